@@ -1,0 +1,151 @@
+"""Options, printing and the JSON file of the comparison."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from compare.rows import ROWS
+from compare.runners import Bench, Engines
+from compare.session import Figure, Report, Session
+
+
+def differing(report: Report) -> int:
+    """Return the largest number of outcomes in which a run differed; a figure from such a run means nothing."""
+    return max((line.differ for line in report.lines), default=0)
+
+
+def verdict(figure: Figure, differ: int) -> str:
+    """Say which limits a figure meets."""
+    if differ and figure.first is not None:
+        return "INVALID: outcomes differ"
+    words = [
+        f"{name} <= {limit:g}: {'met' if figure.met(limit) else 'NOT met'}"
+        for name, limit in (("first", figure.first), ("goal", figure.goal))
+        if limit is not None
+    ]
+    return ", ".join(words)
+
+
+def value(figure: Figure) -> str:
+    """Write a figure with its spread."""
+    unit = f" {figure.unit}" if figure.unit else ""
+    width = "" if figure.low == figure.high else f" ({figure.low:.3f}-{figure.high:.3f})"
+    return f"{figure.value:.3f}{unit}{width}"
+
+
+def show(name: str, report: Report) -> str:
+    """Return the block of one row."""
+    out = [f"{name}: {report.title}"]
+    out += [
+        f"  {line.label:32} {line.runs:3} runs {line.tests:>11} tests {line.differ:5} differ"
+        f"   median {line.median:9.3f} {line.unit} ({line.low:.3f}-{line.high:.3f}) {line.note}".rstrip()
+        for line in report.lines
+    ]
+    out += [
+        f"  {figure.name:44} {value(figure):26} {verdict(figure, differing(report))}".rstrip()
+        for figure in report.figures
+    ]
+    out += [f"  ! {text}" for text in report.troubles]
+    return "\n".join(out)
+
+
+def summary(reports: dict[str, Report]) -> str:
+    """Return all figures that have limits as a Markdown table."""
+    rows = [["row", "figure", "tests", "differ", "value (range)", "first", "goal", "met"]]
+    for name, report in reports.items():
+        tests = "/".join(dict.fromkeys(line.tests for line in report.lines if line.unit != "us/test"))
+        differ = differing(report)
+        for figure in report.figures:
+            if figure.first is not None and figure.goal is not None:
+                met = "goal" if figure.met(figure.goal) else "first" if figure.met(figure.first) else "NO"
+                met = "INVALID" if differ else met
+                limits = [f"{figure.first:g}", f"{figure.goal:g}"]
+                rows.append([name, figure.name, tests, str(differ), value(figure), *limits, met])
+    return markdown(rows)
+
+
+def markdown(rows: Sequence[Sequence[str]]) -> str:
+    """Lay out a head and rows as a Markdown table."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = [rows[0], ["-" * width for width in widths], *rows[1:]]
+    return "\n".join(
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
+        for row in lines
+    )
+
+
+def options(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        prog="compare.py",
+        description="Compare rustpar with pytest-xdist and plain pytest, in runs that take turns.",
+        epilog="rows: " + ", ".join(ROWS),
+    )
+    parser.add_argument("--rows", help="only these rows, separated by commas")
+    parser.add_argument("--repeat", type=int, default=5, help="timed runs per runner (default 5)")
+    parser.add_argument(
+        "--python", default=sys.executable, help="interpreter that has rustpar and xdist installed"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything to FILE as well")
+    parser.add_argument(
+        "--quick", action="store_true", help="small suites and two repeats: checks that it works"
+    )
+    parser.add_argument("--large", action="store_true", help="scale: 100,000 tests too")
+    parser.add_argument("--timeout", type=float, default=600.0, help="seconds for one run (default 600)")
+    parser.add_argument(
+        "--rustpar-args", default="-p rustpar", help="what selects rustpar (default '-p rustpar')"
+    )
+    parser.add_argument(
+        "--keep", type=Path, metavar="DIR", help="keep suites and logs in DIR, which must not exist"
+    )
+    opts = parser.parse_args(argv)
+    opts.rows = opts.rows.split(",") if opts.rows else list(ROWS)
+    if unknown := [name for name in opts.rows if name not in ROWS]:
+        parser.error(f"no row {', '.join(unknown)}; there are: {', '.join(ROWS)}")
+    if opts.quick:
+        opts.repeat = min(opts.repeat, 2)
+    if opts.repeat < 1:
+        parser.error("--repeat must be at least 1")
+    if opts.keep and opts.keep.exists():
+        parser.error(f"{opts.keep} exists already")
+    return opts
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the chosen rows; the status is 1 when an outcome differed or a process was left over."""
+    opts = options(argv)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    work = opts.keep.resolve() if opts.keep else Path(tempfile.mkdtemp(prefix="rustpar-compare-"))
+    work.mkdir(parents=True, exist_ok=True)
+    bench = Bench(opts.python, work, timeout=opts.timeout)
+    session = Session(bench, Engines(opts.rustpar_args), opts.repeat, quick=opts.quick, large=opts.large)
+    print(f"{platform.platform()}, {os.cpu_count()} CPUs, {opts.python}, rustpar is `{opts.rustpar_args}`")
+    reports: dict[str, Report] = {}
+    clean = False
+    try:
+        for name in opts.rows:
+            reports[name] = ROWS[name](session, work / name)
+            print(f"\n{show(name, reports[name])}\n", flush=True)
+            if opts.json:
+                opts.json.write_text(json.dumps({n: asdict(r) for n, r in reports.items()}, indent=1) + "\n")
+        clean = not any(report.troubles for report in reports.values())
+    except KeyboardInterrupt:
+        print("\ninterrupted")
+    finally:
+        if reports:
+            print(summary(reports))
+        if clean and not opts.keep:
+            shutil.rmtree(work, ignore_errors=True)
+        else:
+            print(f"\nsuites and logs: {work}")
+    return 0 if clean else 1

@@ -1,0 +1,206 @@
+"""Runs the runners of one row in turn, and holds what came out of it.
+
+The machine's speed drifts, so runners are never timed in blocks: each repetition runs every runner once, in
+rotating order, and a ratio is the median of the ratios within the repetitions.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from compare.runners import Bench, Engines, Result, Runner, differences, forget_runs
+from compare.suites import NO_SLEEP
+
+Metric = Callable[[Result], float]
+
+
+def wall(result: Result) -> float:
+    """Wall seconds."""
+    return result.usage.wall
+
+
+def peak_pss(result: Result) -> float:
+    """Peak memory in MiB, for runs that sampled it."""
+    return result.usage.peak_pss or 0.0
+
+
+def own_cpu(result: Result) -> float:
+    """CPU seconds of the started process alone."""
+    return result.usage.cpu_self
+
+
+def tree_cpu(result: Result) -> float:
+    """CPU seconds of the started process and all below it."""
+    return result.usage.cpu_tree
+
+
+@dataclass(frozen=True)
+class Line:
+    """All runs of one runner on one suite, for printing."""
+
+    label: str
+    runs: int
+    tests: str
+    differ: int
+    low: float
+    median: float
+    high: float
+    unit: str = "s"
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure of the design's table and its limits, lower is better; without limits, for information."""
+
+    name: str
+    value: float
+    low: float
+    high: float
+    first: float | None = None
+    goal: float | None = None
+    unit: str = ""
+
+    def met(self, limit: float | None) -> bool | None:
+        """Whether the value is within a limit, or None without one."""
+        return None if limit is None else self.value <= limit
+
+
+def spread(
+    name: str, values: Sequence[float], first: float | None = None, goal: float | None = None, unit: str = ""
+) -> Figure:
+    """Make a figure of the median of ``values``."""
+    return Figure(name, statistics.median(values), min(values), max(values), first, goal, unit)
+
+
+@dataclass
+class Report:
+    """What a row found."""
+
+    title: str
+    lines: list[Line] = field(default_factory=list)
+    figures: list[Figure] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list)
+
+
+class Rounds:
+    """The results of a row, one per runner and repetition."""
+
+    def __init__(self, runners: Sequence[Runner]) -> None:
+        """Start with no results."""
+        self.by_runner: dict[Runner, list[Result]] = {runner: [] for runner in runners}
+
+    def values(self, runner: Runner, metric: Metric = wall) -> list[float]:
+        """Return a runner's values in order of repetition."""
+        return [metric(result) for result in self.by_runner[runner]]
+
+    def median(self, runner: Runner, metric: Metric = wall) -> float:
+        """Return the median of a runner's values."""
+        return statistics.median(self.values(runner, metric))
+
+    def ratios(self, runner: Runner, against: Runner, metric: Metric = wall) -> list[float]:
+        """Return the ratio within each repetition."""
+        pairs = zip(self.values(runner, metric), self.values(against, metric), strict=True)
+        return [mine / other for mine, other in pairs if other]
+
+
+@dataclass
+class Session:
+    """The settings of one comparison, and the way every row runs its suites."""
+
+    bench: Bench
+    engines: Engines
+    repeat: int
+    quick: bool = False
+    large: bool = False
+
+    def rounds(
+        self,
+        report: Report,
+        suite: Path | Sequence[Path],
+        runners: Sequence[Runner],
+        *,
+        repeat: int | None = None,
+        fresh: bool = False,
+        pss: bool = False,
+        warm: bool = True,
+    ) -> Rounds:
+        """Run ``runners`` in turn and check every outcome against plain pytest.
+
+        With several suites, repetition k takes the k-th (they must have the same tests).  ``fresh`` forgets
+        earlier runs before each run.  ``warm`` has each runner first run once untimed.
+        """
+        suites = [suite] if isinstance(suite, Path) else list(suite)
+        base = self.baseline(suites[0])
+        for other in suites[1:]:
+            self.baseline(other)  # for its bytecode
+        results = Rounds(runners)
+        if warm:
+            for runner in runners:
+                self.checked(report, base, runner, suites[0], env=NO_SLEEP if fresh else None)
+        for k in range(self.repeat if repeat is None else repeat):
+            turn = k % len(runners)
+            for runner in [*runners[turn:], *runners[:turn]]:
+                here = suites[k % len(suites)]
+                if fresh:
+                    forget_runs(here)
+                result = self.checked(report, base, runner, here, pss=pss)
+                results.by_runner[runner].append(result)
+        unit, metric = ("MiB", peak_pss) if pss else ("s", wall)
+        for runner, runs in results.by_runner.items():
+            report.lines.append(line(runner.label, base, runs, metric, unit))
+        return results
+
+    def baseline(self, suite: Path) -> Result:
+        """Run plain pytest, without sleeping, for the outcomes to compare with; it also writes bytecode."""
+        base = self.bench.run(self.engines.plain(), suite, env=NO_SLEEP)
+        if base.usage.exit_code or not base.outcomes:
+            sys.exit(f"plain pytest fails on the suite {suite} (exit {base.usage.exit_code}): see {base.log}")
+        forget_runs(suite)
+        return base
+
+    def checked(
+        self,
+        report: Report,
+        base: Result,
+        runner: Runner,
+        suite: Path,
+        *,
+        env: dict[str, str] | None = None,
+        pss: bool = False,
+    ) -> Result:
+        """Run once and note everything that is not as in plain pytest."""
+        result = self.bench.run(runner, suite, env=env, pss=pss)
+        found = differences(base, result)
+        report.troubles += [f"{runner.label}: {text}" for text in found[:5]]
+        if found:
+            report.troubles.append(f"{runner.label}: {len(found)} differences in one run, see {result.log}")
+        report.troubles += [f"{runner.label}: process left over: {name}" for name in result.usage.left_over]
+        show_progress(result, len(found))
+        return result
+
+
+def show_progress(result: Result, differ: int) -> None:
+    """Tell about one run on standard error, and whether other programs disturbed it."""
+    usage = result.usage
+    text = f"  {result.runner.label:28} {usage.wall:7.2f} s  {len(result.outcomes):6} tests  {differ} differ"
+    if usage.peak_pss is not None:
+        text += f"  {usage.peak_pss:.0f} MiB"
+    if usage.cpu_others > 0.1 * usage.wall:
+        text += f"  (others used {usage.cpu_others:.1f} s CPU)"
+    print(text, file=sys.stderr, flush=True)
+
+
+def line(label: str, base: Result, runs: Sequence[Result], metric: Metric, unit: str) -> Line:
+    """Sum up the runs of one runner."""
+    counts = sorted({len(run.outcomes) for run in runs})
+    tests = str(counts[0]) if len(counts) == 1 else f"{counts[0]}-{counts[-1]}"
+    values = [metric(run) for run in runs]
+    differ = max(len(differences(base, run)) for run in runs)
+    note = "" if not any(run.usage.left_over for run in runs) else "processes left over"
+    median = statistics.median(values)
+    return Line(label, len(runs), tests, differ, min(values), median, max(values), unit, note)

@@ -1,0 +1,319 @@
+"""The controller: the plugin in the place of xdist's ``dsession``.
+
+It starts the template and turns the engine's events into what pytest and its plugins expect. It never imports a test
+module.
+
+The hazard it handles: whatever happens to the processes below, this one ends, with every result that was reported.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from _pytest.reports import TestReport
+from xdist.dsession import Interrupted
+from xdist.remote import Producer
+
+from rustpar import _core
+from rustpar.crew import Crew, death
+from rustpar.forkserver import EXIT_TIMEOUT
+from rustpar.relay import Relay
+from rustpar.scheduling import NativeScheduling, PythonScheduling
+from rustpar.terminal import DistTerminal
+from rustpar.worker import id_attribute
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rustpar.forkserver import ForkServer
+    from rustpar.nodes import WorkerController
+
+# Seconds to wait for events before looking at the clock and for signals.
+_PATIENCE = 0.1
+
+# Seconds within which workers should have reacted to the terminal's own Ctrl-C before they get one from us.
+_REACTION = 0.2
+
+# Seconds in which interrupted workers must have noticed, and have torn down their fixtures.
+_NOTICE_LIMIT = 1.5
+_TEARDOWN_LIMIT = 10.0
+
+
+class Controller:
+    """A distributed test session.
+
+    Attributes that plugins know from xdist's ``DSession``: ``config``, ``nodemanager``, ``sched``, ``terminal``,
+    ``trdist``, ``shouldstop``, ``maxfail``.
+    """
+
+    def __init__(self, config: pytest.Config, server: ForkServer) -> None:
+        """Take over the run that `config` describes, with workers from `server`."""
+        self.config = config
+        self.log = Producer("dsession", enabled=config.option.debug)
+        self.shouldstop: bool | str = False
+        self.maxfail: int = config.getvalue("maxfail")
+        self.sched: Any = None
+        self.terminal = config.pluginmanager.get_plugin("terminalreporter")
+        self.trdist = config.pluginmanager.get_plugin("terminaldistreporter")
+        self._server = server
+        self._screen = DistTerminal(config)
+        self._crew = Crew(config, server, self._screen)
+        self._relay = Relay(config, self._crew.nodes)
+        config.pluginmanager.register(self._relay, "rustpar-relay")
+        self.nodemanager = self._crew.manager
+        self._engine: _core.Engine | None = None
+        self._session: pytest.Session
+        self._ending: BaseException | None = None
+        self._collecting: str | None = None
+        self._collected = False
+        self._template_status: int | None = None
+        self._events: deque[tuple[int, int, Any, Any]] = deque()
+        self._handlers = self._relay.handlers() | self._own_handlers()
+        self._topics = self._relay.topics() | self._own_topics()
+
+    def _own_handlers(self) -> dict[int, Callable[[int, Any, Any], None]]:
+        engine = _core.Engine
+        return {
+            engine.INVENTORY: self._on_inventory,
+            engine.DONE: self._on_done,
+            engine.MESSAGE: lambda worker, topic, value: self._topics[topic](worker, value),
+            engine.OUTPUT: self._on_output,
+            engine.FORKED: lambda worker, pid, _: self.log("forked", f"gw{worker}", pid),
+            engine.EXITED: self._on_exited,
+            engine.UNSCHEDULED: self._on_unscheduled,
+            engine.TEMPLATE_FORKED: lambda _worker, pid, _: self.log("template forked", pid),
+            engine.TEMPLATE_EXITED: self._on_template_exited,
+            engine.SERVER_GONE: lambda _worker, _none, _: self._on_template_exited(_worker, -9, None),
+            engine.BROKEN: self._on_broken,
+        }
+
+    def _own_topics(self) -> dict[int, Callable[[int, Any], None]]:
+        line = _core.Line
+        return {
+            line.READY: lambda _worker, info: self._crew.template_ready(info),
+            line.INTERNAL_ERROR: self._on_internal_error,
+            line.FINISHED: self._on_finished,
+            line.INTERRUPTED: self._on_interrupted,
+            line.NOTICE: lambda _worker, text: self._screen.notice(text),
+            line.COLLECTING: self._on_collecting,
+            line.USAGE_ERROR: self._on_usage_error,
+        }
+
+    # ------------------------------------------------------------------ pytest's hooks
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Announce the nodes and start the template."""
+        self._session = session
+        nodes = self._crew.announce()
+        self._engine = self._start_template(nodes[0])
+        self._crew.use(self._engine)
+        if self.maxfail:
+            self._engine.failure_limit(self.maxfail)
+
+    def _start_template(self, node: WorkerController) -> _core.Engine:
+        factory = getattr(self.config, "_tmp_path_factory", None)
+        setup = {
+            "workerinput": node.workerinput,
+            "args": [str(arg) for arg in self.config.invocation_params.args or ()],
+            "basetemp": None if factory is None else str(factory.getbasetemp() / f"popen-{node.gateway.id}"),
+            "hasmarkup": bool(getattr(getattr(self.terminal, "_tw", None), "hasmarkup", False)),
+        }
+        reading, writing = os.pipe()
+        try:
+            engine = _core.Engine(
+                self._server.shared,
+                self._server.control.fileno(),
+                reading,
+                report_type=TestReport,
+                id_attribute=id_attribute(),
+                make_id=_node_id_parser(),
+                testrun_uid=self.nodemanager.testrunuid,
+                template_node=node,
+            )
+            self._server.start_template(setup, writing)
+        finally:
+            os.close(reading)
+            os.close(writing)
+        return engine
+
+    @pytest.hookimpl
+    def pytest_collection(self) -> bool:
+        """Collect nothing here: the template does."""
+        return True
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Producer) -> NativeScheduling:
+        """Schedule natively, unless a plugin has a scheduler of its own."""
+        assert self._engine is not None
+        return NativeScheduling(config, self._engine)
+
+    @pytest.hookimpl
+    def pytest_runtestloop(self) -> bool:
+        """Handle events until every worker has left."""
+        sched = self.config.hook.pytest_xdist_make_scheduler(config=self.config, log=self.log)
+        self.sched = sched
+        native = isinstance(sched, NativeScheduling)
+        self._crew.sched = sched if native else PythonScheduling(self.config, sched)
+        try:
+            while not self._is_over():
+                self._handle_events()
+        except KeyboardInterrupt:
+            self._interrupt_workers()
+            raise
+        if self._ending is not None:
+            raise self._ending
+        if self.shouldstop:
+            raise Interrupted(str(self.shouldstop))
+        return True
+
+    def _is_over(self) -> bool:
+        return self._template_status is not None or (self._collected and not self._crew.active)
+
+    def _handle_events(self) -> None:
+        assert self._engine is not None
+        if not self._events:
+            self._events.extend(self._engine.events(_PATIENCE))
+        while self._events:
+            # Taken out first: one that an interrupt breaks into must not be handled twice.
+            kind, worker, first, second = self._events.popleft()
+            self._handlers[kind](worker, first, second)
+        if self.maxfail and self._relay.failures >= self.maxfail and not self.shouldstop:
+            self._stop(f"stopping after {self._relay.failures} failures")
+
+    def _stop(self, reason: str) -> None:
+        self.shouldstop = reason
+        self._crew.stop()
+
+    def _interrupt_workers(self) -> None:
+        """End all workers after a Ctrl-C, and take in what they still have to tell."""
+        self._crew.stop()
+        begin, signalled = time.monotonic(), False
+        while self._crew.active and self._template_status is None:
+            self._handle_events()
+            elapsed = time.monotonic() - begin
+            unaware = [node for node in self._crew.active if not self._is_interrupted(node)]
+            if elapsed > _REACTION and not signalled:
+                signalled = True
+                for node in unaware:
+                    self._server.signal_worker(node.number, 2)
+            if elapsed > (_NOTICE_LIMIT if len(unaware) == len(self._crew.active) else _TEARDOWN_LIMIT):
+                break
+        if self._crew.active:
+            names = ", ".join(sorted(node.gateway.id for node in self._crew.active))
+            self._screen.notice(f"{names} did not react to the interrupt in time and will be killed")
+            self._server.kill()
+
+    def _is_interrupted(self, node: WorkerController) -> bool:
+        return node.slot is not None and self._server.shared.interrupted(node.slot)
+
+    @pytest.hookimpl
+    def pytest_sessionfinish(self) -> None:
+        """Wait until every process has left."""
+        if self._engine is None:
+            return
+        self._crew.stop()
+        self._server.ask_to_end()
+        deadline = time.monotonic() + EXIT_TIMEOUT
+        while self._template_status is None and time.monotonic() < deadline:
+            self._handle_events()
+        self._server.close()
+        self._engine.shut_down()
+
+    @pytest.hookimpl
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Repeat why not all tests have run."""
+        if self.config.option.verbose >= 0 and self._crew.summary:
+            terminalreporter.write_sep("=", f"xdist: {self._crew.summary}")
+
+    # ------------------------------------------------------------------ events
+
+    def _on_collecting(self, worker: int, node_id: str) -> None:
+        self._collecting = node_id
+
+    def _on_inventory(self, worker: int, collection: list[str], about: tuple[list[str | None], dict[str, Any]]) -> None:
+        groups, extras = about
+        self._collected = True
+        self._relay.node_ids = collection
+        # Else the session would end as one that collected nothing.
+        self._session.testscollected = len(collection)
+        self._crew.start(collection, groups)
+        self._screen.show_collection_notes(extras["lines"], extras["deselected"])
+
+    def _on_done(self, worker: int, test: int, duration: float) -> None:
+        self._crew.sched.mark_test_complete(self._crew.nodes[worker], test, duration)
+
+    def _on_unscheduled(self, worker: int, tests: list[int], _: None) -> None:
+        self._crew.sched.remove_pending_tests_from_node(self._crew.nodes[worker], tests)
+
+    def _on_output(self, worker: int, text: str, _: None) -> None:
+        several = worker in self._crew.nodes and len(self._crew.nodes) > 1
+        self._screen.show_output(text, f"gw{worker}" if several else None)
+
+    def _on_finished(self, worker: int, workeroutput: dict[str, Any]) -> None:
+        if worker == _core.Engine.TEMPLATE:
+            return
+        self._crew.finished(self._crew.nodes[worker], workeroutput)
+        reason = workeroutput["shouldfail"] or workeroutput["shouldstop"]
+        if reason and not self.shouldstop:
+            self._stop(reason)
+
+    def _on_exited(self, worker: int, about: tuple[int, int | None], finished: bool) -> None:
+        status, running = about
+        node = self._crew.nodes[worker]
+        if not finished:
+            self._crew.lost(node, status, running, self._relay)
+        elif status != 0:
+            self._screen.notice(f"{node.gateway.id} ended badly after its session had finished: {death(status)}")
+
+    def _on_interrupted(self, worker: int, about: dict[str, Any]) -> None:
+        """A session was ended from inside, by ``pytest.exit`` or an interrupt of its own: so is the run."""
+        if self._ending is not None or self.shouldstop:
+            return
+        if about["exit"] is not None:
+            self._ending = pytest.exit.Exception(about["exit"], returncode=about["returncode"])
+            self._crew.stop()
+        else:
+            node = self._crew.nodes.get(worker, "the template")
+            self._stop(f"{node} received keyboard-interrupt")
+
+    def _on_internal_error(self, worker: int, text: str) -> None:
+        for line in text.splitlines():
+            self._screen.internal_error(line)
+        where = "the template" if worker == _core.Engine.TEMPLATE else f"worker gw{worker}"
+        self._ending = pytest.exit.Exception(f"internal error in {where}", returncode=pytest.ExitCode.INTERNAL_ERROR)
+        self._crew.stop()
+
+    def _on_usage_error(self, worker: int, messages: list[str]) -> None:
+        self._ending = pytest.UsageError(*messages)
+
+    def _on_broken(self, worker: int, text: str) -> None:
+        self._screen.notice(f"{text}; it is killed")
+        self._server.signal_worker(worker, 9)
+
+    def _on_template_exited(self, worker: int, status: int, _: None) -> None:
+        if self._template_status is not None:
+            return
+        self._template_status = status
+        if self._collected or self._ending is not None or self.shouldstop:
+            return
+        where = f" while collecting {self._collecting}" if self._collecting else " before collecting"
+        how = death(status).removeprefix("Not properly terminated ")
+        self._ending = pytest.exit.Exception(
+            f"the template process died{where} {how}; run with -n0 to see it happen in one process",
+            returncode=pytest.ExitCode.TESTS_FAILED,
+        )
+
+
+def _node_id_parser() -> Callable[[str], object] | None:
+    """What makes the node id object of a report from its text; None where it is the text (before pytest 9.2)."""
+    if id_attribute() == "nodeid":
+        return None
+    from _pytest.nodeid import NodeId
+
+    parse: Callable[[str], object] = NodeId.parse
+    return parse

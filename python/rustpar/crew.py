@@ -1,0 +1,165 @@
+"""The workers of a run, from the node objects that plugins see to the exit status of each process.
+
+The hazard it handles: workers come, crash and leave at any moment, and each of them must be announced, replaced and
+taken leave of exactly as xdist's users and plugins expect, within ``--max-worker-restart``.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from xdist.dsession import get_default_max_worker_restart
+
+from rustpar.nodes import NodeManager, WorkerController
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rustpar import _core
+    from rustpar.forkserver import ForkServer
+    from rustpar.relay import Relay
+    from rustpar.scheduling import NativeScheduling, PythonScheduling
+    from rustpar.terminal import DistTerminal
+
+
+class Crew:
+    """The workers.
+
+    Attributes:
+        manager: The specifications and the run's id.
+        nodes: All workers there have ever been, by number.
+        active: Those whose session goes on.
+        sched: Who schedules; set when the run loop begins.
+        stopping: Whether lost workers are no longer replaced.
+        summary: Why not all tests were run, for the end.
+    """
+
+    sched: NativeScheduling | PythonScheduling
+
+    def __init__(self, config: pytest.Config, server: ForkServer, screen: DistTerminal) -> None:
+        """Have the workers forked by `server`."""
+        self.config = config
+        self.manager = NodeManager(config)
+        self.nodes: dict[int, WorkerController] = {}
+        self.active: set[WorkerController] = set()
+        self.stopping = False
+        self.summary: str | None = None
+        self._server = server
+        self._screen = screen
+        self._engine: _core.Engine
+        self._lost = 0
+        self._most_lost: int | None = get_default_max_worker_restart(config)
+        self._workerinfo: dict[str, Any] = {}
+
+    def announce(self) -> list[WorkerController]:
+        """Make the nodes that were asked for and let plugins configure them."""
+        self.config.hook.pytest_xdist_setupnodes(config=self.config, specs=self.manager.specs)
+        return [self._announce(spec) for spec in self.manager.specs]
+
+    def _announce(self, spec: Any) -> WorkerController:
+        node = WorkerController(self.manager, spec)
+        self.nodes[node.number] = node
+        self.config.hook.pytest_xdist_newgateway(gateway=node.gateway)
+        self.config.hook.pytest_configure_node(node=node)
+        return node
+
+    def use(self, engine: _core.Engine) -> None:
+        """Run the workers on this engine."""
+        self._engine = engine
+        for node in self.nodes.values():
+            node.engine = engine
+
+    def template_ready(self, workerinfo: dict[str, Any]) -> None:
+        """The template's session has started, as gw0's; what it says of itself holds for every fork of it."""
+        self._workerinfo = workerinfo
+        self._ready(self.nodes[0])
+
+    def _ready(self, node: WorkerController) -> None:
+        node.workerinfo = {**self._workerinfo, "id": node.gateway.id, "spec": node.gateway.spec}
+        self.config.hook.pytest_testnodeready(node=node)
+
+    def start(self, collection: list[str], groups: Sequence[str | None]) -> None:
+        """The collection is known: fork the workers and schedule."""
+        count = self.sched.workers_needed(len(self.nodes), len(collection))
+        nodes = list(self.nodes.values())[:count]
+        for node in nodes[1:]:
+            self._ready(node)
+        for node in nodes:
+            node.test_count = len(collection)
+            self.config.hook.pytest_xdist_node_collection_finished(node=node, ids=collection)
+        self._screen.show_collected(nodes, len(collection), self.sched.name)
+        for node in nodes:
+            self._fork(node)
+        self.sched.start(nodes, collection, groups)
+
+    def _fork(self, node: WorkerController) -> None:
+        reading, writing = os.pipe()
+        try:
+            node.slot = self._engine.add_worker(node.number, reading, node, node.gateway.id)
+            self._server.fork_worker(node.number, node.slot, node.workerinput, writing)
+        finally:
+            os.close(reading)
+            os.close(writing)
+        self.active.add(node)
+
+    def finished(self, node: WorkerController, workeroutput: dict[str, Any]) -> None:
+        """A worker's session has finished."""
+        node.workeroutput = workeroutput
+        node.down = True
+        self.config.hook.pytest_testnodedown(node=node, error=None)
+        self.sched.remove_node(node, None)
+        self.active.discard(node)
+
+    def lost(self, node: WorkerController, status: int, running: int | None, relay: Relay) -> None:
+        """A worker is gone before its session had finished."""
+        node.down = True
+        error = death(status)
+        self.config.hook.pytest_testnodedown(node=node, error=error)
+        crashed = self.sched.remove_node(node, running)
+        if crashed is not None:
+            relay.crash(node, crashed, self.sched)
+        self.active.discard(node)
+        self._lost += 1
+        if self.stopping:
+            return
+        if self._most_lost is not None and self._lost > self._most_lost:
+            if self._most_lost == 0:
+                self.summary = f"worker {node.gateway.id} crashed and worker restarting disabled"
+            else:
+                self.summary = f"maximum crashed workers reached: {self._most_lost}"
+            self._screen.report_line(f"\n{self.summary}")
+            self.stop()
+        else:
+            self._screen.report_line(f"\nreplacing crashed worker {node.gateway.id}")
+            self._replace(node)
+
+    def _replace(self, lost: WorkerController) -> None:
+        spec = lost.gateway.spec
+        self.manager.allocate_id(spec)
+        node = self._announce(spec)
+        node.engine = self._engine
+        node.test_count = lost.test_count
+        self._ready(node)
+        self._fork(node)
+        self.sched.add_node(node)
+
+    def stop(self) -> None:
+        """Let no further test start, and replace nobody."""
+        if not self.stopping:
+            self.stopping = True
+            self._engine.stop()
+
+
+def death(status: int) -> str:
+    """How a process ended, in words: `status` is its exit code, or minus the signal that killed it."""
+    if status >= 0:
+        return f"Not properly terminated (exit code {status})"
+    try:
+        name = signal.Signals(-status).name
+    except ValueError:
+        name = f"signal {-status}"
+    hint = "; out of memory?" if -status == signal.SIGKILL else ""
+    return f"Not properly terminated (killed by {name}{hint})"

@@ -1,0 +1,75 @@
+"""What belongs to each worker alone after the fork: its name, its standard streams, its files, its temporary directory.
+
+The hazard it handles: a forked process shares open files with its parent, down to the position in them. Whatever the
+template opened for itself to write to must be opened again by each worker, under the same descriptor numbers, so that
+objects which hold them (log handlers, ``sys.stdout``) go on to work.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, TextIO
+
+import pytest
+
+
+def own_stdio(output: int) -> None:
+    """Give this process standard streams of its own: no input, `output` as output, standard error as inherited."""
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 0)
+    os.close(null)
+    os.dup2(output, 1)
+    os.close(output)
+    sys.stdin = sys.__stdin__ = _stream(0, "r", sys.__stdin__)  # type: ignore[misc]
+    sys.stdout = sys.__stdout__ = _stream(1, "w", sys.__stdout__)  # type: ignore[misc]
+    sys.stderr = sys.__stderr__ = _stream(2, "w", sys.__stderr__)  # type: ignore[misc]
+
+
+def _stream(fd: int, mode: str, like: TextIO | None) -> TextIO:
+    encoding = getattr(like, "encoding", None) or "utf-8"
+    errors = getattr(like, "errors", None) or ("strict" if fd < 2 else "backslashreplace")
+    return open(fd, mode, buffering=1, encoding=encoding, errors=errors, closefd=False)
+
+
+def become(config: pytest.Config, workerinput: dict[str, Any], output: int) -> None:
+    """Turn a fresh fork of the template into the worker that `workerinput` names.
+
+    ``config.workerinput`` is refilled in place: plugins may have kept it.
+    """
+    os.environ["PYTEST_XDIST_WORKER"] = workerinput["workerid"]
+    own: dict[str, Any] = config.workerinput  # type: ignore[attr-defined]
+    if own["workerid"] != workerinput["workerid"]:
+        own.clear()
+        own.update(workerinput)
+        _move_basetemp(config, workerinput["workerid"])
+    _replace_output(config, output)
+
+
+def _move_basetemp(config: pytest.Config, worker_id: str) -> None:
+    """Put the base of ``tmp_path`` beside the template's."""
+    if config.option.basetemp is None:
+        return
+    basetemp = Path(config.option.basetemp).with_name(f"popen-{worker_id}")
+    config.option.basetemp = str(basetemp)
+    factory = getattr(config, "_tmp_path_factory", None)
+    if factory is not None:
+        factory._given_basetemp = basetemp
+        factory._basetemp = None
+
+
+def _replace_output(config: pytest.Config, output: int) -> None:
+    """Give the worker its own standard output and its own capture files."""
+    os.dup2(output, 1)
+    manager: Any = config.pluginmanager.get_plugin("capturemanager")
+    capturing = getattr(manager, "_global_capturing", None)
+    for capture in (getattr(capturing, "out", None), getattr(capturing, "err", None)):
+        if capture is None or not hasattr(capture, "targetfd_save"):
+            continue
+        with tempfile.TemporaryFile(buffering=0) as own:
+            os.dup2(own.fileno(), capture.tmpfile.fileno())
+        if capture.targetfd == 1:
+            os.dup2(output, capture.targetfd_save)
+    os.close(output)

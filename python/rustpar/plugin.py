@@ -1,0 +1,101 @@
+"""The pytest plugin: options, and the decision where a run takes place.
+
+Everything that only a distributed run needs is imported when one begins: a plain ``pytest`` pays for this file alone.
+
+The hazard it handles: the fork server must be forked before the first conftest is loaded and before this process has a
+second thread. That moment is the outermost wrapper of ``pytest_load_initial_conftests``, long before the number of
+workers is known; a fork server that turns out not to be needed is sent home again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from rustpar import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from rustpar.forkserver import ForkServer
+
+SERVER_KEY = pytest.StashKey["ForkServer | None"]()
+REASON_KEY = pytest.StashKey["str | None"]()
+
+
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    """Add rustpar's options; load pytest-xdist, which owns the others, where autoload is off."""
+    pluginmanager.import_plugin("xdist", consider_entry_points=True)
+    group = parser.getgroup("rustpar", "parallel runs on a native engine")
+    group.addoption(
+        "--rustpar-start",
+        choices=["auto", "template", "xdist"],
+        default=None,
+        metavar="START",
+        help="How the workers of -n come up.\n"
+        "template: One process collects, and workers are forked from it.\n"
+        "xdist: Run pytest-xdist's own engine.\n"
+        "auto (default): template where forking is safe, else xdist. The header says which.",
+    )
+    parser.addini("rustpar_start", "How workers come up: the default of --rustpar-start.", default="auto")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, None, None]:
+    """Fork the fork server if this may become a distributed run."""
+    from rustpar import forkserver
+
+    server = None
+    if forkserver.is_wanted(early_config):
+        reason = forkserver.why_not(early_config)
+        early_config.stash[REASON_KEY] = reason
+        if reason is None:
+            server = forkserver.start()
+            early_config.add_cleanup(server.close)
+        early_config.stash[SERVER_KEY] = server
+        # Registered now: behind all plugins, so that its trylast hooks come after xdist's, and before conftests,
+        # whose answers go before ours.
+        early_config.pluginmanager.register(DistributedRun(), "rustpar-run")
+    yield
+
+
+class DistributedRun:
+    """The hooks of a process in which ``-n`` or ``--dist`` was given."""
+
+    @pytest.hookimpl
+    def pytest_xdist_auto_num_workers(self, config: pytest.Config) -> int:
+        """Take xdist's count, but no more than this process may use of the machine."""
+        from rustpar.workers import auto_num_workers
+
+        return auto_num_workers(config, self)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_cmdline_main(self, config: pytest.Config) -> None:
+        """Refuse option values that would silently run something else."""
+        from rustpar.workers import check_options
+
+        check_options(config)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """Put the controller in the place of xdist's ``dsession``."""
+        server = config.stash.get(SERVER_KEY, None)
+        dsession = config.pluginmanager.get_plugin("dsession")
+        if server is None:
+            return
+        if dsession is None:
+            server.close()
+            return
+        from rustpar.controller import Controller
+
+        config.pluginmanager.unregister(dsession)
+        config.pluginmanager.register(Controller(config, server), "dsession")
+
+    def pytest_report_header(self, config: pytest.Config) -> str | None:
+        """Name the start, and why where it is not the usual one."""
+        if config.pluginmanager.get_plugin("dsession") is None:
+            return None
+        reason = config.stash.get(REASON_KEY, None)
+        how = "template" if reason is None else f"xdist ({reason})"
+        return f"rustpar: {__version__}, start: {how}"

@@ -1,0 +1,59 @@
+"""The worker's terminal reporter: there for plugins that look for it, silent but for what belongs on the screen live.
+
+A worker's reporter would say everything that the controller's says, once more. Live logging (``log_cli``) and
+``--setup-show`` write through it, however, while tests run, and nothing else does: so its output is dropped before
+and after, and its own hooks for each test are taken away.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import pytest
+
+# The reporter's per-test hooks: a tenth of a worker's time for trivial tests, for output that is dropped.
+_PER_TEST = ("pytest_runtest_logstart", "pytest_runtest_logreport", "pytest_runtest_logfinish")
+
+
+class _Nowhere:
+    """A file that drops what is written to it."""
+
+    encoding = "utf-8"
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+    def flush(self) -> None:
+        pass
+
+    def isatty(self) -> bool:
+        return False
+
+
+def quieten(reporter: Any, config: pytest.Config, *, hasmarkup: bool) -> None:
+    """Take a reporter's voice and its per-test hooks."""
+    for name in _PER_TEST:
+        hook = getattr(config.hook, name)
+        if any(implementation.plugin is reporter for implementation in hook.get_hookimpls()):
+            hook._remove_plugin(reporter)
+    writer = getattr(reporter, "_tw", None)
+    if writer is not None:
+        writer.hasmarkup = hasmarkup
+        writer._file = _Nowhere()
+
+
+def show_live_output(config: pytest.Config) -> None:
+    """Let the reporter write to the worker's standard output, which the controller shows."""
+    _set_file(config, sys.stdout)
+
+
+def show_nothing(config: pytest.Config) -> None:
+    """Drop what the reporter writes."""
+    _set_file(config, _Nowhere())
+
+
+def _set_file(config: pytest.Config, file: object) -> None:
+    writer = getattr(config.pluginmanager.get_plugin("terminalreporter"), "_tw", None)
+    if writer is not None:
+        writer._file = file

@@ -1,0 +1,117 @@
+"""What happened in the workers, as calls of pytest's hooks in the controller."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from rustpar import _core
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rustpar.nodes import WorkerController
+
+
+class Relay:
+    """Calls pytest's hooks with what workers send.
+
+    Attributes:
+        node_ids: The collection, once it is known.
+        nodes: The workers by their numbers.
+        failures: How many reports have failed.
+    """
+
+    def __init__(self, config: pytest.Config, nodes: dict[int, WorkerController]) -> None:
+        """Call the hooks of `config`."""
+        self.config = config
+        self.nodes = nodes
+        self.node_ids: list[str] = []
+        self.failures = 0
+        self._hook: Any = config.hook
+        self._seen_warnings: set[tuple[str, ...]] = set()
+
+    def handlers(self) -> dict[int, Callable[[int, Any, Any], None]]:
+        """The events that are passed on from here."""
+        engine = _core.Engine
+        return {
+            engine.START: self._on_start,
+            engine.REPORT: self._on_report,
+            engine.SERIALIZED: self._on_serialized,
+            engine.FINISH: self._on_finish,
+        }
+
+    def topics(self) -> dict[int, Callable[[int, Any], None]]:
+        """The messages that are passed on from here."""
+        line = _core.Line
+        return {
+            line.COLLECT_REPORT: self._on_collect_report,
+            line.WARNING: self._on_warning,
+            line.SUITE_PROPERTY: self._on_suite_property,
+        }
+
+    def _on_start(self, worker: int, test: int, location: Any) -> None:
+        self._hook.pytest_runtest_logstart(nodeid=self.node_ids[test], location=location)
+
+    def _on_finish(self, worker: int, test: int, location: Any) -> None:
+        self._hook.pytest_runtest_logfinish(nodeid=self.node_ids[test], location=location)
+
+    def _on_report(self, worker: int, test: int, report: pytest.TestReport) -> None:
+        self._hook.pytest_runtest_logreport(report=report)
+        if report.failed:
+            self.failures += 1
+
+    def _on_serialized(self, worker: int, test: int, data: dict[str, Any]) -> None:
+        report = self._hook.pytest_report_from_serializable(config=self.config, data=data)
+        report.node = self.nodes[worker]
+        self._on_report(worker, test, report)
+
+    def _on_collect_report(self, worker: int, data: dict[str, Any]) -> None:
+        report = self._hook.pytest_report_from_serializable(config=self.config, data=data)
+        self._hook.pytest_collectreport(report=report)
+        if report.failed:
+            self.failures += 1
+
+    def crash(self, node: WorkerController, node_id: str, sched: object) -> None:
+        """Report that a worker died in a test, in xdist's words."""
+        path = node_id.split("::")[0]
+        report = pytest.TestReport(
+            nodeid=node_id,
+            location=(path, None, path),
+            keywords={},
+            outcome="failed",
+            longrepr=f"worker {node.gateway.id!r} crashed while running {node_id!r}",
+            when="???",  # type: ignore[arg-type]
+        )
+        report.node = node  # type: ignore[attr-defined]
+        self._hook.pytest_handlecrashitem(crashitem=node_id, report=report, sched=sched)
+        self._hook.pytest_runtest_logreport(report=report)
+        if report.failed:
+            self.failures += 1
+
+    def _on_warning(self, worker: int, warning: dict[str, Any]) -> None:
+        from xdist.workermanage import unserialize_warning_message
+
+        message = unserialize_warning_message(warning["data"])
+        when, node_id, location = warning["when"], warning["nodeid"], warning["location"]
+        if when == "config" and _warning_key(message, node_id) in self._seen_warnings:
+            return
+        kwargs = {"warning_message": message, "when": when, "nodeid": node_id, "location": location}
+        self._hook.pytest_warning_recorded.call_historic(kwargs=kwargs)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_warning_recorded(self, warning_message: Any, when: str, nodeid: str) -> None:
+        """Remember what this process has said while configuring: the template says it again, for itself."""
+        self._seen_warnings.add(_warning_key(warning_message, nodeid))
+
+    def _on_suite_property(self, worker: int, about: tuple[str, object]) -> None:
+        from _pytest.junitxml import xml_key
+
+        xml = self.config.stash.get(xml_key, None)
+        if xml is not None:
+            xml.add_global_property(*about)
+
+
+def _warning_key(message: Any, node_id: str) -> tuple[str, ...]:
+    return (str(message.category), str(message.message), str(message.filename), str(message.lineno), node_id)

@@ -1,0 +1,154 @@
+"""Who decides which worker runs what: a native policy in the engine, or a scheduler written in Python.
+
+A scheduler that a plugin returns from ``pytest_xdist_make_scheduler`` is driven through xdist's own protocol
+(``xdist/scheduler/protocol.py``), in the order of events in which xdist's ``DSession`` drives it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rustpar import _core
+    from rustpar.nodes import WorkerController
+
+# The names that xdist's schedulers have, for `-v`.
+_NAMES = {
+    "load": "LoadScheduling",
+    "worksteal": "WorkStealingScheduling",
+    "loadscope": "LoadScopeScheduling",
+    "loadfile": "LoadFileScheduling",
+    "loadgroup": "LoadGroupScheduling",
+    "each": "EachScheduling",
+}
+
+
+class NativeScheduling:
+    """Stands for the policy in the engine; this is what ``pytest_handlecrashitem`` gets as ``sched``."""
+
+    def __init__(self, config: pytest.Config, engine: _core.Engine) -> None:
+        """Stand for the policy that ``--dist`` names."""
+        self.config = config
+        self.dist: str = config.getoption("dist")
+        self.name = _NAMES[self.dist]
+        self.nodes: list[WorkerController] = []
+        self.collection: list[str] = []
+        self._engine = engine
+
+    def workers_needed(self, asked: int, tests: int) -> int:
+        """How many workers to start: no more than there are tests, but for ``each``."""
+        return asked if self.dist == "each" else max(1, min(asked, tests))
+
+    def start(self, nodes: Sequence[WorkerController], collection: list[str], groups: Sequence[str | None]) -> None:
+        """Schedule `collection` over `nodes`; the groups the engine has got with the collection."""
+        self.nodes = list(nodes)
+        self.collection = collection
+        option: Any = self.config.option
+        self._engine.schedule(self.dist, len(nodes), max_chunk=option.maxschedchunk, reorder=option.loadscopereorder)
+
+    def add_node(self, node: WorkerController) -> None:
+        """Let a replacement take part."""
+        self.nodes.append(node)
+
+    def mark_test_complete(self, node: WorkerController, item_index: int, duration: float = 0) -> None:
+        """Nothing to do: the engine has seen it."""
+
+    def mark_test_pending(self, item: str) -> None:
+        """Run a test once more."""
+        self._engine.again(self.collection.index(item))
+
+    def remove_pending_tests_from_node(self, node: WorkerController, indices: Sequence[int]) -> None:
+        """Nothing to do: the engine has seen it."""
+
+    def remove_node(self, node: WorkerController, running: int | None) -> str | None:
+        """Forget a worker; the engine has given its tests to others.
+
+        Args:
+            node: The worker.
+            running: The test in which it died, as the engine knows.
+
+        Returns:
+            The node id of that test.
+        """
+        if node in self.nodes:
+            self.nodes.remove(node)
+        return None if running is None else self.collection[running]
+
+
+class PythonScheduling:
+    """Drives a scheduler written in Python."""
+
+    def __init__(self, config: pytest.Config, scheduler: Any) -> None:
+        """Drive `scheduler`."""
+        self.config = config
+        self.scheduler = scheduler
+        self.name: str = type(scheduler).__name__
+        self._ids: list[str] = []
+        self._plain_ids: list[str] = []
+
+    @property
+    def nodes(self) -> list[WorkerController]:
+        """The workers that take part."""
+        nodes: list[WorkerController] = self.scheduler.nodes
+        return nodes
+
+    def workers_needed(self, asked: int, tests: int) -> int:
+        """All: a scheduler waits for the collection of each."""
+        return asked
+
+    def start(self, nodes: Sequence[WorkerController], collection: list[str], groups: Sequence[str | None]) -> None:
+        """Hand over the workers and their collection.
+
+        With ``--dist loadgroup`` the ids that the scheduler sees end in ``@group``, as xdist's schedulers expect; the
+        tests' own ids stay as they are.
+        """
+        self._plain_ids = collection
+        self._ids = [
+            node_id if group is None else f"{node_id}@{group}" for node_id, group in zip(collection, groups, strict=True)
+        ]
+        for node in nodes:
+            self.scheduler.add_node(node)
+        for node in nodes:
+            self._collected(node)
+
+    def add_node(self, node: WorkerController) -> None:
+        """Let a replacement take part."""
+        self.scheduler.add_node(node)
+        self._collected(node)
+
+    def _collected(self, node: WorkerController) -> None:
+        self.scheduler.add_node_collection(node, list(self._ids))
+        if self.scheduler.collection_is_completed:
+            self.scheduler.schedule()
+
+    def mark_test_complete(self, node: WorkerController, item_index: int, duration: float = 0) -> None:
+        """Pass on that a test has run."""
+        self.scheduler.mark_test_complete(node, item_index, duration)
+        self._shut_down_when_finished()
+
+    def mark_test_pending(self, item: str) -> None:
+        """Run a test once more."""
+        self.scheduler.mark_test_pending(self._ids[self._plain_ids.index(item)])
+
+    def remove_pending_tests_from_node(self, node: WorkerController, indices: Sequence[int]) -> None:
+        """Pass on which tests a worker gave back."""
+        self.scheduler.remove_pending_tests_from_node(node, indices)
+        self._shut_down_when_finished()
+
+    def remove_node(self, node: WorkerController, running: int | None) -> str | None:
+        """Forget a worker; return the node id of the test in which it died."""
+        if node not in self.nodes:
+            return None
+        crashed = self.scheduler.remove_node(node)
+        if crashed is None:
+            return None
+        return self._plain_ids[self._ids.index(crashed)]
+
+    def _shut_down_when_finished(self) -> None:
+        if self.scheduler.tests_finished:
+            for node in self.nodes:
+                node.shutdown()

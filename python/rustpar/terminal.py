@@ -1,0 +1,94 @@
+"""What the controller shows of the workers: their states while they come up, their output, their losses."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rustpar.nodes import WorkerController
+
+
+class DistTerminal:
+    """Writes to the terminal through pytest's reporter, or to standard output where there is none."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        """Write to the terminal of `config`."""
+        self.config = config
+        self._reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
+        self._status: Any = config.pluginmanager.get_plugin("terminaldistreporter")
+        if self._reporter is not None:
+            # The progress column shows workers, not files.
+            self._reporter.showfspath = False
+
+    def report_line(self, line: str) -> None:
+        """Write a line, unless ``-q`` was given."""
+        if self._reporter is not None and self.config.option.verbose >= 0:
+            self._reporter.write_line(line)
+
+    def notice(self, line: str) -> None:
+        """Write a line that must not be missed."""
+        if self._reporter is not None:
+            self._new_line()
+            self._reporter.write_line(f"rustpar: {line}", yellow=True)
+        else:
+            print(f"rustpar: {line}", file=sys.stderr)
+
+    def internal_error(self, line: str) -> None:
+        """Write a line of an internal error, as pytest does."""
+        if self._reporter is not None:
+            self._new_line()
+            self._reporter.write_line(f"INTERNALERROR> {line}")
+        else:
+            print(f"INTERNALERROR> {line}", file=sys.stderr)
+
+    def show_collected(self, nodes: Sequence[WorkerController], tests: int, scheduler: str) -> None:
+        """Say how many workers run how many tests, as xdist does."""
+        if self._reporter is None or self._status is None:
+            return
+        from xdist.dsession import WorkerStatus
+
+        started = {node.gateway.id for node in nodes}
+        for idle in set(self._status._status) - started:
+            del self._status._status[idle]
+        for node in nodes:
+            self._status.setstatus(node.gateway.spec, WorkerStatus.CollectionDone, tests_collected=tests)
+        self._status.ensure_show_status()
+        self._reporter.write_line("")
+        if self.config.option.verbose > 0:
+            self._reporter.write_line(f"scheduling tests via {scheduler}")
+
+    def show_collection_notes(self, lines: Sequence[str], deselected: int) -> None:
+        """Show what the template's reporter would have said after collecting."""
+        if self._reporter is None:
+            return
+        if deselected:
+            # The summary counts them, and asks for nothing but their number.
+            self._reporter._add_stats("deselected", [None] * deselected)
+        if self.config.option.verbose >= 0:
+            for line in lines:
+                self._reporter.write_line(line)
+
+    def show_output(self, text: str, worker: str | None) -> None:
+        """Show what a worker printed past pytest's capturing: whole lines, marked where several workers run."""
+        if worker is not None:
+            text = "".join(f"[{worker}] {line}" for line in text.splitlines(keepends=True))
+        if self._reporter is None:
+            sys.stdout.write(text)
+            sys.stdout.flush()
+            return
+        self._new_line()
+        if not text.endswith("\n"):
+            text += "\n"
+        writer = self._reporter._tw
+        writer._file.write(text)
+        writer.flush()
+
+    def _new_line(self) -> None:
+        self._reporter.ensure_newline()
+        if self._reporter._tw.width_of_current_line:
+            self._reporter._tw.line()

@@ -1,0 +1,246 @@
+"""A worker: pytest's own session, with a run loop that takes its tests from the engine and sends what happens there.
+
+The hooks here are those of xdist's ``WorkerInteractor``; they are active in the template from the start, and in every
+worker forked from it.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from _pytest.reports import TestReport
+
+from rustpar import _core
+from rustpar.quiet import quieten, show_live_output, show_nothing
+
+if TYPE_CHECKING:
+    import warnings
+    from collections.abc import Callable, Generator
+
+    from rustpar.template import ForkPoint
+
+
+def make_line(shared: _core.Shared, slot: int) -> _core.Line:
+    """The line of the worker in this slot."""
+    return _core.Line(shared, slot, TestReport, id_attribute())
+
+
+def id_attribute() -> str:
+    """The attribute in which this pytest's reports keep their node id: an object since 9.2, text before."""
+    probe = TestReport("a::b", ("a", 0, "b"), {}, "passed", None, "call")
+    return "_id" if "_id" in vars(probe) else "nodeid"
+
+
+class WorkerPlugin:
+    """The plugin that makes a pytest session a worker's."""
+
+    def __init__(self, config: pytest.Config, line: _core.Line, fork_point: ForkPoint, *, hasmarkup: bool) -> None:
+        """Speak through `line`; take the workers' lines from `fork_point`."""
+        self.config = config
+        self._line = line
+        self._fork_point = fork_point
+        self._hasmarkup = hasmarkup
+        self._id_attribute = "_id" if id_attribute() == "_id" else "_nodeid"
+        self._test = 0
+        self._deselected = 0
+        self.session: pytest.Session | None = None
+
+    # ------------------------------------------------------------------ the session
+
+    def pytest_plugin_registered(self, plugin: object, manager: pytest.PytestPluginManager) -> None:
+        """Quieten the terminal reporter, whichever it is: the controller's is the one people see."""
+        if plugin is manager.get_plugin("terminalreporter"):
+            quieten(plugin, self.config, hasmarkup=self._hasmarkup)
+
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Tell the controller who is here."""
+        from xdist.remote import getinfodict
+
+        self.session = session
+        self._send(self._line.READY, getinfodict())
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Generator[None, None, None]:
+        """Tell the controller how it ended, after all other plugins have added to ``workeroutput``."""
+        show_nothing(self.config)
+        output: dict[str, Any] = self.config.workeroutput  # type: ignore[attr-defined]
+        output["exitstatus"] = int(exitstatus)
+        output["shouldfail"] = session.shouldfail
+        output["shouldstop"] = session.shouldstop
+        yield
+        self._send(self._line.FINISHED, output)
+
+    def pytest_internalerror(self, excrepr: object) -> None:
+        """Send an internal error's text."""
+        self._send(self._line.INTERNAL_ERROR, str(excrepr))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Send what ended the session from inside: an interrupt, or ``pytest.exit``."""
+        self._line.set_interrupted()
+        value = excinfo.value
+        if isinstance(value, pytest.exit.Exception):
+            about = {"exit": str(value.msg), "returncode": value.returncode}
+        else:
+            about = {"exit": None, "returncode": None}
+        self._send(self._line.INTERRUPTED, about)
+
+    # ------------------------------------------------------------------ collection, in the template
+
+    def pytest_collectstart(self, collector: pytest.Collector) -> None:
+        """Say which file comes next, for the case that this process dies in it."""
+        if isinstance(collector, pytest.File):
+            self._line.message(self._line.COLLECTING, collector.nodeid)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Send what did not pass; the rest the controller has no use for."""
+        if not report.passed:
+            data = self.config.hook.pytest_report_to_serializable(config=self.config, report=report)
+            self._send(self._line.COLLECT_REPORT, data)
+
+    def pytest_deselected(self, items: list[pytest.Item]) -> None:
+        """Count, for the controller's summary."""
+        self._deselected += len(items)
+
+    # ------------------------------------------------------------------ tests, in the workers
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Send the collection, be forked, and in each worker run what the engine assigns."""
+        self._send_inventory(session)
+        self._line = self._fork_point.wait()
+        show_live_output(self.config)
+        TeardownChoice(session, self._choose_next)
+        self._run_tests(session)
+        return True
+
+    def _send_inventory(self, session: pytest.Session) -> None:
+        node_ids = [item.nodeid for item in session.items]
+        if self.config.option.loadgroup:
+            groups = [group_of(item) for item in session.items]
+        else:
+            groups = [None] * len(node_ids)
+        lines = self.config.hook.pytest_report_collectionfinish(
+            config=self.config, start_path=self.config.invocation_params.dir, items=session.items
+        )
+        lines.reverse()
+        extras = {"lines": _flat(lines), "deselected": self._deselected}
+        self._line.inventory(node_ids, groups, extras)
+
+    def _run_tests(self, session: pytest.Session) -> None:
+        line, items = self._line, session.items
+        run_protocol = self.config.hook.pytest_runtest_protocol
+        self._next: int | None = line.claim()
+        while self._next is not None and line.may_start():
+            test = self._test = self._next
+            self._next_is_chosen = False
+            after = line.peek()
+            line.set_running(test)
+            begin = time.perf_counter()
+            run_protocol(item=items[test], nextitem=None if after is None else items[after])
+            line.done(test, time.perf_counter() - begin)
+            line.set_running(None)
+            if session.shouldfail or session.shouldstop:
+                break
+            if not self._next_is_chosen:
+                self._next = line.claim()
+
+    def _choose_next(self) -> pytest.Item | None:
+        """Settle which test comes next: called when fixtures are torn down, the last moment at which it matters."""
+        if not self._next_is_chosen:
+            self._next = self._line.claim()
+            self._next_is_chosen = True
+        if self._next is None or self.session is None:
+            return None
+        return self.session.items[self._next]
+
+    def pytest_runtest_logstart(self, nodeid: str, location: tuple[str, int | None, str]) -> None:
+        """Send the start of a test."""
+        assert self.session is not None
+        self._line.start(self._test, getattr(self.session.items[self._test], self._id_attribute), location)
+
+    def pytest_runtest_logfinish(self, nodeid: str, location: tuple[str, int | None, str]) -> None:
+        """Send the finish of a test."""
+        self._line.finish(self._test, location)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Send a report: natively where it is plain, through pytest's serialization where it is not."""
+        if not self._line.report(self._test, report):
+            data = self.config.hook.pytest_report_to_serializable(config=self.config, report=report)
+            if data is None:
+                self._notice(f"no plugin can serialize a {type(report).__name__} of {report.nodeid}; sent as TestReport")
+                data = report._to_json() | {"$report_type": "TestReport"}
+            lost = self._line.serialized(self._test, report.outcome == "failed", data)
+            self._notice_lost(lost, f"the report of {report.nodeid}")
+
+    def pytest_warning_recorded(
+        self,
+        warning_message: warnings.WarningMessage,
+        when: str,
+        nodeid: str,
+        location: tuple[str, int, str] | None,
+    ) -> None:
+        """Send a warning in xdist's form."""
+        from xdist.remote import serialize_warning_message
+
+        data = serialize_warning_message(warning_message)
+        self._send(self._line.WARNING, {"data": data, "when": when, "nodeid": nodeid, "location": location})
+
+    def send_suite_property(self, name: str, value: object) -> None:
+        """Send what ``record_testsuite_property`` records."""
+        self._send(self._line.SUITE_PROPERTY, (name, value))
+
+    # ------------------------------------------------------------------ sending
+
+    def _send(self, topic: int, value: object) -> None:
+        self._notice_lost(self._line.message(topic, value), "what a plugin set")
+
+    def _notice_lost(self, lost: list[str], where: str) -> None:
+        if lost:
+            kinds = ", ".join(sorted(set(lost)))
+            self._notice(f"{where} holds {kinds}, which cannot leave a worker and is sent as its repr; use plain values")
+
+    def _notice(self, text: str) -> None:
+        self._line.message(self._line.NOTICE, text)
+
+
+class TeardownChoice:
+    """Settles the next test when fixtures are torn down, not when the test before it starts.
+
+    pytest passes the next item down to the teardown, so that fixtures which it shares stay alive. A worker's next test
+    may be taken back by the engine while a long test runs; so the item that counts is asked for at the last moment, and
+    the one that was passed down is only what plugins got to see.
+    """
+
+    def __init__(self, session: pytest.Session, choose: Callable[[], pytest.Item | None]) -> None:
+        """Ask `choose` for the next item in `session`."""
+        self._teardown: Callable[[pytest.Item | None], None] = session._setupstate.teardown_exact
+        self._choose = choose
+        self._in_loop = True
+        session._setupstate.teardown_exact = self._teardown_exact  # type: ignore[method-assign]
+        session.config.pluginmanager.register(self, "rustpar-teardown")
+
+    def _teardown_exact(self, nextitem: pytest.Item | None) -> None:
+        self._teardown(self._choose() if self._in_loop else nextitem)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self) -> None:
+        """From here on, None means None."""
+        self._in_loop = False
+
+
+def group_of(item: pytest.Item) -> str | None:
+    """The name of the group that ``xdist_group`` marks put a test in; several marks make one name, as in xdist."""
+    names = {
+        str(mark.args[0] if mark.args else mark.kwargs.get("name", "default")) for mark in item.iter_markers("xdist_group")
+    }
+    return "_".join(sorted(names)) if names else None
+
+
+def _flat(lines: list[Any]) -> list[str]:
+    flat: list[str] = []
+    for line in lines:
+        flat.extend(line if isinstance(line, (list, tuple)) else [line])
+    return [str(line) for line in flat]

@@ -1,0 +1,229 @@
+//! The controller's engine and the memory its processes share.
+
+use super::events::{EventKind, to_tuples};
+use super::rebuild::{RunObjects, WorkerObjects};
+use crate::engine::controller::{Command, Engine as CoreEngine, TEMPLATE};
+use crate::engine::os;
+use crate::engine::shared::Shared as CoreShared;
+use crate::schedule::each::Each;
+use crate::schedule::load::Load;
+use crate::schedule::scope;
+use crate::schedule::units::Units;
+use crate::schedule::worksteal::WorkSteal;
+use crate::schedule::{Policy, Test, Worker};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyList, PyString, PyType};
+use std::collections::HashMap;
+use std::os::fd::{OwnedFd, RawFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The memory that a run's processes share. To be made before the fork server is forked.
+#[pyclass(module = "rustpar._core", frozen)]
+pub(super) struct Shared {
+    pub(super) core: Arc<CoreShared>,
+}
+
+#[pymethods]
+impl Shared {
+    #[new]
+    fn new() -> PyResult<Self> {
+        Ok(Self {
+            core: CoreShared::new()?,
+        })
+    }
+
+    /// Whether an interrupt has reached the session of the worker in this slot.
+    fn interrupted(&self, slot: usize) -> bool {
+        self.core.slot(slot).interrupted().is_set()
+    }
+}
+
+/// Has the kernel kill this process when its parent dies; False when `parent` is already gone.
+#[pyfunction]
+pub(super) fn die_with_parent(parent: u32) -> PyResult<bool> {
+    Ok(os::die_with_parent(parent)?)
+}
+
+/// The controller's I/O thread, and the objects that its events are made of.
+#[pyclass(module = "rustpar._core")]
+pub(super) struct Engine {
+    core: CoreEngine,
+    run: RunObjects,
+    workers: HashMap<Worker, WorkerObjects>,
+    /// The groups of the tests, as the inventory names them.
+    groups: Vec<Option<String>>,
+}
+
+#[pymethods]
+impl Engine {
+    /// Starts the thread. `control` is the controller's end of the control socket, `output` the reading end of the pipe
+    /// that will be the template's standard output; both stay the caller's.
+    #[new]
+    #[pyo3(signature = (shared, control, output, *, report_type, id_attribute, make_id, testrun_uid, template_node))]
+    fn new(
+        py: Python<'_>,
+        shared: &Shared,
+        control: RawFd,
+        output: RawFd,
+        report_type: Py<PyType>,
+        id_attribute: Py<PyString>,
+        make_id: Option<Py<PyAny>>,
+        testrun_uid: Py<PyString>,
+        template_node: Py<PyAny>,
+    ) -> PyResult<Self> {
+        let core = CoreEngine::start(Arc::clone(&shared.core), duplicate(control)?, duplicate(output)?)?;
+        let node_ids = PyList::empty(py).unbind();
+        let run = RunObjects {
+            report_type,
+            id_attribute,
+            make_id,
+            testrun_uid,
+            node_ids,
+        };
+        let template = WorkerObjects::new(template_node, PyString::new(py, "template").unbind());
+        Ok(Self {
+            core,
+            run,
+            workers: HashMap::from([(TEMPLATE, template)]),
+            groups: Vec::new(),
+        })
+    }
+
+    /// Registers the worker `gw<worker>` that is about to be forked; returns its slot. `output` is the reading end of
+    /// the pipe that will be its standard output; it stays the caller's.
+    fn add_worker(
+        &mut self,
+        worker: Worker,
+        output: RawFd,
+        node: Py<PyAny>,
+        name: Py<PyString>,
+    ) -> PyResult<usize> {
+        let slot = self.core.add_worker(worker, duplicate(output)?)?;
+        self.workers.insert(worker, WorkerObjects::new(node, name));
+        Ok(slot)
+    }
+
+    /// Schedules the tests of the inventory by xdist's distribution mode `dist`.
+    #[pyo3(signature = (dist, workers, *, max_chunk, reorder))]
+    fn schedule(
+        &self,
+        py: Python<'_>,
+        dist: &str,
+        workers: usize,
+        max_chunk: Option<usize>,
+        reorder: bool,
+    ) -> PyResult<()> {
+        let node_ids: Vec<String> = self.run.node_ids.extract(py)?;
+        let tests = node_ids.len();
+        let units = |keys| Box::new(Units::new(keys, workers, reorder));
+        let policy: Box<dyn Policy> = match dist {
+            "load" => Box::new(Load::new(tests, workers, max_chunk)),
+            "worksteal" => Box::new(WorkSteal::new(tests, workers)),
+            "each" => Box::new(Each::new(tests, workers)),
+            "loadfile" => units(scope::by_key(&node_ids, scope::file_key)),
+            "loadscope" => units(scope::by_key(&node_ids, scope::scope_key)),
+            "loadgroup" => units(scope::by_group(&self.groups)),
+            _ => {
+                return Err(PyValueError::new_err(format!(
+                    "unknown distribution mode {dist:?}"
+                )));
+            }
+        };
+        Ok(self.core.send(Command::Schedule(policy))?)
+    }
+
+    /// Assigns tests to a worker by hand.
+    fn assign(&self, worker: Worker, tests: Vec<Test>) -> PyResult<()> {
+        Ok(self.core.send(Command::Assign(worker, tests))?)
+    }
+
+    /// Takes exactly these tests back by hand; answered by UNSCHEDULED.
+    fn steal(&self, worker: Worker, tests: Vec<Test>) -> PyResult<()> {
+        Ok(self.core.send(Command::Steal(worker, tests))?)
+    }
+
+    /// Assigns nothing more to the worker, by hand.
+    fn close(&self, worker: Worker) -> PyResult<()> {
+        Ok(self.core.send(Command::Close(worker))?)
+    }
+
+    /// Runs a test once more.
+    fn again(&self, test: Test) -> PyResult<()> {
+        Ok(self.core.send(Command::Again(test))?)
+    }
+
+    /// Has the engine stop by itself once so many reports have failed; 0 means never.
+    fn failure_limit(&self, limit: usize) -> PyResult<()> {
+        Ok(self.core.send(Command::FailureLimit(limit))?)
+    }
+
+    /// Lets no further test start.
+    fn stop(&self) -> PyResult<()> {
+        Ok(self.core.send(Command::Stop)?)
+    }
+
+    /// The next batch of events, each `(kind, worker, value, value)`; empty when none came within `limit` seconds.
+    fn events<'py>(&mut self, py: Python<'py>, limit: f64) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        let limit =
+            Duration::try_from_secs_f64(limit).map_err(|error| PyValueError::new_err(error.to_string()))?;
+        let batch = py.detach(|| self.core.events(limit))?;
+        py.check_signals()?;
+        let mut tuples = Vec::new();
+        for event in batch {
+            to_tuples(
+                py,
+                event,
+                &mut self.run,
+                &mut self.workers,
+                &mut self.groups,
+                &mut tuples,
+            )?;
+        }
+        Ok(tuples)
+    }
+
+    /// Ends the thread.
+    fn shut_down(&mut self, py: Python<'_>) {
+        py.detach(|| self.core.shut_down());
+    }
+
+    #[classattr]
+    const TEMPLATE: Worker = TEMPLATE;
+    #[classattr]
+    const INVENTORY: u8 = EventKind::Inventory as u8;
+    #[classattr]
+    const START: u8 = EventKind::Start as u8;
+    #[classattr]
+    const REPORT: u8 = EventKind::Report as u8;
+    #[classattr]
+    const SERIALIZED: u8 = EventKind::Serialized as u8;
+    #[classattr]
+    const FINISH: u8 = EventKind::Finish as u8;
+    #[classattr]
+    const DONE: u8 = EventKind::Done as u8;
+    #[classattr]
+    const MESSAGE: u8 = EventKind::Message as u8;
+    #[classattr]
+    const OUTPUT: u8 = EventKind::Output as u8;
+    #[classattr]
+    const FORKED: u8 = EventKind::Forked as u8;
+    #[classattr]
+    const EXITED: u8 = EventKind::Exited as u8;
+    #[classattr]
+    const UNSCHEDULED: u8 = EventKind::Unscheduled as u8;
+    #[classattr]
+    const TEMPLATE_FORKED: u8 = EventKind::TemplateForked as u8;
+    #[classattr]
+    const TEMPLATE_EXITED: u8 = EventKind::TemplateExited as u8;
+    #[classattr]
+    const SERVER_GONE: u8 = EventKind::ServerGone as u8;
+    #[classattr]
+    const BROKEN: u8 = EventKind::Broken as u8;
+}
+
+/// A descriptor of our own for a file that the caller keeps.
+fn duplicate(fd: RawFd) -> PyResult<OwnedFd> {
+    Ok(os::duplicate(fd)?)
+}

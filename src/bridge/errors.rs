@@ -1,0 +1,24 @@
+//! The core's errors as Python's built-in exceptions.
+
+use crate::engine::EngineError;
+use crate::protocol::ProtocolError;
+use pyo3::PyErr;
+use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
+
+impl From<EngineError> for PyErr {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::Os { .. } => PyOSError::new_err(error.to_string()),
+            EngineError::Protocol { .. } => PyValueError::new_err(error.to_string()),
+            EngineError::Stopped | EngineError::TooManyWorkers(_) => {
+                PyRuntimeError::new_err(error.to_string())
+            }
+        }
+    }
+}
+
+impl From<ProtocolError> for PyErr {
+    fn from(error: ProtocolError) -> Self {
+        PyValueError::new_err(error.to_string())
+    }
+}

@@ -1,0 +1,211 @@
+//! The engine's events as tuples for Python.
+
+use super::rebuild::{RunObjects, WorkerObjects};
+use super::value::decode_object;
+use crate::engine::controller::Event;
+use crate::protocol::frame::Frame;
+use crate::schedule::Worker;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList};
+use std::collections::HashMap;
+
+/// The first item of a tuple; the values that follow the worker are in brackets.
+#[derive(Debug, Clone, Copy)]
+#[repr(u8)]
+pub(super) enum EventKind {
+    /// (groups, extras); the node ids come as the list that was set as the run's.
+    Inventory,
+    /// (test, location)
+    Start,
+    /// (test, report)
+    Report,
+    /// (test, data)
+    Serialized,
+    /// (test, location)
+    Finish,
+    /// (test, duration)
+    Done,
+    /// (topic, value)
+    Message,
+    /// (text, None)
+    Output,
+    /// (process id, None)
+    Forked,
+    /// ((status, running), finished)
+    Exited,
+    /// (tests, None)
+    Unscheduled,
+    /// (process id, None)
+    TemplateForked,
+    /// (status, None)
+    TemplateExited,
+    /// (None, None)
+    ServerGone,
+    /// (text, None)
+    Broken,
+}
+
+/// Appends the tuples that an event amounts to.
+pub(super) fn to_tuples<'py>(
+    py: Python<'py>,
+    event: Event,
+    run: &mut RunObjects,
+    workers: &mut HashMap<Worker, WorkerObjects>,
+    groups: &mut Vec<Option<String>>,
+    out: &mut Vec<Bound<'py, PyAny>>,
+) -> PyResult<()> {
+    let none = py.None().into_bound(py);
+    let mut push = |kind: EventKind, worker: Worker, first: Bound<'py, PyAny>, second: Bound<'py, PyAny>| {
+        out.push((kind as u8, worker, first, second).into_pyobject(py)?.into_any());
+        PyResult::Ok(())
+    };
+    use crate::engine::controller::TEMPLATE;
+    match event {
+        Event::Frames(worker, bytes) => {
+            let objects = workers
+                .get_mut(&worker)
+                .ok_or_else(|| PyValueError::new_err(format!("frames of an unknown worker {worker}")))?;
+            for frame in frames(&bytes) {
+                frame_tuple(
+                    py,
+                    worker,
+                    &Frame::decode(frame)?,
+                    run,
+                    objects,
+                    groups,
+                    &mut push,
+                )?;
+            }
+        }
+        Event::Output(worker, text) => push(
+            EventKind::Output,
+            worker,
+            text.into_pyobject(py)?.into_any(),
+            none,
+        )?,
+        Event::Forked(worker, pid) => {
+            push(EventKind::Forked, worker, pid.into_pyobject(py)?.into_any(), none)?
+        }
+        Event::Exited {
+            worker,
+            status,
+            running,
+            finished,
+        } => {
+            let death = (status, running).into_pyobject(py)?.into_any();
+            push(
+                EventKind::Exited,
+                worker,
+                death,
+                finished.into_pyobject(py)?.to_owned().into_any(),
+            )?;
+        }
+        Event::Unscheduled(worker, tests) => {
+            push(
+                EventKind::Unscheduled,
+                worker,
+                tests.into_pyobject(py)?.into_any(),
+                none,
+            )?;
+        }
+        Event::TemplateForked(pid) => {
+            push(
+                EventKind::TemplateForked,
+                TEMPLATE,
+                pid.into_pyobject(py)?.into_any(),
+                none,
+            )?;
+        }
+        Event::TemplateExited(status) => {
+            push(
+                EventKind::TemplateExited,
+                TEMPLATE,
+                status.into_pyobject(py)?.into_any(),
+                none,
+            )?;
+        }
+        Event::ServerGone => push(EventKind::ServerGone, TEMPLATE, none.clone(), none)?,
+        Event::Broken(worker, text) => push(
+            EventKind::Broken,
+            worker,
+            text.into_pyobject(py)?.into_any(),
+            none,
+        )?,
+    }
+    Ok(())
+}
+
+/// The frames in a batch, each behind its length.
+fn frames(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let (length, rest) = bytes.split_first_chunk::<4>()?;
+        let (frame, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+        bytes = rest;
+        Some(frame)
+    })
+}
+
+fn frame_tuple<'py>(
+    py: Python<'py>,
+    worker: Worker,
+    frame: &Frame<'_>,
+    run: &mut RunObjects,
+    objects: &mut WorkerObjects,
+    groups: &mut Vec<Option<String>>,
+    push: &mut impl FnMut(EventKind, Worker, Bound<'py, PyAny>, Bound<'py, PyAny>) -> PyResult<()>,
+) -> PyResult<()> {
+    let number = |test: u32| PyResult::Ok(test.into_pyobject(py)?.into_any());
+    match frame {
+        Frame::Text(text) => objects.define(py, text),
+        Frame::Inventory { entries, extras } => {
+            run.node_ids = PyList::new(py, entries.iter().map(|entry| entry.node_id))?.unbind();
+            *groups = entries
+                .iter()
+                .map(|entry| entry.group.map(str::to_owned))
+                .collect();
+            let ids = run.node_ids.bind(py).clone().into_any();
+            let about = (groups.clone(), decode_object(py, extras)?)
+                .into_pyobject(py)?
+                .into_any();
+            push(EventKind::Inventory, worker, ids, about)?;
+        }
+        Frame::Start { test, location } => {
+            let location = objects.start(py, run, *test, location)?.into_any();
+            push(EventKind::Start, worker, number(*test)?, location)?;
+        }
+        Frame::Plain(plain) => {
+            let report = objects.report(py, run, plain)?;
+            push(EventKind::Report, worker, number(plain.test)?, report)?;
+        }
+        Frame::Report { test, body, .. } => {
+            let data = decode_object(py, body)?.cast_into::<PyDict>()?;
+            objects.mark(py, run, *test, &data)?;
+            push(EventKind::Serialized, worker, number(*test)?, data.into_any())?;
+        }
+        Frame::Finish { test, location } => {
+            let location = match location {
+                Some(location) => objects.location(py, location)?,
+                None => objects.started_at(py, *test)?,
+            };
+            push(EventKind::Finish, worker, number(*test)?, location.into_any())?;
+        }
+        Frame::Done { test, duration } => {
+            push(
+                EventKind::Done,
+                worker,
+                number(*test)?,
+                duration.into_pyobject(py)?.into_any(),
+            )?;
+        }
+        Frame::Message { topic, body } => {
+            push(
+                EventKind::Message,
+                worker,
+                (*topic as u8).into_pyobject(py)?.into_any(),
+                decode_object(py, body)?,
+            )?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,422 @@
+//! The worker's line: reports in, tests out.
+//!
+//! The hot path of a worker. A report that is exactly what pytest itself makes of a phase is encoded here, from its
+//! attributes; any other goes through `pytest_report_to_serializable` in Python and comes back as plain values.
+
+use super::engine::Shared;
+use super::value::to_value;
+use crate::engine::worker::{Claim, Line as CoreLine};
+use crate::protocol::frame::{Entry, Frame, Location, Outcome, Phase, PlainReport, StringId, Topic};
+use crate::protocol::value::Value;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyInt, PyList, PyString, PyTuple, PyType};
+use std::sync::Arc;
+
+/// Attributes of a plain report besides the node id.
+const PLAIN_ATTRIBUTES: usize = 10;
+
+/// A worker's line to the controller.
+#[pyclass(module = "rustpar._core")]
+pub(super) struct Line {
+    core: CoreLine,
+    report_type: Py<PyType>,
+    id_attribute: Py<PyString>,
+    one: Py<PyInt>,
+    /// The strings sent so far, with their numbers.
+    strings: Py<PyDict>,
+    /// The keys of the keywords sent last.
+    keywords: Option<Vec<Py<PyAny>>>,
+    /// The test that was started last.
+    current: Option<Started>,
+}
+
+struct Started {
+    test: u32,
+    id: Py<PyAny>,
+    location: Py<PyAny>,
+}
+
+#[pymethods]
+impl Line {
+    /// The line of the worker in `slot`. `report_type` is pytest's TestReport, `id_attribute` the name of the attribute
+    /// in which it keeps the node id.
+    #[new]
+    fn new(
+        py: Python<'_>,
+        shared: &Shared,
+        slot: usize,
+        report_type: Py<PyType>,
+        id_attribute: Py<PyString>,
+    ) -> PyResult<Self> {
+        Ok(Self {
+            core: CoreLine::new(Arc::clone(&shared.core), slot),
+            report_type,
+            id_attribute,
+            one: 1u8.into_pyobject(py)?.unbind(),
+            strings: PyDict::new(py).unbind(),
+            keywords: None,
+            current: None,
+        })
+    }
+
+    /// The next test, for good; None when there is none any more. Sleeps while there is none yet.
+    fn claim(&self, py: Python<'_>) -> PyResult<Option<u32>> {
+        loop {
+            match py.detach(|| self.core.claim()) {
+                Claim::Test(test) => return Ok(Some(test)),
+                Claim::Closed => return Ok(None),
+                Claim::Wait => py.check_signals()?,
+            }
+        }
+    }
+
+    /// The test that will probably come next.
+    fn peek(&self) -> Option<u32> {
+        self.core.peek()
+    }
+
+    /// Whether a claimed test may still start.
+    fn may_start(&self) -> bool {
+        self.core.may_start()
+    }
+
+    /// Says which test this worker is in, for the case that it dies there.
+    #[pyo3(signature = (test))]
+    fn set_running(&self, test: Option<u32>) {
+        self.core.set_running(test);
+    }
+
+    /// Says that an interrupt has reached this worker.
+    fn set_interrupted(&self) {
+        self.core.set_interrupted();
+    }
+
+    /// Sends the collection: node ids, their groups (None without), and any plain value.
+    fn inventory(
+        &mut self,
+        node_ids: Vec<String>,
+        groups: Vec<Option<String>>,
+        extras: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        let mut body = Vec::new();
+        to_value(extras, &mut Vec::new())?.encode(&mut body);
+        let entries = node_ids.iter().zip(&groups);
+        let entries = entries
+            .map(|(id, group)| Entry {
+                node_id: id,
+                group: group.as_deref(),
+            })
+            .collect();
+        self.core.send(
+            &Frame::Inventory {
+                entries,
+                extras: &body,
+            },
+            true,
+        );
+        Ok(())
+    }
+
+    /// Sends a plain value under a topic; returns the types of what had to be replaced by its repr.
+    fn message(&mut self, topic: u8, object: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
+        let (mut lost, mut body) = (Vec::new(), Vec::new());
+        to_value(object, &mut lost)?.encode(&mut body);
+        self.core.send(
+            &Frame::Message {
+                topic: Topic::try_from(topic)?,
+                body: &body,
+            },
+            true,
+        );
+        Ok(lost)
+    }
+
+    /// pytest_runtest_logstart of the test with this node id object and location.
+    fn start(&mut self, test: u32, id: Py<PyAny>, location: Bound<'_, PyAny>) -> PyResult<()> {
+        let py = location.py();
+        let (path, line, domain) = self.location(&location)?;
+        let frame = Frame::Start {
+            test,
+            location: Location {
+                path,
+                line,
+                domain: &domain,
+            },
+        };
+        self.core.send(&frame, false);
+        drop(self.current.replace(Started {
+            test,
+            id,
+            location: location.unbind(),
+        }));
+        py.check_signals()
+    }
+
+    /// pytest_runtest_logfinish.
+    fn finish(&mut self, test: u32, location: &Bound<'_, PyAny>) -> PyResult<()> {
+        let started = self.current.as_ref().filter(|started| started.test == test);
+        let same = match started {
+            Some(started) => same(location, started.location.bind(location.py()))?,
+            None => false,
+        };
+        if same {
+            self.core.send(&Frame::Finish { test, location: None }, false);
+        } else {
+            let (path, line, domain) = self.location(location)?;
+            let location = Some(Location {
+                path,
+                line,
+                domain: &domain,
+            });
+            self.core.send(&Frame::Finish { test, location }, false);
+        }
+        Ok(())
+    }
+
+    /// The test's protocol is complete; it took `duration` seconds.
+    fn done(&mut self, test: u32, duration: f64) {
+        self.core.send(&Frame::Done { test, duration }, false);
+    }
+
+    /// Sends the report if it is a plain one of the test started last; returns whether it was.
+    fn report(&mut self, test: u32, report: &Bound<'_, PyAny>) -> PyResult<bool> {
+        match self.plain(test, report)? {
+            None => Ok(false),
+            Some((plain, extras)) => {
+                let failed = plain.outcome == Outcome::Failed;
+                self.core.send(
+                    &Frame::Plain(PlainReport {
+                        extras: &extras,
+                        ..plain
+                    }),
+                    failed,
+                );
+                Ok(true)
+            }
+        }
+    }
+
+    /// Sends a report in its serializable form; returns the types of what had to be replaced by its repr.
+    fn serialized(&mut self, test: u32, failed: bool, data: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
+        let (mut lost, mut body) = (Vec::new(), Vec::new());
+        to_value(data, &mut lost)?.encode(&mut body);
+        self.core.send(
+            &Frame::Report {
+                test,
+                failed,
+                body: &body,
+            },
+            failed,
+        );
+        Ok(lost)
+    }
+
+    #[classattr]
+    const READY: u8 = Topic::Ready as u8;
+    #[classattr]
+    const COLLECT_REPORT: u8 = Topic::CollectReport as u8;
+    #[classattr]
+    const WARNING: u8 = Topic::Warning as u8;
+    #[classattr]
+    const INTERNAL_ERROR: u8 = Topic::InternalError as u8;
+    #[classattr]
+    const FINISHED: u8 = Topic::Finished as u8;
+    #[classattr]
+    const INTERRUPTED: u8 = Topic::Interrupted as u8;
+    #[classattr]
+    const SUITE_PROPERTY: u8 = Topic::SuiteProperty as u8;
+    #[classattr]
+    const NOTICE: u8 = Topic::Notice as u8;
+    #[classattr]
+    const COLLECTING: u8 = Topic::Collecting as u8;
+    #[classattr]
+    const USAGE_ERROR: u8 = Topic::UsageError as u8;
+}
+
+impl Line {
+    /// The number of a string, which is sent first when it is new. None for text that is not valid Unicode.
+    fn string_id(&mut self, text: &Bound<'_, PyString>) -> PyResult<Option<StringId>> {
+        let strings = self.strings.bind(text.py()).clone();
+        if let Some(number) = strings.get_item(text)? {
+            return number.extract().map(Some);
+        }
+        let Ok(plain) = text.to_cow() else { return Ok(None) };
+        let number = u32::try_from(strings.len()).map_err(|_| PyValueError::new_err("too many strings"))?;
+        self.core.send(&Frame::Text(&plain), false);
+        strings.set_item(text, number)?;
+        Ok(Some(number))
+    }
+
+    fn location(&mut self, location: &Bound<'_, PyAny>) -> PyResult<(StringId, Option<u32>, String)> {
+        let (path, line, domain): (Bound<'_, PyAny>, Option<i64>, Bound<'_, PyAny>) = location.extract()?;
+        let path = match path.cast_into::<PyString>() {
+            Ok(path) => path,
+            Err(error) => error.into_inner().str()?,
+        };
+        let path = match self.string_id(&path)? {
+            Some(number) => number,
+            None => {
+                let escaped = PyString::new(path.py(), &path.to_string_lossy());
+                self.string_id(&escaped)?
+                    .ok_or_else(|| PyValueError::new_err("path is no text"))?
+            }
+        };
+        let line = line
+            .and_then(|line| u32::try_from(line).ok())
+            .filter(|&line| line < u32::MAX);
+        Ok((path, line, domain.str()?.to_string_lossy().into_owned()))
+    }
+
+    /// The report in its compact form, without its extras, and those; None when it is not plain.
+    fn plain(
+        &mut self,
+        test: u32,
+        report: &Bound<'_, PyAny>,
+    ) -> PyResult<Option<(PlainReport<'static>, Vec<u8>)>> {
+        let py = report.py();
+        if !report.get_type().is(&self.report_type) {
+            return Ok(None);
+        }
+        let Some(started) = self.current.as_ref().filter(|started| started.test == test) else {
+            return Ok(None);
+        };
+        let attributes = report
+            .getattr(pyo3::intern!(py, "__dict__"))?
+            .cast_into::<PyDict>()?;
+        if attributes.len() != PLAIN_ATTRIBUTES + 1 {
+            return Ok(None);
+        }
+        macro_rules! attribute {
+            ($name:literal) => {
+                match attributes.get_item(pyo3::intern!(py, $name))? {
+                    Some(value) => value,
+                    None => return Ok(None),
+                }
+            };
+        }
+        let (location, when, outcome) = (attribute!("location"), attribute!("when"), attribute!("outcome"));
+        let (longrepr, sections) = (attribute!("longrepr"), attribute!("sections"));
+        let (properties, keywords) = (attribute!("user_properties"), attribute!("keywords"));
+        let (duration, start, stop) = (attribute!("duration"), attribute!("start"), attribute!("stop"));
+        let Some(id) = attributes.get_item(self.id_attribute.bind(py))? else {
+            return Ok(None);
+        };
+        if !same(&id, started.id.bind(py))? || !same(&location, started.location.bind(py))? {
+            return Ok(None);
+        }
+        let (Some(phase), Some(outcome)) = (phase(&when), outcome_of(&outcome)) else {
+            return Ok(None);
+        };
+        let (Ok(duration), Ok(start), Ok(stop)) = (duration.extract(), start.extract(), stop.extract())
+        else {
+            return Ok(None);
+        };
+        let mut extras = Vec::new();
+        if !extras_of(&longrepr, &sections, &properties, &mut extras)? {
+            return Ok(None);
+        }
+        let Ok(keywords) = keywords.cast::<PyDict>() else {
+            return Ok(None);
+        };
+        let Some(keywords) = self.keywords(keywords)? else {
+            return Ok(None);
+        };
+        let plain = PlainReport {
+            test,
+            phase,
+            outcome,
+            duration,
+            start,
+            stop,
+            keywords,
+            extras: &[],
+        };
+        Ok(Some((plain, extras)))
+    }
+
+    /// The keywords as numbers, or as "the same as before" (inner None); outer None when they are not plain.
+    #[expect(
+        clippy::option_option,
+        reason = "two questions: is it plain, and is it the same"
+    )]
+    fn keywords(&mut self, keywords: &Bound<'_, PyDict>) -> PyResult<Option<Option<Vec<StringId>>>> {
+        let mut keys = Vec::with_capacity(keywords.len());
+        let mut same = self
+            .keywords
+            .as_ref()
+            .is_some_and(|last| last.len() == keywords.len());
+        for (index, (key, value)) in keywords.iter().enumerate() {
+            if !value.is(&self.one) {
+                return Ok(None);
+            }
+            same = same && self.keywords.as_ref().is_some_and(|last| last[index].is(&key));
+            keys.push(key);
+        }
+        if same {
+            return Ok(Some(None));
+        }
+        let mut numbers = Vec::with_capacity(keys.len());
+        for key in &keys {
+            let Ok(text) = key.cast_exact::<PyString>() else {
+                return Ok(None);
+            };
+            let Some(number) = self.string_id(text)? else {
+                return Ok(None);
+            };
+            numbers.push(number);
+        }
+        self.keywords = Some(keys.into_iter().map(Bound::unbind).collect());
+        Ok(Some(Some(numbers)))
+    }
+}
+
+/// Whether two objects are one, or equal.
+fn same(left: &Bound<'_, PyAny>, right: &Bound<'_, PyAny>) -> PyResult<bool> {
+    if left.is(right) { Ok(true) } else { left.eq(right) }
+}
+
+fn phase(when: &Bound<'_, PyAny>) -> Option<Phase> {
+    match when.cast::<PyString>().ok()?.to_cow().ok()?.as_ref() {
+        "setup" => Some(Phase::Setup),
+        "call" => Some(Phase::Call),
+        "teardown" => Some(Phase::Teardown),
+        _ => None,
+    }
+}
+
+fn outcome_of(outcome: &Bound<'_, PyAny>) -> Option<Outcome> {
+    match outcome.cast::<PyString>().ok()?.to_cow().ok()?.as_ref() {
+        "passed" => Some(Outcome::Passed),
+        "failed" => Some(Outcome::Failed),
+        "skipped" => Some(Outcome::Skipped),
+        _ => None,
+    }
+}
+
+/// Encodes what most reports do not have; false when it is not plain.
+fn extras_of(
+    longrepr: &Bound<'_, PyAny>,
+    sections: &Bound<'_, PyAny>,
+    properties: &Bound<'_, PyAny>,
+    out: &mut Vec<u8>,
+) -> PyResult<bool> {
+    let (Ok(sections), Ok(properties)) = (sections.cast_exact::<PyList>(), properties.cast_exact::<PyList>())
+    else {
+        return Ok(false);
+    };
+    if longrepr.is_none() && sections.is_empty() && properties.is_empty() {
+        return Ok(true);
+    }
+    if !longrepr.is_none()
+        && !longrepr.is_exact_instance_of::<PyTuple>()
+        && !longrepr.is_exact_instance_of::<PyString>()
+    {
+        return Ok(false);
+    }
+    let mut lost = Vec::new();
+    let parts = [longrepr, sections.as_any(), properties.as_any()];
+    let parts: PyResult<Vec<_>> = parts.into_iter().map(|part| to_value(part, &mut lost)).collect();
+    Value::Tuple(parts?).encode(out);
+    Ok(lost.is_empty())
+}

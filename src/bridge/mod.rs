@@ -1,0 +1,60 @@
+//! Python's view of the engine: `rustpar._core`. The only place that names pyo3.
+//!
+//! A function here converts its arguments, releases the GIL where it waits, calls the core and maps the error.
+
+#[cfg(target_os = "linux")]
+mod engine;
+#[cfg(target_os = "linux")]
+mod errors;
+#[cfg(target_os = "linux")]
+mod events;
+#[cfg(target_os = "linux")]
+mod line;
+#[cfg(target_os = "linux")]
+mod rebuild;
+#[cfg(target_os = "linux")]
+mod value;
+
+use pyo3::prelude::*;
+use std::path::Path;
+
+/// CPUs that the control group's quota amounts to, rounded up; None without a quota.
+#[pyfunction]
+fn cpu_quota() -> Option<usize> {
+    crate::machine::cpu_quota(Path::new("/proc/self"), Path::new("/sys/fs/cgroup"))
+}
+
+/// Encodes an object as plain values; also returns the types of what had to be replaced by its repr.
+#[cfg(target_os = "linux")]
+#[pyfunction]
+fn dumps(object: &Bound<'_, PyAny>) -> PyResult<(Vec<u8>, Vec<String>)> {
+    let (mut lost, mut bytes) = (Vec::new(), Vec::new());
+    value::to_value(object, &mut lost)?.encode(&mut bytes);
+    Ok((bytes, lost))
+}
+
+/// Decodes what `dumps` encoded; raises ValueError for anything else.
+#[cfg(target_os = "linux")]
+#[pyfunction]
+fn loads<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+    value::decode_object(py, bytes)
+}
+
+/// The engine of pytest-rustpar.
+#[pymodule]
+mod _core {
+    #[pymodule_export]
+    use super::cpu_quota;
+
+    #[cfg(target_os = "linux")]
+    #[pymodule_export]
+    use super::engine::{Engine, Shared, die_with_parent};
+
+    #[cfg(target_os = "linux")]
+    #[pymodule_export]
+    use super::line::Line;
+
+    #[cfg(target_os = "linux")]
+    #[pymodule_export]
+    use super::{dumps, loads};
+}

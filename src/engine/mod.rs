@@ -1,0 +1,60 @@
+//! The engine: everything between a worker and the controller's Python.
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | [`os`] | shared memory, wake-ups, the parent-death signal; the only unsafe code |
+//! | [`shared`] | the layout of the shared memory: a slot per worker |
+//! | [`queue`] | a slot's test queue: the engine fills and shortens it, the worker empties it |
+//! | [`ring`] | a slot's byte ring: the worker writes frames, the engine reads them |
+//! | [`worker`] | the worker's end of the line |
+//! | [`table`] | what the engine knows of each worker |
+//! | [`output`] | a worker's standard output, cut into whole lines |
+//! | [`controller`] | the controller's end: one I/O thread, commands in, events out |
+//!
+//! The hazard it handles: processes share memory and any of them can die at any instruction. Shared words are only
+//! touched through atomics, every wait has a bound, and what a dead worker left behind is read to its end.
+
+pub mod controller;
+pub mod os;
+pub mod output;
+pub mod queue;
+pub mod ring;
+pub mod shared;
+pub mod table;
+pub mod worker;
+
+/// Why the engine could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The operating system refused.
+    #[error("failed to {what}: {source}")]
+    Os {
+        /// What was attempted.
+        what: &'static str,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+    /// A worker sent bytes that cannot be read.
+    #[error("worker gw{worker} sent a frame that cannot be read: {source}")]
+    Protocol {
+        /// The worker.
+        worker: u32,
+        /// What is wrong with it.
+        source: crate::protocol::ProtocolError,
+    },
+    /// The engine's thread has ended.
+    #[error("the engine has stopped")]
+    Stopped,
+    /// More workers than the shared memory has slots for.
+    #[error("no room for more than {0} workers at a time")]
+    TooManyWorkers(usize),
+}
+
+impl EngineError {
+    fn os(what: &'static str) -> impl FnOnce(rustix::io::Errno) -> Self {
+        move |errno| Self::Os {
+            what,
+            source: errno.into(),
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! The operating system's part: shared memory, events, futexes, the parent-death signal.
+//!
+//! The hazard it handles: memory that several processes write. It is handed out as atomics only, and lives as long as
+//! the [`SharedMemory`] that it is borrowed from. All `unsafe` of the engine is in this file.
+
+use super::EngineError;
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::io::Errno;
+use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
+use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
+use rustix::thread::futex;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::time::Duration;
+
+/// Zeroed memory that this process shares with every process forked from it.
+#[derive(Debug)]
+pub struct SharedMemory {
+    start: NonNull<AtomicU64>,
+    words: usize,
+}
+
+#[expect(unsafe_code, reason = "the memory is plain atomics, which any thread may use")]
+// SAFETY: `start` points to a mapping that nobody moves or unmaps before drop, and all access is through atomics.
+unsafe impl Send for SharedMemory {}
+#[expect(unsafe_code, reason = "the memory is plain atomics, which any thread may use")]
+// SAFETY: as for `Send`.
+unsafe impl Sync for SharedMemory {}
+
+impl SharedMemory {
+    /// Reserves `words` 64-bit words. Pages that are never touched cost no memory.
+    ///
+    /// # Errors
+    /// [`EngineError::Os`] when the system has none.
+    pub fn new(words: usize) -> Result<Self, EngineError> {
+        #[expect(unsafe_code, reason = "mapping memory")]
+        // SAFETY: no address is asked for, so nothing that exists can be overwritten.
+        let start = unsafe {
+            mmap_anonymous(
+                std::ptr::null_mut(),
+                words * size_of::<AtomicU64>(),
+                ProtFlags::READ | ProtFlags::WRITE,
+                MapFlags::SHARED | MapFlags::NORESERVE,
+            )
+        }
+        .map_err(EngineError::os("map shared memory"))?;
+        let start =
+            NonNull::new(start.cast()).ok_or_else(|| EngineError::os("map shared memory")(Errno::FAULT))?;
+        Ok(Self { start, words })
+    }
+
+    /// The words.
+    #[must_use]
+    pub fn words(&self) -> &[AtomicU64] {
+        #[expect(unsafe_code, reason = "the mapping as a slice")]
+        // SAFETY: the mapping is `words` long, page-aligned, zeroed (a valid AtomicU64), and lives as long as `self`.
+        unsafe {
+            std::slice::from_raw_parts(self.start.as_ptr(), self.words)
+        }
+    }
+
+    /// A 32-bit view of the first half of one word, for futexes. The word must be used through this view only.
+    ///
+    /// # Panics
+    /// When `index` is out of range.
+    #[must_use]
+    pub fn futex_word(&self, index: usize) -> &AtomicU32 {
+        let word = &self.words()[index];
+        #[expect(unsafe_code, reason = "the kernel's futexes are 32 bits wide")]
+        // SAFETY: an AtomicU64 is at least as large and as aligned as an AtomicU32, and the borrow is the same.
+        unsafe {
+            AtomicU32::from_ptr(word.as_ptr().cast())
+        }
+    }
+}
+
+impl Drop for SharedMemory {
+    fn drop(&mut self) {
+        #[expect(unsafe_code, reason = "unmapping memory")]
+        // SAFETY: the mapping is ours, and borrows of it have ended with `self`.
+        let unmapped = unsafe { munmap(self.start.as_ptr().cast(), self.words * size_of::<AtomicU64>()) };
+        debug_assert!(unmapped.is_ok());
+    }
+}
+
+/// Sleeps while `word` holds `seen`, for at most `limit`; also wakes for signals.
+pub fn futex_wait(word: &AtomicU32, seen: u32, limit: Duration) {
+    // Woken, changed meanwhile, interrupted, timed out: the caller looks again in every case.
+    let _woken = futex::wait(word, futex::Flags::empty(), seen, Some(&timespec(limit)));
+}
+
+/// Wakes who sleeps in [`futex_wait`] on `word`, in any process.
+pub fn futex_wake(word: &AtomicU32) {
+    let _count = futex::wake(word, futex::Flags::empty(), u32::MAX);
+}
+
+/// A bell that any process can ring and the engine's thread hears in [`wait_readable`].
+#[derive(Debug)]
+pub struct Bell(OwnedFd);
+
+impl Bell {
+    /// A bell that is silent.
+    ///
+    /// # Errors
+    /// [`EngineError::Os`].
+    pub fn new() -> Result<Self, EngineError> {
+        eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
+            .map(Self)
+            .map_err(EngineError::os("create an event descriptor"))
+    }
+
+    /// Rings it. A bell that rings already just goes on.
+    pub fn ring(&self) {
+        let _written = rustix::io::write(&self.0, &1u64.to_ne_bytes());
+    }
+
+    /// Silences it.
+    pub fn hush(&self) {
+        let _read = rustix::io::read(&self.0, &mut [0u8; 8]);
+    }
+}
+
+impl AsFd for Bell {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// Waits until one of `fds` can be read or is closed at the other end, for at most `limit`; says which.
+pub fn wait_readable(fds: &[BorrowedFd<'_>], limit: Duration) -> Vec<bool> {
+    let mut polled: Vec<_> = fds
+        .iter()
+        .map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN))
+        .collect();
+    match poll(&mut polled, Some(&timespec(limit))) {
+        Ok(_) => polled.iter().map(|fd| !fd.revents().is_empty()).collect(),
+        Err(_) => vec![false; fds.len()],
+    }
+}
+
+/// What a read of a non-blocking descriptor gave.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Read {
+    /// So many bytes.
+    Bytes(usize),
+    /// Nothing now.
+    Nothing,
+    /// Nothing ever again.
+    End,
+}
+
+/// Reads what is there.
+pub fn read_some(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Read {
+    match rustix::io::read(fd, buffer) {
+        Ok(0) => Read::End,
+        Ok(count) => Read::Bytes(count),
+        Err(Errno::AGAIN | Errno::INTR) => Read::Nothing,
+        Err(_) => Read::End,
+    }
+}
+
+/// A descriptor of our own for an open file whose number is all we have (Python's `fileno`).
+///
+/// # Errors
+/// [`EngineError::Os`] when the number is that of no open file.
+pub fn duplicate(fd: RawFd) -> Result<OwnedFd, EngineError> {
+    if fd < 0 {
+        return Err(EngineError::os("duplicate a descriptor")(Errno::BADF));
+    }
+    #[expect(unsafe_code, reason = "Python hands over descriptors as numbers")]
+    // SAFETY: the number is not negative, and the borrow ends with this call; a closed one makes the call fail.
+    let borrowed = unsafe { BorrowedFd::borrow_raw(fd) };
+    rustix::io::fcntl_dupfd_cloexec(borrowed, 3).map_err(EngineError::os("duplicate a descriptor"))
+}
+
+/// Makes reads of `fd` return at once.
+///
+/// # Errors
+/// [`EngineError::Os`].
+pub fn set_nonblocking(fd: BorrowedFd<'_>) -> Result<(), EngineError> {
+    fcntl_getfl(fd)
+        .and_then(|flags| fcntl_setfl(fd, flags | OFlags::NONBLOCK))
+        .map_err(EngineError::os("change a descriptor"))
+}
+
+/// Has the kernel kill this process when its parent, which must be process `parent`, dies.
+///
+/// Returns false when the parent is already gone.
+///
+/// # Errors
+/// [`EngineError::Os`].
+pub fn die_with_parent(parent: u32) -> Result<bool, EngineError> {
+    set_parent_process_death_signal(Some(Signal::KILL))
+        .map_err(EngineError::os("set the parent-death signal"))?;
+    Ok(getppid()
+        .map(Pid::as_raw_nonzero)
+        .is_some_and(|pid| pid.get().cast_unsigned() == parent))
+}
+
+fn timespec(duration: Duration) -> Timespec {
+    Timespec {
+        tv_sec: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: i64::from(duration.subsec_nanos()),
+    }
+}

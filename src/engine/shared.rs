@@ -1,0 +1,178 @@
+//! The layout of the shared memory: a fixed number of slots, one per living worker and one for the template.
+//!
+//! The memory is reserved before the fork server is forked, when nobody knows yet how many workers there will be; a slot
+//! that is never used is never touched and costs nothing. A slot is cleared and used again for a replacement.
+
+use super::EngineError;
+use super::os::{Bell, SharedMemory};
+use super::queue::TestQueue;
+use super::ring::ByteRing;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+/// Slots for workers; slot 0 is the template's. Address space only: 1,025 slots are 82 MiB of it.
+pub const SLOTS: usize = 1025;
+
+/// The template's slot.
+pub const TEMPLATE_SLOT: usize = 0;
+
+/// Tests that a slot's queue has room for. Deep enough that a worker never runs dry between two looks of the engine:
+/// a worker starts at most about 60 trivial tests in the 5 ms between them.
+pub const QUEUE_WORDS: usize = 2048;
+
+/// Words in a slot's byte ring. 64 KiB hold the frames of about 350 passing tests.
+pub const RING_WORDS: usize = 8192;
+
+/// Words before the queue; words that different sides write lie in different cache lines (8 words each).
+const HEADER_WORDS: usize = 64;
+
+const QUEUE_RANGE: usize = 0;
+const BELL: usize = 8;
+const ASKING: usize = 9;
+const CLOSED: usize = 16;
+const STOPPED: usize = 17;
+const RUNNING: usize = 24;
+const INTERRUPTED: usize = 25;
+const RING_READ: usize = 32;
+const RING_WRITTEN: usize = 40;
+const RING_WAITING: usize = 41;
+
+const SLOT_WORDS: usize = HEADER_WORDS + QUEUE_WORDS + RING_WORDS;
+
+/// The memory and the bell that a run's processes share.
+#[derive(Debug)]
+pub struct Shared {
+    memory: SharedMemory,
+    /// Rung by a worker when the engine should look at once.
+    pub bell: Bell,
+}
+
+impl Shared {
+    /// Reserves the memory. To be done before the fork server is forked.
+    ///
+    /// # Errors
+    /// [`EngineError::Os`].
+    pub fn new() -> Result<Arc<Self>, EngineError> {
+        Ok(Arc::new(Self {
+            memory: SharedMemory::new(SLOTS * SLOT_WORDS)?,
+            bell: Bell::new()?,
+        }))
+    }
+
+    /// The slot with this number.
+    ///
+    /// # Panics
+    /// When there is none.
+    #[must_use]
+    pub fn slot(&self, number: usize) -> Slot<'_> {
+        let first = number * SLOT_WORDS;
+        Slot {
+            memory: &self.memory,
+            first,
+            words: &self.memory.words()[first..first + SLOT_WORDS],
+        }
+    }
+}
+
+/// One slot. Which side writes which word is said at each method.
+#[derive(Debug, Clone, Copy)]
+pub struct Slot<'a> {
+    memory: &'a SharedMemory,
+    first: usize,
+    words: &'a [AtomicU64],
+}
+
+impl<'a> Slot<'a> {
+    /// The tests assigned and not yet claimed.
+    #[must_use]
+    pub fn queue(self) -> TestQueue<'a> {
+        TestQueue::new(
+            &self.words[QUEUE_RANGE],
+            &self.words[HEADER_WORDS..HEADER_WORDS + QUEUE_WORDS],
+        )
+    }
+
+    /// The frames written and not yet read.
+    #[must_use]
+    pub fn ring(self) -> ByteRing<'a> {
+        ByteRing::new(
+            &self.words[RING_READ],
+            &self.words[RING_WRITTEN],
+            &self.words[HEADER_WORDS + QUEUE_WORDS..],
+        )
+    }
+
+    /// The word the worker sleeps on; the engine changes it, then wakes.
+    #[must_use]
+    pub fn bell(self) -> &'a AtomicU32 {
+        self.memory.futex_word(self.first + BELL)
+    }
+
+    /// Whether the worker stands still for want of a test. Written by the worker.
+    #[must_use]
+    pub fn asking(self) -> Flag<'a> {
+        Flag(&self.words[ASKING])
+    }
+
+    /// Whether the worker waits for room in its ring. Written by the worker.
+    #[must_use]
+    pub fn ring_waiting(self) -> Flag<'a> {
+        Flag(&self.words[RING_WAITING])
+    }
+
+    /// Whether nothing more will be assigned. Written by the engine.
+    #[must_use]
+    pub fn closed(self) -> Flag<'a> {
+        Flag(&self.words[CLOSED])
+    }
+
+    /// Whether not even a claimed test may start any more. Written by the engine.
+    #[must_use]
+    pub fn stopped(self) -> Flag<'a> {
+        Flag(&self.words[STOPPED])
+    }
+
+    /// Whether an interrupt has reached the worker's session. Written by the worker.
+    #[must_use]
+    pub fn interrupted(self) -> Flag<'a> {
+        Flag(&self.words[INTERRUPTED])
+    }
+
+    /// The test the worker is in. Written by the worker.
+    #[must_use]
+    pub fn running(self) -> Option<u32> {
+        match self.words[RUNNING].load(Ordering::SeqCst) {
+            0 => None,
+            word => u32::try_from(word - 1).ok(),
+        }
+    }
+
+    /// Says which test the worker is in.
+    pub fn set_running(self, test: Option<u32>) {
+        self.words[RUNNING].store(test.map_or(0, |test| u64::from(test) + 1), Ordering::SeqCst);
+    }
+
+    /// Makes a slot as good as new. The worker that used it must be dead.
+    pub fn clear(self) {
+        for word in &self.words[..HEADER_WORDS] {
+            word.store(0, Ordering::SeqCst);
+        }
+    }
+}
+
+/// A shared boolean.
+#[derive(Debug, Clone, Copy)]
+pub struct Flag<'a>(&'a AtomicU64);
+
+impl Flag<'_> {
+    /// Whether it is set.
+    #[must_use]
+    pub fn is_set(self) -> bool {
+        self.0.load(Ordering::SeqCst) != 0
+    }
+
+    /// Sets or clears it.
+    pub fn set(self, value: bool) {
+        self.0.store(u64::from(value), Ordering::SeqCst);
+    }
+}

@@ -1,0 +1,164 @@
+//! What the engine knows of each worker.
+
+use super::os::{Read, read_some};
+use super::output::LineBuffer;
+use super::ring::FrameReader;
+use super::shared::{Shared, Slot};
+use super::worker::wake;
+use crate::schedule::{Demand, Test, Worker};
+use std::collections::VecDeque;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// A worker, from the moment its slot is chosen until its exit status is known.
+#[derive(Debug)]
+pub struct Entry {
+    /// Its number.
+    pub worker: Worker,
+    /// Its slot.
+    pub slot: usize,
+    /// Whether its session has finished properly.
+    pub finished: bool,
+    /// Frames on their way.
+    pub reader: FrameReader,
+    lines: LineBuffer,
+    output: Option<OwnedFd>,
+    unfinished: VecDeque<Test>,
+    overflow: VecDeque<Test>,
+    closing: bool,
+}
+
+impl Entry {
+    /// A worker that is about to be forked; `output` is the reading end of its standard output.
+    #[must_use]
+    pub fn new(worker: Worker, slot: usize, output: OwnedFd) -> Self {
+        Self {
+            worker,
+            slot,
+            finished: false,
+            reader: FrameReader::default(),
+            lines: LineBuffer::default(),
+            output: Some(output),
+            unfinished: VecDeque::new(),
+            overflow: VecDeque::new(),
+            closing: false,
+        }
+    }
+
+    /// The descriptor to watch for output.
+    #[must_use]
+    pub fn output_fd(&self) -> Option<BorrowedFd<'_>> {
+        self.output.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Reads what the worker has printed; whole lines only, unless it is gone (`all`).
+    pub fn read_output(&mut self, all: bool) -> Option<String> {
+        let mut text = String::new();
+        let mut buffer = [0; 16 * 1024];
+        while let Some(fd) = &self.output {
+            match read_some(fd.as_fd(), &mut buffer) {
+                Read::Bytes(count) => text.extend(self.lines.push(&buffer[..count])),
+                Read::Nothing => break,
+                Read::End => self.output = None,
+            }
+        }
+        if all || self.output.is_none() {
+            text.extend(self.lines.finish());
+        }
+        (!text.is_empty()).then_some(text)
+    }
+
+    /// What it could take; `None` when nothing more may be assigned.
+    #[must_use]
+    pub fn demand(&self, slot: Slot<'_>) -> Option<Demand> {
+        if self.closing || self.finished {
+            return None;
+        }
+        let queue = slot.queue();
+        let queued = queue.len() + self.overflow.len();
+        let room = queue.room().saturating_sub(self.overflow.len());
+        let idle = queued == 0 && slot.asking().is_set();
+        Some(Demand {
+            worker: self.worker,
+            queued,
+            room,
+            idle,
+        })
+    }
+
+    /// Assigns tests; what has no room yet follows in [`Entry::refill`].
+    pub fn assign(&mut self, shared: &Shared, tests: Vec<Test>) {
+        self.unfinished.extend(&tests);
+        self.overflow.extend(tests);
+        self.refill(shared);
+    }
+
+    /// Moves tests that had no room into the queue, and closes it when that was promised and they are all there.
+    pub fn refill(&mut self, shared: &Shared) {
+        let slot = shared.slot(self.slot);
+        if !self.overflow.is_empty() {
+            let count = slot.queue().append(self.overflow.make_contiguous());
+            self.overflow.drain(..count);
+            wake(slot);
+        }
+        if self.closing && self.overflow.is_empty() && !slot.closed().is_set() {
+            slot.closed().set(true);
+            wake(slot);
+        }
+    }
+
+    /// Takes tests back from the end of the queue.
+    #[must_use]
+    pub fn take_back(&mut self, shared: &Shared, count: usize, whole: bool) -> Vec<Test> {
+        let taken = shared.slot(self.slot).queue().take_back(count, whole);
+        self.unfinished
+            .truncate(self.unfinished.len() - taken.len().min(self.unfinished.len()));
+        taken
+    }
+
+    /// Takes back exactly these tests, or none of them.
+    #[must_use]
+    pub fn steal(&mut self, shared: &Shared, wanted: &[Test]) -> bool {
+        let mut waiting = self.take_back(shared, usize::MAX, false);
+        waiting.extend(self.overflow.drain(..));
+        let found = wanted.iter().all(|test| waiting.contains(test));
+        if found {
+            waiting.retain(|test| !wanted.contains(test));
+        }
+        self.unfinished
+            .retain(|test| !waiting.contains(test) && !(found && wanted.contains(test)));
+        self.assign(shared, waiting);
+        found
+    }
+
+    /// Lets the worker leave when it has run what it holds.
+    pub fn close(&mut self, shared: &Shared) {
+        self.closing = true;
+        self.refill(shared);
+    }
+
+    /// Lets the worker leave after the test it is in; even a claimed test does not start.
+    pub fn stop(&mut self, shared: &Shared) {
+        self.overflow.clear();
+        let _dropped = self.take_back(shared, usize::MAX, false);
+        shared.slot(self.slot).stopped().set(true);
+        self.close(shared);
+        wake(shared.slot(self.slot));
+    }
+
+    /// The worker has run this test to its end. False when it did not have it.
+    pub fn done(&mut self, test: Test) -> bool {
+        match self.unfinished.iter().position(|&held| held == test) {
+            Some(position) => {
+                self.unfinished.remove(position);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// The test in which a dead worker died.
+    #[must_use]
+    pub fn died_in(&self, slot: Slot<'_>) -> Option<Test> {
+        slot.running().filter(|test| self.unfinished.contains(test))
+    }
+}

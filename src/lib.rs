@@ -1,0 +1,19 @@
+//! The engine of pytest-rustpar.
+//!
+//! | room | what is in it | knows |
+//! |---|---|---|
+//! | [`schedule`] | which worker runs which test, one file per policy | nothing else |
+//! | [`protocol`] | what a worker says, and its bytes | nothing else |
+//! | [`machine`] | how many workers this machine can feed | the file system |
+//! | [`engine`] | shared memory, the I/O thread, both ends of a worker's line | `schedule`, `protocol` |
+//! | `bridge` | Python's view of all of it; the only place that names pyo3 | everything |
+
+pub mod machine;
+pub mod protocol;
+pub mod schedule;
+
+#[cfg(target_os = "linux")]
+pub mod engine;
+
+#[cfg(feature = "python")]
+mod bridge;

@@ -1,0 +1,515 @@
+//! The frames a worker sends, in the order in which things happen to it.
+//!
+//! A frame is a version byte, a kind byte and a body. A test that passes costs about 120 bytes in seven frames:
+//! its start, three plain reports, its finish, its end, and now and then a new string of the string table. Strings
+//! that come again (file names, keywords) are sent once per worker as [`Frame::Text`] and then named by number.
+
+use super::wire::{Reader, put_bytes, put_float, put_uint};
+use super::{ProtocolError, VERSION};
+
+/// Number of a string in a worker's table: the first [`Frame::Text`] defines 0, the next 1, and so on.
+pub type StringId = u32;
+
+/// What a [`Frame::Message`] is about; its body is a [`super::value::Value`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Topic {
+    /// The session has started: the worker info dictionary.
+    Ready = 0,
+    /// A collection report that did not pass, in its serializable form.
+    CollectReport = 1,
+    /// A warning, in xdist's serialized form.
+    Warning = 2,
+    /// An internal error: its text.
+    InternalError = 3,
+    /// The session has finished: the worker output dictionary.
+    Finished = 4,
+    /// The session was ended from inside (`pytest.exit`, a keyboard interrupt): what pytest knows of it.
+    Interrupted = 5,
+    /// `record_testsuite_property` was called: name and value.
+    SuiteProperty = 6,
+    /// Something went wrong in sending; a line for the user.
+    Notice = 7,
+    /// A file is about to be collected: its node id.
+    Collecting = 8,
+    /// pytest refused the command line while collecting: its messages.
+    UsageError = 9,
+}
+
+impl TryFrom<u8> for Topic {
+    type Error = ProtocolError;
+
+    fn try_from(byte: u8) -> Result<Self, ProtocolError> {
+        Ok(match byte {
+            0 => Self::Ready,
+            1 => Self::CollectReport,
+            2 => Self::Warning,
+            3 => Self::InternalError,
+            4 => Self::Finished,
+            5 => Self::Interrupted,
+            6 => Self::SuiteProperty,
+            7 => Self::Notice,
+            8 => Self::Collecting,
+            9 => Self::UsageError,
+            _ => return Err(ProtocolError::Unknown { what: "topic", byte }),
+        })
+    }
+}
+
+/// Where a test is defined: pytest's `item.location`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Location<'a> {
+    /// The file, relative to the root directory.
+    pub path: StringId,
+    /// The line, counted from 0; `None` where there is none.
+    pub line: Option<u32>,
+    /// The dotted name inside the file.
+    pub domain: &'a str,
+}
+
+/// The phase a report is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Phase {
+    /// Fixtures are set up.
+    Setup = 0,
+    /// The test function itself.
+    Call = 1,
+    /// Fixtures are torn down.
+    Teardown = 2,
+}
+
+/// What came of a phase.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Outcome {
+    /// It passed.
+    Passed = 0,
+    /// It failed.
+    Failed = 1,
+    /// It was skipped.
+    Skipped = 2,
+}
+
+/// A report whose attributes are those of a plain `TestReport` and of nothing else.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlainReport<'a> {
+    /// The test.
+    pub test: u32,
+    /// Its phase.
+    pub phase: Phase,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// Seconds the phase took.
+    pub duration: f64,
+    /// When it began, in seconds since the epoch.
+    pub start: f64,
+    /// When it ended, in seconds since the epoch.
+    pub stop: f64,
+    /// The names in the item's keywords; `None` when they are those of the worker's report before.
+    pub keywords: Option<Vec<StringId>>,
+    /// A value with `(longrepr, sections, user_properties)`; empty when there are none.
+    pub extras: &'a [u8],
+}
+
+/// One test of the [`Frame::Inventory`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry<'a> {
+    /// The node id.
+    pub node_id: &'a str,
+    /// The `xdist_group` it belongs to.
+    pub group: Option<&'a str>,
+}
+
+/// What a worker says.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Frame<'a> {
+    /// The next string of the worker's table.
+    Text(&'a str),
+    /// The collection: every test in its order, and a value with what else there is to tell.
+    Inventory {
+        /// The tests.
+        entries: Vec<Entry<'a>>,
+        /// A value: lines for the terminal, the number of deselected tests.
+        extras: &'a [u8],
+    },
+    /// `pytest_runtest_logstart`.
+    Start {
+        /// The test.
+        test: u32,
+        /// Its location.
+        location: Location<'a>,
+    },
+    /// `pytest_runtest_logreport` with a plain report.
+    Plain(PlainReport<'a>),
+    /// `pytest_runtest_logreport` with any other report.
+    Report {
+        /// The test.
+        test: u32,
+        /// Whether the outcome is "failed".
+        failed: bool,
+        /// A value: the report in its serializable form.
+        body: &'a [u8],
+    },
+    /// `pytest_runtest_logfinish`; `None` when the location is that of the start before.
+    Finish {
+        /// The test.
+        test: u32,
+        /// Its location.
+        location: Option<Location<'a>>,
+    },
+    /// The test's protocol is complete.
+    Done {
+        /// The test.
+        test: u32,
+        /// Seconds the whole protocol took.
+        duration: f64,
+    },
+    /// Anything that is not about one test.
+    Message {
+        /// What it is about.
+        topic: Topic,
+        /// A value.
+        body: &'a [u8],
+    },
+}
+
+const TEXT: u8 = 0;
+const INVENTORY: u8 = 1;
+const START: u8 = 2;
+const PLAIN: u8 = 3;
+const REPORT: u8 = 4;
+const FINISH: u8 = 5;
+const DONE: u8 = 6;
+const MESSAGE: u8 = 7;
+
+impl<'a> Frame<'a> {
+    /// Appends the frame's bytes to `out`.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        out.push(VERSION);
+        match self {
+            Self::Text(text) => {
+                out.push(TEXT);
+                out.extend_from_slice(text.as_bytes());
+            }
+            Self::Inventory { entries, extras } => {
+                out.push(INVENTORY);
+                put_uint(out, entries.len() as u64);
+                for entry in entries {
+                    put_bytes(out, entry.node_id.as_bytes());
+                    match entry.group {
+                        None => out.push(0),
+                        Some(group) => {
+                            out.push(1);
+                            put_bytes(out, group.as_bytes());
+                        }
+                    }
+                }
+                out.extend_from_slice(extras);
+            }
+            Self::Start { test, location } => {
+                out.push(START);
+                put_uint(out, u64::from(*test));
+                location.encode(out);
+            }
+            Self::Plain(report) => {
+                out.push(PLAIN);
+                report.encode(out);
+            }
+            Self::Report { test, failed, body } => {
+                out.push(REPORT);
+                put_uint(out, u64::from(*test));
+                out.push(u8::from(*failed));
+                out.extend_from_slice(body);
+            }
+            Self::Finish { test, location } => {
+                out.push(FINISH);
+                put_uint(out, u64::from(*test));
+                if let Some(location) = location {
+                    location.encode(out);
+                }
+            }
+            Self::Done { test, duration } => {
+                out.push(DONE);
+                put_uint(out, u64::from(*test));
+                put_float(out, *duration);
+            }
+            Self::Message { topic, body } => {
+                out.push(MESSAGE);
+                out.push(*topic as u8);
+                out.extend_from_slice(body);
+            }
+        }
+    }
+
+    /// Reads a frame that fills `bytes`.
+    ///
+    /// # Errors
+    /// Any [`ProtocolError`].
+    pub fn decode(bytes: &'a [u8]) -> Result<Self, ProtocolError> {
+        let mut reader = Reader::new(bytes);
+        let version = reader.byte()?;
+        if version != VERSION {
+            return Err(ProtocolError::Version(version));
+        }
+        Ok(match reader.byte()? {
+            TEXT => Self::Text(std::str::from_utf8(reader.rest()).map_err(|_| ProtocolError::Utf8)?),
+            INVENTORY => {
+                let count = reader.length()?;
+                let mut entries = Vec::with_capacity(count);
+                for _ in 0..count {
+                    let node_id = reader.text()?;
+                    let group = if reader.byte()? == 0 {
+                        None
+                    } else {
+                        Some(reader.text()?)
+                    };
+                    entries.push(Entry { node_id, group });
+                }
+                Self::Inventory {
+                    entries,
+                    extras: reader.rest(),
+                }
+            }
+            START => {
+                let frame = Self::Start {
+                    test: reader.index()?,
+                    location: Location::decode(&mut reader)?,
+                };
+                reader.end()?;
+                frame
+            }
+            PLAIN => Self::Plain(PlainReport::decode(&mut reader)?),
+            REPORT => {
+                let (test, failed) = (reader.index()?, reader.byte()? != 0);
+                Self::Report {
+                    test,
+                    failed,
+                    body: reader.rest(),
+                }
+            }
+            FINISH => {
+                let test = reader.index()?;
+                let location = if reader.rest().is_empty() {
+                    None
+                } else {
+                    Some(Location::decode(&mut reader)?)
+                };
+                reader.end()?;
+                Self::Finish { test, location }
+            }
+            DONE => {
+                let frame = Self::Done {
+                    test: reader.index()?,
+                    duration: reader.float()?,
+                };
+                reader.end()?;
+                frame
+            }
+            MESSAGE => Self::Message {
+                topic: Topic::try_from(reader.byte()?)?,
+                body: reader.rest(),
+            },
+            byte => {
+                return Err(ProtocolError::Unknown {
+                    what: "frame kind",
+                    byte,
+                });
+            }
+        })
+    }
+}
+
+impl<'a> Location<'a> {
+    fn encode(&self, out: &mut Vec<u8>) {
+        put_uint(out, u64::from(self.path));
+        put_uint(out, self.line.map_or(0, |line| u64::from(line) + 1));
+        put_bytes(out, self.domain.as_bytes());
+    }
+
+    fn decode(reader: &mut Reader<'a>) -> Result<Self, ProtocolError> {
+        let path = reader.index()?;
+        let line = match reader.uint()? {
+            0 => None,
+            line => Some(u32::try_from(line - 1).map_err(|_| ProtocolError::Range)?),
+        };
+        Ok(Self {
+            path,
+            line,
+            domain: reader.text()?,
+        })
+    }
+}
+
+const SAME_KEYWORDS: u8 = 1 << 4;
+
+impl<'a> PlainReport<'a> {
+    fn encode(&self, out: &mut Vec<u8>) {
+        put_uint(out, u64::from(self.test));
+        let same = if self.keywords.is_none() { SAME_KEYWORDS } else { 0 };
+        out.push(self.phase as u8 | (self.outcome as u8) << 2 | same);
+        put_float(out, self.duration);
+        put_float(out, self.start);
+        put_float(out, self.stop);
+        if let Some(keywords) = &self.keywords {
+            put_uint(out, keywords.len() as u64);
+            for &keyword in keywords {
+                put_uint(out, u64::from(keyword));
+            }
+        }
+        out.extend_from_slice(self.extras);
+    }
+
+    fn decode(reader: &mut Reader<'a>) -> Result<Self, ProtocolError> {
+        let test = reader.index()?;
+        let flags = reader.byte()?;
+        let phase = match flags & 3 {
+            0 => Phase::Setup,
+            1 => Phase::Call,
+            2 => Phase::Teardown,
+            _ => {
+                return Err(ProtocolError::Unknown {
+                    what: "phase",
+                    byte: flags,
+                });
+            }
+        };
+        let outcome = match flags >> 2 & 3 {
+            0 => Outcome::Passed,
+            1 => Outcome::Failed,
+            2 => Outcome::Skipped,
+            _ => {
+                return Err(ProtocolError::Unknown {
+                    what: "outcome",
+                    byte: flags,
+                });
+            }
+        };
+        let (duration, start, stop) = (reader.float()?, reader.float()?, reader.float()?);
+        let keywords = if flags & SAME_KEYWORDS != 0 {
+            None
+        } else {
+            let count = reader.length()?;
+            let mut keywords = Vec::with_capacity(count);
+            for _ in 0..count {
+                keywords.push(reader.index()?);
+            }
+            Some(keywords)
+        };
+        Ok(Self {
+            test,
+            phase,
+            outcome,
+            duration,
+            start,
+            stop,
+            keywords,
+            extras: reader.rest(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn round_trip(frame: &Frame<'_>) {
+        let mut out = Vec::new();
+        frame.encode(&mut out);
+        assert_eq!(Frame::decode(&out).as_ref(), Ok(frame));
+    }
+
+    proptest! {
+        #[test]
+        fn every_frame_comes_back_as_it_went(
+            test: u32,
+            path: u32,
+            line: Option<u32>,
+            domain: String,
+            group: Option<String>,
+            keywords: Option<Vec<u32>>,
+            extras: Vec<u8>,
+            seconds in prop::num::f64::NORMAL,
+            failed: bool,
+        ) {
+            let line = line.map(|line| line.min(u32::MAX - 1));
+            let location = Location { path, line, domain: &domain };
+            let entry = Entry { node_id: &domain, group: group.as_deref() };
+            round_trip(&Frame::Text(&domain));
+            round_trip(&Frame::Inventory { entries: vec![entry; 3], extras: &extras });
+            round_trip(&Frame::Start { test, location });
+            round_trip(&Frame::Finish { test, location: None });
+            round_trip(&Frame::Finish { test, location: Some(location) });
+            round_trip(&Frame::Report { test, failed, body: &extras });
+            round_trip(&Frame::Done { test, duration: seconds });
+            round_trip(&Frame::Message { topic: Topic::Warning, body: &extras });
+            round_trip(&Frame::Plain(PlainReport {
+                test,
+                phase: Phase::Teardown,
+                outcome: Outcome::Skipped,
+                duration: seconds,
+                start: seconds,
+                stop: seconds,
+                keywords,
+                extras: &extras,
+            }));
+        }
+
+        #[test]
+        fn any_bytes_are_survived(mut bytes: Vec<u8>) {
+            let _decoded = Frame::decode(&bytes);
+            if let Some(first) = bytes.first_mut() {
+                *first = VERSION;
+            }
+            let _decoded = Frame::decode(&bytes);
+        }
+    }
+
+    #[test]
+    fn a_frame_of_another_version_is_refused() {
+        assert_eq!(
+            Frame::decode(&[VERSION + 1, TEXT]),
+            Err(ProtocolError::Version(VERSION + 1))
+        );
+    }
+
+    #[test]
+    fn a_passing_test_takes_few_bytes() {
+        let mut out = Vec::new();
+        Frame::Start {
+            test: 5000,
+            location: Location {
+                path: 3,
+                line: Some(40),
+                domain: "test_some_name",
+            },
+        }
+        .encode(&mut out);
+        for phase in [Phase::Setup, Phase::Call, Phase::Teardown] {
+            let keywords = (phase == Phase::Setup).then(|| (0..8).collect());
+            let report = PlainReport {
+                test: 5000,
+                phase,
+                outcome: Outcome::Passed,
+                duration: 1e-4,
+                start: 1.7e9,
+                stop: 1.7e9,
+                keywords,
+                extras: &[],
+            };
+            Frame::Plain(report).encode(&mut out);
+        }
+        Frame::Finish {
+            test: 5000,
+            location: None,
+        }
+        .encode(&mut out);
+        Frame::Done {
+            test: 5000,
+            duration: 3e-4,
+        }
+        .encode(&mut out);
+        assert!(out.len() < 150, "{} bytes", out.len());
+    }
+}

@@ -1,0 +1,315 @@
+//! A whole run without processes: workers that claim, run and die at random, and an engine that is late.
+//!
+//! It is as unfriendly as the real thing may be. Workers claim tests while the engine looks elsewhere, one
+//! of them ahead of time; reports lie unread for a while; workers come up late and one by one; a worker
+//! that has just claimed its last test may still look idle. Every call is checked against the contract in
+//! `rustpar::schedule`, and after every tick the policy's count of unfinished tests against the truth.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use rustpar::schedule::{Action, Demand, Policy, Test, Worker};
+
+/// What a run is like.
+#[derive(Debug, Clone)]
+pub(crate) struct Setup {
+    pub(crate) tests: usize,
+    pub(crate) workers: usize,
+    /// Length of a worker's queue.
+    pub(crate) capacity: usize,
+    /// How many workers are lost, at most.
+    pub(crate) crashes: usize,
+    /// How many tests are run again, at most.
+    pub(crate) agains: usize,
+    /// How many results every test must get, without `agains`.
+    pub(crate) runs: usize,
+    pub(crate) seed: u64,
+}
+
+/// What happened, in order.
+#[derive(Debug, Default)]
+pub(crate) struct Outcome {
+    pub(crate) assigned: Vec<(Worker, Vec<Test>)>,
+    pub(crate) started: Vec<(Worker, Test)>,
+    pub(crate) crashes: usize,
+    pub(crate) longest_queue: usize,
+}
+
+/// Runs `policy` to its end. Every test has then got as many results as it was to get; a text says which
+/// promise was broken otherwise.
+pub(crate) fn simulate(policy: &mut dyn Policy, setup: &Setup) -> Result<Outcome, String> {
+    let mut run = Run {
+        policy,
+        setup,
+        dice: Dice(setup.seed),
+        stations: BTreeMap::new(),
+        next: 0,
+        to_come: setup.workers,
+        crashes: setup.crashes,
+        agains: setup.agains,
+        wanted: vec![setup.runs; setup.tests],
+        results: vec![0; setup.tests],
+        outcome: Outcome::default(),
+    };
+    let total = setup.tests * setup.runs + setup.crashes + setup.agains;
+    for _ in 0..1000 + 100 * total {
+        run.come_up();
+        run.work();
+        run.crash()?;
+        if run.dice.one_in(2) {
+            run.tick()?;
+        }
+        if run.policy.unfinished() == 0 && run.stations.is_empty() {
+            return if run.results == run.wanted {
+                Ok(run.outcome)
+            } else {
+                Err(format!("results {:?}, wanted {:?}", run.results, run.wanted))
+            };
+        }
+    }
+    Err(format!(
+        "the run does not end: {} tests unfinished",
+        run.policy.unfinished()
+    ))
+}
+
+/// A worker, as both its ends see it.
+#[derive(Debug, Default)]
+struct Station {
+    queue: VecDeque<Test>,
+    claimed: Option<Test>,
+    /// The test it is in, and how many more turns that takes.
+    running: Option<(Test, usize)>,
+    /// Finished, but the engine has not read it.
+    reports: VecDeque<Test>,
+    closed: bool,
+    left: bool,
+}
+
+struct Run<'a> {
+    policy: &'a mut dyn Policy,
+    setup: &'a Setup,
+    dice: Dice,
+    stations: BTreeMap<Worker, Station>,
+    next: Worker,
+    /// Workers that have not come up yet.
+    to_come: usize,
+    crashes: usize,
+    agains: usize,
+    wanted: Vec<usize>,
+    results: Vec<usize>,
+    outcome: Outcome,
+}
+
+impl Run<'_> {
+    fn come_up(&mut self) {
+        let unfinished = self.policy.unfinished() > 0;
+        let open = self.stations.values().any(|station| !station.closed);
+        if unfinished && self.to_come == 0 && !open {
+            self.to_come = 1;
+        }
+        let first = self.next == 0;
+        if self.to_come > 0 && (unfinished || first) && self.dice.one_in(3) {
+            self.to_come -= 1;
+            self.stations.insert(self.next, Station::default());
+            self.policy.add_worker(self.next);
+            self.next += 1;
+        }
+    }
+
+    fn work(&mut self) {
+        for (worker, station) in &mut self.stations {
+            // Some turns are lost, so that the workers do not march in step.
+            if self.dice.one_in(4) {
+                continue;
+            }
+            if let Some((test, turns)) = station.running {
+                station.running = (turns > 0).then(|| (test, turns - 1));
+                if station.running.is_none() {
+                    station.reports.push_back(test);
+                }
+                if station.claimed.is_none() && self.dice.one_in(4) {
+                    station.claimed = station.queue.pop_front();
+                }
+            } else if let Some(test) = station.claimed.take() {
+                let turns = if self.dice.one_in(8) {
+                    20
+                } else {
+                    self.dice.below(3)
+                };
+                station.running = Some((test, turns));
+                self.outcome.started.push((*worker, test));
+            } else {
+                station.claimed = station.queue.pop_front();
+                station.left = station.closed && station.claimed.is_none();
+            }
+        }
+    }
+
+    fn crash(&mut self) -> Result<(), String> {
+        if self.crashes == 0 || self.stations.is_empty() || !self.dice.one_in(10) {
+            return Ok(());
+        }
+        self.crashes -= 1;
+        self.outcome.crashes += 1;
+        let nth = self.dice.below(self.stations.len());
+        let Some(worker) = self.stations.keys().nth(nth).copied() else {
+            return Ok(());
+        };
+        self.read_reports(worker, usize::MAX);
+        let Some(station) = self.stations.remove(&worker) else {
+            return Ok(());
+        };
+        let running = station.running.map(|(test, _)| test);
+        self.policy.lost(worker, running);
+        if let Some(test) = running {
+            self.result(test);
+        }
+        if self.dice.one_in(2) {
+            // Nobody holds these any more; such an answer must not bring them back a second time.
+            self.policy.returned(worker, &Vec::from(station.queue));
+        }
+        self.to_come += usize::from(self.dice.one_in(2));
+        self.check_count()
+    }
+
+    /// One look of the engine at everything.
+    fn tick(&mut self) -> Result<(), String> {
+        let workers: Vec<Worker> = self.stations.keys().copied().collect();
+        for &worker in &workers {
+            let at_most = if self.dice.one_in(2) {
+                usize::MAX
+            } else {
+                self.dice.below(3)
+            };
+            self.read_reports(worker, at_most);
+            let station = &self.stations[&worker];
+            if station.left && station.reports.is_empty() {
+                self.stations.remove(&worker);
+                self.policy.lost(worker, None);
+            }
+        }
+        self.check_count()?;
+        // Nothing is claimed meanwhile, so the policy must come to rest.
+        for _ in 0..1000 + self.setup.tests {
+            let mut changed = false;
+            for &worker in &workers {
+                changed |= self.ask(worker)?;
+            }
+            if !changed {
+                return self.check_count();
+            }
+        }
+        Err("the policy does not come to rest".to_owned())
+    }
+
+    fn read_reports(&mut self, worker: Worker, at_most: usize) {
+        for _ in 0..at_most {
+            let report = self
+                .stations
+                .get_mut(&worker)
+                .and_then(|station| station.reports.pop_front());
+            let Some(test) = report else {
+                return;
+            };
+            self.policy.finished(worker, test);
+            self.result(test);
+        }
+    }
+
+    fn result(&mut self, test: Test) {
+        self.results[test as usize] += 1;
+        if self.agains > 0 && self.dice.one_in(8) {
+            self.agains -= 1;
+            self.wanted[test as usize] += 1;
+            self.policy.again(test);
+        }
+    }
+
+    fn check_count(&self) -> Result<(), String> {
+        let wanted: usize = self.wanted.iter().sum();
+        let results: usize = self.results.iter().sum();
+        let unfinished = self.policy.unfinished();
+        if wanted - results == unfinished {
+            Ok(())
+        } else {
+            Err(format!(
+                "{unfinished} unfinished, but {results} of {wanted} results"
+            ))
+        }
+    }
+
+    /// Asks for a worker and carries out the answer; whether there was one.
+    fn ask(&mut self, worker: Worker) -> Result<bool, String> {
+        let Some(station) = self.stations.get(&worker) else {
+            return Ok(false);
+        };
+        if station.closed {
+            return Ok(false);
+        }
+        let queued = station.queue.len();
+        let stands = station.claimed.is_none() || self.dice.one_in(8);
+        let demand = Demand {
+            worker,
+            queued,
+            room: self.setup.capacity - queued,
+            idle: queued == 0 && station.running.is_none() && stands,
+        };
+        let mut actions = Vec::new();
+        self.policy.demand(demand, &mut actions);
+        let answered = !actions.is_empty();
+        for action in actions {
+            self.act(demand, action)
+                .map_err(|broken| format!("{broken}, after {demand:?}"))?;
+        }
+        Ok(answered)
+    }
+
+    fn act(&mut self, demand: Demand, action: Action) -> Result<(), String> {
+        let worker = match &action {
+            Action::Assign { worker, .. } | Action::TakeBack { worker, .. } | Action::Close { worker } => {
+                *worker
+            }
+        };
+        let Some(station) = self.stations.get_mut(&worker) else {
+            return Err(format!("{action:?}, but the worker is gone"));
+        };
+        let asked = worker == demand.worker;
+        match action {
+            Action::Assign { tests, .. } if asked && !station.closed && !tests.is_empty() => {
+                station.queue.extend(&tests);
+                self.outcome.longest_queue = self.outcome.longest_queue.max(station.queue.len());
+                if station.queue.len() > self.setup.capacity {
+                    return Err(format!("no room for {tests:?}"));
+                }
+                self.outcome.assigned.push((worker, tests));
+            }
+            Action::TakeBack { count, whole, .. } if !asked && demand.idle && count > 0 => {
+                let left = station.queue.len();
+                let taken = if whole && count > left { 0 } else { count.min(left) };
+                let tests = Vec::from(station.queue.split_off(left - taken));
+                self.policy.returned(worker, &tests);
+            }
+            Action::Close { .. } if asked && demand.idle => station.closed = true,
+            wrong => return Err(format!("{wrong:?} is against the rules")),
+        }
+        Ok(())
+    }
+}
+
+/// Random numbers (splitmix64): a run depends on its seed and nothing else.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut bits = self.0;
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        bits ^= bits >> 31;
+        usize::try_from(bits % bound as u64).unwrap_or(0)
+    }
+
+    fn one_in(&mut self, bound: usize) -> bool {
+        self.below(bound) == 0
+    }
+}
