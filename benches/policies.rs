@@ -36,12 +36,12 @@ fn drive(policy: &mut dyn Policy) {
                     if closed[own] {
                         break;
                     }
-                    let queued = queues[own].len();
+                    let waiting = queues[own].len();
                     let demand = Demand {
                         worker,
-                        queued,
-                        room: CAPACITY - queued,
-                        idle: queued == 0,
+                        queued: waiting,
+                        room: CAPACITY - waiting,
+                        idle: waiting == 0,
                     };
                     policy.demand(demand, &mut actions);
                     for action in actions.drain(..) {

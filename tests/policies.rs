@@ -77,7 +77,7 @@ fn assert_ascending(tests: impl IntoIterator<Item = Test>) -> TestCaseResult {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn load_gives_every_test_its_result(setup in storm(), max_chunk in prop::option::of(1..20_usize)) {
@@ -150,7 +150,7 @@ proptest! {
         for worker in 0..setup.workers {
             let own = outcome.started.iter().filter(|(by, _)| *by as usize == worker);
             let tests: Vec<usize> = own.map(|(_, test)| *test as usize).collect();
-            prop_assert_eq!(tests, Vec::from_iter(0..setup.tests));
+            prop_assert!(tests.into_iter().eq(0..setup.tests));
         }
     }
 }

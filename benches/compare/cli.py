@@ -20,7 +20,7 @@ from compare.session import Figure, Report, Session
 
 
 def differing(report: Report) -> int:
-    """Return the largest number of outcomes in which a run differed; a figure from such a run means nothing."""
+    """Return in how many outcomes a run differed at most; figures from such a run mean nothing."""
     return max((line.differ for line in report.lines), default=0)
 
 

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
-from rustpar import _core, forkserver
+from rustpar import _core, fixtures, forkserver
 from rustpar.identity import become, own_stdio
 from rustpar.worker import WorkerPlugin, make_line
 
@@ -60,7 +60,10 @@ def run(control: ControlLine, shared: _core.Shared, setup: dict[str, Any], outpu
         fork_point = ForkPoint(config, control, shared)
         plugin = WorkerPlugin(config, line, fork_point, hasmarkup=setup["hasmarkup"])
         config.pluginmanager.register(plugin, "rustpar-worker")
-        status = int(config.hook.pytest_cmdline_main(config=config))
+        config.pluginmanager.register(fixtures, "rustpar-fixtures")
+        # The session's own status has been sent; the process says with its status that it left in good order.
+        config.hook.pytest_cmdline_main(config=config)
+        status = 0
     except pytest.UsageError as error:
         line.message(line.USAGE_ERROR, [str(arg) for arg in error.args])
         status = int(pytest.ExitCode.USAGE_ERROR)

@@ -38,6 +38,7 @@ pub mod load;
 pub mod scope;
 #[cfg(test)]
 mod script;
+mod unit_hand;
 pub mod units;
 pub mod worksteal;
 

@@ -6,164 +6,19 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::mem;
 
+use super::unit_hand::{Unit, UnitHand};
 use super::{Action, Demand, Policy, REFILLS_PER_WORKER, Test, Worker};
-
-/// The tests of a unit that are not finished, in collection order. Never empty while it is pending.
-type Unit = VecDeque<Test>;
 
 /// A worker's queue gets another unit once it holds no more than this many unclaimed tests: one, because a
 /// worker must know the test after the running one to tear down no more fixtures than it has to.
 const LOW: usize = 1;
 
-/// One worker's units.
-#[derive(Debug, Default)]
-struct Hand {
-    /// Assigned and not finished, in queue order.
-    units: VecDeque<Unit>,
-    /// The end of the last unit, as far as the queue had no room for it. That unit counts as started.
-    rest: Unit,
-    /// So many units, from the front, have been started or are about to be.
-    started: usize,
-    /// So many units, from the end, were asked for with the last take-back.
-    asked: usize,
-    /// Number of tests in `units`.
-    held: usize,
-    closed: bool,
-}
-
-impl Hand {
-    /// Concludes from the length of the queue which units have been started.
-    fn listen(&mut self, queued: usize) {
-        let mut claimed = self.held.saturating_sub(queued);
-        for (place, unit) in self.units.iter().enumerate() {
-            if claimed == 0 {
-                break;
-            }
-            claimed = claimed.saturating_sub(unit.len());
-            self.started = self.started.max(place + 1);
-        }
-    }
-
-    /// How many units, from the end, may be taken back. The first unit never: the worker runs it, or is
-    /// about to.
-    fn loose(&self) -> usize {
-        self.units.len().saturating_sub(self.started.max(1))
-    }
-
-    /// Takes as much of `rest` as there is room, and makes it part of the last unit.
-    fn continue_last(&mut self, room: usize) -> Vec<Test> {
-        let piece: Vec<Test> = self.rest.drain(..room.min(self.rest.len())).collect();
-        if let Some(last) = self.units.back_mut() {
-            last.extend(&piece);
-        }
-        self.held += piece.len();
-        piece
-    }
-
-    /// Appends a unit, as much of it as there is room for; returns what there was room for.
-    fn begin(&mut self, mut unit: Unit, room: usize) -> Vec<Test> {
-        self.rest = unit.split_off(room.min(unit.len()));
-        let piece = unit.iter().copied().collect();
-        self.held += unit.len();
-        self.units.push_back(unit);
-        if !self.rest.is_empty() {
-            self.started = self.units.len();
-        }
-        piece
-    }
-
-    /// Begins the first of `units`, and further ones until the assignment would exceed `limit` tests.
-    fn begin_some(
-        &mut self,
-        units: &mut VecDeque<Unit>,
-        limit: usize,
-        demand: Demand,
-        actions: &mut Vec<Action>,
-    ) {
-        let limit = limit.min(demand.room);
-        let mut tests = Vec::new();
-        while let Some(unit) =
-            units.pop_front_if(|unit| tests.is_empty() || tests.len() + unit.len() <= limit)
-        {
-            // An idle worker claims the first one at once: that one is not to be taken back.
-            let claims = demand.idle && tests.is_empty();
-            tests.extend(self.begin(unit, demand.room - tests.len()));
-            if claims {
-                self.started = self.units.len();
-            }
-        }
-        actions.push(Action::Assign {
-            worker: demand.worker,
-            tests,
-        });
-    }
-
-    /// Removes a test that has its result. Workers finish in queue order, so it is found near the front.
-    fn finished(&mut self, test: Test) -> bool {
-        let mut units = self.units.iter().enumerate();
-        let found =
-            units.find_map(|(place, unit)| Some((place, unit.iter().position(|held| *held == test)?)));
-        let Some((place, within)) = found else {
-            return false;
-        };
-        self.started = self.started.max(place + 1);
-        self.held -= 1;
-        let unit = &mut self.units[place];
-        unit.remove(within);
-        // A unit of which the rest is still to come lives on.
-        if unit.is_empty() && (place + 1 < self.units.len() || self.rest.is_empty()) {
-            self.units.remove(place);
-            self.started -= 1;
-        }
-        true
-    }
-
-    /// Removes what was taken back from the end, and returns it as units, the last one first.
-    fn returned(&mut self, tests: &[Test]) -> Vec<Unit> {
-        if tests.is_empty() {
-            // The first of the units asked for has been started, if not more of them.
-            let first = self.units.len().saturating_sub(self.asked);
-            self.started = self.started.max(first + 1);
-        }
-        let mut units = Vec::new();
-        let mut unit = Unit::new();
-        for test in tests.iter().rev() {
-            let Some(last) = self.units.back_mut() else {
-                break;
-            };
-            if last.pop_back_if(|held| held == test).is_none() {
-                break;
-            }
-            unit.push_front(*test);
-            self.held -= 1;
-            if last.is_empty() {
-                self.units.pop_back();
-                units.push(mem::take(&mut unit));
-            }
-        }
-        if !unit.is_empty() {
-            units.push(unit);
-        }
-        self.started = self.started.min(self.units.len());
-        units
-    }
-
-    /// What is left when the worker is gone: whole units and the rest of the one it was in.
-    fn leave(mut self) -> impl DoubleEndedIterator<Item = Unit> {
-        if let Some(last) = self.units.back_mut() {
-            last.append(&mut self.rest);
-        }
-        self.units.into_iter().filter(|unit| !unit.is_empty())
-    }
-}
-
 /// `--dist loadscope`, `loadfile` and `loadgroup`: see the module.
 #[derive(Debug)]
 pub struct Units {
     pending: VecDeque<Unit>,
-    hands: BTreeMap<Worker, Hand>,
+    hands: BTreeMap<Worker, UnitHand>,
     /// What was taken back, for an idle worker. A busy one must not get it: that may be the victim, which
     /// would be robbed again, without end.
     loot: VecDeque<Unit>,
@@ -251,7 +106,7 @@ impl Units {
 
 impl Policy for Units {
     fn add_worker(&mut self, worker: Worker) {
-        self.hands.insert(worker, Hand::default());
+        self.hands.insert(worker, UnitHand::default());
     }
 
     fn demand(&mut self, demand: Demand, actions: &mut Vec<Action>) {
@@ -378,7 +233,8 @@ mod tests {
 
     #[test]
     fn half_of_the_units_not_started_are_taken_back_and_stay_in_order() {
-        let mut units = units(&Vec::from_iter(0..40), 2, true);
+        let keys: Vec<u32> = (0..40).collect();
+        let mut units = units(&keys, 2, true);
         assert_eq!(idle(&mut units, 0), assign(0, 0..5));
         assert_eq!(run_dry(&mut units, 1), take_back_whole(0, 2));
         units.returned(0, &[3, 4]);
@@ -388,7 +244,8 @@ mod tests {
 
     #[test]
     fn a_refused_take_back_is_tried_with_fewer_units_and_then_given_up() {
-        let mut units = units(&Vec::from_iter(0..40), 2, true);
+        let keys: Vec<u32> = (0..40).collect();
+        let mut units = units(&keys, 2, true);
         idle(&mut units, 0);
         assert_eq!(run_dry(&mut units, 1), take_back_whole(0, 2));
         units.returned(0, &[]);
