@@ -42,6 +42,7 @@ fn drive(policy: &mut dyn Policy) {
                         queued: waiting,
                         room: CAPACITY - waiting,
                         idle: waiting == 0,
+                        stalled: waiting == 0,
                     };
                     policy.demand(demand, &mut actions);
                     for action in actions.drain(..) {

@@ -182,6 +182,7 @@ class Controller:
             # Taken out first: one that an interrupt breaks into must not be handled twice.
             kind, worker, first, second = self._events.popleft()
             self._handlers[kind](worker, first, second)
+        self._crew.fork_replacements()
         if self.maxfail and self._relay.failures >= self.maxfail and not self.shouldstop:
             self._stop(f"stopping after {self._relay.failures} failures")
 
@@ -301,6 +302,7 @@ class Controller:
         self._template_status = status
         if self._collected or self._ending is not None or self.shouldstop:
             return
+        self._crew.template_lost()
         where = f" while collecting {self._collecting}" if self._collecting else " before collecting"
         how = death(status).removeprefix("Not properly terminated ")
         self._ending = pytest.exit.Exception(

@@ -51,6 +51,7 @@ class Crew:
         self._screen = screen
         self._engine: _core.Engine
         self._lost = 0
+        self._replacements: list[WorkerController] = []
         self._most_lost: int | None = get_default_max_worker_restart(config)
         self._workerinfo: dict[str, Any] = {}
 
@@ -143,8 +144,23 @@ class Crew:
         node.engine = self._engine
         node.test_count = lost.test_count
         self._ready(node)
-        self._fork(node)
-        self.sched.add_node(node)
+        self.active.add(node)
+        self._replacements.append(node)
+
+    def fork_replacements(self) -> None:
+        """Fork the replacements, once all news has been taken in: it may be that the limit is reached meanwhile."""
+        while self._replacements:
+            node = self._replacements.pop(0)
+            if self.stopping:
+                self.active.discard(node)
+            else:
+                self._fork(node)
+                self.sched.add_node(node)
+
+    def template_lost(self) -> None:
+        """The template died before there was a worker; with ``--max-worker-restart=0`` xdist has words for it."""
+        if self._most_lost == 0:
+            self.summary = f"worker {self.nodes[0].gateway.id} crashed and worker restarting disabled"
 
     def stop(self) -> None:
         """Let no further test start, and replace nobody."""

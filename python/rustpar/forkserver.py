@@ -22,7 +22,7 @@ import pytest
 from rustpar import _core
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 # Records to the controller: kind, worker, value. The engine reads them in `engine/controller.rs`.
 _RECORD = struct.Struct("<IIq")
@@ -30,31 +30,6 @@ _FORKED, _EXITED, _TEMPLATE_FORKED, _TEMPLATE_EXITED = 1, 2, 3, 4
 
 # Seconds after which a process that was asked to end is killed. xdist gives its gateways as long (EXIT_TIMEOUT).
 EXIT_TIMEOUT = 10.0
-
-# Whether this process is a template that is preparing its own pytest configuration. A test that runs pytest inside a
-# worker comes later, and may have workers of its own.
-_preparing_template = False
-
-
-@contextlib.contextmanager
-def preparing_template() -> Iterator[None]:
-    """Keep ``-n`` among the template's arguments from asking for workers once more."""
-    global _preparing_template
-    _preparing_template = True
-    try:
-        yield
-    finally:
-        _preparing_template = False
-
-
-def is_wanted(config: pytest.Config) -> bool:
-    """Whether the command line may ask for workers."""
-    option: Any = config.known_args_namespace
-    if _preparing_template or option.help or option.version or option.collectonly:
-        return False
-    if not hasattr(option, "numprocesses"):
-        return False
-    return option.numprocesses not in (None, 0) or option.distload or option.dist != "no"
 
 
 def why_not(config: pytest.Config) -> str | None:
@@ -71,7 +46,7 @@ def why_not(config: pytest.Config) -> str | None:
         return "--tx names more than local processes"
     if option.px:
         return "--px names a proxy"
-    if option.looponfail:
+    if getattr(option, "looponfail", False):
         return "--looponfail keeps workers of its own"
     threads = len(os.listdir("/proc/self/task"))
     if threads > 1:

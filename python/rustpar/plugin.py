@@ -9,19 +9,24 @@ workers is known; a fork server that turns out not to be needed is sent home aga
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import contextlib
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from rustpar import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
 
     from rustpar.forkserver import ForkServer
 
 SERVER_KEY = pytest.StashKey["ForkServer | None"]()
 REASON_KEY = pytest.StashKey["str | None"]()
+
+# Whether this process is a template that is preparing its own configuration. A test that runs pytest inside a worker
+# comes later, and may have workers of its own.
+_preparing_template = False
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
@@ -44,24 +49,45 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, None, None]:
     """Fork the fork server if this may become a distributed run."""
-    from rustpar import forkserver
-
     server = None
-    if forkserver.is_wanted(early_config):
+    if _may_have_workers(early_config):
+        from rustpar import forkserver
+
         reason = forkserver.why_not(early_config)
         early_config.stash[REASON_KEY] = reason
         if reason is None:
             server = forkserver.start()
             early_config.add_cleanup(server.close)
         early_config.stash[SERVER_KEY] = server
+    if hasattr(early_config.known_args_namespace, "numprocesses"):
         # Registered now: behind all plugins, so that its trylast hooks come after xdist's, and before conftests,
         # whose answers go before ours.
         early_config.pluginmanager.register(DistributedRun(), "rustpar-run")
     yield
 
 
+def _may_have_workers(config: pytest.Config) -> bool:
+    option: Any = config.known_args_namespace
+    if _preparing_template or option.help or option.version or option.collectonly:
+        return False
+    if not hasattr(option, "numprocesses"):
+        return False
+    return bool(option.numprocesses or (option.tx and (option.distload or option.dist != "no")))
+
+
+@contextlib.contextmanager
+def preparing_template() -> Iterator[None]:
+    """Keep ``-n`` among a template's arguments from asking for workers once more."""
+    global _preparing_template
+    _preparing_template = True
+    try:
+        yield
+    finally:
+        _preparing_template = False
+
+
 class DistributedRun:
-    """The hooks of a process in which ``-n`` or ``--dist`` was given."""
+    """The hooks of a process that may become a controller."""
 
     @pytest.hookimpl
     def pytest_xdist_auto_num_workers(self, config: pytest.Config) -> int:
@@ -73,9 +99,10 @@ class DistributedRun:
     @pytest.hookimpl(tryfirst=True)
     def pytest_cmdline_main(self, config: pytest.Config) -> None:
         """Refuse option values that would silently run something else."""
-        from rustpar.workers import check_options
+        if config.option.numprocesses is not None or config.option.dist != "no":
+            from rustpar.workers import check_options
 
-        check_options(config)
+            check_options(config)
 
     @pytest.hookimpl(trylast=True)
     def pytest_configure(self, config: pytest.Config) -> None:
@@ -95,7 +122,10 @@ class DistributedRun:
     def pytest_report_header(self, config: pytest.Config) -> str | None:
         """Name the start, and why where it is not the usual one."""
         if config.pluginmanager.get_plugin("dsession") is None:
-            return None
+            option = config.option
+            if option.dist == "no" or option.numprocesses is not None or option.tx or option.collectonly:
+                return None
+            return f"rustpar: --dist {option.dist} has no effect without workers: add -n auto"
         reason = config.stash.get(REASON_KEY, None)
         how = "template" if reason is None else f"xdist ({reason})"
         return f"rustpar: {__version__}, start: {how}"

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
-from rustpar import _core, fixtures, forkserver
+from rustpar import _core, fixtures, plugin
 from rustpar.identity import become, own_stdio
 from rustpar.worker import WorkerPlugin, make_line
 
@@ -58,8 +58,8 @@ def run(control: ControlLine, shared: _core.Shared, setup: dict[str, Any], outpu
     try:
         config = _configure(setup)
         fork_point = ForkPoint(config, control, shared)
-        plugin = WorkerPlugin(config, line, fork_point, hasmarkup=setup["hasmarkup"])
-        config.pluginmanager.register(plugin, "rustpar-worker")
+        worker = WorkerPlugin(config, line, fork_point, hasmarkup=setup["hasmarkup"])
+        config.pluginmanager.register(worker, "rustpar-worker")
         config.pluginmanager.register(fixtures, "rustpar-fixtures")
         # The session's own status has been sent; the process says with its status that it left in good order.
         config.hook.pytest_cmdline_main(config=config)
@@ -76,7 +76,7 @@ def _configure(setup: dict[str, Any]) -> pytest.Config:
     from _pytest.config import ConftestImportFailure, _prepareconfig, print_conftest_import_error
     from xdist.remote import setup_config
 
-    with forkserver.preparing_template():
+    with plugin.preparing_template():
         try:
             config = _prepareconfig(setup["args"], None)
         except ConftestImportFailure as error:

@@ -52,5 +52,3 @@ def check_options(config: pytest.Config) -> None:
     restarts = option.maxworkerrestart
     if restarts is not None and not restarts.isdecimal():
         raise pytest.UsageError(f"--max-worker-restart {restarts}: give a number, 0 to replace no worker")
-    if option.dist != "no" and count is None and not option.tx and not option.collectonly:
-        raise pytest.UsageError(f"--dist {option.dist} needs workers: add -n auto, or -n with a number")

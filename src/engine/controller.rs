@@ -17,7 +17,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The number under which the template speaks.
 pub const TEMPLATE: Worker = Worker::MAX;
@@ -470,14 +470,15 @@ impl Loop {
         };
         let mut actions = Vec::new();
         let mut changed = true;
+        let now = Instant::now();
         while changed {
             changed = false;
             for index in 0..self.workers.len() {
-                let entry = &self.workers[index];
+                let entry = &mut self.workers[index];
                 if entry.worker == TEMPLATE {
                     continue;
                 }
-                let Some(demand) = entry.demand(self.shared.slot(entry.slot)) else {
+                let Some(demand) = entry.demand(self.shared.slot(entry.slot), now) else {
                     continue;
                 };
                 policy.demand(demand, &mut actions);

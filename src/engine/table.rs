@@ -8,6 +8,11 @@ use super::worker::wake;
 use crate::schedule::{Demand, Test, Worker};
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+/// A worker that has stood still for so long is stalled: one shortest look of the engine, in which a worker runs about 20
+/// trivial tests.
+const STALLED: Duration = Duration::from_millis(5);
 
 /// A worker, from the moment its slot is chosen until its exit status is known.
 #[derive(Debug)]
@@ -25,6 +30,7 @@ pub struct Entry {
     unfinished: VecDeque<Test>,
     overflow: VecDeque<Test>,
     closing: bool,
+    idle_since: Option<Instant>,
 }
 
 impl Entry {
@@ -41,6 +47,7 @@ impl Entry {
             unfinished: VecDeque::new(),
             overflow: VecDeque::new(),
             closing: false,
+            idle_since: None,
         }
     }
 
@@ -69,7 +76,7 @@ impl Entry {
 
     /// What it could take; `None` when nothing more may be assigned.
     #[must_use]
-    pub fn demand(&self, slot: Slot<'_>) -> Option<Demand> {
+    pub fn demand(&mut self, slot: Slot<'_>, now: Instant) -> Option<Demand> {
         if self.closing || self.finished {
             return None;
         }
@@ -77,11 +84,19 @@ impl Entry {
         let queued = queue.len() + self.overflow.len();
         let room = queue.room().saturating_sub(self.overflow.len());
         let idle = queued == 0 && slot.asking().is_set();
+        let idle_since = if idle {
+            Some(*self.idle_since.get_or_insert(now))
+        } else {
+            None
+        };
+        self.idle_since = idle_since;
+        let stalled = idle_since.is_some_and(|since| now - since >= STALLED);
         Some(Demand {
             worker: self.worker,
             queued,
             room,
             idle,
+            stalled,
         })
     }
 

@@ -120,6 +120,7 @@ mod tests {
             queued: 1,
             room: 2,
             idle: false,
+            stalled: false,
         };
         assert_eq!(ask(&mut load, demand), assign(0, 5..7));
     }

@@ -86,6 +86,9 @@ pub struct Demand {
     pub room: usize,
     /// Whether it stands still: its queue is empty and it waits for a test or for [`Action::Close`].
     pub idle: bool,
+    /// Whether it has stood still for longer than a short test takes, so that a unit that others hold and have not
+    /// begun is better moved than waited for.
+    pub stalled: bool,
 }
 
 impl Demand {

@@ -12,6 +12,7 @@ pub(super) fn idle(policy: &mut dyn Policy, worker: Worker) -> Vec<Action> {
         queued: 0,
         room: ROOM,
         idle: true,
+        stalled: true,
     };
     ask(policy, demand)
 }
@@ -23,6 +24,7 @@ pub(super) fn busy(policy: &mut dyn Policy, worker: Worker, queued: usize) -> Ve
         queued,
         room: ROOM - queued,
         idle: false,
+        stalled: false,
     };
     ask(policy, demand)
 }

@@ -10,9 +10,9 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use super::unit_hand::{Unit, UnitHand};
 use super::{Action, Demand, Policy, REFILLS_PER_WORKER, Test, Worker};
 
-/// A worker's queue gets another unit once it holds no more than this many unclaimed tests: one, because a
-/// worker must know the test after the running one to tear down no more fixtures than it has to.
-const LOW: usize = 1;
+/// A worker's queue gets another unit once it holds no more than this many unclaimed tests. One would do, for a
+/// worker to know the test after the running one; two is xdist's number, and gives units to workers as xdist does.
+const LOW: usize = 2;
 
 /// `--dist loadscope`, `loadfile` and `loadgroup`: see the module.
 #[derive(Debug)]
@@ -82,6 +82,12 @@ impl Units {
         }
     }
 
+    fn others_hold_loose_units(&self, worker: Worker) -> bool {
+        self.hands
+            .iter()
+            .any(|(other, hand)| *other != worker && hand.loose() > 0)
+    }
+
     /// Takes back half of the loose units of the worker that has most to do: all of them or none, because what
     /// is cut off the end of a queue is a whole unit only as long as nothing of it is missing. Whether
     /// there was anybody to take from.
@@ -130,6 +136,8 @@ impl Policy for Units {
             }
         } else if demand.idle && !self.loot.is_empty() {
             self.assign_loot(demand, actions);
+        } else if demand.idle && !demand.stalled && self.others_hold_loose_units(demand.worker) {
+            // They may be about to begin them. Moving a unit is for those that would wait for long.
         } else if demand.idle && !self.take_back(demand.worker, actions) {
             if let Some(hand) = self.hands.get_mut(&demand.worker) {
                 hand.closed = true;
@@ -205,11 +213,11 @@ mod tests {
     }
 
     #[test]
-    fn another_unit_comes_when_at_most_one_test_is_left() {
+    fn another_unit_comes_when_at_most_two_tests_are_left() {
         let mut units = units(&[0, 0, 0, 0, 1, 1], 1, false);
         assert_eq!(idle(&mut units, 0), assign(0, 0..4));
-        assert_eq!(busy(&mut units, 0, 2), []);
-        assert_eq!(busy(&mut units, 0, 1), assign(0, [4, 5]));
+        assert_eq!(busy(&mut units, 0, 3), []);
+        assert_eq!(busy(&mut units, 0, 2), assign(0, [4, 5]));
     }
 
     #[test]
@@ -263,6 +271,7 @@ mod tests {
             queued: 0,
             room: 2,
             idle: false,
+            stalled: false,
         };
         assert_eq!(ask(&mut units, demand), assign(0, [1, 2]));
         assert_eq!(idle(&mut units, 1), close(1));

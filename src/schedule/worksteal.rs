@@ -189,6 +189,7 @@ mod tests {
             queued: 0,
             room: 1,
             idle: false,
+            stalled: false,
         };
         assert_eq!(ask(&mut policy, demand), assign(0, [0]));
         assert_eq!(policy.unfinished(), 2);

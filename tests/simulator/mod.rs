@@ -253,6 +253,7 @@ impl Run<'_> {
             queued,
             room: self.setup.capacity - queued,
             idle: queued == 0 && station.running.is_none() && stands,
+            stalled: queued == 0 && station.running.is_none() && stands,
         };
         let mut actions = Vec::new();
         self.policy.demand(demand, &mut actions);

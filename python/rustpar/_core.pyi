@@ -1,0 +1,143 @@
+"""The engine of pytest-rustpar."""
+
+from collections.abc import Callable
+from typing import Any, final
+
+from _pytest.reports import TestReport
+
+__all__ = ["Engine", "Line", "Shared", "cpu_quota", "die_with_parent", "dumps", "loads"]
+
+def cpu_quota() -> int | None:
+    """CPUs that the control group's quota amounts to, rounded up; None without a quota."""
+
+def die_with_parent(parent: int) -> bool:
+    """Has the kernel kill this process when its parent dies; False when `parent` is already gone."""
+
+def dumps(object: object) -> tuple[bytes, list[str]]:
+    """Encodes an object as plain values; also returns the types of what had to be replaced by its repr."""
+
+def loads(bytes: bytes) -> Any:
+    """Decodes what `dumps` encoded; raises ValueError for anything else."""
+
+@final
+class Shared:
+    """The memory that a run's processes share. To be made before the fork server is forked."""
+
+    def __new__(cls) -> Shared: ...
+    def interrupted(self, slot: int) -> bool:
+        """Whether an interrupt has reached the session of the worker in this slot."""
+
+@final
+class Line:
+    """A worker's line to the controller."""
+
+    READY: int
+    COLLECT_REPORT: int
+    WARNING: int
+    INTERNAL_ERROR: int
+    FINISHED: int
+    INTERRUPTED: int
+    SUITE_PROPERTY: int
+    NOTICE: int
+    COLLECTING: int
+    USAGE_ERROR: int
+
+    def __new__(cls, shared: Shared, slot: int, report_type: type[TestReport], id_attribute: str) -> Line: ...
+    def claim(self) -> int | None:
+        """The next test, for good; None when there is none any more. Sleeps while there is none yet."""
+
+    def peek(self) -> int | None:
+        """The test that will probably come next."""
+
+    def may_start(self) -> bool:
+        """Whether a claimed test may still start."""
+
+    def set_running(self, test: int | None) -> None:
+        """Says which test this worker is in, for the case that it dies there."""
+
+    def set_interrupted(self) -> None:
+        """Says that an interrupt has reached this worker."""
+
+    def inventory(self, node_ids: list[str], groups: list[str | None], extras: object) -> None:
+        """Sends the collection: node ids, their groups (None without), and any plain value."""
+
+    def message(self, topic: int, object: object) -> list[str]:
+        """Sends a plain value under a topic; returns the types of what had to be replaced by its repr."""
+
+    def start(self, test: int, id: object, location: tuple[str, int | None, str]) -> None:
+        """pytest_runtest_logstart of the test with this node id object and location."""
+
+    def finish(self, test: int, location: tuple[str, int | None, str]) -> None:
+        """pytest_runtest_logfinish."""
+
+    def done(self, test: int, duration: float) -> None:
+        """The test's protocol is complete; it took `duration` seconds."""
+
+    def report(self, test: int, report: TestReport) -> bool:
+        """Sends the report if it is a plain one of the test started last; returns whether it was."""
+
+    def serialized(self, test: int, failed: bool, data: dict[str, Any]) -> list[str]:
+        """Sends a report in its serializable form; returns the types of what had to be replaced by its repr."""
+
+@final
+class Engine:
+    """The controller's I/O thread, and the objects that its events are made of."""
+
+    TEMPLATE: int
+    INVENTORY: int
+    START: int
+    REPORT: int
+    SERIALIZED: int
+    FINISH: int
+    DONE: int
+    MESSAGE: int
+    OUTPUT: int
+    FORKED: int
+    EXITED: int
+    UNSCHEDULED: int
+    TEMPLATE_FORKED: int
+    TEMPLATE_EXITED: int
+    SERVER_GONE: int
+    BROKEN: int
+
+    def __new__(
+        cls,
+        shared: Shared,
+        control: int,
+        output: int,
+        *,
+        report_type: type[TestReport],
+        id_attribute: str,
+        make_id: Callable[[str], object] | None,
+        testrun_uid: str,
+        template_node: object,
+    ) -> Engine: ...
+    def add_worker(self, worker: int, output: int, node: object, name: str) -> int:
+        """Registers the worker that is about to be forked; returns its slot."""
+
+    def schedule(self, dist: str, workers: int, *, max_chunk: int | None, reorder: bool) -> None:
+        """Schedules the tests of the inventory by xdist's distribution mode `dist`."""
+
+    def assign(self, worker: int, tests: list[int]) -> None:
+        """Assigns tests to a worker by hand."""
+
+    def steal(self, worker: int, tests: list[int]) -> None:
+        """Takes exactly these tests back by hand; answered by UNSCHEDULED."""
+
+    def close(self, worker: int) -> None:
+        """Assigns nothing more to the worker, by hand."""
+
+    def again(self, test: int) -> None:
+        """Runs a test once more."""
+
+    def failure_limit(self, limit: int) -> None:
+        """Has the engine stop by itself once so many reports have failed; 0 means never."""
+
+    def stop(self) -> None:
+        """Lets no further test start."""
+
+    def events(self, limit: float) -> list[tuple[int, int, Any, Any]]:
+        """The next batch of events; empty when none came within `limit` seconds."""
+
+    def shut_down(self) -> None:
+        """Ends the thread."""
