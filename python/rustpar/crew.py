@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
     from rustpar.relay import Relay
     from rustpar.scheduling import NativeScheduling, PythonScheduling
     from rustpar.terminal import DistTerminal
+
+
+# Seconds between the loss of a worker and its replacement. Tests that crash one worker tend to crash the next: losses
+# that come together are counted together, before more workers are spent on them. xdist takes longer to boot one.
+_PAUSE = 0.05
 
 
 class Crew:
@@ -51,7 +57,7 @@ class Crew:
         self._screen = screen
         self._engine: _core.Engine
         self._lost = 0
-        self._replacements: list[WorkerController] = []
+        self._replacements: list[tuple[float, WorkerController]] = []
         self._most_lost: int | None = get_default_max_worker_restart(config)
         self._workerinfo: dict[str, Any] = {}
 
@@ -132,7 +138,7 @@ class Crew:
             else:
                 self.summary = f"maximum crashed workers reached: {self._most_lost}"
             self._screen.report_line(f"\n{self.summary}")
-            self.stop()
+            self._drop_replacements()
         else:
             self._screen.report_line(f"\nreplacing crashed worker {node.gateway.id}")
             self._replace(node)
@@ -145,17 +151,20 @@ class Crew:
         node.test_count = lost.test_count
         self._ready(node)
         self.active.add(node)
-        self._replacements.append(node)
+        self._replacements.append((time.monotonic() + _PAUSE, node))
 
     def fork_replacements(self) -> None:
-        """Fork the replacements, once all news has been taken in: it may be that the limit is reached meanwhile."""
-        while self._replacements:
-            node = self._replacements.pop(0)
-            if self.stopping:
-                self.active.discard(node)
-            else:
-                self._fork(node)
-                self.sched.add_node(node)
+        """Fork the replacements whose time has come."""
+        if self.stopping:
+            self._drop_replacements()
+        while self._replacements and self._replacements[0][0] <= time.monotonic():
+            _, node = self._replacements.pop(0)
+            self._fork(node)
+            self.sched.add_node(node)
+
+    def _drop_replacements(self) -> None:
+        self.active.difference_update(node for _, node in self._replacements)
+        self._replacements.clear()
 
     def template_lost(self) -> None:
         """The template died before there was a worker; with ``--max-worker-restart=0`` xdist has words for it."""

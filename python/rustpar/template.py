@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import gc
 import os
 import select
 import signal
@@ -23,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
-from rustpar import _core, fixtures, plugin
+from rustpar import _core, fixtures, heap, plugin
 from rustpar.identity import become, own_stdio
 from rustpar.worker import WorkerPlugin, make_line
 
@@ -105,9 +104,7 @@ class ForkPoint:
         Returns:
             The worker's line, in each forked worker. In the template this does not return.
         """
-        # No page that holds only what is there now needs to be copied for the sake of the collector's marks.
-        gc.collect()
-        gc.freeze()
+        heap.freeze()
         # Workers answer to interrupts; the template has nothing to be interrupted in.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         while True:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from _pytest.reports import TestReport
 
-from rustpar import _core
+from rustpar import _core, heap
 from rustpar.quiet import quieten, show_live_output, show_nothing
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ class WorkerPlugin:
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Generator[None, None, None]:
         """Tell the controller how it ended, after all other plugins have added to ``workeroutput``."""
         show_nothing(self.config)
+        heap.stop_watching()
         output: dict[str, Any] = self.config.workeroutput  # type: ignore[attr-defined]
         output["exitstatus"] = int(exitstatus)
         output["shouldfail"] = session.shouldfail

@@ -1,0 +1,42 @@
+"""The template's objects, kept out of the garbage collector's way in the workers.
+
+A collector that visits every object writes to every page, and a page that is written is no longer shared. So what is
+there at the fork is frozen. The hazard it handles: frozen objects are invisible to ``gc.get_referrers`` and
+``gc.get_objects``, and ``gc.collect`` finds no garbage among them; code that looks would see what it does not see in
+plain pytest. So the heap thaws the moment somebody reaches for one of these, and then all is as it always was.
+"""
+
+from __future__ import annotations
+
+import gc
+from types import ModuleType
+from typing import Any
+
+_REVEALING = frozenset({"collect", "get_objects", "get_referrers", "get_freeze_count", "unfreeze"})
+_unfreeze = gc.unfreeze
+
+
+class _Thawing(ModuleType):
+    """The class of the ``gc`` module while its heap is frozen."""
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in _REVEALING:
+            _thaw()
+        return ModuleType.__getattribute__(self, name)
+
+
+def freeze() -> None:
+    """Freeze what is there, until somebody looks."""
+    gc.collect()
+    gc.freeze()
+    gc.__class__ = _Thawing
+
+
+def stop_watching() -> None:
+    """Leave a heap frozen that nobody has looked at: at the end of a session pytest collects garbage several times."""
+    gc.__class__ = ModuleType
+
+
+def _thaw() -> None:
+    stop_watching()
+    _unfreeze()

@@ -1,0 +1,266 @@
+"""A worker that dies is one failed test; the rest goes on in a replacement."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.conftest import Suite
+
+# Twelve tests of which the fourth dies in the way that the environment names.
+DEADLY = """
+    import os
+    import signal
+    import pytest
+
+    def die():
+        exec(os.environ["HOW"])
+
+    @pytest.fixture
+    def setup_dies():
+        if os.environ["WHEN"] == "setup":
+            die()
+
+    @pytest.fixture
+    def teardown_dies():
+        yield
+        if os.environ["WHEN"] == "teardown":
+            die()
+
+    def test_deadly(setup_dies, teardown_dies):
+        if os.environ["WHEN"] == "call":
+            die()
+
+    @pytest.mark.parametrize("n", range(11))
+    def test_good(n):
+        pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ("os._exit(1)", "exit code 1"),
+        ("os._exit(0)", "exit code 0"),
+        ("os.kill(os.getpid(), signal.SIGKILL)", "SIGKILL"),
+        ("os.kill(os.getpid(), signal.SIGSEGV)", "SIGSEGV"),
+        ("os.abort()", "SIGABRT"),
+    ],
+)
+def test_a_worker_that_dies_in_a_test_is_one_failure(suite: Suite, how: str, words: str) -> None:
+    suite.test(DEADLY)
+    run = suite.run_with({"HOW": how, "WHEN": "call"})
+    assert run.ret == 1
+    assert run.counts() == {"failed": 1, "passed": 11}
+    report = run.report("test_deadly", "???")
+    assert report["longrepr"].startswith(f"worker '{report['worker']}' crashed while running 'test_it.py::test_deadly'")
+    assert words in run.line("node down")
+    assert run.line("replacing crashed worker").endswith(report["worker"])
+
+
+@pytest.mark.parametrize("when", ["setup", "teardown"])
+def test_a_worker_that_dies_in_a_fixture_is_one_failure(suite: Suite, when: str) -> None:
+    suite.test(DEADLY)
+    run = suite.run_with({"HOW": "os._exit(3)", "WHEN": when})
+    assert run.ret == 1
+    assert run.report("test_deadly", "???")["outcome"] == "failed"
+    good = {node_id: count for node_id, count in run.runs.items() if "good" in node_id}
+    assert len(good) == 11
+    assert set(good.values()) == {1}
+
+
+def test_the_replacement_takes_the_next_unused_id(suite: Suite) -> None:
+    suite.test(DEADLY)
+    run = suite.run_with({"HOW": "os._exit(1)", "WHEN": "call"}, n="1")
+    assert {next(iter(w)) for node_id, w in run.workers.items() if "good" in node_id} == {"gw1"}
+
+
+def test_a_crash_is_shown_as_a_failure_of_the_test(suite: Suite) -> None:
+    suite.test(DEADLY)
+    run = suite.run_with({"HOW": "os._exit(1)", "WHEN": "call"})
+    assert any(line.startswith("FAILED test_it.py::test_deadly - worker 'gw") for line in run.lines) or any(
+        line.startswith("FAILED test_it.py") and "::" in line for line in run.lines
+    )
+    assert any("test_it.py" in line and line.startswith("___") for line in run.lines)
+
+
+@pytest.mark.parametrize("mode", ["loadfile", "loadscope", "loadgroup", "load", "worksteal"])
+def test_the_rest_of_a_group_goes_on_after_a_crash(suite: Suite, mode: str) -> None:
+    for name in ("a", "b"):
+        suite.write(
+            {
+                f"test_{name}.py": f"""
+                    import os
+                    import pytest
+
+                    @pytest.mark.xdist_group("{name}")
+                    @pytest.mark.parametrize("n", range(6))
+                    def test_it(n):
+                        if n == 2 and "{name}" == "a":
+                            os._exit(1)
+                """
+            }
+        )
+    run = suite.run("--dist", mode)
+    assert run.ret == 1
+    assert run.counts() == {"failed": 1, "passed": 11}
+    assert run.report("test_a.py::test_it[2]", "???")["outcome"] == "failed"
+
+
+@pytest.mark.parametrize("mode", ["load", "loadfile"])
+def test_every_test_that_crashes_is_reported_once(suite: Suite, mode: str) -> None:
+    suite.test(
+        """
+        import os
+        import pytest
+
+        @pytest.mark.parametrize("n", range(9))
+        def test_it(n):
+            if n % 3 == 0:
+                os._exit(1)
+        """
+    )
+    run = suite.run("--dist", mode)
+    assert run.counts() == {"failed": 3, "passed": 6}
+    assert set(run.outcomes) == {f"test_it.py::test_it[{n}]" for n in range(9)}
+
+
+def test_a_crash_under_each_is_reported_for_each_worker(suite: Suite) -> None:
+    suite.test("import os\ndef test_a(): pass\ndef test_b(): os._exit(1)\n")
+    run = suite.run("--dist", "each", "--max-worker-restart", "0")
+    crashes = [r for r in run.reports if r["when"] == "???"]
+    assert {r["worker"] for r in crashes} <= {"gw0", "gw1"}
+    assert crashes
+    assert run.ret != 0
+
+
+def test_no_worker_is_replaced_when_restarting_is_off(suite: Suite) -> None:
+    suite.test(DEADLY)
+    run = suite.run_with({"HOW": "os._exit(1)", "WHEN": "call"}, "--max-worker-restart", "0", n="1")
+    assert run.ret != 0
+    assert run.counts()["failed"] == 1
+    assert "passed" not in run.counts()
+    assert any("worker gw0 crashed and worker restarting disabled" in line for line in run.lines)
+    assert "replacing crashed worker" not in run.out
+
+
+def test_the_run_ends_when_more_workers_crash_than_allowed(suite: Suite) -> None:
+    suite.test(
+        """
+        import os
+        import pytest
+
+        @pytest.mark.parametrize("n", range(10))
+        def test_it(n):
+            os._exit(1)
+        """
+    )
+    run = suite.run("--max-worker-restart", "2", n="1")
+    assert run.ret != 0
+    assert run.counts() == {"failed": 3}
+    assert any("maximum crashed workers reached: 2" in line for line in run.lines)
+
+
+def test_the_hook_for_a_crash_may_have_the_test_run_again(suite: Suite) -> None:
+    suite.conftest(
+        """
+        def pytest_handlecrashitem(crashitem, report, sched):
+            report.outcome = "rerun"
+            sched.mark_test_pending(crashitem)
+        """
+    )
+    suite.test(
+        """
+        import os
+        import pytest
+
+        @pytest.mark.parametrize("n", range(6))
+        def test_it(n):
+            if n == 2 and not os.path.exists("been_here"):
+                open("been_here", "w").close()
+                os._exit(1)
+        """
+    )
+    run = suite.run()
+    assert run.ret == 0
+    assert run.counts()["passed"] == 6
+    assert run.outcomes["test_it.py::test_it[2]"][0] == ("???", "rerun", False)
+    assert run.runs["test_it.py::test_it[2]"] == 1
+
+
+def test_testnodedown_is_told_how_each_worker_ended(suite: Suite) -> None:
+    suite.conftest(
+        """
+        import support
+
+        def pytest_testnodedown(node, error):
+            support.note(f"down {node.gateway.id} {error}")
+        """
+    )
+    suite.test(DEADLY)
+    run = suite.run_with({"HOW": "os._exit(7)", "WHEN": "call"}, n="1")
+    assert run.ret == 1
+    assert suite.notes()[0].startswith("main down gw0 Not properly terminated")
+    assert suite.notes()[1:] == ["main down gw1 None"]
+
+
+@pytest.mark.parametrize("how", ["os._exit(5)", "os.kill(os.getpid(), 9)"])
+def test_death_while_a_test_module_is_imported_is_a_clear_error(suite: Suite, how: str) -> None:
+    suite.test(f"import os\nif 'PYTEST_XDIST_WORKER' in os.environ:\n    {how}\ndef test_it(): pass\n")
+    run = suite.run()
+    assert run.ret not in (0, pytest.ExitCode.NO_TESTS_COLLECTED)
+    assert "while collecting test_it.py" in run.text
+    assert "Traceback" not in run.text
+
+
+def test_death_while_a_conftest_is_imported_is_a_clear_error(suite: Suite) -> None:
+    suite.conftest("import os\nif 'PYTEST_XDIST_WORKER' in os.environ:\n    os._exit(5)\n")
+    suite.test("def test_it(): pass")
+    run = suite.run()
+    assert run.ret not in (0, pytest.ExitCode.NO_TESTS_COLLECTED)
+    assert "exit code 5" in run.text
+    assert "Traceback" not in run.text
+
+
+def test_a_conftest_that_only_fails_in_a_worker_is_named(suite: Suite) -> None:
+    suite.conftest("import os\nif 'PYTEST_XDIST_WORKER' in os.environ:\n    raise ValueError('only here')\n")
+    suite.test("def test_it(): pass")
+    run = suite.run()
+    assert run.ret not in (0, pytest.ExitCode.NO_TESTS_COLLECTED)
+    assert "only here" in run.text
+    assert "conftest.py" in run.text
+
+
+def test_results_before_a_crash_are_kept(suite: Suite) -> None:
+    suite.test(
+        """
+        import os
+
+        def test_first(): print("a first word")
+        def test_second(): assert False, "a reason"
+        def test_third(): os._exit(1)
+        """
+    )
+    run = suite.run(n="1")
+    assert run.counts() == {"failed": 2, "passed": 1}
+    assert "a reason" in run.out
+
+
+def test_a_worker_that_exits_badly_after_its_session_is_named(suite: Suite) -> None:
+    suite.conftest(
+        """
+        import os
+        import pytest
+
+        @pytest.hookimpl(trylast=True)
+        def pytest_unconfigure(config):
+            if hasattr(config, "workerinput"):
+                os._exit(9)
+        """
+    )
+    suite.test("def test_it(): pass")
+    run = suite.run(n="1")
+    assert run.counts() == {"passed": 1}
+    assert "exit code 9" in run.text

@@ -1,0 +1,161 @@
+"""An interrupted run ends soon, with the results so far, and leaves nothing behind (see the conftest)."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.conftest import Suite
+
+# Two tests that hang, one for each worker, and one that has passed before.
+HANGING = """
+    import time
+    import pytest
+    from support import arrive, note
+
+    @pytest.fixture(scope="session")
+    def server():
+        yield
+        note("session down")
+
+    @pytest.fixture
+    def thing():
+        yield
+        note("function down")
+
+    @pytest.mark.parametrize("n", range(2))
+    def test_quick(n):
+        arrive(f"quick{n}")
+
+    @pytest.mark.parametrize("n", range(2))
+    def test_hangs(n, server, thing):
+        arrive(f"hangs{n}")
+        for _ in range(600):
+            time.sleep(0.1)
+
+    @pytest.mark.parametrize("n", range(4))
+    def test_never_runs(n):
+        note("ran after the interrupt")
+"""
+
+ALL = ("quick0", "quick1", "hangs0", "hangs1")
+
+
+@pytest.mark.parametrize("whole_group", [True, False], ids=["process group", "controller alone"])
+def test_ctrl_c_tears_fixtures_down_and_reports_what_has_run(suite: Suite, whole_group: bool) -> None:
+    suite.test(HANGING)
+    process = suite.start("--maxschedchunk=1")
+    suite.wait_for(*ALL)
+    (os.killpg if whole_group else os.kill)(process.pid, signal.SIGINT)
+    run = suite.end(process)
+    assert run.ret == pytest.ExitCode.INTERRUPTED
+    assert "KeyboardInterrupt" in run.out
+    assert run.counts() == {"passed": 2}
+    notes = [note.split(maxsplit=1) for note in suite.notes()]
+    assert sorted(text for _, text in notes) == ["function down"] * 2 + ["session down"] * 2
+    assert {worker for worker, _ in notes} == {"gw0", "gw1"}
+    assert "Traceback" not in run.err
+
+
+def test_ctrl_c_ends_tests_that_ignore_it(suite: Suite) -> None:
+    suite.test(
+        """
+        import signal
+        import time
+        from support import arrive
+
+        def test_stubborn():
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            arrive("stubborn")
+            for _ in range(600):
+                time.sleep(0.1)
+        """
+    )
+    process = suite.start()
+    suite.wait_for("stubborn")
+    os.killpg(process.pid, signal.SIGINT)
+    run = suite.end(process)
+    assert run.ret == pytest.ExitCode.INTERRUPTED
+    assert "gw0" in run.line("did not react")
+
+
+def test_ctrl_c_while_collecting_ends_the_run(suite: Suite) -> None:
+    suite.test(
+        """
+        import os
+        import time
+        from support import arrive
+
+        arrive("collecting")
+        for _ in range(600):
+            time.sleep(0.1)
+
+        def test_it(): pass
+        """
+    )
+    process = suite.start()
+    suite.wait_for("collecting")
+    os.killpg(process.pid, signal.SIGINT)
+    run = suite.end(process)
+    assert run.ret == pytest.ExitCode.INTERRUPTED
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGHUP])
+def test_a_controller_that_is_killed_leaves_no_process(suite: Suite, number: signal.Signals) -> None:
+    suite.test(HANGING)
+    process = suite.start("--maxschedchunk=1")
+    suite.wait_for(*ALL)
+    process.send_signal(number)
+    run = suite.end(process)
+    assert run.ret == -number
+    assert "Traceback" not in run.err
+
+
+def test_a_controller_killed_while_collecting_leaves_no_process(suite: Suite) -> None:
+    suite.test("import time\nfrom support import arrive\narrive('here')\ntime.sleep(60)\n")
+    process = suite.start()
+    suite.wait_for("here")
+    process.kill()
+    assert suite.end(process).ret == -signal.SIGKILL
+
+
+def test_a_keyboard_interrupt_raised_by_a_test_ends_the_run(suite: Suite) -> None:
+    suite.test(
+        """
+        import pytest
+        from support import wait_for, arrive
+
+        def test_first(): arrive("first")
+
+        def test_interrupts():
+            wait_for("first")
+            raise KeyboardInterrupt("by hand")
+        """
+    )
+    run = suite.run()
+    assert run.ret == pytest.ExitCode.INTERRUPTED
+    assert run.report("test_first")["outcome"] == "passed"
+    assert "keyboard-interrupt" in run.text.lower() or "KeyboardInterrupt" in run.text
+
+
+def test_the_template_killed_from_outside_ends_the_run(suite: Suite) -> None:
+    suite.test(
+        """
+        import os
+        import signal
+        import time
+        from support import arrive
+
+        def test_it():
+            os.kill(os.getppid(), signal.SIGKILL)
+            time.sleep(30)
+
+        def test_other(): pass
+        """
+    )
+    run = suite.run()
+    assert run.ret not in (0, pytest.ExitCode.NO_TESTS_COLLECTED)

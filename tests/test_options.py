@@ -1,0 +1,216 @@
+"""Options: what they turn on, and errors that say what to type instead."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.conftest import Suite
+
+ONE = "def test_it(): pass\n"
+FOUR = """
+    import pytest
+
+    @pytest.mark.parametrize("n", range(4))
+    def test_it(n): pass
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["-n", "-1"],
+        ["-n", "lots"],
+        ["-n", "2", "--maxschedchunk", "0"],
+        ["-n", "2", "--maxschedchunk", "-5"],
+        ["-n", "2", "--maxschedchunk", "x"],
+        ["-n", "2", "--max-worker-restart", "x"],
+        ["-n", "2", "--max-worker-restart", "-1"],
+        ["-n", "2", "--maxprocesses", "-1"],
+        ["-n", "2", "--pdb"],
+        ["-n", "2", "--dist", "nonsense"],
+        ["-n", "2", "--rustpar-start", "nonsense"],
+    ],
+    ids=" ".join,
+)
+def test_a_bad_value_is_one_line_that_names_the_option(suite: Suite, arguments: list[str]) -> None:
+    suite.test(ONE)
+    run = suite.run(*arguments, n=None)
+    assert run.ret == pytest.ExitCode.USAGE_ERROR
+    assert run.reports == []
+    assert "Traceback" not in run.text
+    assert "INTERNALERROR" not in run.text
+    (error,) = [line for line in run.text.splitlines() if "error:" in line.lower()]
+    option = "--pdb" if "--pdb" in arguments else arguments[-2]
+    assert option in error
+
+
+def test_a_bad_start_in_the_ini_file_is_one_line(suite: Suite) -> None:
+    suite.write({"pytest.ini": "[pytest]\nrustpar_start = nonsense\n"})
+    suite.test(ONE)
+    run = suite.run()
+    assert run.ret == pytest.ExitCode.USAGE_ERROR
+    assert "Traceback" not in run.text
+    assert "rustpar_start" in run.text
+
+
+def test_n_0_runs_in_one_process(suite: Suite) -> None:
+    suite.test("import os\ndef test_it(): assert 'PYTEST_XDIST_WORKER' not in os.environ\n")
+    run = suite.run(n="0")
+    assert run.ret == 0
+    assert run.workers == {"test_it.py::test_it": {None}}
+    assert "workers" not in run.out
+
+
+def test_n_0_undoes_addopts(suite: Suite) -> None:
+    suite.write({"pytest.ini": "[pytest]\naddopts = -n 2\n"})
+    suite.test(ONE)
+    assert suite.run(n="0").workers == {"test_it.py::test_it": {None}}
+
+
+def test_addopts_in_pyproject_ask_for_workers(suite: Suite) -> None:
+    suite.write({"pyproject.toml": '[tool.pytest.ini_options]\naddopts = "-n 2 --dist loadfile"\n'})
+    suite.test(FOUR)
+    run = suite.run("-v", n=None)
+    assert run.used_rustpar()
+    assert run.counts() == {"passed": 4}
+    assert "scheduling tests via LoadFileScheduling" in run.lines
+
+
+def test_addopts_in_the_environment_ask_for_workers(suite: Suite) -> None:
+    suite.test(FOUR)
+    run = suite.run_with({"PYTEST_ADDOPTS": "-n2"}, n=None)
+    assert run.used_rustpar()
+    assert run.counts() == {"passed": 4}
+
+
+def test_n_auto_takes_the_number_from_the_environment(suite: Suite) -> None:
+    suite.test(FOUR)
+    run = suite.run_with({"PYTEST_XDIST_AUTO_NUM_WORKERS": "3"}, n="auto")
+    assert "3 workers [4 items]" in run.lines
+
+
+def test_n_auto_asks_the_hook_of_a_conftest(suite: Suite) -> None:
+    suite.conftest("def pytest_xdist_auto_num_workers(config): return 3\n")
+    suite.test(FOUR)
+    assert "3 workers [4 items]" in suite.run(n="auto").lines
+
+
+@pytest.mark.parametrize("word", ["auto", "logical"])
+def test_n_auto_runs_everything(suite: Suite, word: str) -> None:
+    suite.test(FOUR)
+    run = suite.run(n=word)
+    assert run.ret == 0
+    assert run.counts() == {"passed": 4}
+
+
+def test_n_auto_starts_no_more_workers_than_there_are_tests(suite: Suite) -> None:
+    suite.test(FOUR)
+    run = suite.run_with({"PYTEST_XDIST_AUTO_NUM_WORKERS": "16"}, n="auto")
+    assert "4 workers [4 items]" in run.lines
+
+
+def test_n_auto_with_pdb_runs_in_one_process(suite: Suite) -> None:
+    suite.test(ONE)
+    run = suite.run("--pdb", n="auto")
+    assert run.ret == 0
+    assert run.workers == {"test_it.py::test_it": {None}}
+
+
+def test_collect_only_never_distributes(suite: Suite) -> None:
+    suite.test(FOUR)
+    run = suite.run("--collect-only", "-q")
+    assert run.ret == 0
+    assert [line for line in run.lines if "::" in line] == [f"test_it.py::test_it[{n}]" for n in range(4)]
+    assert run.reports == []
+
+
+def test_a_dist_mode_without_workers_is_pointed_out(suite: Suite) -> None:
+    suite.test(ONE)
+    run = suite.run("--dist", "loadfile", n=None)
+    assert run.ret == 0
+    assert "has no effect without workers" in run.line("--dist loadfile")
+
+
+def test_xdists_engine_runs_when_asked_for(suite: Suite) -> None:
+    suite.test(FOUR)
+    run = suite.run("--rustpar-start=xdist")
+    assert run.counts() == {"passed": 4}
+    assert "start: xdist" in run.line("rustpar: ")
+    assert {name for names in run.workers.values() for name in names} <= {"gw0", "gw1"}
+
+
+def test_xdists_engine_runs_when_the_ini_file_asks_for_it(suite: Suite) -> None:
+    suite.write({"pytest.ini": "[pytest]\nrustpar_start = xdist\n"})
+    suite.test(FOUR)
+    run = suite.run()
+    assert run.counts() == {"passed": 4}
+    assert "start: xdist" in run.line("rustpar: ")
+
+
+def test_without_the_plugin_it_is_plain_xdist(suite: Suite) -> None:
+    suite.test(FOUR)
+    run = suite.run("-p", "no:rustpar")
+    assert run.counts() == {"passed": 4}
+    assert not any(line.startswith("rustpar") for line in run.lines)
+
+
+def test_a_process_with_threads_falls_back_to_xdist_and_says_so(suite: Suite) -> None:
+    suite.write(
+        {
+            "threaded.py": """
+                import threading
+
+                threading.Thread(target=threading.Event().wait, daemon=True).start()
+            """
+        }
+    )
+    suite.test(FOUR)
+    run = suite.run("-p", "threaded")
+    assert run.counts() == {"passed": 4}
+    assert "2 threads" in run.line("start: xdist")
+
+
+def test_the_plugin_can_be_named_where_autoload_is_off(suite: Suite) -> None:
+    suite.test(FOUR)
+    run = suite.run_with({"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}, "-p", "rustpar")
+    assert run.used_rustpar(), run.text
+    assert run.counts() == {"passed": 4}
+
+
+def test_the_plugin_can_be_named_though_it_is_loaded_anyway(suite: Suite) -> None:
+    suite.test(FOUR)
+    run = suite.run("-p", "rustpar")
+    assert run.used_rustpar(), run.text
+    assert run.counts() == {"passed": 4}
+
+
+def test_the_header_is_quiet_without_workers(suite: Suite) -> None:
+    suite.test(ONE)
+    assert not any(line.startswith("rustpar") for line in suite.run(n=None).lines)
+
+
+@pytest.mark.parametrize("option", ["--help", "--version", "--fixtures", "--markers"])
+def test_options_that_only_print_work_with_n(suite: Suite, option: str) -> None:
+    suite.test(ONE)
+    run = suite.run(option)
+    assert run.ret == 0
+    assert run.reports == []
+    assert "Traceback" not in run.text
+
+
+def test_an_unknown_option_is_a_usage_error_that_names_it(suite: Suite) -> None:
+    suite.test(ONE)
+    run = suite.run("--no-such-option")
+    assert run.ret == pytest.ExitCode.USAGE_ERROR
+    assert "--no-such-option" in run.err
+
+
+def test_a_path_that_does_not_exist_is_the_usage_error_of_plain_pytest(suite: Suite) -> None:
+    suite.test(ONE)
+    plain, run = suite.plain("nowhere.py"), suite.run("nowhere.py")
+    assert run.ret == plain.ret == pytest.ExitCode.USAGE_ERROR
+    assert "ERROR: file or directory not found: nowhere.py" in run.text
+    assert run.text.count("not found: nowhere.py") == plain.text.count("not found: nowhere.py")

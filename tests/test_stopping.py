@@ -1,0 +1,181 @@
+"""``-x``, ``--maxfail`` and ``pytest.exit`` end a run as they do in plain pytest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.conftest import Suite
+
+# One failure, and one test that is on its way meanwhile; no other test may start after that.
+FAILS_EARLY = """
+    import time
+    import pytest
+    from support import meet, note
+
+    def test_fails():
+        meet("a", "b")
+        assert False
+
+    def test_takes_a_while():
+        meet("b", "a")
+        time.sleep(0.7)
+
+    @pytest.mark.parametrize("n", range(20))
+    def test_later(n):
+        note("later")
+"""
+
+
+def test_x_runs_no_test_after_the_first_failure(suite: Suite) -> None:
+    suite.test(FAILS_EARLY)
+    run = suite.run("-x", "--maxschedchunk=1")
+    assert run.ret == pytest.ExitCode.INTERRUPTED
+    assert "stopping after 1 failures" in run.line("stopping after")
+    assert suite.notes() == []
+    assert run.counts() == {"failed": 1, "passed": 1}
+
+
+def test_maxfail_stops_after_so_many_failures(suite: Suite) -> None:
+    suite.test(
+        """
+        import pytest
+
+        @pytest.mark.parametrize("n", range(30))
+        def test_it(n):
+            assert False
+        """
+    )
+    run = suite.run("--maxfail=3", n="1")
+    assert run.ret == pytest.ExitCode.INTERRUPTED
+    assert "stopping after 3 failures" in run.line("stopping after")
+    assert run.counts() == {"failed": 3}
+
+
+def test_maxfail_counts_errors_in_fixtures(suite: Suite) -> None:
+    suite.test(
+        """
+        import pytest
+
+        @pytest.fixture
+        def broken(): raise ValueError
+
+        @pytest.mark.parametrize("n", range(30))
+        def test_it(n, broken): pass
+        """
+    )
+    run = suite.run("--maxfail=2", n="1")
+    assert run.ret == pytest.ExitCode.INTERRUPTED
+    assert run.counts() == {"errors": 2}
+
+
+def test_x_tears_fixtures_down(suite: Suite) -> None:
+    suite.test(
+        """
+        import pytest
+        from support import note
+
+        @pytest.fixture(scope="session", autouse=True)
+        def session():
+            note("up")
+            yield
+            note("down")
+
+        @pytest.mark.parametrize("n", range(10))
+        def test_it(n):
+            assert n
+        """
+    )
+    suite.run("-x")
+    notes = suite.notes()
+    for worker in {note.split()[0] for note in notes}:
+        assert [note for note in notes if note.startswith(worker)] == [f"{worker} up", f"{worker} down"]
+    assert "gw0 up" in notes
+
+
+def test_x_with_an_error_in_collection_runs_nothing(suite: Suite) -> None:
+    suite.write({"test_a.py": "import does_not_exist\n", "test_b.py": "from support import note\ndef test_it(): note('ran')\n"})
+    run = suite.run("-x")
+    assert run.ret == pytest.ExitCode.INTERRUPTED
+    assert suite.notes() == []
+    assert run.counts() == {"errors": 1}
+
+
+@pytest.mark.parametrize("returncode", [None, 7])
+def test_exit_in_a_test_ends_the_run_with_its_words(suite: Suite, returncode: int | None) -> None:
+    suite.test(
+        f"""
+        import pytest
+
+        def test_exits():
+            pytest.exit("enough now", returncode={returncode})
+
+        @pytest.mark.parametrize("n", range(100))
+        def test_later(n):
+            pass
+        """
+    )
+    run = suite.run("--maxschedchunk=1")
+    plain = suite.plain()
+    assert run.ret == plain.ret == (2 if returncode is None else 7)
+    assert "enough now" in run.line("Exit: ")
+
+
+def test_exit_in_a_fixture_ends_the_run_with_its_words(suite: Suite) -> None:
+    suite.test(
+        """
+        import pytest
+
+        @pytest.fixture(scope="session")
+        def server():
+            pytest.exit("no server", returncode=5)
+
+        def test_it(server): pass
+        def test_other(server): pass
+        """
+    )
+    run = suite.run()
+    assert run.ret == 5
+    assert "no server" in run.line("Exit: ")
+
+
+def test_exit_while_a_module_is_imported_ends_the_run_with_its_words(suite: Suite) -> None:
+    suite.test("import pytest\npytest.exit('not on this machine', returncode=9)\n")
+    run = suite.run()
+    assert run.ret == suite.plain().ret == 9
+    assert "not on this machine" in run.line("Exit: ")
+
+
+def test_exit_while_a_conftest_is_imported_ends_the_run(suite: Suite) -> None:
+    suite.conftest("import pytest\npytest.exit('not at all', returncode=3)\n")
+    suite.test("def test_it(): pass")
+    run = suite.run()
+    assert run.ret == suite.plain().ret == 3
+    assert "not at all" in run.text
+
+
+def test_shouldstop_set_by_a_plugin_in_a_worker_ends_the_run(suite: Suite) -> None:
+    suite.conftest(
+        """
+        import pytest
+
+        @pytest.hookimpl
+        def pytest_runtest_teardown(item):
+            if item.name == "test_it[3]":
+                item.session.shouldstop = "a plugin says so"
+        """
+    )
+    suite.test(
+        """
+        import pytest
+
+        @pytest.mark.parametrize("n", range(100))
+        def test_it(n): pass
+        """
+    )
+    run = suite.run(n="1")
+    assert run.ret == pytest.ExitCode.INTERRUPTED
+    assert run.counts() == {"passed": 4}
+    assert "a plugin says so" in run.text
