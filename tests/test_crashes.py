@@ -186,7 +186,7 @@ def test_the_hook_for_a_crash_may_have_the_test_run_again(suite: Suite) -> None:
     run = suite.run()
     assert run.ret == 0
     assert run.counts()["passed"] == 6
-    assert run.outcomes["test_it.py::test_it[2]"][0] == ("???", "rerun", False)
+    assert ("???", "rerun", False) in run.outcomes["test_it.py::test_it[2]"]
     assert run.runs["test_it.py::test_it[2]"] == 1
 
 

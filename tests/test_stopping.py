@@ -33,7 +33,7 @@ def test_x_runs_no_test_after_the_first_failure(suite: Suite) -> None:
     suite.test(FAILS_EARLY)
     run = suite.run("-x", "--maxschedchunk=1")
     assert run.ret == pytest.ExitCode.INTERRUPTED
-    assert "stopping after 1 failures" in run.line("stopping after")
+    assert "stopping after 1 failures" in run.out
     assert suite.notes() == []
     assert run.counts() == {"failed": 1, "passed": 1}
 
@@ -50,7 +50,7 @@ def test_maxfail_stops_after_so_many_failures(suite: Suite) -> None:
     )
     run = suite.run("--maxfail=3", n="1")
     assert run.ret == pytest.ExitCode.INTERRUPTED
-    assert "stopping after 3 failures" in run.line("stopping after")
+    assert "stopping after 3 failures" in run.out
     assert run.counts() == {"failed": 3}
 
 
@@ -141,18 +141,21 @@ def test_exit_in_a_fixture_ends_the_run_with_its_words(suite: Suite) -> None:
     assert "no server" in run.line("Exit: ")
 
 
-def test_exit_while_a_module_is_imported_ends_the_run_with_its_words(suite: Suite) -> None:
+def test_exit_while_a_module_is_imported_is_what_plain_pytest_makes_of_it(suite: Suite) -> None:
     suite.test("import pytest\npytest.exit('not on this machine', returncode=9)\n")
-    run = suite.run()
-    assert run.ret == suite.plain().ret == 9
-    assert "not on this machine" in run.line("Exit: ")
+    plain, run = suite.plain(), suite.run()
+    # pytest 9 makes it an error of collection (which interrupts plain pytest, and only fails a distributed run).
+    assert run.ret == (1 if plain.ret == pytest.ExitCode.INTERRUPTED else plain.ret)
+    assert run.counts() == plain.counts()
+    assert "not on this machine" in run.out
 
 
-def test_exit_while_a_conftest_is_imported_ends_the_run(suite: Suite) -> None:
+def test_exit_while_a_conftest_is_imported_is_what_plain_pytest_makes_of_it(suite: Suite) -> None:
     suite.conftest("import pytest\npytest.exit('not at all', returncode=3)\n")
     suite.test("def test_it(): pass")
     run = suite.run()
-    assert run.ret == suite.plain().ret == 3
+    assert run.ret == suite.plain().ret
+    assert run.ret in (3, pytest.ExitCode.USAGE_ERROR)
     assert "not at all" in run.text
 
 

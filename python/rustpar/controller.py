@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from _pytest.reports import TestReport
-from xdist.dsession import Interrupted
+from xdist.dsession import DSession, Interrupted
 from xdist.remote import Producer
 
 from rustpar import _core
@@ -50,8 +50,8 @@ class Controller:
     ``trdist``, ``shouldstop``, ``maxfail``.
     """
 
-    def __init__(self, config: pytest.Config, server: ForkServer) -> None:
-        """Take over the run that `config` describes, with workers from `server`."""
+    def __init__(self, config: pytest.Config, server: ForkServer, dsession: DSession) -> None:
+        """Take over the run that `config` describes, with workers from `server`; `dsession` is xdist's own plugin."""
         self.config = config
         self.log = Producer("dsession", enabled=config.option.debug)
         self.shouldstop: bool | str = False
@@ -60,6 +60,8 @@ class Controller:
         self.terminal = config.pluginmanager.get_plugin("terminalreporter")
         self.trdist = config.pluginmanager.get_plugin("terminaldistreporter")
         self._server = server
+        self._dsession = dsession
+        self._unshareable: str | None = None
         self._screen = DistTerminal(config)
         self._crew = Crew(config, server, self._screen)
         self._relay = Relay(config, self._crew.nodes)
@@ -165,13 +167,29 @@ class Controller:
         except KeyboardInterrupt:
             self._interrupt_workers()
             raise
+        if self._unshareable is not None:
+            return self._hand_over()
         if self._ending is not None:
             raise self._ending
         if self.shouldstop:
             raise Interrupted(str(self.shouldstop))
         return True
 
+    def _hand_over(self) -> bool:
+        """Let xdist's own engine run the tests: forks of this template would share what each worker needs alone."""
+        self._screen.report_line(f"rustpar: start: xdist ({self._unshareable})")
+        self._server.kill()
+        if self._engine is not None:
+            self._engine.shut_down()
+        plugins = self.config.pluginmanager
+        plugins.unregister(self)
+        plugins.register(self._dsession, "dsession")
+        self._dsession.pytest_sessionstart(self._session)
+        return self._dsession.pytest_runtestloop()
+
     def _is_over(self) -> bool:
+        if self._unshareable is not None:
+            return True
         return self._template_status is not None or (self._collected and not self._crew.active)
 
     def _handle_events(self) -> None:
@@ -238,6 +256,10 @@ class Controller:
 
     def _on_inventory(self, worker: int, collection: list[str], about: tuple[list[str | None], dict[str, Any]]) -> None:
         groups, extras = about
+        self._unshareable = extras["unshareable"]
+        if self._unshareable is not None and self.config.getoption("rustpar_start") != "template":
+            return
+        self._unshareable = None
         self._collected = True
         self._relay.node_ids = collection
         # Else the session would end as one that collected nothing.
@@ -300,6 +322,8 @@ class Controller:
         if self._template_status is not None:
             return
         self._template_status = status
+        if self._unshareable is not None:
+            return
         if self._collected or self._ending is not None or self.shouldstop:
             return
         self._crew.template_lost()

@@ -82,7 +82,6 @@ class Crew:
     def template_ready(self, workerinfo: dict[str, Any]) -> None:
         """The template's session has started, as gw0's; what it says of itself holds for every fork of it."""
         self._workerinfo = workerinfo
-        self._ready(self.nodes[0])
 
     def _ready(self, node: WorkerController) -> None:
         node.workerinfo = {**self._workerinfo, "id": node.gateway.id, "spec": node.gateway.spec}
@@ -92,9 +91,8 @@ class Crew:
         """The collection is known: fork the workers and schedule."""
         count = self.sched.workers_needed(len(self.nodes), len(collection))
         nodes = list(self.nodes.values())[:count]
-        for node in nodes[1:]:
-            self._ready(node)
         for node in nodes:
+            self._ready(node)
             node.test_count = len(collection)
             self.config.hook.pytest_xdist_node_collection_finished(node=node, ids=collection)
         self._screen.show_collected(nodes, len(collection), self.sched.name)

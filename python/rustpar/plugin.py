@@ -117,7 +117,7 @@ class DistributedRun:
         from rustpar.controller import Controller
 
         config.pluginmanager.unregister(dsession)
-        config.pluginmanager.register(Controller(config, server), "dsession")
+        config.pluginmanager.register(Controller(config, server, dsession), "dsession")
 
     def pytest_report_header(self, config: pytest.Config) -> str | None:
         """Name the start, and why where it is not the usual one."""

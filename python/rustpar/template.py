@@ -24,6 +24,7 @@ import pytest
 
 from rustpar import _core, fixtures, heap, plugin
 from rustpar.identity import become, own_stdio
+from rustpar.watch import ProcessIdWatch
 from rustpar.worker import WorkerPlugin, make_line
 
 if TYPE_CHECKING:
@@ -54,10 +55,11 @@ def run(control: ControlLine, shared: _core.Shared, setup: dict[str, Any], outpu
     os.environ["PYTEST_XDIST_WORKER"] = workerinput["workerid"]
     os.environ["PYTEST_XDIST_WORKER_COUNT"] = str(workerinput["workercount"])
     line = make_line(shared, 0)
+    watch = ProcessIdWatch()
     try:
         config = _configure(setup)
         fork_point = ForkPoint(config, control, shared)
-        worker = WorkerPlugin(config, line, fork_point, hasmarkup=setup["hasmarkup"])
+        worker = WorkerPlugin(config, line, fork_point, watch, hasmarkup=setup["hasmarkup"])
         config.pluginmanager.register(worker, "rustpar-worker")
         config.pluginmanager.register(fixtures, "rustpar-fixtures")
         # The session's own status has been sent; the process says with its status that it left in good order.

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from rustpar.template import ForkPoint
+    from rustpar.watch import ProcessIdWatch
 
 
 def make_line(shared: _core.Shared, slot: int) -> _core.Line:
@@ -36,11 +37,12 @@ def id_attribute() -> str:
 class WorkerPlugin:
     """The plugin that makes a pytest session a worker's."""
 
-    def __init__(self, config: pytest.Config, line: _core.Line, fork_point: ForkPoint, *, hasmarkup: bool) -> None:
+    def __init__(self, config: pytest.Config, line: _core.Line, fork_point: ForkPoint, watch: ProcessIdWatch, *, hasmarkup: bool) -> None:
         """Speak through `line`; take the workers' lines from `fork_point`."""
         self.config = config
         self._line = line
         self._fork_point = fork_point
+        self._watch = watch
         self._hasmarkup = hasmarkup
         self._id_attribute = "_id" if id_attribute() == "_id" else "_nodeid"
         self._test = 0
@@ -127,7 +129,8 @@ class WorkerPlugin:
             config=self.config, start_path=self.config.invocation_params.dir, items=session.items
         )
         lines.reverse()
-        extras = {"lines": _flat(lines), "deselected": self._deselected}
+        self._watch.stop()
+        extras = {"lines": _flat(lines), "deselected": self._deselected, "unshareable": self._watch.reason}
         self._line.inventory(node_ids, groups, extras)
 
     def _run_tests(self, session: pytest.Session) -> None:
