@@ -44,7 +44,7 @@ def why_not(config: pytest.Config) -> str | None:
         return f"forking is not safe on {sys.platform}"
     if any(spec.rpartition("*")[2] != "popen" for spec in option.tx):
         return "--tx names more than local processes"
-    if option.px:
+    if getattr(option, "px", None):
         return "--px names a proxy"
     if getattr(option, "looponfail", False):
         return "--looponfail keeps workers of its own"

@@ -28,11 +28,9 @@ class NodeManager:
 
     def __init__(self, config: pytest.Config) -> None:
         """Make the specifications that ``-n`` or ``--tx`` asks for."""
-        from xdist.workermanage import parse_tx_spec_config
-
         self.config = config
         self.testrunuid: str = config.getoption("testrunuid") or uuid.uuid4().hex
-        self.specs = [execnet.XSpec(f"execmodel=main_thread_only//{spec}") for spec in parse_tx_spec_config(config)]
+        self.specs = [execnet.XSpec(f"execmodel=main_thread_only//{spec}") for spec in _specs(config.getoption("tx"))]
         self.roots: list[os.PathLike[str]] = []
         self.rsyncoptions: dict[str, Any] = {}
         self._next_number = 0
@@ -45,6 +43,15 @@ class NodeManager:
         self._next_number += 1
         spec.id = f"gw{number}"
         return number
+
+
+def _specs(tx: Sequence[str]) -> list[str]:
+    """The execution specifications with ``N*`` written out."""
+    specs: list[str] = []
+    for spec in tx:
+        count, _, single = spec.rpartition("*")
+        specs += [single] * int(count or 1)
+    return specs
 
 
 class Gateway:

@@ -9,6 +9,7 @@ workers is known; a fork server that turns out not to be needed is sent home aga
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,7 @@ _preparing_template = False
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     """Add rustpar's options; load pytest-xdist, which owns the others, where autoload is off."""
     pluginmanager.import_plugin("xdist", consider_entry_points=True)
+    _explain_bad_numbers(parser)
     group = parser.getgroup("rustpar", "parallel runs on a native engine")
     group.addoption(
         "--rustpar-start",
@@ -44,6 +46,22 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
         "auto (default): template where forking is safe, else xdist. The header says which.",
     )
     parser.addini("rustpar_start", "How workers come up: the default of --rustpar-start.", default="auto")
+
+
+def _explain_bad_numbers(parser: pytest.Parser) -> None:
+    """Have ``-n`` say what it takes; argparse would name xdist's function instead."""
+    for option in parser.getgroup("xdist").options:
+        if "-n" in option.names():
+            option.attrs()["type"] = _number_of_workers
+
+
+def _number_of_workers(text: str) -> int | str:
+    if text in ("auto", "logical"):
+        return text
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of workers; use a number, auto or logical") from None
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

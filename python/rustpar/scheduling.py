@@ -48,7 +48,8 @@ class NativeScheduling:
         self.nodes = list(nodes)
         self.collection = collection
         option: Any = self.config.option
-        self._engine.schedule(self.dist, len(nodes), max_chunk=option.maxschedchunk, reorder=option.loadscopereorder)
+        reorder = getattr(option, "loadscopereorder", True)  # an option since xdist 3.7
+        self._engine.schedule(self.dist, len(nodes), max_chunk=option.maxschedchunk, reorder=reorder)
 
     def add_node(self, node: WorkerController) -> None:
         """Let a replacement take part."""

@@ -74,15 +74,14 @@ def run(control: ControlLine, shared: _core.Shared, setup: dict[str, Any], outpu
 
 def _configure(setup: dict[str, Any]) -> pytest.Config:
     """Prepare pytest's configuration as ``xdist/remote.py`` does."""
-    from _pytest.config import ConftestImportFailure, _prepareconfig, print_conftest_import_error
+    from _pytest.config import ConftestImportFailure, _prepareconfig
     from xdist.remote import setup_config
 
     with plugin.preparing_template():
         try:
             config = _prepareconfig(setup["args"], None)
         except ConftestImportFailure as error:
-            print_conftest_import_error(error, file=sys.stderr)
-            raise pytest.UsageError(f"conftest {error.path} cannot be imported in a worker; see above") from None
+            raise pytest.UsageError(f"a conftest cannot be imported in a worker: {error}") from None
     setup_config(config, setup["basetemp"])
     config._parser.prog = os.path.basename(setup["workerinput"]["mainargv"][0])
     config.workerinput = setup["workerinput"]  # type: ignore[attr-defined]

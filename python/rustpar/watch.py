@@ -33,7 +33,8 @@ class ProcessIdWatch:
         self.reason: str | None = None
         self._getpid = os.getpid
         paths = sysconfig.get_paths()
-        self._library = (paths["stdlib"], paths["platstdlib"], "<frozen")
+        # Where the standard library really is: a virtual environment names a directory above its packages.
+        self._library = (paths["stdlib"], "<frozen")
         self._packages = {paths["purelib"], paths["platlib"]}
         os.getpid = self._watched
 
@@ -45,7 +46,9 @@ class ProcessIdWatch:
     def _watched(self) -> int:
         frame = sys._getframe(1)
         if self.reason is None and not self._is_harmless(frame.f_code.co_filename):
-            self.reason = f"{self._place(frame)} keeps the process id"
+            place = self._place(frame)
+            if place is not None:
+                self.reason = f"{place} keeps the process id"
         return self._getpid()
 
     def _is_harmless(self, file: str) -> bool:
@@ -54,13 +57,18 @@ class ProcessIdWatch:
                 return Path(file).relative_to(packages).parts[0].removesuffix(".py") in _HARMLESS
         return file.startswith(self._library)
 
-    def _place(self, frame: FrameType | None) -> str:
-        """The nearest caller outside installed packages, or the caller itself."""
-        caller = frame
-        while frame is not None:
-            file = frame.f_code.co_filename
-            if not file.startswith((*self._library, *self._packages)):
-                return f"{os.path.relpath(file)}:{frame.f_lineno}"
-            frame = frame.f_back
-        assert caller is not None
-        return f"{caller.f_code.co_filename}:{caller.f_lineno}"
+    def _place(self, frame: FrameType) -> str | None:
+        """The nearest caller outside installed packages, or the caller itself; None while a package is imported.
+
+        What a package keeps from its import it has in every program that imports it and then forks, so it copes.
+        """
+        caller: FrameType | None = frame
+        while caller is not None:
+            file = caller.f_code.co_filename
+            if file.startswith(tuple(self._packages)):
+                if caller.f_code.co_name == "<module>":
+                    return None
+            elif not file.startswith(self._library):
+                return f"{os.path.relpath(file)}:{caller.f_lineno}"
+            caller = caller.f_back
+        return f"{frame.f_code.co_filename}:{frame.f_lineno}"

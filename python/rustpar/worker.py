@@ -13,7 +13,7 @@ import pytest
 from _pytest.reports import TestReport
 
 from rustpar import _core, heap
-from rustpar.quiet import quieten, show_live_output, show_nothing
+from rustpar.quiet import count_report, quieten, show_live_output, show_nothing
 
 if TYPE_CHECKING:
     import warnings
@@ -171,6 +171,8 @@ class WorkerPlugin:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Send a report: natively where it is plain, through pytest's serialization where it is not."""
+        if report.when == "call" or not report.passed:
+            count_report(report, self.config)
         if not self._line.report(self._test, report):
             data = self.config.hook.pytest_report_to_serializable(config=self.config, report=report)
             if data is None:

@@ -1,0 +1,86 @@
+"""What pytest remembers from one run to the next."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.conftest import Suite
+
+SIX = """
+    import pathlib
+    import pytest
+
+    @pytest.mark.parametrize("n", range(6))
+    def test_it(n):
+        assert n not in (2, 4) or pathlib.Path("fixed").exists()
+"""
+
+
+def test_lf_runs_the_last_failures_and_says_so(suite: Suite) -> None:
+    suite.test(SIX)
+    assert suite.run().counts() == {"passed": 4, "failed": 2}
+    run = suite.run("--lf")
+    assert run.counts() == {"failed": 2}
+    assert "run-last-failure: rerun previous 2 failures" in run.lines
+    (suite.path / "fixed").touch()
+    assert suite.run("--lf").counts() == {"passed": 2}
+    assert suite.run("--lf").counts() == {"passed": 6}
+
+
+def test_lf_remembers_failures_of_plain_runs(suite: Suite) -> None:
+    suite.test(SIX)
+    suite.plain()
+    assert suite.run("--lf").counts() == {"failed": 2}
+
+
+def test_lf_skips_whole_files_as_plain_pytest_does(suite: Suite) -> None:
+    suite.write({"test_bad.py": "def test_it(): assert 0\n", "test_good.py": "def test_it(): pass\n"})
+    suite.run()
+    run = suite.run("--lf")
+    assert run.counts() == {"failed": 1}
+    assert "run-last-failure: rerun previous 1 failure (skipped 1 file)" in run.lines
+
+
+def test_ff_runs_failures_first(suite: Suite) -> None:
+    suite.test(SIX)
+    suite.run()
+    run = suite.run("--ff", n="1")
+    order = [int(r["nodeid"][-2]) for r in run.reports if r["when"] == "call"]
+    assert set(order[:2]) == {2, 4}
+    assert sorted(order) == list(range(6))
+
+
+def test_nf_runs_new_files_first(suite: Suite) -> None:
+    suite.write({"test_old.py": "def test_it(): pass\n"})
+    suite.run()
+    suite.write({"test_z_new.py": "def test_it(): pass\n"})
+    run = suite.run("--nf", n="1")
+    assert [r["nodeid"] for r in run.reports if r["when"] == "call"] == ["test_z_new.py::test_it", "test_old.py::test_it"]
+
+
+def test_a_crashed_test_is_a_last_failure(suite: Suite) -> None:
+    suite.test("import os\ndef test_bad(): os._exit(1)\ndef test_good(): pass\n")
+    suite.run()
+    run = suite.run("--lf")
+    assert run.counts() == {"failed": 1}
+
+
+def test_sw_stops_at_a_failure_and_goes_on_from_there(suite: Suite) -> None:
+    suite.test(SIX)
+    first = suite.run("--sw", n="1")
+    assert first.ret == pytest.ExitCode.INTERRUPTED
+    assert first.counts() == {"passed": 2, "failed": 1}
+    (suite.path / "fixed").touch()
+    second = suite.run("--sw", n="1")
+    assert second.ret == 0
+    assert second.counts() == {"passed": 4, "deselected": 2}
+
+
+def test_the_cache_fixture_keeps_values_of_workers(suite: Suite) -> None:
+    suite.test("def test_it(cache): cache.set('ours/value', cache.get('ours/value', 0) + 1)\n")
+    suite.run()
+    suite.run()
+    assert (suite.path / ".pytest_cache/v/ours/value").read_text() == "2"

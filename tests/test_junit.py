@@ -1,0 +1,113 @@
+"""``--junitxml`` holds what it holds after a run of plain pytest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree
+
+if TYPE_CHECKING:
+    from tests.conftest import Suite
+
+
+def read(suite: Suite) -> ElementTree.Element:
+    root = ElementTree.parse(suite.path / "out.xml").getroot()
+    found = root.find("testsuite")
+    assert found is not None
+    return found
+
+
+def cases(element: ElementTree.Element) -> set[tuple[str | None, str | None, tuple[str, ...]]]:
+    return {
+        (case.get("classname"), case.get("name"), tuple(sorted(child.tag for child in case)))
+        for case in element.iter("testcase")
+    }
+
+
+def test_the_file_lists_the_cases_of_plain_pytest(suite: Suite) -> None:
+    suite.test(
+        """
+        import pytest
+
+        def test_passes(): pass
+        def test_fails(): assert 0
+        def test_skips(): pytest.skip()
+
+        @pytest.mark.xfail
+        def test_xfails(): assert 0
+
+        @pytest.fixture
+        def broken(): raise ValueError
+
+        @pytest.fixture
+        def broken_late():
+            yield
+            raise ValueError
+
+        def test_errs(broken): pass
+        def test_errs_late(broken_late): pass
+        def test_fails_and_errs_late(broken_late): assert 0
+
+        class TestClass:
+            @pytest.mark.parametrize("x", ["a.b", "c/d"])
+            def test_it(self, x): print("printed")
+        """
+    )
+    suite.plain("--junitxml=out.xml")
+    plain = read(suite)
+    suite.run("--junitxml=out.xml")
+    ours = read(suite)
+    assert cases(ours) == cases(plain)
+    for name in ("errors", "failures", "skipped", "tests"):
+        assert ours.get(name) == plain.get(name), name
+
+
+def test_properties_of_tests_are_kept(suite: Suite) -> None:
+    suite.test(
+        """
+        def test_it(record_property, record_xml_attribute):
+            record_property("key", "value")
+            record_property("number", 4)
+            record_xml_attribute("assertions", "7")
+        """
+    )
+    assert suite.run("--junitxml=out.xml", "-W", "ignore").ret == 0
+    (case,) = read(suite).iter("testcase")
+    assert [(p.get("name"), p.get("value")) for p in case.iter("property")] == [("key", "value"), ("number", "4")]
+
+
+def test_properties_of_the_suite_are_kept(suite: Suite) -> None:
+    suite.test(
+        """
+        import pytest
+
+        @pytest.fixture(scope="session", autouse=True)
+        def about(record_testsuite_property):
+            record_testsuite_property("arch", "PPC")
+
+        def test_it(record_testsuite_property): record_testsuite_property("count", 3)
+        """
+    )
+    assert suite.run("--junitxml=out.xml", n="1").ret == 0
+    properties = read(suite).find("properties")
+    assert properties is not None
+    assert [(p.get("name"), p.get("value")) for p in properties] == [("arch", "PPC"), ("count", "3")]
+
+
+def test_a_property_of_the_suite_needs_a_text_as_name(suite: Suite) -> None:
+    suite.test("def test_it(record_testsuite_property): record_testsuite_property(5, 'x')\n")
+    assert "TypeError" in suite.run("--junitxml=out.xml").report("test_it")["longrepr"]
+
+
+def test_a_crashed_test_is_in_the_file(suite: Suite) -> None:
+    suite.test("import os\ndef test_bad(): os._exit(1)\ndef test_good(): pass\n")
+    suite.run("--junitxml=out.xml")
+    element = read(suite)
+    assert int(element.get("failures", 0)) + int(element.get("errors", 0)) == 1
+    assert "crashed while running" in ElementTree.tostring(element, "unicode")
+
+
+def test_captured_output_is_in_the_file_when_asked_for(suite: Suite) -> None:
+    suite.test("def test_it(): print('a printed word')\n")
+    suite.run("--junitxml=out.xml", "-o", "junit_logging=all")
+    (out,) = read(suite).iter("system-out")
+    assert "a printed word" in (out.text or "")
