@@ -1,7 +1,7 @@
 """What the plugin's tests share: a suite in a directory of its own, runs of it in processes of their own.
 
-The hazard it handles: a plugin that forks may leave processes behind. Every run carries a mark in its environment, and
-after each test no process with that mark may be left.
+The hazard it handles: a plugin that forks may leave processes behind. Every run carries a mark in its environment,
+and after each test no process with that mark may be left.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 # Seconds for one run of pytest. Runs take less than one; the rest is for a machine that is busy.
 RUN_LIMIT = 60.0
 
-# Seconds within which processes of a run that has ended must be gone. Dying with the parent takes the kernel no time,
-# but being scheduled for it does.
+# Seconds within which processes of a run that has ended must be gone. Dying with the parent takes the kernel no
+# time, but being scheduled for it does.
 LEAVE_LIMIT = 5.0
 
 MARK = "RUSTPAR_TEST_RUN"
@@ -70,7 +70,7 @@ RECORDER = """
                 file.write(json.dumps(about) + "\\n")
 """
 
-# What tests of a suite import: `meet` lets tests wait for each other, `note` writes to a log that all processes share.
+# What tests of a suite import: `meet` lets tests wait for each other, `note` writes to a log that all share.
 SUPPORT = """
     import os
     import time
@@ -205,14 +205,15 @@ class Suite:
     def start(self, *args: str, n: str = "2") -> subprocess.Popen[bytes]:
         """Start pytest in a process group of its own and return while it runs."""
         command = [sys.executable, "-m", "pytest", "-p", "recorder", "-n", n, *args]
-        return self._pytester.popen(
+        process: subprocess.Popen[bytes] = self._pytester.popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=b"", start_new_session=True
         )
+        return process
 
     def end(self, process: subprocess.Popen[bytes], limit: float = RUN_LIMIT) -> Run:
         """Wait for a started process."""
         out, err = process.communicate(timeout=limit)
-        return self._ended(process.returncode, out.decode(), err.decode())
+        return self._ended(process.returncode, out.decode(errors="replace"), err.decode(errors="replace"))
 
     def _ended(self, ret: int, out: str, err: str) -> Run:
         path = self.path / "reports.jsonl"

@@ -58,7 +58,10 @@ def test_nf_runs_new_files_first(suite: Suite) -> None:
     suite.run()
     suite.write({"test_z_new.py": "def test_it(): pass\n"})
     run = suite.run("--nf", n="1")
-    assert [r["nodeid"] for r in run.reports if r["when"] == "call"] == ["test_z_new.py::test_it", "test_old.py::test_it"]
+    assert [r["nodeid"] for r in run.reports if r["when"] == "call"] == [
+        "test_z_new.py::test_it",
+        "test_old.py::test_it",
+    ]
 
 
 def test_a_crashed_test_is_a_last_failure(suite: Suite) -> None:

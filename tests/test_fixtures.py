@@ -1,4 +1,4 @@
-"""Fixtures are set up and torn down in each worker as in a run of its own, however tests move between workers."""
+"""Fixtures are set up and torn down in each worker as in a run of its own, however tests move about."""
 
 from __future__ import annotations
 
@@ -236,6 +236,8 @@ def test_finalizers_of_the_process_run_once(suite: Suite) -> None:
 
 
 def test_exit_functions_of_a_test_run_in_its_worker(suite: Suite) -> None:
-    suite.test("import atexit\nfrom support import note\ndef test_it(): atexit.register(note, 'exit function')\n")
+    suite.test(
+        "import atexit\nfrom support import note\ndef test_it(): atexit.register(note, 'exit function')\n"
+    )
     assert suite.run().ret == 0
     assert suite.notes() == ["gw0 exit function"]

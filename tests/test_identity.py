@@ -33,7 +33,9 @@ def noted(suite: Suite, body: str, *args: str) -> list[str]:
 
 
 def test_the_environment_names_worker_count_and_run(suite: Suite) -> None:
-    notes = noted(suite, "note(os.environ['PYTEST_XDIST_WORKER_COUNT'] + ' ' + os.environ['PYTEST_XDIST_TESTRUNUID'])")
+    notes = noted(
+        suite, "note(os.environ['PYTEST_XDIST_WORKER_COUNT'] + ' ' + os.environ['PYTEST_XDIST_TESTRUNUID'])"
+    )
     assert [note.split()[:2] for note in notes] == [["gw0", "2"], ["gw1", "2"]]
     assert notes[0].split()[2] == notes[1].split()[2] != ""
 
@@ -49,7 +51,10 @@ def test_worker_id_is_master_without_workers(suite: Suite) -> None:
 
 
 def test_the_functions_of_xdist_answer_as_in_its_workers(suite: Suite) -> None:
-    body = "import xdist; note(f'{xdist.is_xdist_worker(request)} {xdist.get_xdist_worker_id(request)} {xdist.is_xdist_controller(request)}')"
+    body = (
+        "import xdist as x; r = request; "
+        "note(f'{x.is_xdist_worker(r)} {x.get_xdist_worker_id(r)} {x.is_xdist_controller(r)}')"
+    )
     assert noted(suite, body) == ["gw0 True gw0 False", "gw1 True gw1 False"]
 
 
@@ -60,7 +65,8 @@ def test_options_in_a_worker_are_those_of_xdists_workers(suite: Suite) -> None:
 
 
 def test_workerinput_holds_the_workers_own_values(suite: Suite) -> None:
-    body = "i = config.workerinput; note(repr((i['workerid'], i['workercount'], i['testrunuid'], bool(i['mainargv']))))"
+    keys = "('workerid', 'workercount', 'testrunuid')"
+    body = f"i = config.workerinput; note(repr((*map(i.get, {keys}), bool(i['mainargv']))))"
     notes = noted(suite, body, "--testrunuid=u")
     assert notes == ["gw0 ('gw0', 2, 'u', True)", "gw1 ('gw1', 2, 'u', True)"]
 
@@ -108,7 +114,8 @@ def test_values_go_to_workers_and_back(suite: Suite) -> None:
                 config.workeroutput["back"] = [config.workerinput["ours"], config.workerinput["workerid"]]
 
         def pytest_testnodedown(node, error):
-            support.note(f"{node.gateway.id} {node.workeroutput['back']!r} {node.workeroutput['exitstatus']} {error}")
+            output = node.workeroutput
+            support.note(f"{node.gateway.id} {output['back']!r} {output['exitstatus']} {error}")
         """
     )
     suite.test(BOTH.format(body="pass"))
@@ -150,4 +157,7 @@ def test_the_main_module_is_pytests_own(suite: Suite) -> None:
 
 def test_the_current_test_is_in_the_environment(suite: Suite) -> None:
     notes = noted(suite, "note(os.environ['PYTEST_CURRENT_TEST'])")
-    assert {note.split(maxsplit=1)[1] for note in notes} == {"test_it.py::test_it[a-b] (call)", "test_it.py::test_it[b-a] (call)"}
+    assert {note.split(maxsplit=1)[1] for note in notes} == {
+        "test_it.py::test_it[a-b] (call)",
+        "test_it.py::test_it[b-a] (call)",
+    }

@@ -72,7 +72,10 @@ def test_properties_of_tests_are_kept(suite: Suite) -> None:
     )
     assert suite.run("--junitxml=out.xml", "-W", "ignore").ret == 0
     (case,) = read(suite).iter("testcase")
-    assert [(p.get("name"), p.get("value")) for p in case.iter("property")] == [("key", "value"), ("number", "4")]
+    assert [(p.get("name"), p.get("value")) for p in case.iter("property")] == [
+        ("key", "value"),
+        ("number", "4"),
+    ]
 
 
 def test_properties_of_the_suite_are_kept(suite: Suite) -> None:

@@ -25,7 +25,8 @@ def test_hooks_are_called_in_xdists_order_for_every_worker(suite: Suite) -> None
         def pytest_xdist_newgateway(gateway): note(f"newgateway {gateway.id}")
         def pytest_configure_node(node): note(f"configure {node.gateway.id}")
         def pytest_testnodeready(node): note(f"ready {node.gateway.id}")
-        def pytest_xdist_node_collection_finished(node, ids): note(f"collected {node.gateway.id} {' '.join(ids)}")
+        def pytest_xdist_node_collection_finished(node, ids):
+            note(f"collected {node.gateway.id} {' '.join(ids)}")
         def pytest_testnodedown(node, error): note(f"down {node.gateway.id} {error}")
         """
     )
@@ -94,7 +95,9 @@ def test_reports_name_worker_run_and_index(suite: Suite) -> None:
         assert report["worker"] == report["worker_id"]
         assert report["worker"] in ("gw0", "gw1")
         assert report["testrun_uid"] == "ours"
-        assert report["item_index"] == ["test_a", "test_b", "test_fails"].index(report["nodeid"].rpartition("::")[2])
+        assert report["item_index"] == ["test_a", "test_b", "test_fails"].index(
+            report["nodeid"].rpartition("::")[2]
+        )
 
 
 def test_log_hooks_are_called_around_each_test(suite: Suite) -> None:
@@ -133,7 +136,8 @@ def test_the_session_plugin_is_found_under_xdists_name(suite: Suite) -> None:
         def pytest_sessionfinish(session):
             if not hasattr(session.config, "workerinput"):
                 dsession = session.config.pluginmanager.get_plugin("dsession")
-                note(f"{session.config.pluginmanager.hasplugin('xdist')} {len(dsession.sched.nodes)} {dsession.nodemanager.testrunuid}")
+                has_xdist = session.config.pluginmanager.hasplugin("xdist")
+                note(f"{has_xdist} {len(dsession.sched.nodes)} {dsession.nodemanager.testrunuid}")
                 note(f"{session.testscollected} {session.testsfailed}")
         """
     )
@@ -147,7 +151,10 @@ def test_a_replacement_is_announced_like_every_worker(suite: Suite) -> None:
         """
         from support import note
 
-        def pytest_configure_node(node): note(f"configure {node.gateway.id}"); node.workerinput["who"] = node.gateway.id
+        def pytest_configure_node(node):
+            note(f"configure {node.gateway.id}")
+            node.workerinput["who"] = node.gateway.id
+
         def pytest_testnodeready(node): note(f"ready {node.gateway.id}")
         """
     )
@@ -157,7 +164,8 @@ def test_a_replacement_is_announced_like_every_worker(suite: Suite) -> None:
 
         def test_crashes(): os._exit(1)
         def test_after(request, worker_id):
-            assert worker_id == request.config.workerinput["who"] == os.environ["PYTEST_XDIST_WORKER"] == "gw1"
+            assert worker_id == os.environ["PYTEST_XDIST_WORKER"] == "gw1"
+            assert request.config.workerinput["who"] == "gw1"
         """
     )
     run = suite.run(n="1")
@@ -178,7 +186,10 @@ def test_hooks_of_a_session_run_once_in_each_worker(suite: Suite) -> None:
     assert suite.run().ret == 0
     notes = suite.notes()
     for name in ("gw0", "gw1", "main"):
-        assert [note for note in notes if note.startswith(name)] == [f"{name} sessionfinish", f"{name} unconfigure"]
+        assert [note for note in notes if note.startswith(name)] == [
+            f"{name} sessionfinish",
+            f"{name} unconfigure",
+        ]
 
 
 def test_python_of_the_worker_is_that_of_the_controller(suite: Suite) -> None:

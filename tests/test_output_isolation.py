@@ -1,4 +1,4 @@
-"""What a test prints is shown with that test, and with no other; standard streams belong to each worker alone."""
+"""What a test prints is shown with that test and with no other; standard streams are each worker's own."""
 
 from __future__ import annotations
 
@@ -44,13 +44,15 @@ def test_captured_output_never_holds_that_of_another_test(suite: Suite) -> None:
 
 
 def test_captured_output_of_failures_is_shown(suite: Suite) -> None:
-    suite.test("def test_it():\n    print('a word')\n    assert False\ndef test_other(): print('nothing to see')\n")
+    suite.test(
+        "def test_it():\n    print('a word')\n    assert False\ndef test_other(): print('nothing to see')\n"
+    )
     run = suite.run()
     assert "a word" in run.lines
     assert "nothing to see" not in run.text
 
 
-def test_sections_of_passing_tests_are_shown_with_rP(suite: Suite) -> None:  # noqa: N802 - the option's name
+def test_sections_of_passing_tests_are_shown_with_rP(suite: Suite) -> None:
     suite.test("def test_it(): print('a word')\ndef test_other(): pass\n")
     run = suite.run("-rP")
     assert "a word" in run.lines

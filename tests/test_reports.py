@@ -29,8 +29,11 @@ def test_unicode_in_ids_output_and_messages_arrives(suite: Suite) -> None:
 
 
 def test_unicode_ids_can_be_kept_unescaped(suite: Suite) -> None:
-    suite.write({"pytest.ini": "[pytest]\ndisable_test_id_escaping_and_forfeit_all_rights_to_community_support = True\n"})
-    suite.test("import pytest\n@pytest.mark.parametrize('text', ['äöü', '日本語'])\ndef test_it(text): pass\n")
+    option = "disable_test_id_escaping_and_forfeit_all_rights_to_community_support"
+    suite.write({"pytest.ini": f"[pytest]\n{option} = True\n"})
+    suite.test(
+        "import pytest\n@pytest.mark.parametrize('text', ['äöü', '日本語'])\ndef test_it(text): pass\n"
+    )
     run = suite.run()
     assert run.ret == 0
     assert set(run.runs) == {"test_it.py::test_it[äöü]", "test_it.py::test_it[日本語]"}
@@ -56,7 +59,7 @@ def test_lone_surrogates_lose_no_test(suite: Suite) -> None:
             assert False
         """
     )
-    run = suite.run()
+    run = suite.end(suite.start())  # pytester itself reads nothing but UTF-8
     assert run.ret == 1, run.text
     assert len(run.runs) == 6
     assert {node_id.rpartition("::")[2]: o[1][1] for node_id, o in run.outcomes.items() if len(o) == 3} == {
@@ -81,7 +84,7 @@ def test_properties_that_cannot_be_sent_keep_the_test_and_are_told(suite: Suite)
     run = suite.run()
     assert run.ret == 0
     assert run.counts() == {"passed": 2}
-    assert "Strange" in run.line("rustpar: ")
+    assert "Strange" in run.line("rustpar: the report of test_it.py::test_it")
     assert run.report("test_it")["user_properties"] == [["key", "'a strange thing'"]]
 
 
@@ -93,7 +96,9 @@ def test_properties_keep_their_types(suite: Suite) -> None:
                 record_property("key", value)
         """
     )
-    assert suite.run().report("test_it")["user_properties"] == suite.plain().report("test_it")["user_properties"]
+    assert (
+        suite.run().report("test_it")["user_properties"] == suite.plain().report("test_it")["user_properties"]
+    )
 
 
 def test_attributes_that_plugins_set_on_reports_arrive(suite: Suite) -> None:
@@ -225,7 +230,7 @@ def test_reports_that_no_plugin_can_serialize_keep_the_test(suite: Suite) -> Non
     suite.test("def test_it(): pass\n")
     run = suite.run(n="1")
     assert run.counts() == {"passed": 1}, run.text
-    assert "OurReport" in run.line("rustpar: ")
+    assert "test_it.py::test_it" in run.line("no plugin can serialize a OurReport")
 
 
 def test_exceptions_with_causes_and_groups_are_shown_whole(suite: Suite) -> None:
@@ -247,4 +252,7 @@ def test_exceptions_with_causes_and_groups_are_shown_whole(suite: Suite) -> None
 def test_long_and_deep_assertions_are_explained_as_in_plain_pytest(suite: Suite) -> None:
     suite.test("def test_it(): assert {n: str(n) for n in range(50)} == {n: str(n + 1) for n in range(50)}\n")
     for option in ("-v", "-vv"):
-        assert suite.run(option).report("test_it")["longrepr"] == suite.plain(option).report("test_it")["longrepr"]
+        assert (
+            suite.run(option).report("test_it")["longrepr"]
+            == suite.plain(option).report("test_it")["longrepr"]
+        )

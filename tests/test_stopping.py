@@ -96,7 +96,12 @@ def test_x_tears_fixtures_down(suite: Suite) -> None:
 
 
 def test_x_with_an_error_in_collection_runs_nothing(suite: Suite) -> None:
-    suite.write({"test_a.py": "import does_not_exist\n", "test_b.py": "from support import note\ndef test_it(): note('ran')\n"})
+    suite.write(
+        {
+            "test_a.py": "import does_not_exist\n",
+            "test_b.py": "from support import note\ndef test_it(): note('ran')\n",
+        }
+    )
     run = suite.run("-x")
     assert run.ret == pytest.ExitCode.INTERRUPTED
     assert suite.notes() == []
@@ -144,7 +149,7 @@ def test_exit_in_a_fixture_ends_the_run_with_its_words(suite: Suite) -> None:
 def test_exit_while_a_module_is_imported_is_what_plain_pytest_makes_of_it(suite: Suite) -> None:
     suite.test("import pytest\npytest.exit('not on this machine', returncode=9)\n")
     plain, run = suite.plain(), suite.run()
-    # pytest 9 makes it an error of collection (which interrupts plain pytest, and only fails a distributed run).
+    # pytest 9 makes it an error of collection: plain pytest is interrupted, a distributed run goes on.
     assert run.ret == (1 if plain.ret == pytest.ExitCode.INTERRUPTED else plain.ret)
     assert run.counts() == plain.counts()
     assert "not on this machine" in run.out

@@ -23,7 +23,10 @@ FOUR = """
 def test_verbose_lines_name_worker_percentage_outcome_and_test(suite: Suite) -> None:
     suite.test(FOUR)
     run = suite.run("-v")
-    found = [re.fullmatch(r"\[gw[01]\] \[ *(\d+)%\] (PASSED|FAILED) (test_it\.py::test_it\[\d\]) *", x) for x in run.lines]
+    found = [
+        re.fullmatch(r"\[gw[01]\] \[ *(\d+)%\] (PASSED|FAILED) (test_it\.py::test_it\[\d\]) *", x)
+        for x in run.lines
+    ]
     matches = [match.groups() for match in found if match]
     assert [match[0] for match in matches] == ["25", "50", "75", "100"]
     assert {(match[2], match[1]) for match in matches} == {
@@ -49,7 +52,9 @@ def test_a_failure_names_worker_platform_and_interpreter(suite: Suite) -> None:
     suite.test(FOUR)
     run = suite.run()
     version = ".".join(map(str, sys.version_info[:3]))
-    assert re.fullmatch(rf"\[gw[01]\] {sys.platform} -- Python {version} {re.escape(sys.executable)}", run.line("] linux"))
+    assert re.fullmatch(
+        rf"\[gw[01]\] {sys.platform} -- Python {version} {re.escape(sys.executable)}", run.line("] linux")
+    )
 
 
 def test_the_header_says_how_workers_start(suite: Suite) -> None:

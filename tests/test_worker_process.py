@@ -78,7 +78,7 @@ def test_a_test_may_start_threads_and_wait_for_children(suite: Suite) -> None:
             assert sorted(done) == list(range(5))
 
         def test_child():
-            assert subprocess.run([sys.executable, "-S", "-c", "exit(3)"]).returncode == 3
+            assert subprocess.run([sys.executable, "-S", "-c", "raise SystemExit(3)"]).returncode == 3
 
         def test_no_child_of_others():
             try:
@@ -109,7 +109,7 @@ def test_asyncio_runs_in_workers(suite: Suite) -> None:
         import sys
 
         async def main():
-            process = await asyncio.create_subprocess_exec(sys.executable, "-S", "-c", "exit(4)")
+            process = await asyncio.create_subprocess_exec(sys.executable, "-S", "-c", "raise SystemExit(4)")
             return await process.wait()
 
         def test_it(): assert asyncio.run(main()) == 4
@@ -142,7 +142,8 @@ def test_pytest_may_run_as_a_process_inside_a_test(suite: Suite) -> None:
         pytest_plugins = "pytester"
 
         def test_outer(pytester):
-            pytester.makepyfile("def test_a(worker_id): assert worker_id.startswith('gw')\\ndef test_b(): assert 0\\n")
+            passes = "def test_a(worker_id): assert worker_id != 'master'"
+            pytester.makepyfile(passes + "\\ndef test_b(): assert 0\\n")
             result = pytester.runpytest_subprocess("-n", "2", timeout=40)
             result.assert_outcomes(passed=1, failed=1)
         """
@@ -169,7 +170,7 @@ def test_signal_handlers_are_those_of_plain_pytest(suite: Suite) -> None:
     assert len(plain) == 6
 
 
-def test_open_files_of_a_worker_are_few(suite: Suite) -> None:
+def test_a_worker_holds_no_socket_of_the_run(suite: Suite) -> None:
     suite.test(
         """
         import os
@@ -177,7 +178,8 @@ def test_open_files_of_a_worker_are_few(suite: Suite) -> None:
 
         @pytest.mark.parametrize("n", range(4))
         def test_it(n):
-            kinds = [os.readlink(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd") if os.path.lexists(f"/proc/self/fd/{fd}")]
+            paths = [f"/proc/self/fd/{fd}" for fd in os.listdir("/proc/self/fd")]
+            kinds = [os.readlink(path) for path in paths if os.path.lexists(path)]
             assert not [kind for kind in kinds if kind.startswith("socket:")]
         """
     )

@@ -15,6 +15,7 @@ import socket
 import struct
 import sys
 import time
+import warnings
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
@@ -48,7 +49,8 @@ def why_not(config: pytest.Config) -> str | None:
         return "--px names a proxy"
     if getattr(option, "looponfail", False):
         return "--looponfail keeps workers of its own"
-    threads = len(os.listdir("/proc/self/task"))
+    # Threads that can run Python. Those of native libraries (OpenBLAS, for one) are prepared for a fork.
+    threads = len(sys._current_frames())
     if threads > 1:
         return f"this process already has {threads} threads, and only one survives a fork"
     return None
@@ -59,8 +61,7 @@ def start() -> ForkServer:
     shared = _core.Shared()
     ours, theirs = socket.socketpair()
     controller = os.getpid()
-    _flush()
-    pid = os.fork()
+    pid = fork()
     if pid == 0:
         ours.close()
         _end_after(_serve, theirs, shared, controller)
@@ -207,7 +208,7 @@ def _serve(control: socket.socket, shared: _core.Shared, controller: int) -> int
         return 0
     setup, (output,) = message
     server = os.getpid()
-    pid = os.fork()
+    pid = fork()
     if pid == 0:
         from rustpar import template
 
@@ -231,6 +232,15 @@ def _end_after(run: Any, *args: Any) -> NoReturn:
     finally:
         _flush()
         os._exit(status)
+
+
+def fork() -> int:
+    """Fork this process; whoever asked has made sure that it may be."""
+    _flush()
+    with warnings.catch_warnings():
+        # Since Python 3.12 a fork warns of any other thread, those of native libraries included.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return os.fork()
 
 
 def _flush() -> None:

@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
-from rustpar import _core, fixtures, heap, plugin
+from rustpar import _core, fixtures, forkserver, heap, plugin
 from rustpar.identity import become, own_stdio
-from rustpar.watch import ProcessIdWatch
+from rustpar.watch import Watch
 from rustpar.worker import WorkerPlugin, make_line
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def run(control: ControlLine, shared: _core.Shared, setup: dict[str, Any], outpu
     os.environ["PYTEST_XDIST_WORKER"] = workerinput["workerid"]
     os.environ["PYTEST_XDIST_WORKER_COUNT"] = str(workerinput["workercount"])
     line = make_line(shared, 0)
-    watch = ProcessIdWatch()
+    watch = Watch()
     try:
         config = _configure(setup)
         fork_point = ForkPoint(config, control, shared)
@@ -139,10 +139,8 @@ class ForkPoint:
             return None
         (output,) = fds
         template = os.getpid()
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
         try:
-            pid = os.fork()
+            pid = forkserver.fork()
         except OSError as error:
             print(f"rustpar: a worker cannot be forked: {error.strerror}", file=sys.stderr)
             self._control.exited(message["fork"], -signal.SIGKILL)

@@ -1,36 +1,42 @@
 """What the template must not have done, if its forks are to be workers.
 
-An object that remembers the process it was made in (``filelock`` locks, for one) refuses to work in another. Under
-pytest-xdist each worker makes its own while it collects; forked workers would all hold the template's. So the template
-watches who asks for the process id while it configures and collects.
+Under pytest-xdist each worker configures and collects for itself. Mostly it does no harm that forked workers share what
+the template did; where it would, the template says so before it is forked:
+
+- An object that remembers the process it was made in (``filelock`` locks, for one) refuses to work in another. So it
+  is watched who asks for the process id.
+- A thread does not survive a fork, and a connection, an event loop, a child process or a file that is being written
+  cannot be used by several workers at once. So it is looked at what is alive that was not there before.
 """
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import sys
 import sysconfig
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from types import FrameType
 
+    import pytest
+
 # Packages that ask for the process id and keep nothing that would be wrong in a fork: pytest and its own machinery,
 # coverage (file names, made when data is saved) and hypothesis (temporary names, used at once).
 _HARMLESS = ("_pytest", "pytest_cov", "pluggy", "xdist", "execnet", "rustpar", "coverage", "hypothesis")
 
 
-class ProcessIdWatch:
-    """Notes the first call of ``os.getpid`` that comes from outside the standard library.
-
-    Attributes:
-        reason: Where it came from, in words; None as long as there was none.
-    """
+class Watch:
+    """Watches a template while it configures and collects."""
 
     def __init__(self) -> None:
         """Begin to watch."""
-        self.reason: str | None = None
+        self._reason: str | None = None
+        self._open_before = _open_files()
         self._getpid = os.getpid
         paths = sysconfig.get_paths()
         # Where the standard library really is: a virtual environment names a directory above its packages.
@@ -38,17 +44,43 @@ class ProcessIdWatch:
         self._packages = {paths["purelib"], paths["platlib"]}
         os.getpid = self._watched
 
-    def stop(self) -> None:
-        """Watch no longer."""
+    def stop(self, config: pytest.Config) -> str | None:
+        """Watch no longer.
+
+        Returns:
+            Why this process must not be forked into workers, in words; None when it may.
+        """
         if os.getpid == self._watched:
             os.getpid = self._getpid
+        return self._reason or self._alive(config)
+
+    def _alive(self, config: pytest.Config) -> str | None:
+        threads = [thread.name for thread in threading.enumerate() if thread is not threading.current_thread()]
+        if threads:
+            return f"the thread {threads[0]} was started while collecting and is still alive"
+        children = Path(f"/proc/self/task/{threading.get_native_id()}/children")
+        with contextlib.suppress(OSError):
+            if children.read_text():
+                return "a child process was started while collecting and is still alive"
+        log_file = getattr(config.pluginmanager.get_plugin("logging-plugin"), "log_file_handler", None)
+        harmless = {getattr(log_file, "baseFilename", None), os.devnull}
+        for fd, target in _open_files().items():
+            if self._open_before.get(fd) == target or target in harmless:
+                continue
+            if target.startswith("socket:"):
+                return "a socket was opened while collecting and is still open"
+            if target == "anon_inode:[eventpoll]":
+                return "an event loop was made while collecting and is still open"
+            if target.startswith("/") and not target.startswith("/dev/") and _is_being_written(fd):
+                return f"{target} was opened for writing while collecting and is still open"
+        return None
 
     def _watched(self) -> int:
         frame = sys._getframe(1)
-        if self.reason is None and not self._is_harmless(frame.f_code.co_filename):
+        if self._reason is None and not self._is_harmless(frame.f_code.co_filename):
             place = self._place(frame)
             if place is not None:
-                self.reason = f"{place} keeps the process id"
+                self._reason = f"{place} keeps the process id"
         return self._getpid()
 
     def _is_harmless(self, file: str) -> bool:
@@ -72,3 +104,20 @@ class ProcessIdWatch:
                 return f"{os.path.relpath(file)}:{caller.f_lineno}"
             caller = caller.f_back
         return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+def _open_files() -> dict[int, str]:
+    """The descriptors of this process and what they stand for."""
+    found = {}
+    for fd in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            found[int(fd)] = os.readlink(f"/proc/self/fd/{fd}")
+    return found
+
+
+def _is_being_written(fd: int) -> bool:
+    """Whether a file that still has a name is open for writing."""
+    with contextlib.suppress(OSError):
+        writable = fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY
+        return writable and os.fstat(fd).st_nlink > 0
+    return False

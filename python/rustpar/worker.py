@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from rustpar.template import ForkPoint
-    from rustpar.watch import ProcessIdWatch
+    from rustpar.watch import Watch
 
 
 def make_line(shared: _core.Shared, slot: int) -> _core.Line:
@@ -37,7 +37,7 @@ def id_attribute() -> str:
 class WorkerPlugin:
     """The plugin that makes a pytest session a worker's."""
 
-    def __init__(self, config: pytest.Config, line: _core.Line, fork_point: ForkPoint, watch: ProcessIdWatch, *, hasmarkup: bool) -> None:
+    def __init__(self, config: pytest.Config, line: _core.Line, fork_point: ForkPoint, watch: Watch, *, hasmarkup: bool) -> None:
         """Speak through `line`; take the workers' lines from `fork_point`."""
         self.config = config
         self._line = line
@@ -129,8 +129,8 @@ class WorkerPlugin:
             config=self.config, start_path=self.config.invocation_params.dir, items=session.items
         )
         lines.reverse()
-        self._watch.stop()
-        extras = {"lines": _flat(lines), "deselected": self._deselected, "unshareable": self._watch.reason}
+        unshareable = self._watch.stop(self.config)
+        extras = {"lines": _flat(lines), "deselected": self._deselected, "unshareable": unshareable}
         self._line.inventory(node_ids, groups, extras)
 
     def _run_tests(self, session: pytest.Session) -> None:
