@@ -196,6 +196,7 @@ class Controller:
         assert self._engine is not None
         if not self._events:
             self._events.extend(self._engine.events(_PATIENCE))
+            self._relay.prepare_batch()
         while self._events:
             # Taken out first: one that an interrupt breaks into must not be handled twice.
             kind, worker, first, second = self._events.popleft()

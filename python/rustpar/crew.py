@@ -7,6 +7,7 @@ taken leave of exactly as xdist's users and plugins expect, within ``--max-worke
 from __future__ import annotations
 
 import os
+import platform
 import signal
 import time
 from typing import TYPE_CHECKING, Any
@@ -80,8 +81,11 @@ class Crew:
             node.engine = engine
 
     def template_ready(self, workerinfo: dict[str, Any]) -> None:
-        """The template's session has started, as gw0's; what it says of itself holds for every fork of it."""
-        self._workerinfo = workerinfo
+        """The template's session has started, as gw0's; what it says of itself holds for every fork of it.
+
+        The platform's name takes a subprocess to find out; here it costs nothing while the template collects.
+        """
+        self._workerinfo = {**workerinfo, "platform": platform.platform()}
 
     def _ready(self, node: WorkerController) -> None:
         node.workerinfo = {**self._workerinfo, "id": node.gateway.id, "spec": node.gateway.spec}

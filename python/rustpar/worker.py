@@ -6,6 +6,8 @@ worker forked from it.
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -58,10 +60,15 @@ class WorkerPlugin:
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Tell the controller who is here."""
-        from xdist.remote import getinfodict
-
         self.session = session
-        self._send(self._line.READY, getinfodict())
+        info = {
+            "version": sys.version,
+            "version_info": tuple(sys.version_info),
+            "sysplatform": sys.platform,
+            "executable": sys.executable,
+            "cwd": os.getcwd(),
+        }
+        self._send(self._line.READY, info)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Generator[None, None, None]:
