@@ -28,9 +28,7 @@ SUITE = HERE / "bookshop"
 
 def main() -> int:
     """Run the demonstration; the status is 1 when a runner's outcomes differ from plain pytest's."""
-    parser = argparse.ArgumentParser(
-        description="Run the example suite with plain pytest, xdist and rustpar."
-    )
+    parser = argparse.ArgumentParser(description="Run the example suite with plain pytest, xdist and rustpar.")
     parser.add_argument("-n", default="auto", dest="workers", help="number of workers (default: auto)")
     parser.add_argument("--repeat", type=int, default=1, help="timed runs of each, taking turns (default 1)")
     parser.add_argument("--no-memory", action="store_true", help="leave out the runs that sample memory")
@@ -42,9 +40,7 @@ def main() -> int:
     engines = Engines(opts.rustpar_args)
     runners = [engines.plain(), engines.xdist(opts.workers), engines.rustpar(opts.workers)]
     with tempfile.TemporaryDirectory(prefix="rustpar-demo-") as work:
-        return demonstrate(
-            Bench(sys.executable, Path(work)), runners, max(1, opts.repeat), not opts.no_memory
-        )
+        return demonstrate(Bench(sys.executable, Path(work)), runners, max(1, opts.repeat), not opts.no_memory)
 
 
 def demonstrate(bench: Bench, runners: list[Runner], repeat: int, memory: bool) -> int:
@@ -73,20 +69,13 @@ def demonstrate(bench: Bench, runners: list[Runner], repeat: int, memory: bool) 
         runs = timed[runner] + ([pss[runner]] if memory else [])
         found = [text for run in runs for text in differences(base, run)]
         troubles += [f"{runner.label}: {text}" for text in found]
-        troubles += [
-            f"{runner.label}: process left over: {name}" for run in runs for name in run.usage.left_over
-        ]
+        troubles += [f"{runner.label}: process left over: {name}" for run in runs for name in run.usage.left_over]
         counts = runs[0].counts
-        failed = sum(
-            n for kind, n in counts.items() if kind not in ("passed", "skipped", "xskipped", "xpassed")
-        )
+        failed = sum(n for kind, n in counts.items() if kind not in ("passed", "skipped", "xskipped", "xpassed"))
         rows.append(
             [
                 runner.label,
-                *(
-                    str(n)
-                    for n in (counts["passed"], failed, counts["skipped"], counts["xskipped"], len(found))
-                ),
+                *(str(n) for n in (counts["passed"], failed, counts["skipped"], counts["xskipped"], len(found))),
                 f"{walls[runner]:.2f}",
                 f"{walls[runners[0]] / walls[runner]:.2f}x",
                 f"{walls[runners[1]] / walls[runner]:.2f}x",

@@ -1,7 +1,7 @@
 """What the plugin's tests share: a suite in a directory of its own, runs of it in processes of their own.
 
-The hazard it handles: a plugin that forks may leave processes behind. Every run carries a mark in its environment,
-and after each test no process with that mark may be left.
+The hazard it handles: a plugin that forks may leave processes behind. Every run carries a mark in its
+environment, and after each test no process with that mark may be left.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 # Seconds for one run of pytest. Runs take less than one; the rest is for a machine that is busy.
 RUN_LIMIT = 60.0
 
-# Seconds within which processes of a run that has ended must be gone. Dying with the parent takes the kernel no
-# time, but being scheduled for it does.
+# Seconds within which processes of a run that has ended must be gone. Dying with the parent takes no time, but
+# being scheduled for it does.
 LEAVE_LIMIT = 5.0
 
 MARK = "RUSTPAR_TEST_RUN"

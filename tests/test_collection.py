@@ -34,9 +34,7 @@ def test_the_controller_never_imports_a_test_module(suite: Suite) -> None:
     assert suite.notes() == ["main False"]
 
 
-@pytest.mark.parametrize(
-    "broken", ["import does_not_exist\n", "def test_it(:\n", "raise ValueError('at import')\n"]
-)
+@pytest.mark.parametrize("broken", ["import does_not_exist\n", "def test_it(:\n", "raise ValueError('at import')\n"])
 def test_an_error_in_a_module_is_shown_once_and_the_rest_runs(suite: Suite, broken: str) -> None:
     suite.write({"test_broken.py": broken, "test_good.py": TWO})
     run = suite.run(n="3")
@@ -52,9 +50,7 @@ def test_errors_alone_end_with_the_status_of_failures(suite: Suite) -> None:
 
 
 def test_a_module_that_skips_itself_is_counted(suite: Suite) -> None:
-    suite.write(
-        {"test_a.py": "import pytest\npytest.skip('not here', allow_module_level=True)\n", "test_b.py": TWO}
-    )
+    suite.write({"test_a.py": "import pytest\npytest.skip('not here', allow_module_level=True)\n", "test_b.py": TWO})
     run = suite.run("-rs")
     assert run.counts() == {"passed": 2, "skipped": 1}
     assert "not here" in run.line("SKIPPED")

@@ -55,9 +55,7 @@ def test_a_worker_that_dies_in_a_test_is_one_failure(suite: Suite, how: str, wor
     assert run.ret == 1
     assert run.counts() == {"failed": 1, "passed": 11}
     report = run.report("test_deadly", "???")
-    assert report["longrepr"].startswith(
-        f"worker '{report['worker']}' crashed while running 'test_it.py::test_deadly'"
-    )
+    assert report["longrepr"].startswith(f"worker '{report['worker']}' crashed while running 'test_it.py::test_deadly'")
     assert words in run.line("node down")
     assert run.line("replacing crashed worker").endswith(report["worker"])
 

@@ -186,10 +186,7 @@ def test_a_python_scheduler_replaces_a_crashed_worker(suite: Suite) -> None:
     run = suite.run()
     assert run.ret == 1
     assert run.counts() == {"passed": 7, "failed": 1}
-    assert (
-        "crashed while running 'test_a.py::test_it[1]'"
-        in run.report("test_a.py::test_it[1]", "???")["longrepr"]
-    )
+    assert "crashed while running 'test_a.py::test_it[1]'" in run.report("test_a.py::test_it[1]", "???")["longrepr"]
 
 
 def test_a_python_load_scheduler_replaces_a_crashed_worker(suite: Suite) -> None:

@@ -120,9 +120,7 @@ def test_loadfile_keeps_each_file_in_one_worker(suite: Suite) -> None:
 
 def test_loadfile_uses_more_than_one_worker(suite: Suite) -> None:
     for name, other in [("a", "b"), ("b", "a")]:
-        suite.write(
-            {f"test_{name}.py": f"from support import meet\ndef test_it(): meet('{name}', '{other}')\n"}
-        )
+        suite.write({f"test_{name}.py": f"from support import meet\ndef test_it(): meet('{name}', '{other}')\n"})
     assert_once_each(suite.run("--dist", "loadfile"), 2)
 
 
@@ -217,9 +215,7 @@ def test_tests_of_one_worker_run_in_the_order_of_collection_in_a_scope(suite: Su
     write_files(suite, files=2)
     run = suite.run("--dist", "loadfile")
     for file in ("test_0.py", "test_1.py"):
-        indices = [
-            r["item_index"] for r in run.reports if r["nodeid"].startswith(file) and r["when"] == "call"
-        ]
+        indices = [r["item_index"] for r in run.reports if r["nodeid"].startswith(file) and r["when"] == "call"]
         assert indices == sorted(indices)
         assert len(indices) == 7
 

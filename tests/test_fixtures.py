@@ -236,8 +236,6 @@ def test_finalizers_of_the_process_run_once(suite: Suite) -> None:
 
 
 def test_exit_functions_of_a_test_run_in_its_worker(suite: Suite) -> None:
-    suite.test(
-        "import atexit\nfrom support import note\ndef test_it(): atexit.register(note, 'exit function')\n"
-    )
+    suite.test("import atexit\nfrom support import note\ndef test_it(): atexit.register(note, 'exit function')\n")
     assert suite.run().ret == 0
     assert suite.notes() == ["gw0 exit function"]

@@ -33,9 +33,7 @@ def noted(suite: Suite, body: str, *args: str) -> list[str]:
 
 
 def test_the_environment_names_worker_count_and_run(suite: Suite) -> None:
-    notes = noted(
-        suite, "note(os.environ['PYTEST_XDIST_WORKER_COUNT'] + ' ' + os.environ['PYTEST_XDIST_TESTRUNUID'])"
-    )
+    notes = noted(suite, "note(os.environ['PYTEST_XDIST_WORKER_COUNT'] + ' ' + os.environ['PYTEST_XDIST_TESTRUNUID'])")
     assert [note.split()[:2] for note in notes] == [["gw0", "2"], ["gw1", "2"]]
     assert notes[0].split()[2] == notes[1].split()[2] != ""
 

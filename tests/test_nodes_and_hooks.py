@@ -95,9 +95,7 @@ def test_reports_name_worker_run_and_index(suite: Suite) -> None:
         assert report["worker"] == report["worker_id"]
         assert report["worker"] in ("gw0", "gw1")
         assert report["testrun_uid"] == "ours"
-        assert report["item_index"] == ["test_a", "test_b", "test_fails"].index(
-            report["nodeid"].rpartition("::")[2]
-        )
+        assert report["item_index"] == ["test_a", "test_b", "test_fails"].index(report["nodeid"].rpartition("::")[2])
 
 
 def test_log_hooks_are_called_around_each_test(suite: Suite) -> None:

@@ -41,9 +41,7 @@ def assert_usage_error(run: Run, option: str) -> list[str]:
     ],
     ids=" ".join,
 )
-def test_a_value_that_cannot_work_is_one_line_that_names_the_option(
-    suite: Suite, arguments: list[str]
-) -> None:
+def test_a_value_that_cannot_work_is_one_line_that_names_the_option(suite: Suite, arguments: list[str]) -> None:
     suite.test(ONE)
     run = suite.run(*arguments, n=None)
     (error,) = assert_usage_error(run, arguments[-2] if "--pdb" not in arguments else "--pdb")

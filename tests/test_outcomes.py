@@ -121,9 +121,7 @@ def test_doctests_run_in_workers(suite: Suite) -> None:
             "test_text.txt": ">>> 3\n3\n",
         }
     )
-    assert_same(
-        suite, "--doctest-modules", "--doctest-glob=test_*.txt", "--ignore=recorder.py", "--ignore=support.py"
-    )
+    assert_same(suite, "--doctest-modules", "--doctest-glob=test_*.txt", "--ignore=recorder.py", "--ignore=support.py")
 
 
 def test_unittest_classes_run_in_workers(suite: Suite) -> None:

@@ -44,9 +44,7 @@ def test_captured_output_never_holds_that_of_another_test(suite: Suite) -> None:
 
 
 def test_captured_output_of_failures_is_shown(suite: Suite) -> None:
-    suite.test(
-        "def test_it():\n    print('a word')\n    assert False\ndef test_other(): print('nothing to see')\n"
-    )
+    suite.test("def test_it():\n    print('a word')\n    assert False\ndef test_other(): print('nothing to see')\n")
     run = suite.run()
     assert "a word" in run.lines
     assert "nothing to see" not in run.text

@@ -31,9 +31,7 @@ def test_unicode_in_ids_output_and_messages_arrives(suite: Suite) -> None:
 def test_unicode_ids_can_be_kept_unescaped(suite: Suite) -> None:
     option = "disable_test_id_escaping_and_forfeit_all_rights_to_community_support"
     suite.write({"pytest.ini": f"[pytest]\n{option} = True\n"})
-    suite.test(
-        "import pytest\n@pytest.mark.parametrize('text', ['äöü', '日本語'])\ndef test_it(text): pass\n"
-    )
+    suite.test("import pytest\n@pytest.mark.parametrize('text', ['äöü', '日本語'])\ndef test_it(text): pass\n")
     run = suite.run()
     assert run.ret == 0
     assert set(run.runs) == {"test_it.py::test_it[äöü]", "test_it.py::test_it[日本語]"}
@@ -96,9 +94,7 @@ def test_properties_keep_their_types(suite: Suite) -> None:
                 record_property("key", value)
         """
     )
-    assert (
-        suite.run().report("test_it")["user_properties"] == suite.plain().report("test_it")["user_properties"]
-    )
+    assert suite.run().report("test_it")["user_properties"] == suite.plain().report("test_it")["user_properties"]
 
 
 def test_attributes_that_plugins_set_on_reports_arrive(suite: Suite) -> None:
@@ -252,7 +248,4 @@ def test_exceptions_with_causes_and_groups_are_shown_whole(suite: Suite) -> None
 def test_long_and_deep_assertions_are_explained_as_in_plain_pytest(suite: Suite) -> None:
     suite.test("def test_it(): assert {n: str(n) for n in range(50)} == {n: str(n + 1) for n in range(50)}\n")
     for option in ("-v", "-vv"):
-        assert (
-            suite.run(option).report("test_it")["longrepr"]
-            == suite.plain(option).report("test_it")["longrepr"]
-        )
+        assert suite.run(option).report("test_it")["longrepr"] == suite.plain(option).report("test_it")["longrepr"]

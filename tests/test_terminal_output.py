@@ -24,8 +24,7 @@ def test_verbose_lines_name_worker_percentage_outcome_and_test(suite: Suite) -> 
     suite.test(FOUR)
     run = suite.run("-v")
     found = [
-        re.fullmatch(r"\[gw[01]\] \[ *(\d+)%\] (PASSED|FAILED) (test_it\.py::test_it\[\d\]) *", x)
-        for x in run.lines
+        re.fullmatch(r"\[gw[01]\] \[ *(\d+)%\] (PASSED|FAILED) (test_it\.py::test_it\[\d\]) *", x) for x in run.lines
     ]
     matches = [match.groups() for match in found if match]
     assert [match[0] for match in matches] == ["25", "50", "75", "100"]

@@ -79,8 +79,7 @@ def markdown(rows: Sequence[Sequence[str]]) -> str:
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = [rows[0], ["-" * width for width in widths], *rows[1:]]
     return "\n".join(
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
-        for row in lines
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in lines
     )
 
 
@@ -93,21 +92,13 @@ def options(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--rows", help="only these rows, separated by commas")
     parser.add_argument("--repeat", type=int, default=5, help="timed runs per runner (default 5)")
-    parser.add_argument(
-        "--python", default=sys.executable, help="interpreter that has rustpar and xdist installed"
-    )
+    parser.add_argument("--python", default=sys.executable, help="interpreter that has rustpar and xdist installed")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything to FILE as well")
-    parser.add_argument(
-        "--quick", action="store_true", help="small suites and two repeats: checks that it works"
-    )
+    parser.add_argument("--quick", action="store_true", help="small suites and two repeats: checks that it works")
     parser.add_argument("--large", action="store_true", help="scale: 100,000 tests too")
     parser.add_argument("--timeout", type=float, default=600.0, help="seconds for one run (default 600)")
-    parser.add_argument(
-        "--rustpar-args", default="-p rustpar", help="what selects rustpar (default '-p rustpar')"
-    )
-    parser.add_argument(
-        "--keep", type=Path, metavar="DIR", help="keep suites and logs in DIR, which must not exist"
-    )
+    parser.add_argument("--rustpar-args", default="-p rustpar", help="what selects rustpar (default '-p rustpar')")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep suites and logs in DIR, which must not exist")
     opts = parser.parse_args(argv)
     opts.rows = opts.rows.split(",") if opts.rows else list(ROWS)
     if unknown := [name for name in opts.rows if name not in ROWS]:

@@ -185,7 +185,7 @@ class Controller:
         plugins.unregister(self)
         plugins.register(self._dsession, "dsession")
         self._dsession.pytest_sessionstart(self._session)
-        return self._dsession.pytest_runtestloop()
+        return bool(self._dsession.pytest_runtestloop())
 
     def _is_over(self) -> bool:
         if self._unshareable is not None:
@@ -315,7 +315,7 @@ class Controller:
     def _on_usage_error(self, worker: int, messages: list[str]) -> None:
         self._ending = pytest.UsageError(*messages)
 
-    def _on_broken(self, worker: int, text: str) -> None:
+    def _on_broken(self, worker: int, text: str, _: None) -> None:
         self._screen.notice(f"{text}; it is killed")
         self._server.signal_worker(worker, 9)
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rustpar.worker import WorkerPlugin
-
 
 @pytest.fixture(scope="session")
 def record_testsuite_property(request: pytest.FixtureRequest) -> Callable[[str, object], None]:
     """Record a name-value pair as child of the junit ``<testsuite>``; the controller, which writes it, gets it sent."""
-    worker: WorkerPlugin = request.config.pluginmanager.get_plugin("rustpar-worker")
+    worker: Any = request.config.pluginmanager.get_plugin("rustpar-worker")
 
     def record(name: str, value: object) -> None:
         """Record a property for the whole suite."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import signal
 import socket
 import struct
@@ -104,7 +103,9 @@ class ForkServer:
         data, lost = _core.dumps(dict(message))
         if lost:
             kinds = ", ".join(sorted(set(lost)))
-            raise pytest.UsageError(f"node.workerinput holds what cannot be sent to a worker: {kinds}; use plain values")
+            raise pytest.UsageError(
+                f"node.workerinput holds what cannot be sent to a worker: {kinds}; use plain values"
+            )
         # The other side may be gone; the engine tells, from the end of the socket.
         with contextlib.suppress(OSError):
             socket.send_fds(self.control, [struct.pack("<I", len(data))], fds)

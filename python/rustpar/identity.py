@@ -11,7 +11,7 @@ import os
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any, TextIO
+from typing import IO, Any, TextIO
 
 import pytest
 
@@ -23,15 +23,16 @@ def own_stdio(output: int) -> None:
     os.close(null)
     os.dup2(output, 1)
     os.close(output)
-    sys.stdin = sys.__stdin__ = _stream(0, "r", sys.__stdin__)  # type: ignore[misc]
-    sys.stdout = sys.__stdout__ = _stream(1, "w", sys.__stdout__)  # type: ignore[misc]
-    sys.stderr = sys.__stderr__ = _stream(2, "w", sys.__stderr__)  # type: ignore[misc]
+    for fd, name in enumerate(("stdin", "stdout", "stderr")):
+        stream = _stream(fd, getattr(sys, f"__{name}__"))
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
 
 
-def _stream(fd: int, mode: str, like: TextIO | None) -> TextIO:
+def _stream(fd: int, like: TextIO | None) -> IO[str]:
     encoding = getattr(like, "encoding", None) or "utf-8"
     errors = getattr(like, "errors", None) or ("strict" if fd < 2 else "backslashreplace")
-    return open(fd, mode, buffering=1, encoding=encoding, errors=errors, closefd=False)
+    return open(fd, "w" if fd else "r", buffering=1, encoding=encoding, errors=errors, closefd=False)
 
 
 def become(config: pytest.Config, workerinput: dict[str, Any], output: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import uuid
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +61,7 @@ class Gateway:
     def __init__(self, spec: execnet.XSpec) -> None:
         """Stand for the worker that `spec` names."""
         self.spec = spec
-        self.id: str = spec.id
+        self.id = str(spec.id)
 
     def __repr__(self) -> str:
         return f"<Gateway id={self.id!r} forked>"
@@ -71,7 +72,7 @@ class Gateway:
             executable=sys.executable,
             version_info=tuple(sys.version_info),
             platform=sys.platform,
-            cwd=os.getcwd(),
+            cwd=str(Path.cwd()),
             pid=os.getpid(),
         )
 

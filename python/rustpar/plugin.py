@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rustpar import __version__
+import rustpar
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -146,4 +146,4 @@ class DistributedRun:
             return f"rustpar: --dist {option.dist} has no effect without workers: add -n auto"
         reason = config.stash.get(REASON_KEY, None)
         how = "template" if reason is None else f"xdist ({reason})"
-        return f"rustpar: {__version__}, start: {how}"
+        return f"rustpar: {rustpar.__version__}, start: {how}"

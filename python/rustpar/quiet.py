@@ -48,8 +48,10 @@ def count_report(report: pytest.TestReport, config: pytest.Config) -> None:
 
     pytest's own subtests make a test that passed a failed one there.
     """
-    category, _letter, _word = config.hook.pytest_report_teststatus(report=report, config=config)
     reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None:
+        return
+    category, _letter, _word = config.hook.pytest_report_teststatus(report=report, config=config)
     stats = getattr(reporter, "stats", None)
     if stats is not None:
         stats.setdefault(category, []).append(report)

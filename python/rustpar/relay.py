@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from pluggy._manager import _multicall
+from pluggy import _manager
 
 from rustpar import _core
 
@@ -129,11 +129,12 @@ def direct_call(config: pytest.Config, name: str, arguments: tuple[str, ...]) ->
     """
     hook = getattr(config.hook, name)
     implementations = hook.get_hookimpls()
-    traced = getattr(config.pluginmanager, "_inner_hookexec", None) is not _multicall
+    traced = getattr(config.pluginmanager, "_inner_hookexec", None) is not _manager._multicall  # type: ignore[attr-defined]
     if traced or any(impl.wrapper or impl.hookwrapper for impl in implementations):
         return lambda *values: hook(**dict(zip(arguments, values, strict=True)))
     calls = [
-        (impl.function, tuple(arguments.index(wanted) for wanted in impl.argnames)) for impl in reversed(implementations)
+        (impl.function, tuple(arguments.index(wanted) for wanted in impl.argnames))
+        for impl in reversed(implementations)
     ]
     everything = tuple(range(len(arguments)))
 

@@ -109,7 +109,8 @@ class PythonScheduling:
         """
         self._plain_ids = collection
         self._ids = [
-            node_id if group is None else f"{node_id}@{group}" for node_id, group in zip(collection, groups, strict=True)
+            node_id if group is None else f"{node_id}@{group}"
+            for node_id, group in zip(collection, groups, strict=True)
         ]
         for node in nodes:
             self.scheduler.add_node(node)

@@ -18,6 +18,7 @@ import signal
 import sys
 import threading
 import weakref
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
@@ -83,7 +84,7 @@ def _configure(setup: dict[str, Any]) -> pytest.Config:
         except ConftestImportFailure as error:
             raise pytest.UsageError(f"a conftest cannot be imported in a worker: {error}") from None
     setup_config(config, setup["basetemp"])
-    config._parser.prog = os.path.basename(setup["workerinput"]["mainargv"][0])
+    config._parser.prog = Path(setup["workerinput"]["mainargv"][0]).name
     config.workerinput = setup["workerinput"]  # type: ignore[attr-defined]
     config.workeroutput = {}  # type: ignore[attr-defined]
     return config

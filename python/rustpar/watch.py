@@ -109,9 +109,9 @@ class Watch:
 def _open_files() -> dict[int, str]:
     """The descriptors of this process and what they stand for."""
     found = {}
-    for fd in os.listdir("/proc/self/fd"):
+    for link in Path("/proc/self/fd").iterdir():
         with contextlib.suppress(OSError):
-            found[int(fd)] = os.readlink(f"/proc/self/fd/{fd}")
+            found[int(link.name)] = str(link.readlink())
     return found
 
 

@@ -6,9 +6,9 @@ worker forked from it.
 
 from __future__ import annotations
 
-import os
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -39,7 +39,9 @@ def id_attribute() -> str:
 class WorkerPlugin:
     """The plugin that makes a pytest session a worker's."""
 
-    def __init__(self, config: pytest.Config, line: _core.Line, fork_point: ForkPoint, watch: Watch, *, hasmarkup: bool) -> None:
+    def __init__(
+        self, config: pytest.Config, line: _core.Line, fork_point: ForkPoint, watch: Watch, *, hasmarkup: bool
+    ) -> None:
         """Speak through `line`; take the workers' lines from `fork_point`."""
         self.config = config
         self._line = line
@@ -66,7 +68,7 @@ class WorkerPlugin:
             "version_info": tuple(sys.version_info),
             "sysplatform": sys.platform,
             "executable": sys.executable,
-            "cwd": os.getcwd(),
+            "cwd": str(Path.cwd()),
         }
         self._send(self._line.READY, info)
 
@@ -128,10 +130,8 @@ class WorkerPlugin:
 
     def _send_inventory(self, session: pytest.Session) -> None:
         node_ids = [item.nodeid for item in session.items]
-        if self.config.option.loadgroup:
-            groups = [group_of(item) for item in session.items]
-        else:
-            groups = [None] * len(node_ids)
+        grouped = self.config.option.loadgroup
+        groups = [group_of(item) if grouped else None for item in session.items]
         lines = self.config.hook.pytest_report_collectionfinish(
             config=self.config, start_path=self.config.invocation_params.dir, items=session.items
         )
@@ -183,7 +183,9 @@ class WorkerPlugin:
         if not self._line.report(self._test, report):
             data = self.config.hook.pytest_report_to_serializable(config=self.config, report=report)
             if data is None:
-                self._notice(f"no plugin can serialize a {type(report).__name__} of {report.nodeid}; sent as TestReport")
+                self._notice(
+                    f"no plugin can serialize a {type(report).__name__} of {report.nodeid}; sent as TestReport"
+                )
                 data = report._to_json() | {"$report_type": "TestReport"}
             lost = self._line.serialized(self._test, report.outcome == "failed", data)
             self._notice_lost(lost, f"the report of {report.nodeid}")
@@ -213,7 +215,9 @@ class WorkerPlugin:
     def _notice_lost(self, lost: list[str], where: str) -> None:
         if lost:
             kinds = ", ".join(sorted(set(lost)))
-            self._notice(f"{where} holds {kinds}, which cannot leave a worker and is sent as its repr; use plain values")
+            self._notice(
+                f"{where} holds {kinds}, which cannot leave a worker and is sent as its repr; use plain values"
+            )
 
     def _notice(self, text: str) -> None:
         self._line.message(self._line.NOTICE, text)
@@ -247,7 +251,8 @@ class TeardownChoice:
 def group_of(item: pytest.Item) -> str | None:
     """The name of the group that ``xdist_group`` marks put a test in; several marks make one name, as in xdist."""
     names = {
-        str(mark.args[0] if mark.args else mark.kwargs.get("name", "default")) for mark in item.iter_markers("xdist_group")
+        str(mark.args[0] if mark.args else mark.kwargs.get("name", "default"))
+        for mark in item.iter_markers("xdist_group")
     }
     return "_".join(sorted(names)) if names else None
 

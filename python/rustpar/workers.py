@@ -44,7 +44,9 @@ def check_options(config: pytest.Config) -> None:
     option: Any = config.option
     count = option.numprocesses
     if isinstance(count, int) and count < 0:
-        raise pytest.UsageError(f"-n {count}: the number of workers cannot be negative; use -n 0 to run without workers")
+        raise pytest.UsageError(
+            f"-n {count}: the number of workers cannot be negative; use -n 0 to run without workers"
+        )
     if option.maxprocesses is not None and option.maxprocesses < 0:
         raise pytest.UsageError(f"--maxprocesses {option.maxprocesses}: the number of workers cannot be negative")
     if option.maxschedchunk is not None and option.maxschedchunk < 1:
