@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 # Seconds for one run of pytest. Runs take less than one; the rest is for a machine that is busy.
 RUN_LIMIT = 60.0
 
-# Seconds within which processes of a run that has ended must be gone. Dying with the parent takes no time, but
-# being scheduled for it does.
+# Seconds within which processes of a run that has ended must be gone. Dying with the parent takes no time,
+# but being scheduled for it does.
 LEAVE_LIMIT = 5.0
 
 MARK = "RUSTPAR_TEST_RUN"

@@ -136,8 +136,8 @@ class Engine:
     def stop(self) -> None:
         """Lets no further test start."""
 
-    def events(self, limit: float) -> list[tuple[int, int, Any, Any]]:
-        """The next batch of events; empty when none came within `limit` seconds."""
+    def events(self, into: list[tuple[int, int, Any, Any]], limit: float) -> None:
+        """Appends the next batch of events to `into`; nothing when none came within `limit` seconds."""
 
     def shut_down(self) -> None:
         """Ends the thread."""

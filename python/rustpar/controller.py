@@ -8,9 +8,11 @@ The hazard it handles: whatever happens to the processes below, this one ends, w
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
+import threading
 import time
-from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -73,7 +75,10 @@ class Controller:
         self._collecting: str | None = None
         self._collected = False
         self._template_status: int | None = None
-        self._events: deque[tuple[int, int, Any, Any]] = deque()
+        self._events: list[tuple[int, int, Any, Any]] = []
+        self._interrupt = Interrupt()
+        self._held_back: list[tuple[Callable[[int, Any], None], Any]] = []
+        self._template_pid: int | None = None
         self._handlers = self._relay.handlers() | self._own_handlers()
         self._topics = self._relay.topics() | self._own_topics()
 
@@ -82,12 +87,12 @@ class Controller:
         return {
             engine.INVENTORY: self._on_inventory,
             engine.DONE: self._on_done,
-            engine.MESSAGE: lambda worker, topic, value: self._topics[topic](worker, value),
+            engine.MESSAGE: self._on_message,
             engine.OUTPUT: self._on_output,
             engine.FORKED: lambda worker, pid, _: self.log("forked", f"gw{worker}", pid),
             engine.EXITED: self._on_exited,
             engine.UNSCHEDULED: self._on_unscheduled,
-            engine.TEMPLATE_FORKED: lambda _worker, pid, _: self.log("template forked", pid),
+            engine.TEMPLATE_FORKED: self._on_template_forked,
             engine.TEMPLATE_EXITED: self._on_template_exited,
             engine.SERVER_GONE: lambda _worker, _none, _: self._on_template_exited(_worker, -9, None),
             engine.BROKEN: self._on_broken,
@@ -123,6 +128,7 @@ class Controller:
             "workerinput": node.workerinput,
             "args": [str(arg) for arg in self.config.invocation_params.args or ()],
             "basetemp": None if factory is None else str(factory.getbasetemp() / f"popen-{node.gateway.id}"),
+            "identity": self._crew.identity_keys(),
             "hasmarkup": bool(getattr(getattr(self.terminal, "_tw", None), "hasmarkup", False)),
         }
         reading, writing = os.pipe()
@@ -161,12 +167,12 @@ class Controller:
         self.sched = sched
         native = isinstance(sched, NativeScheduling)
         self._crew.sched = sched if native else PythonScheduling(self.config, sched)
-        try:
+        with self._interrupt:
             while not self._is_over():
                 self._handle_events()
-        except KeyboardInterrupt:
-            self._interrupt_workers()
-            raise
+                if self._interrupt.arrived:
+                    self._interrupt_workers()
+                    raise KeyboardInterrupt
         if self._unshareable is not None:
             return self._hand_over()
         if self._ending is not None:
@@ -177,7 +183,7 @@ class Controller:
 
     def _hand_over(self) -> bool:
         """Let xdist's own engine run the tests: forks of this template would share what each worker needs alone."""
-        self._screen.report_line(f"rustpar: start: xdist ({self._unshareable})")
+        self._screen.notice(f"start: xdist ({self._unshareable})")
         self._server.kill()
         if self._engine is not None:
             self._engine.shut_down()
@@ -194,13 +200,15 @@ class Controller:
 
     def _handle_events(self) -> None:
         assert self._engine is not None
-        if not self._events:
-            self._events.extend(self._engine.events(_PATIENCE))
-            self._relay.prepare_batch()
-        while self._events:
-            # Taken out first: one that an interrupt breaks into must not be handled twice.
-            kind, worker, first, second = self._events.popleft()
-            self._handlers[kind](worker, first, second)
+        self._engine.events(self._events, _PATIENCE)
+        self._relay.prepare_batch()
+        done = 0
+        try:
+            for kind, worker, first, second in self._events:
+                done += 1
+                self._handlers[kind](worker, first, second)
+        finally:
+            del self._events[:done]
         self._crew.fork_replacements()
         if self.maxfail and self._relay.failures >= self.maxfail and not self.shouldstop:
             self._stop(f"stopping after {self._relay.failures} failures")
@@ -213,20 +221,30 @@ class Controller:
         """End all workers after a Ctrl-C, and take in what they still have to tell."""
         self._crew.stop()
         begin, signalled = time.monotonic(), False
-        while self._crew.active and self._template_status is None:
+        while self._goes_on():
             self._handle_events()
             elapsed = time.monotonic() - begin
             unaware = [node for node in self._crew.active if not self._is_interrupted(node)]
             if elapsed > _REACTION and not signalled:
                 signalled = True
-                for node in unaware:
-                    self._server.signal_worker(node.number, 2)
-            if elapsed > (_NOTICE_LIMIT if len(unaware) == len(self._crew.active) else _TEARDOWN_LIMIT):
+                self._signal(unaware)
+            if elapsed > (_TEARDOWN_LIMIT if len(unaware) < len(self._crew.active) else _NOTICE_LIMIT):
                 break
-        if self._crew.active:
-            names = ", ".join(sorted(node.gateway.id for node in self._crew.active))
+        if self._goes_on():
+            names = ", ".join(sorted(node.gateway.id for node in self._crew.active)) or "the template"
             self._screen.notice(f"{names} did not react to the interrupt in time and will be killed")
             self._server.kill()
+
+    def _goes_on(self) -> bool:
+        return self._template_status is None and (bool(self._crew.active) or not self._collected)
+
+    def _signal(self, nodes: list[WorkerController]) -> None:
+        """Interrupt workers that the terminal's own Ctrl-C has not reached, or the template while it collects."""
+        for node in nodes:
+            self._server.signal_worker(node.number, signal.SIGINT)
+        if not self._collected and self._template_pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._template_pid, signal.SIGINT)
 
     def _is_interrupted(self, node: WorkerController) -> bool:
         return node.slot is not None and self._server.shared.interrupted(node.slot)
@@ -252,6 +270,18 @@ class Controller:
 
     # ------------------------------------------------------------------ events
 
+    def _on_message(self, worker: int, topic: int, value: Any) -> None:
+        if worker == _core.Engine.TEMPLATE and topic in (_core.Line.COLLECT_REPORT, _core.Line.WARNING):
+            # Shown when it is known that the template's collection counts.
+            self._held_back.append((self._topics[topic], value))
+        else:
+            self._topics[topic](worker, value)
+
+    def _show_held_back(self) -> None:
+        while self._held_back:
+            show, value = self._held_back.pop(0)
+            show(_core.Engine.TEMPLATE, value)
+
     def _on_collecting(self, worker: int, node_id: str) -> None:
         self._collecting = node_id
 
@@ -265,6 +295,7 @@ class Controller:
         self._relay.node_ids = collection
         # Else the session would end as one that collected nothing.
         self._session.testscollected = len(collection)
+        self._show_held_back()
         self._crew.start(collection, groups)
         self._screen.show_collection_notes(extras["lines"], extras["deselected"])
 
@@ -317,7 +348,13 @@ class Controller:
 
     def _on_broken(self, worker: int, text: str, _: None) -> None:
         self._screen.notice(f"{text}; it is killed")
-        self._server.signal_worker(worker, 9)
+        if worker == _core.Engine.TEMPLATE:
+            self._server.kill()
+        else:
+            self._server.signal_worker(worker, signal.SIGKILL)
+
+    def _on_template_forked(self, worker: int, pid: int, _: None) -> None:
+        self._template_pid = pid
 
     def _on_template_exited(self, worker: int, status: int, _: None) -> None:
         if self._template_status is not None:
@@ -325,6 +362,7 @@ class Controller:
         self._template_status = status
         if self._unshareable is not None:
             return
+        self._show_held_back()
         if self._collected or self._ending is not None or self.shouldstop:
             return
         self._crew.template_lost()
@@ -344,3 +382,33 @@ def _node_id_parser() -> Callable[[str], object] | None:
 
     parse: Callable[[str], object] = NodeId.parse
     return parse
+
+
+class Interrupt:
+    """Notes a Ctrl-C instead of raising it in the middle of an event; a second one is raised at once.
+
+    An event that is handled half would be a test that is reported half.
+    """
+
+    def __init__(self) -> None:
+        """Wait for the ``with`` block."""
+        self.arrived = False
+        self._installed = False
+
+    def __enter__(self) -> None:
+        own_thread = threading.current_thread() is threading.main_thread()
+        if own_thread and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, self._note)
+            self._installed = True
+
+    def __exit__(self, *_exception: object) -> None:
+        self._restore()
+
+    def _note(self, number: int, frame: object) -> None:
+        self.arrived = True
+        self._restore()
+
+    def _restore(self) -> None:
+        if self._installed:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            self._installed = False

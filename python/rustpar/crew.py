@@ -74,6 +74,12 @@ class Crew:
         self.config.hook.pytest_configure_node(node=node)
         return node
 
+    def identity_keys(self) -> list[str]:
+        """The keys of ``workerinput`` whose values are not the same for all workers."""
+        inputs = [node.workerinput for node in self.nodes.values()]
+        keys = {key for one in inputs for key in one}
+        return sorted(key for key in keys if any(one.get(key) != inputs[0].get(key) for one in inputs))
+
     def use(self, engine: _core.Engine) -> None:
         """Run the workers on this engine."""
         self._engine = engine

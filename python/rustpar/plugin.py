@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
     from rustpar.forkserver import ForkServer
 
-SERVER_KEY = pytest.StashKey["ForkServer | None"]()
-REASON_KEY = pytest.StashKey["str | None"]()
+
+SERVER_KEY: pytest.StashKey[ForkServer | None] = pytest.StashKey()
+REASON_KEY: pytest.StashKey[str | None] = pytest.StashKey()
 
 # Whether this process is a template that is preparing its own configuration. A test that runs pytest inside a worker
 # comes later, and may have workers of its own.

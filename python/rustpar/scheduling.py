@@ -143,12 +143,17 @@ class PythonScheduling:
 
     def remove_node(self, node: WorkerController, running: int | None) -> str | None:
         """Forget a worker; return the node id of the test in which it died."""
+        from xdist.scheduler import LoadScopeScheduling
+
         if node not in self.nodes:
             return None
+        if isinstance(self.scheduler, LoadScopeScheduling) and running is not None:
+            # They would hand the test that crashed out again, with the rest of its group, until no worker is left.
+            self.scheduler.mark_test_complete(node, running)
+            self.scheduler.remove_node(node)
+            return self._plain_ids[running]
         crashed = self.scheduler.remove_node(node)
-        if crashed is None:
-            return None
-        return self._plain_ids[self._ids.index(crashed)]
+        return None if crashed is None else self._plain_ids[self._ids.index(crashed)]
 
     def _shut_down_when_finished(self) -> None:
         if self.scheduler.tests_finished:

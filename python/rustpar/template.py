@@ -25,6 +25,7 @@ import pytest
 
 from rustpar import _core, fixtures, forkserver, heap, plugin
 from rustpar.identity import become, own_stdio
+from rustpar.seeds import RandomState
 from rustpar.watch import Watch
 from rustpar.worker import WorkerPlugin, make_line
 
@@ -41,8 +42,8 @@ def run(control: ControlLine, shared: _core.Shared, setup: dict[str, Any], outpu
     Args:
         control: The control socket.
         shared: The memory shared with the controller.
-        setup: ``workerinput``, ``args`` (the command line), ``basetemp`` (or None), ``hasmarkup`` (whether the
-            controller's terminal shows colours).
+        setup: ``workerinput``, ``identity`` (its keys that differ between workers), ``args`` (the command line),
+            ``basetemp`` (or None), ``hasmarkup`` (whether the controller's terminal shows colours).
         output: The writing end of the pipe that is to be standard output.
         server: The process id of the fork server.
     """
@@ -52,14 +53,15 @@ def run(control: ControlLine, shared: _core.Shared, setup: dict[str, Any], outpu
     _forget_exit_functions()
     own_stdio(output)
     workerinput = setup["workerinput"]
+    random_state = RandomState()
     os.environ["PYTEST_XDIST_TESTRUNUID"] = workerinput["testrunuid"]
     os.environ["PYTEST_XDIST_WORKER"] = workerinput["workerid"]
     os.environ["PYTEST_XDIST_WORKER_COUNT"] = str(workerinput["workercount"])
     line = make_line(shared, 0)
     watch = Watch()
     try:
-        config = _configure(setup)
-        fork_point = ForkPoint(config, control, shared)
+        config = _configure(setup, watch)
+        fork_point = ForkPoint(config, control, shared, random_state)
         worker = WorkerPlugin(config, line, fork_point, watch, hasmarkup=setup["hasmarkup"])
         config.pluginmanager.register(worker, "rustpar-worker")
         config.pluginmanager.register(fixtures, "rustpar-fixtures")
@@ -73,7 +75,7 @@ def run(control: ControlLine, shared: _core.Shared, setup: dict[str, Any], outpu
     return status
 
 
-def _configure(setup: dict[str, Any]) -> pytest.Config:
+def _configure(setup: dict[str, Any], watch: Watch) -> pytest.Config:
     """Prepare pytest's configuration as ``xdist/remote.py`` does."""
     from _pytest.config import ConftestImportFailure, _prepareconfig
     from xdist.remote import setup_config
@@ -85,7 +87,7 @@ def _configure(setup: dict[str, Any]) -> pytest.Config:
             raise pytest.UsageError(f"a conftest cannot be imported in a worker: {error}") from None
     setup_config(config, setup["basetemp"])
     config._parser.prog = Path(setup["workerinput"]["mainargv"][0]).name
-    config.workerinput = setup["workerinput"]  # type: ignore[attr-defined]
+    config.workerinput = watch.input_of(setup["workerinput"], setup["identity"])  # type: ignore[attr-defined]
     config.workeroutput = {}  # type: ignore[attr-defined]
     return config
 
@@ -93,8 +95,11 @@ def _configure(setup: dict[str, Any]) -> pytest.Config:
 class ForkPoint:
     """The place in the template's life where workers are forked: inside ``pytest_runtestloop``."""
 
-    def __init__(self, config: pytest.Config, control: ControlLine, shared: _core.Shared) -> None:
+    def __init__(
+        self, config: pytest.Config, control: ControlLine, shared: _core.Shared, random_state: RandomState
+    ) -> None:
         """Fork when `control` says so."""
+        self._random_state = random_state
         self._config = config
         self._control = control
         self._shared = shared
@@ -106,6 +111,7 @@ class ForkPoint:
         Returns:
             The worker's line, in each forked worker. In the template this does not return.
         """
+        self._random_state.keep()
         heap.freeze()
         # Workers answer to interrupts; the template has nothing to be interrupted in.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -160,6 +166,7 @@ class ForkPoint:
         self._workers.clear()
         signal.signal(signal.SIGINT, signal.default_int_handler)
         _forget_exit_functions()
+        self._random_state.restore()
         become(self._config, message["workerinput"], output)
         return make_line(self._shared, message["slot"])
 

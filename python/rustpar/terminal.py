@@ -76,7 +76,7 @@ class DistTerminal:
     def show_output(self, text: str, worker: str | None) -> None:
         """Show what a worker printed past pytest's capturing: whole lines, marked where several workers run."""
         if worker is not None:
-            text = "".join(f"[{worker}] {line}" for line in text.splitlines(keepends=True))
+            text = "".join(f"[{worker}] {line}" if line.strip() else line for line in text.splitlines(keepends=True))
         if self._reporter is None:
             sys.stdout.write(text)
             sys.stdout.flush()

@@ -3,6 +3,8 @@
 Under pytest-xdist each worker configures and collects for itself. Mostly it does no harm that forked workers share what
 the template did; where it would, the template says so before it is forked:
 
+- A name made from the worker's id (a database, a log file) would be gw0's in every worker. So it is watched who reads
+  ``PYTEST_XDIST_WORKER`` or a key of ``workerinput`` that is not the same for all workers.
 - An object that remembers the process it was made in (``filelock`` locks, for one) refuses to work in another. So it
   is watched who asks for the process id.
 - A thread does not survive a fork, and a connection, an event loop, a child process or a file that is being written
@@ -18,16 +20,28 @@ import sys
 import sysconfig
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
     from types import FrameType
 
     import pytest
 
 # Packages that ask for the process id and keep nothing that would be wrong in a fork: pytest and its own machinery,
 # coverage (file names, made when data is saved) and hypothesis (temporary names, used at once).
-_HARMLESS = ("_pytest", "pytest_cov", "pluggy", "xdist", "execnet", "rustpar", "coverage", "hypothesis")
+# pytest-cov reads the worker's id for the data it sends back, pytest-benchmark to switch itself off.
+_HARMLESS = (
+    "_pytest",
+    "pytest_cov",
+    "pytest_benchmark",
+    "pluggy",
+    "xdist",
+    "execnet",
+    "rustpar",
+    "coverage",
+    "hypothesis",
+)
 
 
 class Watch:
@@ -43,6 +57,8 @@ class Watch:
         self._library = (paths["stdlib"], "<frozen")
         self._packages = {paths["purelib"], paths["platlib"]}
         os.getpid = self._watched
+        _WatchedEnvironment.note = self._note
+        os.environ.__class__ = _WatchedEnvironment
 
     def stop(self, config: pytest.Config) -> str | None:
         """Watch no longer.
@@ -52,6 +68,10 @@ class Watch:
         """
         if os.getpid == self._watched:
             os.getpid = self._getpid
+        os.environ.__class__ = _Environment
+        workerinput = config.workerinput  # type: ignore[attr-defined]
+        if isinstance(workerinput, _WatchedInput):
+            workerinput.note = _note_nothing
         return self._reason or self._alive(config)
 
     def _alive(self, config: pytest.Config) -> str | None:
@@ -63,9 +83,10 @@ class Watch:
             if children.read_text():
                 return "a child process was started while collecting and is still alive"
         log_file = getattr(config.pluginmanager.get_plugin("logging-plugin"), "log_file_handler", None)
-        harmless = {getattr(log_file, "baseFilename", None), os.devnull}
+        # Capturing duplicates descriptors: what counts is the file, not its number.
+        harmless = {getattr(log_file, "baseFilename", None), os.devnull, *self._open_before.values()}
         for fd, target in _open_files().items():
-            if self._open_before.get(fd) == target or target in harmless:
+            if target in harmless:
                 continue
             if target.startswith("socket:"):
                 return "a socket was opened while collecting and is still open"
@@ -76,12 +97,18 @@ class Watch:
         return None
 
     def _watched(self) -> int:
-        frame = sys._getframe(1)
+        self._note(sys._getframe(1), "keeps the process id")
+        return self._getpid()
+
+    def _note(self, frame: FrameType, what: str) -> None:
         if self._reason is None and not self._is_harmless(frame.f_code.co_filename):
             place = self._place(frame)
             if place is not None:
-                self._reason = f"{place} keeps the process id"
-        return self._getpid()
+                self._reason = f"{place} {what}"
+
+    def input_of(self, values: dict[str, Any], identity: Collection[str]) -> dict[str, Any]:
+        """A ``workerinput`` that notes who reads a key in `identity`."""
+        return _WatchedInput(values, self._note, frozenset(identity))
 
     def _is_harmless(self, file: str) -> bool:
         for packages in self._packages:
@@ -104,6 +131,50 @@ class Watch:
                 return f"{os.path.relpath(file)}:{caller.f_lineno}"
             caller = caller.f_back
         return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+_Environment = type(os.environ)
+
+
+class _WatchedEnvironment(_Environment):  # type: ignore[misc,valid-type]
+    """The environment, noting who reads the worker's name; looking whether there is one tells nothing about which."""
+
+    note: Callable[[FrameType, str], None]
+
+    def __getitem__(self, key: str) -> str:
+        if key == "PYTEST_XDIST_WORKER" and sys._getframe(1).f_code.co_name not in ("__contains__", "copy"):
+            caller = sys._getframe(1)
+            self.note(caller.f_back or caller if caller.f_code.co_name == "get" else caller, f"reads {key}")
+        return super().__getitem__(key)  # type: ignore[no-any-return]
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, str) and self.encodekey(key) in self._data
+
+    def copy(self) -> dict[str, str]:
+        return {key: _Environment.__getitem__(self, key) for key in self}
+
+
+class _WatchedInput(dict[str, Any]):
+    """``config.workerinput``, noting who reads what differs between workers."""
+
+    def __init__(self, values: dict[str, Any], note: Callable[[FrameType, str], None], keys: frozenset[str]) -> None:
+        super().__init__(values)
+        self.note = note
+        self._keys = keys
+
+    def __getitem__(self, key: str) -> Any:
+        if key in self._keys:
+            self.note(sys._getframe(1), f"reads workerinput[{key!r}]")
+        return super().__getitem__(key)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        if key in self._keys:
+            self.note(sys._getframe(1), f"reads workerinput[{key!r}]")
+        return super().get(key, default)
+
+
+def _note_nothing(frame: FrameType, what: str) -> None:
+    """After the fork, each worker may read what is its own."""
 
 
 def _open_files() -> dict[int, str]:

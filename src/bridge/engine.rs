@@ -164,24 +164,16 @@ impl Engine {
         Ok(self.core.send(Command::Stop)?)
     }
 
-    /// The next batch of events, each `(kind, worker, value, value)`; empty when none came within `limit` seconds.
-    fn events<'py>(&mut self, py: Python<'py>, limit: f64) -> PyResult<Vec<Bound<'py, PyAny>>> {
+    /// Appends the next batch of events to the list `into`, each `(kind, worker, value, value)`; nothing when none came
+    /// within `limit` seconds. A signal that arrives meanwhile cannot come between a batch and the list.
+    fn events(&mut self, py: Python<'_>, into: &Bound<'_, PyList>, limit: f64) -> PyResult<()> {
         let limit =
             Duration::try_from_secs_f64(limit).map_err(|error| PyValueError::new_err(error.to_string()))?;
         let batch = py.detach(|| self.core.events(limit))?;
-        py.check_signals()?;
-        let mut tuples = Vec::new();
         for event in batch {
-            to_tuples(
-                py,
-                event,
-                &mut self.run,
-                &mut self.workers,
-                &mut self.groups,
-                &mut tuples,
-            )?;
+            to_tuples(event, &mut self.run, &mut self.workers, &mut self.groups, into)?;
         }
-        Ok(tuples)
+        Ok(())
     }
 
     /// Ends the thread.

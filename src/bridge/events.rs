@@ -48,17 +48,16 @@ pub(super) enum EventKind {
 
 /// Appends the tuples that an event amounts to.
 pub(super) fn to_tuples<'py>(
-    py: Python<'py>,
     event: Event,
     run: &mut RunObjects,
     workers: &mut HashMap<Worker, WorkerObjects>,
     groups: &mut Vec<Option<String>>,
-    out: &mut Vec<Bound<'py, PyAny>>,
+    out: &Bound<'py, PyList>,
 ) -> PyResult<()> {
+    let py = out.py();
     let none = py.None().into_bound(py);
     let mut push = |kind: EventKind, worker: Worker, first: Bound<'py, PyAny>, second: Bound<'py, PyAny>| {
-        out.push((kind as u8, worker, first, second).into_pyobject(py)?.into_any());
-        PyResult::Ok(())
+        out.append((kind as u8, worker, first, second))
     };
     use crate::engine::controller::TEMPLATE;
     match event {
