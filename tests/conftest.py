@@ -92,7 +92,7 @@ SUPPORT = """
         wait_for(*others)
 
     def note(text):
-        line = f"{os.environ.get('PYTEST_XDIST_WORKER', 'main')} {text}\\n"
+        line = f"{dict(os.environ).get('PYTEST_XDIST_WORKER', 'main')} {text}\\n"
         fd = os.open(os.path.join(HERE, "notes.log"), os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         os.write(fd, line.encode())
         os.close(fd)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
     from tests.conftest import Run, Suite
+
+since_xdist_3_8 = pytest.mark.skipif(
+    tuple(map(int, version("pytest-xdist").split(".")[:2])) < (3, 8), reason="the option came with xdist 3.8"
+)
 
 MODES = ["load", "worksteal", "loadscope", "loadfile", "loadgroup"]
 
@@ -124,10 +129,18 @@ def test_loadfile_uses_more_than_one_worker(suite: Suite) -> None:
     assert_once_each(suite.run("--dist", "loadfile"), 2)
 
 
-@pytest.mark.parametrize("reorder", ["--loadscope-reorder", "--no-loadscope-reorder"])
-def test_loadscope_keeps_each_class_and_module_in_one_worker(suite: Suite, reorder: str) -> None:
+@pytest.mark.parametrize(
+    "reorder",
+    [
+        [],
+        pytest.param(["--loadscope-reorder"], marks=since_xdist_3_8),
+        pytest.param(["--no-loadscope-reorder"], marks=since_xdist_3_8),
+    ],
+    ids=["default", "reorder", "no reorder"],
+)
+def test_loadscope_keeps_each_class_and_module_in_one_worker(suite: Suite, reorder: list[str]) -> None:
     count = write_files(suite)
-    run = suite.run("--dist", "loadscope", reorder, n="3")
+    run = suite.run("--dist", "loadscope", *reorder, n="3")
     assert_once_each(run, count)
     assert_together(run, {node_id: node_id.rpartition("::")[0] for node_id in run.runs})
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +22,7 @@ from xdist.remote import Producer
 from rustpar import _core
 from rustpar.crew import Crew, death
 from rustpar.forkserver import EXIT_TIMEOUT
+from rustpar.interrupt import Interrupt
 from rustpar.relay import Relay
 from rustpar.scheduling import NativeScheduling, PythonScheduling
 from rustpar.terminal import DistTerminal
@@ -51,6 +51,9 @@ class Controller:
     Attributes that plugins know from xdist's ``DSession``: ``config``, ``nodemanager``, ``sched``, ``terminal``,
     ``trdist``, ``shouldstop``, ``maxfail``.
     """
+
+    # The events without which the end could not be seen.
+    _FAREWELL = (_core.Engine.TEMPLATE_EXITED, _core.Engine.SERVER_GONE)
 
     def __init__(self, config: pytest.Config, server: ForkServer, dsession: DSession) -> None:
         """Take over the run that `config` describes, with workers from `server`; `dsession` is xdist's own plugin."""
@@ -168,11 +171,12 @@ class Controller:
         native = isinstance(sched, NativeScheduling)
         self._crew.sched = sched if native else PythonScheduling(self.config, sched)
         with self._interrupt:
-            while not self._is_over():
-                self._handle_events()
-                if self._interrupt.arrived:
-                    self._interrupt_workers()
-                    raise KeyboardInterrupt
+            try:
+                self._run()
+            except Exception:
+                # A plugin's hook is broken, and would be called again for what is still to come.
+                self._handlers = {kind: self._handlers[kind] for kind in self._FAREWELL}
+                raise
         if self._unshareable is not None:
             return self._hand_over()
         if self._ending is not None:
@@ -180,6 +184,13 @@ class Controller:
         if self.shouldstop:
             raise Interrupted(str(self.shouldstop))
         return True
+
+    def _run(self) -> None:
+        while not self._is_over():
+            self._handle_events()
+            if self._interrupt.arrived:
+                self._interrupt_workers()
+                raise KeyboardInterrupt
 
     def _hand_over(self) -> bool:
         """Let xdist's own engine run the tests: forks of this template would share what each worker needs alone."""
@@ -206,7 +217,8 @@ class Controller:
         try:
             for kind, worker, first, second in self._events:
                 done += 1
-                self._handlers[kind](worker, first, second)
+                if kind in self._handlers:
+                    self._handlers[kind](worker, first, second)
         finally:
             del self._events[:done]
         self._crew.fork_replacements()
@@ -311,8 +323,9 @@ class Controller:
 
     def _on_finished(self, worker: int, workeroutput: dict[str, Any]) -> None:
         if worker == _core.Engine.TEMPLATE:
-            return
-        self._crew.finished(self._crew.nodes[worker], workeroutput)
+            self._show_held_back()
+        else:
+            self._crew.finished(self._crew.nodes[worker], workeroutput)
         reason = workeroutput["shouldfail"] or workeroutput["shouldstop"]
         if reason and not self.shouldstop:
             self._stop(reason)
@@ -382,33 +395,3 @@ def _node_id_parser() -> Callable[[str], object] | None:
 
     parse: Callable[[str], object] = NodeId.parse
     return parse
-
-
-class Interrupt:
-    """Notes a Ctrl-C instead of raising it in the middle of an event; a second one is raised at once.
-
-    An event that is handled half would be a test that is reported half.
-    """
-
-    def __init__(self) -> None:
-        """Wait for the ``with`` block."""
-        self.arrived = False
-        self._installed = False
-
-    def __enter__(self) -> None:
-        own_thread = threading.current_thread() is threading.main_thread()
-        if own_thread and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-            signal.signal(signal.SIGINT, self._note)
-            self._installed = True
-
-    def __exit__(self, *_exception: object) -> None:
-        self._restore()
-
-    def _note(self, number: int, frame: object) -> None:
-        self.arrived = True
-        self._restore()
-
-    def _restore(self) -> None:
-        if self._installed:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-            self._installed = False

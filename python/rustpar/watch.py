@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, KeysView
     from types import FrameType
 
     import pytest
@@ -137,21 +137,38 @@ _Environment = type(os.environ)
 
 
 class _WatchedEnvironment(_Environment):  # type: ignore[misc,valid-type]
-    """The environment, noting who reads the worker's name; looking whether there is one tells nothing about which."""
+    """The environment, noting who reads the worker's name.
+
+    Looking whether there is one tells nothing about which, and copying the whole environment is for others.
+    """
 
     note: Callable[[FrameType, str], None]
+    copying = 0
 
     def __getitem__(self, key: str) -> str:
-        if key == "PYTEST_XDIST_WORKER" and sys._getframe(1).f_code.co_name not in ("__contains__", "copy"):
-            caller = sys._getframe(1)
-            self.note(caller.f_back or caller if caller.f_code.co_name == "get" else caller, f"reads {key}")
+        if self.copying:
+            type(self).copying -= 1
+        elif key == "PYTEST_XDIST_WORKER":
+            self.note(_reader(sys._getframe(1)), f"reads {key}")
         return super().__getitem__(key)  # type: ignore[no-any-return]
 
     def __contains__(self, key: object) -> bool:
         return isinstance(key, str) and self.encodekey(key) in self._data
 
+    def keys(self) -> KeysView[str]:
+        """Called by ``dict(os.environ)``, which then gets each item."""
+        type(self).copying = len(self._data)
+        return super().keys()  # type: ignore[no-any-return]
+
     def copy(self) -> dict[str, str]:
         return {key: _Environment.__getitem__(self, key) for key in self}
+
+
+def _reader(frame: FrameType) -> FrameType:
+    """Who reads, past the methods that read for others."""
+    while frame.f_code.co_name in ("get", "getenv", "pop", "setdefault") and frame.f_back is not None:
+        frame = frame.f_back
+    return frame
 
 
 class _WatchedInput(dict[str, Any]):

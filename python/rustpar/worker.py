@@ -51,6 +51,7 @@ class WorkerPlugin:
         self._id_attribute = "_id" if id_attribute() == "_id" else "_nodeid"
         self._test = 0
         self._deselected = 0
+        self._noticed: set[str] = set()
         self.session: pytest.Session | None = None
 
     # ------------------------------------------------------------------ the session
@@ -220,7 +221,9 @@ class WorkerPlugin:
             )
 
     def _notice(self, text: str) -> None:
-        self._line.message(self._line.NOTICE, text)
+        if text not in self._noticed:
+            self._noticed.add(text)
+            self._line.message(self._line.NOTICE, text)
 
 
 class TeardownChoice:
