@@ -4,7 +4,8 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use rustpar::engine::ring::FrameReader;
 use rustpar::engine::ring::pack_frame;
 use rustpar::engine::shared::Shared;
-use rustpar::protocol::frame::{Frame, Location, Outcome, Phase, PlainReport};
+use rustpar::protocol::frame::Frame;
+use rustpar::protocol::report::{Location, Outcome, Phase, PlainReport};
 use std::hint::black_box;
 
 fn frames_of_a_passing_test(test: u32) -> [Frame<'static>; 6] {

@@ -2,7 +2,8 @@
 
 use super::events::{EventKind, to_tuples};
 use super::rebuild::{RunObjects, WorkerObjects};
-use crate::engine::controller::{Command, Engine as CoreEngine, TEMPLATE};
+use crate::engine::controller::Engine as CoreEngine;
+use crate::engine::news::{Command, TEMPLATE};
 use crate::engine::os;
 use crate::engine::shared::Shared as CoreShared;
 use crate::schedule::each::Each;

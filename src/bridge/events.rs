@@ -2,7 +2,7 @@
 
 use super::rebuild::{RunObjects, WorkerObjects};
 use super::value::decode_object;
-use crate::engine::controller::Event;
+use crate::engine::news::{Event, TEMPLATE};
 use crate::protocol::frame::Frame;
 use crate::schedule::Worker;
 use pyo3::exceptions::PyValueError;
@@ -59,7 +59,6 @@ pub(super) fn to_tuples<'py>(
     let mut push = |kind: EventKind, worker: Worker, first: Bound<'py, PyAny>, second: Bound<'py, PyAny>| {
         out.append((kind as u8, worker, first, second))
     };
-    use crate::engine::controller::TEMPLATE;
     match event {
         Event::Frames(worker, bytes) => {
             let objects = workers

@@ -11,6 +11,8 @@ mod events;
 #[cfg(target_os = "linux")]
 mod line;
 #[cfg(target_os = "linux")]
+mod plain;
+#[cfg(target_os = "linux")]
 mod rebuild;
 #[cfg(target_os = "linux")]
 mod value;

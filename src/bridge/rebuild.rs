@@ -1,7 +1,7 @@
 //! Frames of a worker as the Python objects that pytest's hooks expect.
 
 use super::value::decode_object;
-use crate::protocol::frame::{Location, Outcome, Phase, PlainReport, StringId};
+use crate::protocol::report::{Location, Outcome, Phase, PlainReport, StringId};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple, PyType};

@@ -5,11 +5,13 @@
 //! the fork server exists: no process is ever forked from one that has it.
 
 use super::EngineError;
+use super::news::{Command, Event, TEMPLATE};
 use super::os::{Read, read_some, set_nonblocking, wait_readable};
 use super::shared::{SLOTS, Shared, TEMPLATE_SLOT};
 use super::table::Entry;
 use super::worker::wake;
-use crate::protocol::frame::{Frame, Outcome, Topic};
+use crate::protocol::frame::{Frame, Topic};
+use crate::protocol::report::Outcome;
 use crate::schedule::{Action, Policy, Test, Worker};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use parking_lot::Mutex;
@@ -18,9 +20,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-
-/// The number under which the template speaks.
-pub const TEMPLATE: Worker = Worker::MAX;
 
 /// How often the rings are looked at while frames arrive. A queue of 2,048 tests and a ring of 350 tests' frames last
 /// longer than this for any test that pytest can run (0.1 ms and more each).
@@ -31,58 +30,6 @@ const LONGEST_LOOK: Duration = Duration::from_millis(40);
 
 /// Bytes of events that Python may be behind before rings are no longer emptied, which in turn holds the workers.
 const MOST_BEHIND: usize = 64 << 20;
-
-/// What Python asks the engine to do.
-pub enum Command {
-    /// Watch this worker, which is about to be forked.
-    Add(Entry),
-    /// Schedule by this policy from now on; all workers known so far take part.
-    Schedule(Box<dyn Policy>),
-    /// Assign tests by hand (a scheduler written in Python).
-    Assign(Worker, Vec<Test>),
-    /// Take exactly these tests back by hand.
-    Steal(Worker, Vec<Test>),
-    /// Close a worker by hand.
-    Close(Worker),
-    /// Run this test once more.
-    Again(Test),
-    /// Stop by itself once so many reports have failed; 0 means never.
-    FailureLimit(usize),
-    /// Let no further test start.
-    Stop,
-}
-
-/// What the engine tells Python, in the order in which it happened to each worker.
-#[derive(Debug)]
-pub enum Event {
-    /// Frames of a worker, each behind its length as four little-endian bytes.
-    Frames(Worker, Vec<u8>),
-    /// Lines that a worker has printed.
-    Output(Worker, String),
-    /// The worker has been forked, as this process.
-    Forked(Worker, i64),
-    /// The worker is gone.
-    Exited {
-        /// The worker.
-        worker: Worker,
-        /// Its exit code, or minus the number of the signal that killed it.
-        status: i64,
-        /// The test in which it died.
-        running: Option<Test>,
-        /// Whether its session had finished properly before.
-        finished: bool,
-    },
-    /// The answer to [`Command::Steal`]: the tests taken back.
-    Unscheduled(Worker, Vec<Test>),
-    /// The template process has been forked, as this process.
-    TemplateForked(i64),
-    /// The template is gone, with this exit status.
-    TemplateExited(i64),
-    /// The fork server is gone.
-    ServerGone,
-    /// A worker sent something that cannot be read; it is killed.
-    Broken(Worker, String),
-}
 
 /// A record on the control socket, as `forkserver.py` and `worker.py` write it: kind, worker, value.
 const RECORD: usize = 16;
@@ -199,16 +146,6 @@ impl Engine {
 impl Drop for Engine {
     fn drop(&mut self) {
         self.shut_down();
-    }
-}
-
-impl Event {
-    fn bytes(&self) -> usize {
-        match self {
-            Self::Frames(_, bytes) => bytes.len(),
-            Self::Output(_, text) => text.len(),
-            _ => 0,
-        }
     }
 }
 

@@ -9,12 +9,14 @@
 //! | [`worker`] | the worker's end of the line |
 //! | [`table`] | what the engine knows of each worker |
 //! | [`output`] | a worker's standard output, cut into whole lines |
+//! | [`news`] | what Python asks, and what it is told |
 //! | [`controller`] | the controller's end: one I/O thread, commands in, events out |
 //!
 //! The hazard it handles: processes share memory and any of them can die at any instruction. Shared words are only
 //! touched through atomics, every wait has a bound, and what a dead worker left behind is read to its end.
 
 pub mod controller;
+pub mod news;
 pub mod os;
 pub mod output;
 pub mod queue;

@@ -7,6 +7,7 @@
 //! other down. Every decoder checks every length, and survives any bytes.
 
 pub mod frame;
+pub mod report;
 pub mod value;
 pub mod wire;
 

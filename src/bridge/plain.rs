@@ -1,0 +1,59 @@
+//! What makes a report plain: one that is exactly what pytest itself makes of a phase.
+
+use super::value::to_value;
+use crate::protocol::report::{Outcome, Phase};
+use crate::protocol::value::Value;
+use pyo3::prelude::*;
+use pyo3::types::{PyList, PyString, PyTuple};
+
+/// Whether two objects are one, or equal.
+pub(super) fn same(left: &Bound<'_, PyAny>, right: &Bound<'_, PyAny>) -> PyResult<bool> {
+    if left.is(right) { Ok(true) } else { left.eq(right) }
+}
+
+/// The phase that a report's `when` names.
+pub(super) fn phase(when: &Bound<'_, PyAny>) -> Option<Phase> {
+    match when.cast::<PyString>().ok()?.to_cow().ok()?.as_ref() {
+        "setup" => Some(Phase::Setup),
+        "call" => Some(Phase::Call),
+        "teardown" => Some(Phase::Teardown),
+        _ => None,
+    }
+}
+
+/// The outcome that a report's `outcome` names.
+pub(super) fn outcome_of(outcome: &Bound<'_, PyAny>) -> Option<Outcome> {
+    match outcome.cast::<PyString>().ok()?.to_cow().ok()?.as_ref() {
+        "passed" => Some(Outcome::Passed),
+        "failed" => Some(Outcome::Failed),
+        "skipped" => Some(Outcome::Skipped),
+        _ => None,
+    }
+}
+
+/// Encodes what most reports do not have; false when it is not plain.
+pub(super) fn extras_of(
+    longrepr: &Bound<'_, PyAny>,
+    sections: &Bound<'_, PyAny>,
+    properties: &Bound<'_, PyAny>,
+    out: &mut Vec<u8>,
+) -> PyResult<bool> {
+    let (Ok(sections), Ok(properties)) = (sections.cast_exact::<PyList>(), properties.cast_exact::<PyList>())
+    else {
+        return Ok(false);
+    };
+    if longrepr.is_none() && sections.is_empty() && properties.is_empty() {
+        return Ok(true);
+    }
+    if !longrepr.is_none()
+        && !longrepr.is_exact_instance_of::<PyTuple>()
+        && !longrepr.is_exact_instance_of::<PyString>()
+    {
+        return Ok(false);
+    }
+    let mut lost = Vec::new();
+    let parts = [longrepr, sections.as_any(), properties.as_any()];
+    let parts: PyResult<Vec<_>> = parts.into_iter().map(|part| to_value(part, &mut lost)).collect();
+    Value::Tuple(parts?).encode(out);
+    Ok(lost.is_empty())
+}
