@@ -83,7 +83,7 @@ pub(super) fn to_tuples<'py>(
             none,
         )?,
         Event::Forked(worker, pid) => {
-            push(EventKind::Forked, worker, pid.into_pyobject(py)?.into_any(), none)?
+            push(EventKind::Forked, worker, pid.into_pyobject(py)?.into_any(), none)?;
         }
         Event::Exited {
             worker,

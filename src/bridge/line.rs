@@ -8,10 +8,10 @@ use super::plain::{extras_of, outcome_of, phase, same};
 use super::value::to_value;
 use crate::engine::worker::{Claim, Line as CoreLine};
 use crate::protocol::frame::{Entry, Frame, Topic};
-use crate::protocol::report::{Location, Outcome, Phase, PlainReport, StringId};
+use crate::protocol::report::{Location, Outcome, PlainReport, StringId};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyInt, PyList, PyString, PyTuple, PyType};
+use pyo3::types::{PyDict, PyInt, PyString, PyType};
 use std::sync::Arc;
 
 /// Attributes of a plain report besides the node id.
@@ -255,13 +255,12 @@ impl Line {
             Ok(path) => path,
             Err(error) => error.into_inner().str()?,
         };
-        let path = match self.string_id(&path)? {
-            Some(number) => number,
-            None => {
-                let escaped = PyString::new(path.py(), &path.to_string_lossy());
-                self.string_id(&escaped)?
-                    .ok_or_else(|| PyValueError::new_err("path is no text"))?
-            }
+        let path = if let Some(number) = self.string_id(&path)? {
+            number
+        } else {
+            let escaped = PyString::new(path.py(), &path.to_string_lossy());
+            self.string_id(&escaped)?
+                .ok_or_else(|| PyValueError::new_err("path is no text"))?
         };
         let line = line
             .and_then(|line| u32::try_from(line).ok())

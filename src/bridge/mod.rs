@@ -2,6 +2,13 @@
 //!
 //! A function here converts its arguments, releases the GIL where it waits, calls the core and maps the error.
 
+#![expect(
+    clippy::needless_pass_by_value,
+    clippy::too_many_arguments,
+    clippy::doc_markdown,
+    reason = "signatures and documentation are those of Python functions"
+)]
+
 #[cfg(target_os = "linux")]
 mod engine;
 #[cfg(target_os = "linux")]

@@ -77,10 +77,10 @@ impl WorkerObjects {
         location: &Location<'_>,
     ) -> PyResult<Bound<'py, PyTuple>> {
         let location = self.location(py, location)?;
-        let text = run.node_id(py, test)?;
+        let node_id = run.node_id(py, test)?;
         let id = match &run.make_id {
-            Some(make_id) => make_id.call1(py, (text,))?,
-            None => text.into_any().unbind(),
+            Some(make_id) => make_id.call1(py, (node_id,))?,
+            None => node_id.into_any().unbind(),
         };
         self.current = Some(Current {
             test,

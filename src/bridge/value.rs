@@ -74,12 +74,11 @@ fn convert(object: &Bound<'_, PyAny>, lost: &mut Vec<String>, depth: usize) -> P
 }
 
 fn text_value(text: &Bound<'_, PyString>) -> PyResult<Value> {
-    match text.to_cow() {
-        Ok(plain) => Ok(Value::Str(plain.into_owned())),
-        Err(_) => {
-            let bytes = text.call_method1("encode", ("utf-8", "surrogatepass"))?;
-            Ok(Value::Surrogates(bytes.cast::<PyBytes>()?.as_bytes().to_vec()))
-        }
+    if let Ok(plain) = text.to_cow() {
+        Ok(Value::Str(plain.into_owned()))
+    } else {
+        let bytes = text.call_method1("encode", ("utf-8", "surrogatepass"))?;
+        Ok(Value::Surrogates(bytes.cast::<PyBytes>()?.as_bytes().to_vec()))
     }
 }
 

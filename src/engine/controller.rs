@@ -12,7 +12,7 @@ use super::table::Entry;
 use super::worker::wake;
 use crate::protocol::frame::{Frame, Topic};
 use crate::protocol::report::Outcome;
-use crate::schedule::{Action, Policy, Test, Worker};
+use crate::schedule::{Action, Policy, Worker};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use parking_lot::Mutex;
 use std::os::fd::{AsFd, OwnedFd};
@@ -290,10 +290,10 @@ impl Loop {
             while let Some(bytes) = reader.next_frame() {
                 match Frame::decode(bytes) {
                     Ok(Frame::Done { test, .. }) => {
-                        if entry.done(test) {
-                            if let Some(policy) = &mut self.policy {
-                                policy.finished(worker, test);
-                            }
+                        if entry.done(test)
+                            && let Some(policy) = &mut self.policy
+                        {
+                            policy.finished(worker, test);
                         }
                     }
                     Ok(frame) => {
@@ -436,7 +436,7 @@ impl Loop {
             Action::TakeBack { worker, count, whole } => {
                 let mut taken = Vec::new();
                 self.with_worker(worker, |entry, shared| {
-                    taken = entry.take_back(shared, count, whole)
+                    taken = entry.take_back(shared, count, whole);
                 });
                 policy.returned(worker, &taken);
             }

@@ -128,16 +128,14 @@ impl AsFd for Bell {
     }
 }
 
-/// Waits until one of `fds` can be read or is closed at the other end, for at most `limit`; says which.
-pub fn wait_readable(fds: &[BorrowedFd<'_>], limit: Duration) -> Vec<bool> {
+/// Waits until one of `fds` can be read or is closed at the other end, or a signal comes, for at most `limit`.
+pub fn wait_readable(fds: &[BorrowedFd<'_>], limit: Duration) {
     let mut polled: Vec<_> = fds
         .iter()
         .map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN))
         .collect();
-    match poll(&mut polled, Some(&timespec(limit))) {
-        Ok(_) => polled.iter().map(|fd| !fd.revents().is_empty()).collect(),
-        Err(_) => vec![false; fds.len()],
-    }
+    // Which one it was does not matter: the caller reads them all.
+    let _ready = poll(&mut polled, Some(&timespec(limit)));
 }
 
 /// What a read of a non-blocking descriptor gave.

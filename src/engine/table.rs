@@ -140,7 +140,7 @@ impl Entry {
             waiting.retain(|test| !wanted.contains(test));
         }
         self.unfinished
-            .retain(|test| !waiting.contains(test) && !(found && wanted.contains(test)));
+            .retain(|test| !(waiting.contains(test) || (found && wanted.contains(test))));
         self.assign(shared, waiting);
         found
     }
