@@ -206,7 +206,13 @@ class Suite:
         """Start pytest in a process group of its own and return while it runs."""
         command = [sys.executable, "-m", "pytest", "-p", "recorder", "-n", n, *args]
         process: subprocess.Popen[bytes] = self._pytester.popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=b"", start_new_session=True
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            stdin=b"",
+            start_new_session=True,
+            # A shell starts what runs in its background with interrupts ignored, and that is inherited.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         return process
 
