@@ -161,6 +161,12 @@ class Run:
         return any(line.startswith("rustpar: ") and "start: template" in line for line in self.lines)
 
 
+def _heed_signals() -> None:
+    """A shell starts what runs in its background with signals ignored, and that is inherited."""
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+
+
 class Suite:
     """A directory with a test-suite, and ways to run it."""
 
@@ -211,8 +217,7 @@ class Suite:
             stderr=subprocess.PIPE,
             stdin=b"",
             start_new_session=True,
-            # A shell starts what runs in its background with interrupts ignored, and that is inherited.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            preexec_fn=_heed_signals,
         )
         return process
 

@@ -202,7 +202,7 @@ def _serve(control: socket.socket, shared: _core.Shared, controller: int) -> int
     if not _core.die_with_parent(controller):
         return 0
     # Ctrl-C reaches every process of the terminal; who is interrupted, and when, is the controller's business.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
     line = ControlLine(control)
     message = line.receive()
     if message is None:
@@ -213,6 +213,9 @@ def _serve(control: socket.socket, shared: _core.Shared, controller: int) -> int
     if pid == 0:
         from rustpar import template
 
+        # A worker treats interrupts as a new interpreter would: ignored where they are ignored already.
+        if interrupt is not signal.SIG_IGN:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         _end_after(template.run, line, shared, setup, output, server)
     os.close(output)
     line.template_forked(pid)

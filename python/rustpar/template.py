@@ -49,7 +49,6 @@ def run(control: ControlLine, shared: _core.Shared, setup: dict[str, Any], outpu
     """
     if not _core.die_with_parent(server):
         return 0
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     _forget_exit_functions()
     own_stdio(output)
     workerinput = setup["workerinput"]
@@ -114,7 +113,7 @@ class ForkPoint:
         self._random_state.keep()
         heap.freeze()
         # Workers answer to interrupts; the template has nothing to be interrupted in.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        self._interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
         while True:
             if self._control_is_readable():
                 received = self._control.receive()
@@ -164,7 +163,7 @@ class ForkPoint:
         for child in self._workers.values():
             child.close()
         self._workers.clear()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, self._interrupt)
         _forget_exit_functions()
         self._random_state.restore()
         become(self._config, message["workerinput"], output)
