@@ -159,3 +159,28 @@ def test_the_current_test_is_in_the_environment(suite: Suite) -> None:
         "test_it.py::test_it[a-b] (call)",
         "test_it.py::test_it[b-a] (call)",
     }
+
+
+def test_what_the_controller_sets_in_its_environment_reaches_the_workers(suite: Suite) -> None:
+    suite.conftest(
+        """
+        import os
+
+        def pytest_configure(config):
+            if not hasattr(config, "workerinput"):
+                os.environ["SERVICE_URL"] = "http://here"
+                os.environ.pop("NOT_FOR_WORKERS", None)
+        """
+    )
+    suite.test(
+        """
+        import os
+        import pytest
+
+        @pytest.mark.parametrize("n", range(4))
+        def test_it(n):
+            assert os.environ["SERVICE_URL"] == "http://here"
+            assert "NOT_FOR_WORKERS" not in os.environ
+        """
+    )
+    assert suite.run_with({"NOT_FOR_WORKERS": "1"}).counts() == {"passed": 4}

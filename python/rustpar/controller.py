@@ -12,6 +12,7 @@ import contextlib
 import os
 import signal
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -132,6 +133,9 @@ class Controller:
             "args": [str(arg) for arg in self.config.invocation_params.args or ()],
             "basetemp": None if factory is None else str(factory.getbasetemp() / f"popen-{node.gateway.id}"),
             "identity": self._crew.identity_keys(),
+            # What conftests and plugins have set here since the fork server was forked, xdist's workers inherit.
+            "environment": {os.fsencode(key): os.fsencode(value) for key, value in os.environ.items()},
+            "directory": str(Path.cwd()),
             "hasmarkup": bool(getattr(getattr(self.terminal, "_tw", None), "hasmarkup", False)),
         }
         reading, writing = os.pipe()

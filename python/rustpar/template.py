@@ -43,7 +43,8 @@ def run(control: ControlLine, shared: _core.Shared, setup: dict[str, Any], outpu
         control: The control socket.
         shared: The memory shared with the controller.
         setup: ``workerinput``, ``identity`` (its keys that differ between workers), ``args`` (the command line),
-            ``basetemp`` (or None), ``hasmarkup`` (whether the controller's terminal shows colours).
+            ``environment`` and ``directory`` (the controller's), ``basetemp`` (or None), ``hasmarkup`` (whether the
+            controller's terminal shows colours).
         output: The writing end of the pipe that is to be standard output.
         server: The process id of the fork server.
     """
@@ -51,6 +52,9 @@ def run(control: ControlLine, shared: _core.Shared, setup: dict[str, Any], outpu
         return 0
     _forget_exit_functions()
     own_stdio(output)
+    os.environb.clear()
+    os.environb.update(setup["environment"])
+    os.chdir(setup["directory"])
     workerinput = setup["workerinput"]
     random_state = RandomState()
     os.environ["PYTEST_XDIST_TESTRUNUID"] = workerinput["testrunuid"]
