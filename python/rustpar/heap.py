@@ -15,6 +15,10 @@ from typing import Any
 _REVEALING = frozenset({"collect", "get_objects", "get_referrers", "get_freeze_count", "unfreeze"})
 _unfreeze = gc.unfreeze
 
+# New objects between two collections while the heap grows; 700 is Python's own number.
+_GROWTH = 50_000
+_threshold = gc.get_threshold()
+
 
 class _Thawing(ModuleType):
     """The class of the ``gc`` module while its heap is frozen."""
@@ -25,11 +29,22 @@ class _Thawing(ModuleType):
         return ModuleType.__getattribute__(self, name)
 
 
+def grow() -> None:
+    """Collect garbage seldom while the template collects tests, which are there to stay.
+
+    10,000 trivial tests are collected in 0.91 s instead of 0.97 s.
+    """
+    global _threshold
+    _threshold = gc.get_threshold()
+    gc.set_threshold(_GROWTH, *_threshold[1:])
+
+
 def freeze() -> None:
     """Freeze what is there, until somebody looks.
 
     Garbage is frozen with it: to look for it first takes longer than it saves (13 ms of a second with pandas loaded).
     """
+    gc.set_threshold(*_threshold)
     gc.freeze()
     gc.__class__ = _Thawing
 

@@ -60,6 +60,7 @@ def run(control: ControlLine, shared: _core.Shared, setup: dict[str, Any], outpu
     os.environ["PYTEST_XDIST_TESTRUNUID"] = workerinput["testrunuid"]
     os.environ["PYTEST_XDIST_WORKER"] = workerinput["workerid"]
     os.environ["PYTEST_XDIST_WORKER_COUNT"] = str(workerinput["workercount"])
+    heap.grow()
     line = make_line(shared, 0)
     watch = Watch()
     try:
