@@ -203,6 +203,9 @@ def _serve(control: socket.socket, shared: _core.Shared, controller: int) -> int
         return 0
     # Ctrl-C reaches every process of the terminal; who is interrupted, and when, is the controller's business.
     interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Imported while there is time: the template needs it, and nothing of the run is in it.
+    from rustpar import template
+
     line = ControlLine(control)
     message = line.receive()
     if message is None:
@@ -211,8 +214,6 @@ def _serve(control: socket.socket, shared: _core.Shared, controller: int) -> int
     server = os.getpid()
     pid = fork()
     if pid == 0:
-        from rustpar import template
-
         # A worker treats interrupts as a new interpreter would: ignored where they are ignored already.
         if interrupt is not signal.SIG_IGN:
             signal.signal(signal.SIGINT, signal.default_int_handler)
