@@ -58,7 +58,8 @@ def test_a_failure_names_worker_platform_and_interpreter(suite: Suite) -> None:
 
 def test_the_header_says_how_workers_start(suite: Suite) -> None:
     suite.test(FOUR)
-    assert re.fullmatch(r"rustpar: \S+, start: template", suite.run().line("rustpar: "))
+    assert suite.run().line("rustpar: start") == "rustpar: start: template"
+    assert re.fullmatch(r"rustpar: \S+, start: early", suite.run("--rustpar-start=early").line("rustpar: "))
 
 
 def test_durations_are_shown(suite: Suite) -> None:

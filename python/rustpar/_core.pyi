@@ -5,7 +5,31 @@ from typing import Any, final
 
 from _pytest.reports import TestReport
 
-__all__ = ["Engine", "Line", "Shared", "cpu_quota", "die_with_parent", "dumps", "loads"]
+__all__ = [
+    "Engine",
+    "Line",
+    "Shared",
+    "adopt_orphans",
+    "audit",
+    "cpu_quota",
+    "die_with_parent",
+    "dumps",
+    "listen",
+    "loads",
+    "outlive_parent",
+]
+
+def adopt_orphans(yes: bool) -> None:
+    """Whether this process becomes the parent of processes below it whose own parent dies."""
+
+def audit(event: str, args: tuple[Any, ...]) -> None:
+    """The hook for `sys.addaudithook`: tells the listener of events that tell something."""
+
+def listen(listener: Callable[[str, tuple[Any, ...]], object] | None) -> None:
+    """Has the hook tell `listener`, or nobody."""
+
+def outlive_parent() -> None:
+    """Takes `die_with_parent` back."""
 
 def cpu_quota() -> int | None:
     """CPUs that the control group's quota amounts to, rounded up; None without a quota."""
@@ -104,7 +128,7 @@ class Engine:
         cls,
         shared: Shared,
         control: int,
-        output: int,
+        output: int | None,
         *,
         report_type: type[TestReport],
         id_attribute: str,
@@ -114,6 +138,9 @@ class Engine:
     ) -> Engine: ...
     def add_worker(self, worker: int, output: int, node: object, name: str) -> int:
         """Registers the worker that is about to be forked; returns its slot."""
+
+    def join(self, worker: int) -> None:
+        """Lets a worker take part: its collection is known, and the same as the others'."""
 
     def schedule(self, dist: str, workers: int, *, max_chunk: int | None, reorder: bool) -> None:
         """Schedules the tests of the inventory by xdist's distribution mode `dist`."""

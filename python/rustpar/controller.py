@@ -8,22 +8,22 @@ The hazard it handles: whatever happens to the processes below, this one ends, w
 
 from __future__ import annotations
 
-import contextlib
+import gc
 import os
 import signal
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from _pytest.reports import TestReport
-from xdist.dsession import DSession, Interrupted
+from xdist.dsession import Interrupted
 from xdist.remote import Producer
 
-from rustpar import _core
+from rustpar import _core, heap
 from rustpar.crew import Crew, death
 from rustpar.forkserver import EXIT_TIMEOUT
 from rustpar.interrupt import Interrupt
+from rustpar.launch import Launch
 from rustpar.relay import Relay
 from rustpar.scheduling import NativeScheduling, PythonScheduling
 from rustpar.terminal import DistTerminal
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from rustpar.forkserver import ForkServer
     from rustpar.nodes import WorkerController
+    from rustpar.verdict import Verdict
 
 # Seconds to wait for events before looking at the clock and for signals.
 _PATIENCE = 0.1
@@ -56,8 +57,8 @@ class Controller:
     # The events without which the end could not be seen.
     _FAREWELL = (_core.Engine.TEMPLATE_EXITED, _core.Engine.SERVER_GONE)
 
-    def __init__(self, config: pytest.Config, server: ForkServer, dsession: DSession) -> None:
-        """Take over the run that `config` describes, with workers from `server`; `dsession` is xdist's own plugin."""
+    def __init__(self, config: pytest.Config, server: ForkServer) -> None:
+        """Take over the run that `config` describes, with workers from `server`."""
         self.config = config
         self.log = Producer("dsession", enabled=config.option.debug)
         self.shouldstop: bool | str = False
@@ -66,23 +67,21 @@ class Controller:
         self.terminal = config.pluginmanager.get_plugin("terminalreporter")
         self.trdist = config.pluginmanager.get_plugin("terminaldistreporter")
         self._server = server
-        self._dsession = dsession
-        self._unshareable: str | None = None
+        self._launch = Launch(config, server)
         self._screen = DistTerminal(config)
-        self._crew = Crew(config, server, self._screen)
+        self._crew = Crew(config, self._launch, self._screen)
         self._relay = Relay(config, self._crew.nodes)
         config.pluginmanager.register(self._relay, "rustpar-relay")
         self.nodemanager = self._crew.manager
         self._engine: _core.Engine | None = None
         self._session: pytest.Session
         self._ending: BaseException | None = None
-        self._collecting: str | None = None
+        # The file that each process collects, by number.
+        self._collecting: dict[int, str] = {}
         self._collected = False
         self._template_status: int | None = None
         self._events: list[tuple[int, int, Any, Any]] = []
         self._interrupt = Interrupt()
-        self._held_back: list[tuple[Callable[[int, Any], None], Any]] = []
-        self._template_pid: int | None = None
         self._handlers = self._relay.handlers() | self._own_handlers()
         self._topics = self._relay.topics() | self._own_topics()
 
@@ -91,12 +90,12 @@ class Controller:
         return {
             engine.INVENTORY: self._on_inventory,
             engine.DONE: self._on_done,
-            engine.MESSAGE: self._on_message,
+            engine.MESSAGE: lambda worker, topic, value: self._topics[topic](worker, value),
             engine.OUTPUT: self._on_output,
             engine.FORKED: lambda worker, pid, _: self.log("forked", f"gw{worker}", pid),
             engine.EXITED: self._on_exited,
             engine.UNSCHEDULED: self._on_unscheduled,
-            engine.TEMPLATE_FORKED: self._on_template_forked,
+            engine.TEMPLATE_FORKED: lambda _worker, pid, _: self._launch.template_forked(pid),
             engine.TEMPLATE_EXITED: self._on_template_exited,
             engine.SERVER_GONE: lambda _worker, _none, _: self._on_template_exited(_worker, -9, None),
             engine.BROKEN: self._on_broken,
@@ -105,56 +104,57 @@ class Controller:
     def _own_topics(self) -> dict[int, Callable[[int, Any], None]]:
         line = _core.Line
         return {
-            line.READY: lambda _worker, info: self._crew.template_ready(info),
+            line.READY: self._on_ready,
             line.INTERNAL_ERROR: self._on_internal_error,
             line.FINISHED: self._on_finished,
             line.INTERRUPTED: self._on_interrupted,
             line.NOTICE: lambda _worker, text: self._screen.notice(text),
-            line.COLLECTING: self._on_collecting,
+            line.COLLECTING: self._collecting.__setitem__,
             line.USAGE_ERROR: self._on_usage_error,
         }
 
     # ------------------------------------------------------------------ pytest's hooks
 
+    @property
+    def verdict(self) -> Verdict | None:
+        """How workers come up, and why; None before it is known."""
+        return self._launch.verdict
+
     @pytest.hookimpl(trylast=True)
     def pytest_sessionstart(self, session: pytest.Session) -> None:
-        """Announce the nodes and start the template."""
+        """Announce the nodes and start the template, or all workers."""
         self._session = session
         nodes = self._crew.announce()
-        self._engine = self._start_template(nodes[0])
-        self._crew.use(self._engine)
+        if self._launch.is_early:
+            self._start_engine(nodes[0], None)
+            self._collected = True
+            self._crew.start_early()
+        else:
+            reading, writing = os.pipe()
+            try:
+                self._start_engine(nodes[0], reading)
+                self._launch.start_template(nodes[0], writing)
+            finally:
+                os.close(reading)
+                os.close(writing)
+        # Now is time: what configuring has left behind is collected while others work.
+        gc.collect()
+
+    def _start_engine(self, template_node: WorkerController, output: int | None) -> None:
+        self._engine = _core.Engine(
+            self._server.shared,
+            self._server.control.fileno(),
+            output,
+            report_type=TestReport,
+            id_attribute=id_attribute(),
+            make_id=_node_id_parser(),
+            testrun_uid=self.nodemanager.testrunuid,
+            template_node=template_node,
+        )
         if self.maxfail:
             self._engine.failure_limit(self.maxfail)
-
-    def _start_template(self, node: WorkerController) -> _core.Engine:
-        factory = getattr(self.config, "_tmp_path_factory", None)
-        setup = {
-            "workerinput": node.workerinput,
-            "args": [str(arg) for arg in self.config.invocation_params.args or ()],
-            "basetemp": None if factory is None else str(factory.getbasetemp() / f"popen-{node.gateway.id}"),
-            "identity": self._crew.identity_keys(),
-            # What conftests and plugins have set here since the fork server was forked, xdist's workers inherit.
-            "environment": {os.fsencode(key): os.fsencode(value) for key, value in os.environ.items()},
-            "directory": str(Path.cwd()),
-            "hasmarkup": bool(getattr(getattr(self.terminal, "_tw", None), "hasmarkup", False)),
-        }
-        reading, writing = os.pipe()
-        try:
-            engine = _core.Engine(
-                self._server.shared,
-                self._server.control.fileno(),
-                reading,
-                report_type=TestReport,
-                id_attribute=id_attribute(),
-                make_id=_node_id_parser(),
-                testrun_uid=self.nodemanager.testrunuid,
-                template_node=node,
-            )
-            self._server.start_template(setup, writing)
-        finally:
-            os.close(reading)
-            os.close(writing)
-        return engine
+        self._launch.use(self._engine, self._crew.identity_keys())
+        self._crew.use(self._engine)
 
     @pytest.hookimpl
     def pytest_collection(self) -> bool:
@@ -174,15 +174,16 @@ class Controller:
         self.sched = sched
         native = isinstance(sched, NativeScheduling)
         self._crew.sched = sched if native else PythonScheduling(self.config, sched)
-        with self._interrupt:
+        settle = heap.grow()
+        with self._interrupt, self._screen.flushing_seldom():
             try:
                 self._run()
             except Exception:
                 # A plugin's hook is broken, and would be called again for what is still to come.
                 self._handlers = {kind: self._handlers[kind] for kind in self._FAREWELL}
                 raise
-        if self._unshareable is not None:
-            return self._hand_over()
+            finally:
+                settle()
         if self._ending is not None:
             raise self._ending
         if self.shouldstop:
@@ -196,25 +197,12 @@ class Controller:
                 self._interrupt_workers()
                 raise KeyboardInterrupt
 
-    def _hand_over(self) -> bool:
-        """Let xdist's own engine run the tests: forks of this template would share what each worker needs alone."""
-        self._screen.notice(f"start: xdist ({self._unshareable})")
-        self._server.kill()
-        if self._engine is not None:
-            self._engine.shut_down()
-        plugins = self.config.pluginmanager
-        plugins.unregister(self)
-        plugins.register(self._dsession, "dsession")
-        self._dsession.pytest_sessionstart(self._session)
-        return bool(self._dsession.pytest_runtestloop())
-
     def _is_over(self) -> bool:
-        if self._unshareable is not None:
-            return True
         return self._template_status is not None or (self._collected and not self._crew.active)
 
     def _handle_events(self) -> None:
         assert self._engine is not None
+        self._screen.flush()
         self._engine.events(self._events, _PATIENCE)
         self._relay.prepare_batch()
         done = 0
@@ -258,9 +246,8 @@ class Controller:
         """Interrupt workers that the terminal's own Ctrl-C has not reached, or the template while it collects."""
         for node in nodes:
             self._server.signal_worker(node.number, signal.SIGINT)
-        if not self._collected and self._template_pid is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self._template_pid, signal.SIGINT)
+        if not self._collected:
+            self._server.signal_template(signal.SIGINT)
 
     def _is_interrupted(self, node: WorkerController) -> bool:
         return node.slot is not None and self._server.shared.interrupted(node.slot)
@@ -277,6 +264,7 @@ class Controller:
             self._handle_events()
         self._server.close()
         self._engine.shut_down()
+        heap.add_to_frozen()
 
     @pytest.hookimpl
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
@@ -286,34 +274,30 @@ class Controller:
 
     # ------------------------------------------------------------------ events
 
-    def _on_message(self, worker: int, topic: int, value: Any) -> None:
-        if worker == _core.Engine.TEMPLATE and topic in (_core.Line.COLLECT_REPORT, _core.Line.WARNING):
-            # Shown when it is known that the template's collection counts.
-            self._held_back.append((self._topics[topic], value))
+    def _on_ready(self, worker: int, info: dict[str, Any]) -> None:
+        if worker == _core.Engine.TEMPLATE:
+            self._crew.template_ready(info)
         else:
-            self._topics[topic](worker, value)
-
-    def _show_held_back(self) -> None:
-        while self._held_back:
-            show, value = self._held_back.pop(0)
-            show(_core.Engine.TEMPLATE, value)
-
-    def _on_collecting(self, worker: int, node_id: str) -> None:
-        self._collecting = node_id
+            self._crew.worker_ready(self._crew.nodes[worker], info)
 
     def _on_inventory(self, worker: int, collection: list[str], about: tuple[list[str | None], dict[str, Any]]) -> None:
         groups, extras = about
-        self._unshareable = extras["unshareable"]
-        if self._unshareable is not None and self.config.getoption("rustpar_start") != "template":
+        if not self._relay.node_ids:
+            self._relay.node_ids = collection
+            # Else the session would end as one that collected nothing.
+            self._session.testscollected = len(collection)
+            self._screen.show_collection_notes(extras["lines"], extras["deselected"])
+        if worker != _core.Engine.TEMPLATE:
+            self._crew.collected(self._crew.nodes[worker], collection, groups)
             return
-        self._unshareable = None
         self._collected = True
-        self._relay.node_ids = collection
-        # Else the session would end as one that collected nothing.
-        self._session.testscollected = len(collection)
-        self._show_held_back()
-        self._crew.start(collection, groups)
-        self._screen.show_collection_notes(extras["lines"], extras["deselected"])
+        verdict = self._launch.decide(extras["reasons"], extras["conftests"])
+        self._screen.show_verdict(verdict)
+        if self._launch.is_early:
+            self._crew.go_on_early(collection, groups)
+        else:
+            self._crew.start(collection, groups)
+            self._launch.retire_fork_server()
 
     def _on_done(self, worker: int, test: int, duration: float) -> None:
         self._crew.sched.mark_test_complete(self._crew.nodes[worker], test, duration)
@@ -326,9 +310,7 @@ class Controller:
         self._screen.show_output(text, f"gw{worker}" if several else None)
 
     def _on_finished(self, worker: int, workeroutput: dict[str, Any]) -> None:
-        if worker == _core.Engine.TEMPLATE:
-            self._show_held_back()
-        else:
+        if worker != _core.Engine.TEMPLATE:
             self._crew.finished(self._crew.nodes[worker], workeroutput)
         reason = workeroutput["shouldfail"] or workeroutput["shouldstop"]
         if reason and not self.shouldstop:
@@ -337,7 +319,10 @@ class Controller:
     def _on_exited(self, worker: int, about: tuple[int, int | None], finished: bool) -> None:
         status, running = about
         node = self._crew.nodes[worker]
-        if not finished:
+        if not self._crew.has_collected(node):
+            self._died_before_tests(f"worker {node.gateway.id}", worker, status)
+            self._crew.active.discard(node)
+        elif not finished:
             self._crew.lost(node, status, running, self._relay)
         elif status != 0:
             self._screen.notice(f"{node.gateway.id} ended badly after its session had finished: {death(status)}")
@@ -370,25 +355,28 @@ class Controller:
         else:
             self._server.signal_worker(worker, signal.SIGKILL)
 
-    def _on_template_forked(self, worker: int, pid: int, _: None) -> None:
-        self._template_pid = pid
-
     def _on_template_exited(self, worker: int, status: int, _: None) -> None:
         if self._template_status is not None:
             return
         self._template_status = status
-        if self._unshareable is not None:
-            return
-        self._show_held_back()
-        if self._collected or self._ending is not None or self.shouldstop:
+        if not self._collected or self._crew.active:
+            self._died_before_tests("the template process", worker, status)
+
+    def _died_before_tests(self, who: str, worker: int, status: int) -> None:
+        """A process died that others cannot stand in for: end the run."""
+        if self._ending is not None or self.shouldstop:
             return
         self._crew.template_lost()
-        where = f" while collecting {self._collecting}" if self._collecting else " before collecting"
+        file = self._collecting.get(worker)
+        where = f" while collecting {file}" if file else " before collecting"
+        if self._relay.node_ids:
+            where = " before all tests had run"
         how = death(status).removeprefix("Not properly terminated ")
         self._ending = pytest.exit.Exception(
-            f"the template process died{where} {how}; run with -n0 to see it happen in one process",
+            f"{who} died{where} {how}; run with -n0 to see it happen in one process",
             returncode=pytest.ExitCode.TESTS_FAILED,
         )
+        self._crew.stop()
 
 
 def _node_id_parser() -> Callable[[str], object] | None:

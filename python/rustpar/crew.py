@@ -1,12 +1,14 @@
 """The workers of a run, from the node objects that plugins see to the exit status of each process.
 
+Workers forked from the template have collected when they are forked. Early workers and their replacements collect for
+themselves; as with xdist, nothing is scheduled before all have collected the same.
+
 The hazard it handles: workers come, crash and leave at any moment, and each of them must be announced, replaced and
 taken leave of exactly as xdist's users and plugins expect, within ``--max-worker-restart``.
 """
 
 from __future__ import annotations
 
-import os
 import platform
 import signal
 import time
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rustpar import _core
-    from rustpar.forkserver import ForkServer
+    from rustpar.launch import Launch
     from rustpar.relay import Relay
     from rustpar.scheduling import NativeScheduling, PythonScheduling
     from rustpar.terminal import DistTerminal
@@ -46,21 +48,25 @@ class Crew:
 
     sched: NativeScheduling | PythonScheduling
 
-    def __init__(self, config: pytest.Config, server: ForkServer, screen: DistTerminal) -> None:
-        """Have the workers forked by `server`."""
+    def __init__(self, config: pytest.Config, launch: Launch, screen: DistTerminal) -> None:
+        """Have the workers forked by `launch`."""
         self.config = config
         self.manager = NodeManager(config)
         self.nodes: dict[int, WorkerController] = {}
         self.active: set[WorkerController] = set()
         self.stopping = False
         self.summary: str | None = None
-        self._server = server
+        self._launch = launch
         self._screen = screen
         self._engine: _core.Engine
         self._lost = 0
         self._replacements: list[tuple[float, WorkerController]] = []
         self._most_lost: int | None = get_default_max_worker_restart(config)
         self._workerinfo: dict[str, Any] = {}
+        # What early workers have collected, until all of them have.
+        self._collections: dict[WorkerController, list[str]] = {}
+        self._groups: Sequence[str | None] = ()
+        self._scheduled: list[str] | None = None
 
     def announce(self) -> list[WorkerController]:
         """Make the nodes that were asked for and let plugins configure them."""
@@ -93,31 +99,109 @@ class Crew:
         """
         self._workerinfo = {**workerinfo, "platform": platform.platform()}
 
+    def worker_ready(self, node: WorkerController, workerinfo: dict[str, Any]) -> None:
+        """An early worker's session has started."""
+        self.template_ready(workerinfo)
+        self._ready(node)
+
     def _ready(self, node: WorkerController) -> None:
         node.workerinfo = {**self._workerinfo, "id": node.gateway.id, "spec": node.gateway.spec}
         self.config.hook.pytest_testnodeready(node=node)
 
     def start(self, collection: list[str], groups: Sequence[str | None]) -> None:
-        """The collection is known: fork the workers and schedule."""
-        count = self.sched.workers_needed(len(self.nodes), len(collection))
-        nodes = list(self.nodes.values())[:count]
+        """The template has collected: fork the workers and schedule."""
+        nodes = self._needed(len(collection))
         for node in nodes:
             self._ready(node)
-            node.test_count = len(collection)
-            self.config.hook.pytest_xdist_node_collection_finished(node=node, ids=collection)
-        self._screen.show_collected(nodes, len(collection), self.sched.name)
+            self._has_collected(node, collection)
+        self._show(nodes, collection)
         for node in nodes:
             self._fork(node)
+            self._engine.join(node.number)
+        self._schedule(nodes, collection, groups)
+
+    def start_early(self) -> None:
+        """Fork all workers; they collect for themselves."""
+        for node in list(self.nodes.values()):
+            self._fork(node)
+
+    def go_on_early(self, collection: list[str], groups: Sequence[str | None]) -> None:
+        """The template has collected, but must not be forked: it goes on as gw0, and the others collect, too."""
+        first, *others = self._needed(len(collection))
+        self._ready(first)
+        self._launch.go_on(first)
+        self.active.add(first)
+        for node in others:
+            self._fork(node)
+        self.collected(first, collection, groups)
+
+    def _needed(self, tests: int) -> list[WorkerController]:
+        return list(self.nodes.values())[: self.sched.workers_needed(len(self.nodes), tests)]
+
+    def collected(self, node: WorkerController, collection: list[str], groups: Sequence[str | None]) -> None:
+        """An early worker has collected: schedule when it is the last one."""
+        self._has_collected(node, collection)
+        if self._scheduled is None:
+            self._collections[node] = collection
+            self._groups = self._groups or groups
+            self._schedule_when_complete()
+        elif self._same(self._scheduled, collection, node):
+            self._engine.join(node.number)
+            self.sched.add_node(node)
+        else:
+            self._engine.close(node.number)
+
+    def _has_collected(self, node: WorkerController, collection: list[str]) -> None:
+        node.test_count = len(collection)
+        self.config.hook.pytest_xdist_node_collection_finished(node=node, ids=collection)
+
+    def has_collected(self, node: WorkerController) -> bool:
+        """Whether a worker's tests are known."""
+        return not self._launch.is_early or node in self._collections or self._scheduled is not None
+
+    def _schedule_when_complete(self) -> None:
+        if self._scheduled is not None or not self._collections or not self.active <= set(self._collections):
+            return
+        nodes = [node for node in self._collections if node in self.active]
+        if not nodes:
+            return
+        first = nodes[0]
+        collection = self._collections[first]
+        self._scheduled = collection
+        # Each difference is reported, not only the first.
+        if not all([self._same(collection, self._collections[node], node, first) for node in nodes[1:]]):
+            self.stop()
+            return
+        nodes.sort(key=lambda node: node.number)
+        self._show(nodes, collection)
+        for node in nodes:
+            self._engine.join(node.number)
+        self._schedule(nodes, collection, self._groups)
+
+    def _same(
+        self, first: list[str], other: list[str], node: WorkerController, first_node: WorkerController | None = None
+    ) -> bool:
+        """Whether two workers have collected the same; if not, it is reported in xdist's words."""
+        if first is other:
+            return True
+        from xdist.report import report_collection_diff
+
+        first_id = self.nodes[0].gateway.id if first_node is None else first_node.gateway.id
+        message = report_collection_diff(first, other, first_id, node.gateway.id)
+        if message:
+            report = pytest.CollectReport(nodeid=node.gateway.id, outcome="failed", longrepr=message, result=[])
+            self.config.hook.pytest_collectreport(report=report)
+        return not message
+
+    def _show(self, nodes: list[WorkerController], collection: list[str]) -> None:
+        self._screen.show_collected(nodes, len(collection), self.sched.name)
+
+    def _schedule(self, nodes: list[WorkerController], collection: list[str], groups: Sequence[str | None]) -> None:
+        self._scheduled = collection
         self.sched.start(nodes, collection, groups)
 
     def _fork(self, node: WorkerController) -> None:
-        reading, writing = os.pipe()
-        try:
-            node.slot = self._engine.add_worker(node.number, reading, node, node.gateway.id)
-            self._server.fork_worker(node.number, node.slot, node.workerinput, writing)
-        finally:
-            os.close(reading)
-            os.close(writing)
+        self._launch.start_worker(node)
         self.active.add(node)
 
     def finished(self, node: WorkerController, workeroutput: dict[str, Any]) -> None:
@@ -127,6 +211,7 @@ class Crew:
         self.config.hook.pytest_testnodedown(node=node, error=None)
         self.sched.remove_node(node, None)
         self.active.discard(node)
+        self._schedule_when_complete()
 
     def lost(self, node: WorkerController, status: int, running: int | None, relay: Relay) -> None:
         """A worker is gone before its session had finished."""
@@ -157,7 +242,8 @@ class Crew:
         node = self._announce(spec)
         node.engine = self._engine
         node.test_count = lost.test_count
-        self._ready(node)
+        if not self._launch.is_early:
+            self._ready(node)
         self.active.add(node)
         self._replacements.append((time.monotonic() + _PAUSE, node))
 
@@ -168,7 +254,9 @@ class Crew:
         while self._replacements and self._replacements[0][0] <= time.monotonic():
             _, node = self._replacements.pop(0)
             self._fork(node)
-            self.sched.add_node(node)
+            if not self._launch.is_early:
+                self._engine.join(node.number)
+                self.sched.add_node(node)
 
     def _drop_replacements(self) -> None:
         self.active.difference_update(node for _, node in self._replacements)

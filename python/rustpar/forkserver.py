@@ -1,8 +1,11 @@
-"""The fork server: a process forked before the first conftest, from which the template is forked when it is its time.
+"""The fork server: a process forked before the first conftest, from which the template and early workers are forked.
 
 The hazard it handles: whatever the controller does between now and then (loading conftests, configuring plugins,
-starting threads) must not be in the template. So the fork server does nothing at all but wait. It has one thread, it
-dies with the controller, and it ends with the template.
+starting threads) must not be in them. So the fork server does nothing at all but fork. It has one thread, and it dies
+with the controller.
+
+What it forks goes on where the controller stood when the fork server was forked: pytest has read its command line and
+loaded its plugins, and comes to the conftests next. So no process prepares its configuration twice.
 """
 
 from __future__ import annotations
@@ -11,34 +14,42 @@ import contextlib
 import os
 import signal
 import socket
-import struct
 import sys
 import time
-import warnings
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rustpar import _core
+from rustpar import _core, forking
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# Records to the controller: kind, worker, value. The engine reads them in `engine/controller.rs`.
-_RECORD = struct.Struct("<IIq")
-_FORKED, _EXITED, _TEMPLATE_FORKED, _TEMPLATE_EXITED = 1, 2, 3, 4
+    from rustpar.beginning import Beginning
 
 # Seconds after which a process that was asked to end is killed. xdist gives its gateways as long (EXIT_TIMEOUT).
 EXIT_TIMEOUT = 10.0
+
+STARTS = ("auto", "template", "early", "xdist")
+
+
+def asked_start(config: pytest.Config) -> str:
+    """How workers are to come up: one of :data:`STARTS`.
+
+    Raises:
+        pytest.UsageError: When ``rustpar_start`` in the configuration file is none of them.
+    """
+    option: Any = config.known_args_namespace
+    start: str = option.rustpar_start or config.getini("rustpar_start")
+    if start not in STARTS:
+        raise pytest.UsageError(f"rustpar_start = {start}: use auto, template, early or xdist")
+    return start
 
 
 def why_not(config: pytest.Config) -> str | None:
     """Why workers cannot be forked here, in a few words; None when they can."""
     option: Any = config.known_args_namespace
-    start = option.rustpar_start or config.getini("rustpar_start")
-    if start not in ("auto", "template", "xdist"):
-        raise pytest.UsageError(f"rustpar_start = {start}: use auto, template or xdist")
-    if start == "xdist":
+    if asked_start(config) == "xdist":
         return "asked for by --rustpar-start or rustpar_start"
     if not hasattr(_core, "Engine"):
         return f"forking is not safe on {sys.platform}"
@@ -55,66 +66,107 @@ def why_not(config: pytest.Config) -> str | None:
     return None
 
 
-def start() -> ForkServer:
-    """Fork the fork server; in the controller, return its handle."""
+def start() -> ForkServer | Beginning:
+    """Fork the fork server.
+
+    Returns:
+        In the controller, its handle; in each process that is forked from the fork server later, what it begins with.
+    """
     shared = _core.Shared()
     ours, theirs = socket.socketpair()
+    ours_to_template, theirs_to_template = socket.socketpair()
     controller = os.getpid()
-    pid = fork()
-    if pid == 0:
-        ours.close()
-        _end_after(_serve, theirs, shared, controller)
-    theirs.close()
-    return ForkServer(pid, ours, shared)
+    pid = forking.fork()
+    if pid:
+        theirs.close()
+        theirs_to_template.close()
+        return ForkServer(pid, ours, ours_to_template, shared)
+    ours.close()
+    ours_to_template.close()
+    if not _core.die_with_parent(controller):
+        os._exit(0)
+    # Ctrl-C reaches every process of the terminal; who is interrupted, and when, is the controller's business.
+    interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Imported while there is time: what is forked here needs it, and nothing of the run is in it.
+    from rustpar.beginning import Beginning
+
+    request = forking.ForkLoop(theirs, theirs).serve()
+    if request is None:
+        forking.leave(0)
+    if interrupt is not signal.SIG_IGN:
+        # Workers treat interrupts as a new interpreter would: ignored where they are ignored already.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    return Beginning(request, shared, theirs_to_template, theirs)
 
 
 class ForkServer:
     """The controller's handle on the fork server and, once it is started, on the template.
 
     Attributes:
-        control: The controller's end of the control socket.
+        control: The controller's end of the control socket, on which records arrive.
         shared: The memory that the run's processes share.
     """
 
-    def __init__(self, pid: int, control: socket.socket, shared: _core.Shared) -> None:
-        """Take over the process `pid` at the other end of `control`."""
+    def __init__(self, pid: int, control: socket.socket, to_template: socket.socket, shared: _core.Shared) -> None:
+        """Take over the process `pid` at the other end of `control`; `to_template` will lead to the template."""
         self._pid: int | None = pid
         self.control = control
         self.shared = shared
+        self._to_template = to_template
+        # Where the workers are forked: the end of the socket that leads there.
+        self._to_workers = to_template
 
-    def start_template(self, setup: Mapping[str, Any], output: int) -> None:
-        """Have the template forked, with `output` as its standard output.
+    def begin(self, worker: int, setup: Mapping[str, Any], output: int) -> None:
+        """Have the template (:data:`rustpar.forking.TEMPLATE`) or an early worker forked before conftests.
 
         Args:
-            setup: What :func:`rustpar.template.run` needs, plain values only.
-            output: The writing end of a pipe; stays the caller's.
+            worker: Which one.
+            setup: What :class:`rustpar.beginning.Beginning` needs, plain values only.
+            output: The writing end of the pipe that is to be its standard output; stays the caller's.
         """
-        self._send(setup, output)
+        if worker != forking.TEMPLATE:
+            self._to_workers = self.control
+        _send(self.control, {"fork": worker, **setup}, output)
 
     def fork_worker(self, worker: int, slot: int, workerinput: Mapping[str, Any], output: int) -> None:
         """Have the template fork a worker."""
-        self._send({"fork": worker, "slot": slot, "workerinput": dict(workerinput)}, output)
+        _send(self._to_template, {"fork": worker, "slot": slot, "workerinput": dict(workerinput)}, output)
+
+    def go_on(self, worker: int, slot: int, workerinput: Mapping[str, Any], output: int) -> None:
+        """Have the template go on as a worker itself: the one that it was configured as."""
+        self._to_workers = self.control
+        _send(self.control, {"template": worker})
+        _send(self._to_template, {"become": worker, "slot": slot, "workerinput": dict(workerinput)}, output)
 
     def signal_worker(self, worker: int, number: int) -> None:
-        """Have the template send a signal to a worker, if it is still there."""
-        self._send({"signal": worker, "number": number})
+        """Have a signal sent to a worker, if it is still there."""
+        _send(self._to_workers, {"signal": worker, "number": number})
 
-    def _send(self, message: Mapping[str, Any], *fds: int) -> None:
-        data, lost = _core.dumps(dict(message))
-        if lost:
-            kinds = ", ".join(sorted(set(lost)))
-            raise pytest.UsageError(
-                f"node.workerinput holds what cannot be sent to a worker: {kinds}; use plain values"
-            )
-        # The other side may be gone; the engine tells, from the end of the socket.
-        with contextlib.suppress(OSError):
-            socket.send_fds(self.control, [struct.pack("<I", len(data))], fds)
-            self.control.sendall(data)
+    def signal_template(self, number: int) -> None:
+        """Have a signal sent to the template, which may be busy collecting."""
+        _send(self.control, {"signal": forking.TEMPLATE, "number": number})
+
+    def retire(self, template: int) -> None:
+        """Let the fork server go, now that all workers come from the template, whose process id is given.
+
+        It would hold 10 MiB of its own to the end: what it still has of the controller's early objects, both the
+        controller and the template have written to since.
+        """
+        _core.adopt_orphans(True)
+        _send(self._to_template, {"adopted": os.getpid()})
+        deadline = time.monotonic() + forking.ADOPTION_LIMIT
+        while self._pid is not None and time.monotonic() < deadline:
+            if os.waitpid(self._pid, os.WNOHANG) != (0, 0):
+                self._pid = template
+                break
+            time.sleep(0.0002)
+        _core.adopt_orphans(False)
 
     def ask_to_end(self) -> None:
-        """Close our side: the template ends when its workers have, a fork server without template at once."""
-        with contextlib.suppress(OSError):
-            self.control.shutdown(socket.SHUT_WR)
+        """Close our side: everybody ends when their children have."""
+        for requests in (self.control, self._to_template):
+            with contextlib.suppress(OSError):
+                requests.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
         """End the fork server and all below it, by force after :data:`EXIT_TIMEOUT` seconds; again is harmless."""
@@ -130,7 +182,7 @@ class ForkServer:
                 os.waitpid(pid, 0)
                 break
             time.sleep(0.002)
-        self.control.close()
+        self._let_go()
 
     def kill(self) -> None:
         """End the fork server and all below it at once."""
@@ -138,118 +190,16 @@ class ForkServer:
             os.kill(self._pid, signal.SIGKILL)
             os.waitpid(self._pid, 0)
             self._pid = None
-            self.control.close()
+            self._let_go()
+
+    def _let_go(self) -> None:
+        self.control.close()
+        self._to_template.close()
 
 
-class ControlLine:
-    """The other end of the control socket, in the fork server and then in the template."""
-
-    def __init__(self, control: socket.socket) -> None:
-        """Speak through `control`."""
-        self._socket = control
-
-    def fileno(self) -> int:
-        """The socket's descriptor, for polling."""
-        return self._socket.fileno()
-
-    def receive(self) -> tuple[dict[str, Any], list[int]] | None:
-        """Wait for the next message and the descriptors that came with it; None at the end."""
-        try:
-            header, fds, _flags, _address = socket.recv_fds(self._socket, 4, 1)
-            if not header:
-                return None
-            (length,) = struct.unpack("<I", header + self._read(4 - len(header)))
-            return _core.loads(self._read(length)), fds
-        except OSError:
-            return None
-
-    def _read(self, count: int) -> bytes:
-        data = b""
-        while len(data) < count:
-            part = self._socket.recv(count - len(data))
-            if not part:
-                raise ConnectionError("the controller is gone")
-            data += part
-        return data
-
-    def forked(self, worker: int, pid: int) -> None:
-        """Tell that a worker has been forked."""
-        self._tell(_FORKED, worker, pid)
-
-    def exited(self, worker: int, status: int) -> None:
-        """Tell a worker's exit code, or minus the signal that killed it."""
-        self._tell(_EXITED, worker, status)
-
-    def template_forked(self, pid: int) -> None:
-        """Tell that the template has been forked."""
-        self._tell(_TEMPLATE_FORKED, 0, pid)
-
-    def template_exited(self, status: int) -> None:
-        """Tell the template's exit code, or minus the signal that killed it."""
-        self._tell(_TEMPLATE_EXITED, 0, status)
-
-    def _tell(self, kind: int, worker: int, value: int) -> None:
-        with contextlib.suppress(OSError):
-            self._socket.sendall(_RECORD.pack(kind, worker, value))
-
-    def close(self) -> None:
-        """Let go of the socket, in a process that is not to use it."""
-        self._socket.close()
-
-
-def _serve(control: socket.socket, shared: _core.Shared, controller: int) -> int:
-    """Wait for the word to fork the template, and then for its end."""
-    if not _core.die_with_parent(controller):
-        return 0
-    # Ctrl-C reaches every process of the terminal; who is interrupted, and when, is the controller's business.
-    interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # Imported while there is time: the template needs it, and nothing of the run is in it.
-    from rustpar import template
-
-    line = ControlLine(control)
-    message = line.receive()
-    if message is None:
-        return 0
-    setup, (output,) = message
-    server = os.getpid()
-    pid = fork()
-    if pid == 0:
-        # A worker treats interrupts as a new interpreter would: ignored where they are ignored already.
-        if interrupt is not signal.SIG_IGN:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-        _end_after(template.run, line, shared, setup, output, server)
-    os.close(output)
-    line.template_forked(pid)
-    _, status = os.waitpid(pid, 0)
-    line.template_exited(os.waitstatus_to_exitcode(status))
-    return 0
-
-
-def _end_after(run: Any, *args: Any) -> NoReturn:
-    """Run the rest of a forked process; nothing of the stack below this call belongs to it."""
-    status = 70  # EX_SOFTWARE of sysexits.h: reached only when reporting the error fails as well
-    try:
-        status = run(*args)
-    except BaseException:  # whatever it is, this process must not return into its parent's stack
-        import traceback
-
-        traceback.print_exc()
-    finally:
-        _flush()
-        os._exit(status)
-
-
-def fork() -> int:
-    """Fork this process; whoever asked has made sure that it may be."""
-    _flush()
-    with warnings.catch_warnings():
-        # Since Python 3.12 a fork warns of any other thread, those of native libraries included.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        return os.fork()
-
-
-def _flush() -> None:
-    """Write out what is buffered, so that a fork does not double it."""
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(Exception):
-            stream.flush()
+def _send(requests: socket.socket, message: Mapping[str, Any], *fds: int) -> None:
+    data, lost = _core.dumps(dict(message))
+    if lost:
+        kinds = ", ".join(sorted(set(lost)))
+        raise pytest.UsageError(f"node.workerinput holds what cannot be sent to a worker: {kinds}; use plain values")
+    forking.send(requests, data, *fds)

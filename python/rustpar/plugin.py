@@ -10,7 +10,6 @@ workers is known; a fork server that turns out not to be needed is sent home aga
 from __future__ import annotations
 
 import argparse
-import contextlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,17 +17,13 @@ import pytest
 import rustpar
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator
 
     from rustpar.forkserver import ForkServer
 
 
-SERVER_KEY: pytest.StashKey[ForkServer | None] = pytest.StashKey()
+SERVER_KEY: pytest.StashKey[ForkServer] = pytest.StashKey()
 REASON_KEY: pytest.StashKey[str | None] = pytest.StashKey()
-
-# Whether this process is a template that is preparing its own configuration. A test that runs pytest inside a worker
-# comes later, and may have workers of its own.
-_preparing_template = False
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
@@ -38,13 +33,15 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     group = parser.getgroup("rustpar", "parallel runs on a native engine")
     group.addoption(
         "--rustpar-start",
-        choices=["auto", "template", "xdist"],
+        choices=["auto", "template", "early", "xdist"],
         default=None,
         metavar="START",
         help="How the workers of -n come up.\n"
         "template: One process collects, and workers are forked from it.\n"
+        "early: Workers are forked before conftests are loaded, and each collects for itself.\n"
         "xdist: Run pytest-xdist's own engine.\n"
-        "auto (default): template where forking is safe, else xdist. The header says which.",
+        "auto (default): template, unless that would share what each worker needs alone; then early. "
+        "Where forking is not safe, xdist. The run says which, and why.",
     )
     parser.addini("rustpar_start", "How workers come up: the default of --rustpar-start.", default="auto")
 
@@ -66,43 +63,37 @@ def _number_of_workers(text: str) -> int | str:
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, None, None]:
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, object, object]:
     """Fork the fork server if this may become a distributed run."""
-    server = None
     if _may_have_workers(early_config):
-        from rustpar import forkserver
+        from rustpar import forkserver, heap
 
         reason = forkserver.why_not(early_config)
         early_config.stash[REASON_KEY] = reason
         if reason is None:
+            thaw = heap.freeze()
             server = forkserver.start()
+            if not isinstance(server, forkserver.ForkServer):
+                # Not this process any more, but one forked from it, which goes on from here.
+                server.enter(early_config)
+                return (yield)
+            early_config.add_cleanup(thaw)
             early_config.add_cleanup(server.close)
-        early_config.stash[SERVER_KEY] = server
+            early_config.stash[SERVER_KEY] = server
     if hasattr(early_config.known_args_namespace, "numprocesses"):
         # Registered now: behind all plugins, so that its trylast hooks come after xdist's, and before conftests,
         # whose answers go before ours.
         early_config.pluginmanager.register(DistributedRun(), "rustpar-run")
-    yield
+    return (yield)
 
 
 def _may_have_workers(config: pytest.Config) -> bool:
     option: Any = config.known_args_namespace
-    if _preparing_template or option.help or option.version or option.collectonly:
+    if option.help or option.version or option.collectonly:
         return False
     if not hasattr(option, "numprocesses"):
         return False
     return bool(option.numprocesses or (option.tx and (option.distload or option.dist != "no")))
-
-
-@contextlib.contextmanager
-def preparing_template() -> Iterator[None]:
-    """Keep ``-n`` among a template's arguments from asking for workers once more."""
-    global _preparing_template
-    _preparing_template = True
-    try:
-        yield
-    finally:
-        _preparing_template = False
 
 
 class DistributedRun:
@@ -136,15 +127,20 @@ class DistributedRun:
         from rustpar.controller import Controller
 
         config.pluginmanager.unregister(dsession)
-        config.pluginmanager.register(Controller(config, server, dsession), "dsession")
+        config.pluginmanager.register(Controller(config, server), "dsession")
 
     def pytest_report_header(self, config: pytest.Config) -> str | None:
         """Name the start, and why where it is not the usual one."""
-        if config.pluginmanager.get_plugin("dsession") is None:
+        dsession: Any = config.pluginmanager.get_plugin("dsession")
+        if dsession is None:
             option = config.option
             if option.dist == "no" or option.numprocesses is not None or option.tx or option.collectonly:
                 return None
             return f"rustpar: --dist {option.dist} has no effect without workers: add -n auto"
         reason = config.stash.get(REASON_KEY, None)
-        how = "template" if reason is None else f"xdist ({reason})"
-        return f"rustpar: {rustpar.__version__}, start: {how}"
+        if reason is not None:
+            return f"rustpar: {rustpar.__version__}, start: xdist ({reason})"
+        verdict = dsession.verdict
+        # Where nothing is known yet, it is said when the template has collected.
+        words = "" if verdict is None else ", " + "\n".join(verdict.words(config.option.verbose))
+        return f"rustpar: {rustpar.__version__}{words}"

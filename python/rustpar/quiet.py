@@ -51,18 +51,16 @@ def quieten(reporter: Any, config: pytest.Config, *, hasmarkup: bool) -> None:
         writer._file = _Nowhere()
 
 
-def count_report(report: pytest.TestReport, config: pytest.Config) -> None:
-    """Do what the reporter's hook would: ask for the report's status, which may change the report, and count it.
+def keep_report(report: pytest.TestReport, config: pytest.Config) -> None:
+    """Do what the reporter's hook would: ask for the report's status, which may change the report, and keep it.
 
-    pytest's own subtests make a test that passed a failed one there.
+    pytest's own subtests make a test that passed a failed one there. Reports of tests that simply passed are not kept:
+    they would be 2 KiB of each worker's own memory per test.
     """
     reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
-    if reporter is None:
+    if reporter is None or (report.passed and not hasattr(report, "wasxfail") and _status_is_plain(config)):
         return
-    if report.passed and not hasattr(report, "wasxfail") and _status_is_plain(config):
-        category = "passed"
-    else:
-        category, _letter, _word = config.hook.pytest_report_teststatus(report=report, config=config)
+    category, _letter, _word = config.hook.pytest_report_teststatus(report=report, config=config)
     stats = getattr(reporter, "stats", None)
     if stats is not None:
         stats.setdefault(category, []).append(report)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,9 +11,12 @@ from pluggy import _manager
 from rustpar import _core
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable
 
     from rustpar.nodes import WorkerController
+
+# Where a process's number would be, for the controller itself.
+_CONTROLLER = -1
 
 
 class Relay:
@@ -30,8 +34,12 @@ class Relay:
         self.nodes = nodes
         self.node_ids: list[str] = []
         self.failures = 0
+        self._relaying = False
         self._hook: Any = config.hook
-        self._seen_warnings: set[tuple[str, ...]] = set()
+        # What was said while configuring and collecting, by each process that did, and by any of them: several say the
+        # same, and people are to see it once. The controller says things, too.
+        self._said: dict[int, Counter[Hashable]] = {_CONTROLLER: Counter()}
+        self._shown: Counter[Hashable] = Counter()
         self.prepare_batch()
 
     def handlers(self) -> dict[int, Callable[[int, Any, Any], None]]:
@@ -77,6 +85,8 @@ class Relay:
 
     def _on_collect_report(self, worker: int, data: dict[str, Any]) -> None:
         report = self._hook.pytest_report_from_serializable(config=self.config, data=data)
+        if not self._is_news(worker, (report.nodeid, report.outcome)):
+            return
         self._hook.pytest_collectreport(report=report)
         if report.failed:
             self.failures += 1
@@ -103,15 +113,29 @@ class Relay:
 
         message = unserialize_warning_message(warning["data"])
         when, node_id, location = warning["when"], warning["nodeid"], warning["location"]
-        if when == "config" and _warning_key(message, node_id) in self._seen_warnings:
+        if when != "runtest" and not self._is_news(worker, _warning_key(message, node_id)):
             return
         kwargs = {"warning_message": message, "when": when, "nodeid": node_id, "location": location}
-        self._hook.pytest_warning_recorded.call_historic(kwargs=kwargs)
+        self._relaying = True
+        try:
+            self._hook.pytest_warning_recorded.call_historic(kwargs=kwargs)
+        finally:
+            self._relaying = False
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_warning_recorded(self, warning_message: Any, when: str, nodeid: str) -> None:
-        """Remember what this process has said while configuring: the template says it again, for itself."""
-        self._seen_warnings.add(_warning_key(warning_message, nodeid))
+        """Remember what this process has said for itself while configuring."""
+        if not self._relaying:
+            self._is_news(_CONTROLLER, _warning_key(warning_message, nodeid))
+
+    def _is_news(self, worker: int, what: Hashable) -> bool:
+        """Whether no other process has said this so often before."""
+        said = self._said.setdefault(worker, Counter())
+        said[what] += 1
+        if said[what] <= self._shown[what]:
+            return False
+        self._shown[what] = said[what]
+        return True
 
     def _on_suite_property(self, worker: int, about: tuple[str, object]) -> None:
         from _pytest.junitxml import xml_key

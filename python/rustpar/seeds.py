@@ -1,35 +1,37 @@
 """Random numbers after a fork.
 
-Python seeds ``random`` anew in every forked process. Under pytest-xdist a ``random.seed(42)`` in a conftest seeds every
-worker; so what was seeded while configuring and collecting is put back, and what nobody seeded differs.
+Python seeds ``random`` anew in every forked process, and numpy does not. Under pytest-xdist a ``random.seed(42)`` in a
+conftest seeds every worker, and so does ``numpy.random.seed(42)``; what nobody seeded differs from worker to worker. So
+what was seeded while configuring and collecting is put back, and what was not is seeded anew.
 """
 
 from __future__ import annotations
 
+import contextlib
 import random
+import sys
 from typing import Any
 
 
-class RandomState:
-    """Knows whether ``random`` has been seeded since this was made."""
+class Seeds:
+    """The state of ``random`` that workers begin with, if it was seeded."""
 
     def __init__(self) -> None:
-        """Begin to watch."""
-        self._seeded = False
-        self._seed = random.seed
-        random.seed = self._watched
+        """Know of no state yet."""
+        self._state: Any = None
 
-    def _watched(self, *args: Any, **kwargs: Any) -> None:
-        # Called without a seed, it takes one from the system: that is not to be the same in all workers.
-        self._seeded = bool(args or kwargs) and (args or tuple(kwargs.values()))[0] is not None
-        self._seed(*args, **kwargs)
-
-    def keep(self) -> None:
-        """Watch no longer, and remember the state; in the template, before it is forked."""
-        random.seed = self._seed
-        self._state = random.getstate() if self._seeded else None
+    def keep(self, *, seeded: bool) -> None:
+        """Remember the state; in the template, before it is forked."""
+        self._state = random.getstate() if seeded else None
 
     def restore(self) -> None:
-        """Put back what was seeded; in a worker."""
+        """Put back what was seeded, and seed what was not; in a worker."""
         if self._state is not None:
             random.setstate(self._state)
+        numpy: Any = sys.modules.get("numpy")
+        # Its random numbers are imported when they are used first. A generator that was seeded by hand has lost the
+        # sequence which numpy takes from the system.
+        if numpy is not None and "numpy.random" in sys.modules:
+            with contextlib.suppress(AttributeError):
+                if numpy.random.mtrand._rand._bit_generator.seed_seq is not None:
+                    numpy.random.seed()

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from _pytest.terminal import TerminalReporter
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from rustpar.nodes import WorkerController
+    from rustpar.verdict import Verdict
+
+
+# Seconds between two times that what was written is shown, while there is more to write.
+_FLUSH_INTERVAL = 0.05
 
 
 class DistTerminal:
@@ -25,10 +33,47 @@ class DistTerminal:
             # The progress column shows workers, not files.
             self._reporter.showfspath = False
 
+    @contextlib.contextmanager
+    def flushing_seldom(self) -> Iterator[None]:
+        """Have the reporter show what it writes when there is nothing more to write, or some time has passed.
+
+        It does so for each test; where standard output is a pipe, that wakes up whoever reads it each time.
+        """
+        reporter = self._reporter
+        if not isinstance(reporter, TerminalReporter) or type(reporter).flush is not TerminalReporter.flush:
+            yield
+            return
+        last = 0.0
+
+        def flush() -> None:
+            nonlocal last
+            now = time.monotonic()
+            if now - last > _FLUSH_INTERVAL:
+                last = now
+                reporter._tw.flush()
+
+        vars(reporter)["flush"] = flush
+        try:
+            yield
+        finally:
+            del vars(reporter)["flush"]
+            self.flush()
+
+    def flush(self) -> None:
+        """Show what was written."""
+        if self._reporter is not None:
+            self._reporter._tw.flush()
+
     def report_line(self, line: str) -> None:
         """Write a line, unless ``-q`` was given."""
         if self._reporter is not None and self.config.option.verbose >= 0:
             self._reporter.write_line(line)
+
+    def show_verdict(self, verdict: Verdict) -> None:
+        """Say how workers come up, and why."""
+        if self._reporter is not None:
+            for line in verdict.words(self.config.option.verbose):
+                self.report_line(f"rustpar: {line}")
 
     def notice(self, line: str) -> None:
         """Write a line that must not be missed."""

@@ -9,20 +9,25 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 from _pytest.reports import TestReport
 
 from rustpar import _core, heap
-from rustpar.quiet import count_report, quieten, show_live_output, show_nothing
+from rustpar.quiet import keep_report, quieten, show_live_output, show_nothing
 
 if TYPE_CHECKING:
     import warnings
     from collections.abc import Callable, Generator
 
-    from rustpar.template import ForkPoint
     from rustpar.watch import Watch
+
+    class RunPoint(Protocol):
+        """The last thing before a worker's first test."""
+
+        def wait(self) -> _core.Line:
+            """Wait to be the worker; return its line."""
 
 
 def make_line(shared: _core.Shared, slot: int) -> _core.Line:
@@ -40,9 +45,17 @@ class WorkerPlugin:
     """The plugin that makes a pytest session a worker's."""
 
     def __init__(
-        self, config: pytest.Config, line: _core.Line, fork_point: ForkPoint, watch: Watch, *, hasmarkup: bool
+        self, config: pytest.Config, line: _core.Line, fork_point: RunPoint, watch: Watch | None, *, hasmarkup: bool
     ) -> None:
-        """Speak through `line`; take the workers' lines from `fork_point`."""
+        """Speak through `line` while collecting, and then through the one that `fork_point` gives.
+
+        Args:
+            config: The session's configuration.
+            line: The line of this process.
+            fork_point: Where the template is forked into workers.
+            watch: What watches a template; None in a worker that was forked early.
+            hasmarkup: Whether the controller's terminal shows colours.
+        """
         self.config = config
         self._line = line
         self._fork_point = fork_point
@@ -123,9 +136,10 @@ class WorkerPlugin:
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Send the collection, be forked, and in each worker run what the engine assigns."""
         self._send_inventory(session)
+        # Made before the fork: to register a plugin touches a MiB of memory, which would be one in each worker.
+        TeardownChoice(session, self._choose_next)
         self._line = self._fork_point.wait()
         show_live_output(self.config)
-        TeardownChoice(session, self._choose_next)
         self._run_tests(session)
         return True
 
@@ -137,8 +151,13 @@ class WorkerPlugin:
             config=self.config, start_path=self.config.invocation_params.dir, items=session.items
         )
         lines.reverse()
-        unshareable = self._watch.stop(self.config)
-        extras = {"lines": _flat(lines), "deselected": self._deselected, "unshareable": unshareable}
+        reasons = self._watch.stop(self.config) if self._watch is not None else []
+        extras = {
+            "lines": _flat(lines),
+            "deselected": self._deselected,
+            "reasons": reasons,
+            "conftests": _conftests(self.config),
+        }
         self._line.inventory(node_ids, groups, extras)
 
     def _run_tests(self, session: pytest.Session) -> None:
@@ -180,7 +199,7 @@ class WorkerPlugin:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Send a report: natively where it is plain, through pytest's serialization where it is not."""
         if report.when == "call" or not report.passed:
-            count_report(report, self.config)
+            keep_report(report, self.config)
         if not self._line.report(self._test, report):
             data = self.config.hook.pytest_report_to_serializable(config=self.config, report=report)
             if data is None:
@@ -258,6 +277,12 @@ def group_of(item: pytest.Item) -> str | None:
         for mark in item.iter_markers("xdist_group")
     }
     return "_".join(sorted(names)) if names else None
+
+
+def _conftests(config: pytest.Config) -> list[str]:
+    """The conftest files that have been loaded."""
+    plugins = (getattr(plugin, "__file__", None) for plugin in config.pluginmanager.get_plugins())
+    return [file for file in plugins if file is not None and Path(file).name == "conftest.py"]
 
 
 def _flat(lines: list[Any]) -> list[str]:

@@ -47,6 +47,18 @@ pub(super) fn die_with_parent(parent: u32) -> PyResult<bool> {
     Ok(os::die_with_parent(parent)?)
 }
 
+/// Takes `die_with_parent` back.
+#[pyfunction]
+pub(super) fn outlive_parent() -> PyResult<()> {
+    Ok(os::outlive_parent()?)
+}
+
+/// Whether this process becomes the parent of processes below it whose own parent dies.
+#[pyfunction]
+pub(super) fn adopt_orphans(yes: bool) -> PyResult<()> {
+    Ok(os::adopt_orphans(yes)?)
+}
+
 /// The controller's I/O thread, and the objects that its events are made of.
 #[pyclass(module = "rustpar._core")]
 pub(super) struct Engine {
@@ -60,21 +72,25 @@ pub(super) struct Engine {
 #[pymethods]
 impl Engine {
     /// Starts the thread. `control` is the controller's end of the control socket, `output` the reading end of the pipe
-    /// that will be the template's standard output; both stay the caller's.
+    /// that will be the template's standard output, None when there is no template; both stay the caller's.
     #[new]
     #[pyo3(signature = (shared, control, output, *, report_type, id_attribute, make_id, testrun_uid, template_node))]
     fn new(
         py: Python<'_>,
         shared: &Shared,
         control: RawFd,
-        output: RawFd,
+        output: Option<RawFd>,
         report_type: Py<PyType>,
         id_attribute: Py<PyString>,
         make_id: Option<Py<PyAny>>,
         testrun_uid: Py<PyString>,
         template_node: Py<PyAny>,
     ) -> PyResult<Self> {
-        let core = CoreEngine::start(Arc::clone(&shared.core), duplicate(control)?, duplicate(output)?)?;
+        let core = CoreEngine::start(
+            Arc::clone(&shared.core),
+            duplicate(control)?,
+            output.map(duplicate).transpose()?,
+        )?;
         let node_ids = PyList::empty(py).unbind();
         let run = RunObjects {
             report_type,
@@ -104,6 +120,11 @@ impl Engine {
         let slot = self.core.add_worker(worker, duplicate(output)?)?;
         self.workers.insert(worker, WorkerObjects::new(node, name));
         Ok(slot)
+    }
+
+    /// Lets a worker take part: its collection is known, and the same as the others'.
+    fn join(&self, worker: Worker) -> PyResult<()> {
+        Ok(self.core.send(Command::Join(worker))?)
     }
 
     /// Schedules the tests of the inventory by xdist's distribution mode `dist`.

@@ -14,7 +14,7 @@ use std::collections::HashMap;
 #[derive(Debug, Clone, Copy)]
 #[repr(u8)]
 pub(super) enum EventKind {
-    /// (groups, extras); the node ids come as the list that was set as the run's.
+    /// (node ids, (groups, extras)); the node ids are the same list object for all workers that collected the same.
     Inventory,
     /// (test, location)
     Start,
@@ -157,16 +157,25 @@ fn frame_tuple<'py>(
     match frame {
         Frame::Text(text) => objects.define(py, text),
         Frame::Inventory { entries, extras } => {
-            run.node_ids = PyList::new(py, entries.iter().map(|entry| entry.node_id))?.unbind();
-            *groups = entries
+            let ids = PyList::new(py, entries.iter().map(|entry| entry.node_id))?;
+            let own: Vec<_> = entries
                 .iter()
                 .map(|entry| entry.group.map(str::to_owned))
                 .collect();
-            let ids = run.node_ids.bind(py).clone().into_any();
-            let about = (groups.clone(), decode_object(py, extras)?)
+            let about = (own.clone(), decode_object(py, extras)?)
                 .into_pyobject(py)?
                 .into_any();
-            push(EventKind::Inventory, worker, ids, about)?;
+            let first = run.node_ids.bind(py);
+            let ids = if first.is_empty() {
+                run.node_ids = ids.clone().unbind();
+                *groups = own;
+                ids
+            } else if ids.eq(first)? {
+                first.clone()
+            } else {
+                ids
+            };
+            push(EventKind::Inventory, worker, ids.into_any(), about)?;
         }
         Frame::Start { test, location } => {
             let location = objects.start(py, run, *test, location)?.into_any();

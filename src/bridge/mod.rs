@@ -10,6 +10,8 @@
 )]
 
 #[cfg(target_os = "linux")]
+mod audit;
+#[cfg(target_os = "linux")]
 mod engine;
 #[cfg(target_os = "linux")]
 mod errors;
@@ -57,7 +59,11 @@ mod _core {
 
     #[cfg(target_os = "linux")]
     #[pymodule_export]
-    use super::engine::{Engine, Shared, die_with_parent};
+    use super::audit::{audit, listen};
+
+    #[cfg(target_os = "linux")]
+    #[pymodule_export]
+    use super::engine::{Engine, Shared, adopt_orphans, die_with_parent, outlive_parent};
 
     #[cfg(target_os = "linux")]
     #[pymodule_export]

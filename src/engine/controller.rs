@@ -46,13 +46,19 @@ pub struct Engine {
 
 impl Engine {
     /// Starts the thread. `control` is the controller's end of the control socket, `output` the reading end of the pipe
-    /// that will be the template's standard output.
+    /// that will be the template's standard output, if there will be one.
     ///
     /// # Errors
     /// [`EngineError::Os`].
-    pub fn start(shared: Arc<Shared>, control: OwnedFd, output: OwnedFd) -> Result<Self, EngineError> {
+    pub fn start(
+        shared: Arc<Shared>,
+        control: OwnedFd,
+        output: Option<OwnedFd>,
+    ) -> Result<Self, EngineError> {
         set_nonblocking(control.as_fd())?;
-        set_nonblocking(output.as_fd())?;
+        if let Some(output) = &output {
+            set_nonblocking(output.as_fd())?;
+        }
         let (commands, inbox) = unbounded();
         let (outbox, events) = unbounded();
         let free_slots = Arc::new(Mutex::new((1..SLOTS).rev().collect()));
@@ -102,7 +108,7 @@ impl Engine {
             .pop()
             .ok_or(EngineError::TooManyWorkers(SLOTS - 1))?;
         self.shared.slot(slot).clear();
-        self.send(Command::Add(Entry::new(worker, slot, output)))?;
+        self.send(Command::Add(Entry::new(worker, slot, Some(output))))?;
         Ok(slot)
     }
 
@@ -216,13 +222,19 @@ impl Loop {
             Command::Add(mut entry) => {
                 if self.stopped {
                     entry.stop(&self.shared);
-                } else if let Some(policy) = &mut self.policy {
-                    policy.add_worker(entry.worker);
                 }
                 self.workers.push(entry);
             }
+            Command::Join(worker) => {
+                if let Some(entry) = self.workers.iter_mut().find(|entry| entry.worker == worker) {
+                    entry.joined = true;
+                    if let Some(policy) = &mut self.policy {
+                        policy.add_worker(worker);
+                    }
+                }
+            }
             Command::Schedule(mut policy) => {
-                for entry in self.workers.iter().filter(|entry| entry.worker != TEMPLATE) {
+                for entry in self.workers.iter().filter(|entry| entry.joined) {
                     policy.add_worker(entry.worker);
                 }
                 self.policy = Some(policy);
@@ -385,7 +397,9 @@ impl Loop {
         self.read_worker(index, true);
         let entry = self.workers.remove(index);
         let running = entry.died_in(self.shared.slot(entry.slot));
-        if let Some(policy) = &mut self.policy {
+        if entry.joined
+            && let Some(policy) = &mut self.policy
+        {
             policy.lost(worker, running);
         }
         self.free_slots.lock().push(entry.slot);
@@ -412,7 +426,7 @@ impl Loop {
             changed = false;
             for index in 0..self.workers.len() {
                 let entry = &mut self.workers[index];
-                if entry.worker == TEMPLATE {
+                if !entry.joined {
                     continue;
                 }
                 let Some(demand) = entry.demand(self.shared.slot(entry.slot), now) else {

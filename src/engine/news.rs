@@ -10,7 +10,9 @@ pub const TEMPLATE: Worker = Worker::MAX;
 pub enum Command {
     /// Watch this worker, which is about to be forked.
     Add(Entry),
-    /// Schedule by this policy from now on; all workers known so far take part.
+    /// Let a worker take part in the scheduling.
+    Join(Worker),
+    /// Schedule by this policy from now on; all workers that have joined take part.
     Schedule(Box<dyn Policy>),
     /// Assign tests by hand (a scheduler written in Python).
     Assign(Worker, Vec<Test>),

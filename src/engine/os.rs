@@ -8,7 +8,7 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
 use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
-use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
+use rustix::process::{Pid, Signal, getpid, getppid, set_child_subreaper, set_parent_process_death_signal};
 use rustix::thread::futex;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::ptr::NonNull;
@@ -195,6 +195,23 @@ pub fn die_with_parent(parent: u32) -> Result<bool, EngineError> {
     Ok(getppid()
         .map(Pid::as_raw_nonzero)
         .is_some_and(|pid| pid.get().cast_unsigned() == parent))
+}
+
+/// Takes [`die_with_parent`] back.
+///
+/// # Errors
+/// [`EngineError::Os`].
+pub fn outlive_parent() -> Result<(), EngineError> {
+    set_parent_process_death_signal(None).map_err(EngineError::os("clear the parent-death signal"))
+}
+
+/// Whether this process becomes the parent of processes below it whose own parent dies.
+///
+/// # Errors
+/// [`EngineError::Os`].
+pub fn adopt_orphans(yes: bool) -> Result<(), EngineError> {
+    let whoever = yes.then(getpid);
+    set_child_subreaper(whoever).map_err(EngineError::os("change who adopts orphans"))
 }
 
 fn timespec(duration: Duration) -> Timespec {

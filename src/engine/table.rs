@@ -23,6 +23,8 @@ pub struct Entry {
     pub slot: usize,
     /// Whether its session has finished properly.
     pub finished: bool,
+    /// Whether it takes part in the scheduling.
+    pub joined: bool,
     /// Frames on their way.
     pub reader: FrameReader,
     lines: LineBuffer,
@@ -36,14 +38,15 @@ pub struct Entry {
 impl Entry {
     /// A worker that is about to be forked; `output` is the reading end of its standard output.
     #[must_use]
-    pub fn new(worker: Worker, slot: usize, output: OwnedFd) -> Self {
+    pub fn new(worker: Worker, slot: usize, output: Option<OwnedFd>) -> Self {
         Self {
             worker,
             slot,
             finished: false,
+            joined: false,
             reader: FrameReader::default(),
             lines: LineBuffer::default(),
-            output: Some(output),
+            output,
             unfinished: VecDeque::new(),
             overflow: VecDeque::new(),
             closing: false,

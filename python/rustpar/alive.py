@@ -1,0 +1,132 @@
+"""What configuring and collecting has left behind that several processes cannot use at once.
+
+A thread does not survive a fork. A connection, an event loop, a child process or a file that is being written cannot be
+used by several workers. A temporary file or directory that one worker removes is gone for all, and a port can be
+listened on once. Where such things come from is learnt from the interpreter's audit events (PEP 578); whether they are
+still there is looked at in the end, so what was made and is gone again counts for nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rustpar import _core
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import FrameType
+
+    import pytest
+
+_THREAD_EVENTS = ("_thread.start_new_thread", "_thread.start_joinable_thread")
+_CHILD_EVENTS = ("subprocess.Popen", "os.fork", "os.posix_spawn")
+
+
+class Traces:
+    """Where threads, children, sockets, files and temporary names came from."""
+
+    def __init__(self, place_of: Callable[[FrameType], str | None]) -> None:
+        """Begin to listen.
+
+        Args:
+            place_of: The place in the project's code that a frame stands for; None when it counts for nothing.
+        """
+        self._place_of = place_of
+        self._open_before = _open_files()
+        self._files: dict[str, str] = {}
+        self._temporary: dict[str, str] = {}
+        self._ports: list[str] = []
+        self._last: dict[str, str] = {}
+        if not _hooked:
+            # It stays, and is silent when nobody listens: a hook cannot be taken back.
+            sys.addaudithook(_core.audit)
+            _hooked.append(True)
+        _core.listen(self._heard)
+
+    def stop(self) -> None:
+        """Listen no longer."""
+        _core.listen(None)
+
+    def _heard(self, event: str, args: tuple[Any, ...]) -> None:
+        place = self._place_of(sys._getframe(1))
+        if place is None:
+            return
+        if event in ("open", "sqlite3.connect"):
+            if isinstance(args[0], (str, bytes)):
+                self._files[os.path.realpath(os.fsdecode(args[0]))] = place
+        elif event.startswith("tempfile."):
+            self._temporary[os.fsdecode(args[0])] = place
+        elif event == "socket.bind":
+            address = args[1]
+            if isinstance(address, tuple) and len(address) > 1 and address[1] == 0:
+                self._ports.append(place)
+        elif event in _THREAD_EVENTS:
+            self._last["thread"] = place
+        elif event in _CHILD_EVENTS:
+            self._last["child"] = place
+        else:
+            self._last["socket"] = place
+
+    def reasons(self, config: pytest.Config) -> Iterator[tuple[str | None, str]]:
+        """What must not be shared: the place where it comes from, if known, and what it is."""
+        for path, place in self._temporary.items():
+            if os.path.lexists(path):
+                yield place, f"makes {path}"
+        for place in self._ports:
+            yield place, "picks a free port"
+        for thread in threading.enumerate():
+            if thread is not threading.current_thread():
+                yield self._last.get("thread"), f"leaves the thread {thread.name} running"
+        if _has_children():
+            yield self._last.get("child"), "leaves a child process running"
+        yield from self._descriptors(config)
+
+    def _descriptors(self, config: pytest.Config) -> Iterator[tuple[str | None, str]]:
+        log_file = getattr(config.pluginmanager.get_plugin("logging-plugin"), "log_file_handler", None)
+        # Capturing duplicates descriptors: what counts is the file, not its number.
+        harmless = {getattr(log_file, "baseFilename", None), os.devnull, *self._open_before.values()}
+        for fd, target in _open_files().items():
+            if target in harmless:
+                continue
+            if target.startswith("socket:"):
+                yield self._last.get("socket"), "leaves a socket open"
+            elif target == "anon_inode:[eventpoll]":
+                yield None, "an event loop that was made while collecting is still open"
+            elif target.startswith("pipe:"):
+                yield self._last.get("child"), "leaves a pipe open"
+            elif target.startswith("/") and not target.startswith("/dev/pts/") and _is_being_written(fd):
+                yield self._files.get(target), f"leaves {target} open for writing"
+
+
+# Whether this process, or one that it was forked from, has the hook.
+_hooked: list[bool] = []
+
+
+def _has_children() -> bool:
+    children = Path(f"/proc/self/task/{threading.get_native_id()}/children")
+    with contextlib.suppress(OSError):
+        return bool(children.read_text())
+    return False
+
+
+def _open_files() -> dict[int, str]:
+    """The descriptors of this process and what they stand for."""
+    found = {}
+    for link in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):
+            found[int(link.name)] = str(link.readlink())
+    return found
+
+
+def _is_being_written(fd: int) -> bool:
+    """Whether a file that still has a name is open for writing."""
+    with contextlib.suppress(OSError):
+        writable = fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY
+        return writable and os.fstat(fd).st_nlink > 0
+    return False

@@ -1,0 +1,136 @@
+"""How a forked process begins: from the fork server's fork to the start of its pytest session.
+
+It stands where the controller stood, before the first conftest, with the command line read and plugins loaded. From
+there its way is that of an xdist worker (``xdist/remote.py``): environment before conftests, ``workerinput`` before
+``pytest_configure``, ``dist`` "no" in its options. What plugins do in a worker, they do here.
+
+The hazard it handles: below this process's part of the stack lie the frames of the controller, up to the program that
+called pytest. Whatever happens, it must not return into them. pytest takes leave of a configuration on every way out,
+an error while loading conftests included; so that is where this process ends.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from rustpar import _core, fixtures, forking, heap, leaving
+from rustpar.identity import own_stdio
+from rustpar.template import ForkPoint
+from rustpar.watch import Watch
+from rustpar.worker import WorkerPlugin, make_line
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+
+class Beginning:
+    """A process forked by the fork server: the template, or an early worker.
+
+    The request's message holds ``fork`` (its number), ``slot``, ``workerinput``, ``identity`` (the keys of that which
+    differ between workers), ``environment`` and ``directory`` (the controller's), ``basetemp`` (or None) and
+    ``hasmarkup`` (whether the controller's terminal shows colours).
+    """
+
+    def __init__(
+        self, request: forking.Request, shared: _core.Shared, requests: socket.socket, records: socket.socket
+    ) -> None:
+        """Begin as `request` says; the sockets lead to and from the controller."""
+        self._setup = request.message
+        self._shared = shared
+        self._loop = forking.ForkLoop(requests, records)
+        is_template = self._setup["fork"] == forking.TEMPLATE
+        if not is_template:
+            self._loop.close()
+        self._line = make_line(shared, self._setup["slot"])
+        leaving.forget_exit_functions()
+        own_stdio(request.output)
+        self._take_over_environment()
+        heap.watch()
+        self._settle = heap.grow()
+        self._watch = Watch() if is_template else None
+
+    def _take_over_environment(self) -> None:
+        """Set what the controller has set since the fork server was forked, and who this is."""
+        workerinput = self._setup["workerinput"]
+        os.environb.clear()
+        os.environb.update(self._setup["environment"])
+        os.chdir(self._setup["directory"])
+        os.environ["PYTEST_XDIST_TESTRUNUID"] = workerinput["testrunuid"]
+        os.environ["PYTEST_XDIST_WORKER"] = workerinput["workerid"]
+        os.environ["PYTEST_XDIST_WORKER_COUNT"] = str(workerinput["workercount"])
+
+    def enter(self, early_config: pytest.Config) -> None:
+        """Make the controller's early configuration this process's own."""
+        early_config.add_cleanup(self._leave)
+        plugins = early_config.pluginmanager
+        for plugin in early_config.invocation_params.plugins or ():
+            # Objects given to pytest.main() are the controller's; xdist's workers do not have them either.
+            if not isinstance(plugin, str) and plugins.is_registered(plugin):
+                plugins.unregister(plugin)
+        plugins.register(self, "rustpar-beginning")
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_cmdline_main(self, config: pytest.Config) -> None:
+        """Set the options of a worker before the session begins."""
+        from xdist.remote import setup_config
+
+        setup_config(config, self._setup["basetemp"])
+        workerinput = self._setup["workerinput"]
+        config._parser.prog = Path(workerinput["mainargv"][0]).name
+        config.workeroutput = {}  # type: ignore[attr-defined]
+        if self._watch is None:
+            config.workerinput = workerinput  # type: ignore[attr-defined]
+        else:
+            config.workerinput = self._watch.input_of(workerinput, self._setup["identity"])  # type: ignore[attr-defined]
+        worker = WorkerPlugin(
+            config, self._line, self._fork_point(config), self._watch, hasmarkup=self._setup["hasmarkup"]
+        )
+        config.pluginmanager.register(worker, "rustpar-worker")
+        config.pluginmanager.register(fixtures, "rustpar-fixtures")
+
+    def _fork_point(self, config: pytest.Config) -> ForkPoint | _NoForkPoint:
+        if self._watch is None:
+            return _NoForkPoint(self._line, self._settle)
+        return ForkPoint(config, self._loop, self._shared, self._watch.seeds, self._settle)
+
+    def _leave(self) -> None:
+        """End this process where pytest takes leave of the configuration; the last thing it does with it."""
+        error = sys.exc_info()[1]
+        # The session's own status has been sent; the process says with its status that it left in good order.
+        status = 0 if error is None else self._tell(error)
+        leaving.run_exit_functions()
+        forking.leave(status)
+
+    def _tell(self, error: BaseException) -> int:
+        """Tell the controller, or else the terminal, why there was no session."""
+        from _pytest.config import ConftestImportFailure
+
+        if isinstance(error, pytest.UsageError):
+            messages = [str(arg) for arg in error.args]
+        elif isinstance(error, ConftestImportFailure):
+            messages = [f"a conftest cannot be imported in a worker: {error}"]
+        else:
+            import traceback
+
+            traceback.print_exception(error)
+            return 70  # EX_SOFTWARE of sysexits.h
+        self._line.message(self._line.USAGE_ERROR, messages)
+        return int(pytest.ExitCode.USAGE_ERROR)
+
+
+class _NoForkPoint:
+    """Where an early worker would be forked, if it were not there already."""
+
+    def __init__(self, line: _core.Line, settle: Callable[[], None]) -> None:
+        self._line = line
+        self._settle = settle
+
+    def wait(self) -> _core.Line:
+        self._settle()
+        return self._line

@@ -1,0 +1,230 @@
+"""Forking children at the controller's word, and telling the controller how they end.
+
+The fork server and the template both live in such a loop, each with requests of its own; what becomes of their children
+they write to one socket, from which the controller's engine reads.
+
+The hazard it handles: children end at any moment, also all at once, and each end must be told exactly once and after
+everything that the child itself has sent.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import socket
+import struct
+import sys
+import time
+import warnings
+from typing import Any, NamedTuple, NoReturn
+
+from rustpar import _core
+
+# Records to the controller: kind, worker, value. The engine reads them in `engine/controller.rs`.
+_RECORD = struct.Struct("<IIq")
+_FORKED, _EXITED, _TEMPLATE_FORKED, _TEMPLATE_EXITED = 1, 2, 3, 4
+
+# Where a worker's number would be, for the template.
+TEMPLATE = -1
+
+# Seconds between two looks for children that have exited, where the kernel cannot tell by itself (before Linux 5.3).
+_LOOK = 0.05
+
+# Seconds for the fork server to leave when it was asked to.
+ADOPTION_LIMIT = 1.0
+
+
+class Request(NamedTuple):
+    """What the controller asks for.
+
+    Attributes:
+        message: Plain values; which, the function of :class:`rustpar.forkserver.ForkServer` says that sends them.
+        output: The writing end of a pipe that came with it, or -1.
+    """
+
+    message: dict[str, Any]
+    output: int
+
+
+class ForkLoop:
+    """Forks children when asked to, until the controller has no more requests."""
+
+    def __init__(self, requests: socket.socket, records: socket.socket) -> None:
+        """Take requests from `requests` and tell what happens through `records`."""
+        self._requests = requests
+        self._records = records
+        self._children: dict[int, _Child] = {}
+
+    def serve(self) -> Request | None:
+        """Fork children, and reap them.
+
+        Returns:
+            In each forked child, what it was forked for. In this process: what it is to go on with, or None when the
+            controller has closed its end and all children have ended.
+        """
+        while True:
+            if self._request_is_there():
+                request = receive(self._requests)
+                if request is None:
+                    self._see_off()
+                    return None
+                if self._obey(request):
+                    return request
+            self._reap()
+
+    def _request_is_there(self) -> bool:
+        poller = select.poll()
+        poller.register(self._requests, select.POLLIN)
+        blind = False
+        for child in self._children.values():
+            if child.pidfd is None:
+                blind = True
+            else:
+                poller.register(child.pidfd, select.POLLIN)
+        ready = poller.poll(_LOOK * 1000 if blind else None)
+        return any(fd == self._requests.fileno() for fd, _ in ready)
+
+    def _obey(self, request: Request) -> bool:
+        """Carry out a request; True when it is to be gone on with, here or in the child."""
+        message = request.message
+        if "fork" in message:
+            return self._fork(message["fork"], request.output)
+        if "signal" in message:
+            child = self._children.get(message["signal"])
+            if child is not None:
+                os.kill(child.pid, message["number"])
+        elif "template" in message:
+            self._children[message["template"]] = self._children.pop(TEMPLATE)
+        elif "adopted" in message:
+            self._change_parents(message["adopted"])
+        else:
+            return True
+        return False
+
+    def _fork(self, worker: int, output: int) -> bool:
+        parent = os.getpid()
+        try:
+            pid = fork()
+        except OSError as error:
+            print(f"rustpar: a process cannot be forked: {error.strerror}", file=sys.stderr)
+            self._tell_exit(worker, -signal.SIGKILL)
+            os.close(output)
+            return False
+        if pid != 0:
+            os.close(output)
+            self._children[worker] = _Child(pid)
+            self._tell(_TEMPLATE_FORKED if worker == TEMPLATE else _FORKED, worker, pid)
+            return False
+        if not _core.die_with_parent(parent):
+            os._exit(0)
+        for child in self._children.values():
+            child.close()
+        self._children.clear()
+        return True
+
+    def _reap(self) -> None:
+        for worker, child in list(self._children.items()):
+            pid, status = os.waitpid(child.pid, os.WNOHANG)
+            if pid:
+                child.close()
+                del self._children[worker]
+                self._tell_exit(worker, os.waitstatus_to_exitcode(status))
+
+    def _see_off(self) -> None:
+        for worker, child in self._children.items():
+            _, status = os.waitpid(child.pid, 0)
+            self._tell_exit(worker, os.waitstatus_to_exitcode(status))
+
+    def _change_parents(self, controller: int) -> None:
+        """End the parent of this process, the fork server, and become a child of the controller.
+
+        The controller is ready to adopt whom the fork server leaves behind.
+        """
+        server = os.getppid()
+        _core.outlive_parent()
+        os.kill(server, signal.SIGKILL)
+        deadline = time.monotonic() + ADOPTION_LIMIT
+        while os.getppid() == server and time.monotonic() < deadline:
+            time.sleep(0.0002)
+        if not _core.die_with_parent(controller):
+            os._exit(0)
+
+    def _tell_exit(self, worker: int, status: int) -> None:
+        self._tell(_TEMPLATE_EXITED if worker == TEMPLATE else _EXITED, worker, status)
+
+    def _tell(self, kind: int, worker: int, value: int) -> None:
+        with contextlib.suppress(OSError):
+            self._records.sendall(_RECORD.pack(kind, max(worker, 0), value))
+
+    def close(self) -> None:
+        """Let go of the sockets, in a process that is not to use them."""
+        self._requests.close()
+        self._records.close()
+
+
+class _Child:
+    """A forked process, and a descriptor that becomes readable when it exits."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.pidfd: int | None = None
+        with contextlib.suppress(OSError):
+            self.pidfd = os.pidfd_open(pid)
+
+    def close(self) -> None:
+        if self.pidfd is not None:
+            os.close(self.pidfd)
+
+
+def send(requests: socket.socket, data: bytes, *fds: int) -> None:
+    """Send a request's encoded message and what comes with it; nothing happens when the other side is gone."""
+    # The engine tells, from the end of the socket.
+    with contextlib.suppress(OSError):
+        socket.send_fds(requests, [struct.pack("<I", len(data))], fds)
+        requests.sendall(data)
+
+
+def receive(requests: socket.socket) -> Request | None:
+    """Wait for the next request; None at the end."""
+    try:
+        header, fds, _flags, _address = socket.recv_fds(requests, 4, 1)
+        if not header:
+            return None
+        (length,) = struct.unpack("<I", header + _read(requests, 4 - len(header)))
+        return Request(_core.loads(_read(requests, length)), fds[0] if fds else -1)
+    except OSError:
+        return None
+
+
+def _read(requests: socket.socket, count: int) -> bytes:
+    data = b""
+    while len(data) < count:
+        part = requests.recv(count - len(data))
+        if not part:
+            raise ConnectionResetError
+        data += part
+    return data
+
+
+def fork() -> int:
+    """Fork this process; whoever asked has made sure that it may be."""
+    flush()
+    with warnings.catch_warnings():
+        # Since Python 3.12 a fork warns of any other thread, those of native libraries included.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return os.fork()
+
+
+def leave(status: int) -> NoReturn:
+    """End this forked process here; nothing of the stack that it was forked in belongs to it."""
+    flush()
+    os._exit(status)
+
+
+def flush() -> None:
+    """Write out what is buffered, so that a fork does not double it and an exit does not lose it."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()

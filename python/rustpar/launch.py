@@ -1,0 +1,120 @@
+"""Bringing the workers' processes up: one template, or every worker early.
+
+What `--rustpar-start=auto` decides, it decides here: from what it remembers of the last run, else from what the
+template has seen of itself when it has collected.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rustpar import forking, forkserver
+from rustpar.verdict import Memory, Verdict
+
+if TYPE_CHECKING:
+    import pytest
+
+    from rustpar import _core
+    from rustpar.nodes import WorkerController
+
+
+class Launch:
+    """Has the fork server, and then the template, fork what is needed.
+
+    Attributes:
+        verdict: How workers come up; None until the template has collected.
+        server: The fork server.
+    """
+
+    def __init__(self, config: pytest.Config, server: forkserver.ForkServer) -> None:
+        """Decide what can be decided before anything is collected."""
+        self._config = config
+        self.server = server
+        self._asked = forkserver.asked_start(config)
+        self._memory = Memory(config)
+        self.verdict: Verdict | None = None
+        if self._asked == "early":
+            self.verdict = Verdict("early", ())
+        elif self._asked == "auto":
+            self.verdict = self._memory.recall()
+        # Known once the engine and the nodes exist.
+        self._engine: _core.Engine
+        self._identity: list[str] = []
+        self._template_pid: int | None = None
+
+    @property
+    def is_early(self) -> bool:
+        """Whether each worker collects for itself."""
+        return self.verdict is not None and self.verdict.start == "early"
+
+    def use(self, engine: _core.Engine, identity: list[str]) -> None:
+        """Start processes whose output `engine` reads; `identity` are the keys of workerinput that tell them apart."""
+        self._engine = engine
+        self._identity = identity
+
+    def start_template(self, node: WorkerController, output: int) -> None:
+        """Have the template forked, as the worker `node`."""
+        self.server.begin(forking.TEMPLATE, self._setup(node, 0), output)
+
+    def start_worker(self, node: WorkerController) -> None:
+        """Have a worker forked: from the template, or early."""
+        reading, writing = os.pipe()
+        try:
+            node.slot = self._engine.add_worker(node.number, reading, node, node.gateway.id)
+            if self.is_early:
+                self.server.begin(node.number, self._setup(node, node.slot), writing)
+            else:
+                self.server.fork_worker(node.number, node.slot, node.workerinput, writing)
+        finally:
+            os.close(reading)
+            os.close(writing)
+
+    def go_on(self, node: WorkerController) -> None:
+        """Have the template go on as the worker that it was configured as."""
+        reading, writing = os.pipe()
+        try:
+            node.slot = self._engine.add_worker(node.number, reading, node, node.gateway.id)
+            self.server.go_on(node.number, node.slot, node.workerinput, writing)
+        finally:
+            os.close(reading)
+            os.close(writing)
+
+    def _setup(self, node: WorkerController, slot: int) -> dict[str, Any]:
+        """What a process that is forked before conftests begins with."""
+        factory = getattr(self._config, "_tmp_path_factory", None)
+        terminal: Any = self._config.pluginmanager.get_plugin("terminalreporter")
+        return {
+            "slot": slot,
+            "workerinput": node.workerinput,
+            "basetemp": None if factory is None else str(factory.getbasetemp() / f"popen-{node.gateway.id}"),
+            "identity": self._identity,
+            # What conftests and plugins have set here since the fork server was forked, xdist's workers inherit.
+            "environment": {os.fsencode(key): os.fsencode(value) for key, value in os.environ.items()},
+            "directory": str(Path.cwd()),
+            "hasmarkup": bool(getattr(getattr(terminal, "_tw", None), "hasmarkup", False)),
+        }
+
+    def template_forked(self, pid: int) -> None:
+        """The template's process id is known."""
+        self._template_pid = pid
+
+    def decide(self, reasons: list[str], conftests: list[str]) -> Verdict:
+        """The template has collected: decide, and remember it.
+
+        Args:
+            reasons: Why forks of the template would share what each worker needs alone.
+            conftests: The conftest files that it has loaded.
+        """
+        start = "early" if reasons and self._asked == "auto" else "template"
+        self.verdict = Verdict(start, tuple(reasons) if start == "early" else ())
+        if self._asked == "auto":
+            named = [reason.partition(":")[0] for reason in reasons]
+            self._memory.remember(self.verdict, {*conftests, *filter(os.path.isfile, named)})
+        return self.verdict
+
+    def retire_fork_server(self) -> None:
+        """All workers come from the template from here on."""
+        if self._template_pid is not None:
+            self.server.retire(self._template_pid)

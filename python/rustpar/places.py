@@ -1,0 +1,81 @@
+"""Which line of a project's own code is behind something that was seen."""
+
+from __future__ import annotations
+
+import os
+import sysconfig
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+# Packages that look at what differs between workers, and keep nothing of it that would be wrong in a fork: pytest and
+# its own machinery, coverage (file names, made when data is saved) and hypothesis (temporary names, used at once).
+# pytest-cov reads the worker's id for the data it sends back, pytest-benchmark to switch itself off.
+_HARMLESS = (
+    "_pytest",
+    "pytest_cov",
+    "pytest_benchmark",
+    "pluggy",
+    "xdist",
+    "execnet",
+    "rustpar",
+    "coverage",
+    "hypothesis",
+)
+
+
+class Places:
+    """Knows the directories of the standard library and of installed packages."""
+
+    def __init__(self) -> None:
+        """Look where they are."""
+        paths = sysconfig.get_paths()
+        # Where the standard library really is: a virtual environment names a directory above its packages.
+        self._library = (paths["stdlib"], "<frozen")
+        self._packages = tuple({paths["purelib"] + os.sep, paths["platlib"] + os.sep})
+
+    def is_own(self, frame: FrameType) -> bool:
+        """Whether this is the project's own code: neither the standard library's nor an installed package's."""
+        return not frame.f_code.co_filename.startswith(self._packages + self._library)
+
+    def is_library(self, frame: FrameType) -> bool:
+        """Whether this is code of the standard library."""
+        file = frame.f_code.co_filename
+        return file.startswith(self._library) and not file.startswith(self._packages)
+
+    def of(self, frame: FrameType) -> str | None:
+        """The nearest caller in the project's own code, or the caller itself, as ``file:line``.
+
+        None where the caller is known to keep nothing, and while a package is imported: what a package keeps from its
+        import it has in every program that imports it and then forks, so it copes.
+        """
+        if self._is_harmless(frame.f_code.co_filename):
+            return None
+        caller: FrameType | None = frame
+        while caller is not None:
+            file = caller.f_code.co_filename
+            if self._is_harmless(file):
+                # pytest itself: what lies behind it called pytest, not this.
+                break
+            if file.startswith(self._packages):
+                if caller.f_code.co_name == "<module>":
+                    return None
+            elif not self.is_library(caller):
+                return f"{os.path.relpath(file)}:{caller.f_lineno}"
+            caller = caller.f_back
+        return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+    def behind_library(self, frame: FrameType) -> str | None:
+        """The same for the first caller outside the standard library."""
+        caller: FrameType | None = frame
+        while caller is not None and self.is_library(caller):
+            caller = caller.f_back
+        return None if caller is None else self.of(caller)
+
+    def _is_harmless(self, file: str) -> bool:
+        for packages in self._packages:
+            if file.startswith(packages):
+                return Path(file).relative_to(packages).parts[0].removesuffix(".py") in _HARMLESS
+        return False

@@ -1,0 +1,99 @@
+"""How workers come up, why, and the memory of it.
+
+The memory is an entry of pytest's cache, with a fingerprint of what the verdict rests on: conftests, the files that the
+reasons name, plugins, and the versions of Python, pytest and rustpar. Only ``early`` is worth remembering: a template
+looks in each run, at no cost. The hazard it handles: a suite that changes must be looked at anew, so an entry whose
+fingerprint does not fit, or that cannot be read, counts for nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import rustpar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_KEY = "rustpar/start"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How workers come up.
+
+    Attributes:
+        start: ``template`` or ``early``.
+        reasons: Why it is ``early``, each in words, most telling first; empty when it was asked for.
+        remembered: Whether an earlier run has seen the reasons.
+    """
+
+    start: str
+    reasons: tuple[str, ...]
+    remembered: bool = False
+
+    def words(self, verbosity: int) -> list[str]:
+        """The lines that say so; with a `verbosity` above 0, with every reason."""
+        if not self.reasons:
+            return [f"start: {self.start}"]
+        seen = ", as an earlier run has seen" if self.remembered else ""
+        more = len(self.reasons) - 1
+        rest = f", and {more} more reason{'s' if more > 1 else ''}: -v" if more and verbosity < 1 else ""
+        lines = [f"start: {self.start} ({self.reasons[0]}{rest}{seen})"]
+        if verbosity > 0:
+            lines += [f"  and {reason}" for reason in self.reasons[1:]]
+        return lines
+
+
+class Memory:
+    """The verdict of the last run, in pytest's cache."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        """Use the cache of `config`, if it has one."""
+        self._cache: Any = getattr(config, "cache", None)
+        self._config = config
+
+    def recall(self) -> Verdict | None:
+        """The remembered verdict, if it is ``early`` and still fits."""
+        entry: Any = self._cache.get(_KEY, None) if self._cache is not None else None
+        try:
+            conftests, reasons = entry["conftests"], tuple(map(str, entry["reasons"]))
+            if entry["fingerprint"] != self._fingerprint(conftests):
+                return None
+        except (TypeError, KeyError, OSError, ValueError):
+            return None
+        return Verdict("early", reasons, remembered=True)
+
+    def remember(self, verdict: Verdict, conftests: Iterable[str]) -> None:
+        """Keep a verdict that rests on these conftest files; forget an older one when it is ``template``."""
+        if self._cache is None:
+            return
+        if verdict.start == "early":
+            files = sorted(conftests)
+            fingerprint = self._fingerprint(files)
+            self._cache.set(_KEY, {"fingerprint": fingerprint, "conftests": files, "reasons": list(verdict.reasons)})
+        elif self._cache.get(_KEY, None) is not None:
+            self._cache.set(_KEY, None)
+
+    def _fingerprint(self, conftests: Iterable[str]) -> str:
+        """A digest of what a verdict rests on.
+
+        Raises:
+            OSError: When a conftest cannot be read.
+        """
+        digest = hashlib.sha256()
+        plugins = sorted(
+            f"{distribution.project_name}-{distribution.version}"
+            for _, distribution in self._config.pluginmanager.list_plugin_distinfo()
+        )
+        for text in (sys.version, pytest.__version__, rustpar.__version__, *plugins):
+            digest.update(text.encode() + b"\0")
+        for file in conftests:
+            digest.update(file.encode() + b"\0" + hashlib.sha256(Path(file).read_bytes()).digest())
+        return digest.hexdigest()

@@ -1,0 +1,234 @@
+"""How workers come up: decided by what was seen, said in the header, remembered, and the same tests whichever way."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.conftest import Run, Suite
+
+# A database file is named after the worker when the conftest is imported.
+NAMES_A_FILE = """
+    import os
+    from support import note
+    NAME = os.environ.get("PYTEST_XDIST_WORKER", "main")
+    note("conftest")
+"""
+CHECKS_THE_NAME = """
+    import os
+    import pytest
+    from conftest import NAME
+
+    @pytest.mark.parametrize("n", range(6))
+    def test_name(n): assert os.environ["PYTEST_XDIST_WORKER"] == NAME
+"""
+REASON = "conftest.py:4 reads PYTEST_XDIST_WORKER"
+
+
+def conftests_loaded(suite: Suite) -> dict[str, int]:
+    """How often each process has loaded the conftest."""
+    found = Counter(line.split()[0] for line in suite.notes() if line.endswith("conftest"))
+    (suite.path / "notes.log").unlink()
+    return dict(found)
+
+
+def start_of(run: Run) -> str:
+    """What the run says of its start."""
+    return next((line for line in run.lines if line.startswith("rustpar: ") and "start: " in line), "")
+
+
+@pytest.fixture
+def naming(suite: Suite) -> Suite:
+    """A suite whose conftest reads the worker's name."""
+    suite.conftest(NAMES_A_FILE)
+    suite.test(CHECKS_THE_NAME)
+    return suite
+
+
+def test_the_template_goes_on_as_gw0_when_its_forks_would_share_a_name(naming: Suite) -> None:
+    run = naming.run(n="3")
+    assert run.counts() == {"passed": 6}
+    assert start_of(run) == f"rustpar: start: early ({REASON})"
+    assert conftests_loaded(naming) == {"main": 1, "gw0": 1, "gw1": 1, "gw2": 1}
+
+
+def test_the_next_run_remembers_and_does_not_hesitate(naming: Suite) -> None:
+    naming.run()
+    conftests_loaded(naming)
+    run = naming.run()
+    assert run.counts() == {"passed": 6}
+    assert f"start: early ({REASON}, as an earlier run has seen)" in start_of(run)
+    assert conftests_loaded(naming) == {"main": 1, "gw0": 1, "gw1": 1}
+
+
+def test_cache_clear_forgets_the_verdict(naming: Suite) -> None:
+    naming.run()
+    assert "earlier run" not in start_of(naming.run("--cache-clear"))
+
+
+def test_a_changed_conftest_is_looked_at_again(naming: Suite) -> None:
+    naming.run()
+    naming.conftest("NAME = None")
+    naming.test("def test_one(): pass\ndef test_two(): pass\n")
+    assert start_of(naming.run()) == "rustpar: start: template"
+    assert start_of(naming.run()) == "rustpar: start: template"
+
+
+def test_a_changed_test_file_is_looked_at_again_if_it_was_a_reason(suite: Suite) -> None:
+    suite.test("import os\nNAME = os.environ['PYTEST_XDIST_WORKER']\ndef test_one(): pass\ndef test_two(): pass\n")
+    assert "test_it.py:2 reads" in start_of(suite.run())
+    suite.test("def test_one(): pass\ndef test_two(): pass\n")
+    assert start_of(suite.run()) == "rustpar: start: template"
+
+
+def test_an_unreadable_memory_counts_for_nothing(naming: Suite) -> None:
+    naming.run()
+    (naming.path / ".pytest_cache" / "v" / "rustpar" / "start").write_text('{"fingerprint": 3}')
+    assert start_of(naming.run()) == f"rustpar: start: early ({REASON})"
+
+
+def test_without_a_cache_each_run_decides_anew(naming: Suite) -> None:
+    for _ in range(2):
+        assert start_of(naming.run("-p", "no:cacheprovider")) == f"rustpar: start: early ({REASON})"
+
+
+def test_every_reason_is_shown_with_v(naming: Suite) -> None:
+    naming.conftest(NAMES_A_FILE + "    PID = os.getpid()\n")
+    assert "and 1 more reason: -v" in start_of(naming.run())
+    run = naming.run("-v")
+    assert "conftest.py:6 keeps the process id" in run.line("process id")
+
+
+def test_template_can_be_asked_for_all_the_same(naming: Suite) -> None:
+    run = naming.run("--rustpar-start=template")
+    assert start_of(run) == "rustpar: start: template"
+    assert run.counts()["failed"] > 0
+
+
+@pytest.mark.parametrize("dist", ["load", "worksteal", "loadfile", "loadscope", "loadgroup"])
+def test_early_workers_run_every_test_once(suite: Suite, dist: str) -> None:
+    tests = "import pytest\n@pytest.mark.parametrize('n', range(20))\ndef test_one(n): assert n != 7\n"
+    suite.write({"test_1.py": tests, "test_2.py": tests})
+    run = suite.run("--rustpar-start=early", "--dist", dist, n="3")
+    assert set(run.runs.values()) == {1}
+    assert run.counts() == {"passed": 38, "failed": 2}
+    assert run.outcomes == suite.plain().outcomes
+
+
+def test_each_runs_all_tests_in_each_early_worker(suite: Suite) -> None:
+    suite.test("def test_one(): pass\ndef test_two(): pass\n")
+    run = suite.run("--rustpar-start=early", "--dist", "each")
+    assert set(run.runs.values()) == {2}
+
+
+def test_early_can_be_asked_for_in_the_configuration_file(suite: Suite) -> None:
+    suite.write({"pytest.ini": "[pytest]\nrustpar_start = early\n"})
+    suite.test("def test_one(): pass\n")
+    assert "start: early" in start_of(suite.run())
+
+
+def test_a_wrong_start_in_the_configuration_file_is_a_usage_error(suite: Suite) -> None:
+    suite.write({"pytest.ini": "[pytest]\nrustpar_start = later\n"})
+    suite.test("def test_one(): pass\n")
+    run = suite.run()
+    assert run.ret == pytest.ExitCode.USAGE_ERROR
+    assert "use auto, template, early or xdist" in run.text
+
+
+def test_a_crashed_early_worker_is_replaced_by_one_that_collects_again(naming: Suite) -> None:
+    naming.test(CHECKS_THE_NAME + "    def test_crash(): os._exit(3)\n")
+    run = naming.run("--rustpar-start=early")
+    assert run.counts() == {"passed": 6, "failed": 1}
+    assert "crashed while running 'test_it.py::test_crash'" in run.text
+    assert set(conftests_loaded(naming)) == {"main", "gw0", "gw1", "gw2"}
+
+
+def test_workers_that_collect_different_tests_are_reported_as_by_xdist(suite: Suite) -> None:
+    suite.test(
+        """
+        import os
+        import pytest
+        @pytest.mark.parametrize("n", [os.environ.get("PYTEST_XDIST_WORKER", "main")])
+        def test_one(n): pass
+        def test_two(): pass
+        """
+    )
+    ours, theirs = suite.run(), suite.run("-p", "no:rustpar")
+    assert ours.ret == theirs.ret
+    assert ours.counts() == theirs.counts() == {"errors": 1}
+    assert "Different tests were collected between gw0 and gw1" in ours.text
+    assert "+test_it.py::test_one[gw1]" in ours.text
+
+
+@pytest.mark.parametrize("start", ["template", "early"])
+def test_collection_errors_and_warnings_are_shown_once(suite: Suite, start: str) -> None:
+    suite.write(
+        {
+            "test_bad.py": "import nowhere\n",
+            "test_warns.py": "import warnings\nwarnings.warn('once is enough')\ndef test_one(): pass\n",
+        }
+    )
+    run = suite.run(f"--rustpar-start={start}", "--continue-on-collection-errors")
+    assert run.counts() == {"passed": 1, "errors": 1, "warnings": 1}
+    assert run.text.count("No module named 'nowhere'") == suite.plain().text.count("No module named 'nowhere'")
+
+
+def test_an_early_worker_that_dies_while_collecting_is_a_clear_error(suite: Suite) -> None:
+    suite.test("import os\nif os.environ.get('PYTEST_XDIST_WORKER') == 'gw1': os._exit(3)\ndef test_one(): pass\n")
+    run = suite.run("--rustpar-start=early")
+    assert run.ret == pytest.ExitCode.TESTS_FAILED
+    assert "worker gw1 died while collecting test_it.py (exit code 3)" in run.text
+
+
+def test_a_conftest_that_fails_in_early_workers_only_is_a_usage_error(suite: Suite) -> None:
+    suite.conftest("import os\nassert 'PYTEST_XDIST_WORKER' not in os.environ\n")
+    suite.test("def test_one(): pass\n")
+    run = suite.run("--rustpar-start=early")
+    assert run.ret == pytest.ExitCode.USAGE_ERROR
+    assert "a conftest cannot be imported in a worker" in run.text
+
+
+@pytest.mark.parametrize("start", ["template", "early"])
+def test_a_plugin_object_of_the_caller_is_not_in_workers(suite: Suite, start: str) -> None:
+    suite.test("def test_one(): pass\ndef test_two(): pass\n")
+    suite.write(
+        {
+            "main.py": f"""
+            import pytest
+            from support import note
+            class Own:
+                def pytest_runtest_setup(self): note("own")
+            status = pytest.main(["-n2", "--rustpar-start={start}"], plugins=[Own()])
+            note(f"returned {{int(status)}}")
+            """
+        }
+    )
+    suite._pytester.runpython(suite.path / "main.py")
+    assert suite.notes() == ["main returned 0"]
+
+
+def test_workers_of_a_template_do_not_keep_the_fork_server(suite: Suite) -> None:
+    suite.test(
+        """
+        import os
+        import time
+        from pathlib import Path
+        def parent(pid): return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+        def test_one():
+            controller = int(Path("controller").read_text())
+            end = time.monotonic() + 10
+            while parent(os.getppid()) != controller: assert time.monotonic() < end
+        """
+    )
+    suite.conftest(
+        """
+        import os
+        from pathlib import Path
+        def pytest_configure(config):
+            if not hasattr(config, "workerinput"): Path("controller").write_text(str(os.getpid()))
+        """
+    )
+    assert suite.run("--rustpar-start=template").counts() == {"passed": 1}
