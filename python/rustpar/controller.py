@@ -369,7 +369,7 @@ class Controller:
         self._crew.template_lost()
         file = self._collecting.get(worker)
         where = f" while collecting {file}" if file else " before collecting"
-        if self._relay.node_ids:
+        if worker == _core.Engine.TEMPLATE and self._collected:
             where = " before all tests had run"
         how = death(status).removeprefix("Not properly terminated ")
         self._ending = pytest.exit.Exception(

@@ -14,7 +14,7 @@ def auto_num_workers(config: pytest.Config, asker: object) -> int:
 
     Hooks of other plugins and of conftests go first and are taken at their word, as is
     ``PYTEST_XDIST_AUTO_NUM_WORKERS``. Else it is xdist's count (physical cores with psutil, else the CPUs of the
-    affinity mask), at most the CPUs of the affinity mask, and at most the CPU quota of the control group.
+    affinity mask), at most the CPUs of an affinity mask that leaves some out, and at most the CPU quota of the control group.
     """
     import os
 
@@ -31,7 +31,10 @@ def auto_num_workers(config: pytest.Config, asker: object) -> int:
         return count
     limits = [count, _core.cpu_quota()]
     if hasattr(os, "sched_getaffinity"):
-        limits.append(len(os.sched_getaffinity(0)))
+        usable = len(os.sched_getaffinity(0))
+        # A mask that leaves nothing out says nothing: who counts more CPUs than there are means it.
+        if usable < (os.cpu_count() or 1):
+            limits.append(usable)
     return max(1, min(limit for limit in limits if limit is not None))
 
 
