@@ -21,6 +21,7 @@ from xdist.remote import Producer
 
 from rustpar import _core, heap
 from rustpar.crew import Crew, death
+from rustpar.doubt import Doubt
 from rustpar.forkserver import EXIT_TIMEOUT
 from rustpar.interrupt import Interrupt
 from rustpar.launch import Launch
@@ -72,6 +73,7 @@ class Controller:
         self._crew = Crew(config, self._launch, self._screen)
         self._relay = Relay(config, self._crew.nodes)
         config.pluginmanager.register(self._relay, "rustpar-relay")
+        config.pluginmanager.register(Doubt(config, self._launch), "rustpar-doubt")
         self.nodemanager = self._crew.manager
         self._engine: _core.Engine | None = None
         self._session: pytest.Session
@@ -119,6 +121,11 @@ class Controller:
     def verdict(self) -> Verdict | None:
         """How workers come up, and why; None before it is known."""
         return self._launch.verdict
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """What the template has seen that speaks against forking it."""
+        return self._launch.reasons
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionstart(self, session: pytest.Session) -> None:

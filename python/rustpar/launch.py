@@ -25,6 +25,7 @@ class Launch:
 
     Attributes:
         verdict: How workers come up; None until the template has collected.
+        reasons: What the template has seen that speaks against forking it, whatever was decided.
         server: The fork server.
     """
 
@@ -35,6 +36,7 @@ class Launch:
         self._asked = forkserver.asked_start(config)
         self._memory = Memory(config)
         self.verdict: Verdict | None = None
+        self.reasons: tuple[str, ...] = ()
         if self._asked == "early":
             self.verdict = Verdict("early", ())
         elif self._asked == "auto":
@@ -107,8 +109,9 @@ class Launch:
             reasons: Why forks of the template would share what each worker needs alone.
             conftests: The conftest files that it has loaded.
         """
+        self.reasons = tuple(reasons)
         start = "early" if reasons and self._asked == "auto" else "template"
-        self.verdict = Verdict(start, tuple(reasons) if start == "early" else ())
+        self.verdict = Verdict(start, self.reasons if start == "early" else ())
         if self._asked == "auto":
             named = [reason.partition(":")[0] for reason in reasons]
             self._memory.remember(self.verdict, {*conftests, *filter(os.path.isfile, named)})

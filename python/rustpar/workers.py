@@ -14,7 +14,8 @@ def auto_num_workers(config: pytest.Config, asker: object) -> int:
 
     Hooks of other plugins and of conftests go first and are taken at their word, as is
     ``PYTEST_XDIST_AUTO_NUM_WORKERS``. Else it is xdist's count (physical cores with psutil, else the CPUs of the
-    affinity mask), at most the CPUs of an affinity mask that leaves some out, and at most the CPU quota of the control group.
+    affinity mask), at most the CPUs of an affinity mask that leaves some out, and at most the CPU quota of the
+    control group.
     """
     import os
 

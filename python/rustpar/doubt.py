@@ -1,0 +1,45 @@
+"""A word at the end of a run whose failures might come from what workers share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from rustpar.launch import Launch
+
+
+class Doubt:
+    """Tells how to check whether sharing is the cause, where tests fail that did not in the last run."""
+
+    def __init__(self, config: pytest.Config, launch: Launch) -> None:
+        """Look at the run of `config`."""
+        self._config = config
+        self._launch = launch
+        self._count = 0
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self) -> None:
+        """Compare with the last run, before pytest's cache forgets it."""
+        cache: Any = getattr(self._config, "cache", None)
+        reporter: Any = self._config.pluginmanager.get_plugin("terminalreporter")
+        verdict = self._launch.verdict
+        if cache is None or reporter is None or verdict is None or verdict.start != "template":
+            return
+        stats = getattr(reporter, "stats", {})
+        failed = {report.nodeid for category in ("failed", "error") for report in stats.get(category, ())}
+        # pytest writes this whenever a run ends; a controller, which collects nothing, writes an empty list.
+        if failed and cache.get("cache/nodeids", None) is not None:
+            self._count = len(failed - set(cache.get("cache/lastfailed", {})))
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Say it in one line."""
+        if self._count:
+            tests = "a test" if self._count == 1 else f"{self._count} tests"
+            terminalreporter.write_line(
+                f"rustpar: {tests} failed that did not in the last run, in workers forked from one template; to see if "
+                "what they share is the cause, run with --rustpar-start=early and with -n0, or `rustpar doctor`",
+                yellow=True,
+            )
