@@ -65,6 +65,7 @@ class Line:
     NOTICE: int
     COLLECTING: int
     USAGE_ERROR: int
+    REASON: int
 
     def __new__(cls, shared: Shared, slot: int, report_type: type[TestReport], id_attribute: str) -> Line: ...
     def claim(self) -> int | None:

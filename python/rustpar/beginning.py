@@ -53,7 +53,10 @@ class Beginning:
         self._take_over_environment()
         heap.watch()
         self._settle = heap.grow()
-        self._watch = Watch() if is_template else None
+        self._watch = Watch(self._tell_reason) if is_template else None
+
+    def _tell_reason(self, reason: str) -> None:
+        self._line.message(self._line.REASON, reason)
 
     def _take_over_environment(self) -> None:
         """Set what the controller has set since the fork server was forked, and who this is."""

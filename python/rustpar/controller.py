@@ -113,6 +113,7 @@ class Controller:
             line.NOTICE: lambda _worker, text: self._screen.notice(text),
             line.COLLECTING: self._collecting.__setitem__,
             line.USAGE_ERROR: self._on_usage_error,
+            line.REASON: self._on_reason,
         }
 
     # ------------------------------------------------------------------ pytest's hooks
@@ -286,6 +287,10 @@ class Controller:
             self._crew.template_ready(info)
         else:
             self._crew.worker_ready(self._crew.nodes[worker], info)
+
+    def _on_reason(self, worker: int, reason: str) -> None:
+        if self._launch.expect_early(reason):
+            self._crew.start_others_early()
 
     def _on_inventory(self, worker: int, collection: list[str], about: tuple[list[str | None], dict[str, Any]]) -> None:
         groups, extras = about

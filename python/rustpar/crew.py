@@ -67,6 +67,8 @@ class Crew:
         self._collections: dict[WorkerController, list[str]] = {}
         self._groups: Sequence[str | None] = ()
         self._scheduled: list[str] | None = None
+        # Whether the template, which will go on as gw0, still collects while others do.
+        self._template_collects = False
 
     def announce(self) -> list[WorkerController]:
         """Make the nodes that were asked for and let plugins configure them."""
@@ -125,14 +127,23 @@ class Crew:
         for node in list(self.nodes.values()):
             self._fork(node)
 
+    def start_others_early(self) -> None:
+        """The template still collects, and it is known that it will go on as gw0: let the others collect beside it."""
+        self._template_collects = True
+        for node in list(self.nodes.values())[1:]:
+            self._fork(node)
+
     def go_on_early(self, collection: list[str], groups: Sequence[str | None]) -> None:
         """The template has collected, but must not be forked: it goes on as gw0, and the others collect, too."""
         first, *others = self._needed(len(collection))
         self._ready(first)
         self._launch.go_on(first)
         self.active.add(first)
-        for node in others:
-            self._fork(node)
+        if self._template_collects:
+            self._template_collects = False
+        else:
+            for node in others:
+                self._fork(node)
         self.collected(first, collection, groups)
 
     def _needed(self, tests: int) -> list[WorkerController]:
@@ -160,9 +171,11 @@ class Crew:
         return not self._launch.is_early or node in self._collections or self._scheduled is not None
 
     def _schedule_when_complete(self) -> None:
-        if self._scheduled is not None or not self._collections or not self.active <= set(self._collections):
+        if self._template_collects or self._scheduled is not None or not self._collections:
             return
-        nodes = [node for node in self._collections if node in self.active]
+        if not self.active <= set(self._collections):
+            return
+        nodes = sorted(self.active & set(self._collections), key=lambda node: node.number)
         if not nodes:
             return
         first = nodes[0]
@@ -172,7 +185,6 @@ class Crew:
         if not all([self._same(collection, self._collections[node], node, first) for node in nodes[1:]]):
             self.stop()
             return
-        nodes.sort(key=lambda node: node.number)
         self._show(nodes, collection)
         for node in nodes:
             self._engine.join(node.number)

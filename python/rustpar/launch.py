@@ -102,6 +102,13 @@ class Launch:
         """The template's process id is known."""
         self._template_pid = pid
 
+    def expect_early(self, reason: str) -> bool:
+        """The template, which still collects, has seen a reason: whether others shall collect beside it."""
+        if self._asked != "auto" or self.verdict is not None:
+            return False
+        self.verdict = Verdict("early", (reason,))
+        return True
+
     def decide(self, reasons: list[str], conftests: list[str]) -> Verdict:
         """The template has collected: decide, and remember it.
 

@@ -20,7 +20,7 @@ from rustpar.reading import Readings, WatchedInput, note_nothing
 from rustpar.seeds import Seeds
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
     from types import FrameType
 
     import pytest
@@ -36,8 +36,14 @@ class Watch:
         seeds: The random numbers that workers are to begin with.
     """
 
-    def __init__(self) -> None:
-        """Begin to watch."""
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        """Begin to watch.
+
+        Args:
+            tell: Told at once of what will still be a reason when all is collected: what was read or drawn. What was
+                made may be gone by then.
+        """
+        self._tell = tell
         self.seeds = Seeds()
         self._reasons: dict[str, None] = {}
         self._places = Places()
@@ -67,6 +73,8 @@ class Watch:
         # What the standard library reads, it reads for others: logging, platform, subprocess.
         place = None if self._places.is_library(frame) else self._places.of(frame)
         if place is not None:
+            if not self._reasons:
+                self._tell(f"{place} {what}")
             self._add(place, what)
 
     def _add(self, place: str | None, what: str) -> None:

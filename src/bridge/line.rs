@@ -233,6 +233,8 @@ impl Line {
     const COLLECTING: u8 = Topic::Collecting as u8;
     #[classattr]
     const USAGE_ERROR: u8 = Topic::UsageError as u8;
+    #[classattr]
+    const REASON: u8 = Topic::Reason as u8;
 }
 
 impl Line {

@@ -32,6 +32,8 @@ pub enum Topic {
     Collecting = 8,
     /// pytest refused the command line while collecting: its messages.
     UsageError = 9,
+    /// The template has seen a reason not to be forked.
+    Reason = 10,
 }
 
 impl TryFrom<u8> for Topic {
@@ -49,6 +51,7 @@ impl TryFrom<u8> for Topic {
             7 => Self::Notice,
             8 => Self::Collecting,
             9 => Self::UsageError,
+            10 => Self::Reason,
             _ => return Err(ProtocolError::Unknown { what: "topic", byte }),
         })
     }
