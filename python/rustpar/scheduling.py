@@ -126,6 +126,8 @@ class PythonScheduling:
         self.scheduler.add_node_collection(node, list(self._ids))
         if self.scheduler.collection_is_completed:
             self.scheduler.schedule()
+        # A replacement may come when the others have run everything.
+        self._shut_down_when_finished()
 
     def mark_test_complete(self, node: WorkerController, item_index: int, duration: float = 0) -> None:
         """Pass on that a test has run."""
@@ -151,8 +153,10 @@ class PythonScheduling:
             # They would hand the test that crashed out again, with the rest of its group, until no worker is left.
             self.scheduler.mark_test_complete(node, running)
             self.scheduler.remove_node(node)
+            self._shut_down_when_finished()
             return self._plain_ids[running]
         crashed = self.scheduler.remove_node(node)
+        self._shut_down_when_finished()
         return None if crashed is None else self._plain_ids[self._ids.index(crashed)]
 
     def _shut_down_when_finished(self) -> None:
