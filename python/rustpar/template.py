@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
-from rustpar import _core, fixtures, forkserver, heap, plugin
+from rustpar import _core, fixtures, forkserver, heap, hookcall, plugin
 from rustpar.identity import become, own_stdio
 from rustpar.seeds import RandomState
 from rustpar.watch import Watch
@@ -65,6 +65,7 @@ def run(control: ControlLine, shared: _core.Shared, setup: dict[str, Any], outpu
     watch = Watch()
     try:
         config = _configure(setup, watch)
+        hookcall.install(config)
         fork_point = ForkPoint(config, control, shared, random_state)
         worker = WorkerPlugin(config, line, fork_point, watch, hasmarkup=setup["hasmarkup"])
         config.pluginmanager.register(worker, "rustpar-worker")

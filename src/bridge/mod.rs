@@ -16,6 +16,8 @@ mod errors;
 #[cfg(target_os = "linux")]
 mod events;
 #[cfg(target_os = "linux")]
+mod hookcall;
+#[cfg(target_os = "linux")]
 mod line;
 #[cfg(target_os = "linux")]
 mod plain;
@@ -58,6 +60,10 @@ mod _core {
     #[cfg(target_os = "linux")]
     #[pymodule_export]
     use super::engine::{Engine, Shared, die_with_parent};
+
+    #[cfg(target_os = "linux")]
+    #[pymodule_export]
+    use super::hookcall::Multicall;
 
     #[cfg(target_os = "linux")]
     #[pymodule_export]
