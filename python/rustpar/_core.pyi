@@ -1,13 +1,15 @@
 """The engine of pytest-rustpar."""
 
-from collections.abc import Callable
-from typing import Any, final
+from collections.abc import Callable, Generator, Mapping, Sequence
+from typing import Any, NoReturn, final
 
 from _pytest.reports import TestReport
+from pluggy import HookImpl
 
 __all__ = [
     "Engine",
     "Line",
+    "Multicall",
     "Shared",
     "adopt_orphans",
     "audit",
@@ -103,6 +105,30 @@ class Line:
 
     def serialized(self, test: int, failed: bool, data: dict[str, Any]) -> list[str]:
         """Sends a report in its serializable form; returns the types of what had to be replaced by its repr."""
+
+@final
+class Multicall:
+    """What is called in the place of pluggy's `_multicall`."""
+
+    def __new__(
+        cls,
+        fallback: Callable[..., Any],
+        *,
+        ours: Sequence[str],
+        next_to_users: Sequence[str],
+        missing: Callable[[str], NoReturn],
+        did_not_yield: Callable[[Generator[None, object, object], object], NoReturn],
+        second_yield: Callable[[Generator[None, object, object]], NoReturn],
+    ) -> Multicall: ...
+    def __call__(
+        self,
+        hook_name: str,
+        hook_impls: Sequence[HookImpl],
+        caller_kwargs: Mapping[str, object],
+        firstresult: bool,
+        /,
+    ) -> Any:
+        """Calls the implementations, last one first, as pluggy does."""
 
 @final
 class Engine:

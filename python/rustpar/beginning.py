@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rustpar import _core, fixtures, forking, heap, leaving
+from rustpar import _core, fixtures, forking, heap, hookcall, leaving
 from rustpar.identity import own_stdio
 from rustpar.template import ForkPoint
 from rustpar.watch import Watch
@@ -84,6 +84,7 @@ class Beginning:
         from xdist.remote import setup_config
 
         setup_config(config, self._setup["basetemp"])
+        hookcall.install(config)
         workerinput = self._setup["workerinput"]
         config._parser.prog = Path(workerinput["mainargv"][0]).name
         config.workeroutput = {}  # type: ignore[attr-defined]

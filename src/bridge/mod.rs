@@ -18,6 +18,8 @@ mod errors;
 #[cfg(target_os = "linux")]
 mod events;
 #[cfg(target_os = "linux")]
+mod hookcall;
+#[cfg(target_os = "linux")]
 mod line;
 #[cfg(target_os = "linux")]
 mod plain;
@@ -64,6 +66,10 @@ mod _core {
     #[cfg(target_os = "linux")]
     #[pymodule_export]
     use super::engine::{Engine, Shared, adopt_orphans, die_with_parent, outlive_parent};
+
+    #[cfg(target_os = "linux")]
+    #[pymodule_export]
+    use super::hookcall::Multicall;
 
     #[cfg(target_os = "linux")]
     #[pymodule_export]
