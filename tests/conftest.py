@@ -9,9 +9,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 import uuid
@@ -98,6 +100,33 @@ SUPPORT = """
         os.close(fd)
 """
 
+# For suites in which each worker runs one test: all come together there, and nobody claims what another has claimed.
+CREW = """
+    import os
+    from support import HERE, meet
+
+    def together(me, where):
+        meet(f"{where}-{me}", *(f"{where}-{other}" for other in ALL))
+
+    def claim(what):
+        path = os.path.join(HERE, f"{what}.claimed".replace(os.sep, "-"))
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
+"""
+
+# Each worker runs one test, and all of them use what was made before at the same time.
+ONE_EACH = """
+    import pytest
+    import crew
+
+    @pytest.mark.parametrize("me", crew.ALL)
+    def test_it(me):
+        crew.together(me, "begin")
+        try:
+            use(me)
+        finally:
+            crew.together(me, "end")
+"""
+
 
 @dataclass
 class Run:
@@ -160,6 +189,10 @@ class Run:
         """Whether the header says that workers were forked."""
         return any(line.startswith("rustpar: ") and "start: template" in line for line in self.lines)
 
+    def start(self) -> str:
+        """How the workers came up: the last word that was said about it."""
+        return re.findall(r"^rustpar: .*?\bstart: (\w+)", self.out, re.MULTILINE)[-1]
+
 
 def _heed_signals() -> None:
     """A shell starts what runs in its background with signals ignored, and that is inherited."""
@@ -170,9 +203,9 @@ def _heed_signals() -> None:
 class Suite:
     """A directory with a test-suite, and ways to run it."""
 
-    def __init__(self, pytester: pytest.Pytester) -> None:
-        """Use the directory of `pytester`."""
-        self.path: Path = pytester.path
+    def __init__(self, pytester: pytest.Pytester, directory: str = "") -> None:
+        """Use the directory of `pytester`, or one in it; in that, only :meth:`start` runs pytest."""
+        self.path: Path = pytester.path / directory
         self._pytester = pytester
         self.write({"recorder.py": RECORDER, "support.py": SUPPORT})
 
@@ -216,6 +249,7 @@ class Suite:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             stdin=b"",
+            cwd=self.path,
             start_new_session=True,
             preexec_fn=_heed_signals,
         )
@@ -244,6 +278,63 @@ class Suite:
             while not (self.path / f"{name}.here").exists():
                 assert time.monotonic() < end, f"no test arrived at {name}"
                 time.sleep(0.005)
+
+
+class Habit:
+    """A suite with one habit, run under pytest-xdist and under rustpar at the same time.
+
+    What its tests did and saw must be the same. The habit is the text of a conftest, or of a test module, with a
+    function ``use(me)``: what a test of each worker does with what the habit has made.
+    """
+
+    # What a start is called in which each worker configures and collects for itself.
+    EARLY_WORDS = ("early", "xdist")
+
+    def __init__(self, pytester: pytest.Pytester, scratch: Path) -> None:
+        """Use two directories in that of `pytester`, and `scratch` for temporary files."""
+        self._suites = {name: Suite(pytester, name) for name in ("xdist", "rustpar")}
+        self._scratch = scratch
+
+    def is_each_workers_own(self, text: str, file: str = "conftest.py", n: int = 2, **files: str) -> None:
+        """Workers do for themselves what is in `text` and in other `files`, modules by their names."""
+        assert self._start(text, file, n, files) in self.EARLY_WORDS
+
+    def is_shared(self, text: str, file: str = "conftest.py", n: int = 2, **files: str) -> None:
+        """Workers are forked from a template that has done it."""
+        assert self._start(text, file, n, files) == "template"
+
+    def _start(self, text: str, file: str, n: int, files: Mapping[str, str]) -> str:
+        modules = {f"{name}.py": module for name, module in files.items()}
+        modules["test_it.py"] = "from conftest import use\n"
+        modules[file] = textwrap.dedent(text)
+        modules["test_it.py"] += textwrap.dedent(ONE_EACH)
+        xdist, rustpar = self.compare(modules, n)
+        assert xdist.counts() == {"passed": n}, f"the suite is to pass under pytest-xdist\n{xdist.text}"
+        return rustpar.start()
+
+    def compare(self, files: Mapping[str, str], n: int = 2) -> tuple[Run, Run]:
+        """Run a suite of `files` under pytest-xdist and under rustpar."""
+        started = {}
+        for name, suite in self._suites.items():
+            suite.write({"crew.py": f"ALL = {'abcdef'[:n]!r}\n" + textwrap.dedent(CREW), **files})
+            (self._scratch / name).mkdir()
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("TMPDIR", str(self._scratch / name))
+                started[name] = suite.start(*(["-p", "no:rustpar"] if name == "xdist" else []), n=str(n))
+        runs = {name: suite.end(started[name]) for name, suite in self._suites.items()}
+        xdist, rustpar = runs["xdist"], runs["rustpar"]
+        assert rustpar.ret == xdist.ret, rustpar.text
+        assert rustpar.outcomes == xdist.outcomes, rustpar.text
+        # A set: a template that is not forked has noted what gw0 notes again.
+        notes = {name: sorted(set(suite.notes())) for name, suite in self._suites.items()}
+        assert notes["rustpar"] == notes["xdist"], rustpar.text
+        left = {name: self._left(name) for name in self._suites}
+        assert left["xdist"] or not left["rustpar"], f"temporary files were left over: {left['rustpar']}"
+        return xdist, rustpar
+
+    def _left(self, name: str) -> list[str]:
+        """What lies among the temporary files after a run, besides pytest's own."""
+        return [path.name for path in (self._scratch / name).iterdir() if not path.name.startswith("pytest-of-")]
 
 
 def _processes(mark: str) -> dict[int, str]:
@@ -281,6 +372,14 @@ def _nothing_is_left_running(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def suite(pytester: pytest.Pytester) -> Suite:
     """An empty test-suite."""
     return Suite(pytester)
+
+
+@pytest.fixture
+def habit(pytester: pytest.Pytester) -> Iterator[Habit]:
+    """A suite with a habit, to be compared under pytest-xdist and rustpar."""
+    # Not below the directory of `pytester`: the names of sockets must be short.
+    with tempfile.TemporaryDirectory() as scratch:
+        yield Habit(pytester, Path(scratch))
 
 
 @pytest.fixture
