@@ -20,7 +20,7 @@ import uuid
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import pytest
 
@@ -241,13 +241,13 @@ class Suite:
         """Run pytest alone, in one process and without any plugin for more."""
         return self.run("-p", "no:rustpar", "-p", "no:xdist", *args, n=None)
 
-    def start(self, *args: str, n: str = "2") -> subprocess.Popen[bytes]:
+    def start(self, *args: str, n: str = "2", output: int | IO[bytes] = subprocess.PIPE) -> subprocess.Popen[bytes]:
         """Start pytest in a process group of its own and return while it runs."""
         command = [sys.executable, "-m", "pytest", "-p", "recorder", "-n", n, *args]
         process: subprocess.Popen[bytes] = self._pytester.popen(
             command,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stdout=output,
+            stderr=output,
             stdin=b"",
             cwd=self.path,
             start_new_session=True,
@@ -259,6 +259,12 @@ class Suite:
         """Wait for a started process."""
         out, err = process.communicate(timeout=limit)
         return self._ended(process.returncode, out.decode(errors="replace"), err.decode(errors="replace"))
+
+    def ended(self, process: subprocess.Popen[bytes], limit: float = RUN_LIMIT) -> Run:
+        """Wait for a process that was started with the file `output` to write to."""
+        with process:
+            ret = process.wait(limit)
+        return self._ended(ret, (self.path / "output").read_text(errors="replace"), "")
 
     def _ended(self, ret: int, out: str, err: str) -> Run:
         path = self.path / "reports.jsonl"
@@ -318,16 +324,20 @@ class Habit:
         for name, suite in self._suites.items():
             suite.write({"crew.py": f"ALL = {'abcdef'[:n]!r}\n" + textwrap.dedent(CREW), **files})
             (self._scratch / name).mkdir()
-            with pytest.MonkeyPatch.context() as patch:
+            arguments = ["-p", "no:rustpar"] if name == "xdist" else []
+            with pytest.MonkeyPatch.context() as patch, (suite.path / "output").open("wb") as output:
                 patch.setenv("TMPDIR", str(self._scratch / name))
-                started[name] = suite.start(*(["-p", "no:rustpar"] if name == "xdist" else []), n=str(n))
-        runs = {name: suite.end(started[name]) for name, suite in self._suites.items()}
+                # No pipe: its end would be waited for, and a process that is left over holds it.
+                started[name] = suite.start(*arguments, n=str(n), output=output)
+        runs = {name: suite.ended(started[name]) for name, suite in self._suites.items()}
         xdist, rustpar = runs["xdist"], runs["rustpar"]
         assert rustpar.ret == xdist.ret, rustpar.text
         assert rustpar.outcomes == xdist.outcomes, rustpar.text
         # A set: a template that is not forked has noted what gw0 notes again.
         notes = {name: sorted(set(suite.notes())) for name, suite in self._suites.items()}
         assert notes["rustpar"] == notes["xdist"], rustpar.text
+        processes = end_what_is_left(os.environ[MARK])
+        assert not processes, f"processes were left over: {processes}"
         left = {name: self._left(name) for name in self._suites}
         assert left["xdist"] or not left["rustpar"], f"temporary files were left over: {left['rustpar']}"
         return xdist, rustpar
@@ -350,6 +360,17 @@ def _processes(mark: str) -> dict[int, str]:
     return found
 
 
+def end_what_is_left(mark: str) -> dict[int, str]:
+    """The processes that carry the mark and do not end in time; they are killed."""
+    end = time.monotonic() + LEAVE_LIMIT
+    while (left := _processes(mark)) and time.monotonic() < end:
+        time.sleep(0.01)
+    for pid in left:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return left
+
+
 @pytest.fixture(autouse=True)
 def _nothing_is_left_running(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Fail the test if a process of its runs is still there after it."""
@@ -359,12 +380,7 @@ def _nothing_is_left_running(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     mark = uuid.uuid4().hex
     monkeypatch.setenv(MARK, mark)
     yield
-    end = time.monotonic() + LEAVE_LIMIT
-    while (left := _processes(mark)) and time.monotonic() < end:
-        time.sleep(0.01)
-    for pid in left:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+    left = end_what_is_left(mark)
     assert not left, f"processes were left over: {left}"
 
 
