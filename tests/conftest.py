@@ -20,7 +20,7 @@ import uuid
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import pytest
 
@@ -191,7 +191,8 @@ class Run:
 
     def start(self) -> str:
         """How the workers came up: the last word that was said about it."""
-        return re.findall(r"^rustpar: .*?\bstart: (\w+)", self.out, re.MULTILINE)[-1]
+        words: list[str] = re.findall(r"^rustpar: .*?\bstart: (\w+)", self.out, re.MULTILINE)
+        return words[-1]
 
 
 def _heed_signals() -> None:
@@ -241,7 +242,7 @@ class Suite:
         """Run pytest alone, in one process and without any plugin for more."""
         return self.run("-p", "no:rustpar", "-p", "no:xdist", *args, n=None)
 
-    def start(self, *args: str, n: str = "2", output: int | IO[bytes] = subprocess.PIPE) -> subprocess.Popen[bytes]:
+    def start(self, *args: str, n: str = "2", output: int | TextIO = subprocess.PIPE) -> subprocess.Popen[bytes]:
         """Start pytest in a process group of its own and return while it runs."""
         command = [sys.executable, "-m", "pytest", "-p", "recorder", "-n", n, *args]
         process: subprocess.Popen[bytes] = self._pytester.popen(
@@ -325,7 +326,7 @@ class Habit:
             suite.write({"crew.py": f"ALL = {'abcdef'[:n]!r}\n" + textwrap.dedent(CREW), **files})
             (self._scratch / name).mkdir()
             arguments = ["-p", "no:rustpar"] if name == "xdist" else []
-            with pytest.MonkeyPatch.context() as patch, (suite.path / "output").open("wb") as output:
+            with pytest.MonkeyPatch.context() as patch, (suite.path / "output").open("w") as output:
                 patch.setenv("TMPDIR", str(self._scratch / name))
                 # No pipe: its end would be waited for, and a process that is left over holds it.
                 started[name] = suite.start(*arguments, n=str(n), output=output)

@@ -1,4 +1,4 @@
-"""What is named after the worker, or remembers its process, is made by each worker for itself, as under pytest-xdist."""
+"""What is named after the worker or remembers its process is made by each worker for itself, as under pytest-xdist."""
 
 from __future__ import annotations
 
