@@ -264,7 +264,11 @@ class Suite:
     def ended(self, process: subprocess.Popen[bytes], limit: float = RUN_LIMIT) -> Run:
         """Wait for a process that was started with the file `output` to write to."""
         with process:
-            ret = process.wait(limit)
+            try:
+                ret = process.wait(limit)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
         return self._ended(ret, (self.path / "output").read_text(errors="replace"), "")
 
     def _ended(self, ret: int, out: str, err: str) -> Run:

@@ -420,6 +420,7 @@ def test_a_connection_to_a_service_is_open(habit: Habit) -> None:
 def test_a_helper_process_answers_through_pipes(habit: Habit) -> None:
     habit.is_each_workers_own(
         """
+        import select
         import subprocess
         import sys
         from support import note
@@ -433,11 +434,13 @@ def test_a_helper_process_answers_through_pipes(habit: Habit) -> None:
             )
 
         def pytest_sessionfinish(session):
-            HELPER.communicate()
+            HELPER.stdin.close()
+            HELPER.wait(5)
 
         def use(me):
             HELPER.stdin.write("next\\n")
             HELPER.stdin.flush()
+            assert select.select([HELPER.stdout], [], [], 2)[0]
             note(HELPER.stdout.readline())
             assert HELPER.poll() is None
         """

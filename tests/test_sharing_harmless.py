@@ -164,6 +164,7 @@ def test_a_file_is_open_for_reading(habit: Habit) -> None:
     habit.is_shared(
         f"""{NOTED}
     FILE = open(os.path.join(HERE, "support.py"))
+    QUIET = open(os.devnull, "w")
     SEEN = len(FILE.read())
         """
     )

@@ -156,7 +156,9 @@ def test_a_parameter_is_made_from_the_workers_name(habit: Habit) -> None:
         import pytest
         from support import note
 
-        @pytest.mark.parametrize("database", [os.environ.get("PYTEST_XDIST_WORKER")], ids=["database"])
+        def pytest_generate_tests(metafunc):
+            metafunc.parametrize("database", [os.environ.get("PYTEST_XDIST_WORKER")], ids=["database"])
+
         @pytest.mark.parametrize("me", crew.ALL)
         def test_it(me, database):
             crew.together(me, "begin")
