@@ -175,7 +175,8 @@ def test_tests_that_depend_on_the_worker_are_refused(habit: Habit) -> None:
         import pytest
 
         @pytest.mark.parametrize("worker", [os.environ.get("PYTEST_XDIST_WORKER")])
-        def test_it(worker):
+        @pytest.mark.parametrize("n", range(4))
+        def test_it(n, worker):
             pass
     """
     xdist, rustpar = habit.compare({"test_it.py": test})
