@@ -9,16 +9,18 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 import uuid
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import pytest
 
@@ -98,6 +100,33 @@ SUPPORT = """
         os.close(fd)
 """
 
+# For suites in which each worker runs one test: all come together there, and nobody claims what another has claimed.
+CREW = """
+    import os
+    from support import HERE, meet
+
+    def together(me, where):
+        meet(f"{where}-{me}", *(f"{where}-{other}" for other in ALL))
+
+    def claim(what):
+        path = os.path.join(HERE, f"{what}.claimed".replace(os.sep, "-"))
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
+"""
+
+# Each worker runs one test, and all of them use what was made before at the same time.
+ONE_EACH = """
+    import pytest
+    import crew
+
+    @pytest.mark.parametrize("me", crew.ALL)
+    def test_it(me):
+        crew.together(me, "begin")
+        try:
+            use(me)
+        finally:
+            crew.together(me, "end")
+"""
+
 
 @dataclass
 class Run:
@@ -160,6 +189,11 @@ class Run:
         """Whether the header says that workers were forked."""
         return any(line.startswith("rustpar: ") and "start: template" in line for line in self.lines)
 
+    def start(self) -> str:
+        """How the workers came up: the last word that was said about it."""
+        words: list[str] = re.findall(r"^rustpar: .*?\bstart: (\w+)", self.out, re.MULTILINE)
+        return words[-1]
+
 
 def _heed_signals() -> None:
     """A shell starts what runs in its background with signals ignored, and that is inherited."""
@@ -170,9 +204,9 @@ def _heed_signals() -> None:
 class Suite:
     """A directory with a test-suite, and ways to run it."""
 
-    def __init__(self, pytester: pytest.Pytester) -> None:
-        """Use the directory of `pytester`."""
-        self.path: Path = pytester.path
+    def __init__(self, pytester: pytest.Pytester, directory: str = "") -> None:
+        """Use the directory of `pytester`, or one in it; in that, only :meth:`start` runs pytest."""
+        self.path: Path = pytester.path / directory
         self._pytester = pytester
         self.write({"recorder.py": RECORDER, "support.py": SUPPORT})
 
@@ -208,14 +242,15 @@ class Suite:
         """Run pytest alone, in one process and without any plugin for more."""
         return self.run("-p", "no:rustpar", "-p", "no:xdist", *args, n=None)
 
-    def start(self, *args: str, n: str = "2") -> subprocess.Popen[bytes]:
+    def start(self, *args: str, n: str = "2", output: int | TextIO = subprocess.PIPE) -> subprocess.Popen[bytes]:
         """Start pytest in a process group of its own and return while it runs."""
         command = [sys.executable, "-m", "pytest", "-p", "recorder", "-n", n, *args]
         process: subprocess.Popen[bytes] = self._pytester.popen(
             command,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stdout=output,
+            stderr=output,
             stdin=b"",
+            cwd=self.path,
             start_new_session=True,
             preexec_fn=_heed_signals,
         )
@@ -225,6 +260,16 @@ class Suite:
         """Wait for a started process."""
         out, err = process.communicate(timeout=limit)
         return self._ended(process.returncode, out.decode(errors="replace"), err.decode(errors="replace"))
+
+    def ended(self, process: subprocess.Popen[bytes], limit: float = RUN_LIMIT) -> Run:
+        """Wait for a process that was started with the file `output` to write to."""
+        with process:
+            try:
+                ret = process.wait(limit)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
+        return self._ended(ret, (self.path / "output").read_text(errors="replace"), "")
 
     def _ended(self, ret: int, out: str, err: str) -> Run:
         path = self.path / "reports.jsonl"
@@ -246,6 +291,67 @@ class Suite:
                 time.sleep(0.005)
 
 
+class Habit:
+    """A suite with one habit, run under pytest-xdist and under rustpar at the same time.
+
+    What its tests did and saw must be the same. The habit is the text of a conftest, or of a test module, with a
+    function ``use(me)``: what a test of each worker does with what the habit has made.
+    """
+
+    # What a start is called in which each worker configures and collects for itself.
+    EARLY_WORDS = ("early", "xdist")
+
+    def __init__(self, pytester: pytest.Pytester, scratch: Path) -> None:
+        """Use two directories in that of `pytester`, and `scratch` for temporary files."""
+        self._suites = {name: Suite(pytester, name) for name in ("xdist", "rustpar")}
+        self._scratch = scratch
+
+    def is_each_workers_own(self, text: str, file: str = "conftest.py", n: int = 2, **files: str) -> None:
+        """Workers do for themselves what is in `text` and in other `files`, modules by their names."""
+        assert self._start(text, file, n, files) in self.EARLY_WORDS
+
+    def is_shared(self, text: str, file: str = "conftest.py", n: int = 2, **files: str) -> None:
+        """Workers are forked from a template that has done it."""
+        assert self._start(text, file, n, files) == "template"
+
+    def _start(self, text: str, file: str, n: int, files: Mapping[str, str]) -> str:
+        modules = {f"{name}.py": module for name, module in files.items()}
+        modules["test_it.py"] = "from conftest import use\n"
+        modules[file] = textwrap.dedent(text)
+        modules["test_it.py"] += textwrap.dedent(ONE_EACH)
+        xdist, rustpar = self.compare(modules, n)
+        assert xdist.counts() == {"passed": n}, f"the suite is to pass under pytest-xdist\n{xdist.text}"
+        return rustpar.start()
+
+    def compare(self, files: Mapping[str, str], n: int = 2) -> tuple[Run, Run]:
+        """Run a suite of `files` under pytest-xdist and under rustpar."""
+        started = {}
+        for name, suite in self._suites.items():
+            suite.write({"crew.py": f"ALL = {'abcdef'[:n]!r}\n" + textwrap.dedent(CREW), **files})
+            (self._scratch / name).mkdir()
+            arguments = ["-p", "no:rustpar"] if name == "xdist" else []
+            with pytest.MonkeyPatch.context() as patch, (suite.path / "output").open("w") as output:
+                patch.setenv("TMPDIR", str(self._scratch / name))
+                # No pipe: its end would be waited for, and a process that is left over holds it.
+                started[name] = suite.start(*arguments, n=str(n), output=output)
+        runs = {name: suite.ended(started[name]) for name, suite in self._suites.items()}
+        xdist, rustpar = runs["xdist"], runs["rustpar"]
+        assert rustpar.ret == xdist.ret, rustpar.text
+        assert rustpar.outcomes == xdist.outcomes, rustpar.text
+        # A set: a template that is not forked has noted what gw0 notes again.
+        notes = {name: sorted(set(suite.notes())) for name, suite in self._suites.items()}
+        assert notes["rustpar"] == notes["xdist"], rustpar.text
+        processes = end_what_is_left(os.environ[MARK])
+        assert not processes, f"processes were left over: {processes}"
+        left = {name: self._left(name) for name in self._suites}
+        assert left["xdist"] or not left["rustpar"], f"temporary files were left over: {left['rustpar']}"
+        return xdist, rustpar
+
+    def _left(self, name: str) -> list[str]:
+        """What lies among the temporary files after a run, besides pytest's own."""
+        return [path.name for path in (self._scratch / name).iterdir() if not path.name.startswith("pytest-of-")]
+
+
 def _processes(mark: str) -> dict[int, str]:
     """The command lines of all processes that carry the mark and have not ended, by process id."""
     found = {}
@@ -259,6 +365,17 @@ def _processes(mark: str) -> dict[int, str]:
     return found
 
 
+def end_what_is_left(mark: str) -> dict[int, str]:
+    """The processes that carry the mark and do not end in time; they are killed."""
+    end = time.monotonic() + LEAVE_LIMIT
+    while (left := _processes(mark)) and time.monotonic() < end:
+        time.sleep(0.01)
+    for pid in left:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return left
+
+
 @pytest.fixture(autouse=True)
 def _nothing_is_left_running(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Fail the test if a process of its runs is still there after it."""
@@ -268,12 +385,7 @@ def _nothing_is_left_running(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     mark = uuid.uuid4().hex
     monkeypatch.setenv(MARK, mark)
     yield
-    end = time.monotonic() + LEAVE_LIMIT
-    while (left := _processes(mark)) and time.monotonic() < end:
-        time.sleep(0.01)
-    for pid in left:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+    left = end_what_is_left(mark)
     assert not left, f"processes were left over: {left}"
 
 
@@ -281,6 +393,14 @@ def _nothing_is_left_running(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def suite(pytester: pytest.Pytester) -> Suite:
     """An empty test-suite."""
     return Suite(pytester)
+
+
+@pytest.fixture
+def habit(pytester: pytest.Pytester) -> Iterator[Habit]:
+    """A suite with a habit, to be compared under pytest-xdist and rustpar."""
+    # Not below the directory of `pytester`: the names of sockets must be short.
+    with tempfile.TemporaryDirectory() as scratch:
+        yield Habit(pytester, Path(scratch))
 
 
 @pytest.fixture

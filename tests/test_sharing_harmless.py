@@ -1,0 +1,290 @@
+"""What workers may have in common does not keep them from being forked, and they see what pytest-xdist's would."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.conftest import Habit
+
+NOTED = """
+    import asyncio
+    import hashlib
+    import os
+    import platform
+    import socket
+    import sqlite3
+    import subprocess
+    import sys
+    import tempfile
+    import threading
+    import uuid
+    from concurrent.futures import ThreadPoolExecutor
+    from pathlib import Path
+    from support import HERE, note
+
+    def use(me):
+        note(SEEN)
+"""
+
+
+def test_the_environment_is_looked_at_for_nothing_that_differs(habit: Habit) -> None:
+    habit.is_shared(
+        f"""{NOTED}
+    SEEN = [
+        "PYTEST_XDIST_WORKER" in os.environ,
+        os.environ.get("PYTEST_XDIST_WORKER_COUNT"),
+        len(os.getenv("PYTEST_XDIST_TESTRUNUID", "")),
+        len(dict(os.environ)) == len(os.environ.copy()),
+        "HOME" in {{**os.environ, "ours": "1"}},
+        sorted(name for name in os.environ if name.startswith("PYTEST_XDIST")),
+    ]
+        """
+    )
+
+
+def test_workerinput_is_looked_at_for_nothing_that_differs(habit: Habit) -> None:
+    habit.is_shared(
+        f"""{NOTED}
+    import xdist
+
+    def pytest_sessionstart(session):
+        global SEEN
+        values = getattr(session.config, "workerinput", {{}})
+        SEEN = [
+            hasattr(session.config, "workerinput"),
+            xdist.is_xdist_worker(session),
+            xdist.is_xdist_controller(session),
+            "workerid" in values,
+            values.get("workercount"),
+            len(values.get("testrunuid", "")),
+        ]
+        """
+    )
+
+
+def test_commands_have_ended(habit: Habit) -> None:
+    habit.is_shared(
+        f"""{NOTED}
+    SEEN = [
+        subprocess.run([sys.executable, "--version"], capture_output=True, text=True, check=True).stdout,
+        subprocess.check_output("echo here", shell=True),
+        os.system("true"),
+        platform.platform(),
+    ]
+        """
+    )
+
+
+def test_calls_leave_nothing_behind(habit: Habit) -> None:
+    habit.is_shared(
+        f"""{NOTED}
+    SEEN = [
+        hashlib.sha256(b"x").hexdigest(),
+        len(os.urandom(16)),
+        uuid.uuid5(uuid.NAMESPACE_DNS, "example.org"),
+        os.path.isdir(tempfile.gettempdir()),
+        len(socket.gethostname()),
+    ]
+        """
+    )
+
+
+def test_a_database_lives_in_memory(habit: Habit) -> None:
+    habit.is_shared(
+        """
+        import sqlite3
+        from crew import together
+        from support import note
+
+        DATABASE = sqlite3.connect(":memory:")
+        DATABASE.execute("create table names (name)")
+        DATABASE.execute("insert into names values ('everybody')")
+        DATABASE.commit()
+
+        def use(me):
+            DATABASE.execute("insert into names values (?)", me)
+            together(me, "inserted")
+            note(DATABASE.execute("select count(*) from names").fetchone())
+        """
+    )
+
+
+def test_a_thread_has_ended(habit: Habit) -> None:
+    habit.is_shared(
+        f"""{NOTED}
+    SEEN = []
+    thread = threading.Thread(target=SEEN.append, args=["seen"])
+    thread.start()
+    thread.join()
+    with ThreadPoolExecutor(2) as pool:
+        SEEN += pool.map(len, ["one", "three"])
+        """
+    )
+
+
+def test_locks_and_queues_are_made_for_threads(habit: Habit) -> None:
+    habit.is_shared(
+        """
+        import queue
+        import threading
+
+        LOCK = threading.RLock()
+        DONE = threading.Event()
+        QUEUE = queue.Queue()
+
+        def use(me):
+            thread = threading.Thread(target=QUEUE.put, args=[me])
+            with LOCK:
+                thread.start()
+            assert QUEUE.get(timeout=2) == me
+            thread.join()
+            assert not DONE.is_set()
+        """
+    )
+
+
+def test_temporary_files_are_removed_again(habit: Habit) -> None:
+    habit.is_shared(
+        f"""{NOTED}
+    with tempfile.TemporaryDirectory() as directory:
+        Path(directory, "data").write_text("x")
+    with tempfile.NamedTemporaryFile() as file, tempfile.TemporaryFile() as other:
+        file.write(b"x")
+        other.write(b"x")
+    fd, name = tempfile.mkstemp()
+    os.close(fd)
+    os.unlink(name)
+    SEEN = os.listdir(tempfile.gettempdir())
+        """
+    )
+
+
+def test_a_file_is_open_for_reading(habit: Habit) -> None:
+    habit.is_shared(
+        f"""{NOTED}
+    FILE = open(os.path.join(HERE, "support.py"))
+    QUIET = open(os.devnull, "w")
+    SEEN = len(FILE.read())
+        """
+    )
+
+
+def test_a_file_was_written_and_closed(habit: Habit) -> None:
+    habit.is_shared(
+        f"""{NOTED}
+    with open(os.path.join(HERE, "history"), "a") as file:
+        file.write("collected")
+    SEEN = Path(HERE, "history").stat().st_size > 0
+        """
+    )
+
+
+def test_a_socket_was_closed_again(habit: Habit) -> None:
+    habit.is_shared(
+        f"""{NOTED}
+    def answers():
+        with socket.socket() as probe:
+            probe.settimeout(1)
+            return probe.connect_ex(("127.0.0.1", 1)) == 0
+
+    ours, theirs = socket.socketpair()
+    ours.send(b"x")
+    SEEN = answers(), theirs.recv(1)
+    ours.close()
+    theirs.close()
+        """
+    )
+
+
+def test_event_loops_were_closed_again(habit: Habit) -> None:
+    habit.is_shared(
+        f"""{NOTED}
+    loop = asyncio.new_event_loop()
+    SEEN = [loop.run_until_complete(asyncio.sleep(0, "done")), asyncio.run(asyncio.sleep(0, "done"))]
+    loop.close()
+        """
+    )
+
+
+def test_a_log_file_is_opened_with_its_first_record(habit: Habit) -> None:
+    habit.is_shared(
+        """
+        import logging
+        from crew import together
+        from support import note
+
+        logging.getLogger("app").addHandler(logging.FileHandler("app.log", delay=True))
+
+        def use(me):
+            logging.getLogger("app").warning("a line")
+            together(me, "logged")
+            note(len(open("app.log").readlines()))
+        """
+    )
+
+
+def test_the_process_id_is_written_by_the_logging_of_the_standard_library(habit: Habit) -> None:
+    habit.is_shared(
+        """
+        import io
+        import logging
+        import os
+
+        STREAM = io.StringIO()
+        HANDLER = logging.StreamHandler(STREAM)
+        HANDLER.setFormatter(logging.Formatter("%(process)d"))
+        logging.getLogger("app").addHandler(HANDLER)
+        logging.getLogger("app").warning("collecting")
+
+        def use(me):
+            logging.getLogger("app").warning("testing")
+            assert STREAM.getvalue().split()[-1] == str(os.getpid())
+        """
+    )
+
+
+def test_fixtures_make_for_each_worker_what_is_its_own(habit: Habit) -> None:
+    habit.is_shared(
+        """
+        import os
+        import random
+        import secrets
+        import socket
+        import subprocess
+        import tempfile
+        import threading
+        import uuid
+        from concurrent.futures import ThreadPoolExecutor
+        import pytest
+        from crew import claim
+        from support import note
+
+        @pytest.fixture(scope="session", autouse=True)
+        def resources(worker_id, testrun_uid, tmp_path_factory):
+            claim(f"{worker_id}.db")
+            claim(os.environ["PYTEST_XDIST_WORKER"])
+            claim(tmp_path_factory.mktemp("data"))
+            claim(os.getpid())
+            claim(uuid.uuid4())
+            claim(secrets.token_hex())
+            claim(random.random())
+            server = socket.create_server(("127.0.0.1", 0))
+            claim(server.getsockname()[1])
+            thread = threading.Thread(target=server.accept, daemon=True)
+            thread.start()
+            helper = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
+            with tempfile.TemporaryDirectory() as directory, ThreadPoolExecutor(1) as pool:
+                claim(directory)
+                note(pool.submit(len, "four").result())
+                yield
+            socket.create_connection(server.getsockname()).close()
+            thread.join()
+            server.close()
+            helper.communicate()
+
+        def use(me):
+            pass
+        """,
+        n=3,
+    )
