@@ -126,8 +126,8 @@ class PythonScheduling:
         self.scheduler.add_node_collection(node, list(self._ids))
         if self.scheduler.collection_is_completed:
             self.scheduler.schedule()
-        # A replacement may come when the others have run everything.
-        self._shut_down_when_finished()
+            # A replacement may come when the others have run everything.
+            self._shut_down_when_finished()
 
     def mark_test_complete(self, node: WorkerController, item_index: int, duration: float = 0) -> None:
         """Pass on that a test has run."""
@@ -160,6 +160,6 @@ class PythonScheduling:
         return None if crashed is None else self._plain_ids[self._ids.index(crashed)]
 
     def _shut_down_when_finished(self) -> None:
-        if self.scheduler.tests_finished:
+        if self.scheduler.collection_is_completed and self.scheduler.tests_finished:
             for node in self.nodes:
                 node.shutdown()
