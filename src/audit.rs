@@ -34,6 +34,8 @@ pub fn is_telling(event: &str) -> bool {
             | "os.fork"
             | "os.posix_spawn"
             | "sqlite3.connect"
+            | "mmap.__new__"
+            | "os.mkdir"
             | "open"
     )
 }

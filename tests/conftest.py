@@ -299,7 +299,7 @@ class Habit:
     """
 
     # What a start is called in which each worker configures and collects for itself.
-    EARLY_WORDS = ("early", "xdist")
+    EARLY_WORDS = ("early",)
 
     def __init__(self, pytester: pytest.Pytester, scratch: Path) -> None:
         """Use two directories in that of `pytester`, and `scratch` for temporary files."""

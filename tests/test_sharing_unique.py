@@ -9,12 +9,6 @@ import pytest
 if TYPE_CHECKING:
     from tests.conftest import Habit
 
-# The template's watch does not look at what is unique yet: such suites are forked.
-UNTIL_UNIQUE_IS_SEEN = pytest.mark.xfail(reason="the watch does not see what was made to be unique", strict=True)
-
-# A template that is not forked is killed; what it has made is not removed.
-UNTIL_IT_LEAVES_IN_ORDER = pytest.mark.xfail(reason="a template that is not forked leaves things behind", strict=True)
-
 # Each worker makes the same file in its directory.
 DIRECTORY = """
     import atexit
@@ -34,7 +28,6 @@ DIRECTORY = """
 """
 
 
-@UNTIL_UNIQUE_IS_SEEN
 @pytest.mark.parametrize("file", ["conftest.py", "test_it.py"])
 def test_a_temporary_directory_is_made_and_removed_at_exit(habit: Habit, file: str) -> None:
     habit.is_each_workers_own(
@@ -46,7 +39,6 @@ def test_a_temporary_directory_is_made_and_removed_at_exit(habit: Habit, file: s
     )
 
 
-@UNTIL_UNIQUE_IS_SEEN
 def test_a_temporary_directory_removes_itself(habit: Habit) -> None:
     habit.is_each_workers_own(
         f"""{DIRECTORY}
@@ -57,7 +49,6 @@ def test_a_temporary_directory_removes_itself(habit: Habit) -> None:
     )
 
 
-@UNTIL_UNIQUE_IS_SEEN
 def test_a_temporary_directory_is_made_while_configuring_and_removed_at_the_end(habit: Habit) -> None:
     habit.is_each_workers_own(
         f"""{DIRECTORY}
@@ -71,7 +62,6 @@ def test_a_temporary_directory_is_made_while_configuring_and_removed_at_the_end(
     )
 
 
-@UNTIL_UNIQUE_IS_SEEN
 def test_a_directory_below_pytests_own_is_kept_while_configuring(habit: Habit) -> None:
     habit.is_each_workers_own(
         f"""{DIRECTORY}
@@ -82,7 +72,6 @@ def test_a_directory_below_pytests_own_is_kept_while_configuring(habit: Habit) -
     )
 
 
-@UNTIL_UNIQUE_IS_SEEN
 @pytest.mark.parametrize(
     "name",
     [
@@ -120,7 +109,6 @@ FILE = """
 """
 
 
-@UNTIL_UNIQUE_IS_SEEN
 def test_a_temporary_file_is_made_and_kept(habit: Habit) -> None:
     habit.is_each_workers_own(
         f"""{FILE}
@@ -130,7 +118,6 @@ def test_a_temporary_file_is_made_and_kept(habit: Habit) -> None:
     )
 
 
-@UNTIL_UNIQUE_IS_SEEN
 def test_a_temporary_file_is_made_and_removed_at_exit(habit: Habit) -> None:
     habit.is_each_workers_own(
         f"""{FILE}
@@ -141,7 +128,6 @@ def test_a_temporary_file_is_made_and_removed_at_exit(habit: Habit) -> None:
     )
 
 
-@UNTIL_IT_LEAVES_IN_ORDER
 def test_a_temporary_file_removes_itself_when_it_is_closed(habit: Habit) -> None:
     habit.is_each_workers_own(
         f"""{FILE}
@@ -151,7 +137,6 @@ def test_a_temporary_file_removes_itself_when_it_is_closed(habit: Habit) -> None
     )
 
 
-@UNTIL_UNIQUE_IS_SEEN
 def test_a_free_port_is_picked_and_closed_again(habit: Habit) -> None:
     habit.is_each_workers_own(
         """
@@ -172,7 +157,6 @@ def test_a_free_port_is_picked_and_closed_again(habit: Habit) -> None:
     )
 
 
-@UNTIL_UNIQUE_IS_SEEN
 def test_a_free_port_is_picked_by_a_server_that_is_closed_again(habit: Habit) -> None:
     habit.is_each_workers_own(
         """
@@ -204,7 +188,6 @@ def test_a_port_is_held_for_the_server_of_the_tests(habit: Habit) -> None:
     )
 
 
-@UNTIL_UNIQUE_IS_SEEN
 def test_a_port_is_drawn_without_a_seed(habit: Habit) -> None:
     habit.is_each_workers_own(
         """
@@ -219,7 +202,6 @@ def test_a_port_is_drawn_without_a_seed(habit: Habit) -> None:
     )
 
 
-@UNTIL_UNIQUE_IS_SEEN
 def test_a_generator_of_random_numbers_is_made_without_a_seed(habit: Habit) -> None:
     habit.is_each_workers_own(
         """
@@ -234,7 +216,6 @@ def test_a_generator_of_random_numbers_is_made_without_a_seed(habit: Habit) -> N
     )
 
 
-@UNTIL_UNIQUE_IS_SEEN
 def test_the_run_gets_an_identity_while_configuring(habit: Habit) -> None:
     habit.is_each_workers_own(
         """
@@ -272,7 +253,6 @@ OWNER = """
 """
 
 
-@UNTIL_UNIQUE_IS_SEEN
 def test_each_process_removes_the_directory_that_it_made(habit: Habit) -> None:
     habit.is_each_workers_own(
         f"""{OWNER}
@@ -283,7 +263,6 @@ def test_each_process_removes_the_directory_that_it_made(habit: Habit) -> None:
     )
 
 
-@UNTIL_UNIQUE_IS_SEEN
 def test_no_worker_removes_what_another_still_needs(habit: Habit) -> None:
     test = """
         import os

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import signal
 import sys
 import threading
 from pathlib import Path
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     import pytest
 
 _THREAD_EVENTS = ("_thread.start_new_thread", "_thread.start_joinable_thread")
+_PATH_MODULES = ("os", "pathlib", "pathlib._local", "_pytest.tmpdir", "_pytest.pathlib")
 _CHILD_EVENTS = ("subprocess.Popen", "os.fork", "os.posix_spawn")
 
 
@@ -39,8 +41,10 @@ class Traces:
         """
         self._place_of = place_of
         self._open_before = _open_files()
+        self._mapped_before = _shared_mappings()
         self._files: dict[str, str] = {}
         self._temporary: dict[str, str] = {}
+        self._directories: dict[str, str] = {}
         self._ports: list[str] = []
         self._last: dict[str, str] = {}
         if not _hooked:
@@ -54,7 +58,11 @@ class Traces:
         _core.listen(None)
 
     def _heard(self, event: str, args: tuple[Any, ...]) -> None:
-        place = self._place_of(sys._getframe(1))
+        frame = sys._getframe(1)
+        if event == "os.mkdir":
+            # Made by tmp_path_factory, for the caller of that.
+            frame = _behind_pytest_paths(frame)
+        place = self._place_of(frame)
         if place is None:
             return
         if event in ("open", "sqlite3.connect"):
@@ -62,6 +70,8 @@ class Traces:
                 self._files[os.path.realpath(os.fsdecode(args[0]))] = place
         elif event.startswith("tempfile."):
             self._temporary[os.fsdecode(args[0])] = place
+        elif event == "os.mkdir":
+            self._directories[os.fsdecode(args[0])] = place
         elif event == "socket.bind":
             address = args[1]
             if isinstance(address, tuple) and len(address) > 1 and address[1] == 0:
@@ -70,12 +80,20 @@ class Traces:
             self._last["thread"] = place
         elif event in _CHILD_EVENTS:
             self._last["child"] = place
+        elif event == "mmap.__new__":
+            self._last["memory"] = place
         else:
             self._last["socket"] = place
 
     def reasons(self, config: pytest.Config) -> Iterator[tuple[str | None, str]]:
         """What must not be shared: the place where it comes from, if known, and what it is."""
-        for path, place in self._temporary.items():
+        basetemp = config.option.basetemp
+        own_directories = (
+            (path, place)
+            for path, place in self._directories.items()
+            if basetemp is not None and path.startswith(str(basetemp) + os.sep)
+        )
+        for path, place in (*self._temporary.items(), *own_directories):
             if os.path.lexists(path):
                 yield place, f"makes {path}"
         for place in self._ports:
@@ -83,6 +101,12 @@ class Traces:
         for thread in threading.enumerate():
             if thread is not threading.current_thread():
                 yield self._last.get("thread"), f"leaves the thread {thread.name} running"
+        if len(sys._current_frames()) > threading.active_count():
+            yield self._last.get("thread"), "leaves a thread running"
+        if signal.getitimer(signal.ITIMER_REAL)[0]:
+            yield None, "a timer that was set while collecting is still running"
+        if "memory" in self._last and _shared_mappings() > self._mapped_before:
+            yield self._last["memory"], "leaves memory mapped that all forks share"
         if _has_children():
             yield self._last.get("child"), "leaves a child process running"
         yield from self._descriptors(config)
@@ -90,8 +114,10 @@ class Traces:
     def _descriptors(self, config: pytest.Config) -> Iterator[tuple[str | None, str]]:
         log_file = getattr(config.pluginmanager.get_plugin("logging-plugin"), "log_file_handler", None)
         # Capturing duplicates descriptors: what counts is the file, not its number.
+        now = _open_files()
         harmless = {getattr(log_file, "baseFilename", None), os.devnull, *self._open_before.values()}
-        for fd, target in _open_files().items():
+        harmless.update(now.get(fd) for fd in _capture_files(config))
+        for fd, target in now.items():
             if target in harmless:
                 continue
             if target.startswith("socket:"):
@@ -101,7 +127,8 @@ class Traces:
             elif target.startswith("pipe:"):
                 yield self._last.get("child"), "leaves a pipe open"
             elif target.startswith("/") and not target.startswith("/dev/pts/") and _is_being_written(fd):
-                yield self._files.get(target), f"leaves {target} open for writing"
+                name = target.removesuffix(" (deleted)")
+                yield self._files.get(name), f"leaves {name} open for writing"
 
 
 # Whether this process, or one that it was forked from, has the hook.
@@ -125,8 +152,31 @@ def _open_files() -> dict[int, str]:
 
 
 def _is_being_written(fd: int) -> bool:
-    """Whether a file that still has a name is open for writing."""
+    """Whether a file is open for writing."""
     with contextlib.suppress(OSError):
-        writable = fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY
-        return writable and os.fstat(fd).st_nlink > 0
+        return fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY
     return False
+
+
+def _capture_files(config: pytest.Config) -> Iterator[int]:
+    """The descriptors of the files that capturing writes to; each worker opens its own."""
+    manager: Any = config.pluginmanager.get_plugin("capturemanager")
+    capturing = getattr(manager, "_global_capturing", None)
+    for capture in (getattr(capturing, "out", None), getattr(capturing, "err", None)):
+        if capture is not None and hasattr(capture, "targetfd_save"):
+            yield capture.tmpfile.fileno()
+
+
+def _shared_mappings() -> int:
+    """How many pieces of memory this process can write to that a fork would share."""
+    with contextlib.suppress(OSError):
+        lines = Path("/proc/self/maps").read_bytes().splitlines()
+        return sum(line.split(b" ", 2)[1].startswith(b"rw-s") for line in lines)
+    return 0
+
+
+def _behind_pytest_paths(frame: FrameType) -> FrameType:
+    """The first caller outside pytest's own handling of temporary directories."""
+    while frame.f_back is not None and frame.f_globals.get("__name__") in _PATH_MODULES:
+        frame = frame.f_back
+    return frame

@@ -20,6 +20,7 @@ import pytest
 
 from rustpar import _core, fixtures, forking, heap, hookcall, leaving
 from rustpar.identity import own_stdio
+from rustpar.places import Places
 from rustpar.template import ForkPoint
 from rustpar.watch import Watch
 from rustpar.worker import WorkerPlugin, make_line
@@ -53,6 +54,7 @@ class Beginning:
         self._take_over_environment()
         heap.watch()
         self._settle = heap.grow()
+        self._loaded_before = frozenset(sys.modules)
         self._watch = Watch(self._tell_reason) if is_template else None
 
     def _tell_reason(self, reason: str) -> None:
@@ -109,6 +111,7 @@ class Beginning:
         # The session's own status has been sent; the process says with its status that it left in good order.
         status = 0 if error is None else self._tell(error)
         leaving.run_exit_functions()
+        leaving.clear_modules(self._loaded_before, Places().is_own_file)
         forking.leave(status)
 
     def _tell(self, error: BaseException) -> int:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import sys
 import threading
 import weakref
+from typing import TYPE_CHECKING
 
 from rustpar import forking
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
 
 
 def forget_exit_functions() -> None:
@@ -26,3 +31,24 @@ def run_exit_functions() -> None:
         threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     forking.flush()
+
+
+def clear_modules(loaded_before: Collection[str], is_own: Callable[[str], bool]) -> None:
+    """Let go of what the project's own modules hold, as the interpreter does on its way out.
+
+    A temporary file that removes itself when it is no longer used does so then. With another thread still there, which
+    may use a module at any moment, everything stays.
+
+    Args:
+        loaded_before: Names of the modules that belong to the process that this one was forked from.
+        is_own: Whether a file is the project's own code.
+    """
+    if threading.active_count() > 1:
+        return
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if name in loaded_before or not isinstance(file, str) or not is_own(file):
+            continue
+        content = vars(module)
+        for key in [key for key in content if key != "__builtins__"]:
+            content[key] = None

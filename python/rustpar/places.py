@@ -38,7 +38,11 @@ class Places:
 
     def is_own(self, frame: FrameType) -> bool:
         """Whether this is the project's own code: neither the standard library's nor an installed package's."""
-        return not frame.f_code.co_filename.startswith(self._packages + self._library)
+        return self.is_own_file(frame.f_code.co_filename)
+
+    def is_own_file(self, file: str) -> bool:
+        """The same for a file."""
+        return not file.startswith(self._packages + self._library)
 
     def is_library(self, frame: FrameType) -> bool:
         """Whether this is code of the standard library."""

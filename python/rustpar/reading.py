@@ -8,15 +8,19 @@ from __future__ import annotations
 import os
 import random
 import sys
+import uuid
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, KeysView
+    from collections.abc import Callable, Iterator, KeysView
     from types import FrameType
 
     Note = Callable[[FrameType, str], None]
 
 _Environment = type(os.environ)
+
+# Functions that read for their caller; the last is xdist's.
+_READING_FOR_OTHERS = ("get", "getenv", "getenvb", "pop", "setdefault", "get_xdist_worker_id")
 
 # The functions of `random` that a name or a port is drawn with.
 _DRAWING = ("random", "uniform", "randint", "randrange", "getrandbits", "randbytes", "choice", "choices", "sample")
@@ -34,28 +38,31 @@ class _WatchedEnvironment(_Environment):  # type: ignore[misc,valid-type]
     note: Note
     copying = 0
 
-    def __getitem__(self, key: str) -> str:
+    def __getitem__(self, key: Any) -> Any:
         if self.copying:
             type(self).copying -= 1
-        elif key == "PYTEST_XDIST_WORKER":
-            self.note(_reader(sys._getframe(1)), f"reads {key}")
-        return super().__getitem__(key)  # type: ignore[no-any-return]
+        elif os.fsdecode(key) == "PYTEST_XDIST_WORKER":
+            reader = _reader(sys._getframe(1))
+            # The views of a mapping read all there is.
+            if reader.f_globals.get("__name__") != "collections.abc":
+                self.note(reader, "reads PYTEST_XDIST_WORKER")
+        return super().__getitem__(key)
 
     def __contains__(self, key: object) -> bool:
-        return isinstance(key, str) and self.encodekey(key) in self._data
+        return self.encodekey(key) in self._data
 
-    def keys(self) -> KeysView[str]:
+    def keys(self) -> KeysView[Any]:
         """Called by ``dict(os.environ)``, which then gets each item."""
         type(self).copying = len(self._data)
         return super().keys()  # type: ignore[no-any-return]
 
-    def copy(self) -> dict[str, str]:
+    def copy(self) -> dict[Any, Any]:
         return {key: _Environment.__getitem__(self, key) for key in self}
 
 
 def _reader(frame: FrameType) -> FrameType:
     """Who reads, past the methods that read for others."""
-    while frame.f_code.co_name in ("get", "getenv", "pop", "setdefault") and frame.f_back is not None:
+    while frame.f_code.co_name in _READING_FOR_OTHERS and frame.f_back is not None:
         frame = frame.f_back
     return frame
 
@@ -63,26 +70,51 @@ def _reader(frame: FrameType) -> FrameType:
 class WatchedInput(dict[str, Any]):
     """``config.workerinput``, noting who reads what differs between workers."""
 
-    def __init__(self, values: dict[str, Any], note: Note, keys: frozenset[str]) -> None:
+    def __init__(self, values: dict[str, Any], readings: Readings, keys: frozenset[str]) -> None:
         """Hold `values`; `keys` are those that differ."""
         super().__init__(values)
-        self.note = note
+        self._readings = readings
         self._keys = keys
+        self._copying = 0
 
     def __getitem__(self, key: str) -> Any:
-        if key in self._keys:
-            self.note(sys._getframe(1), f"reads workerinput[{key!r}]")
+        if self._copying:
+            self._copying -= 1
+        elif key in self._keys:
+            self._readings.note(_reader(sys._getframe(1)), f"reads workerinput[{key!r}]")
         return super().__getitem__(key)
 
     def get(self, key: str, default: Any = None) -> Any:
         """The value of a key."""
         if key in self._keys:
-            self.note(sys._getframe(1), f"reads workerinput[{key!r}]")
+            self._readings.note(_reader(sys._getframe(1)), f"reads workerinput[{key!r}]")
         return super().get(key, default)
 
+    def __iter__(self) -> Iterator[str]:
+        # Without this, `dict(workerinput)` would not ask for the keys.
+        return super().__iter__()
 
-def note_nothing(frame: FrameType, what: str) -> None:
-    """After the fork, each worker may read what is its own."""
+    def keys(self) -> Any:
+        """The keys; asked for by ``dict(workerinput)``, which then gets each item."""
+        caller = sys._getframe(1)
+        self._readings.note_own(caller, "copies workerinput")
+        self._copying = 0 if caller.f_globals.get("__name__") == "collections.abc" else len(self)
+        return super().keys()
+
+    def items(self) -> Any:
+        """The items."""
+        self._readings.note_own(sys._getframe(1), "copies workerinput")
+        return super().items()
+
+    def values(self) -> Any:
+        """The values."""
+        self._readings.note_own(sys._getframe(1), "copies workerinput")
+        return super().values()
+
+    def copy(self) -> dict[str, Any]:
+        """A copy that nobody watches."""
+        self._readings.note_own(sys._getframe(1), "copies workerinput")
+        return {key: super(WatchedInput, self).__getitem__(key) for key in super().__iter__()}
 
 
 class Readings:
@@ -95,18 +127,32 @@ class Readings:
             note: Told of each reader.
             is_own: Whether a frame is that of the project's own code. Packages draw random numbers for many reasons.
         """
-        self._note = note
+        self._told: Note | None = note
         self._is_own = is_own
         self._seeded = False
         self._before: list[tuple[Any, str, Any, Any]] = []
-        _WatchedEnvironment.note = staticmethod(note)
+        _WatchedEnvironment.note = staticmethod(self.note)
         os.environ.__class__ = _WatchedEnvironment
+        os.environb.__class__ = _WatchedEnvironment
         self._replace(os, "getpid", self._getpid)
         self._replace(os, "urandom", self._urandom)
         self._replace(random, "_urandom", self._urandom)
         self._replace(random, "seed", self._seed)
+        self._replace(random.Random, "__init__", self._unseeded)
         for name in _DRAWING:
             self._replace(random, name, self._drawing)
+        # Made in C; the other kind is seen by the random numbers that it takes.
+        self._replace(uuid, "uuid1", self._made)
+
+    def note(self, frame: FrameType, what: str) -> None:
+        """Note what the code of a frame does; after the fork nothing, when each worker may read what is its own."""
+        if self._told is not None:
+            self._told(frame, what)
+
+    def note_own(self, frame: FrameType, what: str) -> None:
+        """Note what the code of a frame does if it is the project's own. Packages do it for many reasons."""
+        if self._told is not None and self._is_own(frame):
+            self._told(frame, what)
 
     def _replace(self, module: Any, name: str, watched: Callable[[Any], Any]) -> None:
         original = getattr(module, name)
@@ -117,29 +163,40 @@ class Readings:
     def stop(self) -> bool:
         """Put everything back, where nobody else has replaced it; return whether ``random`` was seeded."""
         os.environ.__class__ = _Environment
+        os.environb.__class__ = _Environment  # type: ignore[assignment]
         for module, name, original, replacement in self._before:
             if getattr(module, name) is replacement:
                 setattr(module, name, original)
-        self._note = note_nothing
+        self._told = None
         return self._seeded
 
     def _getpid(self, original: Callable[[], int]) -> Callable[[], int]:
         def getpid() -> int:
-            self._note(sys._getframe(1), "keeps the process id")
+            caller = sys._getframe(1)
+            if caller.f_code.co_name == "ident" and caller.f_back is not None:
+                caller = caller.f_back  # multiprocessing.current_process().pid
+            self.note(caller, "keeps the process id")
             return original()
 
         return getpid
 
     def _urandom(self, original: Callable[[int], bytes]) -> Callable[[int], bytes]:
         def urandom(size: int) -> bytes:
-            caller: FrameType | None = sys._getframe(1)
-            while caller is not None and caller.f_globals.get("__name__") in _UNIQUE:
+            first = caller = sys._getframe(1)
+            while caller.f_globals.get("__name__") in _UNIQUE and caller.f_back is not None:
                 caller = caller.f_back
-            if caller is not None and self._is_own(caller):
-                self._note(caller, "makes something unique")
+            if caller is not first:
+                self.note_own(caller, "makes something unique")
             return original(size)
 
         return urandom
+
+    def _made(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def make(*args: Any, **kwargs: Any) -> Any:
+            self.note_own(sys._getframe(1), "makes something unique")
+            return original(*args, **kwargs)
+
+        return make
 
     def _seed(self, original: Callable[..., None]) -> Callable[..., None]:
         def seed(*args: Any, **kwargs: Any) -> None:
@@ -151,9 +208,16 @@ class Readings:
 
     def _drawing(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def draw(*args: Any, **kwargs: Any) -> Any:
-            caller = sys._getframe(1)
-            if not self._seeded and self._is_own(caller):
-                self._note(caller, "draws a random number without a seed")
+            if not self._seeded:
+                self.note_own(sys._getframe(1), "draws a random number without a seed")
             return original(*args, **kwargs)
 
         return draw
+
+    def _unseeded(self, original: Callable[..., None]) -> Callable[..., None]:
+        def __init__(generator: random.Random, x: Any = None) -> None:
+            if x is None and type(generator) is random.Random:
+                self.note_own(sys._getframe(1), "makes a random number generator without a seed")
+            original(generator, x)
+
+        return __init__

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from rustpar.alive import Traces
 from rustpar.places import Places
-from rustpar.reading import Readings, WatchedInput, note_nothing
+from rustpar.reading import Readings, WatchedInput
 from rustpar.seeds import Seeds
 
 if TYPE_CHECKING:
@@ -58,20 +58,19 @@ class Watch:
         """
         self.seeds.keep(seeded=self._readings.stop())
         self._traces.stop()
-        workerinput = config.workerinput  # type: ignore[attr-defined]
-        if isinstance(workerinput, WatchedInput):
-            workerinput.note = note_nothing
         for place, what in self._traces.reasons(config):
             self._add(place, what)
         return list(self._reasons)
 
     def input_of(self, values: dict[str, Any], identity: Collection[str]) -> dict[str, Any]:
         """A ``workerinput`` that notes who reads a key in `identity`."""
-        return WatchedInput(values, self._note, frozenset(identity))
+        return WatchedInput(values, self._readings, frozenset(identity))
 
     def _note(self, frame: FrameType, what: str) -> None:
-        # What the standard library reads, it reads for others: logging, platform, subprocess.
-        place = None if self._places.is_library(frame) else self._places.of(frame)
+        # The standard library asks for the process id for its own purposes: in log records, temporary names. The
+        # worker's name it only reads for others.
+        own_purpose = self._places.is_library(frame) and what.startswith("keeps")
+        place = None if own_purpose else self._places.behind_library(frame)
         if place is not None:
             if not self._reasons:
                 self._tell(f"{place} {what}")
