@@ -31,7 +31,10 @@ const LONGEST_LOOK: Duration = Duration::from_millis(40);
 /// Bytes of events that Python may be behind before rings are no longer emptied, which in turn holds the workers.
 const MOST_BEHIND: usize = 64 << 20;
 
-/// A record on the control socket, as `forkserver.py` and `worker.py` write it: kind, worker, value.
+/// The status of a process that the kernel has killed with its parent.
+const KILLED: i64 = -9;
+
+/// A record on the control socket, as `forking.py` writes it: kind, worker, value.
 const RECORD: usize = 16;
 
 /// Python's handle on the I/O thread.
@@ -356,7 +359,10 @@ impl Loop {
             self.note(record);
         }
         if self.control.is_none() && self.workers.iter().any(|entry| entry.worker == TEMPLATE) {
-            self.all_gone();
+            self.template_gone();
+            while let Some(entry) = self.workers.last() {
+                self.gone(entry.worker, KILLED);
+            }
             self.batch.push(Event::ServerGone);
         }
     }
@@ -371,21 +377,21 @@ impl Loop {
             2 => self.gone(worker, value),
             3 => self.batch.push(Event::TemplateForked(value)),
             4 => {
-                self.all_gone();
+                self.template_gone();
                 self.batch.push(Event::TemplateExited(value));
             }
             _ => {}
         }
     }
 
-    /// The kernel kills the workers of a template that is gone.
-    fn all_gone(&mut self) {
-        const KILLED: i64 = -9;
+    /// The kernel kills the workers of a template that is gone. Early workers, which may still collect beside a template,
+    /// are not its children.
+    fn template_gone(&mut self) {
         if let Some(index) = self.workers.iter().position(|entry| entry.worker == TEMPLATE) {
             self.read_worker(index, true);
             self.workers.remove(index);
         }
-        while let Some(entry) = self.workers.last() {
+        while let Some(entry) = self.workers.iter().rfind(|entry| entry.joined) {
             self.gone(entry.worker, KILLED);
         }
     }
