@@ -96,6 +96,29 @@ def test_properties_of_the_suite_are_kept(suite: Suite) -> None:
     assert [(p.get("name"), p.get("value")) for p in properties] == [("arch", "PPC"), ("count", "3")]
 
 
+def test_a_property_of_the_suite_that_every_worker_records_is_kept_once(suite: Suite) -> None:
+    suite.test(
+        """
+        import pytest
+        from support import meet
+
+        @pytest.fixture(scope="session", autouse=True)
+        def about(record_testsuite_property):
+            record_testsuite_property("arch", "PPC")
+            record_testsuite_property("twice", 2)
+            record_testsuite_property("twice", 2)
+
+        def test_one(): meet("one", "two")
+        def test_two(): meet("two", "one")
+        """
+    )
+    assert suite.run("--junitxml=out.xml").ret == 0
+    properties = read(suite).find("properties")
+    assert properties is not None
+    found = [(p.get("name"), p.get("value")) for p in properties]
+    assert found == [("arch", "PPC"), ("twice", "2"), ("twice", "2")]
+
+
 def test_a_property_of_the_suite_needs_a_text_as_name(suite: Suite) -> None:
     suite.test("def test_it(record_testsuite_property): record_testsuite_property(5, 'x')\n")
     assert "TypeError" in suite.run("--junitxml=out.xml").report("test_it")["longrepr"]

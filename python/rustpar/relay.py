@@ -138,11 +138,13 @@ class Relay:
         return True
 
     def _on_suite_property(self, worker: int, about: tuple[str, object]) -> None:
+        """Add a property, once if several workers record it: a fixture of the session is set up in each."""
         from _pytest.junitxml import xml_key
 
+        name, value = about
         xml = self.config.stash.get(xml_key, None)
-        if xml is not None:
-            xml.add_global_property(*about)
+        if xml is not None and self._is_news(worker, ("suite property", name, str(value))):
+            xml.add_global_property(name, value)
 
 
 def direct_call(config: pytest.Config, name: str, arguments: tuple[str, ...]) -> Callable[..., None]:
