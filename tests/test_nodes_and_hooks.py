@@ -194,3 +194,21 @@ def test_python_of_the_worker_is_that_of_the_controller(suite: Suite) -> None:
     suite.test("import sys\nfrom support import note\ndef test_it(): note(sys.executable)\n")
     suite.run()
     assert suite.notes() == [f"gw0 {sys.executable}"]
+
+
+def test_a_plugin_in_the_controller_finds_what_refers_to_an_object(suite: Suite) -> None:
+    suite.test("def test_one(): pass\n")
+    suite.conftest(
+        """
+        import gc
+
+        class Kept: pass
+
+        kept = Kept()
+        holder = [kept]
+
+        def pytest_terminal_summary(terminalreporter):
+            terminalreporter.write_line(f"found: {any(other is holder for other in gc.get_referrers(kept))}")
+        """
+    )
+    assert suite.run().line("found: ") == "found: True"

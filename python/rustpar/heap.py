@@ -4,7 +4,8 @@ A collector that visits every object writes to every page, and a page that is wr
 there at a fork is frozen: in the controller before the fork server is forked, and in the template before its workers.
 The hazard it handles: frozen objects are invisible to ``gc.get_referrers`` and ``gc.get_objects``, and ``gc.collect``
 finds no garbage among them; code that looks would see what it does not see in plain pytest. So where tests are, the
-heap thaws the moment somebody reaches for one of these, and then all is as it always was.
+heap thaws the moment somebody reaches for one of these, and then all is as it always was. In the controller it thaws
+for those who search it: plugins do, hypothesis for one.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_REVEALING = frozenset({"collect", "get_objects", "get_referrers", "get_freeze_count", "unfreeze"})
+_SEARCHING = frozenset({"get_objects", "get_referrers"})
+_REVEALING = _SEARCHING | {"collect", "get_freeze_count", "unfreeze"}
 _unfreeze = gc.unfreeze
 
 # New objects between two collections while a heap grows that is there to stay; 700 is Python's own number.
@@ -32,12 +34,25 @@ class _Thawing(ModuleType):
         return ModuleType.__getattribute__(self, name)
 
 
+class _Searched(ModuleType):
+    """The class of the ``gc`` module in a controller, where no test misses the garbage that is frozen."""
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in _SEARCHING:
+            _thaw()
+        return ModuleType.__getattribute__(self, name)
+
+
 def freeze() -> Callable[[], None]:
-    """Freeze what is there, and return what thaws it; nothing happens where somebody has frozen the heap already."""
+    """Freeze what is there until somebody searches it, and return what thaws it.
+
+    Nothing happens where somebody has frozen the heap already.
+    """
     if gc.get_freeze_count():
         return _leave
     gc.freeze()
-    return _unfreeze
+    gc.__class__ = _Searched
+    return _thaw
 
 
 def _leave() -> None:
