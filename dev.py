@@ -4,6 +4,7 @@
     python3 dev.py demo                               build a release wheel, install it, run examples/demo.py
     python3 dev.py test [--python X] [pytest args]    everything: checks, Rust tests, plugin tests
     python3 dev.py check                              the static checks alone
+    python3 dev.py plugins [pytest args]              popular plugins side by side, and the table in docs/plugins.md
     python3 dev.py build                              a release wheel in target/wheels, installed into .venv
     python3 dev.py bench [args]                       benches/compare.py with that wheel
 
@@ -20,6 +21,7 @@ if sys.version_info < (3, 10):  # noqa: UP036 - this file is the one that older 
     sys.exit("dev.py: needs Python >= 3.10, this is {}.{}".format(*sys.version_info))
 
 import argparse
+import contextlib
 import json
 import os
 import re
@@ -43,6 +45,9 @@ PYTEST_LIMIT = 900
 BENCH_LIMIT = 7200
 
 Version = tuple[int, int]
+
+# The oldest Python that the versions in tests/requirements/plugins.txt support.
+PLUGINS_PYTHON: Version = (3, 11)
 
 
 class Stop(Exception):
@@ -286,6 +291,19 @@ def plugin_tests(steps: Steps, wheel: Path, pythons: dict[Version, Path]) -> Ite
         yield name, venv
 
 
+def side_by_side(steps: Steps, wheel: Path, pythons: dict[Version, Path], *arguments: str) -> None:
+    """Popular plugins under pytest-xdist and rustpar, with the newest Python."""
+    version = max(pythons)
+    if version < PLUGINS_PYTHON:
+        say("\ndev.py: plugins side by side: left out, they need Python {}.{}".format(*PLUGINS_PYTHON))
+        return
+    venv = Venv(ROOT / ".venvs" / "{}.{}-plugins".format(*version))
+    venv.install(steps, pythons[version], "newest.txt", "plugins.txt", wheel=wheel)
+    # The plugins are for the suites that these tests run, not for the tests.
+    pytest = (venv.python, "-m", "pytest", "--disable-plugin-autoload", "tests/plugins")
+    steps.run("pytest: plugins side by side", *pytest, *arguments, limit=PYTEST_LIMIT)
+
+
 def test(steps: Steps, names: list[str] | None, arguments: list[str]) -> None:
     """Everything. The Rust tests and the newest Python come last: their closing lines end the output."""
     pythons = wanted_interpreters(names)
@@ -299,11 +317,19 @@ def test(steps: Steps, names: list[str] | None, arguments: list[str]) -> None:
     else:
         steps.run("stubtest", DEV.python, "-m", "mypy.stubtest", "rustpar._core", limit=TOOL_LIMIT)
         environments = list(plugin_tests(steps, wheel, pythons))
+        if not arguments:  # They are meant for the tests below.
+            with contextlib.suppress(Stop):
+                side_by_side(steps, wheel, pythons)
     for name, venv in environments[:-1]:
         steps.run(name, venv.python, "-m", "pytest", *arguments, limit=PYTEST_LIMIT)
     steps.run("cargo test", "cargo", "test", limit=COMPILE_LIMIT)
     for name, venv in environments[-1:]:
         steps.run(name, venv.python, "-m", "pytest", *arguments, limit=PYTEST_LIMIT, closing=True)
+
+
+def plugins(steps: Steps, arguments: list[str]) -> None:
+    """The plugins side by side, and the table that says what was found."""
+    side_by_side(steps, build(steps), interpreters(), "--write-table", *arguments)
 
 
 def demo(steps: Steps, arguments: list[str]) -> None:
@@ -323,11 +349,12 @@ def command_line() -> tuple[argparse.Namespace, list[str]]:
     """The command line, and what it holds for pytest, the demo or the benchmark."""
     as_written = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser("dev.py", description=__doc__, formatter_class=as_written)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="demo|test|check|build|bench")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="demo|test|check|plugins|build|bench")
     commands.add_parser("demo", add_help=False, allow_abbrev=False)
     tests = commands.add_parser("test", allow_abbrev=False)
     tests.add_argument("--python", action="append", metavar="X", help="only this version or path; repeatable")
     commands.add_parser("check")
+    commands.add_parser("plugins", add_help=False, allow_abbrev=False)
     commands.add_parser("build")
     commands.add_parser("bench", add_help=False, allow_abbrev=False)
     options, rest = parser.parse_known_args()
@@ -352,6 +379,8 @@ def main() -> int:
             say(f"\n{build(steps).relative_to(ROOT)}")
         elif options.command == "demo":
             demo(steps, rest)
+        elif options.command == "plugins":
+            plugins(steps, rest)
         else:
             bench(steps, rest)
     except Stop as stop:
