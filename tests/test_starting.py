@@ -232,3 +232,18 @@ def test_workers_of_a_template_do_not_keep_the_fork_server(suite: Suite) -> None
         """
     )
     assert suite.run("--rustpar-start=template").counts() == {"passed": 1}
+
+
+def test_who_waits_for_any_child_in_the_controller_does_no_harm(suite: Suite) -> None:
+    suite.conftest(
+        """
+        import os
+        def pytest_runtest_logreport(report):
+            if "PYTEST_XDIST_WORKER" in os.environ: return
+            try: os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError: pass
+        pytest_sessionfinish = pytest_unconfigure = lambda: pytest_runtest_logreport(None)
+        """
+    )
+    suite.test("def test_one(): pass\ndef test_two(): pass\n")
+    assert suite.run().counts() == {"passed": 2}

@@ -122,6 +122,8 @@ class Beginning:
             messages = [str(arg) for arg in error.args]
         elif isinstance(error, ConftestImportFailure):
             messages = [f"a conftest cannot be imported in a worker: {error}"]
+        elif isinstance(error, KeyboardInterrupt):
+            return int(pytest.ExitCode.INTERRUPTED)
         else:
             import traceback
 

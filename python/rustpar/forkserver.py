@@ -156,7 +156,7 @@ class ForkServer:
         _send(self._to_template, {"adopted": os.getpid()})
         deadline = time.monotonic() + forking.ADOPTION_LIMIT
         while self._pid is not None and time.monotonic() < deadline:
-            if os.waitpid(self._pid, os.WNOHANG) != (0, 0):
+            if _has_ended(self._pid):
                 self._pid = template
                 break
             time.sleep(0.0002)
@@ -175,11 +175,10 @@ class ForkServer:
         self.ask_to_end()
         deadline = time.monotonic() + EXIT_TIMEOUT
         pid, self._pid = self._pid, None
-        while os.waitpid(pid, os.WNOHANG) == (0, 0):
+        while not _has_ended(pid):
             if time.monotonic() > deadline:
                 # Its children die with it: every process has asked the kernel for that.
-                os.kill(pid, signal.SIGKILL)
-                os.waitpid(pid, 0)
+                _end(pid)
                 break
             time.sleep(0.002)
         self._let_go()
@@ -187,8 +186,7 @@ class ForkServer:
     def kill(self) -> None:
         """End the fork server and all below it at once."""
         if self._pid is not None:
-            os.kill(self._pid, signal.SIGKILL)
-            os.waitpid(self._pid, 0)
+            _end(self._pid)
             self._pid = None
             self._let_go()
 
@@ -203,3 +201,18 @@ def _send(requests: socket.socket, message: Mapping[str, Any], *fds: int) -> Non
         kinds = ", ".join(sorted(set(lost)))
         raise pytest.UsageError(f"node.workerinput holds what cannot be sent to a worker: {kinds}; use plain values")
     forking.send(requests, data, *fds)
+
+
+def _has_ended(pid: int) -> bool:
+    """Whether a child has ended; also when somebody else in this process, who waits for any child, has seen it."""
+    try:
+        return os.waitpid(pid, os.WNOHANG) != (0, 0)
+    except ChildProcessError:
+        return True
+
+
+def _end(pid: int) -> None:
+    """Kill a child and wait for its end."""
+    with contextlib.suppress(ProcessLookupError, ChildProcessError):
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
