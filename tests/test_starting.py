@@ -247,3 +247,18 @@ def test_who_waits_for_any_child_in_the_controller_does_no_harm(suite: Suite) ->
     )
     suite.test("def test_one(): pass\ndef test_two(): pass\n")
     assert suite.run().counts() == {"passed": 2}
+
+
+def test_an_installed_package_that_takes_the_name_at_its_import_is_seen(suite: Suite) -> None:
+    packages = suite.path / "packages"
+    suite.write({"packages/helpers.py": "import os\nNAME = os.environ.get('PYTEST_XDIST_WORKER')\n"})
+    # A directory that the interpreter takes for that of its installed packages.
+    suite.write(
+        {
+            "sitecustomize.py": f"import sysconfig\nsysconfig.get_paths()\n_was = sysconfig.get_paths\n"
+            f"sysconfig.get_paths = lambda *a, **k: _was(*a, **k) | {{'platlib': {str(packages)!r}}}\n"
+        }
+    )
+    suite.test("from helpers import NAME\ndef test_one(): pass\ndef test_two(): pass\n")
+    run = suite.run_with({"PYTHONPATH": f"{suite.path}:{packages}"})
+    assert "test_it.py:1 reads PYTEST_XDIST_WORKER" in start_of(run)

@@ -49,11 +49,11 @@ class Places:
         file = frame.f_code.co_filename
         return file.startswith(self._library) and not file.startswith(self._packages)
 
-    def of(self, frame: FrameType) -> str | None:
+    def of(self, frame: FrameType, *, importing_counts: bool = False) -> str | None:
         """The nearest caller in the project's own code, or the caller itself, as ``file:line``.
 
-        None where the caller is known to keep nothing, and while a package is imported: what a package keeps from its
-        import it has in every program that imports it and then forks, so it copes.
+        None where the caller is known to keep nothing, and while a package is imported, unless that counts, too: what a
+        package keeps from its import it has in every program that imports it and then forks, so it copes.
         """
         if self._is_harmless(frame.f_code.co_filename):
             return None
@@ -64,19 +64,19 @@ class Places:
                 # pytest itself: what lies behind it called pytest, not this.
                 break
             if file.startswith(self._packages):
-                if caller.f_code.co_name == "<module>":
+                if caller.f_code.co_name == "<module>" and not importing_counts:
                     return None
             elif not self.is_library(caller):
                 return f"{os.path.relpath(file)}:{caller.f_lineno}"
             caller = caller.f_back
         return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
-    def behind_library(self, frame: FrameType) -> str | None:
+    def behind_library(self, frame: FrameType, *, importing_counts: bool = False) -> str | None:
         """The same for the first caller outside the standard library."""
         caller: FrameType | None = frame
         while caller is not None and self.is_library(caller):
             caller = caller.f_back
-        return None if caller is None else self.of(caller)
+        return None if caller is None else self.of(caller, importing_counts=importing_counts)
 
     def _is_harmless(self, file: str) -> bool:
         for packages in self._packages:

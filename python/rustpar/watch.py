@@ -67,10 +67,12 @@ class Watch:
         return WatchedInput(values, self._readings, frozenset(identity))
 
     def _note(self, frame: FrameType, what: str) -> None:
-        # The standard library asks for the process id for its own purposes: in log records, temporary names. The
-        # worker's name it only reads for others.
-        own_purpose = self._places.is_library(frame) and what.startswith("keeps")
-        place = None if own_purpose else self._places.behind_library(frame)
+        asks_for_pid = what.startswith("keeps")
+        if asks_for_pid and self._places.is_library(frame):
+            # For its own purposes: log records, temporary names. The worker's name it only reads for others.
+            return
+        # No program but one with workers has their names: a package that takes one at its import has it from here.
+        place = self._places.behind_library(frame, importing_counts=not asks_for_pid)
         if place is not None:
             if not self._reasons:
                 self._tell(f"{place} {what}")
