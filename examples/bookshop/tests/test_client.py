@@ -11,7 +11,7 @@ import pytest
 from bookshop.client import RETRIED, SAFE, Client, Response, ServiceError
 
 pytestmark = pytest.mark.io
-LATENCY = 0.012
+LATENCY = 0.003
 PAUSE = 0.005
 
 
@@ -85,8 +85,8 @@ def test_a_pause_the_service_asks_for_is_kept(seconds: float) -> None:
 @pytest.fixture(scope="module")
 def supplier() -> Iterator[Service]:
     """A supplier's service that takes a while to come up and to go down."""
-    time.sleep(0.3)
-    yield Service([Response(200, "12")], latency=0.02)
+    time.sleep(0.1)
+    yield Service([Response(200, "12")], latency=0.005)
     time.sleep(0.1)
 
 

@@ -68,7 +68,7 @@ class ShopCase(unittest.TestCase):
 
     def carrier(self) -> None:
         """The carrier takes a while."""
-        time.sleep(0.03)
+        time.sleep(0.01)
 
     def test_buying(self) -> None:
         self.buy(1)
