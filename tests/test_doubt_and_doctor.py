@@ -46,6 +46,7 @@ def test_a_test_that_passed_before_and_fails_with_a_template_raises_a_doubt(suit
     assert run.counts()["failed"] >= 1
     line = run.line(DOUBT)
     assert "--rustpar-start=early" in line
+    assert run.lines.index(line) > run.lines.index(run.line("short test summary info"))
     assert "-n0" in line
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from rustpar.launch import Launch
 
 
@@ -33,9 +35,10 @@ class Doubt:
         if failed and cache.get("cache/nodeids", None) is not None:
             self._count = len(failed - set(cache.get("cache/lastfailed", {})))
 
-    @pytest.hookimpl(trylast=True)
-    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        """Say it in one line."""
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_terminal_summary(self, terminalreporter: Any) -> Generator[None, object, object]:
+        """Say it in one line, after everything else."""
+        result = yield
         if self._count:
             tests = "a test" if self._count == 1 else f"{self._count} tests"
             terminalreporter.write_line(
@@ -43,3 +46,4 @@ class Doubt:
                 "what they share is the cause, run with --rustpar-start=early and with -n0, or `rustpar doctor`",
                 yellow=True,
             )
+        return result
