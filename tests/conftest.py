@@ -320,7 +320,10 @@ class Habit:
         modules[file] = textwrap.dedent(text)
         modules["test_it.py"] += textwrap.dedent(ONE_EACH)
         xdist, rustpar = self.compare(modules, n)
-        assert xdist.counts() == {"passed": n}, f"the suite is to pass under pytest-xdist\n{xdist.text}"
+        # Python 3.12 warns of forks beside xdist's own threads.
+        assert xdist.counts() | {"warnings": 0} == {"passed": n, "warnings": 0}, (
+            f"the suite is to pass under pytest-xdist\n{xdist.text}"
+        )
         return rustpar.start()
 
     def compare(self, files: Mapping[str, str], n: int = 2) -> tuple[Run, Run]:
