@@ -321,9 +321,8 @@ class Habit:
         modules["test_it.py"] += textwrap.dedent(ONE_EACH)
         xdist, rustpar = self.compare(modules, n)
         # Python 3.12 warns of forks beside xdist's own threads.
-        assert xdist.counts() | {"warnings": 0} == {"passed": n, "warnings": 0}, (
-            f"the suite is to pass under pytest-xdist\n{xdist.text}"
-        )
+        found = xdist.counts() | {"warnings": 0}
+        assert found == {"passed": n, "warnings": 0}, f"the suite is to pass under pytest-xdist\n{xdist.text}"
         return rustpar.start()
 
     def compare(self, files: Mapping[str, str], n: int = 2) -> tuple[Run, Run]:
