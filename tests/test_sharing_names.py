@@ -36,6 +36,7 @@ DATABASE = """
     "name",
     [
         'os.environ["PYTEST_XDIST_WORKER"] if "PYTEST_XDIST_WORKER" in os.environ else "controller"',
+        'os.environ["PYTEST_XDIST_WORKER"] if "PYTEST_XDIST_WORKER" in os.environ.keys() else "controller"',
         'os.environ.get("PYTEST_XDIST_WORKER", "controller")',
         'os.getenv("PYTEST_XDIST_WORKER", "controller")',
         '100 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw99").removeprefix("gw"))',

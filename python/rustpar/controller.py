@@ -9,7 +9,6 @@ The hazard it handles: whatever happens to the processes below, this one ends, w
 from __future__ import annotations
 
 import gc
-import os
 import signal
 import time
 from typing import TYPE_CHECKING, Any
@@ -24,7 +23,7 @@ from rustpar.crew import Crew, death
 from rustpar.doubt import Doubt
 from rustpar.forkserver import EXIT_TIMEOUT
 from rustpar.interrupt import Interrupt
-from rustpar.launch import Launch
+from rustpar.launch import Launch, output_pipe
 from rustpar.relay import Relay
 from rustpar.scheduling import NativeScheduling, PythonScheduling
 from rustpar.terminal import DistTerminal
@@ -138,13 +137,9 @@ class Controller:
             self._collected = True
             self._crew.start_early()
         else:
-            reading, writing = os.pipe()
-            try:
+            with output_pipe() as (reading, writing):
                 self._start_engine(nodes[0], reading)
                 self._launch.start_template(nodes[0], writing)
-            finally:
-                os.close(reading)
-                os.close(writing)
         # Now is time: what configuring has left behind is collected while others work.
         gc.collect()
 

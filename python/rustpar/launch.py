@@ -6,6 +6,7 @@ template has seen of itself when it has collected.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,10 +15,23 @@ from rustpar import forking, forkserver
 from rustpar.verdict import Memory, Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import pytest
 
     from rustpar import _core
     from rustpar.nodes import WorkerController
+
+
+@contextlib.contextmanager
+def output_pipe() -> Iterator[tuple[int, int]]:
+    """A pipe for the standard output of a process: both ends are taken over, as duplicates, by others."""
+    reading, writing = os.pipe()
+    try:
+        yield reading, writing
+    finally:
+        os.close(reading)
+        os.close(writing)
 
 
 class Launch:
@@ -62,26 +76,21 @@ class Launch:
 
     def start_worker(self, node: WorkerController) -> None:
         """Have a worker forked: from the template, or early."""
-        reading, writing = os.pipe()
-        try:
-            node.slot = self._engine.add_worker(node.number, reading, node, node.gateway.id)
+        with output_pipe() as (reading, writing):
+            slot = self._add(node, reading)
             if self.is_early:
-                self.server.begin(node.number, self._setup(node, node.slot), writing)
+                self.server.begin(node.number, self._setup(node, slot), writing)
             else:
-                self.server.fork_worker(node.number, node.slot, node.workerinput, writing)
-        finally:
-            os.close(reading)
-            os.close(writing)
+                self.server.fork_worker(node.number, slot, node.workerinput, writing)
 
     def go_on(self, node: WorkerController) -> None:
         """Have the template go on as the worker that it was configured as."""
-        reading, writing = os.pipe()
-        try:
-            node.slot = self._engine.add_worker(node.number, reading, node, node.gateway.id)
-            self.server.go_on(node.number, node.slot, node.workerinput, writing)
-        finally:
-            os.close(reading)
-            os.close(writing)
+        with output_pipe() as (reading, writing):
+            self.server.go_on(node.number, self._add(node, reading), node.workerinput, writing)
+
+    def _add(self, node: WorkerController, output: int) -> int:
+        slot = node.slot = self._engine.add_worker(node.number, output, node, node.gateway.id)
+        return slot
 
     def _setup(self, node: WorkerController, slot: int) -> dict[str, Any]:
         """What a process that is forked before conftests begins with."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     Note = Callable[[FrameType, str], None]
+    Instruction = tuple[int, int]
 
 _Environment = type(os.environ)
 
@@ -36,15 +37,15 @@ class _WatchedEnvironment(_Environment):  # type: ignore[misc,valid-type]
     """
 
     note: Note
-    copying = 0
+    copier: Instruction | None = None
 
     def __getitem__(self, key: Any) -> Any:
-        if self.copying:
-            type(self).copying -= 1
-        elif os.fsdecode(key) == "PYTEST_XDIST_WORKER":
-            reader = _reader(sys._getframe(1))
+        if os.fsdecode(key) == "PYTEST_XDIST_WORKER":
+            caller = sys._getframe(1)
+            reader = _reader(caller)
             # The views of a mapping read all there is.
-            if reader.f_globals.get("__name__") != "collections.abc":
+            is_view = reader.f_globals.get("__name__") == "collections.abc"
+            if not is_view and _instruction(caller) != self.copier:
                 self.note(reader, "reads PYTEST_XDIST_WORKER")
         return super().__getitem__(key)
 
@@ -53,11 +54,16 @@ class _WatchedEnvironment(_Environment):  # type: ignore[misc,valid-type]
 
     def keys(self) -> KeysView[Any]:
         """Called by ``dict(os.environ)``, which then gets each item."""
-        type(self).copying = len(self._data)
+        type(self).copier = _instruction(sys._getframe(1))
         return super().keys()  # type: ignore[no-any-return]
 
     def copy(self) -> dict[Any, Any]:
         return {key: _Environment.__getitem__(self, key) for key in self}
+
+
+def _instruction(frame: FrameType) -> Instruction:
+    """What a frame is about to do: the same for all calls that one instruction makes, as a copy of a mapping does."""
+    return id(frame), frame.f_lasti
 
 
 def _reader(frame: FrameType) -> FrameType:
@@ -75,13 +81,12 @@ class WatchedInput(dict[str, Any]):
         super().__init__(values)
         self._readings = readings
         self._keys = keys
-        self._copying = 0
+        self._copier: Instruction | None = None
 
     def __getitem__(self, key: str) -> Any:
-        if self._copying:
-            self._copying -= 1
-        elif key in self._keys:
-            self._readings.note(_reader(sys._getframe(1)), f"reads workerinput[{key!r}]")
+        caller = sys._getframe(1)
+        if key in self._keys and _instruction(caller) != self._copier:
+            self._readings.note(_reader(caller), f"reads workerinput[{key!r}]")
         return super().__getitem__(key)
 
     def get(self, key: str, default: Any = None) -> Any:
@@ -98,7 +103,7 @@ class WatchedInput(dict[str, Any]):
         """The keys; asked for by ``dict(workerinput)``, which then gets each item."""
         caller = sys._getframe(1)
         self._readings.note_own(caller, "copies workerinput")
-        self._copying = 0 if caller.f_globals.get("__name__") == "collections.abc" else len(self)
+        self._copier = _instruction(caller)
         return super().keys()
 
     def items(self) -> Any:
