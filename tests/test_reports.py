@@ -249,3 +249,27 @@ def test_long_and_deep_assertions_are_explained_as_in_plain_pytest(suite: Suite)
     suite.test("def test_it(): assert {n: str(n) for n in range(50)} == {n: str(n + 1) for n in range(50)}\n")
     for option in ("-v", "-vv"):
         assert suite.run(option).report("test_it")["longrepr"] == suite.plain(option).report("test_it")["longrepr"]
+
+
+def test_failures_without_a_traceback_are_shown_as_plain_pytest_shows_them(suite: Suite) -> None:
+    suite.write(
+        {
+            "test_import.py": "import nowhere\n",
+            "test_doc.py": "def three():\n    '''\n    >>> three()\n    3\n    '''\n    return 4\n",
+            "test_fixture.py": "def test_it(no_such_fixture): pass\n",
+            "test_own.py": "def test_it(): pass\n",
+        }
+    )
+    options = ("--doctest-modules", "--continue-on-collection-errors", "--color=yes", "-rfE")
+    for environment in ({"CI": ""}, {"CI": "1"}):
+        plain = suite.run_with(environment, *options, "-p", "no:rustpar", n=None)
+        run = suite.run_with(environment, *options)
+        ours, theirs = [
+            sorted(line for line in lines if line.strip() and "[gw" not in line and " in 0." not in line)
+            for lines in (
+                run.text.partition("= ERRORS =")[2].splitlines(),
+                plain.text.partition("= ERRORS =")[2].splitlines(),
+            )
+        ]
+        assert theirs
+        assert ours == theirs

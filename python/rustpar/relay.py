@@ -9,6 +9,7 @@ import pytest
 from pluggy import _manager
 
 from rustpar import _core
+from rustpar.representation import from_serializable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -79,12 +80,12 @@ class Relay:
             self.failures += 1
 
     def _on_serialized(self, worker: int, test: int, data: dict[str, Any]) -> None:
-        report = self._hook.pytest_report_from_serializable(config=self.config, data=data)
+        report = from_serializable(self.config, data)
         report.node = self.nodes[worker]
         self._on_report(worker, test, report)
 
     def _on_collect_report(self, worker: int, data: dict[str, Any]) -> None:
-        report = self._hook.pytest_report_from_serializable(config=self.config, data=data)
+        report = from_serializable(self.config, data)
         if not self._is_news(worker, (report.nodeid, report.outcome)):
             return
         self._hook.pytest_collectreport(report=report)

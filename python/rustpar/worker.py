@@ -16,6 +16,7 @@ from _pytest.reports import TestReport
 
 from rustpar import _core, heap
 from rustpar.quiet import keep_report, quieten, show_live_output, show_nothing
+from rustpar.representation import to_serializable
 
 if TYPE_CHECKING:
     import warnings
@@ -123,7 +124,7 @@ class WorkerPlugin:
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Send what did not pass; the rest the controller has no use for."""
         if not report.passed:
-            data = self.config.hook.pytest_report_to_serializable(config=self.config, report=report)
+            data = to_serializable(self.config, report)
             self._send(self._line.COLLECT_REPORT, data)
 
     def pytest_deselected(self, items: list[pytest.Item]) -> None:
@@ -201,7 +202,7 @@ class WorkerPlugin:
         if report.when == "call" or not report.passed:
             keep_report(report, self.config)
         if not self._line.report(self._test, report):
-            data = self.config.hook.pytest_report_to_serializable(config=self.config, report=report)
+            data = to_serializable(self.config, report)
             if data is None:
                 self._notice(
                     f"no plugin can serialize a {type(report).__name__} of {report.nodeid}; sent as TestReport"
