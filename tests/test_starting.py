@@ -84,6 +84,21 @@ def test_a_changed_test_file_is_looked_at_again_if_it_was_a_reason(suite: Suite)
     assert start_of(suite.run()) == "rustpar: start: template"
 
 
+def test_a_reason_counts_only_where_its_test_file_or_plugin_is_used(suite: Suite) -> None:
+    names = "import os\nNAME = os.environ.get('PYTEST_XDIST_WORKER')\n"
+    two = "def test_one(): pass\ndef test_two(): pass\n"
+    plugin = "import os\ndef pytest_configure(): os.environ.get('PYTEST_XDIST_WORKER')\n"
+    suite.write({"test_names.py": names + two, "test_other.py": two, "naming_plugin.py": plugin})
+    for arguments, start in (
+        (["test_names.py"], "early"),
+        (["test_other.py"], "template"),
+        (["-p", "naming_plugin", "test_other.py"], "early"),
+        (["test_other.py"], "template"),
+    ):
+        assert f"start: {start}" in start_of(suite.run(*arguments))
+    assert "earlier run" in start_of(suite.run("test_names.py"))
+
+
 def test_an_unreadable_memory_counts_for_nothing(naming: Suite) -> None:
     naming.run()
     (naming.path / ".pytest_cache" / "v" / "rustpar" / "start").write_text('{"fingerprint": 3}')

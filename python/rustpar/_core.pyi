@@ -15,7 +15,10 @@ __all__ = [
     "audit",
     "cpu_quota",
     "die_with_parent",
+    "drop_clean_pages",
     "dumps",
+    "fill_pools",
+    "let_go",
     "listen",
     "loads",
     "outlive_parent",
@@ -38,6 +41,18 @@ def cpu_quota() -> int | None:
 
 def die_with_parent(parent: int) -> bool:
     """Has the kernel kill this process when its parent dies; False when `parent` is already gone."""
+
+def drop_clean_pages() -> None:
+    """Lets go of memory that can be read again from the files it came from."""
+
+def fill_pools() -> int:
+    """Takes the free places in CPython's pools, so that new objects come to lie in pools of their own.
+
+    Returns the bytes that were taken.
+    """
+
+def let_go(namespace: dict[str, Any], kept: Sequence[type]) -> None:
+    """Sets to None what a module holds, but for its builtins, classes, and instances of exactly the types in `kept`."""
 
 def dumps(object: object) -> tuple[bytes, list[str]]:
     """Encodes an object as plain values; also returns the types of what had to be replaced by its repr."""

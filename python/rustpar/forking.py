@@ -150,6 +150,8 @@ class ForkLoop:
             time.sleep(0.0002)
         if not _core.die_with_parent(controller):
             os._exit(0)
+        # From here on there is little to do, and most of the libraries' code is not needed for it.
+        _core.drop_clean_pages()
 
     def _tell_exit(self, worker: int, status: int) -> None:
         self._tell(_TEMPLATE_EXITED if worker == TEMPLATE else _EXITED, worker, status)

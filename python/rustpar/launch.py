@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rustpar import forking, forkserver
+from rustpar import _core, forking, forkserver
 from rustpar.verdict import Memory, Verdict
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from rustpar import _core
     from rustpar.nodes import WorkerController
 
 
@@ -108,8 +107,9 @@ class Launch:
         }
 
     def template_forked(self, pid: int) -> None:
-        """The template's process id is known."""
+        """The template's process id is known, and the controller waits for it."""
         self._template_pid = pid
+        _core.drop_clean_pages()
 
     def expect_early(self, reason: str) -> bool:
         """The template, which still collects, has seen a reason: whether others shall collect beside it."""

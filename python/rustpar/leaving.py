@@ -7,12 +7,16 @@ import contextlib
 import sys
 import threading
 import weakref
+from types import BuiltinFunctionType, FunctionType, ModuleType, NoneType
 from typing import TYPE_CHECKING
 
-from rustpar import forking
+from rustpar import _core, forking
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
+
+# Types whose instances do nothing when they are let go of. What somebody hung on a function or a class stays.
+_NOTHING_TO_DO = (FunctionType, BuiltinFunctionType, ModuleType, NoneType, bool, int, float, complex, str, bytes)
 
 
 def forget_exit_functions() -> None:
@@ -49,6 +53,4 @@ def clear_modules(loaded_before: Collection[str], is_own: Callable[[str], bool])
         file = getattr(module, "__file__", None)
         if name in loaded_before or not isinstance(file, str) or not is_own(file):
             continue
-        content = vars(module)
-        for key in [key for key in content if key != "__builtins__"]:
-            content[key] = None
+        _core.let_go(vars(module), _NOTHING_TO_DO)

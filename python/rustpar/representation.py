@@ -1,7 +1,7 @@
 """Failures that pytest shows without a traceback of entries: broken imports, missing fixtures, failed doctests.
 
-pytest's serialization makes a plain string of them. It is then shown without its colours, and repeated in the short test
-summary, where plain pytest shows nothing of it. So it is sent with its markup, and shown as what it was.
+pytest's serialization makes a plain string of them. It is then shown without its colours, and repeated in the short
+test summary, where plain pytest shows nothing of it. So it is sent with its markup, and shown as what it was.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Representation(TerminalRepr):
 
 
 def to_serializable(config: pytest.Config, report: pytest.TestReport | pytest.CollectReport) -> dict[str, Any] | None:
-    """What ``pytest_report_to_serializable`` makes of a report, and what was to be seen of a failure it makes text of."""
+    """What ``pytest_report_to_serializable`` makes of a report, and the looks of a failure that it makes text of."""
     data: dict[str, Any] | None = config.hook.pytest_report_to_serializable(config=config, report=report)
     longrepr = report.longrepr
     if data is not None and isinstance(longrepr, TerminalRepr) and isinstance(data.get("longrepr"), str):

@@ -48,6 +48,7 @@ class ForkPoint:
             does not return.
         """
         self._settle()
+        _core.fill_pools()
         heap.freeze_and_watch()
         # Workers answer to interrupts; the template has nothing to be interrupted in.
         interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)

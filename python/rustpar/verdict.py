@@ -1,9 +1,10 @@
 """How workers come up, why, and the memory of it.
 
-The memory is an entry of pytest's cache, with a fingerprint of what the verdict rests on: conftests, the files that the
-reasons name, plugins, and the versions of Python, pytest and rustpar. Only ``early`` is worth remembering: a template
-looks in each run, at no cost. The hazard it handles: a suite that changes must be looked at anew, so an entry whose
-fingerprint does not fit, or that cannot be read, counts for nothing.
+The memory is an entry of pytest's cache: for each choice of tests and plugins on the command line, a fingerprint of
+what the verdict rests on: conftests, the files that the reasons name, plugins, and the versions of Python, pytest and
+rustpar. Only ``early`` is worth remembering: a template looks in each run, at no cost. The hazard it handles: a suite
+that changes must be looked at anew, so an entry whose fingerprint does not fit, or that cannot be read, counts for
+nothing.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _KEY = "rustpar/start"
+
+# Choices of tests that are remembered; the oldest is forgotten.
+_MOST = 32
 
 
 @dataclass(frozen=True)
@@ -58,11 +62,13 @@ class Memory:
         """Use the cache of `config`, if it has one."""
         self._cache: Any = getattr(config, "cache", None)
         self._config = config
+        # What one test file does says nothing about a run without it, nor what a plugin does that is not there.
+        self._choice = hashlib.sha256(repr((config.args, config.option.plugins)).encode()).hexdigest()
 
     def recall(self) -> Verdict | None:
         """The remembered verdict, if it is ``early`` and still fits."""
-        entry: Any = self._cache.get(_KEY, None) if self._cache is not None else None
         try:
+            entry = self._entries()[self._choice]
             conftests, reasons = entry["conftests"], tuple(map(str, entry["reasons"]))
             if entry["fingerprint"] != self._fingerprint(conftests):
                 return None
@@ -74,12 +80,23 @@ class Memory:
         """Keep a verdict that rests on these conftest files; forget an older one when it is ``template``."""
         if self._cache is None:
             return
+        entries = self._entries()
+        known = entries.pop(self._choice, None)
         if verdict.start == "early":
             files = sorted(conftests)
             fingerprint = self._fingerprint(files)
-            self._cache.set(_KEY, {"fingerprint": fingerprint, "conftests": files, "reasons": list(verdict.reasons)})
-        elif self._cache.get(_KEY, None) is not None:
-            self._cache.set(_KEY, None)
+            entries[self._choice] = {
+                "fingerprint": fingerprint,
+                "conftests": files,
+                "reasons": list(verdict.reasons),
+            }
+        elif known is None:
+            return
+        self._cache.set(_KEY, dict(list(entries.items())[-_MOST:]))
+
+    def _entries(self) -> dict[str, Any]:
+        entries = self._cache.get(_KEY, None) if self._cache is not None else None
+        return entries if isinstance(entries, dict) else {}
 
     def _fingerprint(self, conftests: Iterable[str]) -> str:
         """A digest of what a verdict rests on.

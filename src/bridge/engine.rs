@@ -53,6 +53,12 @@ pub(super) fn outlive_parent() -> PyResult<()> {
     Ok(os::outlive_parent()?)
 }
 
+/// Lets go of memory that can be read again from the files it came from.
+#[pyfunction]
+pub(super) fn drop_clean_pages() {
+    os::drop_clean_pages();
+}
+
 /// Whether this process becomes the parent of processes below it whose own parent dies.
 #[pyfunction]
 pub(super) fn adopt_orphans(yes: bool) -> PyResult<()> {

@@ -18,6 +18,8 @@ mod errors;
 #[cfg(target_os = "linux")]
 mod events;
 #[cfg(target_os = "linux")]
+mod heap;
+#[cfg(target_os = "linux")]
 mod hookcall;
 #[cfg(target_os = "linux")]
 mod line;
@@ -65,7 +67,11 @@ mod _core {
 
     #[cfg(target_os = "linux")]
     #[pymodule_export]
-    use super::engine::{Engine, Shared, adopt_orphans, die_with_parent, outlive_parent};
+    use super::engine::{Engine, Shared, adopt_orphans, die_with_parent, drop_clean_pages, outlive_parent};
+
+    #[cfg(target_os = "linux")]
+    #[pymodule_export]
+    use super::heap::{fill_pools, let_go};
 
     #[cfg(target_os = "linux")]
     #[pymodule_export]

@@ -8,6 +8,7 @@
 //! | [`ring`] | a slot's byte ring: the worker writes frames, the engine reads them |
 //! | [`worker`] | the worker's end of the line |
 //! | [`table`] | what the engine knows of each worker |
+//! | [`footprint`] | memory that an idle process need not hold |
 //! | [`output`] | a worker's standard output, cut into whole lines |
 //! | [`news`] | what Python asks, and what it is told |
 //! | [`controller`] | the controller's end: one I/O thread, commands in, events out |
@@ -16,6 +17,7 @@
 //! touched through atomics, every wait has a bound, and what a dead worker left behind is read to its end.
 
 pub mod controller;
+pub mod footprint;
 pub mod news;
 pub mod os;
 pub mod output;

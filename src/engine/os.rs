@@ -4,10 +4,11 @@
 //! the [`SharedMemory`] that it is borrowed from. All `unsafe` of the engine is in this file.
 
 use super::EngineError;
+use super::footprint::readable_again;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
-use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
+use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous, munmap};
 use rustix::process::{Pid, Signal, getpid, getppid, set_child_subreaper, set_parent_process_death_signal};
 use rustix::thread::futex;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
@@ -212,6 +213,24 @@ pub fn outlive_parent() -> Result<(), EngineError> {
 pub fn adopt_orphans(yes: bool) -> Result<(), EngineError> {
     let whoever = yes.then(getpid);
     set_child_subreaper(whoever).map_err(EngineError::os("change who adopts orphans"))
+}
+
+/// Lets go of memory that can be read again from the files it came from.
+pub fn drop_clean_pages() {
+    let Ok(smaps) = std::fs::read_to_string("/proc/self/smaps") else {
+        return;
+    };
+    for range in readable_again(&smaps) {
+        #[expect(unsafe_code, reason = "advising about memory")]
+        // SAFETY: nothing in the range was ever written, nor can be; whoever touches it gets what is in the file.
+        let _kept = unsafe {
+            madvise(
+                std::ptr::with_exposed_provenance_mut(range.start),
+                range.len(),
+                Advice::LinuxDontNeed,
+            )
+        };
+    }
 }
 
 fn timespec(duration: Duration) -> Timespec {
