@@ -9,6 +9,7 @@ use std::hint::black_box;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use rustpar::schedule::each::Each;
+use rustpar::schedule::forecast::Forecast;
 use rustpar::schedule::load::Load;
 use rustpar::schedule::units::Units;
 use rustpar::schedule::worksteal::WorkSteal;
@@ -29,7 +30,7 @@ fn drive(policy: &mut dyn Policy) {
             let own = worker as usize;
             for _ in 0..=worker % 4 {
                 if let Some(test) = queues[own].pop_front() {
-                    policy.finished(worker, test);
+                    policy.finished(worker, test, 0.0001);
                 }
                 // Asked twice, because the first answer may be a take-back.
                 for _ in 0..2 {
@@ -42,7 +43,7 @@ fn drive(policy: &mut dyn Policy) {
                         queued: waiting,
                         room: CAPACITY - waiting,
                         idle: waiting == 0,
-                        stalled: waiting == 0,
+                        waited: if waiting == 0 { 1.0 } else { 0.0 },
                     };
                     policy.demand(demand, &mut actions);
                     for action in actions.drain(..) {
@@ -86,9 +87,11 @@ fn keys(tests: usize, per_unit: u32) -> Vec<u32> {
 
 fn policies(criterion: &mut Criterion) {
     let workers = WORKERS as usize;
-    bench(criterion, "load", 1, |tests| Load::new(tests, workers, None));
+    bench(criterion, "load", 1, |tests| {
+        Load::new(Forecast::unknown(tests), workers, None)
+    });
     bench(criterion, "load, one by one", 1, |tests| {
-        Load::new(tests, workers, Some(1))
+        Load::new(Forecast::unknown(tests), workers, Some(1))
     });
     bench(criterion, "worksteal", 1, |tests| WorkSteal::new(tests, workers));
     bench(criterion, "units of 1", 1, |tests| {

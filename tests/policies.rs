@@ -7,11 +7,14 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 use rustpar::schedule::each::Each;
+use rustpar::schedule::forecast::Forecast;
 use rustpar::schedule::load::Load;
+use rustpar::schedule::needs::Needs;
+use rustpar::schedule::plan::{Mode, Rules, policy};
 use rustpar::schedule::units::Units;
 use rustpar::schedule::worksteal::WorkSteal;
 use rustpar::schedule::{Policy, Test, Worker};
-use simulator::{Outcome, Setup, simulate};
+use simulator::{Outcome, Setup, simulate, simulate_with};
 
 /// Runs in which everything may happen.
 fn storm() -> impl Strategy<Value = Setup> {
@@ -53,6 +56,95 @@ fn units(setup: &Setup, keys: &[u32], reorder: bool) -> Units {
     Units::new(keys[..setup.tests].to_vec(), setup.workers, reorder)
 }
 
+/// What may be known of up to 150 tests: times, files, fixtures of files and of groups of files.
+fn forecasts() -> impl Strategy<Value = Forecast> {
+    let seconds = prop::collection::vec(prop::option::of(0.0..3.0_f64), 150);
+    let known = prop::collection::vec(any::<bool>(), 150);
+    (
+        seconds,
+        known,
+        1..30_u32,
+        prop::option::of(0.0..5.0_f64),
+        0..3_u32,
+    )
+        .prop_map(|(seconds, failed, per_file, setup, sharing)| {
+            let files: Vec<u32> = (0..150).map(|test| test / per_file).collect();
+            let fixtures = files.iter().zip(&failed).map(|(file, uses)| match sharing {
+                0 => vec![],
+                1 => vec![*file],
+                _ if *uses => vec![150 + file / 3, *file],
+                _ => vec![150 + file / 3],
+            });
+            Forecast {
+                tests: 150,
+                fixtures: fixtures.collect(),
+                kinds: (0..300).map(|fixture| u32::from(fixture >= 150)).collect(),
+                setup_seconds: vec![setup, None],
+                seconds,
+                failed,
+                files,
+            }
+        })
+}
+
+fn first(forecast: &Forecast, tests: usize) -> Forecast {
+    let tests: Vec<Test> = (0..).take(tests).collect();
+    forecast.select(&tests)
+}
+
+/// What up to 150 tests may obey: up to three classes, up to three resources, some serial tests.
+fn rules() -> impl Strategy<Value = Rules> {
+    let needs = prop_oneof![
+        8 => Just(Needs::default()),
+        1 => Just(Needs { serial: true, holds: vec![] }),
+        4 => prop::collection::btree_map(0..3_u32, any::<bool>(), 1..3)
+            .prop_map(|holds| Needs { serial: false, holds: holds.into_iter().collect() }),
+    ];
+    let needs = prop_oneof![Just(vec![]), prop::collection::vec(needs, 150)];
+    let classes = prop_oneof![Just(vec![]), prop::collection::vec(0..3_u32, 150)];
+    (classes, needs, prop::collection::vec(1..4_u32, 3)).prop_map(|(classes, needs, places)| Rules {
+        classes,
+        needs,
+        places,
+    })
+}
+
+fn modes() -> impl Strategy<Value = Mode> {
+    prop_oneof![
+        prop::option::of(1..20_usize).prop_map(Mode::Load),
+        Just(Mode::WorkSteal),
+        (keys(), any::<bool>()).prop_map(|(keys, reorder)| Mode::Units { keys, reorder }),
+        Just(Mode::Each),
+    ]
+}
+
+fn cut(rules: &Rules, tests: usize) -> Rules {
+    let mut rules = rules.clone();
+    rules.classes.truncate(tests);
+    rules.needs.truncate(tests);
+    rules
+}
+
+/// Whether a test may begin beside others.
+fn may_meet(rules: &Rules, test: Test, others: &[Test]) -> bool {
+    let none = Needs::default();
+    let needs = |test: Test| rules.needs.get(test as usize).unwrap_or(&none);
+    if needs(test).serial || others.iter().any(|other| needs(*other).serial) {
+        return others.is_empty();
+    }
+    needs(test).holds.iter().all(|&(resource, shares)| {
+        let others = || {
+            others
+                .iter()
+                .flat_map(|other| &needs(*other).holds)
+                .filter(|held| held.0 == resource)
+        };
+        let alone = others().filter(|held| !held.1).count() + usize::from(!shares);
+        let sharing = shares || others().any(|held| held.1);
+        alone + usize::from(sharing) <= rules.places[resource as usize] as usize
+    })
+}
+
 fn run(mut policy: impl Policy, setup: &Setup) -> Result<Outcome, TestCaseError> {
     simulate(&mut policy, setup).map_err(TestCaseError::fail)
 }
@@ -81,7 +173,39 @@ proptest! {
 
     #[test]
     fn load_gives_every_test_its_result(setup in storm(), max_chunk in prop::option::of(1..20_usize)) {
-        run(Load::new(setup.tests, setup.workers, max_chunk), &setup)?;
+        run(Load::new(Forecast::unknown(setup.tests), setup.workers, max_chunk), &setup)?;
+    }
+
+    #[test]
+    fn load_gives_every_test_its_result_whatever_is_expected(setup in storm(), forecast in forecasts()) {
+        run(Load::new(first(&forecast, setup.tests), setup.workers, None), &setup)?;
+    }
+
+    #[test]
+    fn every_mode_obeys_the_rules_whatever_happens(
+        setup in storm(), forecast in forecasts(), rules in rules(), mode in modes()
+    ) {
+        let runs = if matches!(mode, Mode::Each) { setup.workers } else { 1 };
+        let setup = Setup { runs, ..setup };
+        let mut policy = policy(&mode, first(&forecast, setup.tests), &cut(&rules, setup.tests), setup.workers);
+        simulate_with(policy.as_mut(), &setup, &|test, others| may_meet(&rules, test, others))
+            .map_err(TestCaseError::fail)?;
+    }
+
+    #[test]
+    fn a_class_begins_when_those_before_are_handed_out(setup in calm(), forecast in forecasts(), rules in rules()) {
+        let rules = Rules { needs: vec![], ..rules };
+        let mut policy = policy(&Mode::Load(None), first(&forecast, setup.tests), &cut(&rules, setup.tests), setup.workers);
+        let outcome = simulate_with(policy.as_mut(), &setup, &|_, _| true).map_err(TestCaseError::fail)?;
+        let class = |test: &Test| rules.classes.get(*test as usize).copied().unwrap_or_default();
+        let mut seen = std::collections::BTreeSet::new();
+        for (_, tests) in &outcome.assigned {
+            for test in tests {
+                if seen.insert(*test) {
+                    prop_assert!(seen.iter().all(|before| class(before) <= class(test)));
+                }
+            }
+        }
     }
 
     #[test]
@@ -102,7 +226,7 @@ proptest! {
 
     #[test]
     fn no_run_of_load_is_longer_than_the_largest_chunk(setup in storm(), max_chunk in 1..20_usize) {
-        let outcome = run(Load::new(setup.tests, setup.workers, Some(max_chunk)), &setup)?;
+        let outcome = run(Load::new(Forecast::unknown(setup.tests), setup.workers, Some(max_chunk)), &setup)?;
         for (_, tests) in outcome.assigned {
             prop_assert!(tests.len() <= max_chunk);
         }
@@ -110,15 +234,14 @@ proptest! {
 
     #[test]
     fn with_chunks_of_one_no_queue_is_longer_than_one(setup in storm()) {
-        let outcome = run(Load::new(setup.tests, setup.workers, Some(1)), &setup)?;
+        let outcome = run(Load::new(Forecast::unknown(setup.tests), setup.workers, Some(1)), &setup)?;
         prop_assert!(outcome.longest_queue <= 1);
     }
 
     #[test]
-    fn load_and_worksteal_hand_out_tests_in_collection_order(setup in calm()) {
-        let load = run(Load::new(setup.tests, setup.workers, None), &setup)?;
+    fn worksteal_hands_out_tests_in_collection_order(setup in calm()) {
         let worksteal = run(WorkSteal::new(setup.tests, setup.workers), &setup)?;
-        for (_, tests) in load.assigned.into_iter().chain(worksteal.assigned) {
+        for (_, tests) in worksteal.assigned {
             assert_ascending(tests)?;
         }
     }

@@ -1,7 +1,7 @@
 """The engine of pytest-rustpar."""
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from typing import Any, NoReturn, final
+from typing import Any, Literal, NoReturn, final
 
 from _pytest.reports import TestReport
 from pluggy import HookImpl
@@ -87,6 +87,9 @@ class Line:
     def __new__(cls, shared: Shared, slot: int, report_type: type[TestReport], id_attribute: str) -> Line: ...
     def claim(self) -> int | None:
         """The next test, for good; None when there is none any more. Sleeps while there is none yet."""
+
+    def claim_or_rest(self) -> int | Literal[False] | None:
+        """The same, but for one that is in the tear-down of a test: False when it is to finish that without knowing."""
 
     def peek(self) -> int | None:
         """The test that will probably come next."""

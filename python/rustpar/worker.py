@@ -170,9 +170,10 @@ class WorkerPlugin:
             self._next_is_chosen = False
             after = line.peek()
             line.set_running(test)
+            self._waited = 0.0
             begin = time.perf_counter()
             run_protocol(item=items[test], nextitem=None if after is None else items[after])
-            line.done(test, time.perf_counter() - begin)
+            line.done(test, time.perf_counter() - begin - self._waited)
             line.set_running(None)
             if session.shouldfail or session.shouldstop:
                 break
@@ -182,7 +183,12 @@ class WorkerPlugin:
     def _choose_next(self) -> pytest.Item | None:
         """Settle which test comes next: called when fixtures are torn down, the last moment at which it matters."""
         if not self._next_is_chosen:
-            self._next = self._line.claim()
+            begin = time.perf_counter()
+            claimed = self._line.claim_or_rest()
+            self._waited = time.perf_counter() - begin
+            if claimed is False:
+                return None
+            self._next = claimed
             self._next_is_chosen = True
         if self._next is None or self.session is None:
             return None

@@ -7,6 +7,7 @@ use crate::engine::news::{Command, TEMPLATE};
 use crate::engine::os;
 use crate::engine::shared::Shared as CoreShared;
 use crate::schedule::each::Each;
+use crate::schedule::forecast::Forecast;
 use crate::schedule::load::Load;
 use crate::schedule::scope;
 use crate::schedule::units::Units;
@@ -147,7 +148,7 @@ impl Engine {
         let tests = node_ids.len();
         let units = |keys| Box::new(Units::new(keys, workers, reorder));
         let policy: Box<dyn Policy> = match dist {
-            "load" => Box::new(Load::new(tests, workers, max_chunk)),
+            "load" => Box::new(Load::new(Forecast::unknown(tests), workers, max_chunk)),
             "worksteal" => Box::new(WorkSteal::new(tests, workers)),
             "each" => Box::new(Each::new(tests, workers)),
             "loadfile" => units(scope::by_key(&node_ids, scope::file_key)),

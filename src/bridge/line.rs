@@ -11,7 +11,7 @@ use crate::protocol::frame::{Entry, Frame, Topic};
 use crate::protocol::report::{Location, Outcome, PlainReport, StringId};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyInt, PyString, PyType};
+use pyo3::types::{PyBool, PyDict, PyInt, PyString, PyType};
 use std::sync::Arc;
 
 /// Attributes of a plain report besides the node id.
@@ -67,6 +67,18 @@ impl Line {
             match py.detach(|| self.core.claim()) {
                 Claim::Test(test) => return Ok(Some(test)),
                 Claim::Closed => return Ok(None),
+                Claim::Wait | Claim::Rest => py.check_signals()?,
+            }
+        }
+    }
+
+    /// The same, but for one that is in the tear-down of a test: False when it is to finish that without knowing.
+    fn claim_or_rest<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        loop {
+            match py.detach(|| self.core.claim()) {
+                Claim::Test(test) => return Ok(test.into_pyobject(py)?.into_any()),
+                Claim::Closed => return Ok(py.None().into_bound(py)),
+                Claim::Rest => return Ok(PyBool::new(py, false).to_owned().into_any()),
                 Claim::Wait => py.check_signals()?,
             }
         }

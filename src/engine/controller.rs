@@ -304,11 +304,11 @@ impl Loop {
             }
             while let Some(bytes) = reader.next_frame() {
                 match Frame::decode(bytes) {
-                    Ok(Frame::Done { test, .. }) => {
+                    Ok(Frame::Done { test, duration }) => {
                         if entry.done(test)
                             && let Some(policy) = &mut self.policy
                         {
-                            policy.finished(worker, test);
+                            policy.finished(worker, test, duration);
                         }
                     }
                     Ok(frame) => {
@@ -460,6 +460,7 @@ impl Loop {
                 });
                 policy.returned(worker, &taken);
             }
+            Action::Rest { worker } => self.with_worker(worker, Entry::rest),
             Action::Close { worker } => self.with_worker(worker, Entry::close),
         }
     }

@@ -31,6 +31,7 @@ const BELL: usize = 8;
 const ASKING: usize = 9;
 const CLOSED: usize = 16;
 const STOPPED: usize = 17;
+const RESTING: usize = 18;
 const RUNNING: usize = 24;
 const INTERRUPTED: usize = 25;
 const RING_READ: usize = 32;
@@ -112,6 +113,13 @@ impl<'a> Slot<'a> {
     #[must_use]
     pub fn asking(self) -> Flag<'a> {
         Flag(&self.words[ASKING])
+    }
+
+    /// Whether the worker is to finish its last test without knowing which comes next. Set by the engine, cleared by the
+    /// worker.
+    #[must_use]
+    pub fn resting(self) -> Flag<'a> {
+        Flag(&self.words[RESTING])
     }
 
     /// Whether the worker waits for room in its ring. Written by the worker.

@@ -8,11 +8,7 @@ use super::worker::wake;
 use crate::schedule::{Demand, Test, Worker};
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::time::{Duration, Instant};
-
-/// A worker that has stood still for so long is stalled: one shortest look of the engine, in which a worker runs about 20
-/// trivial tests.
-const STALLED: Duration = Duration::from_millis(5);
+use std::time::Instant;
 
 /// A worker, from the moment its slot is chosen until its exit status is known.
 #[derive(Debug)]
@@ -93,13 +89,13 @@ impl Entry {
             None
         };
         self.idle_since = idle_since;
-        let stalled = idle_since.is_some_and(|since| now - since >= STALLED);
+        let waited = idle_since.map_or(0.0, |since| (now - since).as_secs_f64());
         Some(Demand {
             worker: self.worker,
             queued,
             room,
             idle,
-            stalled,
+            waited,
         })
     }
 
@@ -146,6 +142,13 @@ impl Entry {
             .retain(|test| !(waiting.contains(test) || (found && wanted.contains(test))));
         self.assign(shared, waiting);
         found
+    }
+
+    /// Has the worker finish its last test without knowing which comes next.
+    pub fn rest(&mut self, shared: &Shared) {
+        let slot = shared.slot(self.slot);
+        slot.resting().set(true);
+        wake(slot);
     }
 
     /// Lets the worker leave when it has run what it holds.

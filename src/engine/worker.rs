@@ -23,6 +23,8 @@ pub enum Claim {
     Closed,
     /// Nothing yet; look for signals and ask again.
     Wait,
+    /// Nothing yet; whoever asked to know how to finish a test finishes it without.
+    Rest,
 }
 
 /// A worker's line.
@@ -72,6 +74,7 @@ impl Line {
         let claim = match slot.queue().claim() {
             Some(test) => Claim::Test(test),
             None if slot.closed().is_set() => Claim::Closed,
+            None if slot.resting().is_set() => Claim::Rest,
             None => {
                 self.shared.bell.ring();
                 futex_wait(slot.bell(), seen, NAP);
@@ -79,6 +82,9 @@ impl Line {
             }
         };
         slot.asking().set(false);
+        if claim == Claim::Rest {
+            slot.resting().set(false);
+        }
         claim
     }
 

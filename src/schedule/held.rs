@@ -92,13 +92,29 @@ impl Held {
         true
     }
 
+    /// Assigns to the asking worker, which is idle, up to `limit` tests that were taken back. Whether there were any.
+    pub(super) fn assign_loot(&mut self, demand: Demand, limit: usize, actions: &mut Vec<Action>) -> bool {
+        if self.loot.is_empty() {
+            return false;
+        }
+        let tests = self.loot.take_front(limit);
+        self.assign(demand, tests, actions);
+        true
+    }
+
+    /// What each worker but `thief` holds, with how many tests from the end can be taken back at most, where any can.
+    pub(super) fn loose(&self, thief: Worker) -> impl Iterator<Item = (Worker, &VecDeque<Test>, usize)> {
+        let hands = self.hands.iter();
+        hands
+            .map(|(worker, hand)| (*worker, &hand.tests, hand.loose()))
+            .filter(move |(worker, _, loose)| *worker != thief && *loose > 0)
+    }
+
     /// Gets the asking worker, which is idle, up to `limit` tests of others: what was taken back already, or
     /// else half of what the richest worker may have left, assigned at once if that lies in a share, taken
     /// back from the queue otherwise. Whether there was anything to try.
     pub(super) fn steal(&mut self, demand: Demand, limit: usize, actions: &mut Vec<Action>) -> bool {
-        if !self.loot.is_empty() {
-            let tests = self.loot.take_front(limit);
-            self.assign(demand, tests, actions);
+        if self.assign_loot(demand, limit, actions) {
             return true;
         }
         let richest = self

@@ -1,87 +1,281 @@
-//! The default policy: tests go out in collection order, in runs that get shorter towards the end.
+//! The default policy: pieces of work, the longest first, to whoever is free.
 //!
-//! The hazard it handles: test durations are unknown. Long runs keep neighbours (and their fixtures) on one
-//! worker and need few round trips; short ones let all workers finish together. So a run is a fixed
-//! fraction of what is pending (guided self-scheduling), and whoever idles at the end takes back half of
-//! the longest queue.
+//! The hazard it handles: times may be unknown, or wrong. So nothing that is handed out is final. Whoever finds nothing
+//! more to take gets the end of somebody's queue, cut where both would finish soonest, and a worker gets its next piece
+//! only when little is left of the last one. A test whose fixtures would have to be set up again is moved when that takes less
+//! than waiting, or, because an expectation may be wrong, when the idle worker has waited for as long as it takes.
 
-use super::backlog::Backlog;
+use super::forecast::{Estimates, Forecast};
 use super::held::Held;
-use super::{Action, Demand, Policy, REFILLS_PER_WORKER, Test, Worker, collection};
+use super::pieces::{Piece, cut};
+use super::{Action, Demand, Fixture, Policy, REFILLS_PER_WORKER, Test, Worker, collection};
+use std::collections::BTreeMap;
+
+/// Seconds of work in a queue below which it is filled, and up to which. The engine looks every 5 to 40 ms.
+const LOW: f64 = 0.05;
+const FULL: f64 = 0.15;
 
 /// `--dist load`: see the module.
 #[derive(Debug)]
 pub struct Load {
-    pending: Backlog,
+    estimates: Estimates,
+    /// Those to hand out next come last.
+    pending: Vec<Piece>,
+    /// Number of tests in `pending`.
+    waiting: usize,
     held: Held,
+    hands: BTreeMap<Worker, Hand>,
     workers: usize,
     max_chunk: usize,
 }
 
+/// What a worker is in, besides what [`Held`] knows of it.
+#[derive(Debug, Default)]
+struct Hand {
+    /// The test that ran last, whose fixtures are alive.
+    last: Option<Test>,
+    /// Seconds that the running test has spent on shared fixtures.
+    set_up: f64,
+    /// What those of its tests take of which that is known.
+    known: f64,
+    /// How many of its tests are like any other.
+    unknown: usize,
+}
+
 impl Load {
-    /// A run of `tests` tests on (about) `workers` workers. No more than `max_chunk` tests are assigned or
-    /// taken back at a time; with 1, a worker has at most one test ahead of the running one.
+    /// A run of the collection of which `forecast` tells, on (about) `workers` workers. No more than `max_chunk` tests are
+    /// assigned or taken back at a time; with 1, a worker has at most one test ahead of the running one.
     #[must_use]
-    pub fn new(tests: usize, workers: usize, max_chunk: Option<usize>) -> Self {
+    pub fn new(forecast: Forecast, workers: usize, max_chunk: Option<usize>) -> Self {
+        let tests: Vec<Test> = collection(forecast.tests).collect();
+        let estimates = Estimates::new(forecast);
+        let workers = workers.max(1);
         Self {
-            pending: Backlog::of(collection(tests)),
+            pending: cut(&estimates, &tests, workers),
+            waiting: tests.len(),
+            estimates,
             held: Held::default(),
-            workers: workers.max(1),
+            hands: BTreeMap::new(),
+            workers,
             max_chunk: max_chunk.unwrap_or(usize::MAX).max(1),
         }
     }
 
-    /// How long the next run should be.
-    fn chunk(&self) -> usize {
-        let share = self.pending.len() / (REFILLS_PER_WORKER * self.workers);
-        share.clamp(1, self.max_chunk)
+    /// How many tests the asking worker should get now, at most, and how many seconds of them; none when it has enough.
+    ///
+    /// A worker in a test that is known to be long gets nothing in advance: it would only have to be taken back. Before
+    /// anything is known, what a worker gets is a fraction of what is pending, and half of that is left while the next
+    /// part is on its way (guided self-scheduling, Polychronopoulos and Kuck 1987).
+    fn portion(&self, demand: Demand) -> Option<(usize, f64)> {
+        let guided = (self.waiting / (REFILLS_PER_WORKER * self.workers)).max(1);
+        let most = guided.min(self.max_chunk);
+        if self.max_chunk < usize::MAX || !self.estimates.is_timed() {
+            return (demand.queued <= most / 2).then_some((most, f64::INFINITY));
+        }
+        let held = self.hands.get(&demand.worker).map_or(0.0, |hand| {
+            #[expect(clippy::cast_precision_loss, reason = "numbers of tests are small")]
+            let unknown = hand.unknown as f64;
+            hand.known + unknown * self.estimates.typical()
+        });
+        (demand.idle || held < LOW).then_some((guided, FULL))
+    }
+
+    /// Takes pieces until there are so many tests, or seconds of them; at least one test.
+    fn take(&mut self, most: usize, seconds: f64) -> Vec<Test> {
+        let mut tests = Vec::new();
+        let mut filled = 0.0;
+        while let Some(piece) = self.pending.pop() {
+            if !tests.is_empty() && (tests.len() + piece.len() > most || filled >= seconds) {
+                self.pending.push(piece);
+                break;
+            }
+            filled += piece.iter().map(|test| self.estimates.test(*test)).sum::<f64>();
+            tests.extend(piece);
+        }
+        tests
+    }
+
+    /// Puts tests before all others.
+    fn put_front(&mut self, tests: Vec<Test>) {
+        if !tests.is_empty() {
+            self.waiting += tests.len();
+            self.pending.push(tests);
+        }
+    }
+
+    fn assign(&mut self, demand: Demand, most: usize, seconds: f64, actions: &mut Vec<Action>) {
+        let mut tests = self.take(most, seconds);
+        self.waiting -= tests.len();
+        let rest = tests.split_off(tests.len().min(demand.room).min(self.max_chunk));
+        self.put_front(rest);
+        self.held.assign(demand, tests, actions);
+        self.count(demand.worker, actions);
+    }
+
+    /// Counts what was assigned.
+    fn count(&mut self, worker: Worker, actions: &[Action]) {
+        if let (Some(Action::Assign { tests, .. }), Some(hand)) =
+            (actions.last(), self.hands.get_mut(&worker))
+        {
+            for test in tests {
+                hand.add(&self.estimates, *test);
+            }
+        }
+    }
+
+    /// Has the end of a queue taken back for an idle worker, if that lets the run end sooner. Whether any other worker
+    /// holds something that could be moved, now or later.
+    fn steal(&mut self, demand: Demand, actions: &mut Vec<Action>) -> bool {
+        let last = self.hands.get(&demand.worker).and_then(|hand| hand.last);
+        let limit = demand.room.min(self.max_chunk);
+        let mut anything = false;
+        let mut best: Option<(f64, Worker, usize)> = None;
+        for (worker, tests, loose) in self.held.loose(demand.worker) {
+            anything = true;
+            let loose = loose.min(limit);
+            let kept = tests.len() - loose;
+            let before = tests.get(kept.wrapping_sub(1)).copied();
+            let queue: Vec<Test> = tests.iter().skip(kept).copied().collect();
+            // The first of them runs: its fixtures are set up.
+            let running = self
+                .estimates
+                .run(tests.front().copied(), tests.iter().take(kept).copied());
+            let Some((count, gain)) = self.best_cut(running, before, &queue, last, demand.waited) else {
+                continue;
+            };
+            if best.is_none_or(|(most, ..)| gain > most) {
+                best = Some((gain, worker, count));
+            }
+        }
+        if let Some((_, worker, count)) = best {
+            actions.push(Action::TakeBack {
+                worker,
+                count,
+                whole: false,
+            });
+        }
+        anything
+    }
+
+    /// Where to cut a queue so that its worker, and a thief whose last test was `last`, both end soonest.
+    ///
+    /// `running` seconds pass before `queue` begins, behind the test `before`. Returns how many tests the thief should
+    /// get, and by how much sooner the two end; None when the thief would only make it longer, and has not `waited` for as
+    /// long as its fixtures take.
+    fn best_cut(
+        &self,
+        running: f64,
+        before: Option<Test>,
+        queue: &[Test],
+        last: Option<Test>,
+        waited: f64,
+    ) -> Option<(usize, f64)> {
+        let whole = running + self.estimates.run(before, queue.iter().copied());
+        let (mut stolen, mut best) = (0.0, None);
+        let mut kept = whole;
+        for (place, &test) in queue.iter().enumerate().rev() {
+            let previous = if place == 0 {
+                before
+            } else {
+                Some(queue[place - 1])
+            };
+            let own = self.estimates.test(test);
+            kept -= own + self.estimates.change(previous, test);
+            let setup = self.estimates.change(last, test);
+            let end = kept.max(setup + own + stolen);
+            let gain = whole - end;
+            // Fixtures that the victim would have set up for this test anyway are no reason to wait.
+            let extra = setup - self.estimates.change(previous, test);
+            if (gain > 0.0 || waited > extra) && best.is_none_or(|(_, most)| gain > most) {
+                best = Some((queue.len() - place, gain));
+            }
+            stolen += own + self.estimates.change(previous, test);
+        }
+        best
+    }
+}
+
+impl Hand {
+    fn add(&mut self, estimates: &Estimates, test: Test) {
+        match estimates.known(test) {
+            Some(seconds) => self.known += seconds,
+            None => self.unknown += 1,
+        }
+    }
+
+    fn remove(&mut self, estimates: &Estimates, test: Test) {
+        match estimates.known(test) {
+            Some(seconds) => self.known -= seconds,
+            None => self.unknown = self.unknown.saturating_sub(1),
+        }
     }
 }
 
 impl Policy for Load {
     fn add_worker(&mut self, worker: Worker) {
-        self.held.add(worker, Backlog::default());
+        self.held.add(worker, super::backlog::Backlog::default());
+        self.hands.insert(worker, Hand::default());
     }
 
     fn demand(&mut self, demand: Demand, actions: &mut Vec<Action>) {
         if !self.held.listen(demand) {
             return;
         }
-        if self.pending.is_empty() {
-            let limit = self.max_chunk.min(demand.room);
-            if demand.idle && !self.held.steal(demand, limit, actions) {
-                self.held.close(demand.worker, actions);
+        if !self.pending.is_empty() {
+            if let Some((most, seconds)) = self.portion(demand) {
+                self.assign(demand, most, seconds, actions);
             }
-            return;
+        } else if !demand.idle {
+            // It has something to do, and nothing is left to give.
+        } else if self
+            .held
+            .assign_loot(demand, self.max_chunk.min(demand.room), actions)
+        {
+            self.count(demand.worker, actions);
+        } else if !self.steal(demand, actions) {
+            self.held.close(demand.worker, actions);
         }
-        let chunk = self.chunk();
-        // Half a run is left while the next one is on its way; with runs of one, only the running test.
-        if demand.queued > chunk / 2 {
-            return;
-        }
-        let tests = self.pending.take_front(chunk.min(demand.room));
-        self.held.assign(demand, tests, actions);
     }
 
-    fn finished(&mut self, worker: Worker, test: Test) {
+    fn finished(&mut self, worker: Worker, test: Test, seconds: f64) {
+        if let Some(hand) = self.hands.get_mut(&worker) {
+            hand.remove(&self.estimates, test);
+            hand.last = Some(test);
+            self.estimates
+                .learn_test(test, (seconds - std::mem::take(&mut hand.set_up)).max(0.0));
+        }
         self.held.finished(worker, test);
     }
 
+    fn set_up(&mut self, worker: Worker, fixture: Fixture, seconds: f64) {
+        self.estimates.learn_fixture(fixture, seconds);
+        if let Some(hand) = self.hands.get_mut(&worker) {
+            hand.set_up += seconds;
+        }
+    }
+
     fn returned(&mut self, worker: Worker, tests: &[Test]) {
+        if let Some(hand) = self.hands.get_mut(&worker) {
+            for test in tests {
+                hand.remove(&self.estimates, *test);
+            }
+        }
         self.held.returned(worker, tests);
     }
 
     fn lost(&mut self, worker: Worker, running: Option<Test>) {
+        self.hands.remove(&worker);
         let mut left = self.held.lost(worker, running);
-        self.pending.put_front(left.take_front(usize::MAX));
+        let left = left.take_front(usize::MAX);
+        self.put_front(left);
     }
 
     fn again(&mut self, test: Test) {
-        self.pending.put_front([test]);
+        self.put_front(vec![test]);
     }
 
     fn unfinished(&self) -> usize {
-        self.pending.len() + self.held.unfinished()
+        self.waiting + self.held.unfinished()
     }
 }
 
@@ -90,18 +284,75 @@ mod tests {
     use super::super::script::{ask, assign, busy, close, finish, idle, run_dry, take_back};
     use super::*;
 
+    fn with_seconds(seconds: &[f64]) -> Forecast {
+        Forecast {
+            seconds: seconds.iter().copied().map(Some).collect(),
+            ..Forecast::unknown(seconds.len())
+        }
+    }
+
     fn load(tests: usize, workers: Worker, max_chunk: Option<usize>) -> Load {
-        let mut load = Load::new(tests, workers as usize, max_chunk);
+        let mut load = Load::new(Forecast::unknown(tests), workers as usize, max_chunk);
         (0..workers).for_each(|worker| load.add_worker(worker));
         load
     }
 
     #[test]
-    fn runs_follow_the_collection_and_get_shorter() {
+    fn without_times_what_is_given_gets_less_and_less() {
         let mut load = load(80, 2, None);
+        // Pieces of three tests, as many as fit into a fraction of what is pending.
+        assert_eq!(idle(&mut load, 0), assign(0, 0..9));
+        assert_eq!(idle(&mut load, 1), assign(1, 9..15));
+        assert_eq!(busy(&mut load, 0, 4), assign(0, 15..21));
+    }
+
+    #[test]
+    fn with_times_the_longest_come_first_and_nothing_waits_behind_them() {
+        let seconds = [vec![0.01; 40], vec![3.0, 1.0]].concat();
+        let mut load = Load::new(with_seconds(&seconds), 2, None);
+        (0..2).for_each(|worker| load.add_worker(worker));
+        assert_eq!(idle(&mut load, 0), assign(0, [40]));
+        assert_eq!(busy(&mut load, 0, 0), []);
+        assert_eq!(idle(&mut load, 1), assign(1, [41]));
+        finish(&mut load, 1, [41]);
+        assert_eq!(idle(&mut load, 1), assign(1, 0..19));
+    }
+
+    #[test]
+    fn a_group_is_split_when_waiting_for_it_takes_longer_than_its_fixture() {
+        let forecast = Forecast {
+            fixtures: vec![vec![0]; 10],
+            kinds: vec![0],
+            setup_seconds: vec![Some(1.0)],
+            ..with_seconds(&[0.5; 10])
+        };
+        let mut load = Load::new(forecast, 1, None);
+        (0..2).for_each(|worker| load.add_worker(worker));
         assert_eq!(idle(&mut load, 0), assign(0, 0..10));
-        assert_eq!(idle(&mut load, 1), assign(1, 10..18));
-        assert_eq!(busy(&mut load, 0, 3), assign(0, 18..25));
+        // 4.5 s are left: with 1.5 s of them and a set-up of 1 s, the thief ends when the other does.
+        assert_eq!(idle(&mut load, 1), take_back(0, 4));
+    }
+
+    #[test]
+    fn a_fixture_is_set_up_again_for_a_short_rest_only_after_as_long_a_wait() {
+        let forecast = Forecast {
+            fixtures: vec![vec![0]; 3],
+            kinds: vec![0],
+            setup_seconds: vec![Some(9.0)],
+            ..with_seconds(&[0.5; 3])
+        };
+        let mut load = Load::new(forecast, 1, None);
+        (0..2).for_each(|worker| load.add_worker(worker));
+        assert_eq!(idle(&mut load, 0), assign(0, 0..3));
+        let demand = |waited| Demand {
+            worker: 1,
+            queued: 0,
+            room: 9,
+            idle: true,
+            waited,
+        };
+        assert_eq!(ask(&mut load, demand(8.0)), []);
+        assert_eq!(ask(&mut load, demand(9.5)), take_back(0, 1));
     }
 
     #[test]
@@ -120,7 +371,7 @@ mod tests {
             queued: 1,
             room: 2,
             idle: false,
-            stalled: false,
+            waited: 0.0,
         };
         assert_eq!(ask(&mut load, demand), assign(0, 5..7));
     }
@@ -148,11 +399,11 @@ mod tests {
     #[test]
     fn what_was_taken_back_goes_to_an_idle_worker_in_one_run_and_not_to_the_victim() {
         let mut load = load(80, 2, None);
-        assert_eq!(idle(&mut load, 0), assign(0, 0..10));
-        assert_eq!(run_dry(&mut load, 1), take_back(0, 5));
-        load.returned(0, &[5, 6, 7, 8, 9]);
+        assert_eq!(idle(&mut load, 0), assign(0, 0..9));
+        assert_eq!(run_dry(&mut load, 1), take_back(0, 4));
+        load.returned(0, &[5, 6, 7, 8]);
         assert_eq!(busy(&mut load, 0, 0), []);
-        assert_eq!(idle(&mut load, 1), assign(1, 5..10));
+        assert_eq!(idle(&mut load, 1), assign(1, 5..9));
     }
 
     #[test]
@@ -198,7 +449,7 @@ mod tests {
         finish(&mut load, 0, [0]);
         load.lost(0, Some(1));
         assert_eq!(load.unfinished(), 78);
-        assert_eq!(idle(&mut load, 1), assign(1, 2..11));
+        assert_eq!(idle(&mut load, 1), assign(1, 2..9));
     }
 
     #[test]

@@ -21,20 +21,27 @@
 //!    stands idle: now it is assigned what came back. If nothing did, the policy has learnt that
 //!    this queue has less to give than it believed, and tries there for less or elsewhere; its belief
 //!    grows only with an assignment, so the exchange ends, at the latest with [`Action::Close`].
-//! 4. The first test (or unit) given to an idle worker is never taken back: the worker is about to claim it, and
+//! 4. A worker reports its last test only when it knows what comes next, because that decides which fixtures it tears
+//!    down. [`Action::Rest`] has it report without.
+//! 5. The first test (or unit) given to an idle worker is never taken back: the worker is about to claim it, and
 //!    two idle workers could otherwise pass it to and fro.
 //!
 //! | policy | pending tests are | an idle worker takes back |
 //! |---|---|---|
-//! | [`load`] | handed out in ever shorter runs | half of the longest queue |
+//! | [`load`] | handed out in pieces, the longest first | the end of the queue where both would finish soonest |
 //! | [`worksteal`] | split into one block per worker, up front | half of the longest queue |
 //! | [`units`] | handed out in units that stay on one worker | half of the units not started in the longest queue |
 //! | [`each`] | all tests, for every worker | nothing |
 
 mod backlog;
+pub mod director;
 pub mod each;
+pub mod forecast;
 mod held;
 pub mod load;
+pub mod needs;
+mod pieces;
+pub mod plan;
 pub mod scope;
 #[cfg(test)]
 mod script;
@@ -44,6 +51,10 @@ pub mod worksteal;
 
 /// Index of a test in the collection; the collection is the same in every worker.
 pub type Test = u32;
+
+/// Number of an instance of a shared fixture: the same definition has one in each module, class or package that uses it,
+/// and one for each of its parameters.
+pub type Fixture = u32;
 
 /// Number of a worker within a run, never used twice: worker `3` is `gw3`.
 pub type Worker = u32;
@@ -68,6 +79,12 @@ pub enum Action {
         /// Whether fewer than `count` would be of no use (a group that must stay together).
         whole: bool,
     },
+    /// Have the worker, which stands idle in the tear-down of its last test to learn which test comes next, finish that
+    /// tear-down without knowing: all its fixtures go, and [`Policy::finished`] follows.
+    Rest {
+        /// The worker that is to finish its last test.
+        worker: Worker,
+    },
     /// Nothing more will come for this worker: once its queue is empty it finishes its session.
     Close {
         /// The worker that may leave.
@@ -76,7 +93,7 @@ pub enum Action {
 }
 
 /// What the engine knows of a worker when it asks for more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Demand {
     /// The worker.
     pub worker: Worker,
@@ -86,9 +103,8 @@ pub struct Demand {
     pub room: usize,
     /// Whether it stands still: its queue is empty and it waits for a test or for [`Action::Close`].
     pub idle: bool,
-    /// Whether it has stood still for longer than a short test takes, so that a unit that others hold and have not
-    /// begun is better moved than waited for.
-    pub stalled: bool,
+    /// For how many seconds it has been idle.
+    pub waited: f64,
 }
 
 impl Demand {
@@ -97,7 +113,16 @@ impl Demand {
     fn is_half_free(&self) -> bool {
         self.queued <= self.room
     }
+
+    /// Whether the worker has stood still for longer than a short test takes, so that a unit that others hold and have
+    /// not begun is better moved than waited for.
+    fn is_stalled(&self) -> bool {
+        self.waited >= STALLED
+    }
 }
+
+/// Seconds: one shortest look of the engine, in which a worker runs about 20 trivial tests.
+const STALLED: f64 = 0.005;
 
 /// How often a worker comes for more, at least, if all tests take equally long: a refill is this fraction of
 /// its even part of what is pending. Fewer, larger refills risk that one worker sits on the slow tests
@@ -125,8 +150,11 @@ pub trait Policy: Send {
     /// Workers that are closed, lost or unknown never get anything.
     fn demand(&mut self, demand: Demand, actions: &mut Vec<Action>);
 
-    /// The worker has run this test to its end.
-    fn finished(&mut self, worker: Worker, test: Test);
+    /// The worker has run this test to its end, in so many seconds.
+    fn finished(&mut self, worker: Worker, test: Test, seconds: f64);
+
+    /// The worker has set up a shared fixture for the test that it is in; `seconds` of that test's time went into it.
+    fn set_up(&mut self, worker: Worker, fixture: Fixture, seconds: f64);
 
     /// The answer to [`Action::TakeBack`]: what was taken, in queue order; empty when it came too late. Called
     /// while the action is carried out. Tests that the worker does not hold (any more) are ignored.

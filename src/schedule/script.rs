@@ -12,7 +12,7 @@ pub(super) fn idle(policy: &mut dyn Policy, worker: Worker) -> Vec<Action> {
         queued: 0,
         room: ROOM,
         idle: true,
-        stalled: true,
+        waited: 60.0,
     };
     ask(policy, demand)
 }
@@ -24,7 +24,7 @@ pub(super) fn busy(policy: &mut dyn Policy, worker: Worker, queued: usize) -> Ve
         queued,
         room: ROOM - queued,
         idle: false,
-        stalled: false,
+        waited: 0.0,
     };
     ask(policy, demand)
 }
@@ -63,7 +63,7 @@ pub(super) fn close(worker: Worker) -> Vec<Action> {
 /// Reports tests as finished.
 pub(super) fn finish(policy: &mut dyn Policy, worker: Worker, tests: impl IntoIterator<Item = Test>) {
     for test in tests {
-        policy.finished(worker, test);
+        policy.finished(worker, test, 1.0);
     }
 }
 

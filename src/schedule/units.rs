@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use super::unit_hand::{Unit, UnitHand};
-use super::{Action, Demand, Policy, REFILLS_PER_WORKER, Test, Worker};
+use super::{Action, Demand, Fixture, Policy, REFILLS_PER_WORKER, Test, Worker};
 
 /// A worker's queue gets another unit once it holds no more than this many unclaimed tests. One would do, for a
 /// worker to know the test after the running one; two is xdist's number, and gives units to workers as xdist does.
@@ -136,7 +136,7 @@ impl Policy for Units {
             }
         } else if demand.idle && !self.loot.is_empty() {
             self.assign_loot(demand, actions);
-        } else if demand.idle && !demand.stalled && self.others_hold_loose_units(demand.worker) {
+        } else if demand.idle && !demand.is_stalled() && self.others_hold_loose_units(demand.worker) {
             // They may be about to begin them. Moving a unit is for those that would wait for long.
         } else if demand.idle && !self.take_back(demand.worker, actions) {
             if let Some(hand) = self.hands.get_mut(&demand.worker) {
@@ -148,13 +148,15 @@ impl Policy for Units {
         }
     }
 
-    fn finished(&mut self, worker: Worker, test: Test) {
+    fn finished(&mut self, worker: Worker, test: Test, _seconds: f64) {
         if let Some(hand) = self.hands.get_mut(&worker)
             && hand.finished(test)
         {
             self.unfinished -= 1;
         }
     }
+
+    fn set_up(&mut self, _worker: Worker, _fixture: Fixture, _seconds: f64) {}
 
     fn returned(&mut self, worker: Worker, tests: &[Test]) {
         if let Some(hand) = self.hands.get_mut(&worker) {
@@ -166,7 +168,7 @@ impl Policy for Units {
 
     fn lost(&mut self, worker: Worker, running: Option<Test>) {
         if let Some(running) = running {
-            self.finished(worker, running);
+            self.finished(worker, running, 0.0);
         }
         if let Some(hand) = self.hands.remove(&worker) {
             for unit in hand.leave().rev() {
@@ -271,7 +273,7 @@ mod tests {
             queued: 0,
             room: 2,
             idle: false,
-            stalled: false,
+            waited: 0.0,
         };
         assert_eq!(ask(&mut units, demand), assign(0, [1, 2]));
         assert_eq!(idle(&mut units, 1), close(1));

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use super::backlog::Backlog;
 use super::held::Held;
-use super::{Action, Demand, Policy, Test, Worker, collection};
+use super::{Action, Demand, Fixture, Policy, Test, Worker, collection};
 
 /// `--dist worksteal`: see the module.
 #[derive(Debug)]
@@ -76,9 +76,11 @@ impl Policy for WorkSteal {
         }
     }
 
-    fn finished(&mut self, worker: Worker, test: Test) {
+    fn finished(&mut self, worker: Worker, test: Test, _seconds: f64) {
         self.held.finished(worker, test);
     }
+
+    fn set_up(&mut self, _worker: Worker, _fixture: Fixture, _seconds: f64) {}
 
     fn returned(&mut self, worker: Worker, tests: &[Test]) {
         self.held.returned(worker, tests);
@@ -189,7 +191,7 @@ mod tests {
             queued: 0,
             room: 1,
             idle: false,
-            stalled: false,
+            waited: 0.0,
         };
         assert_eq!(ask(&mut policy, demand), assign(0, [0]));
         assert_eq!(policy.unfinished(), 2);

@@ -37,9 +37,19 @@ pub(crate) struct Outcome {
 /// Runs `policy` to its end. Every test has then got as many results as it was to get; a text says which
 /// promise was broken otherwise.
 pub(crate) fn simulate(policy: &mut dyn Policy, setup: &Setup) -> Result<Outcome, String> {
+    simulate_with(policy, setup, &|_, _| true)
+}
+
+/// The same, and `may_meet` says whether a test may begin beside those that run in other workers.
+pub(crate) fn simulate_with(
+    policy: &mut dyn Policy,
+    setup: &Setup,
+    may_meet: &dyn Fn(Test, &[Test]) -> bool,
+) -> Result<Outcome, String> {
     let mut run = Run {
         policy,
         setup,
+        may_meet,
         dice: Dice(setup.seed),
         stations: BTreeMap::new(),
         next: 0,
@@ -53,7 +63,7 @@ pub(crate) fn simulate(policy: &mut dyn Policy, setup: &Setup) -> Result<Outcome
     let total = setup.tests * setup.runs + setup.crashes + setup.agains;
     for _ in 0..1000 + 100 * total {
         run.come_up();
-        run.work();
+        run.work()?;
         run.crash()?;
         if run.dice.one_in(2) {
             run.tick()?;
@@ -67,8 +77,9 @@ pub(crate) fn simulate(policy: &mut dyn Policy, setup: &Setup) -> Result<Outcome
         }
     }
     Err(format!(
-        "the run does not end: {} tests unfinished",
-        run.policy.unfinished()
+        "the run does not end: {} tests unfinished, workers: {:?}",
+        run.policy.unfinished(),
+        run.stations
     ))
 }
 
@@ -79,15 +90,27 @@ struct Station {
     claimed: Option<Test>,
     /// The test it is in, and how many more turns that takes.
     running: Option<(Test, usize)>,
+    /// The test that it has run, and will finish when it knows what comes next.
+    ending: Option<Test>,
+    /// Whether it is to finish that without knowing.
+    resting: bool,
     /// Finished, but the engine has not read it.
     reports: VecDeque<Test>,
     closed: bool,
     left: bool,
 }
 
+impl Station {
+    /// The test that it is in.
+    fn test(&self) -> Option<Test> {
+        self.running.map(|(test, _)| test).or(self.ending)
+    }
+}
+
 struct Run<'a> {
     policy: &'a mut dyn Policy,
     setup: &'a Setup,
+    may_meet: &'a dyn Fn(Test, &[Test]) -> bool,
     dice: Dice,
     stations: BTreeMap<Worker, Station>,
     next: Worker,
@@ -116,8 +139,18 @@ impl Run<'_> {
         }
     }
 
-    fn work(&mut self) {
-        for (worker, station) in &mut self.stations {
+    fn work(&mut self) -> Result<(), String> {
+        let workers: Vec<Worker> = self.stations.keys().copied().collect();
+        for worker in workers {
+            let others: Vec<Test> = self
+                .stations
+                .iter()
+                .filter(|(other, _)| **other != worker)
+                .filter_map(|(_, station)| station.test())
+                .collect();
+            let Some(station) = self.stations.get_mut(&worker) else {
+                continue;
+            };
             // Some turns are lost, so that the workers do not march in step.
             if self.dice.one_in(4) {
                 continue;
@@ -125,11 +158,18 @@ impl Run<'_> {
             if let Some((test, turns)) = station.running {
                 station.running = (turns > 0).then(|| (test, turns - 1));
                 if station.running.is_none() {
-                    station.reports.push_back(test);
+                    station.ending = Some(test);
                 }
                 if station.claimed.is_none() && self.dice.one_in(4) {
                     station.claimed = station.queue.pop_front();
                 }
+            } else if let Some(test) = station.ending {
+                station.claimed = station.claimed.or_else(|| station.queue.pop_front());
+                if station.claimed.is_some() || station.closed || station.resting {
+                    station.reports.push_back(test);
+                    station.ending = None;
+                }
+                station.resting &= station.claimed.is_some();
             } else if let Some(test) = station.claimed.take() {
                 let turns = if self.dice.one_in(8) {
                     20
@@ -137,12 +177,16 @@ impl Run<'_> {
                     self.dice.below(3)
                 };
                 station.running = Some((test, turns));
-                self.outcome.started.push((*worker, test));
+                if !(self.may_meet)(test, &others) {
+                    return Err(format!("test {test} begins beside {others:?}"));
+                }
+                self.outcome.started.push((worker, test));
             } else {
                 station.claimed = station.queue.pop_front();
                 station.left = station.closed && station.claimed.is_none();
             }
         }
+        Ok(())
     }
 
     fn crash(&mut self) -> Result<(), String> {
@@ -159,7 +203,7 @@ impl Run<'_> {
         let Some(station) = self.stations.remove(&worker) else {
             return Ok(());
         };
-        let running = station.running.map(|(test, _)| test);
+        let running = station.test();
         self.policy.lost(worker, running);
         if let Some(test) = running {
             self.result(test);
@@ -211,7 +255,7 @@ impl Run<'_> {
             let Some(test) = report else {
                 return;
             };
-            self.policy.finished(worker, test);
+            self.policy.finished(worker, test, 0.001);
             self.result(test);
         }
     }
@@ -253,7 +297,7 @@ impl Run<'_> {
             queued,
             room: self.setup.capacity - queued,
             idle: queued == 0 && station.running.is_none() && stands,
-            stalled: queued == 0 && station.running.is_none() && stands,
+            waited: self.dice.below(3) as f64,
         };
         let mut actions = Vec::new();
         self.policy.demand(demand, &mut actions);
@@ -267,9 +311,10 @@ impl Run<'_> {
 
     fn act(&mut self, demand: Demand, action: Action) -> Result<(), String> {
         let worker = match &action {
-            Action::Assign { worker, .. } | Action::TakeBack { worker, .. } | Action::Close { worker } => {
-                *worker
-            }
+            Action::Assign { worker, .. }
+            | Action::TakeBack { worker, .. }
+            | Action::Rest { worker }
+            | Action::Close { worker } => *worker,
         };
         let Some(station) = self.stations.get_mut(&worker) else {
             return Err(format!("{action:?}, but the worker is gone"));
@@ -290,6 +335,7 @@ impl Run<'_> {
                 let tests = Vec::from(station.queue.split_off(left - taken));
                 self.policy.returned(worker, &tests);
             }
+            Action::Rest { .. } if asked && demand.idle => station.resting = true,
             Action::Close { .. } if asked && demand.idle => station.closed = true,
             wrong => return Err(format!("{wrong:?} is against the rules")),
         }

@@ -1,0 +1,587 @@
+//! Constraints that every policy obeys: classes of tests that run one after the other, and tests that must not meet.
+//!
+//! A director gives each class a policy of its own and keeps from it the tests that need something for themselves. Those
+//! it hands out as jobs, each to a worker whose queue is empty, as soon as all that the job needs is free. What a job
+//! needs is given back when its last test is finished, tear-down and all. A class begins, for a worker, when those
+//! before have nothing left to hand out; tests that wait for a resource hold nobody up, serial ones do.
+//!
+//! The hazard it handles: a policy believes to know the end of every queue. So a queue never holds tests of two classes,
+//! or of a job behind those of a class: a worker changes between them when its queue is empty, and a take-back that would
+//! hit the wrong tests is answered here, with nothing.
+
+use super::needs::{Needs, Resources};
+use super::{Action, Demand, Fixture, Policy, Test, Worker};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// Tests that run as one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Job {
+    /// The tests, in the order in which they are to run.
+    pub tests: Vec<Test>,
+    /// What they need while they run; not nothing.
+    pub needs: Needs,
+}
+
+/// Tests that run before those of the next class.
+pub struct Class {
+    /// Schedules the tests that need nothing for themselves, under numbers of its own.
+    pub policy: Box<dyn Policy>,
+    /// The tests by those numbers.
+    pub tests: Vec<Test>,
+    /// The tests that need something, the most urgent first.
+    pub jobs: Vec<Job>,
+}
+
+/// The jobs of a class with the same needs.
+#[derive(Debug)]
+struct Pool {
+    needs: Needs,
+    /// With the only worker that may run each, under `--dist each`.
+    jobs: VecDeque<(Option<Worker>, VecDeque<Test>)>,
+}
+
+/// A class that runs.
+struct Open {
+    policy: Box<dyn Policy>,
+    tests: Vec<Test>,
+    pools: Vec<Pool>,
+}
+
+/// Where a test is scheduled.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    class: usize,
+    by: Scheduler,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Scheduler {
+    /// The class's policy, under this number.
+    Policy(Test),
+    /// The pool with this number.
+    Pool(usize),
+}
+
+/// What a worker's queue holds, if anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Queue {
+    #[default]
+    Jobs,
+    Class(usize),
+}
+
+/// The job that a worker is in.
+#[derive(Debug)]
+struct Running {
+    class: usize,
+    needs: Needs,
+    only: Option<Worker>,
+    /// Not finished.
+    tests: VecDeque<Test>,
+    /// Those of them for which its queue had no room yet.
+    rest: VecDeque<Test>,
+}
+
+#[derive(Debug, Default)]
+struct Member {
+    /// Assigned, not finished and not taken back.
+    held: VecDeque<Test>,
+    queue: Queue,
+    running: Option<Running>,
+    /// The classes whose policies know it.
+    joined: BTreeSet<usize>,
+    /// The classes that have nothing more for it, until something is pending there again.
+    done_with: BTreeSet<usize>,
+    /// Those of them in which something is.
+    rejoining: BTreeSet<usize>,
+    /// Whether it has been asked to finish its last test.
+    resting: bool,
+    closed: bool,
+}
+
+/// See the module.
+pub struct Director {
+    classes: Vec<Open>,
+    places: Vec<Place>,
+    resources: Resources,
+    members: BTreeMap<Worker, Member>,
+    /// `--dist each`: the jobs of each class, for every worker that begins, and how many have not begun.
+    each: Option<(Vec<Vec<Job>>, usize)>,
+    unfinished: usize,
+}
+
+impl Director {
+    /// A run of these classes, one after the other; `places` says how many may hold each resource at a time.
+    #[must_use]
+    pub fn new(classes: Vec<Class>, places: Vec<u32>) -> Self {
+        Self::with(classes, places, None)
+    }
+
+    /// The same for `--dist each`, where each of `workers` workers runs all jobs.
+    #[must_use]
+    pub fn each(classes: Vec<Class>, places: Vec<u32>, workers: usize) -> Self {
+        Self::with(classes, places, Some(workers))
+    }
+
+    fn with(classes: Vec<Class>, resources: Vec<u32>, runs: Option<usize>) -> Self {
+        let mut places = Vec::new();
+        let mut unfinished = 0;
+        let mut each = Vec::new();
+        let mut open = Vec::new();
+        for (index, class) in classes.into_iter().enumerate() {
+            for (test, number) in class.tests.iter().zip(0..) {
+                put(&mut places, *test, index, Scheduler::Policy(number));
+            }
+            let mut this = Open {
+                policy: class.policy,
+                tests: class.tests,
+                pools: Vec::new(),
+            };
+            unfinished += this.policy.unfinished();
+            for job in &class.jobs {
+                let pool = this.pool_with(&job.needs);
+                if runs.is_none() {
+                    this.pools[pool].add(job, None);
+                }
+                job.tests
+                    .iter()
+                    .for_each(|test| put(&mut places, *test, index, Scheduler::Pool(pool)));
+                unfinished += job.tests.len() * runs.unwrap_or(1);
+            }
+            each.push(class.jobs);
+            open.push(this);
+        }
+        Self {
+            classes: open,
+            places,
+            resources: Resources::new(resources),
+            members: BTreeMap::new(),
+            each: runs.map(|runs| (each, runs)),
+            unfinished,
+        }
+    }
+
+    fn assign(&mut self, demand: Demand, tests: Vec<Test>, queue: Queue, actions: &mut Vec<Action>) {
+        if let Some(member) = self.members.get_mut(&demand.worker) {
+            member.held.extend(&tests);
+            member.queue = queue;
+            member.resting = false;
+            actions.push(Action::Assign {
+                worker: demand.worker,
+                tests,
+            });
+        }
+    }
+
+    /// Has an idle worker that holds its last test finish it, once.
+    fn rest(&mut self, demand: Demand, actions: &mut Vec<Action>) {
+        if let Some(member) = self.members.get_mut(&demand.worker)
+            && demand.idle
+            && !member.held.is_empty()
+            && !member.resting
+        {
+            member.resting = true;
+            actions.push(Action::Rest {
+                worker: demand.worker,
+            });
+        }
+    }
+
+    /// Gives a worker more of the job that it is in. Whether it got something, or has enough.
+    fn go_on(&mut self, demand: Demand, actions: &mut Vec<Action>) -> bool {
+        let Some(running) = self
+            .members
+            .get_mut(&demand.worker)
+            .and_then(|member| member.running.as_mut())
+        else {
+            return false;
+        };
+        if running.rest.is_empty() {
+            if demand.queued > 0 {
+                return true;
+            }
+            // Another job with the same needs: they need not be given back in between.
+            let class = &mut self.classes[running.class];
+            let pool = class.pools.iter_mut().find(|pool| pool.needs == running.needs);
+            let Some(tests) = pool.and_then(|pool| pool.next(demand.worker)) else {
+                return !demand.idle;
+            };
+            running.tests.extend(&tests);
+            running.rest = tests;
+        } else if !demand.is_half_free() {
+            return true;
+        }
+        let tests = running
+            .rest
+            .drain(..demand.room.min(running.rest.len()))
+            .collect();
+        self.assign(demand, tests, Queue::Jobs, actions);
+        true
+    }
+
+    /// Starts a job of this class on a worker whose queue is empty. Whether there was one that could start.
+    fn start_job(&mut self, class: usize, serial: bool, demand: Demand, actions: &mut Vec<Action>) -> bool {
+        let resources = &mut self.resources;
+        let found = self.classes[class].pools.iter_mut().find_map(|pool| {
+            let has_any = pool.needs.serial == serial && pool.has_any(demand.worker);
+            let tests = (has_any && resources.take(&pool.needs)).then(|| pool.next(demand.worker))??;
+            Some((pool.needs.clone(), tests))
+        });
+        let Some((needs, mut rest)) = found else {
+            return false;
+        };
+        let tests = rest.clone();
+        let first = rest.drain(..demand.room.min(rest.len())).collect();
+        if let Some(member) = self.members.get_mut(&demand.worker) {
+            let only = self.each.as_ref().map(|_| demand.worker);
+            member.running = Some(Running {
+                class,
+                needs,
+                only,
+                tests,
+                rest,
+            });
+        }
+        self.assign(demand, first, Queue::Jobs, actions);
+        true
+    }
+
+    /// Asks a class's policy, and carries out what concerns the director. Whether that settles the demand.
+    fn ask(&mut self, class: usize, demand: Demand, actions: &mut Vec<Action>) -> bool {
+        let Some(member) = self.members.get_mut(&demand.worker) else {
+            return true;
+        };
+        if member.done_with.contains(&class) {
+            return false;
+        }
+        if demand.queued > 0 && member.queue != Queue::Class(class) {
+            return true;
+        }
+        let policy = &mut self.classes[class].policy;
+        if member.joined.insert(class) {
+            policy.add_worker(demand.worker);
+        }
+        loop {
+            let mut answer = Vec::new();
+            policy.demand(demand, &mut answer);
+            // A policy answers a demand with one action, if at all.
+            match answer.pop() {
+                None | Some(Action::Rest { .. }) => return true,
+                Some(Action::Assign { tests, .. }) => {
+                    let numbers = &self.classes[class].tests;
+                    let tests = tests.into_iter().map(|test| numbers[test as usize]).collect();
+                    self.assign(demand, tests, Queue::Class(class), actions);
+                    return true;
+                }
+                Some(Action::TakeBack { worker, count, whole }) => {
+                    if self
+                        .members
+                        .get(&worker)
+                        .is_some_and(|victim| victim.queue == Queue::Class(class))
+                    {
+                        actions.push(Action::TakeBack { worker, count, whole });
+                        return true;
+                    }
+                    policy.returned(worker, &[]);
+                }
+                Some(Action::Close { .. }) => {
+                    if let Some(member) = self.members.get_mut(&demand.worker) {
+                        member.done_with.insert(class);
+                    }
+                    return false;
+                }
+            }
+        }
+    }
+
+    /// Lets a worker take part again in classes in which something is pending that was not when it left them. Whether it
+    /// can go on; not so while it holds a test, which those policies would take for lost.
+    fn rejoin(&mut self, demand: Demand, actions: &mut Vec<Action>) -> bool {
+        let Some(member) = self.members.get_mut(&demand.worker) else {
+            return false;
+        };
+        if !member.rejoining.is_empty() && !member.held.is_empty() {
+            self.rest(demand, actions);
+            return false;
+        }
+        for class in std::mem::take(&mut member.rejoining) {
+            member.done_with.remove(&class);
+            let policy = &mut self.classes[class].policy;
+            policy.lost(demand.worker, None);
+            policy.add_worker(demand.worker);
+        }
+        true
+    }
+
+    /// Something is pending again in this class: whoever has left it may have to come back.
+    fn reopen(&mut self, class: usize) {
+        if self.each.is_none() {
+            for member in self
+                .members
+                .values_mut()
+                .filter(|member| member.done_with.contains(&class))
+            {
+                member.rejoining.insert(class);
+            }
+        }
+    }
+
+    fn is_serial_job_running(&self) -> bool {
+        let mut running = self.members.values().filter_map(|member| member.running.as_ref());
+        running.any(|running| running.needs.serial)
+    }
+
+    /// Whether there is no job left that this worker may run.
+    fn is_all_handed_out(&self, worker: Worker) -> bool {
+        let mut pools = self.classes.iter().flat_map(|class| &class.pools);
+        pools.all(|pool| !pool.has_any(worker))
+    }
+
+    fn place(&self, test: Test) -> Option<Place> {
+        self.places.get(test as usize).copied()
+    }
+}
+
+impl Policy for Director {
+    fn add_worker(&mut self, worker: Worker) {
+        self.members.insert(worker, Member::default());
+        let Some((jobs, fresh)) = &mut self.each else {
+            return;
+        };
+        if *fresh > 0 {
+            *fresh -= 1;
+            for (class, jobs) in self.classes.iter_mut().zip(jobs) {
+                for job in jobs {
+                    let pool = class.pool_with(&job.needs);
+                    class.pools[pool].add(job, Some(worker));
+                }
+            }
+        } else {
+            // It goes on where a lost worker has left off.
+            let living: BTreeSet<Worker> = self.members.keys().copied().collect();
+            let pools = self.classes.iter_mut().flat_map(|class| &mut class.pools);
+            for (only, _) in pools.flat_map(|pool| &mut pool.jobs) {
+                if only.is_some_and(|only| !living.contains(&only)) {
+                    *only = Some(worker);
+                }
+            }
+        }
+    }
+
+    fn demand(&mut self, demand: Demand, actions: &mut Vec<Action>) {
+        let Some(member) = self.members.get(&demand.worker) else {
+            return;
+        };
+        if member.closed || demand.room == 0 || !self.rejoin(demand, actions) || self.go_on(demand, actions) {
+            return;
+        }
+        if self.is_serial_job_running() {
+            // Nothing begins beside it, and nothing follows it before it is torn down.
+            self.rest(demand, actions);
+            return;
+        }
+        let member = self.members.get(&demand.worker);
+        let is_in_job = member.is_some_and(|member| member.running.is_some());
+        for class in 0..self.classes.len() {
+            if demand.queued == 0 && !is_in_job && self.start_job(class, false, demand, actions) {
+                return;
+            }
+            if self.ask(class, demand, actions) {
+                if actions.is_empty() && is_in_job {
+                    self.rest(demand, actions);
+                }
+                return;
+            }
+            if self.classes[class]
+                .pools
+                .iter()
+                .any(|pool| pool.needs.serial && pool.has_any(demand.worker))
+            {
+                // They wait until nobody holds a test, and the next class waits for them.
+                self.rest(demand, actions);
+                if self.members.values().all(|member| member.held.is_empty()) {
+                    self.start_job(class, true, demand, actions);
+                }
+                return;
+            }
+        }
+        if is_in_job {
+            self.rest(demand, actions);
+        } else if demand.idle && self.is_all_handed_out(demand.worker) {
+            if let Some(member) = self.members.get_mut(&demand.worker) {
+                member.closed = true;
+            }
+            actions.push(Action::Close {
+                worker: demand.worker,
+            });
+        }
+    }
+
+    fn finished(&mut self, worker: Worker, test: Test, seconds: f64) {
+        let place = self.place(test);
+        let Some(member) = self.members.get_mut(&worker) else {
+            return;
+        };
+        let Some(at) = member.held.iter().position(|held| *held == test) else {
+            return;
+        };
+        member.held.remove(at);
+        member.resting = false;
+        self.unfinished -= 1;
+        match place {
+            Some(Place {
+                class,
+                by: Scheduler::Policy(number),
+            }) => self.classes[class].policy.finished(worker, number, seconds),
+            _ => {
+                if member
+                    .running
+                    .as_mut()
+                    .is_some_and(|running| running.finish(test))
+                    && let Some(running) = member.running.take()
+                {
+                    self.resources.give_back(&running.needs);
+                }
+            }
+        }
+    }
+
+    fn set_up(&mut self, worker: Worker, fixture: Fixture, seconds: f64) {
+        for class in &mut self.classes {
+            class.policy.set_up(worker, fixture, seconds);
+        }
+    }
+
+    fn returned(&mut self, worker: Worker, tests: &[Test]) {
+        let Some(member) = self.members.get_mut(&worker) else {
+            return;
+        };
+        let Queue::Class(class) = member.queue else {
+            return;
+        };
+        for test in tests {
+            if let Some(at) = member.held.iter().rposition(|held| held == test) {
+                member.held.remove(at);
+            }
+        }
+        let numbers: Vec<Test> = tests
+            .iter()
+            .filter_map(|test| self.place(*test)?.number())
+            .collect();
+        self.classes[class].policy.returned(worker, &numbers);
+    }
+
+    fn lost(&mut self, worker: Worker, running: Option<Test>) {
+        let Some(member) = self.members.remove(&worker) else {
+            return;
+        };
+        let running = running.filter(|test| member.held.contains(test));
+        self.unfinished -= usize::from(running.is_some());
+        let place = running.and_then(|test| self.place(test));
+        for class in member.joined {
+            let here = place.filter(|place| place.class == class);
+            self.classes[class]
+                .policy
+                .lost(worker, here.and_then(Place::number));
+            if self.classes[class].policy.unfinished() > 0 {
+                self.reopen(class);
+            }
+        }
+        if let Some(mut job) = member.running {
+            self.resources.give_back(&job.needs);
+            let is_done = running.is_some_and(|test| job.finish(test));
+            if !is_done {
+                let pools = &mut self.classes[job.class].pools;
+                if let Some(pool) = pools.iter_mut().find(|pool| pool.needs == job.needs) {
+                    pool.jobs.push_front((job.only, job.tests));
+                }
+            }
+        }
+    }
+
+    fn again(&mut self, test: Test) {
+        let Some(place) = self.place(test) else {
+            return;
+        };
+        self.unfinished += 1;
+        let class = &mut self.classes[place.class];
+        match place.by {
+            Scheduler::Policy(number) => {
+                class.policy.again(number);
+                self.reopen(place.class);
+            }
+            Scheduler::Pool(pool) => class.pools[pool].jobs.push_front((None, VecDeque::from([test]))),
+        }
+    }
+
+    fn unfinished(&self) -> usize {
+        self.unfinished
+    }
+}
+
+impl Open {
+    /// The number of the pool for jobs with these needs.
+    fn pool_with(&mut self, needs: &Needs) -> usize {
+        self.pools
+            .iter()
+            .position(|pool| pool.needs == *needs)
+            .unwrap_or_else(|| {
+                self.pools.push(Pool {
+                    needs: needs.clone(),
+                    jobs: VecDeque::new(),
+                });
+                self.pools.len() - 1
+            })
+    }
+}
+
+impl Pool {
+    fn add(&mut self, job: &Job, only: Option<Worker>) {
+        self.jobs.push_back((only, job.tests.iter().copied().collect()));
+    }
+
+    fn place_for(&self, worker: Worker) -> Option<usize> {
+        self.jobs
+            .iter()
+            .position(|(only, _)| only.is_none_or(|only| only == worker))
+    }
+
+    /// Whether there is a job that this worker may run.
+    fn has_any(&self, worker: Worker) -> bool {
+        self.place_for(worker).is_some()
+    }
+
+    /// Removes the next job that this worker may run.
+    fn next(&mut self, worker: Worker) -> Option<VecDeque<Test>> {
+        let (_, tests) = self.jobs.remove(self.place_for(worker)?)?;
+        Some(tests)
+    }
+}
+
+impl Place {
+    fn number(self) -> Option<Test> {
+        match self.by {
+            Scheduler::Policy(number) => Some(number),
+            Scheduler::Pool(_) => None,
+        }
+    }
+}
+
+impl Running {
+    /// Removes a test. Whether it was the last one of the job.
+    fn finish(&mut self, test: Test) -> bool {
+        if let Some(at) = self.tests.iter().position(|held| *held == test) {
+            self.tests.remove(at);
+        }
+        self.tests.is_empty()
+    }
+}
+
+/// Notes where a test is scheduled.
+fn put(places: &mut Vec<Place>, test: Test, class: usize, by: Scheduler) {
+    let at = test as usize;
+    if places.len() <= at {
+        places.resize(at + 1, Place { class, by });
+    }
+    places[at] = Place { class, by };
+}

@@ -1,0 +1,286 @@
+//! What is known of a collection before it runs, and learnt while it does.
+//!
+//! The hazard it handles: most of it may be unknown. A time that nobody knows is taken from its like: of a test, the
+//! median of what is known, or the mean of what has run; of a fixture, the mean of what was set up. Before anything has
+//! run a test counts one unit and a shared fixture five, which is enough to compare pieces of work with one another.
+
+use std::ops::RangeInclusive;
+
+use super::{Fixture, Test};
+
+/// Units that a shared fixture counts while nothing is known: as much as so many tests.
+const UNKNOWN_FIXTURE: f64 = 5.0;
+
+/// What is known of a collection before it runs. Empty vectors stand for "nothing is known"; `files` and `fixtures`
+/// have an entry for each test otherwise.
+#[derive(Debug, Clone, Default)]
+pub struct Forecast {
+    /// How many tests there are.
+    pub tests: usize,
+    /// Expected seconds of each test, without shared fixtures.
+    pub seconds: Vec<Option<f64>>,
+    /// Whether each test failed in the last run.
+    pub failed: Vec<bool>,
+    /// The number of the file of each test.
+    pub files: Vec<u32>,
+    /// The shared fixtures that each test needs.
+    pub fixtures: Vec<Vec<Fixture>>,
+    /// The definition of which each shared fixture is an instance.
+    pub kinds: Vec<u32>,
+    /// Expected seconds to set up an instance of each definition.
+    pub setup_seconds: Vec<Option<f64>>,
+}
+
+impl Forecast {
+    /// A collection of which nothing but its size is known.
+    #[must_use]
+    pub fn unknown(tests: usize) -> Self {
+        Self {
+            tests,
+            ..Self::default()
+        }
+    }
+
+    /// What is known of these tests, under new numbers.
+    #[must_use]
+    pub fn select(&self, tests: &[Test]) -> Self {
+        fn chosen<T: Clone>(values: &[T], tests: &[Test]) -> Vec<T> {
+            let values = tests.iter().filter_map(|test| values.get(*test as usize));
+            values.cloned().collect()
+        }
+        Self {
+            tests: tests.len(),
+            seconds: chosen(&self.seconds, tests),
+            failed: chosen(&self.failed, tests),
+            files: chosen(&self.files, tests),
+            fixtures: chosen(&self.fixtures, tests),
+            kinds: self.kinds.clone(),
+            setup_seconds: self.setup_seconds.clone(),
+        }
+    }
+
+    /// Expected seconds of a test; None when nothing is known of it.
+    pub(super) fn seconds_of(&self, test: Test) -> Option<f64> {
+        self.seconds.get(test as usize).copied().flatten()
+    }
+
+    /// The number of a test's file.
+    pub(super) fn file(&self, test: Test) -> u32 {
+        self.files.get(test as usize).copied().unwrap_or_default()
+    }
+
+    /// The shared fixtures of a test.
+    pub(super) fn fixtures_of(&self, test: Test) -> &[Fixture] {
+        self.fixtures.get(test as usize).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether a test failed in the last run.
+    pub(super) fn has_failed(&self, test: Test) -> bool {
+        self.failed.get(test as usize).copied().unwrap_or_default()
+    }
+}
+
+/// A mean that grows.
+#[derive(Debug, Clone, Copy, Default)]
+struct Mean {
+    sum: f64,
+    count: f64,
+}
+
+impl Mean {
+    fn add(&mut self, value: f64) {
+        self.sum += value;
+        self.count += 1.0;
+    }
+
+    fn value(self) -> Option<f64> {
+        (self.count > 0.0).then(|| self.sum / self.count)
+    }
+}
+
+/// The forecast, as far as it has come true.
+#[derive(Debug)]
+pub(super) struct Estimates {
+    forecast: Forecast,
+    /// What a test takes of which nothing is known.
+    typical: Option<f64>,
+    /// Of the tests without an expectation that have run.
+    ran: Mean,
+    /// Of each definition, as it was set up in this run.
+    set_up: Vec<Mean>,
+    /// Of all definitions.
+    any_set_up: Mean,
+    /// The first and the last test that needs each shared fixture. pytest keeps a fixture until it leaves the module,
+    /// class or package that it belongs to; tests between those two are in there, or it has been reordered to be so.
+    spans: Vec<RangeInclusive<Test>>,
+}
+
+impl Estimates {
+    pub(super) fn new(forecast: Forecast) -> Self {
+        let mut known: Vec<f64> = forecast.seconds.iter().flatten().copied().collect();
+        let middle = known.len() / 2;
+        let typical = (!known.is_empty()).then(|| *known.select_nth_unstable_by(middle, f64::total_cmp).1);
+        let mut any_set_up = Mean::default();
+        for seconds in forecast.setup_seconds.iter().flatten() {
+            any_set_up.add(*seconds);
+        }
+        let mut spans: Vec<Option<RangeInclusive<Test>>> = Vec::new();
+        for (needed, test) in forecast.fixtures.iter().zip(0..) {
+            for &fixture in needed {
+                let fixture = fixture as usize;
+                if spans.len() <= fixture {
+                    spans.resize(fixture + 1, None);
+                }
+                let first = spans[fixture].as_ref().map_or(test, |span| *span.start());
+                spans[fixture] = Some(first..=test);
+            }
+        }
+        #[expect(
+            clippy::reversed_empty_ranges,
+            reason = "a fixture that no test needs is never there"
+        )]
+        let spans = spans.into_iter().map(|span| span.unwrap_or(1..=0)).collect();
+        Self {
+            spans,
+            typical,
+            ran: Mean::default(),
+            set_up: vec![Mean::default(); forecast.setup_seconds.len()],
+            any_set_up,
+            forecast,
+        }
+    }
+
+    pub(super) fn forecast(&self) -> &Forecast {
+        &self.forecast
+    }
+
+    /// Whether times are in seconds by now, and not in units.
+    pub(super) fn is_timed(&self) -> bool {
+        self.typical.is_some() || self.ran.count > 0.0
+    }
+
+    /// What is expected of a test that nobody has seen.
+    pub(super) fn typical(&self) -> f64 {
+        self.typical.or(self.ran.value()).unwrap_or(1.0)
+    }
+
+    /// What is expected of this test alone; None for one like any other.
+    pub(super) fn known(&self, test: Test) -> Option<f64> {
+        self.forecast.seconds_of(test)
+    }
+
+    /// What this test takes.
+    pub(super) fn test(&self, test: Test) -> f64 {
+        self.known(test).unwrap_or_else(|| self.typical())
+    }
+
+    /// What it takes to set this fixture up.
+    pub(super) fn fixture(&self, fixture: Fixture) -> f64 {
+        let kind = self
+            .forecast
+            .kinds
+            .get(fixture as usize)
+            .copied()
+            .unwrap_or_default() as usize;
+        let seen = self.set_up.get(kind).and_then(|mean| mean.value());
+        seen.or_else(|| self.forecast.setup_seconds.get(kind).copied().flatten())
+            .or_else(|| self.any_set_up.value())
+            .unwrap_or_else(|| UNKNOWN_FIXTURE * self.typical())
+    }
+
+    /// The first and the last test that needs this fixture.
+    pub(super) fn span(&self, fixture: Fixture) -> RangeInclusive<Test> {
+        self.spans[fixture as usize].clone()
+    }
+
+    /// What it takes to set up the fixtures of `test` that are not alive in a worker whose last test was `before`. One
+    /// is taken to be alive if that test lies among those that share it.
+    pub(super) fn change(&self, before: Option<Test>, test: Test) -> f64 {
+        let needed = self.forecast.fixtures_of(test).iter();
+        needed
+            .filter(|fixture| before.is_none_or(|before| !self.spans[**fixture as usize].contains(&before)))
+            .map(|fixture| self.fixture(*fixture))
+            .sum()
+    }
+
+    /// What a run of tests takes in a worker whose last test was `before`.
+    pub(super) fn run(&self, mut before: Option<Test>, tests: impl IntoIterator<Item = Test>) -> f64 {
+        let mut sum = 0.0;
+        for test in tests {
+            sum += self.change(before, test) + self.test(test);
+            before = Some(test);
+        }
+        sum
+    }
+
+    /// A test has taken so many seconds, without shared fixtures.
+    pub(super) fn learn_test(&mut self, test: Test, seconds: f64) {
+        if self.known(test).is_none() {
+            self.ran.add(seconds);
+        }
+    }
+
+    /// A fixture took so many seconds to set up.
+    pub(super) fn learn_fixture(&mut self, fixture: Fixture, seconds: f64) {
+        let kind = self
+            .forecast
+            .kinds
+            .get(fixture as usize)
+            .copied()
+            .unwrap_or_default() as usize;
+        if let Some(mean) = self.set_up.get_mut(kind) {
+            mean.add(seconds);
+            self.any_set_up.add(seconds);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn known(seconds: &[f64]) -> Forecast {
+        Forecast {
+            seconds: seconds.iter().copied().map(Some).collect(),
+            ..Forecast::unknown(seconds.len())
+        }
+    }
+
+    #[test]
+    fn nothing_known_counts_in_units() {
+        let estimates = Estimates::new(Forecast::unknown(2));
+        assert!(!estimates.is_timed());
+        assert!((estimates.run(None, [0, 1]) - 2.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_new_test_takes_what_the_others_usually_take() {
+        let mut forecast = known(&[0.1, 9.0, 0.2, 0.3]);
+        forecast.seconds[1] = None;
+        let estimates = Estimates::new(forecast);
+        assert!((estimates.test(1) - 0.2).abs() < 1e-9);
+    }
+
+    #[test]
+    fn what_ran_tells_what_the_rest_takes() {
+        let mut estimates = Estimates::new(Forecast::unknown(3));
+        estimates.learn_test(0, 0.5);
+        estimates.learn_test(1, 1.5);
+        assert!((estimates.test(2) - 1.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_fixture_lives_from_its_first_test_to_its_last() {
+        let mut forecast = known(&[1.0; 4]);
+        // A module's fixture that the second test does not need, and another module's.
+        forecast.fixtures = vec![vec![0], vec![], vec![0], vec![1]];
+        forecast.kinds = vec![0, 0];
+        forecast.setup_seconds = vec![Some(10.0)];
+        let mut estimates = Estimates::new(forecast);
+        assert!((estimates.change(None, 0) - 10.0).abs() < 1e-9);
+        assert!(estimates.change(Some(1), 2).abs() < 1e-9);
+        assert!((estimates.run(None, 0..4) - 24.0).abs() < 1e-9);
+        estimates.learn_fixture(0, 4.0);
+        assert!((estimates.run(None, 0..4) - 12.0).abs() < 1e-9);
+    }
+}

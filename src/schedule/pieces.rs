@@ -1,0 +1,185 @@
+//! A collection cut into pieces of work, the longest first.
+//!
+//! A piece is a run of consecutive tests that one worker gets at once. Longest processing time first (Graham, "Bounds on
+//! multiprocessing timing anomalies", 1969) comes close to the best schedule if no piece is long against a worker's
+//! share, so a piece is a small part of that. But tests that share a fixture pay for it once per piece, so theirs are
+//! longer: as long as it takes for the fixture to be a small part, and no longer than a share. Tests that failed in the
+//! last run come first: somebody waits for them.
+
+use super::Test;
+use super::forecast::Estimates;
+
+/// A worker's share is cut into at least so many pieces where nothing speaks against it.
+const PIECES_PER_SHARE: f64 = 16.0;
+
+/// A piece takes at least so many times what its fixtures take.
+const WORTH: f64 = 20.0;
+
+/// A run of tests to hand out at once.
+pub(super) type Piece = Vec<Test>;
+
+/// The pieces of `tests`, which are in collection order; those to hand out first come last.
+pub(super) fn cut(estimates: &Estimates, tests: &[Test], workers: usize) -> Vec<Piece> {
+    #[expect(clippy::cast_precision_loss, reason = "numbers of workers are small")]
+    let workers = workers.max(1) as f64;
+    let whole = estimates.run(None, tests.iter().copied());
+    let longest = tests.iter().map(|test| estimates.test(*test)).fold(0.0, f64::max);
+    let share = (whole / workers).max(longest);
+    let mut pieces: Vec<(bool, f64, Piece)> = Vec::new();
+    for bundle in bundles(estimates, tests) {
+        for piece in cut_bundle(estimates, bundle, share) {
+            let failed = piece.iter().any(|test| estimates.forecast().has_failed(*test));
+            pieces.push((failed, estimates.run(None, piece.iter().copied()), piece));
+        }
+    }
+    // Stable, and reversed before and after: of equal pieces the earlier one comes last, to be handed out first.
+    pieces.reverse();
+    pieces.sort_by(|one, other| one.0.cmp(&other.0).then(one.1.total_cmp(&other.1)));
+    pieces.into_iter().map(|(_, _, piece)| piece).collect()
+}
+
+/// Runs of tests that share fixtures, or else their file.
+fn bundles<'a>(estimates: &'a Estimates, tests: &'a [Test]) -> impl Iterator<Item = &'a [Test]> {
+    let forecast = estimates.forecast();
+    let mut reach = 0;
+    tests.chunk_by(move |one, other| {
+        let fixtures = forecast.fixtures_of(*one).iter();
+        reach = fixtures
+            .map(|fixture| *estimates.span(*fixture).end())
+            .fold(reach, Test::max);
+        *other <= reach || forecast.file(*one) == forecast.file(*other)
+    })
+}
+
+/// Cuts a bundle into pieces of even length, where least is to be set up again.
+fn cut_bundle(estimates: &Estimates, bundle: &[Test], share: f64) -> Vec<Piece> {
+    let costs = costs_of_cuts(estimates, bundle);
+    #[expect(clippy::cast_precision_loss, reason = "numbers of tests are small")]
+    let setup = costs.iter().sum::<f64>() / costs.len().max(1) as f64;
+    let most = (share - setup).max(share / 2.0);
+    let grain = (share / PIECES_PER_SHARE).max(WORTH * setup).min(most);
+    let work: f64 = bundle.iter().map(|test| estimates.test(*test)).sum();
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a small positive number"
+    )]
+    let count = ((work / grain).round().max((work / most).ceil()) as usize).clamp(1, bundle.len());
+    #[expect(clippy::cast_precision_loss, reason = "numbers of pieces are small")]
+    let even = work / count as f64;
+    let mut pieces = Vec::new();
+    let (mut piece, mut filled) = (Piece::new(), 0.0);
+    for (&test, cost) in bundle.iter().zip(std::iter::once(&0.0).chain(&costs)) {
+        let seconds = estimates.test(test);
+        // A cut that costs less than most may make a piece a little short.
+        let limit = if *cost < setup / 2.0 { even * 0.75 } else { even };
+        if !piece.is_empty() && filled + seconds / 2.0 > limit {
+            pieces.push(std::mem::take(&mut piece));
+            filled = 0.0;
+        }
+        piece.push(test);
+        filled += seconds;
+    }
+    pieces.push(piece);
+    pieces
+}
+
+/// What is to be set up once more if a bundle is cut after its first test, its second, and so on.
+fn costs_of_cuts(estimates: &Estimates, bundle: &[Test]) -> Vec<f64> {
+    let mut open: Vec<(Test, f64)> = Vec::new();
+    let mut costs = Vec::new();
+    let mut tests = bundle.iter().peekable();
+    while let (Some(&test), Some(&&next)) = (tests.next(), tests.peek()) {
+        for &fixture in estimates.forecast().fixtures_of(test) {
+            let span = estimates.span(fixture);
+            if *span.start() == test {
+                open.push((*span.end(), estimates.fixture(fixture)));
+            }
+        }
+        open.retain(|(end, _)| *end >= next);
+        costs.push(open.iter().map(|(_, cost)| cost).sum());
+    }
+    costs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::forecast::Forecast;
+    use super::*;
+
+    fn pieces(forecast: Forecast, workers: usize) -> Vec<Piece> {
+        let tests: Vec<Test> = (0..).take(forecast.tests).collect();
+        let mut pieces = cut(&Estimates::new(forecast), &tests, workers);
+        pieces.reverse();
+        pieces
+    }
+
+    fn known(seconds: &[f64]) -> Forecast {
+        Forecast {
+            seconds: seconds.iter().copied().map(Some).collect(),
+            ..Forecast::unknown(seconds.len())
+        }
+    }
+
+    #[test]
+    fn a_long_test_is_a_piece_of_its_own_and_comes_first() {
+        let cut = pieces(known(&[1.0, 1.0, 1.0, 9.0, 1.0, 1.0]), 2);
+        assert_eq!(cut[0], [3]);
+        assert_eq!(cut.iter().map(Vec::len).sum::<usize>(), 6);
+    }
+
+    #[test]
+    fn without_times_large_files_come_first_and_pieces_keep_to_one_file() {
+        let forecast = Forecast {
+            files: [vec![0; 2], vec![1; 90], vec![2; 4]].concat(),
+            ..Forecast::unknown(96)
+        };
+        let cut = pieces(forecast.clone(), 4);
+        assert!(cut.iter().all(|piece| {
+            piece
+                .iter()
+                .all(|test| forecast.file(*test) == forecast.file(piece[0]))
+        }));
+        assert!(cut.is_sorted_by_key(|piece| std::cmp::Reverse(piece.len())));
+        assert_eq!(cut[0], [0, 1]);
+    }
+
+    #[test]
+    fn tests_that_failed_come_first() {
+        let forecast = Forecast {
+            failed: vec![false, false, true],
+            files: vec![0, 1, 2],
+            ..known(&[5.0, 3.0, 1.0])
+        };
+        assert_eq!(pieces(forecast, 2), [[2], [0], [1]]);
+    }
+
+    #[test]
+    fn tests_with_a_costly_fixture_stay_together_until_they_outweigh_a_share() {
+        // The comparison's suite: 200 tests of 0.05 s in one module, 180 in 15 more, fixtures of 1 s, 4 workers.
+        let sizes = [&[200][..], &[12, 8, 16, 4, 20].repeat(3)].concat();
+        let files: Vec<u32> = sizes
+            .iter()
+            .zip(0..)
+            .flat_map(|(size, file)| vec![file; *size])
+            .collect();
+        let forecast = Forecast {
+            fixtures: files.iter().map(|file| vec![*file]).collect(),
+            kinds: (0..16).collect(),
+            setup_seconds: vec![Some(1.0); 16],
+            files,
+            ..known(&[0.05; 380])
+        };
+        let cut = pieces(forecast, 4);
+        assert_eq!(
+            cut.iter().map(Vec::len).take(3).collect::<Vec<_>>(),
+            [100, 100, 20]
+        );
+        assert_eq!(cut.len(), 17);
+    }
+
+    #[test]
+    fn no_tests_have_no_pieces() {
+        assert!(pieces(Forecast::unknown(0), 4).is_empty());
+    }
+}

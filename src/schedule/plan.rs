@@ -1,0 +1,150 @@
+//! From what is asked for to a policy: the distribution mode, what is known of the tests, and the rules they obey.
+
+use super::director::{Class, Director, Job};
+use super::each::Each;
+use super::forecast::Forecast;
+use super::load::Load;
+use super::needs::Needs;
+use super::units::Units;
+use super::worksteal::WorkSteal;
+use super::{Policy, Test, collection};
+use std::collections::BTreeMap;
+
+/// A distribution mode.
+#[derive(Debug, Clone)]
+pub enum Mode {
+    /// `--dist load`, with `--maxschedchunk`.
+    Load(Option<usize>),
+    /// `--dist worksteal`.
+    WorkSteal,
+    /// `--dist loadscope`, `loadfile` and `loadgroup`.
+    Units {
+        /// The number of each test's unit.
+        keys: Vec<u32>,
+        /// Whether the units with most tests go first.
+        reorder: bool,
+    },
+    /// `--dist each`.
+    Each,
+}
+
+/// What tests obey, whatever the mode. Empty vectors stand for "nothing".
+#[derive(Debug, Clone, Default)]
+pub struct Rules {
+    /// The class of each test: those of a lower one are handed out first.
+    pub classes: Vec<u32>,
+    /// What each test needs for itself.
+    pub needs: Vec<Needs>,
+    /// How many may hold each resource at a time.
+    pub places: Vec<u32>,
+}
+
+impl Rules {
+    fn class(&self, test: Test) -> u32 {
+        self.classes.get(test as usize).copied().unwrap_or_default()
+    }
+
+    fn needs(&self, test: Test) -> Option<&Needs> {
+        self.needs.get(test as usize).filter(|needs| !needs.is_empty())
+    }
+}
+
+/// The policy for a run on (about) `workers` workers.
+#[must_use]
+pub fn policy(mode: &Mode, forecast: Forecast, rules: &Rules, workers: usize) -> Box<dyn Policy> {
+    let tests = forecast.tests;
+    let is_free = rules
+        .classes
+        .iter()
+        .all(|class| Some(class) == rules.classes.first())
+        && rules.needs.iter().all(Needs::is_empty);
+    if is_free {
+        let all: Vec<Test> = collection(tests).collect();
+        return simple(mode, forecast, &all, workers);
+    }
+    let mut classes: BTreeMap<u32, (Vec<Test>, Vec<Job>)> = BTreeMap::new();
+    for test in collection(tests) {
+        classes.entry(rules.class(test)).or_default().0.push(test);
+    }
+    for (tests, jobs) in classes.values_mut() {
+        *jobs = jobs_of(mode, tests, rules);
+        most_urgent_first(jobs, &forecast, &rules.places);
+        let mut taken: Vec<Test> = jobs.iter().flat_map(|job| &job.tests).copied().collect();
+        taken.sort_unstable();
+        tests.retain(|test| taken.binary_search(test).is_err());
+    }
+    let classes = classes
+        .into_values()
+        .map(|(tests, jobs)| Class {
+            policy: simple(mode, forecast.select(&tests), &tests, workers),
+            tests,
+            jobs,
+        })
+        .collect();
+    let places = rules.places.clone();
+    Box::new(match mode {
+        Mode::Each => Director::each(classes, places, workers),
+        _ => Director::new(classes, places),
+    })
+}
+
+/// The mode's policy for these tests, of which `forecast` tells.
+fn simple(mode: &Mode, forecast: Forecast, tests: &[Test], workers: usize) -> Box<dyn Policy> {
+    match mode {
+        Mode::Load(max_chunk) => Box::new(Load::new(forecast, workers, *max_chunk)),
+        Mode::WorkSteal => Box::new(WorkSteal::new(tests.len(), workers)),
+        Mode::Units { keys, reorder } => {
+            let keys = tests.iter().map(|test| keys[*test as usize]).collect();
+            Box::new(Units::new(keys, workers, *reorder))
+        }
+        Mode::Each => Box::new(Each::new(tests.len(), workers)),
+    }
+}
+
+/// The tests that need something, as jobs. A unit of which one test needs something is one job, which needs all that any
+/// of its tests does: it has to stay on one worker.
+fn jobs_of(mode: &Mode, tests: &[Test], rules: &Rules) -> Vec<Job> {
+    let mut units: BTreeMap<u32, Job> = BTreeMap::new();
+    for &test in tests {
+        let key = match mode {
+            Mode::Units { keys, .. } => keys[test as usize],
+            _ => test,
+        };
+        let job = units.entry(key).or_insert_with(|| Job {
+            tests: Vec::new(),
+            needs: Needs::default(),
+        });
+        job.tests.push(test);
+        if let Some(needs) = rules.needs(test) {
+            job.needs = job.needs.union(needs);
+        }
+    }
+    let mut jobs: Vec<Job> = units.into_values().filter(|job| !job.needs.is_empty()).collect();
+    jobs.sort_by_key(|job| job.tests.first().copied());
+    jobs
+}
+
+/// Puts the jobs first whose resource will be busy longest, because nothing else can shorten that.
+fn most_urgent_first(jobs: &mut [Job], forecast: &Forecast, places: &[u32]) {
+    let mut busy = vec![0.0; places.len()];
+    for job in jobs.iter() {
+        let seconds: f64 = job
+            .tests
+            .iter()
+            .map(|test| forecast.seconds_of(*test).unwrap_or(1.0))
+            .sum();
+        for &(resource, _) in &job.needs.holds {
+            let resource = resource as usize;
+            busy[resource] += seconds / f64::from(places[resource].max(1));
+        }
+    }
+    let urgency = |job: &Job| {
+        let busy = job
+            .needs
+            .holds
+            .iter()
+            .map(|(resource, _)| busy[*resource as usize]);
+        busy.fold(0.0, f64::max)
+    };
+    jobs.sort_by(|one, other| urgency(other).total_cmp(&urgency(one)));
+}
