@@ -1,0 +1,116 @@
+//! Runs each suite under every policy and keeps how far from the lower bound each ended.
+
+use rustpar::schedule::Worker;
+
+use super::bound::lower_bound;
+use super::suite::Suite;
+use super::xdist::{self, Scheduler};
+use super::{engine, policies};
+
+/// rustpar's policies, with the titles of their columns.
+pub(crate) const RUSTPAR: [(&str, policies::Make); 4] = [
+    ("load", policies::load),
+    ("+history", policies::load_with_history),
+    ("worksteal", policies::worksteal),
+    ("loadscope", policies::loadscope),
+];
+
+/// How many of rustpar's policies, from the first on, are compared with each of xdist's.
+pub(crate) const COMPARED: usize = 2;
+
+type MakeXdist = fn(&Suite, Worker) -> Box<dyn Scheduler>;
+
+/// xdist's schedulers.
+pub(crate) const XDIST: [(&str, MakeXdist); 3] = [
+    ("load", |suite, workers| {
+        Box::new(xdist::load::Load::new(suite, workers))
+    }),
+    ("worksteal", |suite, workers| {
+        Box::new(xdist::worksteal::WorkSteal::new(suite, workers))
+    }),
+    ("loadscope", |suite, workers| {
+        Box::new(xdist::loadscope::LoadScope::new(suite, workers))
+    }),
+];
+
+/// A difference of less than this part of the time is a tie.
+const TIE: f64 = 0.001;
+
+/// What came of the suites of one family.
+#[derive(Default)]
+pub(crate) struct Contest {
+    /// Makespan over lower bound of each suite, per policy: rustpar's, then xdist's.
+    ratios: Vec<[f64; RUSTPAR.len() + XDIST.len()]>,
+    /// Tests and files of each suite.
+    sizes: Vec<(usize, usize)>,
+}
+
+impl Contest {
+    /// Runs the suite under every policy.
+    pub(crate) fn enter(&mut self, suite: &Suite, workers: Worker) {
+        let bound = lower_bound(suite, workers);
+        let mut ratios = [0.0; RUSTPAR.len() + XDIST.len()];
+        let (rustpar, xdist) = ratios.split_at_mut(RUSTPAR.len());
+        for (ratio, (_, make)) in rustpar.iter_mut().zip(RUSTPAR) {
+            let took = engine::simulate(suite, workers, make(suite, workers).as_mut());
+            *ratio = took.as_secs_f64() / bound;
+        }
+        for (ratio, (_, make)) in xdist.iter_mut().zip(XDIST) {
+            let took = xdist::simulate(suite, workers, make(suite, workers).as_mut());
+            *ratio = took.as_secs_f64() / bound;
+        }
+        self.ratios.push(ratios);
+        let mut files = suite.files.clone();
+        files.sort_unstable();
+        files.dedup();
+        self.sizes.push((suite.len(), files.len()));
+    }
+
+    /// Takes over what came of other suites.
+    pub(crate) fn append(&mut self, mut other: Self) {
+        self.ratios.append(&mut other.ratios);
+        self.sizes.append(&mut other.sizes);
+    }
+
+    /// How many suites there were.
+    pub(crate) fn suites(&self) -> usize {
+        self.ratios.len()
+    }
+
+    /// The least and the most tests, and files, of a suite.
+    pub(crate) fn sizes(&self) -> [(usize, usize); 2] {
+        [|size: &(usize, usize)| size.0, |size: &(usize, usize)| size.1].map(|part| {
+            let least = self.sizes.iter().map(part).min();
+            let most = self.sizes.iter().map(part).max();
+            (least.unwrap_or(0), most.unwrap_or(0))
+        })
+    }
+
+    /// For each policy, the ratio that so many of 100 suites do not exceed.
+    pub(crate) fn percentiles(&self, percent: usize) -> Vec<f64> {
+        let policies = 0..RUSTPAR.len() + XDIST.len();
+        let of_policy = |policy: usize| {
+            let mut ratios: Vec<f64> = self.ratios.iter().map(|ratios| ratios[policy]).collect();
+            ratios.sort_by(f64::total_cmp);
+            let rank = (ratios.len() * percent).div_ceil(100).max(1);
+            ratios.get(rank - 1).copied().unwrap_or(f64::NAN)
+        };
+        policies.map(of_policy).collect()
+    }
+
+    /// Of 100 suites, how many one of rustpar's policies ends earlier than one of xdist's, and how many later.
+    pub(crate) fn earlier_and_later(&self, rustpar: usize, xdist: usize) -> (usize, usize) {
+        let pairs = self
+            .ratios
+            .iter()
+            .map(|ratios| (ratios[rustpar], ratios[RUSTPAR.len() + xdist]));
+        let earlier = pairs
+            .clone()
+            .filter(|(ours, theirs)| *ours < theirs * (1.0 - TIE));
+        let later = pairs
+            .clone()
+            .filter(|(ours, theirs)| *ours > theirs * (1.0 + TIE));
+        let percent = |count: usize| (count * 100 + self.suites() / 2) / self.suites().max(1);
+        (percent(earlier.count()), percent(later.count()))
+    }
+}
