@@ -44,11 +44,13 @@ fn drive(policy: &mut dyn Policy) {
                         room: CAPACITY - waiting,
                         idle: waiting == 0,
                         waited: if waiting == 0 { 1.0 } else { 0.0 },
+                        now: 0.0,
                     };
                     policy.demand(demand, &mut actions);
                     for action in actions.drain(..) {
                         match action {
                             Action::Assign { worker, tests } => queues[worker as usize].extend(tests),
+                            Action::Rest { .. } => {}
                             Action::Close { worker } => closed[worker as usize] = true,
                             Action::TakeBack { worker, count, whole } => {
                                 let queue = &mut queues[worker as usize];

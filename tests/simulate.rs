@@ -57,7 +57,9 @@ impl Policy for Plan {
         }
     }
 
-    fn finished(&mut self, _: Worker, _: Test) {
+    fn set_up(&mut self, _: Worker, _: u32, _: f64) {}
+
+    fn finished(&mut self, _: Worker, _: Test, _: f64) {
         self.unfinished -= 1;
     }
 

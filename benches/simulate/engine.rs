@@ -27,9 +27,6 @@ const LONGEST_LOOK: Duration = Duration::from_millis(40);
 /// for a busy machine.
 const BELL: Duration = Duration::from_micros(200);
 
-/// As in the engine: a worker seen idle for so long is stalled.
-const STALLED: Duration = Duration::from_millis(5);
-
 /// What a worker tells.
 enum Report {
     SetUp(u32, Duration),
@@ -211,9 +208,8 @@ impl Run<'_> {
                 self.look_in_time();
             }
         }
-        let soon_stalled =
-            |station: &Station| station.seen_idle.is_some_and(|since| self.now < since + STALLED);
-        if self.stations.iter().any(soon_stalled) {
+        if self.stations.iter().any(|station| station.seen_idle.is_some()) {
+            // What the policy leaves where it is for now, it may move when somebody has waited longer.
             self.look_in_time();
         }
     }
@@ -248,7 +244,10 @@ impl Run<'_> {
             queued,
             room: CAPACITY - queued,
             idle,
-            stalled: station.seen_idle.is_some_and(|since| self.now >= since + STALLED),
+            waited: station
+                .seen_idle
+                .map_or(0.0, |since| self.now.saturating_sub(since).as_secs_f64()),
+            now: self.now.as_secs_f64(),
         })
     }
 }
@@ -271,6 +270,7 @@ fn act(stations: &mut [Station], policy: &mut dyn Policy, demand: Demand, action
             let tests = Vec::from(queue.split_off(left - taken));
             policy.returned(worker, &tests);
         }
+        Action::Rest { worker } => panic!("worker {worker} is to rest, and nobody waits for it"),
         Action::Close { worker } => {
             assert!(
                 worker == demand.worker && demand.idle,

@@ -1,11 +1,13 @@
 //! The only place that makes rustpar's policies and tells them what their workers report: whoever changes a
 //! constructor or the `Policy` trait changes this file and no other of the simulator.
 
+use rustpar::schedule::forecast::Forecast;
 use rustpar::schedule::load::Load;
 use rustpar::schedule::units::Units;
 use rustpar::schedule::worksteal::WorkSteal;
 use rustpar::schedule::{Policy, Test, Worker};
 
+use super::dice::Dice;
 use super::suite::Suite;
 
 /// Makes a policy for a suite and a number of workers.
@@ -13,12 +15,30 @@ pub(crate) type Make = fn(&Suite, Worker) -> Box<dyn Policy>;
 
 /// `--dist load`, when nothing is known of the suite but what collecting it shows.
 pub(crate) fn load(suite: &Suite, workers: Worker) -> Box<dyn Policy> {
-    Box::new(Load::new(suite.len(), workers as usize, None))
+    Box::new(Load::new(collected(suite), workers as usize, None))
 }
 
-/// `--dist load`, when the durations of an earlier run are remembered. `Load` does not ask for them yet.
+/// `--dist load`, when the durations of an earlier run are remembered. They were a little different then: each by up to
+/// a fifth.
 pub(crate) fn load_with_history(suite: &Suite, workers: Worker) -> Box<dyn Policy> {
-    load(suite, workers)
+    let mut dice = Dice::new(suite.len() as u64);
+    let mut then = |seconds: &f64| Some(seconds * dice.between(0.8, 1.2));
+    let forecast = Forecast {
+        seconds: suite.seconds.iter().map(&mut then).collect(),
+        setup_seconds: suite.setups.iter().map(&mut then).collect(),
+        ..collected(suite)
+    };
+    Box::new(Load::new(forecast, workers as usize, None))
+}
+
+fn collected(suite: &Suite) -> Forecast {
+    Forecast {
+        files: suite.files.clone(),
+        fixtures: suite.fixtures.clone(),
+        kinds: suite.kinds.clone(),
+        setup_seconds: vec![None; suite.setups.len()],
+        ..Forecast::unknown(suite.len())
+    }
 }
 
 /// `--dist worksteal`.
@@ -31,10 +51,12 @@ pub(crate) fn loadscope(suite: &Suite, workers: Worker) -> Box<dyn Policy> {
     Box::new(Units::new(suite.scopes.clone(), workers as usize, true))
 }
 
-/// A test has ended after so many seconds, set-ups included. No policy asks for the seconds yet.
-pub(crate) fn finished(policy: &mut dyn Policy, worker: Worker, test: Test, _seconds: f64) {
-    policy.finished(worker, test);
+/// A test has ended after so many seconds, set-ups included.
+pub(crate) fn finished(policy: &mut dyn Policy, worker: Worker, test: Test, seconds: f64) {
+    policy.finished(worker, test, seconds);
 }
 
-/// An instance of a shared fixture was set up, in so many seconds. No policy asks for it yet.
-pub(crate) fn set_up(_policy: &mut dyn Policy, _worker: Worker, _instance: u32, _seconds: f64) {}
+/// An instance of a shared fixture was set up, in so many seconds.
+pub(crate) fn set_up(policy: &mut dyn Policy, worker: Worker, instance: u32, seconds: f64) {
+    policy.set_up(worker, instance, seconds);
+}

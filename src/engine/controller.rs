@@ -80,6 +80,7 @@ impl Engine {
             failure_limit: 0,
             stopped: false,
             batch: Vec::new(),
+            begun: Instant::now(),
         };
         let thread = std::thread::Builder::new()
             .name("rustpar-engine".to_owned())
@@ -172,6 +173,7 @@ struct Loop {
     failure_limit: usize,
     stopped: bool,
     batch: Vec<Event>,
+    begun: Instant,
 }
 
 impl Loop {
@@ -435,7 +437,7 @@ impl Loop {
                 if !entry.joined {
                     continue;
                 }
-                let Some(demand) = entry.demand(self.shared.slot(entry.slot), now) else {
+                let Some(demand) = entry.demand(self.shared.slot(entry.slot), self.begun, now) else {
                     continue;
                 };
                 policy.demand(demand, &mut actions);

@@ -75,7 +75,7 @@ impl Entry {
 
     /// What it could take; `None` when nothing more may be assigned.
     #[must_use]
-    pub fn demand(&mut self, slot: Slot<'_>, now: Instant) -> Option<Demand> {
+    pub fn demand(&mut self, slot: Slot<'_>, begun: Instant, now: Instant) -> Option<Demand> {
         if self.closing || self.finished {
             return None;
         }
@@ -96,6 +96,7 @@ impl Entry {
             room,
             idle,
             waited,
+            now: (now - begun).as_secs_f64(),
         })
     }
 

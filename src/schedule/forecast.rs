@@ -59,6 +59,23 @@ impl Forecast {
         }
     }
 
+    fn kind(&self, fixture: Fixture) -> usize {
+        self.kinds.get(fixture as usize).copied().unwrap_or_default() as usize
+    }
+
+    /// A fixture that nobody remembers, of tests that somebody does, takes too little to be remembered.
+    fn fill_in_cheap_fixtures(&mut self) {
+        let mut setup_seconds = std::mem::take(&mut self.setup_seconds);
+        for (needed, seconds) in self.fixtures.iter().zip(&self.seconds) {
+            for fixture in needed.iter().filter(|_| seconds.is_some()) {
+                if let Some(setup) = setup_seconds.get_mut(self.kind(*fixture)) {
+                    setup.get_or_insert(0.0);
+                }
+            }
+        }
+        self.setup_seconds = setup_seconds;
+    }
+
     /// Expected seconds of a test; None when nothing is known of it.
     pub(super) fn seconds_of(&self, test: Test) -> Option<f64> {
         self.seconds.get(test as usize).copied().flatten()
@@ -116,7 +133,8 @@ pub(super) struct Estimates {
 }
 
 impl Estimates {
-    pub(super) fn new(forecast: Forecast) -> Self {
+    pub(super) fn new(mut forecast: Forecast) -> Self {
+        forecast.fill_in_cheap_fixtures();
         let mut known: Vec<f64> = forecast.seconds.iter().flatten().copied().collect();
         let middle = known.len() / 2;
         let typical = (!known.is_empty()).then(|| *known.select_nth_unstable_by(middle, f64::total_cmp).1);
@@ -174,14 +192,26 @@ impl Estimates {
         self.known(test).unwrap_or_else(|| self.typical())
     }
 
+    fn kind(&self, fixture: Fixture) -> usize {
+        self.forecast.kind(fixture)
+    }
+
+    /// Whether anything is known of what it takes to set up the fixtures that `test` needs.
+    pub(super) fn knows_fixtures_of(&self, test: Test) -> bool {
+        let mut kinds = self
+            .forecast
+            .fixtures_of(test)
+            .iter()
+            .map(|fixture| self.kind(*fixture));
+        kinds.all(|kind| {
+            let expected = self.forecast.setup_seconds.get(kind).copied().flatten();
+            expected.is_some() || self.set_up.get(kind).is_some_and(|mean| mean.count > 0.0)
+        })
+    }
+
     /// What it takes to set this fixture up.
     pub(super) fn fixture(&self, fixture: Fixture) -> f64 {
-        let kind = self
-            .forecast
-            .kinds
-            .get(fixture as usize)
-            .copied()
-            .unwrap_or_default() as usize;
+        let kind = self.kind(fixture);
         let seen = self.set_up.get(kind).and_then(|mean| mean.value());
         seen.or_else(|| self.forecast.setup_seconds.get(kind).copied().flatten())
             .or_else(|| self.any_set_up.value())
@@ -218,16 +248,21 @@ impl Estimates {
         if self.known(test).is_none() {
             self.ran.add(seconds);
         }
+        for place in 0..self.forecast.fixtures_of(test).len() {
+            let kind = self.kind(self.forecast.fixtures[test as usize][place]);
+            // Set up by now, and nobody has told: it takes too little to tell.
+            if let Some(mean) = self.set_up.get_mut(kind)
+                && mean.count <= 0.0
+                && self.forecast.setup_seconds[kind].is_none()
+            {
+                mean.add(0.0);
+            }
+        }
     }
 
     /// A fixture took so many seconds to set up.
     pub(super) fn learn_fixture(&mut self, fixture: Fixture, seconds: f64) {
-        let kind = self
-            .forecast
-            .kinds
-            .get(fixture as usize)
-            .copied()
-            .unwrap_or_default() as usize;
+        let kind = self.kind(fixture);
         if let Some(mean) = self.set_up.get_mut(kind) {
             mean.add(seconds);
             self.any_set_up.add(seconds);

@@ -102,6 +102,11 @@ impl Held {
         true
     }
 
+    /// What a worker holds.
+    pub(super) fn of(&self, worker: Worker) -> impl Iterator<Item = &Test> {
+        self.hands.get(&worker).into_iter().flat_map(|hand| &hand.tests)
+    }
+
     /// What each worker but `thief` holds, with how many tests from the end can be taken back at most, where any can.
     pub(super) fn loose(&self, thief: Worker) -> impl Iterator<Item = (Worker, &VecDeque<Test>, usize)> {
         let hands = self.hands.iter();

@@ -2,8 +2,8 @@
 //!
 //! The hazard it handles: times may be unknown, or wrong. So nothing that is handed out is final. Whoever finds nothing
 //! more to take gets the end of somebody's queue, cut where both would finish soonest, and a worker gets its next piece
-//! only when little is left of the last one. A test whose fixtures would have to be set up again is moved when that takes less
-//! than waiting, or, because an expectation may be wrong, when the idle worker has waited for as long as it takes.
+//! only when little is left of the last one. A test whose fixtures would have to be set up again is moved when that takes
+//! less than waiting, or when the wait has shown that an expectation was wrong.
 
 use super::forecast::{Estimates, Forecast};
 use super::held::Held;
@@ -15,6 +15,13 @@ use std::collections::BTreeMap;
 const LOW: f64 = 0.05;
 const FULL: f64 = 0.15;
 
+/// A fixture is set up once more if the run ends sooner by so much of what that takes: a machine has better to do than to
+/// set up for an hour what saves a second.
+const LEAST_GAIN: f64 = 0.3;
+
+/// Seconds that an idle worker waits to learn what a fixture takes that nobody has set up before.
+const PATIENCE: f64 = 0.5;
+
 /// `--dist load`: see the module.
 #[derive(Debug)]
 pub struct Load {
@@ -23,6 +30,8 @@ pub struct Load {
     pending: Vec<Piece>,
     /// Number of tests in `pending`.
     waiting: usize,
+    /// Seconds since the run began.
+    now: f64,
     held: Held,
     hands: BTreeMap<Worker, Hand>,
     workers: usize,
@@ -36,6 +45,8 @@ struct Hand {
     last: Option<Test>,
     /// Seconds that the running test has spent on shared fixtures.
     set_up: f64,
+    /// When the running test began, as far as is known.
+    since: f64,
     /// What those of its tests take of which that is known.
     known: f64,
     /// How many of its tests are like any other.
@@ -53,6 +64,7 @@ impl Load {
         Self {
             pending: cut(&estimates, &tests, workers),
             waiting: tests.len(),
+            now: 0.0,
             estimates,
             held: Held::default(),
             hands: BTreeMap::new(),
@@ -72,12 +84,34 @@ impl Load {
         if self.max_chunk < usize::MAX || !self.estimates.is_timed() {
             return (demand.queued <= most / 2).then_some((most, f64::INFINITY));
         }
-        let held = self.hands.get(&demand.worker).map_or(0.0, |hand| {
-            #[expect(clippy::cast_precision_loss, reason = "numbers of tests are small")]
-            let unknown = hand.unknown as f64;
-            hand.known + unknown * self.estimates.typical()
-        });
-        (demand.idle || held < LOW).then_some((guided, FULL))
+        let is_low = demand.idle || self.seconds_held(demand.worker) < LOW;
+        is_low.then_some((guided, FULL))
+    }
+
+    /// What a worker's queue takes, at least: only if that is little, fixtures are counted, too.
+    fn seconds_held(&self, worker: Worker) -> f64 {
+        let Some(hand) = self.hands.get(&worker) else {
+            return 0.0;
+        };
+        #[expect(clippy::cast_precision_loss, reason = "numbers of tests are small")]
+        let unknown = hand.unknown as f64;
+        let tests = hand.known + unknown * self.estimates.typical();
+        if tests < LOW {
+            return self.left(hand, self.held.of(worker)).0;
+        }
+        tests
+    }
+
+    /// What is left to do of a worker's tests, the first of which it is in, and for how long that one is overdue.
+    fn left<'a>(&self, hand: &Hand, tests: impl IntoIterator<Item = &'a Test>) -> (f64, f64) {
+        let mut tests = tests.into_iter().copied();
+        let Some(first) = tests.next() else {
+            return (0.0, 0.0);
+        };
+        let expected = self.estimates.change(hand.last, first) + self.estimates.test(first);
+        let running = expected - (self.now - hand.since);
+        let rest = self.estimates.run(Some(first), tests);
+        (running.max(0.0) + rest, (-running).max(0.0))
     }
 
     /// Takes pieces until there are so many tests, or seconds of them; at least one test.
@@ -89,7 +123,7 @@ impl Load {
                 self.pending.push(piece);
                 break;
             }
-            filled += piece.iter().map(|test| self.estimates.test(*test)).sum::<f64>();
+            filled += self.estimates.run(None, piece.iter().copied());
             tests.extend(piece);
         }
         tests
@@ -117,6 +151,9 @@ impl Load {
         if let (Some(Action::Assign { tests, .. }), Some(hand)) =
             (actions.last(), self.hands.get_mut(&worker))
         {
+            if hand.known <= 0.0 && hand.unknown == 0 {
+                hand.since = self.now;
+            }
             for test in tests {
                 hand.add(&self.estimates, *test);
             }
@@ -136,10 +173,10 @@ impl Load {
             let kept = tests.len() - loose;
             let before = tests.get(kept.wrapping_sub(1)).copied();
             let queue: Vec<Test> = tests.iter().skip(kept).copied().collect();
-            // The first of them runs: its fixtures are set up.
-            let running = self
-                .estimates
-                .run(tests.front().copied(), tests.iter().take(kept).copied());
+            let Some(hand) = self.hands.get(&worker) else {
+                continue;
+            };
+            let running = self.left(hand, tests.iter().take(kept));
             let Some((count, gain)) = self.best_cut(running, before, &queue, last, demand.waited) else {
                 continue;
             };
@@ -160,11 +197,11 @@ impl Load {
     /// Where to cut a queue so that its worker, and a thief whose last test was `last`, both end soonest.
     ///
     /// `running` seconds pass before `queue` begins, behind the test `before`. Returns how many tests the thief should
-    /// get, and by how much sooner the two end; None when the thief would only make it longer, and has not `waited` for as
-    /// long as its fixtures take.
+    /// get, and by how much sooner the two end; None when the thief would only make it longer. But if the running test is
+    /// `overdue` for as many seconds as the thief needs to set up, and it has `waited` for as many, nothing is expected.
     fn best_cut(
         &self,
-        running: f64,
+        (running, overdue): (f64, f64),
         before: Option<Test>,
         queue: &[Test],
         last: Option<Test>,
@@ -184,9 +221,16 @@ impl Load {
             let setup = self.estimates.change(last, test);
             let end = kept.max(setup + own + stolen);
             let gain = whole - end;
-            // Fixtures that the victim would have set up for this test anyway are no reason to wait.
-            let extra = setup - self.estimates.change(previous, test);
-            if (gain > 0.0 || waited > extra) && best.is_none_or(|(_, most)| gain > most) {
+
+            let extra = (setup - self.estimates.change(previous, test)).max(0.0);
+            let is_worth_it = if self.estimates.knows_fixtures_of(test) {
+                gain > extra * LEAST_GAIN
+            } else {
+                extra <= 0.0 || waited > PATIENCE
+            };
+            if (is_worth_it || (overdue > extra && waited > extra))
+                && best.is_none_or(|(_, most)| gain > most)
+            {
                 best = Some((queue.len() - place, gain));
             }
             stolen += own + self.estimates.change(previous, test);
@@ -218,6 +262,7 @@ impl Policy for Load {
     }
 
     fn demand(&mut self, demand: Demand, actions: &mut Vec<Action>) {
+        self.now = demand.now;
         if !self.held.listen(demand) {
             return;
         }
@@ -241,6 +286,7 @@ impl Policy for Load {
         if let Some(hand) = self.hands.get_mut(&worker) {
             hand.remove(&self.estimates, test);
             hand.last = Some(test);
+            hand.since = self.now;
             self.estimates
                 .learn_test(test, (seconds - std::mem::take(&mut hand.set_up)).max(0.0));
         }
@@ -329,12 +375,12 @@ mod tests {
         let mut load = Load::new(forecast, 1, None);
         (0..2).for_each(|worker| load.add_worker(worker));
         assert_eq!(idle(&mut load, 0), assign(0, 0..10));
-        // 4.5 s are left: with 1.5 s of them and a set-up of 1 s, the thief ends when the other does.
-        assert_eq!(idle(&mut load, 1), take_back(0, 4));
+        // With half of the tests and a set-up of its own the thief ends when the other does.
+        assert_eq!(idle(&mut load, 1), take_back(0, 5));
     }
 
     #[test]
-    fn a_fixture_is_set_up_again_for_a_short_rest_only_after_as_long_a_wait() {
+    fn a_fixture_is_set_up_again_for_a_short_rest_only_when_the_wait_is_longer_than_expected() {
         let forecast = Forecast {
             fixtures: vec![vec![0]; 3],
             kinds: vec![0],
@@ -344,15 +390,18 @@ mod tests {
         let mut load = Load::new(forecast, 1, None);
         (0..2).for_each(|worker| load.add_worker(worker));
         assert_eq!(idle(&mut load, 0), assign(0, 0..3));
-        let demand = |waited| Demand {
+        let demand = |now| Demand {
             worker: 1,
             queued: 0,
             room: 9,
             idle: true,
-            waited,
+            waited: now,
+            now,
         };
-        assert_eq!(ask(&mut load, demand(8.0)), []);
-        assert_eq!(ask(&mut load, demand(9.5)), take_back(0, 1));
+        assert_eq!(ask(&mut load, demand(1.0)), []);
+        // The first test should have ended after 9.5 s.
+        assert_eq!(ask(&mut load, demand(18.0)), []);
+        assert_eq!(ask(&mut load, demand(19.0)), take_back(0, 1));
     }
 
     #[test]
@@ -372,6 +421,7 @@ mod tests {
             room: 2,
             idle: false,
             waited: 0.0,
+            now: 0.0,
         };
         assert_eq!(ask(&mut load, demand), assign(0, 5..7));
     }

@@ -105,6 +105,8 @@ pub struct Demand {
     pub idle: bool,
     /// For how many seconds it has been idle.
     pub waited: f64,
+    /// Seconds since the run began; never less than in the demand before.
+    pub now: f64,
 }
 
 impl Demand {

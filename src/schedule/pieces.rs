@@ -56,6 +56,10 @@ fn cut_bundle(estimates: &Estimates, bundle: &[Test], share: f64) -> Vec<Piece> 
     let costs = costs_of_cuts(estimates, bundle);
     #[expect(clippy::cast_precision_loss, reason = "numbers of tests are small")]
     let setup = costs.iter().sum::<f64>() / costs.len().max(1) as f64;
+    if !bundle.iter().all(|test| estimates.knows_fixtures_of(*test)) {
+        // It is split when it is known what that costs, and somebody has nothing else to do.
+        return vec![bundle.to_vec()];
+    }
     let most = (share - setup).max(share / 2.0);
     let grain = (share / PIECES_PER_SHARE).max(WORTH * setup).min(most);
     let work: f64 = bundle.iter().map(|test| estimates.test(*test)).sum();

@@ -13,6 +13,7 @@ pub(super) fn idle(policy: &mut dyn Policy, worker: Worker) -> Vec<Action> {
         room: ROOM,
         idle: true,
         waited: 60.0,
+        now: 0.0,
     };
     ask(policy, demand)
 }
@@ -25,6 +26,7 @@ pub(super) fn busy(policy: &mut dyn Policy, worker: Worker, queued: usize) -> Ve
         room: ROOM - queued,
         idle: false,
         waited: 0.0,
+        now: 0.0,
     };
     ask(policy, demand)
 }

@@ -274,6 +274,7 @@ mod tests {
             room: 2,
             idle: false,
             waited: 0.0,
+            now: 0.0,
         };
         assert_eq!(ask(&mut units, demand), assign(0, [1, 2]));
         assert_eq!(idle(&mut units, 1), close(1));

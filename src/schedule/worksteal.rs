@@ -192,6 +192,7 @@ mod tests {
             room: 1,
             idle: false,
             waited: 0.0,
+            now: 0.0,
         };
         assert_eq!(ask(&mut policy, demand), assign(0, [0]));
         assert_eq!(policy.unfinished(), 2);

@@ -297,7 +297,8 @@ impl Run<'_> {
             queued,
             room: self.setup.capacity - queued,
             idle: queued == 0 && station.running.is_none() && stands,
-            waited: self.dice.below(3) as f64,
+            waited: if self.dice.one_in(3) { 1.0 } else { 0.0 },
+            now: 0.0,
         };
         let mut actions = Vec::new();
         self.policy.demand(demand, &mut actions);
