@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from tests.conftest import Run, Suite
 
-SEEDS = range(40)
+SEEDS = range(100)
 RULES = pytest.mark.parametrize("rule", [by_duration, by_hash])
 
 FILES = {
@@ -68,57 +68,57 @@ def by_node_id(entries: Sequence[Entry], parts: Sequence[int]) -> dict[str, int]
 
 
 @RULES
-@pytest.mark.parametrize("seed", SEEDS)
-def test_every_test_is_in_one_part(rule: Callable[[Sequence[Entry], int], list[int]], seed: int) -> None:
-    entries, count = suite_of(seed)
-    found = rule(entries, count)
-    assert len(found) == len(entries)
-    assert set(found) <= set(range(count))
+def test_every_test_is_in_one_part(rule: Callable[[Sequence[Entry], int], list[int]]) -> None:
+    for seed in SEEDS:
+        entries, count = suite_of(seed)
+        found = rule(entries, count)
+        assert len(found) == len(entries)
+        assert set(found) <= set(range(count))
 
 
 @RULES
-@pytest.mark.parametrize("seed", SEEDS)
-def test_the_order_in_which_tests_come_makes_no_difference(
-    rule: Callable[[Sequence[Entry], int], list[int]], seed: int
-) -> None:
-    entries, count = suite_of(seed)
-    shuffled = entries[:]
-    random.Random(-seed).shuffle(shuffled)
-    assert by_node_id(shuffled, rule(shuffled, count)) == by_node_id(entries, rule(entries, count))
+def test_the_order_in_which_tests_come_makes_no_difference(rule: Callable[[Sequence[Entry], int], list[int]]) -> None:
+    for seed in SEEDS:
+        entries, count = suite_of(seed)
+        shuffled = entries[:]
+        random.Random(-seed).shuffle(shuffled)
+        assert by_node_id(shuffled, rule(shuffled, count)) == by_node_id(entries, rule(entries, count))
 
 
 @RULES
-@pytest.mark.parametrize("seed", SEEDS)
-def test_a_group_is_in_one_part(rule: Callable[[Sequence[Entry], int], list[int]], seed: int) -> None:
-    entries, count = suite_of(seed)
-    parts = defaultdict(set)
-    for entry, part in zip(entries, rule(entries, count), strict=True):
-        parts[entry.group].add(part)
-    assert all(len(some) == 1 for group, some in parts.items() if group is not None)
+def test_a_group_is_in_one_part(rule: Callable[[Sequence[Entry], int], list[int]]) -> None:
+    for seed in SEEDS:
+        entries, count = suite_of(seed)
+        parts = defaultdict(set)
+        for entry, part in zip(entries, rule(entries, count), strict=True):
+            parts[entry.group].add(part)
+        assert all(len(numbers) == 1 for group, numbers in parts.items() if group is not None)
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_parts_differ_by_no_more_than_the_longest_of_what_stays_together(seed: int) -> None:
-    entries, count = suite_of(seed)
-    seconds = expected(entries)
-    loads = [0.0] * count
-    groups: dict[str | None, float] = defaultdict(float)
-    for entry, length, part in zip(entries, seconds, by_duration(entries, count), strict=True):
-        loads[part] += length
-        groups[entry.group] += length
-    alone = max((length for entry, length in zip(entries, seconds, strict=True) if entry.group is None), default=0.0)
-    piece = sum(seconds) / count / 4
-    longest = max(alone, piece, *(length for group, length in groups.items() if group is not None), 0.0)
-    assert max(loads) - min(loads) <= longest + 1e-9
+def test_parts_differ_by_no_more_than_the_longest_of_what_stays_together() -> None:
+    for seed in SEEDS:
+        entries, count = suite_of(seed)
+        seconds = expected(entries)
+        loads = [0.0] * count
+        groups: dict[str | None, float] = defaultdict(float)
+        for entry, length, part in zip(entries, seconds, by_duration(entries, count), strict=True):
+            loads[part] += length
+            groups[entry.group] += length
+        alone = max(
+            (length for entry, length in zip(entries, seconds, strict=True) if entry.group is None), default=0.0
+        )
+        piece = sum(seconds) / count / 4
+        longest = max(alone, piece, *(length for group, length in groups.items() if group is not None), 0.0)
+        assert max(loads) - min(loads) <= longest + 1e-9
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_without_durations_and_groups_parts_differ_by_a_quarter_of_their_tests(seed: int) -> None:
-    entries, count = suite_of(seed)
-    entries = [Entry(entry.node_id, entry.line) for entry in entries]
-    sizes = Counter(by_duration(entries, count))
-    numbers = [sizes[part] for part in range(count)]
-    assert max(numbers) - min(numbers) <= max(1, len(entries) / count / 4)
+def test_without_durations_and_groups_parts_differ_by_a_quarter_of_their_tests() -> None:
+    for seed in SEEDS:
+        entries, count = suite_of(seed)
+        entries = [Entry(entry.node_id, entry.line) for entry in entries]
+        sizes = Counter(by_duration(entries, count))
+        numbers = [sizes[part] for part in range(count)]
+        assert max(numbers) - min(numbers) <= max(1, len(entries) / count / 4)
 
 
 def test_tests_that_take_no_time_are_divided_by_their_number() -> None:
@@ -146,12 +146,12 @@ def test_what_is_not_known_takes_as_long_as_the_median_of_what_is() -> None:
     assert expected([]) == []
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_by_hash_no_test_moves_when_others_are_added(seed: int) -> None:
-    entries, count = suite_of(seed)
-    some = [entry for entry in entries if random.Random(f"{seed} {entry.node_id}").random() < 0.5]
-    whole = by_node_id(entries, by_hash(entries, count))
-    assert by_node_id(some, by_hash(some, count)).items() <= whole.items()
+def test_by_hash_no_test_moves_when_others_are_added() -> None:
+    for seed in SEEDS:
+        entries, count = suite_of(seed)
+        some = [entry for entry in entries if random.Random(f"{seed} {entry.node_id}").random() < 0.5]
+        whole = by_node_id(entries, by_hash(entries, count))
+        assert by_node_id(some, by_hash(some, count)).items() <= whole.items()
 
 
 def test_by_hash_is_the_same_today_and_tomorrow() -> None:
