@@ -44,6 +44,49 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
         "Where forking is not safe, xdist. The run says which, and why.",
     )
     parser.addini("rustpar_start", "How workers come up: the default of --rustpar-start.", default="auto")
+    _add_choice_of_tests(parser, group)
+
+
+def _add_choice_of_tests(parser: pytest.Parser, group: pytest.OptionGroup) -> None:
+    """Add the options for which tests run, in which order and beside which others."""
+    group.addoption(
+        "--rustpar-order",
+        default=None,
+        metavar="MARKERS",
+        help="Run tests in the order of their markers, with and without -n: 'smoke, *, slow' runs those marked smoke "
+        "first and those marked slow last. * is all others; it comes last if it is not there. A test with several "
+        "of the markers goes with the first. '*' alone undoes rustpar_order for a run.",
+    )
+    group.addoption(
+        "--rustpar-shard",
+        default=None,
+        metavar="K/N",
+        help="Run the K-th of N parts of the tests, as one of N machines: 2/4. All N parts together run every test "
+        "once.",
+    )
+    group.addoption(
+        "--rustpar-shard-by",
+        choices=["duration", "hash"],
+        default=None,
+        metavar="RULE",
+        help="How --rustpar-shard divides the tests.\n"
+        "duration (default): Parts take about the same time, by what tests are expected to take, and files stay "
+        "together; without known durations parts have about the same number of tests.\n"
+        "hash: By node id alone; a test stays in its part when others are added.",
+    )
+    parser.addini(
+        "rustpar_order",
+        "The order of tests by their markers: the default of --rustpar-order, as in: smoke, *, slow",
+        type="linelist",
+        default=[],
+    )
+    parser.addini(
+        "rustpar_resources",
+        "How many tests may hold a resource at a time, for @pytest.mark.resource, as in: db: 2, port-8080: 1. "
+        "Resources that are not named may be held by 1.",
+        type="linelist",
+        default=[],
+    )
 
 
 def _explain_bad_numbers(parser: pytest.Parser) -> None:
@@ -60,6 +103,54 @@ def _number_of_workers(text: str) -> int | str:
         return int(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no number of workers; use a number, auto or logical") from None
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register markers, and read what was given of the order, the part and the resources."""
+    config.addinivalue_line("markers", "serial: run this test while no other test runs (pytest-rustpar).")
+    config.addinivalue_line(
+        "markers",
+        "resource(name, ..., mode='exclusive'): run this test beside no other that holds a resource of this name; with "
+        "mode='read', beside others that only read (pytest-rustpar).",
+    )
+    if config.getini("rustpar_resources"):
+        from rustpar import needs
+
+        needs.limits_of(config)
+    if _has_order(config):
+        from rustpar import ordering
+
+        ordering.order_of(config)
+    if config.option.rustpar_shard is not None:
+        from rustpar import sharding
+
+        sharding.prepare(config)
+
+
+def _has_order(config: pytest.Config) -> bool:
+    return config.option.rustpar_order is not None or bool(config.getini("rustpar_order"))
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None, object, object]:
+    """Check the marks of this plugin, choose the part and sort, when plugins and conftests have chosen theirs.
+
+    A wrapper comes after all that are not, be they loaded later and trylast. Wrappers come after it: ``--lf`` and
+    ``--ff`` are asked for in a single run, and have the last word.
+    """
+    result = yield
+    from rustpar import needs
+
+    needs.needs_by_index(items)
+    if config.option.rustpar_shard is not None:
+        from rustpar import sharding
+
+        sharding.keep_part(config, items)
+    if _has_order(config):
+        from rustpar import ordering
+
+        ordering.sort(config, items)
+    return result
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

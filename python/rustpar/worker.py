@@ -15,6 +15,7 @@ import pytest
 from _pytest.reports import TestReport
 
 from rustpar import _core, heap
+from rustpar.marks import group_of
 from rustpar.quiet import keep_report, quieten, show_live_output, show_nothing
 from rustpar.representation import to_serializable
 
@@ -275,15 +276,6 @@ class TeardownChoice:
     def pytest_sessionfinish(self) -> None:
         """From here on, None means None."""
         self._in_loop = False
-
-
-def group_of(item: pytest.Item) -> str | None:
-    """The name of the group that ``xdist_group`` marks put a test in; several marks make one name, as in xdist."""
-    names = {
-        str(mark.args[0] if mark.args else mark.kwargs.get("name", "default"))
-        for mark in item.iter_markers("xdist_group")
-    }
-    return "_".join(sorted(names)) if names else None
 
 
 def _conftests(config: pytest.Config) -> list[str]:
