@@ -113,10 +113,18 @@ fn only_what_is_not_alive_of_nested_fixtures_is_set_up() {
 }
 
 #[test]
-fn a_test_is_in_the_queue_before_the_running_one_ends() {
-    let suite = plain(&[1.0, 1.0, 1.0]);
-    let mut load = policies::load(&suite, 1);
-    assert_close(engine::simulate(&suite, 1, load.as_mut()).as_secs_f64(), 3.0);
+fn a_test_is_in_the_queue_before_a_short_one_ends_and_comes_when_a_long_one_has() {
+    let (short, long) = (plain(&[0.01; 30]), plain(&[1.0; 30]));
+    let seconds = |suite: &Suite| {
+        let mut load = policies::load(suite, 1);
+        engine::simulate(suite, 1, load.as_mut()).as_secs_f64()
+    };
+    assert_close(seconds(&short), 0.3);
+    assert!(
+        seconds(&long) > 30.0 && seconds(&long) < 30.01,
+        "{}",
+        seconds(&long)
+    );
 }
 
 #[test]
