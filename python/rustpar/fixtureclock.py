@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Iterable, Iterator
 
 # Seconds. What takes less does not matter to anybody who schedules tests, and need not be sent.
 _LEAST = 0.0005
@@ -53,9 +53,16 @@ class FixtureClock:
 
 def watch(session: pytest.Session, tell: Callable[[str, str, float], object]) -> None:
     """Have `tell` told of the set-ups in `session`, which has collected, if there is anything to measure."""
-    definitions: dict[str, list[Any]] = getattr(session._fixturemanager, "_arg2fixturedefs", {})
-    if any(_is_users_and_shared(definition) for found in definitions.values() for definition in found):
+    if any(_is_users_and_shared(definition) for definition in _definitions(session.items)):
         session.config.pluginmanager.register(FixtureClock(tell), "rustpar-fixture-clock")
+
+
+def _definitions(items: Iterable[pytest.Item]) -> Iterator[Any]:
+    """The fixtures that tests ask for by name; those that are only asked for while a test runs are not known."""
+    for item in items:
+        info: Any = getattr(item, "_fixtureinfo", None)
+        for found in getattr(info, "name2fixturedefs", {}).values():
+            yield from found
 
 
 def _is_users_and_shared(definition: Any) -> bool:
