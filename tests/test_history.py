@@ -104,7 +104,7 @@ def test_the_time_of_a_shared_fixture_is_its_own_and_not_the_tests(suite: Suite,
     assert inner is not None
     assert outer is not None
     assert expected is not None
-    assert 0.3 <= inner
+    assert inner >= 0.3
     assert 0.3 <= outer < 0.6
     assert 0.05 <= expected < 0.6
 
