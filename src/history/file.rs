@@ -20,11 +20,11 @@ pub const VERSION: u32 = 1;
 /// What a history file calls itself.
 const FORMAT: &str = "rustpar-history";
 
-/// How long to wait for another run that writes. With 100,000 tests it takes 0.2 s; who waits longer goes on, and the
-/// run that writes last wins.
+/// How long to wait for another run that writes. With 100,000 tests that takes 0.13 s. Who has waited so long goes
+/// on, and the run that writes last wins.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How often to look whether the other run is done.
+/// How often to look whether the other run is done. With 1,000 tests it takes 1 ms.
 const PAUSE: Duration = Duration::from_millis(2);
 
 /// About what a test takes, with a node id of 60 characters.

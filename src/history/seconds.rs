@@ -1,8 +1,7 @@
 //! A duration as it is remembered: whole microseconds, in memory and in the file.
 //!
 //! The hazard it handles: a history has to be the same after it was written and read, and a clock or a plugin may
-//! report anything, `nan` included. Whole numbers have an order, compare exactly and come back as they went; and they are
-//! read and written twice as fast as fractions.
+//! report anything, `nan` included. Whole numbers have an order, compare exactly and come back as they went.
 
 use serde::{Deserialize, Serialize};
 
