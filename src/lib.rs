@@ -4,12 +4,14 @@
 //! |---|---|---|
 //! | [`schedule`] | which worker runs which test, one file per policy | nothing else |
 //! | [`protocol`] | what a worker says, and its bytes | nothing else |
+//! | [`history`] | what is remembered of tests and fixtures, and its file | `protocol`, the file system |
 //! | [`machine`] | how many workers this machine can feed | the file system |
 //! | [`audit`] | which audit events tell what must not be shared | nothing else |
 //! | [`engine`] | shared memory, the I/O thread, both ends of a worker's line | `schedule`, `protocol` |
 //! | `bridge` | Python's view of all of it; the only place that names pyo3 | everything |
 
 pub mod audit;
+pub mod history;
 pub mod machine;
 pub mod protocol;
 pub mod schedule;

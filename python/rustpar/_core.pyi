@@ -1,6 +1,7 @@
 """The engine of pytest-rustpar."""
 
 from collections.abc import Callable, Generator, Mapping, Sequence
+from os import PathLike
 from typing import Any, Literal, NoReturn, final
 
 from _pytest.reports import TestReport
@@ -8,8 +9,10 @@ from pluggy import HookImpl
 
 __all__ = [
     "Engine",
+    "History",
     "Line",
     "Multicall",
+    "Recorder",
     "Shared",
     "adopt_orphans",
     "audit",
@@ -83,6 +86,7 @@ class Line:
     COLLECTING: int
     USAGE_ERROR: int
     REASON: int
+    FIXTURE: int
 
     def __new__(cls, shared: Shared, slot: int, report_type: type[TestReport], id_attribute: str) -> Line: ...
     def claim(self) -> int | None:
@@ -147,6 +151,72 @@ class Multicall:
         /,
     ) -> Any:
         """Calls the implementations, last one first, as pluggy does."""
+
+@final
+class History:
+    """What is remembered of tests and shared fixtures. All times are in seconds."""
+
+    DAYS: int
+
+    @staticmethod
+    def load(path: str | PathLike[str]) -> tuple[History, str | None]:
+        """The history in a file, empty where there is none; where it cannot be used, empty too, and why in one line."""
+
+    @staticmethod
+    def read(path: str | PathLike[str]) -> History:
+        """The history in a file, empty where there is none. Raises OSError or ValueError where it cannot be used."""
+
+    @staticmethod
+    def merge(path: str | PathLike[str], others: Sequence[str | PathLike[str]]) -> None:
+        """Adds what other files know to the file `path`; of two records of a test, that of the later run counts.
+
+        Raises OSError or ValueError; then the file is as it was.
+        """
+
+    @staticmethod
+    def prune(path: str | PathLike[str], days: int) -> int:
+        """Has a file forget what no run has met for so many days; returns how many tests and fixtures that were.
+
+        Raises OSError or ValueError; then the file is as it was.
+        """
+
+    def expected(self, node_ids: list[str]) -> list[float | None]:
+        """What each test will probably take, without the fixtures it shares; None when nothing is known."""
+
+    def failed(self, node_ids: list[str]) -> list[bool]:
+        """Whether each test failed when it last ran."""
+
+    def fixture_seconds(self, keys: list[str]) -> list[float | None]:
+        """What the set-up of each shared fixture will probably take; None when nothing is known."""
+
+    def tests(self) -> list[tuple[str, str, int, int, int, int, list[float | None], list[float | None]]]:
+        """Of each test: node id, last outcome, runs, failures, passes on a second try, when it was last met in seconds
+        since the epoch, and set-up, call and teardown on average and last time.
+        """
+
+    def fixtures(self) -> list[tuple[str, int, int, float, float]]:
+        """Of each shared fixture: key, runs, when it was last met, and its set-up on average and last time."""
+
+    def __len__(self) -> int:
+        """The number of tests."""
+
+@final
+class Recorder:
+    """The records of a run."""
+
+    def __new__(cls) -> Recorder: ...
+    def report(self, report: TestReport) -> None:
+        """Takes in a report; one that lacks what a test's report has is ignored."""
+
+    def fixture(self, node_id: str, key: str, seconds: float) -> None:
+        """A shared fixture was set up for a test. Comes before the report of the phase in which it was, and is taken
+        off the time of that phase.
+        """
+
+    def save(self, path: str | PathLike[str]) -> str | None:
+        """Adds the run to the history in a file, if there is anything to remember; returns a line that says what went
+        wrong.
+        """
 
 @final
 class Engine:

@@ -1,6 +1,7 @@
 """The pytest plugin: options, and the decision where a run takes place.
 
-Everything that only a distributed run needs is imported when one begins: a plain ``pytest`` pays for this file alone.
+Everything that only a distributed run needs is imported when one begins: a plain ``pytest`` pays for this file, and for
+what remembers its durations.
 
 The hazard it handles: the fork server must be forked before the first conftest is loaded and before this process has a
 second thread. That moment is the outermost wrapper of ``pytest_load_initial_conftests``, long before the number of
@@ -44,6 +45,14 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
         "Where forking is not safe, xdist. The run says which, and why.",
     )
     parser.addini("rustpar_start", "How workers come up: the default of --rustpar-start.", default="auto")
+    group.addoption(
+        "--rustpar-history",
+        default=None,
+        metavar="PATH",
+        help="The file that remembers durations and outcomes of tests from one run to the next. "
+        "Without it, a file in pytest's cache directory.",
+    )
+    parser.addini("rustpar_history", "The default of --rustpar-history, relative to rootdir.", default="")
     _add_choice_of_tests(parser, group)
 
 
@@ -185,6 +194,14 @@ def _may_have_workers(config: pytest.Config) -> bool:
     if not hasattr(option, "numprocesses"):
         return False
     return bool(option.numprocesses or (option.tx and (option.distload or option.dist != "no")))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Remember the run, in the process that the user has started."""
+    if not hasattr(config, "workerinput"):
+        from rustpar.remembering import remember
+
+        remember(config)
 
 
 class DistributedRun:

@@ -60,6 +60,7 @@ class Relay:
             line.COLLECT_REPORT: self._on_collect_report,
             line.WARNING: self._on_warning,
             line.SUITE_PROPERTY: self._on_suite_property,
+            line.FIXTURE: self._on_fixture,
         }
 
     def prepare_batch(self) -> None:
@@ -146,6 +147,12 @@ class Relay:
         xml = self.config.stash.get(xml_key, None)
         if xml is not None and self._is_news(worker, ("suite property", name, str(value))):
             xml.add_global_property(name, value)
+
+    def _on_fixture(self, worker: int, about: tuple[str, str, float]) -> None:
+        """A shared fixture was set up: who remembers durations takes it off the test's."""
+        remembering: Any = self.config.pluginmanager.get_plugin("rustpar-remembering")
+        if remembering is not None:
+            remembering.fixture(*about)
 
 
 def direct_call(config: pytest.Config, name: str, arguments: tuple[str, ...]) -> Callable[..., None]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 from _pytest.reports import TestReport
 
-from rustpar import _core, heap
+from rustpar import _core, fixtureclock, heap
 from rustpar.marks import group_of
 from rustpar.quiet import keep_report, quieten, show_live_output, show_nothing
 from rustpar.representation import to_serializable
@@ -140,6 +140,7 @@ class WorkerPlugin:
         self._send_inventory(session)
         # Made before the fork: to register a plugin touches a MiB of memory, which would be one in each worker.
         TeardownChoice(session, self._choose_next)
+        fixtureclock.watch(session, self._send_fixture)
         self._line = self._fork_point.wait()
         show_live_output(self.config)
         self._run_tests(session)
@@ -234,6 +235,10 @@ class WorkerPlugin:
     def send_suite_property(self, name: str, value: object) -> None:
         """Send what ``record_testsuite_property`` records."""
         self._send(self._line.SUITE_PROPERTY, (name, value))
+
+    def _send_fixture(self, node_id: str, key: str, seconds: float) -> None:
+        """Send how long a shared fixture took to set up, before the report of the phase in which it was."""
+        self._send(self._line.FIXTURE, (node_id, key, seconds))
 
     # ------------------------------------------------------------------ sending
 

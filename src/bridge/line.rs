@@ -247,6 +247,8 @@ impl Line {
     const USAGE_ERROR: u8 = Topic::UsageError as u8;
     #[classattr]
     const REASON: u8 = Topic::Reason as u8;
+    #[classattr]
+    const FIXTURE: u8 = Topic::Fixture as u8;
 }
 
 impl Line {

@@ -19,6 +19,7 @@ mod errors;
 mod events;
 #[cfg(target_os = "linux")]
 mod heap;
+mod history;
 #[cfg(target_os = "linux")]
 mod hookcall;
 #[cfg(target_os = "linux")]
@@ -72,6 +73,9 @@ mod _core {
     #[cfg(target_os = "linux")]
     #[pymodule_export]
     use super::heap::{fill_pools, let_go};
+
+    #[pymodule_export]
+    use super::history::{History, Recorder};
 
     #[cfg(target_os = "linux")]
     #[pymodule_export]

@@ -13,12 +13,7 @@ pub(super) fn same(left: &Bound<'_, PyAny>, right: &Bound<'_, PyAny>) -> PyResul
 
 /// The phase that a report's `when` names.
 pub(super) fn phase(when: &Bound<'_, PyAny>) -> Option<Phase> {
-    match when.cast::<PyString>().ok()?.to_cow().ok()?.as_ref() {
-        "setup" => Some(Phase::Setup),
-        "call" => Some(Phase::Call),
-        "teardown" => Some(Phase::Teardown),
-        _ => None,
-    }
+    Phase::named(when.cast::<PyString>().ok()?.to_cow().ok()?.as_ref())
 }
 
 /// The outcome that a report's `outcome` names.

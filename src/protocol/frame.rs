@@ -34,6 +34,8 @@ pub enum Topic {
     UsageError = 9,
     /// The template has seen a reason not to be forked.
     Reason = 10,
+    /// A shared fixture was set up: the node id of the test it was set up for, its key, and the seconds it took.
+    Fixture = 11,
 }
 
 impl TryFrom<u8> for Topic {
@@ -52,6 +54,7 @@ impl TryFrom<u8> for Topic {
             8 => Self::Collecting,
             9 => Self::UsageError,
             10 => Self::Reason,
+            11 => Self::Fixture,
             _ => return Err(ProtocolError::Unknown { what: "topic", byte }),
         })
     }

@@ -29,6 +29,19 @@ pub enum Phase {
     Teardown = 2,
 }
 
+impl Phase {
+    /// The phase that a report's `when` names.
+    #[must_use]
+    pub fn named(when: &str) -> Option<Self> {
+        match when {
+            "setup" => Some(Self::Setup),
+            "call" => Some(Self::Call),
+            "teardown" => Some(Self::Teardown),
+            _ => None,
+        }
+    }
+}
+
 /// What came of a phase.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]

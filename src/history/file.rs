@@ -1,0 +1,406 @@
+//! The file in which a history is kept: JSON with a version, a line for each test. `docs/history.md` describes it.
+//!
+//! The hazard it handles: runs end together, and a run can be killed while it writes. A file is only ever replaced as a
+//! whole, by what was read under a lock a moment before. What cannot be understood is told in one line and counts as
+//! empty; what a newer version wrote is left alone.
+
+use super::records::Records;
+use super::run::Run;
+use super::{Fixture, History, KEPT_DAYS, Test};
+use serde::{Deserialize, Serialize};
+use serde_json::ser::{CompactFormatter, Formatter};
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Version of the file.
+pub const VERSION: u32 = 1;
+
+/// What a history file calls itself.
+const FORMAT: &str = "rustpar-history";
+
+/// How long to wait for another run that writes. With 100,000 tests that takes 0.13 s. Who has waited so long goes
+/// on, and the run that writes last wins.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How often to look whether the other run is done. With 1,000 tests it takes 1 ms.
+const PAUSE: Duration = Duration::from_millis(2);
+
+/// About what a test takes, with a node id of 60 characters.
+const BYTES_PER_TEST: usize = 150;
+
+/// Why a history could not be read or written: one line that says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Warning {
+    /// The file cannot be read.
+    #[error("the history in {} cannot be read: {source}; check the file, or name another one", .path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The file cannot be written.
+    #[error("the history in {} cannot be written: {source}; check the directory, or name another file", .path.display())]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The file is no history, or not a whole one.
+    #[error("the history in {} is damaged ({reason}): the next run begins a new one", .path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The file has a version that is not known here.
+    #[error("the history in {} has format {version}, known here is {VERSION}: update pytest-rustpar, or name another file",
+            .path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        version: u32,
+    },
+}
+
+/// What is wrong with the bytes of a file.
+#[derive(Debug, thiserror::Error)]
+enum Damage {
+    #[error("{0}")]
+    Json(#[from] serde_json::Error),
+    #[error("it is no history of rustpar")]
+    Format,
+    #[error("format {0}")]
+    Version(u32),
+}
+
+#[derive(Serialize)]
+struct Written<'a> {
+    format: &'static str,
+    version: u32,
+    tests: &'a Records<Test>,
+    fixtures: &'a Records<Fixture>,
+}
+
+#[derive(Deserialize)]
+struct Content {
+    format: String,
+    version: u32,
+    tests: Records<Test>,
+    fixtures: Records<Fixture>,
+}
+
+/// What every version has in common.
+#[derive(Deserialize)]
+struct Header {
+    format: String,
+    version: u32,
+}
+
+/// Seconds since the epoch.
+#[must_use]
+pub fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
+}
+
+/// The history in a file, empty where there is none; where it cannot be understood, empty as well, and why.
+#[must_use]
+pub fn load(path: &Path) -> (History, Option<Warning>) {
+    match read(path) {
+        Ok(history) => (history, None),
+        Err(warning) => (History::default(), Some(warning)),
+    }
+}
+
+/// The history in a file, empty where there is none.
+///
+/// # Errors
+/// Any [`Warning`] but [`Warning::Unwritable`].
+pub fn read(path: &Path) -> Result<History, Warning> {
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(History::default()),
+        Err(source) => {
+            let path = path.into();
+            return Err(Warning::Unreadable { path, source });
+        }
+    };
+    parse(&bytes).map_err(|damage| match damage {
+        Damage::Version(version) if version > VERSION => Warning::Newer {
+            path: path.into(),
+            version,
+        },
+        damage => Warning::Damaged {
+            path: path.into(),
+            reason: damage.to_string(),
+        },
+    })
+}
+
+/// Adds a run that ends now to the history in a file. Returns what went wrong, in which case nothing was written, or a
+/// new history was begun in the place of a damaged one.
+#[must_use]
+pub fn save(path: &Path, run: &Run) -> Option<Warning> {
+    let _lock = Lock::of(path);
+    let (mut history, warning) = load(path);
+    if !matches!(warning, None | Some(Warning::Damaged { .. })) {
+        return warning;
+    }
+    let now = now();
+    history.apply(run, now);
+    history.prune(now, KEPT_DAYS);
+    write(path, &history).err().or(warning)
+}
+
+/// Changes the history in a file; no run that ends meanwhile is lost.
+///
+/// # Errors
+/// Any [`Warning`]; then the file is as it was.
+pub fn update<T>(path: &Path, change: impl FnOnce(&mut History) -> T) -> Result<T, Warning> {
+    let _lock = Lock::of(path);
+    let mut history = read(path)?;
+    let result = change(&mut history);
+    write(path, &history)?;
+    Ok(result)
+}
+
+/// Replaces the file, or makes it and its directory.
+fn write(path: &Path, history: &History) -> Result<(), Warning> {
+    // Where the file is a link, what it points at is replaced.
+    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    replace(&target, &bytes(history)).map_err(|source| Warning::Unwritable {
+        path: path.into(),
+        source,
+    })
+}
+
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let directory = directory_of(path);
+    fs::create_dir_all(directory)?;
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
+    let mut temporary = name.to_owned();
+    temporary.push(format!(".{}.tmp", std::process::id()));
+    let temporary = directory.join(temporary);
+    let written = File::create(&temporary)
+        .and_then(|mut file| file.write_all(bytes))
+        .and_then(|()| fs::rename(&temporary, path));
+    if written.is_err() {
+        let _gone = fs::remove_file(&temporary);
+    }
+    written
+}
+
+fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+fn parse(bytes: &[u8]) -> Result<History, Damage> {
+    let error = match serde_json::from_slice::<Content>(bytes) {
+        Ok(content) => {
+            check(&content.format, content.version)?;
+            return Ok(History {
+                tests: content.tests,
+                fixtures: content.fixtures,
+            });
+        }
+        Err(error) => error,
+    };
+    // Another version may well look different.
+    if let Ok(header) = serde_json::from_slice::<Header>(bytes) {
+        check(&header.format, header.version)?;
+    }
+    Err(error.into())
+}
+
+fn check(format: &str, version: u32) -> Result<(), Damage> {
+    match (format, version) {
+        (FORMAT, VERSION) => Ok(()),
+        (FORMAT, _) => Err(Damage::Version(version)),
+        _ => Err(Damage::Format),
+    }
+}
+
+fn bytes(history: &History) -> Vec<u8> {
+    let mut out = Vec::with_capacity(1024 + BYTES_PER_TEST * history.tests.len());
+    let written = Written {
+        format: FORMAT,
+        version: VERSION,
+        tests: &history.tests,
+        fixtures: &history.fixtures,
+    };
+    let mut serializer = serde_json::Serializer::with_formatter(&mut out, Lines::default());
+    // Writing to memory cannot fail, and there is nothing in a history that JSON cannot say.
+    let written = written.serialize(&mut serializer);
+    debug_assert!(written.is_ok());
+    out.push(b'\n');
+    out
+}
+
+/// Compact JSON with a line for each test and fixture: a file that is kept in a repository has readable differences.
+#[derive(Default)]
+struct Lines {
+    depth: usize,
+}
+
+impl Formatter for Lines {
+    fn begin_object<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.depth += 1;
+        CompactFormatter.begin_object(writer)
+    }
+
+    fn end_object<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.depth -= 1;
+        CompactFormatter.end_object(writer)
+    }
+
+    fn begin_object_key<W: ?Sized + Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+        CompactFormatter.begin_object_key(writer, first)?;
+        if self.depth == 2 {
+            writer.write_all(b"\n")
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// The lock of the directory that a history lies in; it leaves no file behind, and ends with the process at the latest.
+struct Lock {
+    _directory: File,
+}
+
+impl Lock {
+    /// Waits for it, but not for ever; `None` when it was not had in time, or the file system has no locks.
+    fn of(path: &Path) -> Option<Self> {
+        let directory = directory_of(path);
+        fs::create_dir_all(directory).ok()?;
+        let directory = File::open(directory).ok()?;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match directory.try_lock() {
+                Ok(()) => {
+                    return Some(Self {
+                        _directory: directory,
+                    });
+                }
+                Err(fs::TryLockError::WouldBlock) if Instant::now() < deadline => std::thread::sleep(PAUSE),
+                Err(_) => return None,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{any_history, run_of};
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_history_comes_back_as_it_went(history in any_history()) {
+            let written = bytes(&history);
+            prop_assert_eq!(parse(&written).unwrap(), history.clone());
+            prop_assert_eq!(bytes(&history), written);
+        }
+
+        #[test]
+        fn no_part_of_a_file_is_taken_for_a_whole_one(history in any_history(), part in 0.0..1.0f64) {
+            let written = bytes(&history);
+            let text = written.trim_ascii_end();
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss,
+                reason = "part of a short length")]
+            let end = (text.len() as f64 * part) as usize;
+            prop_assert!(parse(&text[..end]).is_err());
+        }
+
+        #[test]
+        fn any_changed_byte_is_survived(history in any_history(), place: prop::sample::Index, byte: u8) {
+            let mut written = bytes(&history);
+            let place = place.index(written.len());
+            written[place] = byte;
+            if let Ok(history) = parse(&written) {
+                prop_assert_eq!(parse(&bytes(&history)).unwrap(), history);
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_survived(bytes: Vec<u8>) {
+            let _parsed = parse(&bytes);
+        }
+    }
+
+    #[test]
+    fn a_missing_file_is_an_empty_history_without_a_warning() {
+        let directory = tempfile::tempdir().unwrap();
+        let (history, warning) = load(&directory.path().join("none"));
+        assert_eq!(history, History::default());
+        assert!(warning.is_none());
+    }
+
+    #[test]
+    fn the_next_run_replaces_a_damaged_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("history.json");
+        fs::write(&path, "{").unwrap();
+        let (history, warning) = load(&path);
+        assert_eq!(history, History::default());
+        let told = warning.unwrap().to_string();
+        assert!(
+            told.contains("history.json is damaged") && !told.contains('\n'),
+            "{told}"
+        );
+        assert!(matches!(save(&path, &run_of("a")), Some(Warning::Damaged { .. })));
+        assert_eq!(read(&path).unwrap().tests().len(), 1);
+    }
+
+    #[test]
+    fn the_file_of_a_newer_version_is_left_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("history.json");
+        let newer = r#"{"format":"rustpar-history","version":2,"tests":[]}"#;
+        fs::write(&path, newer).unwrap();
+        assert!(matches!(
+            save(&path, &run_of("a")),
+            Some(Warning::Newer { version: 2, .. })
+        ));
+        assert_eq!(fs::read_to_string(&path).unwrap(), newer);
+    }
+
+    #[test]
+    fn runs_that_end_together_are_all_remembered() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("in/here/history.json");
+        std::thread::scope(|scope| {
+            for number in 0..8 {
+                let path = &path;
+                scope.spawn(move || assert!(save(path, &run_of(&format!("test{number}"))).is_none()));
+            }
+        });
+        assert_eq!(read(&path).unwrap().tests().len(), 8);
+        // Neither locks nor temporary files are left.
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn each_test_has_a_line() {
+        let mut history = History::default();
+        let mut run = run_of("test_a.py::test_b");
+        run.fixture("test_a.py::test_b", "::db", 0.25);
+        history.apply(&run, 7);
+        assert_eq!(
+            String::from_utf8(bytes(&history)).unwrap(),
+            "{\"format\":\"rustpar-history\",\"version\":1,\"tests\":{\n\
+             \"test_a.py::test_b\":{\"t\":7,\"n\":1,\"o\":\"p\",\"a\":[1000,2000,3],\"l\":[1000,2000,3]}},\
+             \"fixtures\":{\n\"::db\":{\"t\":7,\"n\":1,\"a\":250000,\"l\":250000}}}\n"
+        );
+    }
+}
