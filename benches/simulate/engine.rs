@@ -219,7 +219,8 @@ impl Run<'_> {
             for report in station.reports.drain(..) {
                 match report {
                     Report::SetUp(instance, cost) => {
-                        policies::set_up(self.policy, worker, instance, cost.as_secs_f64());
+                        let definition = self.machines.definition(instance);
+                        policies::set_up(self.policy, worker, definition, cost.as_secs_f64());
                     }
                     Report::Done(test, took) => {
                         policies::finished(self.policy, worker, test, took.as_secs_f64());

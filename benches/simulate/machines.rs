@@ -20,6 +20,11 @@ pub(crate) struct Machines<'a> {
 }
 
 impl<'a> Machines<'a> {
+    /// The definition of an instance.
+    pub(super) fn definition(&self, instance: u32) -> u32 {
+        self.suite.kinds[instance as usize]
+    }
+
     /// That many workers with nothing set up.
     pub(crate) fn new(suite: &'a Suite, workers: Worker) -> Self {
         Self {

@@ -56,7 +56,7 @@ pub(crate) fn finished(policy: &mut dyn Policy, worker: Worker, test: Test, seco
     policy.finished(worker, test, seconds);
 }
 
-/// An instance of a shared fixture was set up, in so many seconds.
-pub(crate) fn set_up(policy: &mut dyn Policy, worker: Worker, instance: u32, seconds: f64) {
-    policy.set_up(worker, instance, seconds);
+/// An instance of this definition was set up, in so many seconds.
+pub(crate) fn set_up(policy: &mut dyn Policy, worker: Worker, definition: u32, seconds: f64) {
+    policy.set_up(worker, definition, seconds);
 }

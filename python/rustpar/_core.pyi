@@ -257,8 +257,12 @@ class Engine:
     def join(self, worker: int) -> None:
         """Lets a worker take part: its collection is known, and the same as the others'."""
 
-    def schedule(self, dist: str, workers: int, *, max_chunk: int | None, reorder: bool) -> None:
-        """Schedules the tests of the inventory by xdist's distribution mode `dist`."""
+    def schedule(
+        self, dist: str, workers: int, *, max_chunk: int | None, reorder: bool, facts: Mapping[str, Any]
+    ) -> None:
+        """Schedules the tests of the inventory by xdist's distribution mode `dist`; `facts` are what `inventory.facts`
+        tells of them, with `seconds`, `failed` and `setup_seconds` from the history.
+        """
 
     def assign(self, worker: int, tests: list[int]) -> None:
         """Assigns tests to a worker by hand."""

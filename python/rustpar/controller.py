@@ -291,6 +291,7 @@ class Controller:
         groups, extras = about
         if not self._relay.node_ids:
             self._relay.node_ids = collection
+            self._crew.facts = extras["facts"]
             # Else the session would end as one that collected nothing.
             self._session.testscollected = len(collection)
             self._screen.show_collection_notes(extras["lines"], extras["deselected"])

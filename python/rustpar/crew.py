@@ -42,6 +42,7 @@ class Crew:
         nodes: All workers there have ever been, by number.
         active: Those whose session goes on.
         sched: Who schedules; set when the run loop begins.
+        facts: What `inventory.facts` tells of the collection, once it is known.
         stopping: Whether lost workers are no longer replaced.
         summary: Why not all tests were run, for the end.
     """
@@ -54,6 +55,7 @@ class Crew:
         self.manager = NodeManager(config)
         self.nodes: dict[int, WorkerController] = {}
         self.active: set[WorkerController] = set()
+        self.facts: dict[str, Any] = {}
         self.stopping = False
         self.summary: str | None = None
         self._launch = launch
@@ -210,7 +212,7 @@ class Crew:
 
     def _schedule(self, nodes: list[WorkerController], collection: list[str], groups: Sequence[str | None]) -> None:
         self._scheduled = collection
-        self.sched.start(nodes, collection, groups)
+        self.sched.start(nodes, collection, groups, self.facts)
 
     def _fork(self, node: WorkerController) -> None:
         self._launch.start_worker(node)

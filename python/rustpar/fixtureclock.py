@@ -48,12 +48,12 @@ class FixtureClock:
             own = took - self._within
             self._within = before + took
             if own >= _LEAST:
-                self._tell(request._pyfuncitem.nodeid, f"{fixturedef.baseid}::{fixturedef.argname}", own)
+                self._tell(request._pyfuncitem.nodeid, key_of(fixturedef), own)
 
 
 def watch(session: pytest.Session, tell: Callable[[str, str, float], object]) -> None:
     """Have `tell` told of the set-ups in `session`, which has collected, if there is anything to measure."""
-    if any(_is_users_and_shared(definition) for definition in _definitions(session.items)):
+    if any(is_users_and_shared(definition) for definition in _definitions(session.items)):
         session.config.pluginmanager.register(FixtureClock(tell), "rustpar-fixture-clock")
 
 
@@ -65,7 +65,13 @@ def _definitions(items: Iterable[pytest.Item]) -> Iterator[Any]:
             yield from found
 
 
-def _is_users_and_shared(definition: Any) -> bool:
+def key_of(definition: Any) -> str:
+    """The name under which the history knows a fixture."""
+    return f"{definition.baseid}::{definition.argname}"
+
+
+def is_users_and_shared(definition: Any) -> bool:
+    """Whether a fixture is of class scope or wider, and may take time."""
     if definition.scope == "function":
         return False
     module = getattr(definition.func, "__module__", None) or ""

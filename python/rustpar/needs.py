@@ -9,12 +9,12 @@ them runs. A test starts only when there is a place for it in everything that it
 
 Several marks on a test, its class and its module add up; a resource that is held in both modes is held exclusively.
 
-What is here reads and checks the marks. Without ``-n`` one test runs at a time, and there is nothing else to do.
+What is here reads the marks; the engine obeys them. Without ``-n`` one test runs at a time, and nobody looks at them.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 import pytest
 
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 _NAMES = ("serial", "resource")
 _MODES = ("exclusive", "read")
+
+
+class BadMark(ValueError):
+    """A mark that makes no sense: one line that names the test and says what to write."""
 
 
 class Needs(NamedTuple):
@@ -46,18 +50,25 @@ def needs_of(item: pytest.Item) -> Needs:
     """What a test needs.
 
     Raises:
-        pytest.UsageError: When a mark makes no sense; one line that names the test.
+        BadMark: When a mark makes no sense.
     """
     return _read(item, item.iter_markers())
 
 
-def needs_by_index(items: Sequence[pytest.Item]) -> dict[int, Needs]:
+def needs_by_index(items: Sequence[pytest.Item]) -> tuple[dict[int, Needs], list[str]]:
     """What each of many tests needs, by its index: only those that need something.
 
-    Raises:
-        pytest.UsageError: When a mark makes no sense; one line that names the first such test.
+    Returns:
+        The needs, and a line for each function whose marks make no sense and are ignored.
     """
-    return {index: _read(items[index], marks) for index, marks in marked(items, _NAMES).items()}
+    found: dict[int, Needs] = {}
+    wrong: dict[str, None] = {}
+    for index, marks in marked(items, _NAMES).items():
+        try:
+            found[index] = _read(items[index], marks)
+        except BadMark as error:
+            wrong[str(error)] = None
+    return found, list(wrong)
 
 
 def limits_of(config: pytest.Config) -> dict[str, int]:
@@ -89,7 +100,7 @@ def _read(item: pytest.Item, marks: Iterable[pytest.Mark]) -> Needs:
     for mark in marks:
         if mark.name == "serial":
             if mark.args or mark.kwargs:
-                raise pytest.UsageError(f"{item.nodeid}: the mark serial takes no arguments; write @pytest.mark.serial")
+                _refuse(item, "serial takes no arguments; write @pytest.mark.serial")
             serial = True
         elif mark.name == "resource":
             shared = _is_shared(item, mark)
@@ -101,18 +112,18 @@ def _read(item: pytest.Item, marks: Iterable[pytest.Mark]) -> Needs:
 def _is_shared(item: pytest.Item, mark: pytest.Mark) -> bool:
     """Check a ``resource`` mark, and tell whether it only reads."""
     if not mark.args:
-        _refuse(item, 'names no resource; write @pytest.mark.resource("db")')
+        _refuse(item, 'resource names none; write @pytest.mark.resource("db")')
     for name in mark.args:
         if not isinstance(name, str) or not name.strip():
-            _refuse(item, f'cannot name a resource {name!r}; write a text, as in @pytest.mark.resource("db")')
+            _refuse(item, f'resource cannot name {name!r}; write a text, as in @pytest.mark.resource("db")')
     for key in mark.kwargs:
         if key != "mode":
-            _refuse(item, f'knows no {key}; write @pytest.mark.resource("db", mode="read")')
+            _refuse(item, f'resource knows no {key}; write @pytest.mark.resource("db", mode="read")')
     mode = mark.kwargs.get("mode", "exclusive")
     if mode not in _MODES:
-        _refuse(item, f'knows no mode {mode!r}; write mode="exclusive" or mode="read"')
+        _refuse(item, f'resource knows no mode {mode!r}; write mode="exclusive" or mode="read"')
     return bool(mode == "read")
 
 
-def _refuse(item: pytest.Item, text: str) -> None:
-    raise pytest.UsageError(f"{item.nodeid}: the mark resource {text}")
+def _refuse(item: pytest.Item, text: str) -> NoReturn:
+    raise BadMark(f"{item.nodeid.partition('[')[0]}: the mark {text}; it is ignored")

@@ -115,7 +115,7 @@ def _number_of_workers(text: str) -> int | str:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register markers, and read what was given of the order, the part and the resources."""
+    """Register markers, read what was given of the order, the part and the resources, and remember the run."""
     config.addinivalue_line("markers", "serial: run this test while no other test runs (pytest-rustpar).")
     config.addinivalue_line(
         "markers",
@@ -134,6 +134,10 @@ def pytest_configure(config: pytest.Config) -> None:
         from rustpar import sharding
 
         sharding.prepare(config)
+    if not hasattr(config, "workerinput"):
+        from rustpar.remembering import remember
+
+        remember(config)
 
 
 def _has_order(config: pytest.Config) -> bool:
@@ -142,15 +146,12 @@ def _has_order(config: pytest.Config) -> bool:
 
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None, object, object]:
-    """Check the marks of this plugin, choose the part and sort, when plugins and conftests have chosen theirs.
+    """Choose the part and sort, when plugins and conftests have chosen theirs.
 
     A wrapper comes after all that are not, be they loaded later and trylast. Wrappers come after it: ``--lf`` and
     ``--ff`` are asked for in a single run, and have the last word.
     """
     result = yield
-    from rustpar import needs
-
-    needs.needs_by_index(items)
     if config.option.rustpar_shard is not None:
         from rustpar import sharding
 
@@ -194,14 +195,6 @@ def _may_have_workers(config: pytest.Config) -> bool:
     if not hasattr(option, "numprocesses"):
         return False
     return bool(option.numprocesses or (option.tx and (option.distload or option.dist != "no")))
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Remember the run, in the process that the user has started."""
-    if not hasattr(config, "workerinput"):
-        from rustpar.remembering import remember
-
-        remember(config)
 
 
 class DistributedRun:

@@ -27,6 +27,20 @@ _NAMES = {
 }
 
 
+def remembered(config: pytest.Config, node_ids: list[str], fixtures: list[str]) -> dict[str, Any]:
+    """What earlier runs have shown of these tests and shared fixtures, for ``Engine.schedule``."""
+    from rustpar.remembering import history_of
+
+    history = history_of(config)
+    if history is None or len(history) == 0:
+        return {"seconds": [], "failed": [], "setup_seconds": []}
+    return {
+        "seconds": history.expected(node_ids),
+        "failed": history.failed(node_ids),
+        "setup_seconds": history.fixture_seconds(fixtures),
+    }
+
+
 class NativeScheduling:
     """Stands for the policy in the engine; this is what ``pytest_handlecrashitem`` gets as ``sched``."""
 
@@ -43,13 +57,20 @@ class NativeScheduling:
         """How many workers to start: no more than there are tests, but for ``each``."""
         return asked if self.dist == "each" else max(1, min(asked, tests))
 
-    def start(self, nodes: Sequence[WorkerController], collection: list[str], groups: Sequence[str | None]) -> None:
-        """Schedule `collection` over `nodes`; the groups the engine has got with the collection."""
+    def start(
+        self,
+        nodes: Sequence[WorkerController],
+        collection: list[str],
+        groups: Sequence[str | None],
+        facts: dict[str, Any],
+    ) -> None:
+        """Schedule `collection`, of which `facts` tell, over `nodes`; the groups the engine has got with it."""
         self.nodes = list(nodes)
         self.collection = collection
         option: Any = self.config.option
         reorder = getattr(option, "loadscopereorder", True)  # an option since xdist 3.7
-        self._engine.schedule(self.dist, len(nodes), max_chunk=option.maxschedchunk, reorder=reorder)
+        known = facts | remembered(self.config, collection, facts["kinds"])
+        self._engine.schedule(self.dist, len(nodes), max_chunk=option.maxschedchunk, reorder=reorder, facts=known)
 
     def add_node(self, node: WorkerController) -> None:
         """Let a replacement take part."""
@@ -101,8 +122,14 @@ class PythonScheduling:
         """All: a scheduler waits for the collection of each."""
         return asked
 
-    def start(self, nodes: Sequence[WorkerController], collection: list[str], groups: Sequence[str | None]) -> None:
-        """Hand over the workers and their collection.
+    def start(
+        self,
+        nodes: Sequence[WorkerController],
+        collection: list[str],
+        groups: Sequence[str | None],
+        facts: dict[str, Any],
+    ) -> None:
+        """Hand over the workers and their collection; what `facts` tell of it is nothing to such a scheduler.
 
         With ``--dist loadgroup`` the ids that the scheduler sees end in ``@group``, as xdist's schedulers expect; the
         tests' own ids stay as they are.

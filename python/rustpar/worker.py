@@ -15,6 +15,7 @@ import pytest
 from _pytest.reports import TestReport
 
 from rustpar import _core, fixtureclock, heap
+from rustpar.inventory import facts
 from rustpar.marks import group_of
 from rustpar.quiet import keep_report, quieten, show_live_output, show_nothing
 from rustpar.representation import to_serializable
@@ -160,6 +161,7 @@ class WorkerPlugin:
             "deselected": self._deselected,
             "reasons": reasons,
             "conftests": _conftests(self.config),
+            "facts": facts(self.config, session.items),
         }
         self._line.inventory(node_ids, groups, extras)
 

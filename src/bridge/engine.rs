@@ -1,18 +1,14 @@
 //! The controller's engine and the memory its processes share.
 
 use super::events::{EventKind, to_tuples};
+use super::plan::{Facts, mode};
 use super::rebuild::{RunObjects, WorkerObjects};
 use crate::engine::controller::Engine as CoreEngine;
 use crate::engine::news::{Command, TEMPLATE};
 use crate::engine::os;
 use crate::engine::shared::Shared as CoreShared;
-use crate::schedule::each::Each;
-use crate::schedule::forecast::Forecast;
-use crate::schedule::load::Load;
-use crate::schedule::scope;
-use crate::schedule::units::Units;
-use crate::schedule::worksteal::WorkSteal;
-use crate::schedule::{Policy, Test, Worker};
+use crate::schedule::plan::policy;
+use crate::schedule::{Test, Worker};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString, PyType};
@@ -134,8 +130,9 @@ impl Engine {
         Ok(self.core.send(Command::Join(worker))?)
     }
 
-    /// Schedules the tests of the inventory by xdist's distribution mode `dist`.
-    #[pyo3(signature = (dist, workers, *, max_chunk, reorder))]
+    /// Schedules the tests of the inventory by xdist's distribution mode `dist`; `facts` are what `inventory.facts` tells
+    /// of them, with `seconds`, `failed` and `setup_seconds` from the history.
+    #[pyo3(signature = (dist, workers, *, max_chunk, reorder, facts))]
     fn schedule(
         &self,
         py: Python<'_>,
@@ -143,24 +140,16 @@ impl Engine {
         workers: usize,
         max_chunk: Option<usize>,
         reorder: bool,
+        facts: Facts,
     ) -> PyResult<()> {
         let node_ids: Vec<String> = self.run.node_ids.extract(py)?;
-        let tests = node_ids.len();
-        let units = |keys| Box::new(Units::new(keys, workers, reorder));
-        let policy: Box<dyn Policy> = match dist {
-            "load" => Box::new(Load::new(Forecast::unknown(tests), workers, max_chunk)),
-            "worksteal" => Box::new(WorkSteal::new(tests, workers)),
-            "each" => Box::new(Each::new(tests, workers)),
-            "loadfile" => units(scope::by_key(&node_ids, scope::file_key)),
-            "loadscope" => units(scope::by_key(&node_ids, scope::scope_key)),
-            "loadgroup" => units(scope::by_group(&self.groups)),
-            _ => {
-                return Err(PyValueError::new_err(format!(
-                    "unknown distribution mode {dist:?}"
-                )));
-            }
-        };
-        Ok(self.core.send(Command::Schedule(policy))?)
+        let mode = mode(dist, &node_ids, &self.groups, max_chunk, reorder)?;
+        let kinds = facts.kinds.iter().cloned().zip(0..).collect();
+        let policy = py.detach(|| {
+            let (rules, forecast) = facts.into_plan(&node_ids);
+            policy(&mode, forecast, &rules, workers)
+        });
+        Ok(self.core.send(Command::Schedule(policy, kinds))?)
     }
 
     /// Assigns tests to a worker by hand.

@@ -27,6 +27,8 @@ mod line;
 #[cfg(target_os = "linux")]
 mod plain;
 #[cfg(target_os = "linux")]
+mod plan;
+#[cfg(target_os = "linux")]
 mod rebuild;
 #[cfg(target_os = "linux")]
 mod value;

@@ -12,9 +12,12 @@ use super::table::Entry;
 use super::worker::wake;
 use crate::protocol::frame::{Frame, Topic};
 use crate::protocol::report::Outcome;
-use crate::schedule::{Action, Policy, Worker};
+use crate::protocol::value::Value;
+use crate::protocol::wire::Reader;
+use crate::schedule::{Action, Definition, Policy, Worker};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use parking_lot::Mutex;
+use std::collections::HashMap;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -76,6 +79,7 @@ impl Engine {
             behind: Arc::clone(&behind),
             workers: vec![Entry::new(TEMPLATE, TEMPLATE_SLOT, output)],
             policy: None,
+            definitions: HashMap::new(),
             failures: 0,
             failure_limit: 0,
             stopped: false,
@@ -169,6 +173,8 @@ struct Loop {
     behind: Arc<AtomicUsize>,
     workers: Vec<Entry>,
     policy: Option<Box<dyn Policy>>,
+    /// Definitions of shared fixtures, by the keys under which workers tell of them.
+    definitions: HashMap<String, Definition>,
     failures: usize,
     failure_limit: usize,
     stopped: bool,
@@ -238,7 +244,8 @@ impl Loop {
                     }
                 }
             }
-            Command::Schedule(mut policy) => {
+            Command::Schedule(mut policy, definitions) => {
+                self.definitions = definitions;
                 for entry in self.workers.iter().filter(|entry| entry.joined) {
                     policy.add_worker(entry.worker);
                 }
@@ -316,6 +323,11 @@ impl Loop {
                     Ok(frame) => {
                         if fails(&frame) {
                             self.failures += 1;
+                        }
+                        if let (Some(policy), Some((definition, seconds))) =
+                            (&mut self.policy, set_up(&frame, &self.definitions))
+                        {
+                            policy.set_up(worker, definition, seconds);
                         }
                         if matches!(
                             frame,
@@ -473,5 +485,23 @@ fn fails(frame: &Frame<'_>) -> bool {
         Frame::Plain(report) => report.outcome == Outcome::Failed,
         Frame::Report { failed, .. } => *failed,
         _ => false,
+    }
+}
+
+/// The shared fixture that a frame tells of, and the seconds that its set-up took.
+fn set_up(frame: &Frame<'_>, definitions: &HashMap<String, Definition>) -> Option<(Definition, f64)> {
+    let Frame::Message {
+        topic: Topic::Fixture,
+        body,
+    } = frame
+    else {
+        return None;
+    };
+    let Ok(Value::Tuple(about)) = Value::decode(&mut Reader::new(body)) else {
+        return None;
+    };
+    match about.as_slice() {
+        [_, Value::Str(key), Value::Float(seconds)] => Some((*definitions.get(key)?, *seconds)),
+        _ => None,
     }
 }

@@ -1,7 +1,8 @@
 //! What Python asks the engine to do, and what the engine tells Python.
 
 use super::table::Entry;
-use crate::schedule::{Policy, Test, Worker};
+use crate::schedule::{Definition, Policy, Test, Worker};
+use std::collections::HashMap;
 
 /// The number under which the template speaks.
 pub const TEMPLATE: Worker = Worker::MAX;
@@ -12,8 +13,9 @@ pub enum Command {
     Add(Entry),
     /// Let a worker take part in the scheduling.
     Join(Worker),
-    /// Schedule by this policy from now on; all workers that have joined take part.
-    Schedule(Box<dyn Policy>),
+    /// Schedule by this policy from now on; all workers that have joined take part. With the numbers that it knows the
+    /// definitions of shared fixtures by.
+    Schedule(Box<dyn Policy>, HashMap<String, Definition>),
     /// Assign tests by hand (a scheduler written in Python).
     Assign(Worker, Vec<Test>),
     /// Take exactly these tests back by hand.

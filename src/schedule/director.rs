@@ -10,7 +10,7 @@
 //! hit the wrong tests is answered here, with nothing.
 
 use super::needs::{Needs, Resources};
-use super::{Action, Demand, Fixture, Policy, Test, Worker};
+use super::{Action, Definition, Demand, Policy, Test, Worker};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Tests that run as one.
@@ -446,9 +446,9 @@ impl Policy for Director {
         }
     }
 
-    fn set_up(&mut self, worker: Worker, fixture: Fixture, seconds: f64) {
+    fn set_up(&mut self, worker: Worker, definition: Definition, seconds: f64) {
         for class in &mut self.classes {
-            class.policy.set_up(worker, fixture, seconds);
+            class.policy.set_up(worker, definition, seconds);
         }
     }
 

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use super::backlog::Backlog;
 use super::held::Held;
-use super::{Action, Demand, Fixture, Policy, Test, Worker, collection};
+use super::{Action, Definition, Demand, Policy, Test, Worker, collection};
 
 /// `--dist each`: see the module. `unfinished` counts every test once per run, begun or not.
 #[derive(Debug)]
@@ -64,7 +64,7 @@ impl Policy for Each {
         self.held.finished(worker, test);
     }
 
-    fn set_up(&mut self, _worker: Worker, _fixture: Fixture, _seconds: f64) {}
+    fn set_up(&mut self, _worker: Worker, _definition: Definition, _seconds: f64) {}
 
     /// Never happens: no test is ever taken back, as it is of no use to another worker.
     fn returned(&mut self, _worker: Worker, _tests: &[Test]) {}

@@ -6,7 +6,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::{Fixture, Test};
+use super::{Definition, Fixture, Test};
 
 /// Units that a shared fixture counts while nothing is known: as much as so many tests.
 const UNKNOWN_FIXTURE: f64 = 5.0;
@@ -26,7 +26,7 @@ pub struct Forecast {
     /// The shared fixtures that each test needs.
     pub fixtures: Vec<Vec<Fixture>>,
     /// The definition of which each shared fixture is an instance.
-    pub kinds: Vec<u32>,
+    pub kinds: Vec<Definition>,
     /// Expected seconds to set up an instance of each definition.
     pub setup_seconds: Vec<Option<f64>>,
 }
@@ -260,10 +260,9 @@ impl Estimates {
         }
     }
 
-    /// A fixture took so many seconds to set up.
-    pub(super) fn learn_fixture(&mut self, fixture: Fixture, seconds: f64) {
-        let kind = self.kind(fixture);
-        if let Some(mean) = self.set_up.get_mut(kind) {
+    /// An instance of a fixture took so many seconds to set up.
+    pub(super) fn learn_fixture(&mut self, definition: Definition, seconds: f64) {
+        if let Some(mean) = self.set_up.get_mut(definition as usize) {
             mean.add(seconds);
             self.any_set_up.add(seconds);
         }

@@ -8,7 +8,7 @@
 use super::forecast::{Estimates, Forecast};
 use super::held::Held;
 use super::pieces::{Piece, cut};
-use super::{Action, Demand, Fixture, Policy, REFILLS_PER_WORKER, Test, Worker, collection};
+use super::{Action, Definition, Demand, Policy, REFILLS_PER_WORKER, Test, Worker, collection};
 use std::collections::BTreeMap;
 
 /// Seconds of work in a queue below which it is filled, and up to which. The engine looks every 5 to 40 ms.
@@ -293,8 +293,8 @@ impl Policy for Load {
         self.held.finished(worker, test);
     }
 
-    fn set_up(&mut self, worker: Worker, fixture: Fixture, seconds: f64) {
-        self.estimates.learn_fixture(fixture, seconds);
+    fn set_up(&mut self, worker: Worker, definition: Definition, seconds: f64) {
+        self.estimates.learn_fixture(definition, seconds);
         if let Some(hand) = self.hands.get_mut(&worker) {
             hand.set_up += seconds;
         }

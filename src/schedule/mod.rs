@@ -56,6 +56,9 @@ pub type Test = u32;
 /// and one for each of its parameters.
 pub type Fixture = u32;
 
+/// Number of the definition of a shared fixture.
+pub type Definition = u32;
+
 /// Number of a worker within a run, never used twice: worker `3` is `gw3`.
 pub type Worker = u32;
 
@@ -156,7 +159,7 @@ pub trait Policy: Send {
     fn finished(&mut self, worker: Worker, test: Test, seconds: f64);
 
     /// The worker has set up a shared fixture for the test that it is in; `seconds` of that test's time went into it.
-    fn set_up(&mut self, worker: Worker, fixture: Fixture, seconds: f64);
+    fn set_up(&mut self, worker: Worker, definition: Definition, seconds: f64);
 
     /// The answer to [`Action::TakeBack`]: what was taken, in queue order; empty when it came too late. Called
     /// while the action is carried out. Tests that the worker does not hold (any more) are ignored.

@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use super::unit_hand::{Unit, UnitHand};
-use super::{Action, Demand, Fixture, Policy, REFILLS_PER_WORKER, Test, Worker};
+use super::{Action, Definition, Demand, Policy, REFILLS_PER_WORKER, Test, Worker};
 
 /// A worker's queue gets another unit once it holds no more than this many unclaimed tests. One would do, for a
 /// worker to know the test after the running one; two is xdist's number, and gives units to workers as xdist does.
@@ -156,7 +156,7 @@ impl Policy for Units {
         }
     }
 
-    fn set_up(&mut self, _worker: Worker, _fixture: Fixture, _seconds: f64) {}
+    fn set_up(&mut self, _worker: Worker, _definition: Definition, _seconds: f64) {}
 
     fn returned(&mut self, worker: Worker, tests: &[Test]) {
         if let Some(hand) = self.hands.get_mut(&worker) {

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use super::backlog::Backlog;
 use super::held::Held;
-use super::{Action, Demand, Fixture, Policy, Test, Worker, collection};
+use super::{Action, Definition, Demand, Policy, Test, Worker, collection};
 
 /// `--dist worksteal`: see the module.
 #[derive(Debug)]
@@ -80,7 +80,7 @@ impl Policy for WorkSteal {
         self.held.finished(worker, test);
     }
 
-    fn set_up(&mut self, _worker: Worker, _fixture: Fixture, _seconds: f64) {}
+    fn set_up(&mut self, _worker: Worker, _definition: Definition, _seconds: f64) {}
 
     fn returned(&mut self, worker: Worker, tests: &[Test]) {
         self.held.returned(worker, tests);
