@@ -10,7 +10,8 @@ PRINTS_NEEDS = """
     from rustpar import needs
 
     def pytest_collection_finish(session):
-        some = needs.needs_by_index(session.items)
+        some, wrong = needs.needs_by_index(session.items)
+        assert not wrong
         for index, item in enumerate(session.items):
             assert needs.needs_of(item) == some.get(index, needs.NOTHING)
             print("NEEDS", item.name, tuple(needs.needs_of(item)))
@@ -138,15 +139,15 @@ def test_two_limits_of_one_resource_are_an_error(suite: Suite) -> None:
     assert "ERROR: rustpar_resources: db is there twice" in run.text
 
 
-@WAYS
+@pytest.mark.parametrize("start", ["template", "early"])
 @pytest.mark.parametrize(
     ("mark", "words"),
     [
-        ("resource", "names no resource"),
-        ("resource()", "names no resource"),
-        ("resource(mode='read')", "names no resource"),
-        ("resource(7)", "cannot name a resource 7"),
-        ("resource('db', ' ')", "cannot name a resource ' '"),
+        ("resource", "resource names none"),
+        ("resource()", "resource names none"),
+        ("resource(mode='read')", "resource names none"),
+        ("resource(7)", "cannot name 7"),
+        ("resource('db', ' ')", "cannot name ' '"),
         ("resource('db', mode='write')", "knows no mode 'write'"),
         ("resource('db', mode=['read'])", "knows no mode ['read']"),
         ("resource('db', shared=True)", "knows no shared"),
@@ -154,17 +155,16 @@ def test_two_limits_of_one_resource_are_an_error(suite: Suite) -> None:
         ("serial(reason='db')", "takes no arguments"),
     ],
 )
-def test_a_mark_that_makes_no_sense_is_one_line_that_names_the_test(
-    suite: Suite, mark: str, words: str, n: str | None, arguments: tuple[str, ...]
-) -> None:
+def test_a_mark_that_makes_no_sense_is_ignored_with_a_warning(suite: Suite, mark: str, words: str, start: str) -> None:
     suite.test(f"import pytest\ndef test_fine(): pass\n@pytest.mark.{mark}\ndef test_bad(): pass\n")
-    run = suite.run(*arguments, n=n)
-    assert run.ret == pytest.ExitCode.USAGE_ERROR, run.text
-    assert run.reports == []
-    assert "Traceback" not in run.text
-    (line,) = [line for line in run.err.splitlines() if line.startswith("ERROR: ")]
-    assert line.startswith("ERROR: test_it.py::test_bad: the mark ")
-    assert words in line
+    run = suite.run(f"--rustpar-start={start}")
+    assert run.counts() == {"passed": 2, "warnings": 1}
+    assert words in run.line("PytestWarning: test_it.py::test_bad: the mark ")
+
+
+def test_marks_of_a_project_that_are_named_the_same_mean_nothing_without_workers(suite: Suite) -> None:
+    suite.test("import pytest\n@pytest.mark.resource(7)\n@pytest.mark.serial('x')\ndef test_it(): pass\n")
+    assert suite.run(n=None).counts() == {"passed": 1}
 
 
 def test_a_mark_without_arguments_in_brackets_is_fine(suite: Suite) -> None:
@@ -200,3 +200,135 @@ def test_the_markers_are_listed(suite: Suite) -> None:
     lines = suite.run("--markers", n=None).lines
     assert any(line.startswith("@pytest.mark.serial:") for line in lines)
     assert any(line.startswith("@pytest.mark.resource(name, ..., mode='exclusive'):") for line in lines)
+
+
+LOGS = """
+    import time
+    import pytest
+    from support import note
+
+    @pytest.fixture(autouse=True)
+    def logged(request):
+        note(f"> {request.node.name}")
+        yield
+        note(f"< {request.node.name}")
+"""
+
+MARKED = """
+    import time
+    import pytest
+
+    @pytest.mark.parametrize("n", range(12))
+    def test_free(n): time.sleep(0.01)
+
+    @pytest.mark.serial
+    @pytest.mark.parametrize("n", range(3))
+    def test_alone(n): time.sleep(0.01)
+
+    @pytest.mark.resource("db")
+    @pytest.mark.parametrize("n", range(5))
+    def test_db(n): time.sleep(0.01)
+
+    @pytest.mark.resource("db", "cache")
+    @pytest.mark.parametrize("n", range(3))
+    def test_both(n): time.sleep(0.01)
+
+    @pytest.mark.resource("cache", mode="read")
+    @pytest.mark.parametrize("n", range(4))
+    def test_reads(n): time.sleep(0.01)
+"""
+
+
+def meetings(notes: list[str]) -> set[tuple[str, str]]:
+    """The pairs of functions that have run at one time, by their names without parameters."""
+    running: list[str] = []
+    pairs = set()
+    for line in notes:
+        _, what, name = line.split(" ", 2)
+        name = name.partition("[")[0].removeprefix("test_")
+        if what == "<":
+            running.remove(name)
+            continue
+        pairs |= {(min(name, other), max(name, other)) for other in running}
+        running.append(name)
+    return pairs
+
+
+@pytest.mark.parametrize("start", ["template", "early"])
+@pytest.mark.parametrize("dist", ["load", "worksteal", "loadscope", "loadfile", "each"])
+def test_tests_that_must_not_meet_do_not(suite: Suite, dist: str, start: str) -> None:
+    suite.conftest(LOGS)
+    for file in ("test_a.py", "test_b.py"):
+        suite.write({file: MARKED})
+    run = suite.run(f"--dist={dist}", f"--rustpar-start={start}", n="4")
+    assert run.counts() == {"passed": 54 * (4 if dist == "each" else 1)}
+    met = meetings(suite.notes())
+    assert not {pair for pair in met if "alone" in pair}
+    assert not met & {("db", "db"), ("both", "both"), ("both", "db"), ("both", "reads")}
+    if dist in ("load", "worksteal", "each"):
+        assert met & {("db", "free"), ("free", "free"), ("both", "free")}
+
+
+def test_a_resource_with_two_places_is_held_twice_at_most(suite: Suite) -> None:
+    suite.conftest(LOGS)
+    (suite.path / "pytest.ini").write_text("[pytest]\nrustpar_resources = db: 2\n")
+    suite.test(
+        """
+        import time
+        import pytest
+        @pytest.mark.resource("db")
+        @pytest.mark.parametrize("n", range(12))
+        def test_db(n): time.sleep(0.02)
+        """
+    )
+    run = suite.run(n="4")
+    assert run.counts() == {"passed": 12}
+    most = running = 0
+    for line in suite.notes():
+        running += 1 if " > " in line else -1
+        most = max(most, running)
+    assert most == 2
+
+
+def test_a_crash_gives_back_what_the_test_held(suite: Suite) -> None:
+    suite.test(
+        """
+        import os
+        import pytest
+        @pytest.mark.resource("db")
+        @pytest.mark.parametrize("n", range(4))
+        def test_db(n):
+            if n == 1: os._exit(1)
+        @pytest.mark.serial
+        def test_alone(): os._exit(1)
+        def test_free(): pass
+        """
+    )
+    run = suite.run()
+    assert run.counts() == {"passed": 4, "failed": 2}
+
+
+def test_fixtures_of_a_held_resource_are_torn_down_before_it_is_given_on(suite: Suite) -> None:
+    suite.conftest(
+        """
+        import pytest
+        from support import note
+
+        @pytest.fixture(scope="module")
+        def server(request):
+            note(f"> {request.node.name}")
+            yield
+            note(f"< {request.node.name}")
+        """
+    )
+    text = """
+        import pytest
+        pytestmark = pytest.mark.resource("port")
+        def test_one(server): pass
+        def test_two(server): pass
+    """
+    suite.write({f"test_{name}.py": text for name in "abcd"})
+    assert suite.run("--dist=loadfile", n="4").counts() == {"passed": 8}
+    notes = suite.notes()
+    assert len(notes) == 8
+    assert [note.replace("<", ">") for note in notes[1::2]] == notes[::2]

@@ -5,7 +5,6 @@ Made where tests are collected, in the template or an early worker, and sent wit
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -33,20 +32,12 @@ def facts(config: pytest.Config, items: Sequence[pytest.Item]) -> dict[str, Any]
         instances.add(index, item)
     return {
         "classes": ordering.classes_of(config, items) if ordering.count(config) > 1 else [],
-        "needs": [(index, need.serial, list(need.holds)) for index, need in _needs(items)],
+        "needs": [(index, need.serial, list(need.holds)) for index, need in needs.needs_by_index(items)[0].items()],
         "places": needs.limits_of(config),
         "kinds": list(instances.kinds),
         "instances": list(instances.numbers.values()),
         "fixtures": instances.of_tests,
     }
-
-
-def _needs(items: Sequence[pytest.Item]) -> list[tuple[int, needs.Needs]]:
-    found, wrong = needs.needs_by_index(items)
-    for text in wrong:
-        # A project may have marks of these names for purposes of its own.
-        warnings.warn(pytest.PytestWarning(text), stacklevel=1)
-    return list(found.items())
 
 
 class _Instances:

@@ -14,6 +14,7 @@ What is here reads the marks; the engine obeys them. Without ``-n`` one test run
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 import pytest
@@ -69,6 +70,12 @@ def needs_by_index(items: Sequence[pytest.Item]) -> tuple[dict[int, Needs], list
         except BadMark as error:
             wrong[str(error)] = None
     return found, list(wrong)
+
+
+def warn_of_bad_marks(items: Sequence[pytest.Item]) -> None:
+    """Warn of marks that make no sense: a project may have some of these names for purposes of its own."""
+    for text in needs_by_index(items)[1]:
+        warnings.warn(pytest.PytestWarning(text), stacklevel=2)
 
 
 def limits_of(config: pytest.Config) -> dict[str, int]:

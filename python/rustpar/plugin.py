@@ -146,12 +146,16 @@ def _has_order(config: pytest.Config) -> bool:
 
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None, object, object]:
-    """Choose the part and sort, when plugins and conftests have chosen theirs.
+    """Look at marks, choose the part and sort, when plugins and conftests have chosen theirs.
 
     A wrapper comes after all that are not, be they loaded later and trylast. Wrappers come after it: ``--lf`` and
     ``--ff`` are asked for in a single run, and have the last word.
     """
     result = yield
+    if hasattr(config, "workerinput"):
+        from rustpar import needs
+
+        needs.warn_of_bad_marks(items)
     if config.option.rustpar_shard is not None:
         from rustpar import sharding
 
