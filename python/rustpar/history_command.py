@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import os
 import sys
 import time
 from dataclasses import asdict, dataclass
@@ -98,6 +99,10 @@ def _action(
     def run_it(options: argparse.Namespace, rest: Sequence[str]) -> int:
         try:
             run(options)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # Whoever reads has seen enough; the interpreter is not to find that out once more when it flushes.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except (Failed, OSError, ValueError) as error:
             print(f"rustpar history: {error}", file=sys.stderr)
             return 2

@@ -47,6 +47,23 @@ def history_path(config: pytest.Config) -> Path | None:
         return None
 
 
+def is_named(config: pytest.Config) -> bool:
+    """Whether a file was given, on the command line or in the ini file."""
+    return bool(config.getoption("rustpar_history", None) or config.getini("rustpar_history"))
+
+
+def _own_path(config: pytest.Config) -> Path | None:
+    """The file to add this run to.
+
+    A part of a suite (``--rustpar-shard``) has a file of its own beside the history: the other parts must find that as
+    this one has, or they would divide the suite differently.
+    """
+    path, shard = history_path(config), config.option.rustpar_shard
+    if path is None or shard is None:
+        return path
+    return path.with_name(f"{path.stem}.{shard.replace('/', '-of-')}{path.suffix}")
+
+
 def history_of(config: pytest.Config) -> _core.History | None:
     """What earlier runs have shown, read once; None when no history is kept."""
     known = config.stash.get(_HISTORY, None)
@@ -60,8 +77,7 @@ def history_of(config: pytest.Config) -> _core.History | None:
 
 def remember(config: pytest.Config) -> None:
     """Record the run of `config`, if it is one and there is a history."""
-    has_file = config.getoption("rustpar_history", None) or config.getini("rustpar_history")
-    if not (has_file or hasattr(config, "cache")) or any(config.getoption(name, False) for name in _NO_RUN):
+    if not (is_named(config) or hasattr(config, "cache")) or any(config.getoption(name, False) for name in _NO_RUN):
         return
     config.pluginmanager.register(Remembering(config), "rustpar-remembering")
 
@@ -96,7 +112,7 @@ class Remembering:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:
         """Add the run to the history, when the last report is there."""
-        path = history_path(self._config)
+        path = _own_path(self._config)
         if path is not None:
             _warn(self._config, self._recorder.save(path))
 

@@ -23,8 +23,14 @@ _EMPTY = "rustpar_shard_is_empty"
 
 
 def expected_seconds(config: pytest.Config, node_ids: Sequence[str]) -> list[float | None]:
-    """How long tests are expected to take, in seconds; None for those of which nothing is known."""
-    return [None] * len(node_ids)
+    """How long tests are expected to take, in seconds; None for those of which nothing is known.
+
+    Only a history that was named is asked: what is in the cache of one machine is not in that of the next.
+    """
+    from rustpar.remembering import history_of, is_named
+
+    history = history_of(config) if is_named(config) else None
+    return [None] * len(node_ids) if history is None else history.expected(list(node_ids))
 
 
 def prepare(config: pytest.Config) -> None:

@@ -1,0 +1,196 @@
+"""What `--dist load` makes of what it knows, and the recipes of docs/scheduling.md as they are written there."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.conftest import Suite
+
+STARTS = pytest.mark.parametrize("start", ["template", "early"])
+
+
+def started(suite: Suite) -> list[tuple[str, str]]:
+    """The worker and the name of each test, in the order in which they began."""
+    return [(line.split(" ")[0], line.split(" ")[1]) for line in suite.notes()]
+
+
+def forget(suite: Suite) -> None:
+    """Forget what was noted so far."""
+    (suite.path / "notes.log").unlink()
+
+
+NOTES = """
+    import pytest
+    from support import note
+
+    @pytest.fixture(autouse=True)
+    def noted(request):
+        note(request.node.name)
+"""
+
+
+@STARTS
+def test_what_took_longest_begins_first(suite: Suite, start: str) -> None:
+    suite.conftest(NOTES)
+    suite.test(
+        """
+        import time
+        import pytest
+        @pytest.mark.parametrize("n", range(20))
+        def test_short(n): time.sleep(0.005)
+        def test_long(): time.sleep(0.3)
+        def test_longer(): time.sleep(0.4)
+        """
+    )
+    suite.run(n=None)
+    forget(suite)
+    assert suite.run(f"--rustpar-start={start}").counts() == {"passed": 22}
+    assert {name for _, name in started(suite)[:2]} == {"test_long", "test_longer"}
+
+
+def test_what_failed_in_the_last_run_begins_first(suite: Suite) -> None:
+    suite.conftest(NOTES)
+    suite.test("import pytest\n@pytest.mark.parametrize('n', range(30))\ndef test_it(n): assert n != 17\n")
+    suite.run()
+    forget(suite)
+    suite.run()
+    assert "test_it[17]" in [name for _, name in started(suite)[:8]]
+
+
+def test_tests_of_a_costly_module_fixture_stay_in_one_worker(suite: Suite) -> None:
+    text = """
+        import time
+        import pytest
+        @pytest.fixture(scope="module")
+        def service(): time.sleep(0.3)
+        @pytest.mark.parametrize("n", range(6))
+        def test_it(n, service, request):
+            from support import note
+            note(request.module.__name__)
+    """
+    suite.write({"test_a.py": text, "test_b.py": text})
+    for _ in range(2):
+        assert suite.run().counts() == {"passed": 12}
+        assert len(set(started(suite))) == 2
+        forget(suite)
+
+
+def test_a_group_that_outweighs_a_share_is_split(suite: Suite) -> None:
+    suite.test(
+        """
+        import time
+        import pytest
+        @pytest.fixture(scope="module")
+        def service(): time.sleep(0.05)
+        @pytest.mark.parametrize("n", range(20))
+        def test_it(n, service, worker_id):
+            from support import note
+            note("it")
+            time.sleep(0.05)
+        """
+    )
+    for _ in range(2):
+        assert suite.run().counts() == {"passed": 20}
+        workers = [worker for worker, _ in started(suite)]
+        assert min(workers.count("gw0"), workers.count("gw1")) >= 5
+        forget(suite)
+
+
+@STARTS
+@pytest.mark.parametrize("dist", ["load", "worksteal"])
+def test_a_class_begins_when_nothing_of_the_one_before_is_left_to_hand_out(suite: Suite, dist: str, start: str) -> None:
+    suite.conftest(NOTES)
+    suite.test(
+        """
+        import time
+        import pytest
+        @pytest.mark.slow
+        @pytest.mark.parametrize("n", range(8))
+        def test_slow(n): time.sleep(0.02)
+        @pytest.mark.parametrize("n", range(8))
+        def test_other(n): time.sleep(0.02)
+        @pytest.mark.smoke
+        @pytest.mark.parametrize("n", range(8))
+        def test_smoke(n): time.sleep(0.02)
+        """
+    )
+    (suite.path / "pytest.ini").write_text("[pytest]\nmarkers =\n  smoke\n  slow\nrustpar_order = smoke, *, slow\n")
+    assert suite.run(f"--dist={dist}", f"--rustpar-start={start}").counts() == {"passed": 24}
+    names = [name.partition("[")[0] for _, name in started(suite)]
+    # The other worker may still be in the last test of a class.
+    assert set(names[:7]) == {"test_smoke"}
+    assert set(names[9:15]) == {"test_other"}
+    assert set(names[-7:]) == {"test_slow"}
+
+
+def test_parts_take_about_the_same_time_with_a_history(suite: Suite) -> None:
+    suite.test(
+        """
+        import time
+        import pytest
+        @pytest.mark.parametrize("n", range(9))
+        def test_short(n): pass
+        def test_long(): time.sleep(0.2)
+        """
+    )
+    suite.run("--rustpar-history=known.json", n=None)
+    parts = [suite.run("--rustpar-history=known.json", f"--rustpar-shard={part}/2") for part in (1, 2)]
+    assert sorted(len(part.runs) for part in parts) == [1, 9]
+    # What they have learnt is not in the file that the others divide by.
+    assert {path.name for path in suite.path.glob("known*")} == {"known.json", "known.1-of-2.json", "known.2-of-2.json"}
+    assert parts[0].runs + parts[1].runs == suite.plain().runs
+
+
+RECIPES = {
+    "smoke first and slow last": (
+        '[tool.pytest.ini_options]\naddopts = ["-n", "2"]\n'
+        'markers = ["smoke: the quick ones that tell most", "slow: takes seconds"]\n'
+        'rustpar_order = "smoke, *, slow"\n',
+        [],
+    ),
+    "not slow": ('[tool.pytest.ini_options]\nmarkers = ["smoke", "slow"]\n', ["-m", "not slow", "-n", "2"]),
+    "loadscope in addopts": (
+        '[tool.pytest.ini_options]\naddopts = ["-n", "2", "--dist", "loadscope"]\nmarkers = ["smoke", "slow"]\n',
+        [],
+    ),
+    "a group": ('[tool.pytest.ini_options]\nmarkers = ["smoke", "slow"]\n', ["-n", "2", "--dist", "loadgroup"]),
+}
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_the_recipes_work_as_they_are_written(suite: Suite, recipe: str) -> None:
+    toml, arguments = RECIPES[recipe]
+    (suite.path / "pyproject.toml").write_text(toml)
+    suite.conftest(
+        NOTES
+        + """
+    @pytest.fixture(scope="session")
+    def database(worker_id):
+        return f"test_{worker_id}"
+    """
+    )
+    suite.test(
+        """
+        import pytest
+        def test_database(database): assert database in ("test_gw0", "test_gw1")
+        @pytest.mark.slow
+        def test_last(): pass
+        @pytest.mark.smoke
+        def test_first(): pass
+        @pytest.mark.xdist_group(name="database")
+        def test_create(): pass
+        @pytest.mark.xdist_group(name="database")
+        def test_drop(): pass
+        """
+    )
+    run = suite.run("--strict-markers", *arguments, n=None)
+    skipped = {"deselected": 1} if recipe == "not slow" else {}
+    assert run.counts() == {"passed": 5 - len(skipped), **skipped}
+    notes = started(suite)
+    if recipe.startswith("smoke"):
+        assert notes[0][1] == "test_first"
+        assert "test_last" in [name for _, name in notes[-2:]]
+    if recipe == "a group":
+        assert len({worker for worker, name in notes if re.search("create|drop", name)}) == 1
