@@ -1,4 +1,4 @@
-//! What a scheduling decision costs, per test, with many workers.
+//! What a scheduling decision costs, per test, with many workers, the planning before the run left out.
 //!
 //! The driver stands for the engine at its most eager: after every test it asks for every worker that has
 //! finished one. Workers differ in speed, so that the run ends with steals. A policy must stay below 5 µs per
@@ -8,11 +8,9 @@ use std::collections::VecDeque;
 use std::hint::black_box;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use rustpar::schedule::each::Each;
 use rustpar::schedule::forecast::Forecast;
-use rustpar::schedule::load::Load;
-use rustpar::schedule::units::Units;
-use rustpar::schedule::worksteal::WorkSteal;
+use rustpar::schedule::needs::Needs;
+use rustpar::schedule::plan::{Mode, Rules, policy};
 use rustpar::schedule::{Action, Demand, Policy, Test, Worker};
 
 const WORKERS: Worker = 64;
@@ -67,7 +65,7 @@ fn drive(policy: &mut dyn Policy) {
     }
 }
 
-fn bench<P: Policy>(criterion: &mut Criterion, name: &str, runs: usize, new: impl Fn(usize) -> P) {
+fn bench(criterion: &mut Criterion, name: &str, runs: usize, new: impl Fn(usize) -> Box<dyn Policy>) {
     let mut group = criterion.benchmark_group(name);
     group.sample_size(10);
     for tests in [10_000, 100_000] {
@@ -75,7 +73,7 @@ fn bench<P: Policy>(criterion: &mut Criterion, name: &str, runs: usize, new: imp
         group.bench_with_input(BenchmarkId::from_parameter(tests), &tests, |bencher, &tests| {
             bencher.iter_batched_ref(
                 || new(tests),
-                |policy| drive(black_box(policy)),
+                |policy| drive(black_box(policy.as_mut())),
                 BatchSize::PerIteration,
             );
         });
@@ -87,22 +85,66 @@ fn keys(tests: usize, per_unit: u32) -> Vec<u32> {
     (0..).take(tests).map(|test| test / per_unit).collect()
 }
 
+/// Files of 20 tests with a fixture each, and what an earlier run has shown of them.
+fn known(tests: usize) -> Forecast {
+    let files = keys(tests, 20);
+    Forecast {
+        seconds: (0..tests)
+            .map(|test| Some(0.001 * f64::from(u8::try_from(test % 97).unwrap_or(0))))
+            .collect(),
+        fixtures: files.iter().map(|file| vec![*file]).collect(),
+        kinds: vec![0; tests / 20 + 1],
+        setup_seconds: vec![Some(0.05)],
+        files,
+        ..Forecast::unknown(tests)
+    }
+}
+
+/// Three classes; every tenth test holds one of four resources, every thousandth runs alone.
+fn rules(tests: usize) -> Rules {
+    let needs = |test: u32| Needs {
+        serial: test.is_multiple_of(1000),
+        holds: if test.is_multiple_of(10) {
+            vec![(test / 10 % 4, false)]
+        } else {
+            vec![]
+        },
+    };
+    Rules {
+        classes: (0..).take(tests).map(|test: u32| test % 3).collect(),
+        needs: (0..).take(tests).map(needs).collect(),
+        places: vec![1, 2, 3, 4],
+    }
+}
+
 fn policies(criterion: &mut Criterion) {
     let workers = WORKERS as usize;
+    let free = Rules::default();
+    let plan = |mode: Mode, forecast: Forecast| policy(&mode, forecast, &free, workers);
     bench(criterion, "load", 1, |tests| {
-        Load::new(Forecast::unknown(tests), workers, None)
+        plan(Mode::Load(None), Forecast::unknown(tests))
     });
     bench(criterion, "load, one by one", 1, |tests| {
-        Load::new(Forecast::unknown(tests), workers, Some(1))
+        plan(Mode::Load(Some(1)), Forecast::unknown(tests))
     });
-    bench(criterion, "worksteal", 1, |tests| WorkSteal::new(tests, workers));
-    bench(criterion, "units of 1", 1, |tests| {
-        Units::new(keys(tests, 1), workers, true)
+    bench(criterion, "load with history", 1, |tests| {
+        plan(Mode::Load(None), known(tests))
     });
-    bench(criterion, "units of 20", 1, |tests| {
-        Units::new(keys(tests, 20), workers, true)
+    bench(criterion, "load with history and rules", 1, |tests| {
+        policy(&Mode::Load(None), known(tests), &rules(tests), workers)
     });
-    bench(criterion, "each", workers, |tests| Each::new(tests, workers));
+    bench(criterion, "worksteal", 1, |tests| {
+        plan(Mode::WorkSteal, Forecast::unknown(tests))
+    });
+    for per_unit in [1, 20] {
+        bench(criterion, &format!("units of {per_unit}"), 1, |tests| {
+            let keys = keys(tests, per_unit);
+            plan(Mode::Units { keys, reorder: true }, Forecast::unknown(tests))
+        });
+    }
+    bench(criterion, "each", workers, |tests| {
+        plan(Mode::Each, Forecast::unknown(tests))
+    });
 }
 
 criterion_group!(benches, policies);
