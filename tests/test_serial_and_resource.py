@@ -332,3 +332,36 @@ def test_fixtures_of_a_held_resource_are_torn_down_before_it_is_given_on(suite: 
     notes = suite.notes()
     assert len(notes) == 8
     assert [note.replace("<", ">") for note in notes[1::2]] == notes[::2]
+
+
+def test_a_session_fixture_outlives_the_rest_between_two_tests_that_hold_something(suite: Suite) -> None:
+    suite.conftest(
+        """
+        import pytest
+        from support import note
+
+        @pytest.fixture(scope="session", autouse=True)
+        def service():
+            note("> service")
+            yield
+            note("< service")
+        """
+    )
+    suite.test(
+        """
+        import time
+        import pytest
+        @pytest.mark.serial
+        @pytest.mark.parametrize("n", range(3))
+        def test_alone(n): pass
+        @pytest.mark.resource("db")
+        @pytest.mark.parametrize("n", range(6))
+        def test_db(n): time.sleep(0.01)
+        @pytest.mark.resource("db", "cache")
+        @pytest.mark.parametrize("n", range(6))
+        def test_both(n): time.sleep(0.01)
+        """
+    )
+    assert suite.run(n="3").counts() == {"passed": 15}
+    notes = suite.notes()
+    assert len(notes) == len(set(notes))

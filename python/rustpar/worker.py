@@ -184,14 +184,15 @@ class WorkerPlugin:
             if not self._next_is_chosen:
                 self._next = line.claim()
 
-    def _choose_next(self) -> pytest.Item | None:
+    def _choose_next(self) -> pytest.Item | pytest.Session | None:
         """Settle which test comes next: called when fixtures are torn down, the last moment at which it matters."""
         if not self._next_is_chosen:
             begin = time.perf_counter()
             claimed = self._line.claim_or_rest()
             self._waited = time.perf_counter() - begin
             if claimed is False:
-                return None
+                # All is torn down but what belongs to the session, which goes on.
+                return self.session
             self._next = claimed
             self._next_is_chosen = True
         if self._next is None or self.session is None:
@@ -268,9 +269,9 @@ class TeardownChoice:
     the one that was passed down is only what plugins got to see.
     """
 
-    def __init__(self, session: pytest.Session, choose: Callable[[], pytest.Item | None]) -> None:
-        """Ask `choose` for the next item in `session`."""
-        self._teardown: Callable[[pytest.Item | None], None] = session._setupstate.teardown_exact
+    def __init__(self, session: pytest.Session, choose: Callable[[], pytest.Item | pytest.Session | None]) -> None:
+        """Ask `choose` for the next item in `session`, or for the session where that is not to be known yet."""
+        self._teardown: Callable[[Any], None] = session._setupstate.teardown_exact
         self._choose = choose
         self._in_loop = True
         session._setupstate.teardown_exact = self._teardown_exact  # type: ignore[method-assign]
