@@ -80,6 +80,21 @@ def sleep(session: Session, root: Path) -> Report:
     return report
 
 
+def hazards(session: Session, root: Path) -> Report:
+    """Time suites that a template must not be forked from: early workers have to be no slower than xdist's."""
+    tests, files = (1000, 10) if session.quick else (5000, 100)
+    report = Report(f"{tests} trivial tests in {files} files, with a habit that each worker needs for itself, -n 2")
+    xdist, rustpar = session.engines.xdist(2), session.engines.rustpar(2)
+    for habit, conftest in suites.HABITS.items():
+        suite = suites.trivial(root / habit, tests, files)
+        (suite / "conftest.py").write_text(conftest, encoding="utf-8")
+        for when, fresh in (("first run", True), ("next run", False)):
+            rounds = session.rounds(report, suite, [xdist, rustpar], fresh=fresh)
+            figure = f"{habit}, {when}: wall / xdist wall"
+            report.figures.append(spread(figure, rounds.ratios(rustpar, xdist), 1.0, 0.8))
+    return report
+
+
 def skewed(session: Session, root: Path) -> Report:
     """Time skewed durations that nobody knows yet; each repetition shuffles them anew."""
     repeat = min(session.repeat, SLOW_REPEATS)
@@ -235,6 +250,7 @@ ROWS: dict[str, Callable[[Session, Path], Report]] = {
     "trivial-n2": trivial_n2,
     "trivial-n8": trivial_n8,
     "imports-n8": imports_n8,
+    "hazards": hazards,
     "sleep": sleep,
     "skewed": skewed,
     "skewed-history": skewed_history,

@@ -25,6 +25,13 @@ def pause(seconds):
 """
 
 
+# Conftests that leave something which workers must not share: seen at once, and seen when all is collected.
+HABITS = {
+    "name": "import os\nDATABASE = f\"test_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}\"\n",
+    "thread": "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n",
+}
+
+
 def begin(root: Path) -> Path:
     """Make an empty suite with a configuration of its own, so that nothing above it is found."""
     root.mkdir(parents=True)
