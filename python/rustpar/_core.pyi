@@ -248,7 +248,7 @@ class Plan:
 
     @property
     def serial(self) -> float:
-        """What the serial tests take."""
+        """What the serial tests take, with the shared fixtures that only they need."""
 
     @property
     def around_serial(self) -> float:

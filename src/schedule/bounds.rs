@@ -26,7 +26,7 @@ pub struct Bounds {
     pub even: f64,
     /// The longest test, or the longest unit in modes that have any.
     pub longest: Whole,
-    /// What the serial tests take, beside which nothing runs.
+    /// What the serial tests take, with the shared fixtures that only they need; nothing runs beside them.
     pub serial: f64,
     /// That, and everything else divided evenly.
     pub around_serial: f64,
@@ -43,17 +43,22 @@ impl Bounds {
         let runs = if matches!(mode, Mode::Each) { workers } else { 1 };
         #[expect(clippy::cast_precision_loss, reason = "numbers of workers are small")]
         let (runs, workers) = (runs as f64, workers.max(1) as f64);
-        let all = seconds(&estimates, collection(estimates.forecast().tests)) * runs;
+        let nothing = BTreeSet::new();
+        let tests: Vec<Test> = collection(estimates.forecast().tests).collect();
+        let all = seconds_but(&estimates, &tests, &nothing) * runs;
         let mut bounds = Self {
             even: all / workers,
             ..Self::default()
         };
         let mut alone = vec![0.0; rules.places.len()];
         let mut sharing = vec![0.0_f64; rules.places.len()];
-        for (tests, needs) in wholes(mode, rules, estimates.forecast().tests) {
+        let (mut serial, mut beside) = (Vec::new(), BTreeSet::new());
+        for (tests, needs) in wholes(mode, rules, &tests) {
             let own: f64 = tests.iter().map(|test| estimates.test(*test)).sum();
             if needs.serial {
-                bounds.serial += own * runs;
+                serial.extend(&tests);
+            } else {
+                beside.extend(fixtures_of(&estimates, &tests));
             }
             for &(resource, shared) in &needs.holds {
                 let resource = resource as usize;
@@ -64,11 +69,13 @@ impl Bounds {
                     alone[resource] += own * runs;
                 }
             }
-            let seconds = seconds(&estimates, tests.iter().copied());
+            let seconds = seconds_but(&estimates, &tests, &nothing);
             if seconds > bounds.longest.seconds || bounds.longest.tests.is_empty() {
                 bounds.longest = Whole { tests, seconds };
             }
         }
+        // A fixture that others need, too, may be there before a serial test begins.
+        bounds.serial = runs * seconds_but(&estimates, &serial, &beside);
         bounds.around_serial = bounds.serial + (all - bounds.serial) / workers;
         let held = alone.iter().zip(&sharing).zip(&rules.places);
         bounds.resources = held
@@ -86,22 +93,25 @@ impl Bounds {
     }
 }
 
-/// What these tests take, with each shared fixture once.
-fn seconds(estimates: &Estimates, tests: impl IntoIterator<Item = Test>) -> f64 {
-    let mut fixtures: BTreeSet<Fixture> = BTreeSet::new();
-    let mut sum = 0.0;
-    for test in tests {
-        sum += estimates.test(test);
-        fixtures.extend(estimates.forecast().fixtures_of(test));
-    }
-    let set_ups = fixtures.iter().map(|fixture| set_up_seconds(estimates, *fixture));
-    sum + set_ups.sum::<f64>()
+/// What these tests take, with each shared fixture once, but for those in `without`.
+fn seconds_but(estimates: &Estimates, tests: &[Test], without: &BTreeSet<Fixture>) -> f64 {
+    let own: f64 = tests.iter().map(|test| estimates.test(*test)).sum();
+    let fixtures = fixtures_of(estimates, tests);
+    let set_ups = fixtures
+        .difference(without)
+        .map(|fixture| set_up_seconds(estimates, *fixture));
+    own + set_ups.sum::<f64>()
+}
+
+fn fixtures_of(estimates: &Estimates, tests: &[Test]) -> BTreeSet<Fixture> {
+    let needed = tests.iter().map(|test| estimates.forecast().fixtures_of(*test));
+    needed.flatten().copied().collect()
 }
 
 /// The tests by what has to stay together, each time with all that any of them needs.
-fn wholes(mode: &Mode, rules: &Rules, tests: usize) -> impl Iterator<Item = (Vec<Test>, Needs)> {
+fn wholes(mode: &Mode, rules: &Rules, tests: &[Test]) -> impl Iterator<Item = (Vec<Test>, Needs)> {
     let mut wholes: BTreeMap<(u32, u32), (Vec<Test>, Needs)> = BTreeMap::new();
-    for test in collection(tests) {
+    for &test in tests {
         let unit = match mode {
             Mode::Units { keys, .. } => keys[test as usize],
             _ => test,
@@ -182,6 +192,25 @@ mod tests {
         };
         let bounds = Bounds::new(&LOAD, with_seconds(&[3.0, 4.0]), &rules, 4);
         assert!(near(bounds.serial, 3.0) && near(bounds.around_serial, 4.0));
+    }
+
+    #[test]
+    fn a_fixture_that_only_serial_tests_need_is_not_divided_either() {
+        let rules = Rules {
+            needs: vec![Needs {
+                serial: true,
+                holds: vec![],
+            }],
+            ..Rules::default()
+        };
+        let forecast = Forecast {
+            fixtures: vec![vec![0, 1], vec![1]],
+            kinds: vec![0, 1],
+            setup_seconds: vec![Some(2.0), Some(4.0)],
+            ..with_seconds(&[3.0, 4.0])
+        };
+        let bounds = Bounds::new(&LOAD, forecast, &rules, 4);
+        assert!(near(bounds.serial, 5.0) && near(bounds.around_serial, 7.0));
     }
 
     #[test]
