@@ -6,11 +6,13 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
+use rustpar::schedule::bounds::Bounds;
 use rustpar::schedule::each::Each;
 use rustpar::schedule::forecast::Forecast;
 use rustpar::schedule::load::Load;
 use rustpar::schedule::needs::Needs;
 use rustpar::schedule::plan::{Mode, Rules, policy};
+use rustpar::schedule::rehearsal::rehearse;
 use rustpar::schedule::units::Units;
 use rustpar::schedule::worksteal::WorkSteal;
 use rustpar::schedule::{Policy, Test, Worker};
@@ -190,6 +192,35 @@ proptest! {
         let mut policy = policy(&mode, first(&forecast, setup.tests), &cut(&rules, setup.tests), setup.workers);
         simulate_with(policy.as_mut(), &setup, &|test, others| may_meet(&rules, test, others))
             .map_err(TestCaseError::fail)?;
+    }
+
+    #[test]
+    fn a_plan_has_every_test_obeys_the_rules_and_is_no_shorter_than_its_bounds(
+        setup in calm(), forecast in forecasts(), rules in rules(), mode in modes()
+    ) {
+        let (forecast, workers) = (first(&forecast, setup.tests), setup.workers);
+        let rules = cut(&rules, setup.tests);
+        let mut policy = policy(&mode, forecast.clone(), &rules, workers);
+        let plan = rehearse(policy.as_mut(), forecast.clone(), workers)
+            .map_err(|error| TestCaseError::fail(error.to_string()))?;
+        let mut steps = plan.concat();
+        let runs = if matches!(mode, Mode::Each) { workers } else { 1 };
+        let mut tests: Vec<Test> = steps.iter().map(|step| step.test).collect();
+        tests.sort_unstable();
+        let all = (0..).take(setup.tests).flat_map(|test| std::iter::repeat_n(test, runs));
+        prop_assert!(tests.into_iter().eq(all));
+        for steps in &plan {
+            prop_assert!(steps.windows(2).all(|pair| pair[0].end <= pair[1].start));
+        }
+        steps.sort_by_key(|step| step.start);
+        for (place, step) in steps.iter().enumerate() {
+            let beside = steps[..place].iter().filter(|other| other.end > step.start);
+            let beside: Vec<Test> = beside.map(|other| other.test).collect();
+            prop_assert!(may_meet(&rules, step.test, &beside), "{:?} beside {:?}", step, beside);
+        }
+        let end = steps.iter().map(|step| step.end.as_secs_f64()).fold(0.0, f64::max);
+        let least = Bounds::new(&mode, forecast, &rules, workers).least();
+        prop_assert!(end >= least - 1e-6, "{} is less than {}", end, least);
     }
 
     #[test]

@@ -12,6 +12,7 @@ __all__ = [
     "History",
     "Line",
     "Multicall",
+    "Plan",
     "Recorder",
     "Shared",
     "adopt_orphans",
@@ -25,6 +26,7 @@ __all__ = [
     "listen",
     "loads",
     "outlive_parent",
+    "rehearse",
 ]
 
 def adopt_orphans(yes: bool) -> None:
@@ -217,6 +219,58 @@ class Recorder:
         """Adds the run to the history in a file, if there is anything to remember; returns a line that says what went
         wrong.
         """
+
+@final
+class Plan:
+    """What a run is expected to be. All times are in seconds; where nothing is known of any test, a test takes one."""
+
+    @property
+    def workers(self) -> list[list[tuple[int, float, float, float]]]:
+        """Of each worker: the tests in order, when each starts and ends, and how much of that is set-up of shared
+        fixtures.
+        """
+
+    @property
+    def units(self) -> list[int]:
+        """The number of each test's unit, in modes that keep tests together; else empty."""
+
+    @property
+    def least(self) -> float:
+        """What no plan can be shorter than: the largest of the bounds below."""
+
+    @property
+    def even(self) -> float:
+        """All that there is to do, each shared fixture set up once, divided evenly."""
+
+    @property
+    def longest(self) -> tuple[list[int], float]:
+        """The tests of the longest unit, or the longest test, and what that takes with the fixtures it needs."""
+
+    @property
+    def serial(self) -> float:
+        """What the serial tests take, with the shared fixtures that only they need."""
+
+    @property
+    def around_serial(self) -> float:
+        """That, and everything else divided evenly."""
+
+    @property
+    def resources(self) -> list[tuple[str, float]]:
+        """For how long each resource is held, if no place of it is ever free."""
+
+def rehearse(
+    node_ids: list[str],
+    groups: Sequence[str | None],
+    dist: str,
+    workers: int,
+    *,
+    max_chunk: int | None,
+    reorder: bool,
+    facts: Mapping[str, Any],
+) -> Plan:
+    """What each worker runs, and when, if everything takes what is expected; arguments as of `Engine.schedule`, with
+    the node ids and the groups of all tests. Raises RuntimeError when there is no such plan.
+    """
 
 @final
 class Engine:

@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from rustpar import doctor, history_command
+from rustpar import doctor, history_command, schedule_command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,8 +18,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     doctor.add_to(commands)
     history_command.add_to(commands)
+    schedule_command.add_to(commands)
     options, rest = parser.parse_known_args(arguments)
-    if rest and options.command != doctor.NAME:
+    if rest and options.command not in (doctor.NAME, schedule_command.NAME):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     status: int = options.run(options, rest)
     return status

@@ -75,6 +75,12 @@ def history_of(config: pytest.Config) -> _core.History | None:
     return known
 
 
+def warnings_of(config: pytest.Config) -> list[str]:
+    """What is wrong with the history, a line each."""
+    warnings: dict[str, None] = config.stash.get(_WARNINGS, {})
+    return list(warnings)
+
+
 def remember(config: pytest.Config) -> None:
     """Record the run of `config`, if it is one and there is a history."""
     if not (is_named(config) or hasattr(config, "cache")) or any(config.getoption(name, False) for name in _NO_RUN):
@@ -120,6 +126,6 @@ class Remembering:
     def pytest_terminal_summary(self, terminalreporter: Any) -> Generator[None, object, object]:
         """Say what is wrong with the history."""
         result = yield
-        for warning in self._config.stash.get(_WARNINGS, {}):
+        for warning in warnings_of(self._config):
             terminalreporter.write_line(f"rustpar: {warning}", yellow=True)
         return result

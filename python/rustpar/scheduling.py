@@ -41,6 +41,11 @@ def remembered(config: pytest.Config, node_ids: list[str], fixtures: list[str]) 
     }
 
 
+def workers_needed(dist: str, asked: int, tests: int) -> int:
+    """How many workers a native policy has use for: no more than there are tests, but for ``each``."""
+    return asked if dist == "each" else max(1, min(asked, tests))
+
+
 class NativeScheduling:
     """Stands for the policy in the engine; this is what ``pytest_handlecrashitem`` gets as ``sched``."""
 
@@ -54,8 +59,8 @@ class NativeScheduling:
         self._engine = engine
 
     def workers_needed(self, asked: int, tests: int) -> int:
-        """How many workers to start: no more than there are tests, but for ``each``."""
-        return asked if self.dist == "each" else max(1, min(asked, tests))
+        """How many workers to start."""
+        return workers_needed(self.dist, asked, tests)
 
     def start(
         self,

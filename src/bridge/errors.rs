@@ -2,6 +2,7 @@
 
 use crate::engine::EngineError;
 use crate::protocol::ProtocolError;
+use crate::schedule::rehearsal::RehearsalError;
 use pyo3::PyErr;
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 
@@ -20,5 +21,11 @@ impl From<EngineError> for PyErr {
 impl From<ProtocolError> for PyErr {
     fn from(error: ProtocolError) -> Self {
         PyValueError::new_err(error.to_string())
+    }
+}
+
+impl From<RehearsalError> for PyErr {
+    fn from(error: RehearsalError) -> Self {
+        PyRuntimeError::new_err(error.to_string())
     }
 }

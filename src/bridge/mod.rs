@@ -89,5 +89,9 @@ mod _core {
 
     #[cfg(target_os = "linux")]
     #[pymodule_export]
+    use super::plan::{Plan, rehearse};
+
+    #[cfg(target_os = "linux")]
+    #[pymodule_export]
     use super::{dumps, loads};
 }

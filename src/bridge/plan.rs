@@ -1,13 +1,14 @@
 //! What Python knows of a collection, as the scheduling wants it.
 
+use crate::schedule::bounds::Bounds;
 use crate::schedule::forecast::Forecast;
 use crate::schedule::needs::Needs;
-use crate::schedule::plan::{Mode, Rules};
-use crate::schedule::scope;
-use crate::schedule::{Fixture, Test};
+use crate::schedule::plan::{Mode, Rules, policy};
+use crate::schedule::rehearsal::{Step, rehearse as rehearse_plan};
+use crate::schedule::{Fixture, Test, scope};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// What a test needs: its index, whether it is serial, and the resources with whether they may be shared.
 type NeedsOf = (Test, bool, Vec<(String, bool)>);
@@ -30,22 +31,29 @@ pub(super) struct Facts {
 }
 
 impl Facts {
+    /// The names of the resources that tests need, each at its number.
+    fn resources(&self) -> Vec<String> {
+        let mut seen = HashSet::new();
+        let names = self.needs.iter().flat_map(|(.., holds)| holds);
+        names
+            .filter(|(name, _)| seen.insert(name))
+            .map(|(name, _)| name.clone())
+            .collect()
+    }
+
     /// The rules and the forecast for these tests.
     pub(super) fn into_plan(self, node_ids: &[String]) -> (Rules, Forecast) {
-        let mut numbers: HashMap<String, u32> = HashMap::new();
-        let mut places = Vec::new();
+        let names = self.resources();
+        let places = names
+            .iter()
+            .map(|name| self.places.get(name).copied().unwrap_or(1))
+            .collect();
+        let numbers: HashMap<String, u32> = names.into_iter().zip(0..).collect();
         let mut needs = Vec::new();
         for (test, serial, holds) in self.needs {
             let mut holds: Vec<(u32, bool)> = holds
-                .into_iter()
-                .map(|(name, shared)| {
-                    let place = self.places.get(&name).copied().unwrap_or(1);
-                    let number = *numbers.entry(name).or_insert_with(|| {
-                        places.push(place);
-                        u32::try_from(places.len() - 1).unwrap_or(u32::MAX)
-                    });
-                    (number, shared)
-                })
+                .iter()
+                .map(|(name, shared)| (numbers[name], *shared))
                 .collect();
             holds.sort_unstable();
             needs.resize_with(node_ids.len(), Needs::default);
@@ -103,5 +111,65 @@ pub(super) fn mode(
                 "unknown distribution mode {dist:?}"
             )));
         }
+    })
+}
+
+/// A test in a plan: its index, when it starts and ends, and how much of that goes into shared fixtures.
+type PlannedStep = (Test, f64, f64, f64);
+
+/// What a run is expected to be.
+#[pyclass(module = "rustpar._core", frozen, get_all)]
+pub(super) struct Plan {
+    workers: Vec<Vec<PlannedStep>>,
+    units: Vec<u32>,
+    least: f64,
+    even: f64,
+    longest: (Vec<Test>, f64),
+    serial: f64,
+    around_serial: f64,
+    resources: Vec<(String, f64)>,
+}
+
+/// What each worker runs, and when, if everything takes what is expected; arguments as of `Engine.schedule`, with the node
+/// ids and the groups of all tests.
+#[pyfunction]
+#[pyo3(signature = (node_ids, groups, dist, workers, *, max_chunk, reorder, facts))]
+pub(super) fn rehearse(
+    py: Python<'_>,
+    node_ids: Vec<String>,
+    groups: Vec<Option<String>>,
+    dist: &str,
+    workers: usize,
+    max_chunk: Option<usize>,
+    reorder: bool,
+    facts: Facts,
+) -> PyResult<Plan> {
+    let mode = mode(dist, &node_ids, &groups, max_chunk, reorder)?;
+    let (steps, bounds, names) = py.detach(|| {
+        let names = facts.resources();
+        let (rules, forecast) = facts.into_plan(&node_ids);
+        let bounds = Bounds::new(&mode, forecast.clone(), &rules, workers);
+        let mut policy = policy(&mode, forecast.clone(), &rules, workers);
+        rehearse_plan(policy.as_mut(), forecast, workers).map(|steps| (steps, bounds, names))
+    })?;
+    let planned = |step: Step| {
+        let [start, end, set_up] = [step.start, step.end, step.set_up].map(|time| time.as_secs_f64());
+        (step.test, start, end, set_up)
+    };
+    Ok(Plan {
+        workers: steps
+            .into_iter()
+            .map(|steps| steps.into_iter().map(planned).collect())
+            .collect(),
+        units: match mode {
+            Mode::Units { keys, .. } => keys,
+            _ => Vec::new(),
+        },
+        least: bounds.least(),
+        even: bounds.even,
+        longest: (bounds.longest.tests, bounds.longest.seconds),
+        serial: bounds.serial,
+        around_serial: bounds.around_serial,
+        resources: names.into_iter().zip(bounds.resources).collect(),
     })
 }

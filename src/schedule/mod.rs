@@ -34,6 +34,7 @@
 //! | [`each`] | all tests, for every worker | nothing |
 
 mod backlog;
+pub mod bounds;
 pub mod director;
 pub mod each;
 pub mod forecast;
@@ -42,6 +43,7 @@ pub mod load;
 pub mod needs;
 mod pieces;
 pub mod plan;
+pub mod rehearsal;
 pub mod scope;
 #[cfg(test)]
 mod script;

@@ -40,11 +40,13 @@ pub struct Rules {
 }
 
 impl Rules {
-    fn class(&self, test: Test) -> u32 {
+    /// The class of a test.
+    pub(super) fn class(&self, test: Test) -> u32 {
         self.classes.get(test as usize).copied().unwrap_or_default()
     }
 
-    fn needs(&self, test: Test) -> Option<&Needs> {
+    /// What a test needs, if anything.
+    pub(super) fn needs(&self, test: Test) -> Option<&Needs> {
         self.needs.get(test as usize).filter(|needs| !needs.is_empty())
     }
 }

@@ -1,0 +1,205 @@
+"""The command that tells how a suite would be divided, without running a test."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from rustpar import _core
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tests.conftest import Suite
+
+FOUR = "def test_one(): pass\ndef test_two(): pass\ndef test_three(): pass\ndef test_four(): pass\n"
+
+
+def schedule(suite: Suite, *args: str) -> subprocess.CompletedProcess[str]:
+    """Run `rustpar schedule`."""
+    run = [sys.executable, "-m", "rustpar.cli", "schedule", *args]
+    return subprocess.run(run, cwd=suite.path, capture_output=True, text=True, timeout=60)
+
+
+def plan(suite: Suite, *args: str) -> str:
+    """What it prints where there is a plan."""
+    done = schedule(suite, *args)
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
+    return done.stdout
+
+
+def remember(suite: Suite, seconds: Mapping[str, float]) -> None:
+    """Write a history in which tests of `test_it.py` take so long."""
+    recorder = _core.Recorder()
+    for name, took in seconds.items():
+        for when in ("setup", "call", "teardown"):
+            duration = took if when == "call" else 0.0
+            location = ("test_it.py", 0, name)
+            recorder.report(
+                pytest.TestReport(f"test_it.py::{name}", location, {}, "passed", None, when, duration=duration)
+            )
+    path = suite.path / ".pytest_cache/d/rustpar/history.json"
+    path.parent.mkdir(parents=True)
+    assert recorder.save(path) is None
+
+
+def rows(output: str) -> dict[str, list[float]]:
+    """The numbers in each row of the table, by its first word."""
+    found = re.findall(r"^(gw\d+|total) +(.*)$", output, re.MULTILINE)
+    return {name: [float(number) for number in re.findall(r"[\d.]+", rest)] for name, rest in found}
+
+
+def figures(output: str) -> tuple[float, float]:
+    """What is expected, and the lower bound."""
+    match = re.search(r"^expected: ([\d.]+) \w+; lower bound ([\d.]+) ", output, re.MULTILINE)
+    assert match is not None, output
+    return float(match[1]), float(match[2])
+
+
+def test_workers_get_all_that_there_is_to_do_and_no_test_runs(suite: Suite) -> None:
+    suite.test(
+        """
+        import time
+        import pytest
+        from support import note
+
+        @pytest.fixture(scope="module")
+        def shared(): time.sleep(0.2)
+
+        @pytest.mark.parametrize("n", range(12))
+        def test_it(n, shared):
+            note("ran")
+            time.sleep(0.02)
+        """
+    )
+    assert suite.run().ret == 0
+    noted = len(suite.notes())
+    output = plan(suite, "-n3")
+    assert len(suite.notes()) == noted == 12
+    assert output.startswith("12 tests, 3 workers, --dist load, durations of 12 tests known\n")
+    table = rows(output)
+    total = table.pop("total")
+    for column in range(3):
+        assert sum(row[column] for row in table.values()) == pytest.approx(total[column], abs=0.002 * len(table))
+    expected, least = figures(output)
+    assert total[0] == 12
+    assert 0.2 <= total[2] < total[1]
+    assert expected == max(row[3] for row in table.values())
+    # The bound has the fixture once; in the plan, some workers may set it up again.
+    assert (total[1] - total[2]) / 3 - 0.002 <= least <= expected
+
+
+def test_the_longest_test_is_named_where_it_decides(suite: Suite) -> None:
+    suite.test(FOUR)
+    remember(suite, {"test_one": 1.0, "test_two": 2.0, "test_three": 9.0, "test_four": 3.0})
+    output = plan(suite, "-n", "2")
+    assert figures(output) == (9.0, 9.0)
+    assert "test_it.py::test_three alone takes 9.00 s; everything divided by 2 workers would be 7.50 s" in output
+
+
+def test_the_worker_that_ends_last_is_shown_with_its_longest_tests(suite: Suite) -> None:
+    suite.test(FOUR)
+    remember(suite, {"test_one": 3.0, "test_two": 3.0, "test_three": 3.0, "test_four": 1.0})
+    output = plan(suite, "-n", "2")
+    assert figures(output)[1] == 5.0
+    assert "ends last, at " in output
+    assert "  3.00 s  test_it.py::test_" in output
+
+
+def test_serial_tests_and_resources_are_named_where_they_decide(suite: Suite) -> None:
+    suite.test(
+        """
+        import pytest
+        @pytest.mark.serial
+        def test_one(): pass
+        @pytest.mark.resource("db")
+        def test_two(): pass
+        @pytest.mark.resource("db")
+        def test_three(): pass
+        def test_four(): pass
+        """
+    )
+    remember(suite, {"test_one": 6.0, "test_two": 2.0, "test_three": 3.0, "test_four": 1.0})
+    assert "nothing runs beside 1 serial test: 6.00 s" in plan(suite, "-n3", "-k", "one or four")
+    assert "resource db has 1 place, and is held for 5.00 s" in plan(suite, "-n3", "-k", "not one")
+
+
+def test_tests_are_counted_where_no_duration_is_known(suite: Suite) -> None:
+    suite.test(FOUR)
+    output = plan(suite, "-n2")
+    assert output.startswith("4 tests, 2 workers, --dist load, no durations known: run the tests once")
+    assert rows(output) == {"gw0": [2], "gw1": [2], "total": [4]}
+    assert figures(output) == (2, 2)
+    assert not re.search(r"\d s\b", output)
+
+
+def test_new_tests_take_what_the_others_usually_take(suite: Suite) -> None:
+    suite.test(FOUR)
+    remember(suite, {"test_one": 1.0, "test_two": 2.0, "test_three": 3.0})
+    output = plan(suite, "-n2")
+    assert output.startswith("4 tests, 2 workers, --dist load, durations of 3 of 4 tests known\n")
+    assert rows(output)["total"][1] == 8.0
+
+
+def test_groups_stay_together(suite: Suite) -> None:
+    suite.test(
+        """
+        class TestA:
+            def test_one(self): pass
+            def test_two(self): pass
+            def test_three(self): pass
+        def test_four(): pass
+        """
+    )
+    output = plan(suite, "-n3", "--dist", "loadscope")
+    assert "3 workers, --dist loadscope" in output
+    assert sorted(row[0] for name, row in rows(output).items() if name != "total") == [0, 1, 3]
+    assert "test_it.py::TestA (3 tests) alone stays on one worker" in output
+
+
+def test_options_in_the_configuration_file_count(suite: Suite) -> None:
+    suite.write({"pytest.ini": "[pytest]\naddopts = -n3 --dist=loadfile -k 'not four'\n"})
+    suite.test(FOUR)
+    assert plan(suite).startswith("3 tests, 3 workers, --dist loadfile, ")
+
+
+def test_without_a_number_there_is_a_worker_for_each_cpu(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTEST_XDIST_AUTO_NUM_WORKERS", "4")
+    suite.test(FOUR)
+    assert plan(suite).startswith("4 tests, 4 workers, --dist load, ")
+
+
+def test_a_scheduler_of_another_plugin_is_not_passed_over_in_silence(suite: Suite) -> None:
+    suite.test(FOUR)
+    suite.conftest("def pytest_xdist_make_scheduler(config, log): return None")
+    assert re.search(r"^warning: .*conftest.py may bring a scheduler of its own", plan(suite, "-n2"), re.MULTILINE)
+
+
+def test_a_history_that_cannot_be_read_is_named(suite: Suite) -> None:
+    suite.test(FOUR)
+    (suite.path / "history.json").write_text("{")
+    output = plan(suite, "-n2", "--rustpar-history=history.json")
+    assert "no durations known" in output
+    assert re.search(r"^warning: .*history.json", output, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "words"),
+    [
+        ("import no_such_module\n", ["-n2"], "No module named 'no_such_module'"),
+        (FOUR, ["--no-such-option"], "unrecognized arguments: --no-such-option"),
+        (FOUR, ["-n-1"], "the number of workers cannot be negative"),
+        (FOUR, ["-n0"], "there are no workers with -n 0; give -n another number"),
+        (FOUR, ["-k", "nothing"], "no tests were collected"),
+    ],
+)
+def test_what_goes_wrong_is_shown(suite: Suite, text: str, arguments: list[str], words: str) -> None:
+    suite.test(text)
+    done = schedule(suite, *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert words in done.stderr
+    assert "rustpar/" not in done.stderr
