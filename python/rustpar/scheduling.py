@@ -53,9 +53,10 @@ class NativeScheduling:
         self.collection: list[str] = []
         self._engine = engine
 
-    def workers_needed(self, asked: int, tests: int) -> int:
-        """How many workers to start: no more than there are tests, but for ``each``."""
-        return asked if self.dist == "each" else max(1, min(asked, tests))
+    @property
+    def takes_fewer(self) -> bool:
+        """Whether fewer workers than were asked for will do."""
+        return self.dist != "each"
 
     def start(
         self,
@@ -118,9 +119,10 @@ class PythonScheduling:
         nodes: list[WorkerController] = self.scheduler.nodes
         return nodes
 
-    def workers_needed(self, asked: int, tests: int) -> int:
-        """All: a scheduler waits for the collection of each."""
-        return asked
+    @property
+    def takes_fewer(self) -> bool:
+        """No: a scheduler waits for the collection of each worker."""
+        return False
 
     def start(
         self,
