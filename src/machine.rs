@@ -1,53 +1,81 @@
-//! How many workers this machine can feed: the CPU quota of the control group this process runs in.
+//! How many workers this machine can feed: the CPU quota and the memory of the control group this process runs in.
 //!
-//! A container that may use two of 64 CPUs sees all 64 of them; the limit stands in the control group's files. Formats:
-//! Linux `Documentation/admin-guide/cgroup-v2.rst` (`cpu.max`) and `scheduler/sched-bwc.rst` (version 1).
+//! A container that may use two of 64 CPUs, or a hundredth of the memory, sees all of them; the limits stand in the
+//! control group's files. Formats: Linux `Documentation/admin-guide/cgroup-v2.rst` (`cpu.max`, `memory.max`) and, for
+//! version 1, `scheduler/sched-bwc.rst` and `admin-guide/cgroup-v1/memory.rst`; `filesystems/proc.rst` for `meminfo`.
 
-use std::path::Path;
+use std::fs::read_to_string;
+use std::path::{Path, PathBuf};
+
+/// A limit of one group, by its directory.
+type Limit<T> = fn(&Path) -> Option<T>;
 
 /// CPUs that the control group's quota amounts to, rounded up; `None` without a quota.
 ///
-/// `proc` and `sys` are `/proc/self` and `/sys/fs/cgroup`. Every ancestor's quota holds too, so the smallest counts.
+/// `proc` and `sys` are `/proc` and `/sys/fs/cgroup`. Every ancestor's quota holds too, so the smallest counts.
 #[must_use]
 pub fn cpu_quota(proc: &Path, sys: &Path) -> Option<usize> {
-    let groups = std::fs::read_to_string(proc.join("cgroup")).ok()?;
-    groups.lines().filter_map(|line| group_quota(line, sys)).min()
+    smallest(proc, sys, "cpu", cpus_2, cpus_1)
 }
 
-fn group_quota(line: &str, sys: &Path) -> Option<usize> {
-    let mut fields = line.splitn(3, ':');
-    let (_hierarchy, controllers, path) = (fields.next()?, fields.next()?, fields.next()?);
-    let path = Path::new(path.trim_start_matches('/'));
-    let quota_of: fn(&Path) -> Option<usize> = if controllers.is_empty() {
-        version_2
-    } else if controllers.split(',').any(|controller| controller == "cpu") {
-        version_1
-    } else {
-        return None;
-    };
-    let root = if controllers.is_empty() {
-        sys.to_owned()
-    } else {
-        version_1_root(sys, controllers)
-    };
-    path.ancestors()
-        .filter_map(|ancestor| quota_of(&root.join(ancestor)))
-        .min()
+/// Bytes of memory that can still be used: what the machine has available, or what the control group or an ancestor
+/// leaves where that is less; `None` where nothing tells.
+///
+/// Pages of files that were not used lately count as free: the kernel takes them back before it kills.
+#[must_use]
+pub fn memory_left(proc: &Path, sys: &Path) -> Option<u64> {
+    let machine = read_to_string(proc.join("meminfo")).ok().and_then(|text| {
+        let kibibytes = field(&text, "MemAvailable:")?;
+        Some(kibibytes.saturating_mul(1024))
+    });
+    let group = smallest(proc, sys, "memory", memory_2, memory_1);
+    machine.into_iter().chain(group).min()
 }
 
-fn version_1_root(sys: &Path, controllers: &str) -> std::path::PathBuf {
+/// The smallest limit of this process's groups and all their ancestors.
+fn smallest<T: Ord>(
+    proc: &Path,
+    sys: &Path,
+    controller: &str,
+    version_2: Limit<T>,
+    version_1: Limit<T>,
+) -> Option<T> {
+    let groups = read_to_string(proc.join("self/cgroup")).ok()?;
+    let limits = groups.lines().filter_map(|line| {
+        let mut fields = line.splitn(3, ':');
+        let (_hierarchy, controllers, path) = (fields.next()?, fields.next()?, fields.next()?);
+        let (root, limit) = if controllers.is_empty() {
+            (sys.to_owned(), version_2)
+        } else if controllers.split(',').any(|name| name == controller) {
+            (version_1_root(sys, controllers, controller), version_1)
+        } else {
+            return None;
+        };
+        let path = Path::new(path.trim_start_matches('/'));
+        path.ancestors()
+            .filter_map(|ancestor| limit(&root.join(ancestor)))
+            .min()
+    });
+    limits.min()
+}
+
+fn version_1_root(sys: &Path, controllers: &str, controller: &str) -> PathBuf {
     let joined = sys.join(controllers);
-    if joined.is_dir() { joined } else { sys.join("cpu") }
+    if joined.is_dir() {
+        joined
+    } else {
+        sys.join(controller)
+    }
 }
 
-fn version_2(group: &Path) -> Option<usize> {
-    let text = std::fs::read_to_string(group.join("cpu.max")).ok()?;
+fn cpus_2(group: &Path) -> Option<usize> {
+    let text = read_to_string(group.join("cpu.max")).ok()?;
     let (quota, period) = text.trim().split_once(' ')?;
     cpus(quota, period)
 }
 
-fn version_1(group: &Path) -> Option<usize> {
-    let read = |name| std::fs::read_to_string(group.join(name)).ok();
+fn cpus_1(group: &Path) -> Option<usize> {
+    let read = |name| read_to_string(group.join(name)).ok();
     cpus(
         read("cpu.cfs_quota_us")?.trim(),
         read("cpu.cfs_period_us")?.trim(),
@@ -58,6 +86,38 @@ fn version_1(group: &Path) -> Option<usize> {
 fn cpus(quota: &str, period: &str) -> Option<usize> {
     let (quota, period) = (quota.parse::<usize>().ok()?, period.parse::<usize>().ok()?);
     (period > 0).then(|| quota.div_ceil(period).max(1))
+}
+
+fn memory_2(group: &Path) -> Option<u64> {
+    memory(group, ["memory.max", "memory.current", "inactive_file"])
+}
+
+/// No limit is a number of exabytes here: what is left of it is more than any machine has.
+fn memory_1(group: &Path) -> Option<u64> {
+    memory(
+        group,
+        [
+            "memory.limit_in_bytes",
+            "memory.usage_in_bytes",
+            "total_inactive_file",
+        ],
+    )
+}
+
+/// What a group's limit leaves, in bytes; `None` where it is no number, as "max".
+fn memory(group: &Path, [limit, usage, reclaimable]: [&str; 3]) -> Option<u64> {
+    let number = |name| -> Option<u64> { read_to_string(group.join(name)).ok()?.trim().parse().ok() };
+    let stat = read_to_string(group.join("memory.stat")).unwrap_or_default();
+    let used = number(usage)?.saturating_sub(field(&stat, reclaimable).unwrap_or(0));
+    Some(number(limit)?.saturating_sub(used))
+}
+
+/// The number behind a name that a line begins with.
+fn field(text: &str, name: &str) -> Option<u64> {
+    text.lines().find_map(|line| {
+        let mut words = line.split_whitespace();
+        (words.next()? == name).then(|| words.next()?.parse().ok())?
+    })
 }
 
 #[cfg(test)]
@@ -82,10 +142,17 @@ mod tests {
         found
     }
 
+    fn left(name: &str, files: &[(&str, &str)]) -> Option<u64> {
+        let root = tree(name, files);
+        let found = memory_left(&root.join("proc"), &root.join("sys"));
+        std::fs::remove_dir_all(root).unwrap();
+        found
+    }
+
     #[test]
     fn the_smallest_quota_on_the_way_to_the_root_counts() {
         let files = [
-            ("proc/cgroup", "0::/a/b\n"),
+            ("proc/self/cgroup", "0::/a/b\n"),
             ("sys/a/cpu.max", "150000 100000\n"),
             ("sys/a/b/cpu.max", "400000 100000\n"),
         ];
@@ -95,7 +162,7 @@ mod tests {
     #[test]
     fn version_1_is_read_where_the_cpu_controller_is_mounted() {
         let files = [
-            ("proc/cgroup", "5:memory:/x\n3:cpu,cpuacct:/x\n"),
+            ("proc/self/cgroup", "5:memory:/x\n3:cpu,cpuacct:/x\n"),
             ("sys/cpu,cpuacct/x/cpu.cfs_quota_us", "300000\n"),
             ("sys/cpu,cpuacct/x/cpu.cfs_period_us", "100000\n"),
         ];
@@ -104,13 +171,76 @@ mod tests {
 
     #[test]
     fn no_limit_is_no_quota() {
-        let unlimited = [("proc/cgroup", "0::/\n"), ("sys/cpu.max", "max 100000\n")];
+        let unlimited = [("proc/self/cgroup", "0::/\n"), ("sys/cpu.max", "max 100000\n")];
         assert_eq!(quota("max", &unlimited), None);
         let version_1 = [
-            ("proc/cgroup", "3:cpu:/\n"),
+            ("proc/self/cgroup", "3:cpu:/\n"),
             ("sys/cpu/cpu.cfs_quota_us", "-1\n"),
             ("sys/cpu/cpu.cfs_period_us", "100000\n"),
         ];
         assert_eq!(quota("v1max", &version_1), None);
+    }
+
+    const MEMINFO: (&str, &str) = (
+        "proc/meminfo",
+        "MemTotal:       4000 kB\nMemFree:         100 kB\nMemAvailable:   2000 kB\n",
+    );
+
+    #[test]
+    fn without_a_limit_the_memory_that_the_machine_has_available_is_left() {
+        let files = [
+            MEMINFO,
+            ("proc/self/cgroup", "0::/a\n"),
+            ("sys/a/memory.max", "max\n"),
+            ("sys/a/memory.current", "5000\n"),
+        ];
+        assert_eq!(left("available", &files), Some(2000 * 1024));
+        assert_eq!(left("nothing", &[("proc/self/cgroup", "0::/\n")]), None);
+    }
+
+    #[test]
+    fn the_group_that_leaves_least_counts_and_idle_pages_of_files_are_free() {
+        let files = [
+            MEMINFO,
+            ("proc/self/cgroup", "0::/a/b\n"),
+            ("sys/a/memory.max", "900000\n"),
+            ("sys/a/memory.current", "600000\n"),
+            (
+                "sys/a/memory.stat",
+                "anon 7\ninactive_file 100000\nactive_file 9\n",
+            ),
+            ("sys/a/b/memory.max", "800000\n"),
+            ("sys/a/b/memory.current", "100000\n"),
+        ];
+        assert_eq!(left("memory-v2", &files), Some(400_000));
+    }
+
+    #[test]
+    fn a_group_over_its_limit_leaves_nothing() {
+        let files = [
+            MEMINFO,
+            ("proc/self/cgroup", "0::/\n"),
+            ("sys/memory.max", "1000\n"),
+            ("sys/memory.current", "1001\n"),
+        ];
+        assert_eq!(left("memory-over", &files), Some(0));
+    }
+
+    #[test]
+    fn version_1_has_other_names_for_memory_and_a_huge_number_for_no_limit() {
+        let files = [
+            MEMINFO,
+            ("proc/self/cgroup", "7:cpu:/x\n4:memory:/x\n"),
+            ("sys/memory/memory.limit_in_bytes", "9223372036854771712\n"),
+            ("sys/memory/memory.usage_in_bytes", "4000000\n"),
+            ("sys/memory/x/memory.limit_in_bytes", "500000\n"),
+            ("sys/memory/x/memory.usage_in_bytes", "300000\n"),
+            (
+                "sys/memory/x/memory.stat",
+                "inactive_file 1\ntotal_inactive_file 50000\n",
+            ),
+        ];
+        assert_eq!(left("memory-v1", &files), Some(250_000));
+        assert_eq!(left("memory-v1max", &files[..4]), Some(2000 * 1024));
     }
 }

@@ -25,6 +25,7 @@ __all__ = [
     "let_go",
     "listen",
     "loads",
+    "memory_left",
     "outlive_parent",
     "rehearse",
 ]
@@ -43,6 +44,9 @@ def outlive_parent() -> None:
 
 def cpu_quota() -> int | None:
     """CPUs that the control group's quota amounts to, rounded up; None without a quota."""
+
+def memory_left() -> int | None:
+    """Bytes of memory that the machine and the control group leave; None where nothing tells."""
 
 def die_with_parent(parent: int) -> bool:
     """Has the kernel kill this process when its parent dies; False when `parent` is already gone."""
@@ -214,6 +218,9 @@ class Recorder:
         """A shared fixture was set up for a test. Comes before the report of the phase in which it was, and is taken
         off the time of that phase.
         """
+
+    def totals(self) -> tuple[int, float]:
+        """How many tests came to their end, and the seconds that they and shared fixtures took in all."""
 
     def save(self, path: str | PathLike[str]) -> str | None:
         """Adds the run to the history in a file, if there is anything to remember; returns a line that says what went

@@ -300,7 +300,7 @@ class Controller:
             return
         self._collected = True
         verdict = self._launch.decide(extras["reasons"], extras["conftests"])
-        self._screen.show_verdict(verdict)
+        self._screen.show_verdict(verdict, self._crew.choose_number(len(collection)))
         if self._launch.is_early:
             self._crew.go_on_early(collection, groups)
         else:

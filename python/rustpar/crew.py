@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from xdist.dsession import get_default_max_worker_restart
 
+from rustpar.memory import PEAK
 from rustpar.nodes import NodeManager, WorkerController
+from rustpar.workers import Choice, chosen, counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,6 +73,8 @@ class Crew:
         self._scheduled: list[str] | None = None
         # Whether the template, which will go on as gw0, still collects while others do.
         self._template_collects = False
+        # How many workers are started when the template has collected.
+        self._needed = 0
 
     def announce(self) -> list[WorkerController]:
         """Make the nodes that were asked for and let plugins configure them."""
@@ -114,7 +118,7 @@ class Crew:
 
     def start(self, collection: list[str], groups: Sequence[str | None]) -> None:
         """The template has collected: fork the workers and schedule."""
-        nodes = self._needed(len(collection))
+        nodes = self._first_nodes()
         for node in nodes:
             self._ready(node)
             self._has_collected(node, collection)
@@ -137,7 +141,7 @@ class Crew:
 
     def go_on_early(self, collection: list[str], groups: Sequence[str | None]) -> None:
         """The template has collected, but must not be forked: it goes on as gw0, and the others collect, too."""
-        first, *others = self._needed(len(collection))
+        first, *others = self._first_nodes()
         self._ready(first)
         self._launch.go_on(first)
         self.active.add(first)
@@ -148,8 +152,24 @@ class Crew:
                 self._fork(node)
         self.collected(first, collection, groups)
 
-    def _needed(self, tests: int) -> list[WorkerController]:
-        return list(self.nodes.values())[: self.sched.workers_needed(len(self.nodes), tests)]
+    def choose_number(self, tests: int) -> str | None:
+        """The template has collected so many tests: settle how many workers are started.
+
+        Returns:
+            The number and why, in words; None where it was given.
+        """
+        asked = chosen(self.config)
+        choice = asked or Choice(len(self.nodes), "", is_given=True)
+        if self.sched.takes_fewer and not self._template_collects:
+            choice = choice.at_most(max(1, tests), counted(tests, "test"))
+            if not choice.is_given:
+                fits = self._launch.workers_that_fit()
+                choice = choice if fits is None else choice.at_most(*fits)
+        self._needed = choice.count
+        return None if asked is None else choice.words
+
+    def _first_nodes(self) -> list[WorkerController]:
+        return list(self.nodes.values())[: self._needed]
 
     def collected(self, node: WorkerController, collection: list[str], groups: Sequence[str | None]) -> None:
         """An early worker has collected: schedule when it is the last one."""
@@ -220,6 +240,9 @@ class Crew:
 
     def finished(self, node: WorkerController, workeroutput: dict[str, Any]) -> None:
         """A worker's session has finished."""
+        peak = workeroutput.pop(PEAK)
+        if self._launch.template_size is not None:
+            node.growth = max(0, peak - self._launch.template_size)
         node.workeroutput = workeroutput
         node.down = True
         self.config.hook.pytest_testnodedown(node=node, error=None)

@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rustpar import _core, forking, forkserver
+from rustpar import _core, forking, forkserver, lastrun, memory
 from rustpar.verdict import Memory, Verdict
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ class Launch:
         verdict: How workers come up; None until the template has collected.
         reasons: What the template has seen that speaks against forking it, whatever was decided.
         server: The fork server.
+        template_size: Bytes of memory that the template had when it had collected, if it was to be forked then.
     """
 
     def __init__(self, config: pytest.Config, server: forkserver.ForkServer) -> None:
@@ -58,6 +59,7 @@ class Launch:
         self._engine: _core.Engine
         self._identity: list[str] = []
         self._template_pid: int | None = None
+        self.template_size: int | None = None
 
     @property
     def is_early(self) -> bool:
@@ -131,7 +133,16 @@ class Launch:
         if self._asked == "auto":
             named = [reason.partition(":")[0] for reason in reasons]
             self._memory.remember(self.verdict, {*conftests, *filter(os.path.isfile, named)})
+        if start == "template" and self._template_pid is not None:
+            self.template_size = memory.resident(self._template_pid)
         return self.verdict
+
+    def workers_that_fit(self) -> tuple[int, str] | None:
+        """For how many forks of the template there is memory, and why; None where that cannot be told."""
+        if self.template_size is None:
+            return None
+        last = lastrun.recall(self._config)
+        return memory.workers_that_fit(self.template_size, None if last is None else last.growth)
 
     def retire_fork_server(self) -> None:
         """All workers come from the template from here on."""

@@ -88,6 +88,7 @@ class WorkerController:
         workerinfo: The worker's platform and interpreter, once it is ready.
         workeroutput: What the worker leaves behind, once its session has finished.
         slot: The worker's slot in the shared memory, once it has one.
+        growth: Bytes by which the worker grew beyond the template, once its session has finished.
     """
 
     workerinfo: dict[str, Any]
@@ -101,6 +102,7 @@ class WorkerController:
         self.number = int(self.gateway.id.removeprefix("gw"))
         self.engine = engine
         self.slot: int | None = None
+        self.growth: int | None = None
         self.workerinput: dict[str, Any] = {
             "workerid": self.gateway.id,
             "workercount": len(nodemanager.specs),

@@ -18,13 +18,14 @@ import pytest
 import rustpar
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
     from rustpar.forkserver import ForkServer
 
 
 SERVER_KEY: pytest.StashKey[ForkServer] = pytest.StashKey()
 REASON_KEY: pytest.StashKey[str | None] = pytest.StashKey()
+THAW_KEY: pytest.StashKey[Callable[[], None]] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
@@ -185,9 +186,9 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
             early_config.add_cleanup(thaw)
             early_config.add_cleanup(server.close)
             early_config.stash[SERVER_KEY] = server
+            early_config.stash[THAW_KEY] = thaw
     if hasattr(early_config.known_args_namespace, "numprocesses"):
-        # Registered now: behind all plugins, so that its trylast hooks come after xdist's, and before conftests,
-        # whose answers go before ours.
+        # Registered now: behind all plugins, so that its hooks that are to come after xdist's do.
         early_config.pluginmanager.register(DistributedRun(), "rustpar-run")
     return (yield)
 
@@ -204,12 +205,13 @@ def _may_have_workers(config: pytest.Config) -> bool:
 class DistributedRun:
     """The hooks of a process that may become a controller."""
 
-    @pytest.hookimpl
+    # First, for what others answer is to be said, too; it asks them itself.
+    @pytest.hookimpl(tryfirst=True)
     def pytest_xdist_auto_num_workers(self, config: pytest.Config) -> int:
-        """Take xdist's count, but no more than this process may use of the machine."""
+        """Take xdist's count, but no more than this process may use of the machine; or none for a short run."""
         from rustpar.workers import auto_num_workers
 
-        return auto_num_workers(config, self)
+        return auto_num_workers(config, self, may_do_without=SERVER_KEY in config.stash)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_cmdline_main(self, config: pytest.Config) -> None:
@@ -228,6 +230,7 @@ class DistributedRun:
             return
         if dsession is None:
             server.close()
+            config.stash[THAW_KEY]()
             return
         from rustpar.controller import Controller
 
@@ -235,17 +238,27 @@ class DistributedRun:
         config.pluginmanager.register(Controller(config, server), "dsession")
 
     def pytest_report_header(self, config: pytest.Config) -> str | None:
-        """Name the start, and why where it is not the usual one."""
+        """Name the start and the number of workers, and why where they are not the usual ones or were not given."""
         dsession: Any = config.pluginmanager.get_plugin("dsession")
+        option, choice = config.option, None
+        if option.numprocesses is not None:
+            from rustpar.workers import chosen
+
+            choice = chosen(config)
         if dsession is None:
-            option = config.option
+            if choice is not None and choice.count == 0:
+                return f"rustpar: {rustpar.__version__}, {choice.words}"
             if option.dist == "no" or option.numprocesses is not None or option.tx or option.collectonly:
                 return None
             return f"rustpar: --dist {option.dist} has no effect without workers: add -n auto"
         reason = config.stash.get(REASON_KEY, None)
         if reason is not None:
-            return f"rustpar: {rustpar.__version__}, start: xdist ({reason})"
-        verdict = dsession.verdict
-        # Where nothing is known yet, it is said when the template has collected.
-        words = "" if verdict is None else ", " + "\n".join(verdict.words(config.option.verbose))
-        return f"rustpar: {rustpar.__version__}{words}"
+            lines = [f"start: xdist ({reason})"]
+        elif dsession.verdict is not None:
+            lines = dsession.verdict.words(option.verbose)
+        else:
+            # It is said when the template has collected.
+            return f"rustpar: {rustpar.__version__}"
+        if choice is not None:
+            lines[0] += f", {choice.words}"
+        return f"rustpar: {rustpar.__version__}, " + "\n".join(lines)

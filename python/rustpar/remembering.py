@@ -115,6 +115,10 @@ class Remembering:
         """Record a report."""
         self._recorder.report(report)
 
+    def totals(self) -> tuple[int, float]:
+        """How many tests came to their end, and the seconds that they and shared fixtures took in all."""
+        return self._recorder.totals()
+
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:
         """Add the run to the history, when the last report is there."""

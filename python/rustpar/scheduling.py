@@ -58,9 +58,10 @@ class NativeScheduling:
         self.collection: list[str] = []
         self._engine = engine
 
-    def workers_needed(self, asked: int, tests: int) -> int:
-        """How many workers to start."""
-        return workers_needed(self.dist, asked, tests)
+    @property
+    def takes_fewer(self) -> bool:
+        """Whether fewer workers than were asked for will do."""
+        return self.dist != "each"
 
     def start(
         self,
@@ -123,9 +124,10 @@ class PythonScheduling:
         nodes: list[WorkerController] = self.scheduler.nodes
         return nodes
 
-    def workers_needed(self, asked: int, tests: int) -> int:
-        """All: a scheduler waits for the collection of each."""
-        return asked
+    @property
+    def takes_fewer(self) -> bool:
+        """No: a scheduler waits for the collection of each worker."""
+        return False
 
     def start(
         self,

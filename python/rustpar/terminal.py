@@ -69,10 +69,11 @@ class DistTerminal:
         if self._reporter is not None and self.config.option.verbose >= 0:
             self._reporter.write_line(line)
 
-    def show_verdict(self, verdict: Verdict) -> None:
-        """Say how workers come up, and why."""
+    def show_verdict(self, verdict: Verdict, number: str | None) -> None:
+        """Say how workers come up, and why; and how many, in words, where that was not given."""
         if self._reporter is not None:
-            for line in verdict.words(self.config.option.verbose):
+            first, *more = verdict.words(self.config.option.verbose)
+            for line in (first if number is None else f"{first}, {number}", *more):
                 self.report_line(f"rustpar: {line}")
 
     def notice(self, line: str) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 from _pytest.reports import TestReport
 
-from rustpar import _core, fixtureclock, heap
+from rustpar import _core, fixtureclock, heap, memory
 from rustpar.inventory import facts
 from rustpar.marks import group_of
 from rustpar.quiet import keep_report, quieten, show_live_output, show_nothing
@@ -99,7 +99,7 @@ class WorkerPlugin:
         output["shouldfail"] = session.shouldfail
         output["shouldstop"] = session.shouldstop
         yield
-        self._send(self._line.FINISHED, output)
+        self._send(self._line.FINISHED, output | {memory.PEAK: memory.peak()})
 
     def pytest_internalerror(self, excrepr: object) -> None:
         """Send an internal error's text."""

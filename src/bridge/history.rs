@@ -205,6 +205,11 @@ impl Recorder {
         self.run.fixture(&node_id, &key, seconds);
     }
 
+    /// How many tests came to their end, and the seconds that they and shared fixtures took in all.
+    fn totals(&self) -> (usize, f64) {
+        self.run.totals()
+    }
+
     /// Adds the run to the history in a file, if there is anything to remember; returns a line that says what went wrong.
     fn save(&mut self, py: Python<'_>, path: PathBuf) -> Option<String> {
         let run = &self.run;

@@ -39,7 +39,13 @@ use std::path::Path;
 /// CPUs that the control group's quota amounts to, rounded up; None without a quota.
 #[pyfunction]
 fn cpu_quota() -> Option<usize> {
-    crate::machine::cpu_quota(Path::new("/proc/self"), Path::new("/sys/fs/cgroup"))
+    crate::machine::cpu_quota(Path::new("/proc"), Path::new("/sys/fs/cgroup"))
+}
+
+/// Bytes of memory that the machine and the control group leave; None where nothing tells.
+#[pyfunction]
+fn memory_left() -> Option<u64> {
+    crate::machine::memory_left(Path::new("/proc"), Path::new("/sys/fs/cgroup"))
 }
 
 /// Encodes an object as plain values; also returns the types of what had to be replaced by its repr.
@@ -62,7 +68,7 @@ fn loads<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyAny>> {
 #[pymodule]
 mod _core {
     #[pymodule_export]
-    use super::cpu_quota;
+    use super::{cpu_quota, memory_left};
 
     #[cfg(target_os = "linux")]
     #[pymodule_export]

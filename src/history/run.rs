@@ -117,6 +117,16 @@ impl Run {
         self.fixtures.is_empty() && !self.tests.iter().any(TestRun::is_complete)
     }
 
+    /// How many tests came to their end, and the seconds that they and shared fixtures took in all.
+    #[must_use]
+    pub fn totals(&self) -> (usize, f64) {
+        let complete = self.tests.iter().filter(|test| test.is_complete());
+        let phases = complete.clone().flat_map(|test| test.seconds).flatten();
+        let fixtures = self.fixtures.values().map(|fixture| fixture.total);
+        let seconds = phases.chain(fixtures).map(Seconds::get).sum();
+        (complete.count(), seconds)
+    }
+
     /// The tests that came to their end, in no order.
     pub(super) fn complete(&self) -> impl Iterator<Item = (&str, &TestRun)> {
         let tests = self

@@ -159,6 +159,20 @@ fn a_test_that_was_cut_off_leaves_no_record() {
 }
 
 #[test]
+fn the_total_is_that_of_tests_that_came_to_their_end_and_of_shared_fixtures() {
+    let mut run = run_of("a");
+    run.fixture("b", "::db", 2.0);
+    add(&mut run, "b", Reported::Failed, 4.0);
+    let cut_off = run.test("c");
+    run.report(cut_off, Some(Phase::Setup), Reported::Passed, 8.0);
+    let (tests, seconds) = run.totals();
+    assert_eq!(tests, 2);
+    // The set-up that the fixture is taken off was reported as shorter than it.
+    let expected = 0.001 + 0.002 + 3e-6 + 2.0 + 4.0 + 3e-6;
+    assert!((seconds - expected).abs() < 1e-9, "{seconds}");
+}
+
+#[test]
 fn a_crash_is_a_failure_without_durations() {
     let test = after(&[&|run| {
         let test = run.test("a");
