@@ -223,6 +223,10 @@ class Venv:
             steps.must(f"install the wheel into {where}", *pip, *replace, limit=INSTALL_LIMIT)
 
 
+# The plugin tests wait for processes most of the time. It is pytest-xdist that runs them two at a time: a plugin that
+# loses a test must not be the one that says how many there were.
+PARALLEL = ("-m", "pytest", "-p", "no:rustpar", "-n", "2")
+
 # What a contributor works with: the tools, the newest pytest and the release wheel.
 DEV = Venv(ROOT / ".venv")
 
@@ -321,10 +325,10 @@ def test(steps: Steps, names: list[str] | None, arguments: list[str]) -> None:
             with contextlib.suppress(Stop):
                 side_by_side(steps, wheel, pythons)
     for name, venv in environments[:-1]:
-        steps.run(name, venv.python, "-m", "pytest", *arguments, limit=PYTEST_LIMIT)
+        steps.run(name, venv.python, *PARALLEL, *arguments, limit=PYTEST_LIMIT)
     steps.run("cargo test", "cargo", "test", limit=COMPILE_LIMIT)
     for name, venv in environments[-1:]:
-        steps.run(name, venv.python, "-m", "pytest", *arguments, limit=PYTEST_LIMIT, closing=True)
+        steps.run(name, venv.python, *PARALLEL, *arguments, limit=PYTEST_LIMIT, closing=True)
 
 
 def plugins(steps: Steps, arguments: list[str]) -> None:
