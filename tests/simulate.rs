@@ -200,10 +200,13 @@ fn no_policy_is_better_than_the_bound() {
 
 #[test]
 fn a_recorded_suite_has_files_classes_and_free_text_in_its_node_ids() {
-    let text = "node id,seconds\na.py::A::one,0.5\n\"a.py::two[x,\"\"y\"\"]\",1.5\nb.py::three,2\n";
+    let titles = "test,outcome,setup,call,teardown\n";
+    let text = "a.py::A::one,passed,0.1,0.3,0.1\n\"a.py::two[x,\"\"y\"\"]\",passed,0,1.5,0\nb.py::three,skipped,2,,\n";
+    let text = &format!("{titles}{text}");
     let suite = recorded::parse(text).unwrap();
     assert_eq!(suite.seconds, [0.5, 1.5, 2.0]);
     assert_eq!(suite.files, [0, 0, 1]);
     assert_eq!(suite.scopes, [0, 1, 2]);
-    assert!(recorded::parse("a.py::one,0.5\na.py::two,soon\n").is_err());
+    assert!(recorded::parse(&format!("{titles}a.py::two,passed,0,soon,0\n")).is_err());
+    assert!(recorded::parse("a.py::one,0.5\n").is_err());
 }

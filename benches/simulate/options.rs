@@ -15,8 +15,8 @@ cargo bench --bench simulate -- [--quick] [--family NAME]... [--workers N]... [-
   --workers N    only with so many workers, not with 2, 4, 8 and 16
   --suites N     so many suites of each family
   --seed N       other suites
-  FILE           a recorded suite instead of random ones: CSV with a node id and seconds on each line, as
-                 `rustpar history export --format csv` writes it; what comes before `::` is the file
+  FILE           a recorded suite instead of random ones: what `rustpar history export --format csv` has
+                 written; what comes before `::` is the file
 ";
 
 /// The numbers of workers, unless asked otherwise.

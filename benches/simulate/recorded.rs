@@ -1,7 +1,8 @@
-//! Reads the durations of a real suite: CSV with a node id and seconds on each line, and possibly a line of titles.
+//! Reads the durations of a real suite, as `rustpar history export --format csv` writes them: a line of titles, then a
+//! line for each test with its node id first.
 //!
-//! The hazard it handles: parameters are free text, so that a node id may contain commas and quotes. The seconds are
-//! what follows the last comma.
+//! The hazard it handles: parameters are free text, so that a node id may contain commas and quotes. No other field
+//! does, so fields are counted from the end.
 
 use rustpar::schedule::scope::{by_key, file_key, scope_key};
 
@@ -15,20 +16,35 @@ pub(crate) fn read(path: &str) -> Result<Suite, String> {
 
 /// Reads the text of such a file.
 pub(crate) fn parse(text: &str) -> Result<Suite, String> {
+    let mut lines = text.lines();
+    let titles: Vec<&str> = lines.next().unwrap_or_default().split(',').collect();
+    let phases = ["setup", "call", "teardown"].map(|phase| titles.iter().position(|title| *title == phase));
+    if titles.first() != Some(&"test") || phases.contains(&None) {
+        return Err("its first line does not name the columns test, setup, call and teardown".to_owned());
+    }
     let mut node_ids = Vec::new();
     let mut seconds = Vec::new();
-    for (number, line) in (1..).zip(text.lines()) {
-        let (node_id, duration) = line
-            .rsplit_once(',')
-            .ok_or_else(|| format!("line {number} has no comma"))?;
-        match duration.trim().parse::<f64>() {
-            Ok(duration) if duration.is_finite() && duration >= 0.0 => {
-                node_ids.push(unquoted(node_id));
-                seconds.push(duration);
-            }
-            Err(_) if number == 1 => {}
-            _ => return Err(format!("line {number}: {duration} is no duration")),
+    for (number, line) in (2..).zip(lines) {
+        let mut fields: Vec<&str> = line.rsplitn(titles.len(), ',').collect();
+        fields.reverse();
+        if fields.len() < titles.len() {
+            return Err(format!("line {number} has {} fields", fields.len()));
         }
+        let mut sum = 0.0;
+        for place in phases.into_iter().flatten() {
+            // A phase that never came has no duration.
+            let duration = fields[place].parse().or(if fields[place].is_empty() {
+                Ok(0.0)
+            } else {
+                Err(())
+            });
+            match duration {
+                Ok(duration) if f64::is_finite(duration) && duration >= 0.0 => sum += duration,
+                _ => return Err(format!("line {number}: {} is no duration", fields[place])),
+            }
+        }
+        node_ids.push(unquoted(fields[0]));
+        seconds.push(sum);
     }
     if seconds.is_empty() {
         return Err("it names no test".to_owned());
