@@ -32,6 +32,9 @@
 //! | [`worksteal`] | split into one block per worker, up front | half of the longest queue |
 //! | [`units`] | handed out in units that stay on one worker | half of the units not started in the longest queue |
 //! | [`each`] | all tests, for every worker | nothing |
+//!
+//! [`director`] is a policy over policies, for order classes and tests that must not meet; [`plan`] makes all of them.
+//! [`rehearsal`] runs one in virtual time, with what [`forecast`] expects.
 
 mod backlog;
 pub mod bounds;
