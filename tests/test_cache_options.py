@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.conftest import Suite
+    from tests.harness import Suite
 
 SIX = """
     import pathlib

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.conftest import Suite
+    from tests.harness import Suite
 
 TWO = "def test_a(): pass\ndef test_b(): pass\n"
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.conftest import Suite
+    from tests.harness import Suite
 
 # Twelve tests of which the fourth dies in the way that the environment names.
 DEADLY = """

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.conftest import Run, Suite
+    from tests.harness import Run, Suite
 
 since_xdist_3_8 = pytest.mark.skipif(
     tuple(map(int, version("pytest-xdist").split(".")[:2])) < (3, 8), reason="the option came with xdist 3.8"

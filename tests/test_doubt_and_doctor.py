@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tests.conftest import Suite
+    from tests.harness import Suite
 
 # A name from the clock, which cannot be watched: with a template, all workers have the same.
 NAMED_BY_THE_CLOCK = """

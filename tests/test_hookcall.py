@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import itertools
 import random
-import re
 import weakref
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -17,256 +15,19 @@ import pytest
 from pluggy import HookImpl, HookspecMarker, PluginManager, _manager
 
 from rustpar import hookcall
+from tests.hook_implementations import PLAIN, WRAPPERS, Making, passing_on, returning
 
 if TYPE_CHECKING:
-    from tests.conftest import Run, Suite
+    pass
 
 multicall: Callable[..., Any] = _manager._multicall  # type: ignore[attr-defined]
 hookspec = HookspecMarker("test")
 hookimpl = pluggy.HookimplMarker("test")
 
-Note = Callable[[str], None]
-Making = Callable[[Note], Callable[..., Any]]
+# The modules whose implementations are called natively here, where pytest's are in a run.
+OURS = [__name__, returning.__module__]
 
 needs_known_pluggy = pytest.mark.skipif(not hookcall._is_known(), reason="this pluggy makes all calls itself")
-
-
-class Odd(BaseException):
-    pass
-
-
-# Not GeneratorExit: wrappers that are left behind by an error are closed at some time later.
-CAUGHT = (Exception, KeyboardInterrupt, Odd)
-
-ERRORS: list[Callable[[], BaseException]] = [
-    lambda: ValueError("wrong"),
-    lambda: StopIteration("stop"),
-    lambda: KeyboardInterrupt(),
-    lambda: Odd("odd"),
-    lambda: RuntimeError("run"),
-]
-
-
-# Implementations. Each is made anew for every call, and notes what happens to it.
-
-
-def returning(value: object) -> Making:
-    def make(note: Note) -> Callable[..., Any]:
-        def implementation(one: object, two: object) -> object:
-            note(f"{value} {one} {two}")
-            return value
-
-        return implementation
-
-    return make
-
-
-def without_arguments(note: Note) -> Callable[..., Any]:
-    def implementation() -> str:
-        note("no arguments")
-        return "bare"
-
-    return implementation
-
-
-def with_many_arguments(note: Note) -> Callable[..., Any]:
-    def implementation(three: object, one: object, two: object) -> str:
-        note(f"{one} {two} {three}")
-        return "many"
-
-    return implementation
-
-
-def with_an_unknown_argument(note: Note) -> Callable[..., Any]:
-    def implementation(one: object, unknown: object) -> None:
-        note("never called")
-
-    return implementation
-
-
-def raising(error: Callable[[], BaseException]) -> Making:
-    def make(note: Note) -> Callable[..., Any]:
-        def implementation(one: object) -> None:
-            note("raises")
-            raise error()
-
-        return implementation
-
-    return make
-
-
-def raising_while_handling(note: Note) -> Callable[..., Any]:
-    def implementation() -> None:
-        try:
-            raise KeyError("handled")
-        except KeyError:
-            raise ValueError("while handling")  # noqa: B904 - the context is what is tested
-
-    return implementation
-
-
-PLAIN: list[Making] = [
-    returning(None),
-    returning("value"),
-    returning(0),
-    without_arguments,
-    with_many_arguments,
-    with_an_unknown_argument,
-    raising_while_handling,
-    *map(raising, ERRORS),
-]
-
-
-def passing_on(note: Note) -> Callable[..., Any]:
-    def wrapper(one: object) -> Any:
-        note("before")
-        result = yield
-        note(f"after {result}")
-        return result
-
-    return wrapper
-
-
-def replacing(note: Note) -> Callable[..., Any]:
-    def wrapper() -> Any:
-        result = yield
-        note(f"replaces {result}")
-        return ("replaced", result)
-
-    return wrapper
-
-
-def replacing_by_an_exception(note: Note) -> Callable[..., Any]:
-    def wrapper() -> Any:
-        yield
-        return StopIteration("as a result")
-
-    return wrapper
-
-
-def swallowing(note: Note) -> Callable[..., Any]:
-    def wrapper() -> Any:
-        try:
-            yield
-        except CAUGHT as error:
-            note(f"swallows {error!r}")
-        return "swallowed"
-
-    return wrapper
-
-
-def raising_before(error: Callable[[], BaseException]) -> Making:
-    def make(note: Note) -> Callable[..., Any]:
-        def wrapper() -> Any:
-            note("raises before")
-            raise error()
-            yield
-
-        return wrapper
-
-    return make
-
-
-def raising_after(error: Callable[[], BaseException]) -> Making:
-    def make(note: Note) -> Callable[..., Any]:
-        def wrapper() -> Any:
-            result = yield
-            note(f"raises after {result}")
-            raise error()
-
-        return wrapper
-
-    return make
-
-
-def raising_another(error: Callable[[], BaseException], cause: bool) -> Making:
-    def make(note: Note) -> Callable[..., Any]:
-        def wrapper() -> Any:
-            try:
-                return (yield)
-            except CAUGHT as caught:
-                note(f"raises another than {caught!r}")
-                raise error() from (caught if cause else None)
-
-        return wrapper
-
-    return make
-
-
-def raising_again(note: Note) -> Callable[..., Any]:
-    def wrapper() -> Any:
-        try:
-            return (yield)
-        except CAUGHT as error:
-            note(f"raises {error!r} again")
-            raise error
-
-    return wrapper
-
-
-def not_yielding(value: object) -> Making:
-    def make(note: Note) -> Callable[..., Any]:
-        def wrapper() -> Any:
-            note("does not yield")
-            yield from ()
-            return value
-
-        return wrapper
-
-    return make
-
-
-def yielding_twice(note: Note) -> Callable[..., Any]:
-    def wrapper() -> Any:
-        try:
-            yield
-        except CAUGHT:
-            note("caught")
-        yield
-
-    return wrapper
-
-
-def refusing_to_close(note: Note) -> Callable[..., Any]:
-    def wrapper() -> Any:
-        try:
-            yield
-        except CAUGHT:
-            note("caught")
-        with contextlib.suppress(GeneratorExit):
-            yield
-        yield
-
-    return wrapper
-
-
-def failing_to_close(note: Note) -> Callable[..., Any]:
-    def wrapper() -> Any:
-        yield
-        try:
-            yield
-        finally:
-            raise ValueError("while being closed")
-
-    return wrapper
-
-
-WRAPPERS: list[Making] = [
-    passing_on,
-    replacing,
-    replacing_by_an_exception,
-    swallowing,
-    raising_again,
-    not_yielding(None),
-    not_yielding("early"),
-    not_yielding(("a", "tuple")),
-    yielding_twice,
-    refusing_to_close,
-    failing_to_close,
-    *map(raising_before, ERRORS),
-    *map(raising_after, ERRORS),
-    *itertools.starmap(raising_another, itertools.product(ERRORS, (True, False))),
-]
 
 
 def impl_of(function: Callable[..., Any], *, wrapper: bool = False, hookwrapper: bool = False) -> HookImpl:
@@ -328,7 +89,7 @@ def combinations() -> list[list[Making]]:
 @pytest.mark.parametrize("handling", [False, True])
 @pytest.mark.parametrize("first", [False, True])
 def test_native_calls_come_to_the_same_as_pluggys(first: bool, handling: bool) -> None:
-    native = hookcall.native(never, ours=[__name__])
+    native = hookcall.native(never, ours=OURS)
     for makings in combinations():
         expected = outcome(multicall, makings, first, handling)
         assert outcome(native, makings, first, handling) == expected
@@ -341,7 +102,7 @@ def test_a_single_implementation_of_somebody_else_has_pluggy_make_the_call() -> 
         asked.append(arguments)
         return multicall(*arguments)
 
-    native = hookcall.native(pluggys, ours=[__name__])
+    native = hookcall.native(pluggys, ours=OURS)
     impls = [impl_of(returning(number)(print)) for number in range(3)]
     given = {"one": 1, "two": 2}
     assert native("hook", impls, given, False) == [2, 1, 0]
@@ -356,7 +117,7 @@ def test_a_single_implementation_of_somebody_else_has_pluggy_make_the_call() -> 
 
 
 def test_what_the_native_call_does_not_do_is_left_to_pluggy() -> None:
-    native = hookcall.native(lambda *arguments: "pluggy's", ours=[__name__])
+    native = hookcall.native(lambda *arguments: "pluggy's", ours=OURS)
     plain = impl_of(lambda one=1: one)
 
     def not_a_generator() -> Any:
@@ -374,7 +135,7 @@ def test_what_the_native_call_does_not_do_is_left_to_pluggy() -> None:
 
 
 def test_a_function_that_is_replaced_is_not_called_any_more() -> None:
-    native = hookcall.native(lambda *arguments: "pluggy's", ours=[__name__])
+    native = hookcall.native(lambda *arguments: "pluggy's", ours=OURS)
     impl = impl_of(lambda: "old")
     assert native("hook", [impl], {}, True) == "old"
     impl.function = lambda: "new"  # type: ignore[misc]
@@ -414,7 +175,7 @@ def test_hooks_may_call_hooks() -> None:
 
     manager = manager_with(Calling(), Calling())
     expected = manager.hook.hook(one=3)
-    manager._inner_hookexec = hookcall.native(never, ours=[__name__])
+    manager._inner_hookexec = hookcall.native(never, ours=OURS)
     assert manager.hook.hook(one=3) == expected
 
 
@@ -470,120 +231,9 @@ def test_a_manager_that_nobody_needs_is_freed() -> None:
             self.manager = manager_with(self)
 
     plugin = Knowing()
-    plugin.manager._inner_hookexec = hookcall.native(never, ours=[__name__])
+    plugin.manager._inner_hookexec = hookcall.native(never, ours=OURS)
     assert plugin.manager.hook.hook(one=1) == [1]
     alive = weakref.ref(plugin)
     del plugin
     gc.collect()
     assert alive() is None
-
-
-# Whole runs
-
-
-def test_hooks_of_a_conftest_wrap_those_of_pytest_in_workers(suite: Suite) -> None:
-    suite.write(
-        {
-            "old_style.py": """
-                import pytest
-
-                @pytest.hookimpl(hookwrapper=True)
-                def pytest_runtest_makereport(item, call):
-                    outcome = yield
-                    outcome.get_result().sections.append(("old", call.when))
-            """
-        }
-    )
-    suite.conftest(
-        """
-        import pytest
-        from support import note
-
-        @pytest.hookimpl(wrapper=True)
-        def pytest_runtest_makereport(item, call):
-            report = yield
-            report.sections.append(("new", report.outcome))
-            return report
-
-        @pytest.hookimpl(wrapper=True, tryfirst=True)
-        def pytest_runtest_call(item):
-            try:
-                return (yield)
-            except ValueError as error:
-                pytest.skip(f"not today: {error}")
-
-        def pytest_runtest_teardown(item, nextitem):
-            note(f"teardown {item.name}")
-        """
-    )
-    suite.test(
-        """
-        import pytest
-
-        def test_passes(): pass
-        def test_fails(): assert 0
-        def test_cannot(): raise ValueError("wrong")
-        """
-    )
-    run = suite.run("-p", "old_style")
-    notes = sorted(note.split(maxsplit=1)[1] for note in suite.notes())
-    plain = suite.plain("-p", "old_style")
-    assert run.used_rustpar()
-    assert run.outcomes == plain.outcomes
-    assert run.counts() == {"passed": 1, "failed": 1, "skipped": 1}
-    for name, outcome in (("test_passes", "passed"), ("test_fails", "failed"), ("test_cannot", "skipped")):
-        sections = run.report(name)["sections"]
-        assert sections == plain.report(name)["sections"]
-        assert ["old", "call"] in sections
-        assert ["new", outcome] in sections
-    assert notes == ["teardown test_cannot", "teardown test_fails", "teardown test_passes"]
-
-
-def test_warnings_point_where_they_point_in_plain_pytest(suite: Suite) -> None:
-    suite.conftest(
-        """
-        import warnings
-
-        def pytest_runtest_makereport(item, call):
-            for level in (1, 2, 3):
-                warnings.warn(f"of a hook in {call.when}, level {level}", stacklevel=level)
-        """
-    )
-    suite.test(
-        """
-        import pytest
-        import warnings
-
-        def warn(name, level):
-            warnings.warn(f"of a {name}, level {level}", stacklevel=level)
-
-        @pytest.fixture
-        def warning():
-            for level in range(1, 7):
-                warn("fixture", level)
-
-        @pytest.mark.parametrize("level", range(1, 6))
-        def test_it(level, warning):
-            warn("test", level)
-        """
-    )
-    run, plain = suite.run(), suite.plain()
-    assert run.used_rustpar()
-
-    def places(lines: list[str]) -> list[str]:
-        return sorted(line.strip() for line in lines if "UserWarning: of a " in line)
-
-    assert places(run.lines) == places(plain.lines)
-    assert any("pluggy" in line and "of a hook" in line for line in plain.lines)
-    assert any("pluggy" in line and "of a test" in line for line in plain.lines)
-
-
-def test_tracebacks_that_show_everything_show_it_in_workers(suite: Suite) -> None:
-    suite.test("def test_it(): assert 0\n")
-
-    def places(run: Run) -> list[str]:
-        return re.findall(r"^\S+\.py:\d+", run.report("test_it")["longrepr"], re.MULTILINE)
-
-    run, plain = suite.run("--full-trace"), suite.plain("--full-trace")
-    assert places(run) == places(plain)
-    assert any("pluggy" in place for place in places(plain))

@@ -10,7 +10,7 @@ import pytest
 from rustpar import _core, memory
 
 if TYPE_CHECKING:
-    from tests.conftest import Run, Suite
+    from tests.harness import Run, Suite
 
 SHORT = """
     import pytest

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.conftest import Run, Suite
+    from tests.harness import Run, Suite
 
 ONE = "def test_it(): pass\n"
 FOUR = """

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.conftest import Run, Suite
+    from tests.harness import Run, Suite
 
 MARKERS = "[pytest]\nmarkers =\n    smoke\n    slow\n"
 ORDERED = MARKERS + "rustpar_order = smoke, *, slow\n"

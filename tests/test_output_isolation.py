@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.conftest import Suite
+    from tests.harness import Suite
 
 # Each test prints its own name in four ways, often, while the other worker does the same.
 LOUD = """

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.conftest import Suite
+from tests.harness import Suite
 
 STARTS = pytest.mark.parametrize("start", ["template", "early"])
 

@@ -14,7 +14,7 @@ from rustpar import _core
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tests.conftest import Suite
+    from tests.harness import Suite
 
 FOUR = "def test_one(): pass\ndef test_two(): pass\ndef test_three(): pass\ndef test_four(): pass\n"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.conftest import Suite
+from tests.harness import Suite
 
 PRINTS_NEEDS = """
     from rustpar import needs

@@ -14,7 +14,7 @@ from rustpar.parts import Entry, by_duration, by_hash, expected
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tests.conftest import Run, Suite
+    from tests.harness import Run, Suite
 
 SEEDS = range(100)
 RULES = pytest.mark.parametrize("rule", [by_duration, by_hash])

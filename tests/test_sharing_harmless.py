@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tests.conftest import Habit
+    from tests.harness import Habit
 
 NOTED = """
     import asyncio

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.conftest import Habit
+    from tests.harness import Habit
 
 # Nothing tells that these were done; docs/starting.md says so.
 NOT_SEEN = pytest.mark.xfail(reason="the watch does not see this way to an identity", strict=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.conftest import Habit
+    from tests.harness import Habit
 
 # Each worker makes the same file in its directory.
 DIRECTORY = """

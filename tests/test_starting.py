@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.conftest import Run, Suite
+    from tests.harness import Run, Suite
 
 # A database file is named after the worker when the conftest is imported.
 NAMES_A_FILE = """

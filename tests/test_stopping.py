@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.conftest import Suite
+    from tests.harness import Suite
 
 # One failure, and one test that is on its way meanwhile; no other test may start after that.
 FAILS_EARLY = """

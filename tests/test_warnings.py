@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tests.conftest import Suite
+    from tests.harness import Suite
 
 # A plugin that writes down each warning which reaches the controller.
 WATCHER = """

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from rustpar import _core
 
-# Records to the controller: kind, worker, value. The engine reads them in `engine/controller.rs`.
+# Records to the controller: kind, worker, value. The engine reads them in `engine/records.rs`.
 _RECORD = struct.Struct("<IIq")
 _FORKED, _EXITED, _TEMPLATE_FORKED, _TEMPLATE_EXITED = 1, 2, 3, 4
 

@@ -10,8 +10,10 @@
 //! | [`table`] | what the engine knows of each worker |
 //! | [`footprint`] | memory that an idle process need not hold |
 //! | [`output`] | a worker's standard output, cut into whole lines |
+//! | [`records`] | what is told of processes that are forked and that exit |
 //! | [`news`] | what Python asks, and what it is told |
-//! | [`controller`] | the controller's end: one I/O thread, commands in, events out |
+//! | [`controller`] | Python's handle on the thread: commands in, events out |
+//! | `thread` | the engine's one thread, at the controller's end of all lines |
 //!
 //! The hazard it handles: processes share memory and any of them can die at any instruction. Shared words are only
 //! touched through atomics, every wait has a bound, and what a dead worker left behind is read to its end.
@@ -22,9 +24,11 @@ pub mod news;
 pub mod os;
 pub mod output;
 pub mod queue;
+pub mod records;
 pub mod ring;
 pub mod shared;
 pub mod table;
+mod thread;
 pub mod worker;
 
 /// Why the engine could not do its work.

@@ -4,7 +4,8 @@
 //! its start, three plain reports, its finish, its end, and now and then a new string of the string table. Strings
 //! that come again (file names, keywords) are sent once per worker as [`Frame::Text`] and then named by number.
 
-use super::report::{Location, PlainReport};
+use super::report::{Location, Outcome, PlainReport};
+use super::value::Value;
 use super::wire::{Reader, put_bytes, put_float, put_uint};
 use super::{ProtocolError, VERSION};
 
@@ -132,6 +133,35 @@ const DONE: u8 = 6;
 const MESSAGE: u8 = 7;
 
 impl<'a> Frame<'a> {
+    /// Whether this is the report of a phase that failed.
+    #[must_use]
+    pub fn is_failure(&self) -> bool {
+        match self {
+            Self::Plain(report) => report.outcome == Outcome::Failed,
+            Self::Report { failed, .. } => *failed,
+            _ => false,
+        }
+    }
+
+    /// The key of the shared fixture that this tells of, and the seconds that its set-up took.
+    #[must_use]
+    pub fn set_up(&self) -> Option<(String, f64)> {
+        let Self::Message {
+            topic: Topic::Fixture,
+            body,
+        } = self
+        else {
+            return None;
+        };
+        let Ok(Value::Tuple(about)) = Value::decode(&mut Reader::new(body)) else {
+            return None;
+        };
+        match about.as_slice() {
+            [_, Value::Str(key), Value::Float(seconds)] => Some((key.clone(), *seconds)),
+            _ => None,
+        }
+    }
+
     /// Appends the frame's bytes to `out`.
     pub fn encode(&self, out: &mut Vec<u8>) {
         out.push(VERSION);
@@ -269,107 +299,4 @@ impl<'a> Frame<'a> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::protocol::report::{Outcome, Phase};
-    use proptest::prelude::*;
-
-    fn round_trip(frame: &Frame<'_>) {
-        let mut out = Vec::new();
-        frame.encode(&mut out);
-        assert_eq!(Frame::decode(&out).as_ref(), Ok(frame));
-    }
-
-    proptest! {
-        #[test]
-        fn every_frame_comes_back_as_it_went(
-            test: u32,
-            path: u32,
-            line: Option<u32>,
-            domain: String,
-            group: Option<String>,
-            keywords: Option<Vec<u32>>,
-            extras: Vec<u8>,
-            seconds in prop::num::f64::NORMAL,
-            failed: bool,
-        ) {
-            let line = line.map(|line| line.min(u32::MAX - 1));
-            let location = Location { path, line, domain: &domain };
-            let entry = Entry { node_id: &domain, group: group.as_deref() };
-            round_trip(&Frame::Text(&domain));
-            round_trip(&Frame::Inventory { entries: vec![entry; 3], extras: &extras });
-            round_trip(&Frame::Start { test, location });
-            round_trip(&Frame::Finish { test, location: None });
-            round_trip(&Frame::Finish { test, location: Some(location) });
-            round_trip(&Frame::Report { test, failed, body: &extras });
-            round_trip(&Frame::Done { test, duration: seconds });
-            round_trip(&Frame::Message { topic: Topic::Warning, body: &extras });
-            round_trip(&Frame::Plain(PlainReport {
-                test,
-                phase: Phase::Teardown,
-                outcome: Outcome::Skipped,
-                duration: seconds,
-                start: seconds,
-                stop: seconds,
-                keywords,
-                extras: &extras,
-            }));
-        }
-
-        #[test]
-        fn any_bytes_are_survived(mut bytes: Vec<u8>) {
-            let _decoded = Frame::decode(&bytes);
-            if let Some(first) = bytes.first_mut() {
-                *first = VERSION;
-            }
-            let _decoded = Frame::decode(&bytes);
-        }
-    }
-
-    #[test]
-    fn a_frame_of_another_version_is_refused() {
-        assert_eq!(
-            Frame::decode(&[VERSION + 1, TEXT]),
-            Err(ProtocolError::Version(VERSION + 1))
-        );
-    }
-
-    #[test]
-    fn a_passing_test_takes_few_bytes() {
-        let mut out = Vec::new();
-        Frame::Start {
-            test: 5000,
-            location: Location {
-                path: 3,
-                line: Some(40),
-                domain: "test_some_name",
-            },
-        }
-        .encode(&mut out);
-        for phase in [Phase::Setup, Phase::Call, Phase::Teardown] {
-            let keywords = (phase == Phase::Setup).then(|| (0..8).collect());
-            let report = PlainReport {
-                test: 5000,
-                phase,
-                outcome: Outcome::Passed,
-                duration: 1e-4,
-                start: 1.7e9,
-                stop: 1.7e9,
-                keywords,
-                extras: &[],
-            };
-            Frame::Plain(report).encode(&mut out);
-        }
-        Frame::Finish {
-            test: 5000,
-            location: None,
-        }
-        .encode(&mut out);
-        Frame::Done {
-            test: 5000,
-            duration: 3e-4,
-        }
-        .encode(&mut out);
-        assert!(out.len() < 150, "{} bytes", out.len());
-    }
-}
+mod tests;

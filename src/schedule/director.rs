@@ -9,95 +9,15 @@
 //! or of a job behind those of a class: a worker changes between them when its queue is empty, and a take-back that would
 //! hit the wrong tests is answered here, with nothing.
 
-use super::needs::{Needs, Resources};
+mod classes;
+mod members;
+
+pub use self::classes::{Class, Job};
+use self::classes::{Open, Place};
+use self::members::{Member, Queue, Running};
+use super::needs::Resources;
 use super::{Action, Definition, Demand, Policy, Test, Worker};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-
-/// Tests that run as one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Job {
-    /// The tests, in the order in which they are to run.
-    pub tests: Vec<Test>,
-    /// What they need while they run; not nothing.
-    pub needs: Needs,
-}
-
-/// Tests that run before those of the next class.
-pub struct Class {
-    /// Schedules the tests that need nothing for themselves, under numbers of its own.
-    pub policy: Box<dyn Policy>,
-    /// The tests by those numbers.
-    pub tests: Vec<Test>,
-    /// The tests that need something, the most urgent first.
-    pub jobs: Vec<Job>,
-}
-
-/// The jobs of a class with the same needs.
-#[derive(Debug)]
-struct Pool {
-    needs: Needs,
-    /// With the only worker that may run each, under `--dist each`.
-    jobs: VecDeque<(Option<Worker>, VecDeque<Test>)>,
-}
-
-/// A class that runs.
-struct Open {
-    policy: Box<dyn Policy>,
-    tests: Vec<Test>,
-    pools: Vec<Pool>,
-}
-
-/// Where a test is scheduled.
-#[derive(Debug, Clone, Copy)]
-struct Place {
-    class: usize,
-    by: Scheduler,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Scheduler {
-    /// The class's policy, under this number.
-    Policy(Test),
-    /// The pool with this number.
-    Pool(usize),
-}
-
-/// What a worker's queue holds, if anything.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Queue {
-    #[default]
-    Jobs,
-    Class(usize),
-}
-
-/// The job that a worker is in.
-#[derive(Debug)]
-struct Running {
-    class: usize,
-    needs: Needs,
-    only: Option<Worker>,
-    /// Not finished.
-    tests: VecDeque<Test>,
-    /// Those of them for which its queue had no room yet.
-    rest: VecDeque<Test>,
-}
-
-#[derive(Debug, Default)]
-struct Member {
-    /// Assigned, not finished and not taken back.
-    held: VecDeque<Test>,
-    queue: Queue,
-    running: Option<Running>,
-    /// The classes whose policies know it.
-    joined: BTreeSet<usize>,
-    /// The classes that have nothing more for it, until something is pending there again.
-    done_with: BTreeSet<usize>,
-    /// Those of them in which something is.
-    rejoining: BTreeSet<usize>,
-    /// Whether it has been asked to finish its last test.
-    resting: bool,
-    closed: bool,
-}
+use std::collections::{BTreeMap, VecDeque};
 
 /// See the module.
 pub struct Director {
@@ -130,7 +50,7 @@ impl Director {
         let mut open = Vec::new();
         for (index, class) in classes.into_iter().enumerate() {
             for (test, number) in class.tests.iter().zip(0..) {
-                put(&mut places, *test, index, Scheduler::Policy(number));
+                put(&mut places, *test, Place::Policy(index, number));
             }
             let mut this = Open {
                 policy: class.policy,
@@ -145,7 +65,7 @@ impl Director {
                 }
                 job.tests
                     .iter()
-                    .for_each(|test| put(&mut places, *test, index, Scheduler::Pool(pool)));
+                    .for_each(|test| put(&mut places, *test, Place::Pool(index, pool)));
                 unfinished += job.tests.len() * runs.unwrap_or(1);
             }
             each.push(class.jobs);
@@ -201,9 +121,8 @@ impl Director {
                 return true;
             }
             // Another job with the same needs: they need not be given back in between.
-            let class = &mut self.classes[running.class];
-            let pool = class.pools.iter_mut().find(|pool| pool.needs == running.needs);
-            let Some(tests) = pool.and_then(|pool| pool.next(demand.worker)) else {
+            let pool = &mut self.classes[running.class].pools[running.pool];
+            let Some(tests) = pool.next(demand.worker) else {
                 return !demand.idle;
             };
             running.tests.extend(&tests);
@@ -222,12 +141,13 @@ impl Director {
     /// Starts a job of this class on a worker whose queue is empty. Whether there was one that could start.
     fn start_job(&mut self, class: usize, serial: bool, demand: Demand, actions: &mut Vec<Action>) -> bool {
         let resources = &mut self.resources;
-        let found = self.classes[class].pools.iter_mut().find_map(|pool| {
+        let mut pools = self.classes[class].pools.iter_mut().enumerate();
+        let found = pools.find_map(|(number, pool)| {
             let has_any = pool.needs.serial == serial && pool.has_any(demand.worker);
             let tests = (has_any && resources.take(&pool.needs)).then(|| pool.next(demand.worker))??;
-            Some((pool.needs.clone(), tests))
+            Some((number, pool.needs.clone(), tests))
         });
-        let Some((needs, mut rest)) = found else {
+        let Some((pool, needs, mut rest)) = found else {
             return false;
         };
         let tests = rest.clone();
@@ -236,6 +156,7 @@ impl Director {
             let only = self.each.as_ref().map(|_| demand.worker);
             member.running = Some(Running {
                 class,
+                pool,
                 needs,
                 only,
                 tests,
@@ -358,12 +279,8 @@ impl Policy for Director {
             }
         } else {
             // It goes on where a lost worker has left off.
-            let living: BTreeSet<Worker> = self.members.keys().copied().collect();
-            let pools = self.classes.iter_mut().flat_map(|class| &mut class.pools);
-            for (only, _) in pools.flat_map(|pool| &mut pool.jobs) {
-                if only.is_some_and(|only| !living.contains(&only)) {
-                    *only = Some(worker);
-                }
+            for pool in self.classes.iter_mut().flat_map(|class| &mut class.pools) {
+                pool.bequeath(worker, |only| !self.members.contains_key(&only));
             }
         }
     }
@@ -392,11 +309,7 @@ impl Policy for Director {
                 }
                 return;
             }
-            if self.classes[class]
-                .pools
-                .iter()
-                .any(|pool| pool.needs.serial && pool.has_any(demand.worker))
-            {
+            if self.classes[class].has_serial(demand.worker) {
                 // They wait until nobody holds a test, and the next class waits for them.
                 self.rest(demand, actions);
                 if self.members.values().all(|member| member.held.is_empty()) {
@@ -422,33 +335,22 @@ impl Policy for Director {
         let Some(member) = self.members.get_mut(&worker) else {
             return;
         };
-        let Some(at) = member.held.iter().position(|held| *held == test) else {
+        if !member.finish(test) {
             return;
-        };
-        member.held.remove(at);
-        member.resting = false;
+        }
         self.unfinished -= 1;
-        match place {
-            Some(Place {
-                class,
-                by: Scheduler::Policy(number),
-            }) => self.classes[class].policy.finished(worker, number, seconds),
-            _ => {
-                if member
-                    .running
-                    .as_mut()
-                    .is_some_and(|running| running.finish(test))
-                    && let Some(running) = member.running.take()
-                {
-                    self.resources.give_back(&running.needs);
-                }
-            }
+        if let Some(Place::Policy(class, number)) = place {
+            self.classes[class].policy.finished(worker, number, seconds);
+        } else if let Some(running) = member.running.take_if(|running| running.finish(test)) {
+            self.resources.give_back(&running.needs);
         }
     }
 
+    /// Only the policy whose test it is learns of it: others would take the time off a test of theirs.
     fn set_up(&mut self, worker: Worker, definition: Definition, seconds: f64) {
-        for class in &mut self.classes {
-            class.policy.set_up(worker, definition, seconds);
+        let running = self.members.get(&worker).and_then(|member| member.held.front());
+        if let Some(Place::Policy(class, _)) = running.and_then(|test| self.place(*test)) {
+            self.classes[class].policy.set_up(worker, definition, seconds);
         }
     }
 
@@ -459,15 +361,11 @@ impl Policy for Director {
         let Queue::Class(class) = member.queue else {
             return;
         };
-        for test in tests {
-            if let Some(at) = member.held.iter().rposition(|held| held == test) {
-                member.held.remove(at);
-            }
-        }
-        let numbers: Vec<Test> = tests
+        member.give_back(tests);
+        let numbers = tests
             .iter()
-            .filter_map(|test| self.place(*test)?.number())
-            .collect();
+            .filter_map(|test| self.place(*test)?.number_in(class));
+        let numbers: Vec<Test> = numbers.collect();
         self.classes[class].policy.returned(worker, &numbers);
     }
 
@@ -479,11 +377,9 @@ impl Policy for Director {
         self.unfinished -= usize::from(running.is_some());
         let place = running.and_then(|test| self.place(test));
         for class in member.joined {
-            let here = place.filter(|place| place.class == class);
-            self.classes[class]
-                .policy
-                .lost(worker, here.and_then(Place::number));
-            if self.classes[class].policy.unfinished() > 0 {
+            let policy = &mut self.classes[class].policy;
+            policy.lost(worker, place.and_then(|place| place.number_in(class)));
+            if policy.unfinished() > 0 {
                 self.reopen(class);
             }
         }
@@ -491,10 +387,7 @@ impl Policy for Director {
             self.resources.give_back(&job.needs);
             let is_done = running.is_some_and(|test| job.finish(test));
             if !is_done {
-                let pools = &mut self.classes[job.class].pools;
-                if let Some(pool) = pools.iter_mut().find(|pool| pool.needs == job.needs) {
-                    pool.jobs.push_front((job.only, job.tests));
-                }
+                self.classes[job.class].pools[job.pool].put_back(job.only, job.tests);
             }
         }
     }
@@ -504,13 +397,14 @@ impl Policy for Director {
             return;
         };
         self.unfinished += 1;
-        let class = &mut self.classes[place.class];
-        match place.by {
-            Scheduler::Policy(number) => {
-                class.policy.again(number);
-                self.reopen(place.class);
+        match place {
+            Place::Policy(class, number) => {
+                self.classes[class].policy.again(number);
+                self.reopen(class);
             }
-            Scheduler::Pool(pool) => class.pools[pool].jobs.push_front((None, VecDeque::from([test]))),
+            Place::Pool(class, pool) => {
+                self.classes[class].pools[pool].put_back(None, VecDeque::from([test]))
+            }
         }
     }
 
@@ -519,69 +413,11 @@ impl Policy for Director {
     }
 }
 
-impl Open {
-    /// The number of the pool for jobs with these needs.
-    fn pool_with(&mut self, needs: &Needs) -> usize {
-        self.pools
-            .iter()
-            .position(|pool| pool.needs == *needs)
-            .unwrap_or_else(|| {
-                self.pools.push(Pool {
-                    needs: needs.clone(),
-                    jobs: VecDeque::new(),
-                });
-                self.pools.len() - 1
-            })
-    }
-}
-
-impl Pool {
-    fn add(&mut self, job: &Job, only: Option<Worker>) {
-        self.jobs.push_back((only, job.tests.iter().copied().collect()));
-    }
-
-    fn place_for(&self, worker: Worker) -> Option<usize> {
-        self.jobs
-            .iter()
-            .position(|(only, _)| only.is_none_or(|only| only == worker))
-    }
-
-    /// Whether there is a job that this worker may run.
-    fn has_any(&self, worker: Worker) -> bool {
-        self.place_for(worker).is_some()
-    }
-
-    /// Removes the next job that this worker may run.
-    fn next(&mut self, worker: Worker) -> Option<VecDeque<Test>> {
-        let (_, tests) = self.jobs.remove(self.place_for(worker)?)?;
-        Some(tests)
-    }
-}
-
-impl Place {
-    fn number(self) -> Option<Test> {
-        match self.by {
-            Scheduler::Policy(number) => Some(number),
-            Scheduler::Pool(_) => None,
-        }
-    }
-}
-
-impl Running {
-    /// Removes a test. Whether it was the last one of the job.
-    fn finish(&mut self, test: Test) -> bool {
-        if let Some(at) = self.tests.iter().position(|held| *held == test) {
-            self.tests.remove(at);
-        }
-        self.tests.is_empty()
-    }
-}
-
 /// Notes where a test is scheduled.
-fn put(places: &mut Vec<Place>, test: Test, class: usize, by: Scheduler) {
+fn put(places: &mut Vec<Place>, test: Test, place: Place) {
     let at = test as usize;
     if places.len() <= at {
-        places.resize(at + 1, Place { class, by });
+        places.resize(at + 1, place);
     }
-    places[at] = Place { class, by };
+    places[at] = place;
 }

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.conftest import MARK, RUN_LIMIT, SUPPORT
+from tests.harness import MARK, RUN_LIMIT, SUPPORT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -44,6 +44,10 @@ DJANGO = Case(
             import pytest
             from support import note
 
+            # Else a worker would have no database that runs none but tests without one.
+            @pytest.fixture(autouse=True, scope="session")
+            def made(django_db_setup): pass
+
             @pytest.fixture(autouse=True)
             def database(request):
                 yield

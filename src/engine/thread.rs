@@ -1,0 +1,361 @@
+//! The engine's thread: it reads frames, drives the policy and makes batches of events for Python.
+//!
+//! The hazard it handles: Python is slow and holds a lock. The thread never waits for Python and never touches it, so a
+//! busy terminal or a slow hook leaves no worker idle. It is the only thread of the project, and it is started after
+//! the fork server exists: no process is ever forked from one that has it.
+
+use super::EngineError;
+use super::news::{Command, Event, TEMPLATE};
+use super::os::wait_readable;
+use super::records::{Record, Records};
+use super::shared::{Shared, TEMPLATE_SLOT};
+use super::table::Entry;
+use super::worker::wake;
+use crate::protocol::frame::{Frame, Topic};
+use crate::schedule::{Action, Definition, Policy, Worker};
+use crossbeam_channel::{Receiver, Sender};
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// How often the rings are looked at while frames arrive. A queue of 2,048 tests and a ring of 350 tests' frames last
+/// longer than this for any test that pytest can run (0.1 ms and more each).
+const SHORTEST_LOOK: Duration = Duration::from_millis(5);
+
+/// How often when nothing arrives. What a person sees is at most this old.
+const LONGEST_LOOK: Duration = Duration::from_millis(40);
+
+/// Bytes of events that Python may be behind before rings are no longer emptied, which in turn holds the workers.
+const MOST_BEHIND: usize = 64 << 20;
+
+/// The status of a process that the kernel has killed with its parent.
+const KILLED: i64 = -9;
+
+/// What the thread knows.
+pub(super) struct Loop {
+    shared: Arc<Shared>,
+    free_slots: Arc<Mutex<Vec<usize>>>,
+    records: Records,
+    inbox: Receiver<Command>,
+    outbox: Sender<Vec<Event>>,
+    behind: Arc<AtomicUsize>,
+    workers: Vec<Entry>,
+    policy: Option<Box<dyn Policy>>,
+    /// Definitions of shared fixtures, by the keys under which workers tell of them.
+    definitions: HashMap<String, Definition>,
+    failures: usize,
+    failure_limit: usize,
+    stopped: bool,
+    batch: Vec<Event>,
+    begun: Instant,
+}
+
+impl Loop {
+    /// A thread that has not begun. It takes commands from and sends events through `channels`, with how many bytes of
+    /// those Python has not seen; `output` is the reading end of the template's standard output.
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        free_slots: Arc<Mutex<Vec<usize>>>,
+        records: Records,
+        channels: (Receiver<Command>, Sender<Vec<Event>>, Arc<AtomicUsize>),
+        output: Option<OwnedFd>,
+    ) -> Self {
+        let (inbox, outbox, behind) = channels;
+        Self {
+            shared,
+            free_slots,
+            records,
+            inbox,
+            outbox,
+            behind,
+            workers: vec![Entry::new(TEMPLATE, TEMPLATE_SLOT, output)],
+            policy: None,
+            definitions: HashMap::new(),
+            failures: 0,
+            failure_limit: 0,
+            stopped: false,
+            batch: Vec::new(),
+            begun: Instant::now(),
+        }
+    }
+
+    /// Runs until Python lets go of the engine.
+    pub(super) fn run(mut self) {
+        let mut look = SHORTEST_LOOK;
+        loop {
+            self.wait(look);
+            self.shared.bell.hush();
+            if !self.obey() {
+                return;
+            }
+            let arrived = self.read_workers();
+            self.read_records();
+            self.schedule();
+            let busy = arrived || !self.batch.is_empty();
+            look = if busy {
+                SHORTEST_LOOK
+            } else {
+                (look * 2).min(LONGEST_LOOK)
+            };
+            if !self.batch.is_empty() {
+                let bytes = self.batch.iter().map(Event::bytes).sum();
+                self.behind.fetch_add(bytes, Ordering::Relaxed);
+                if self.outbox.send(std::mem::take(&mut self.batch)).is_err() {
+                    return;
+                }
+            }
+        }
+    }
+
+    fn wait(&self, limit: Duration) {
+        let mut fds = vec![self.shared.bell.as_fd()];
+        fds.extend(self.records.fd());
+        fds.extend(self.workers.iter().filter_map(Entry::output_fd));
+        wait_readable(&fds, limit);
+    }
+
+    /// Carries out what Python asked for; false when Python has let go of the engine.
+    fn obey(&mut self) -> bool {
+        loop {
+            match self.inbox.try_recv() {
+                Ok(command) => self.carry_out(command),
+                Err(crossbeam_channel::TryRecvError::Empty) => return true,
+                Err(crossbeam_channel::TryRecvError::Disconnected) => return false,
+            }
+        }
+    }
+
+    fn carry_out(&mut self, command: Command) {
+        match command {
+            Command::Add(mut entry) => {
+                if self.stopped {
+                    entry.stop(&self.shared);
+                }
+                self.workers.push(entry);
+            }
+            Command::Join(worker) => {
+                if let Some(entry) = self.workers.iter_mut().find(|entry| entry.worker == worker) {
+                    entry.joined = true;
+                    if let Some(policy) = &mut self.policy {
+                        policy.add_worker(worker);
+                    }
+                }
+            }
+            Command::Schedule(mut policy, definitions) => {
+                self.definitions = definitions;
+                for entry in self.workers.iter().filter(|entry| entry.joined) {
+                    policy.add_worker(entry.worker);
+                }
+                self.policy = Some(policy);
+            }
+            Command::Assign(worker, tests) => {
+                self.with_worker(worker, |entry, shared| entry.assign(shared, tests));
+            }
+            Command::Steal(worker, tests) => {
+                let mut found = false;
+                self.with_worker(worker, |entry, shared| found = entry.steal(shared, &tests));
+                self.batch
+                    .push(Event::Unscheduled(worker, if found { tests } else { Vec::new() }));
+            }
+            Command::Close(worker) => self.with_worker(worker, Entry::close),
+            Command::Again(test) => {
+                if let Some(policy) = &mut self.policy {
+                    policy.again(test);
+                }
+            }
+            Command::FailureLimit(limit) => self.failure_limit = limit,
+            Command::Stop => self.stop(),
+        }
+    }
+
+    fn with_worker(&mut self, worker: Worker, act: impl FnOnce(&mut Entry, &Shared)) {
+        if let Some(entry) = self.workers.iter_mut().find(|entry| entry.worker == worker) {
+            act(entry, &self.shared);
+        }
+    }
+
+    fn stop(&mut self) {
+        self.stopped = true;
+        self.policy = None;
+        for entry in self.workers.iter_mut().filter(|entry| entry.worker != TEMPLATE) {
+            entry.stop(&self.shared);
+        }
+    }
+
+    fn read_workers(&mut self) -> bool {
+        let mut arrived = false;
+        for index in 0..self.workers.len() {
+            arrived |= self.read_worker(index, false);
+        }
+        arrived
+    }
+
+    /// Reads what a worker has printed and sent; everything when it is `gone`.
+    fn read_worker(&mut self, index: usize, gone: bool) -> bool {
+        let entry = &mut self.workers[index];
+        let worker = entry.worker;
+        if let Some(text) = entry.read_output(gone) {
+            self.batch.push(Event::Output(worker, text));
+        }
+        let slot = self.shared.slot(entry.slot);
+        if slot.ring().is_empty() || (!gone && self.behind.load(Ordering::Relaxed) > MOST_BEHIND) {
+            return false;
+        }
+        let mut frames = Vec::new();
+        let mut reader = std::mem::take(&mut entry.reader);
+        while !slot.ring().is_empty() {
+            reader.fill(&slot.ring());
+            if slot.ring_waiting().is_set() {
+                wake(slot);
+            }
+            while let Some(bytes) = reader.next_frame() {
+                match Frame::decode(bytes) {
+                    Ok(Frame::Done { test, duration }) => {
+                        if entry.done(test)
+                            && let Some(policy) = &mut self.policy
+                        {
+                            policy.finished(worker, test, duration);
+                        }
+                    }
+                    Ok(frame) => {
+                        if frame.is_failure() {
+                            self.failures += 1;
+                        }
+                        if let (Some(policy), Some((key, seconds))) = (&mut self.policy, frame.set_up())
+                            && let Some(definition) = self.definitions.get(&key)
+                        {
+                            policy.set_up(worker, *definition, seconds);
+                        }
+                        if matches!(
+                            frame,
+                            Frame::Message {
+                                topic: Topic::Finished,
+                                ..
+                            }
+                        ) {
+                            entry.finished = true;
+                        }
+                    }
+                    Err(source) => {
+                        let error = EngineError::Protocol { worker, source };
+                        self.batch.push(Event::Broken(worker, error.to_string()));
+                        continue;
+                    }
+                }
+                frames.extend_from_slice(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes());
+                frames.extend_from_slice(bytes);
+            }
+        }
+        entry.reader = reader;
+        self.batch.push(Event::Frames(worker, frames));
+        if self.failure_limit > 0 && self.failures >= self.failure_limit && !self.stopped {
+            self.stop();
+        }
+        true
+    }
+
+    fn read_records(&mut self) {
+        for record in self.records.read() {
+            match record {
+                Record::Forked(worker, process) => self.batch.push(Event::Forked(worker, process)),
+                Record::Exited(worker, status) => self.gone(worker, status),
+                Record::TemplateForked(process) => self.batch.push(Event::TemplateForked(process)),
+                Record::TemplateExited(status) => {
+                    self.template_gone();
+                    self.batch.push(Event::TemplateExited(status));
+                }
+            }
+        }
+        if self.records.fd().is_none() && self.workers.iter().any(|entry| entry.worker == TEMPLATE) {
+            self.template_gone();
+            while let Some(entry) = self.workers.last() {
+                self.gone(entry.worker, KILLED);
+            }
+            self.batch.push(Event::ServerGone);
+        }
+    }
+
+    /// The kernel kills the workers of a template that is gone. Early workers, which may still collect beside a template,
+    /// are not its children.
+    fn template_gone(&mut self) {
+        if let Some(index) = self.workers.iter().position(|entry| entry.worker == TEMPLATE) {
+            self.read_worker(index, true);
+            self.workers.remove(index);
+        }
+        while let Some(entry) = self.workers.iter().rfind(|entry| entry.joined) {
+            self.gone(entry.worker, KILLED);
+        }
+    }
+
+    fn gone(&mut self, worker: Worker, status: i64) {
+        let Some(index) = self.workers.iter().position(|entry| entry.worker == worker) else {
+            return;
+        };
+        self.read_worker(index, true);
+        let entry = self.workers.remove(index);
+        let running = entry.died_in(self.shared.slot(entry.slot));
+        if entry.joined
+            && let Some(policy) = &mut self.policy
+        {
+            policy.lost(worker, running);
+        }
+        self.free_slots.lock().push(entry.slot);
+        self.batch.push(Event::Exited {
+            worker,
+            status,
+            running,
+            finished: entry.finished,
+        });
+    }
+
+    /// Asks the policy for every worker that could take more, until nothing changes.
+    fn schedule(&mut self) {
+        for entry in &mut self.workers {
+            entry.refill(&self.shared);
+        }
+        let Some(mut policy) = self.policy.take() else {
+            return;
+        };
+        let mut actions = Vec::new();
+        let mut changed = true;
+        let now = Instant::now();
+        while changed {
+            changed = false;
+            for index in 0..self.workers.len() {
+                let entry = &mut self.workers[index];
+                if !entry.joined {
+                    continue;
+                }
+                let Some(demand) = entry.demand(self.shared.slot(entry.slot), self.begun, now) else {
+                    continue;
+                };
+                policy.demand(demand, &mut actions);
+                changed |= !actions.is_empty();
+                for action in actions.drain(..) {
+                    self.act(action, policy.as_mut());
+                }
+            }
+        }
+        self.policy = Some(policy);
+    }
+
+    fn act(&mut self, action: Action, policy: &mut dyn Policy) {
+        match action {
+            Action::Assign { worker, tests } => {
+                self.with_worker(worker, |entry, shared| entry.assign(shared, tests));
+            }
+            Action::TakeBack { worker, count, whole } => {
+                let mut taken = Vec::new();
+                self.with_worker(worker, |entry, shared| {
+                    taken = entry.take_back(shared, count, whole);
+                });
+                policy.returned(worker, &taken);
+            }
+            Action::Rest { worker } => self.with_worker(worker, Entry::rest),
+            Action::Close { worker } => self.with_worker(worker, Entry::close),
+        }
+    }
+}

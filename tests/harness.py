@@ -1,0 +1,379 @@
+"""What the plugin's tests share: a suite in a directory of its own, runs of it in processes of their own.
+
+The hazard it handles: a plugin that forks may leave processes behind. Every run carries a mark in its
+environment, and after each test no process with that mark may be left.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# Seconds for one run of pytest. Runs take less than one; the rest is for a machine that is busy.
+RUN_LIMIT = 60.0
+
+# Seconds within which processes of a run that has ended must be gone. Dying with the parent takes no time,
+# but being scheduled for it does.
+LEAVE_LIMIT = 5.0
+
+MARK = "RUSTPAR_TEST_RUN"
+
+# A plugin (`-p recorder`) that writes down each report which reaches the process that the user started.
+RECORDER = """
+    import json
+    import os
+    import pytest
+
+    PATH = os.path.join(os.path.dirname(os.path.abspath(__file__)), "reports.jsonl")
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_configure(config):
+        if not hasattr(config, "workerinput"):
+            config.pluginmanager.register(Recorder())
+
+    class Recorder:
+        def pytest_runtest_logreport(self, report):
+            node = getattr(report, "node", None)
+            about = {
+                "nodeid": report.nodeid,
+                "when": report.when,
+                "outcome": report.outcome,
+                "wasxfail": getattr(report, "wasxfail", None),
+                "longrepr": str(report.longrepr),
+                "sections": [list(section) for section in report.sections],
+                "user_properties": [[str(k), repr(v)] for k, v in report.user_properties],
+                "type": type(report).__name__,
+                "worker": node and node.gateway.id,
+                "worker_id": getattr(report, "worker_id", None),
+                "item_index": getattr(report, "item_index", None),
+                "testrun_uid": getattr(report, "testrun_uid", None),
+                "keywords": sorted(report.keywords),
+                "location": list(report.location),
+            }
+            with open(PATH, "a", encoding="utf-8", errors="surrogatepass") as file:
+                file.write(json.dumps(about) + "\\n")
+"""
+
+# What tests of a suite import: `meet` lets tests wait for each other, `note` writes to a log that all share.
+SUPPORT = """
+    import os
+    import time
+
+    HERE = os.path.dirname(os.path.abspath(__file__))
+
+    def arrive(name):
+        open(os.path.join(HERE, name + ".here"), "w").close()
+
+    def wait_for(*names, limit=20):
+        end = time.monotonic() + limit
+        for name in names:
+            while not os.path.exists(os.path.join(HERE, name + ".here")):
+                assert time.monotonic() < end, f"{name} did not come"
+                time.sleep(0.005)
+
+    def meet(me, *others):
+        arrive(me)
+        wait_for(*others)
+
+    def note(text):
+        line = f"{dict(os.environ).get('PYTEST_XDIST_WORKER', 'main')} {text}\\n"
+        fd = os.open(os.path.join(HERE, "notes.log"), os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        os.write(fd, line.encode())
+        os.close(fd)
+"""
+
+# For suites in which each worker runs one test: all come together there, and nobody claims what another has claimed.
+CREW = """
+    import os
+    from support import HERE, meet
+
+    def together(me, where):
+        meet(f"{where}-{me}", *(f"{where}-{other}" for other in ALL))
+
+    def claim(what):
+        path = os.path.join(HERE, f"{what}.claimed".replace(os.sep, "-"))
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
+"""
+
+# Each worker runs one test, and all of them use what was made before at the same time.
+ONE_EACH = """
+    import pytest
+    import crew
+
+    @pytest.mark.parametrize("me", crew.ALL)
+    def test_it(me):
+        crew.together(me, "begin")
+        try:
+            use(me)
+        finally:
+            crew.together(me, "end")
+"""
+
+
+@dataclass
+class Run:
+    """A run of pytest that has ended."""
+
+    ret: int
+    out: str
+    err: str
+    reports: list[dict[str, Any]]
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines of standard output."""
+        return self.out.splitlines()
+
+    @property
+    def text(self) -> str:
+        """All that was shown."""
+        return self.out + self.err
+
+    @property
+    def outcomes(self) -> dict[str, list[tuple[str, str, bool]]]:
+        """Phase, outcome and whether it was expected to fail, of all reports of each test."""
+        found: dict[str, list[tuple[str, str, bool]]] = {}
+        for report in self.reports:
+            about = (report["when"], report["outcome"], report["wasxfail"] is not None)
+            found.setdefault(report["nodeid"], []).append(about)
+        return found
+
+    @property
+    def runs(self) -> Counter[str]:
+        """How often each test was run to its end."""
+        return Counter(report["nodeid"] for report in self.reports if report["when"] == "teardown")
+
+    @property
+    def workers(self) -> dict[str, set[str]]:
+        """The workers in which each test was run."""
+        found: dict[str, set[str]] = {}
+        for report in self.reports:
+            found.setdefault(report["nodeid"], set()).add(report["worker"])
+        return found
+
+    def report(self, name: str, when: str = "call") -> dict[str, Any]:
+        """The only report of a phase of the only test whose node id ends like this."""
+        (report,) = [r for r in self.reports if r["nodeid"].endswith(name) and r["when"] == when]
+        return report
+
+    def counts(self) -> dict[str, int]:
+        """The numbers in pytest's closing line."""
+        found = pytest.RunResult.parse_summary_nouns(self.lines)
+        return {noun: int(number) for noun, number in found.items()}
+
+    def line(self, part: str) -> str:
+        """The only line of standard output that contains `part`."""
+        found = [line for line in self.lines if part in line]
+        assert len(found) == 1, f"{part!r} is in {len(found)} lines of\n{self.text}"
+        return found[0]
+
+    def used_rustpar(self) -> bool:
+        """Whether the header says that workers were forked."""
+        return any(line.startswith("rustpar: ") and "start: template" in line for line in self.lines)
+
+    def start(self) -> str:
+        """How the workers came up: the last word that was said about it."""
+        words: list[str] = re.findall(r"^rustpar: .*?\bstart: (\w+)", self.out, re.MULTILINE)
+        return words[-1]
+
+
+def _heed_signals() -> None:
+    """A shell starts what runs in its background with signals ignored, and that is inherited."""
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+
+
+class Suite:
+    """A directory with a test-suite, and ways to run it."""
+
+    def __init__(self, pytester: pytest.Pytester, directory: str = "") -> None:
+        """Use the directory of `pytester`, or one in it; in that, only :meth:`start` runs pytest."""
+        self.path: Path = pytester.path / directory
+        self._pytester = pytester
+        self.write({"recorder.py": RECORDER, "support.py": SUPPORT})
+
+    def write(self, files: Mapping[str, str]) -> None:
+        """Write files, dedented. What was there before is gone, its bytecode too, be it of the same second and size."""
+        for name, text in files.items():
+            path = self.path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if path.exists():
+                shutil.rmtree(path.parent / "__pycache__", ignore_errors=True)
+            path.write_text(textwrap.dedent(text), encoding="utf-8")
+
+    def test(self, text: str) -> None:
+        """Write `test_it.py`."""
+        self.write({"test_it.py": text})
+
+    def conftest(self, text: str) -> None:
+        """Write `conftest.py`."""
+        self.write({"conftest.py": text})
+
+    def run(self, *args: str, n: str | None = "2", limit: float = RUN_LIMIT) -> Run:
+        """Run pytest with `n` workers; None leaves `-n` out."""
+        given = args if n is None else ("-n", n, *args)
+        result = self._pytester.runpytest_subprocess("-p", "recorder", *given, timeout=limit)
+        return self._ended(int(result.ret), result.stdout.str(), result.stderr.str())
+
+    def run_with(self, environment: Mapping[str, str], *args: str, n: str | None = "2") -> Run:
+        """Run pytest with additional environment variables."""
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in environment.items():
+                patch.setenv(name, value)
+            return self.run(*args, n=n)
+
+    def plain(self, *args: str) -> Run:
+        """Run pytest alone, in one process and without any plugin for more."""
+        return self.run("-p", "no:rustpar", "-p", "no:xdist", *args, n=None)
+
+    def start(self, *args: str, n: str = "2", output: int | TextIO = subprocess.PIPE) -> subprocess.Popen[bytes]:
+        """Start pytest in a process group of its own and return while it runs."""
+        command = [sys.executable, "-m", "pytest", "-p", "recorder", "-n", n, *args]
+        process: subprocess.Popen[bytes] = self._pytester.popen(
+            command,
+            stdout=output,
+            stderr=output,
+            stdin=b"",
+            cwd=self.path,
+            start_new_session=True,
+            preexec_fn=_heed_signals,
+        )
+        return process
+
+    def end(self, process: subprocess.Popen[bytes], limit: float = RUN_LIMIT) -> Run:
+        """Wait for a started process."""
+        out, err = process.communicate(timeout=limit)
+        return self._ended(process.returncode, out.decode(errors="replace"), err.decode(errors="replace"))
+
+    def ended(self, process: subprocess.Popen[bytes], limit: float = RUN_LIMIT) -> Run:
+        """Wait for a process that was started with the file `output` to write to."""
+        with process:
+            try:
+                ret = process.wait(limit)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
+        return self._ended(ret, (self.path / "output").read_text(errors="replace"), "")
+
+    def _ended(self, ret: int, out: str, err: str) -> Run:
+        path = self.path / "reports.jsonl"
+        reports = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        path.unlink(missing_ok=True)
+        return Run(ret, out, err, reports)
+
+    def notes(self) -> list[str]:
+        """What was noted, each line with the worker's name in front."""
+        path = self.path / "notes.log"
+        return path.read_text().splitlines() if path.exists() else []
+
+    def wait_for(self, *names: str, limit: float = 30.0) -> None:
+        """Wait until tests have arrived at these places."""
+        end = time.monotonic() + limit
+        for name in names:
+            while not (self.path / f"{name}.here").exists():
+                assert time.monotonic() < end, f"no test arrived at {name}"
+                time.sleep(0.005)
+
+
+class Habit:
+    """A suite with one habit, run under pytest-xdist and under rustpar at the same time.
+
+    What its tests did and saw must be the same. The habit is the text of a conftest, or of a test module, with a
+    function ``use(me)``: what a test of each worker does with what the habit has made.
+    """
+
+    # What a start is called in which each worker configures and collects for itself.
+    EARLY_WORDS = ("early",)
+
+    def __init__(self, pytester: pytest.Pytester, scratch: Path) -> None:
+        """Use two directories in that of `pytester`, and `scratch` for temporary files."""
+        self._suites = {name: Suite(pytester, name) for name in ("xdist", "rustpar")}
+        self._scratch = scratch
+
+    def is_each_workers_own(self, text: str, file: str = "conftest.py", n: int = 2, **files: str) -> None:
+        """Workers do for themselves what is in `text` and in other `files`, modules by their names."""
+        assert self._start(text, file, n, files) in self.EARLY_WORDS
+
+    def is_shared(self, text: str, file: str = "conftest.py", n: int = 2, **files: str) -> None:
+        """Workers are forked from a template that has done it."""
+        assert self._start(text, file, n, files) == "template"
+
+    def _start(self, text: str, file: str, n: int, files: Mapping[str, str]) -> str:
+        modules = {f"{name}.py": module for name, module in files.items()}
+        modules["test_it.py"] = "from conftest import use\n"
+        modules[file] = textwrap.dedent(text)
+        modules["test_it.py"] += textwrap.dedent(ONE_EACH)
+        xdist, rustpar = self.compare(modules, n)
+        # Python 3.12 warns of forks beside xdist's own threads.
+        found = xdist.counts() | {"warnings": 0}
+        assert found == {"passed": n, "warnings": 0}, f"the suite is to pass under pytest-xdist\n{xdist.text}"
+        return rustpar.start()
+
+    def compare(self, files: Mapping[str, str], n: int = 2) -> tuple[Run, Run]:
+        """Run a suite of `files` under pytest-xdist and under rustpar."""
+        started = {}
+        for name, suite in self._suites.items():
+            suite.write({"crew.py": f"ALL = {'abcdef'[:n]!r}\n" + textwrap.dedent(CREW), **files})
+            (self._scratch / name).mkdir()
+            arguments = ["-p", "no:rustpar"] if name == "xdist" else []
+            with pytest.MonkeyPatch.context() as patch, (suite.path / "output").open("w") as output:
+                patch.setenv("TMPDIR", str(self._scratch / name))
+                # No pipe: its end would be waited for, and a process that is left over holds it.
+                started[name] = suite.start(*arguments, n=str(n), output=output)
+        runs = {name: suite.ended(started[name]) for name, suite in self._suites.items()}
+        xdist, rustpar = runs["xdist"], runs["rustpar"]
+        assert rustpar.ret == xdist.ret, rustpar.text
+        assert rustpar.outcomes == xdist.outcomes, rustpar.text
+        # A set: a template that is not forked has noted what gw0 notes again.
+        notes = {name: sorted(set(suite.notes())) for name, suite in self._suites.items()}
+        assert notes["rustpar"] == notes["xdist"], rustpar.text
+        processes = end_what_is_left(os.environ[MARK])
+        assert not processes, f"processes were left over: {processes}"
+        left = {name: self._left(name) for name in self._suites}
+        assert left["xdist"] or not left["rustpar"], f"temporary files were left over: {left['rustpar']}"
+        return xdist, rustpar
+
+    def _left(self, name: str) -> list[str]:
+        """What lies among the temporary files after a run, besides pytest's own."""
+        return [path.name for path in (self._scratch / name).iterdir() if not path.name.startswith("pytest-of-")]
+
+
+def _processes(mark: str) -> dict[int, str]:
+    """The command lines of all processes that carry the mark and have not ended, by process id."""
+    found = {}
+    wanted = f"{MARK}={mark}".encode()
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            with contextlib.suppress(OSError):
+                if wanted in (entry / "environ").read_bytes().split(b"\0"):
+                    status = (entry / "stat").read_text().rpartition(")")[2].split()[0]
+                    found[int(entry.name)] = f"[{status}] {(entry / 'cmdline').read_bytes().decode()!r}"
+    return found
+
+
+def end_what_is_left(mark: str) -> dict[int, str]:
+    """The processes that carry the mark and do not end in time; they are killed."""
+    end = time.monotonic() + LEAVE_LIMIT
+    while (left := _processes(mark)) and time.monotonic() < end:
+        time.sleep(0.01)
+    for pid in left:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return left
