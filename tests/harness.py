@@ -93,7 +93,9 @@ SUPPORT = """
         wait_for(*others)
 
     def note(text):
-        line = f"{dict(os.environ).get('PYTEST_XDIST_WORKER', 'main')} {text}\\n"
+        # Not seen to be read.
+        worker = os.environ._data.get(b"PYTEST_XDIST_WORKER", b"main").decode()
+        line = f"{worker} {text}\\n"
         fd = os.open(os.path.join(HERE, "notes.log"), os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         os.write(fd, line.encode())
         os.close(fd)

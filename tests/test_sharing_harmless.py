@@ -9,7 +9,9 @@ if TYPE_CHECKING:
 
 NOTED = """
     import asyncio
+    import copy
     import hashlib
+    import json
     import os
     import platform
     import socket
@@ -38,6 +40,11 @@ def test_the_environment_is_looked_at_for_nothing_that_differs(habit: Habit) -> 
         len(dict(os.environ)) == len(os.environ.copy()),
         "HOME" in {{**os.environ, "ours": "1"}},
         sorted(name for name in os.environ if name.startswith("PYTEST_XDIST")),
+        {{name: value for name, value in os.environ.items() if name.startswith("APP_")}},
+        [value for name, value in sorted(os.environ.items()) if name == "HOME"],
+        {{name.lower(): value for name, value in os.environ.items() if value != ""}}.get("home"),
+        subprocess.run(["true"], env={{**os.environ, "ours": "1"}}).returncode,
+        len(json.loads(json.dumps(dict(os.environ)))) == len(copy.deepcopy(os.environ.copy())),
     ]
         """
     )

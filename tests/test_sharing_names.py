@@ -9,9 +9,6 @@ import pytest
 if TYPE_CHECKING:
     from tests.harness import Habit
 
-# Nothing tells that these were done; docs/starting.md says so.
-NOT_SEEN = pytest.mark.xfail(reason="the watch does not see this way to an identity", strict=True)
-
 # The table is there already if another worker has the same database.
 DATABASE = """
     import contextlib
@@ -40,9 +37,12 @@ DATABASE = """
         'os.environ.get("PYTEST_XDIST_WORKER", "controller")',
         'os.getenv("PYTEST_XDIST_WORKER", "controller")',
         '100 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw99").removeprefix("gw"))',
-        pytest.param('os.environ.copy().get("PYTEST_XDIST_WORKER")', marks=NOT_SEEN),
-        pytest.param('dict(os.environ).get("PYTEST_XDIST_WORKER")', marks=NOT_SEEN),
-        pytest.param('" ".join(v for k, v in os.environ.items() if k == "PYTEST_XDIST_WORKER")', marks=NOT_SEEN),
+        'os.environ.copy().get("PYTEST_XDIST_WORKER")',
+        'dict(os.environ).get("PYTEST_XDIST_WORKER")',
+        '{**os.environ, "OTHER": "1"}.get("PYTEST_XDIST_WORKER")',
+        '{k.lower(): v for k, v in os.environ.items()}.get("pytest_xdist_worker")',
+        '" ".join(v for k, v in os.environ.items() if k == "PYTEST_XDIST_WORKER")',
+        '" ".join(os.environ[k] for k in os.environ if not k != "PYTEST_XDIST_WORKER")',
         'os.environb.get(b"PYTEST_XDIST_WORKER", b"").decode()',
         'os.path.expandvars("$PYTEST_XDIST_WORKER")',
     ],
@@ -78,6 +78,20 @@ def test_a_database_is_named_after_the_worker_that_xdist_tells(habit: Habit) -> 
     def pytest_sessionstart(session):
         global NAME
         NAME = xdist.get_xdist_worker_id(session)
+        """
+    )
+
+
+def test_a_test_reads_the_workers_name_from_a_copy_of_the_environment(habit: Habit) -> None:
+    habit.is_each_workers_own(
+        """
+        import os
+        from crew import claim
+
+        BEFORE = dict(os.environ)
+
+        def use(me):
+            claim(BEFORE["PYTEST_XDIST_WORKER"])
         """
     )
 

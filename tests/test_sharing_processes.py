@@ -4,14 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
 if TYPE_CHECKING:
     from tests.harness import Habit
-
-
-# Nothing tells that these were done; docs/starting.md says so.
-NOT_SEEN = pytest.mark.xfail(reason="the watch does not see this among what is alive", strict=True)
 
 
 # What one worker sends it gets back, and nothing of another worker.
@@ -190,7 +184,6 @@ def test_a_manager_of_shared_objects_is_running(habit: Habit) -> None:
     )
 
 
-@NOT_SEEN
 def test_a_lock_between_processes_exists(habit: Habit) -> None:
     habit.is_each_workers_own(
         """

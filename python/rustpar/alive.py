@@ -86,6 +86,12 @@ class Traces:
         else:
             self._last["socket"] = place
 
+    def note_shared_memory(self, frame: FrameType) -> None:
+        """Note who makes a lock between processes, which is a piece of memory; there is no event for it."""
+        place = self._place_of(frame)
+        if place is not None:
+            self._last["memory"] = place
+
     def reasons(self, config: pytest.Config) -> Iterator[tuple[str | None, str]]:
         """What must not be shared: the place where it comes from, if known, and what it is."""
         basetemp = config.option.basetemp
@@ -108,7 +114,7 @@ class Traces:
         if signal.getitimer(signal.ITIMER_REAL)[0]:
             yield None, "a timer that was set while collecting is still running"
         if "memory" in self._last and _shared_mappings() > self._mapped_before:
-            yield self._last["memory"], "leaves memory mapped that all forks share"
+            yield self._last["memory"], "leaves memory mapped, or a lock, that all forks share"
         if _has_children():
             yield self._last.get("child"), "leaves a child process running"
         yield from self._descriptors(config)

@@ -71,11 +71,16 @@ class Places:
             caller = caller.f_back
         return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
-    def behind_library(self, frame: FrameType, *, importing_counts: bool = False) -> str | None:
-        """The same for the first caller outside the standard library."""
+    def outside_library(self, frame: FrameType) -> FrameType | None:
+        """The first caller outside the standard library."""
         caller: FrameType | None = frame
         while caller is not None and self.is_library(caller):
             caller = caller.f_back
+        return caller
+
+    def behind_library(self, frame: FrameType, *, importing_counts: bool = False) -> str | None:
+        """What :meth:`of` says for the first caller outside the standard library."""
+        caller = self.outside_library(frame)
         return None if caller is None else self.of(caller, importing_counts=importing_counts)
 
     def _is_harmless(self, file: str) -> bool:

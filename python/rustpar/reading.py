@@ -12,13 +12,15 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, KeysView
+    from collections.abc import Callable, Iterator
     from types import FrameType
 
     Note = Callable[[FrameType, str], None]
     Instruction = tuple[int, int]
 
 _Environment = type(os.environ)
+
+_NAME = "PYTEST_XDIST_WORKER"
 
 # Functions that read for their caller; the last is xdist's.
 _READING_FOR_OTHERS = ("get", "getenv", "getenvb", "pop", "setdefault", "get_xdist_worker_id")
@@ -30,40 +32,93 @@ _DRAWING = ("random", "uniform", "randint", "randrange", "getrandbits", "randbyt
 _UNIQUE = ("uuid", "secrets", "random")
 
 
+class _CopiedKey(str):
+    """The variable of the worker's name in a copy of the environment, noting who looks for it there.
+
+    To find it, a dictionary has to compare it with what is looked for.
+    """
+
+    _note: Note
+    __hash__ = str.__hash__
+
+    def __new__(cls, name: str, note: Note) -> _CopiedKey:
+        """Make a key that calls `note`."""
+        key = super().__new__(cls, name)
+        key._note = note
+        return key
+
+    def _is(self, other: object, seeker: FrameType) -> bool:
+        is_equal = super().__eq__(other) is True
+        # Joining two copies looks for nothing.
+        if is_equal and type(other) is not _CopiedKey:
+            self._note(_reader(seeker), f"reads {_NAME}")
+        return is_equal
+
+    def __eq__(self, other: object) -> bool:
+        return self._is(other, sys._getframe(1))
+
+    def __ne__(self, other: object) -> bool:
+        return not self._is(other, sys._getframe(1))
+
+    def lower(self) -> _CopiedKey:
+        """The same, for settings that are named without regard to case."""
+        return _CopiedKey(super().lower(), self._note)
+
+    def casefold(self) -> _CopiedKey:
+        """The same as :meth:`lower`."""
+        return self.lower()
+
+    def upper(self) -> _CopiedKey:
+        """The same as :meth:`lower`, the other way."""
+        return _CopiedKey(super().upper(), self._note)
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        # Whoever copies or sends it gets a string.
+        return str, (str(self),)
+
+
 class _WatchedEnvironment(_Environment):  # type: ignore[misc,valid-type]
     """The environment, noting who reads the worker's name.
 
-    Looking whether there is one tells nothing about which, and copying the whole environment is for others.
+    Looking whether there is one tells nothing about which, and neither does copying the whole environment; what is
+    then read from the copy does.
     """
 
     note: Note
-    copier: Instruction | None = None
+    note_copy: Callable[[FrameType, str], None]
 
     def __getitem__(self, key: Any) -> Any:
-        if os.fsdecode(key) == "PYTEST_XDIST_WORKER":
-            caller = sys._getframe(1)
-            reader = _reader(caller)
-            # The views of a mapping read all there is.
-            is_view = reader.f_globals.get("__name__") == "collections.abc"
-            if not is_view and _instruction(caller) != self.copier:
-                self.note(reader, "reads PYTEST_XDIST_WORKER")
+        # Those who copy everything ask with the keys that they were given.
+        if type(key) is not _CopiedKey and os.fsdecode(key) == _NAME:
+            self.note(_reader(sys._getframe(1)), f"reads {_NAME}")
         return super().__getitem__(key)
 
     def __contains__(self, key: object) -> bool:
         return self.encodekey(key) in self._data
 
-    def keys(self) -> KeysView[Any]:
-        """Called by ``dict(os.environ)``, which then gets each item."""
-        type(self).copier = _instruction(sys._getframe(1))
-        return super().keys()  # type: ignore[no-any-return]
-
-    def copy(self) -> dict[Any, Any]:
-        return {key: _Environment.__getitem__(self, key) for key in self}
+    def __iter__(self) -> Iterator[Any]:
+        keys = list(super().__iter__())
+        if _NAME in keys:
+            keys[keys.index(_NAME)] = copied = _CopiedKey(_NAME, self.note)
+            self.note_copy(sys._getframe(1), copied)
+        return iter(keys)
 
 
 def _instruction(frame: FrameType) -> Instruction:
     """What a frame is about to do: the same for all calls that one instruction makes, as a copy of a mapping does."""
     return id(frame), frame.f_lasti
+
+
+def _makes_lock(frame: FrameType) -> bool:
+    """Whether ``multiprocessing`` draws the name of a lock.
+
+    No audit event tells of locks; their names come from ``tempfile``, which compares the process id each time.
+    """
+    for name in ("rng", "__next__", "_make_name"):
+        if frame.f_code.co_name != name or frame.f_back is None:
+            return False
+        frame = frame.f_back
+    return True
 
 
 def _reader(frame: FrameType) -> FrameType:
@@ -125,18 +180,28 @@ class WatchedInput(dict[str, Any]):
 class Readings:
     """Notes who reads the worker's name or the process id, and who draws what nobody else should draw again."""
 
-    def __init__(self, note: Note, is_own: Callable[[FrameType], bool]) -> None:
+    def __init__(
+        self,
+        note: Note,
+        note_copy: Callable[[FrameType, str], None],
+        note_lock: Callable[[FrameType], None],
+        is_own: Callable[[FrameType], bool],
+    ) -> None:
         """Begin.
 
         Args:
             note: Told of each reader.
+            note_copy: Told of each who copies the environment, with a key that is there as long as the copy is.
+            note_lock: Told of each who makes a lock between processes.
             is_own: Whether a frame is that of the project's own code. Packages draw random numbers for many reasons.
         """
         self._told: Note | None = note
+        self._note_lock = note_lock
         self._is_own = is_own
         self._seeded = False
         self._before: list[tuple[Any, str, Any, Any]] = []
         _WatchedEnvironment.note = staticmethod(self.note)
+        _WatchedEnvironment.note_copy = staticmethod(note_copy)
         os.environ.__class__ = _WatchedEnvironment
         os.environb.__class__ = _WatchedEnvironment
         self._replace(os, "getpid", self._getpid)
@@ -180,6 +245,8 @@ class Readings:
             caller = sys._getframe(1)
             if caller.f_code.co_name == "ident" and caller.f_back is not None:
                 caller = caller.f_back  # multiprocessing.current_process().pid
+            if _makes_lock(caller):
+                self._note_lock(caller)
             self.note(caller, "keeps the process id")
             return original()
 

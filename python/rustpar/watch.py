@@ -12,6 +12,8 @@ the template did; where it would, the template says so before it is forked:
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from rustpar.alive import Traces
@@ -48,7 +50,8 @@ class Watch:
         self._reasons: dict[str, None] = {}
         self._places = Places()
         self._traces = Traces(self._places.behind_library)
-        self._readings = Readings(self._note, self._places.is_own)
+        self._copies: list[tuple[weakref.ref[str], str | None]] = []
+        self._readings = Readings(self._note, self._note_copy, self._traces.note_shared_memory, self._places.is_own)
 
     def stop(self, config: pytest.Config) -> list[str]:
         """Watch no longer.
@@ -58,6 +61,8 @@ class Watch:
         """
         self.seeds.keep(seeded=self._readings.stop())
         self._traces.stop()
+        for place in self._kept_copies():
+            self._add(place, "keeps a copy of the environment")
         for place, what in self._traces.reasons(config):
             self._add(place, what)
         return list(self._reasons)
@@ -78,6 +83,23 @@ class Watch:
                 self._tell(f"{place} {what}")
             self._add(place, what)
 
+    def _note_copy(self, frame: FrameType, key: str) -> None:
+        reader = self._places.outside_library(frame)
+        # Packages copy it for many reasons.
+        if reader is not None and self._places.is_own(reader):
+            self._copies.append((weakref.ref(key), self._places.of(reader)))
+
+    def _kept_copies(self) -> list[str | None]:
+        """Who has copied the environment and still has the copy, with the name of one worker in it."""
+        if any(key() is not None for key, _ in self._copies):
+            gc.collect()
+        return [place for key, place in self._copies if _is_held_by_a_dictionary(key())]
+
     def _add(self, place: str | None, what: str) -> None:
         if len(self._reasons) < _MOST_REASONS:
             self._reasons[what if place is None else f"{place} {what}"] = None
+
+
+def _is_held_by_a_dictionary(key: str | None) -> bool:
+    """Whether it is there and stands for a value, and not in a list of names."""
+    return key is not None and any(isinstance(holder, dict) and key in holder for holder in gc.get_referrers(key))
