@@ -46,6 +46,7 @@ def become(config: pytest.Config, workerinput: dict[str, Any], output: int) -> N
         own.clear()
         own.update(workerinput)
         _move_basetemp(config, workerinput["workerid"])
+        _rename_in_benchmark(config, workerinput["workerid"])
     _replace_output(config, output)
 
 
@@ -59,6 +60,14 @@ def _move_basetemp(config: pytest.Config, worker_id: str) -> None:
     if factory is not None:
         factory._given_basetemp = basetemp
         factory._basetemp = None
+
+
+def _rename_in_benchmark(config: pytest.Config, worker_id: str) -> None:
+    """Tell pytest-benchmark, which keeps the worker's name: gw0 alone warns that benchmarks are switched off."""
+    session: Any = getattr(config, "_benchmarksession", None)
+    if hasattr(session, "xdist_benchmark_found"):
+        session.xdist_worker = worker_id
+        session.xdist_benchmark_found = False
 
 
 def _replace_output(config: pytest.Config, output: int) -> None:

@@ -241,7 +241,6 @@ BENCHMARK = Case(
     terminal=r"Benchmarks are automatically disabled.*|^-+ benchmark.*: \d+ tests|^ERROR: .*",
     artefact=lambda path: sorted(entry.name for entry in path.glob(".benchmarks")),
     differs="pytest-xdist switches benchmarks off, and pytest-benchmark says so.",
-    wrong="Every worker warns that benchmarks are switched off, not only the first.",
 )
 
 CASES = [COV, METADATA, SYRUPY, SUGAR, BENCHMARK]

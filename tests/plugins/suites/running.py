@@ -133,7 +133,7 @@ RANDOMLY = Case(
             """,
     },
     runs=("--randomly-seed=42", "--randomly-seed=last", "", "-p no:randomly"),
-    terminal=r"^Using --randomly-seed=42|cached seed.*",
+    terminal=r"^Using --randomly-seed=42$|cached seed.*",
 )
 
 TIMEOUT = Case(
