@@ -80,6 +80,18 @@ def sleep(session: Session, root: Path) -> Report:
     return report
 
 
+def deciding(session: Session, root: Path) -> Report:
+    """Time what it costs that rustpar decides by itself how to start, where there is nothing to decide."""
+    tests, files = (1000, 10) if session.quick else (10_000, 100)
+    report = Report(f"{tests} trivial tests in {files} files, -n 2, the start decided or given")
+    decided, given = (session.engines.rustpar(2, f"--rustpar-start={start}") for start in ("auto", "template"))
+    # The difference is smaller than the noise of a few pairs.
+    suite = suites.trivial(root / "suite", tests, files)
+    rounds = session.rounds(report, suite, [decided, given], repeat=4 * session.repeat)
+    report.figures.append(spread("auto wall / template wall", rounds.ratios(decided, given), 1.02))
+    return report
+
+
 def hazards(session: Session, root: Path) -> Report:
     """Time suites that a template must not be forked from: early workers have to be no slower than xdist's."""
     tests, files = (1000, 10) if session.quick else (5000, 100)
@@ -250,6 +262,7 @@ ROWS: dict[str, Callable[[Session, Path], Report]] = {
     "trivial-n2": trivial_n2,
     "trivial-n8": trivial_n8,
     "imports-n8": imports_n8,
+    "deciding": deciding,
     "hazards": hazards,
     "sleep": sleep,
     "skewed": skewed,

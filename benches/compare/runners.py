@@ -43,9 +43,9 @@ class Engines:
         """pytest-xdist with its own engine."""
         return Runner(XDIST, ("-p", "no:rustpar", "-n", str(workers), *(("--dist", dist) if dist else ())))
 
-    def rustpar(self, workers: int | str) -> Runner:
+    def rustpar(self, workers: int | str, *args: str) -> Runner:
         """Rustpar with the default scheduling."""
-        return Runner(RUSTPAR, (*shlex.split(self.rustpar_args), "-n", str(workers)))
+        return Runner(RUSTPAR, (*shlex.split(self.rustpar_args), "-n", str(workers), *args))
 
 
 @dataclass(frozen=True)
