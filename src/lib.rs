@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | [`schedule`] | which worker runs which test, one file per policy | nothing else |
 //! | [`protocol`] | what a worker says, and its bytes | nothing else |
+//! | [`coverage`] | joining data files of coverage.py | the file system |
 //! | [`history`] | what is remembered of tests and fixtures, and its file | `protocol`, the file system |
 //! | [`machine`] | how many workers this machine can feed | the file system |
 //! | [`audit`] | which audit events tell what must not be shared | nothing else |
@@ -11,6 +12,7 @@
 //! | `bridge` | Python's view of all of it; the only place that names pyo3 | everything |
 
 pub mod audit;
+pub mod coverage;
 pub mod history;
 pub mod machine;
 pub mod protocol;

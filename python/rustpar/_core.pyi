@@ -159,6 +159,28 @@ class Multicall:
         """Calls the implementations, last one first, as pluggy does."""
 
 @final
+class Joiner:
+    """Joins data files of coverage.py in memory."""
+
+    def __new__(cls, onto: str | PathLike[str] | None = None) -> Joiner:
+        """Begins with nothing, or with all that the file `onto` holds.
+
+        Raises ValueError where that is left to coverage.py.
+        """
+
+    def add(self, paths: Sequence[str | PathLike[str]], map_path: Callable[[str], str]) -> list[str | None]:
+        """Adds files, whose paths of source files `map_path` changes. Says of each why it was left out, or None.
+
+        Raises ValueError where two files are in conflict; then this is of no more use.
+        """
+
+    def write(self, path: str | PathLike[str], version: str) -> None:
+        """Writes everything to the file `path`, whole or not at all, as made by `version` of coverage.py.
+
+        Raises OSError. This is of no more use then.
+        """
+
+@final
 class History:
     """What is remembered of tests and shared fixtures. All times are in seconds."""
 

@@ -18,7 +18,7 @@ from _pytest.reports import TestReport
 from xdist.dsession import Interrupted
 from xdist.remote import Producer
 
-from rustpar import _core, heap
+from rustpar import _core, coveragetail, heap
 from rustpar.crew import Crew, death
 from rustpar.doubt import Doubt
 from rustpar.forkserver import EXIT_TIMEOUT
@@ -73,6 +73,7 @@ class Controller:
         self._relay = Relay(config, self._crew.nodes)
         config.pluginmanager.register(self._relay, "rustpar-relay")
         config.pluginmanager.register(Doubt(config, self._launch), "rustpar-doubt")
+        coveragetail.register(config)
         self.nodemanager = self._crew.manager
         self._engine: _core.Engine | None = None
         self._session: pytest.Session

@@ -11,6 +11,7 @@
 
 #[cfg(target_os = "linux")]
 mod audit;
+mod coverage;
 #[cfg(target_os = "linux")]
 mod engine;
 #[cfg(target_os = "linux")]
@@ -73,6 +74,9 @@ mod _core {
     #[cfg(target_os = "linux")]
     #[pymodule_export]
     use super::audit::{audit, listen};
+
+    #[pymodule_export]
+    use super::coverage::Joiner;
 
     #[cfg(target_os = "linux")]
     #[pymodule_export]

@@ -403,7 +403,7 @@ impl Policy for Director {
                 self.reopen(class);
             }
             Place::Pool(class, pool) => {
-                self.classes[class].pools[pool].put_back(None, VecDeque::from([test]))
+                self.classes[class].pools[pool].put_back(None, VecDeque::from([test]));
             }
         }
     }

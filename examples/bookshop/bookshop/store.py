@@ -31,7 +31,11 @@ class Store:
     def __init__(self, path: Path | str = ":memory:") -> None:
         """Open the database at ``path`` and make its tables if it is new."""
         self._db = sqlite3.connect(path)
-        self._db.executescript(SCHEMA)
+        try:
+            self._db.executescript(SCHEMA)
+        except sqlite3.Error:
+            self._db.close()
+            raise
 
     def close(self) -> None:
         """Close the database."""

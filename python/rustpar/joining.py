@@ -1,0 +1,180 @@
+"""Joining coverage.py's data files natively, where coverage.py would do it file by file.
+
+While :class:`NativeJoining` is entered, ``Coverage.combine`` does what it always does (which files, which paths, what
+is deleted, what is said), but reads and unites the files in Rust. Whatever that cannot do for certain is left to
+coverage.py: a file it does not know, data in memory, two files in conflict.
+
+The hazard it handles: an input may only be deleted when its data is in the result. So the result is written and in its
+place before anything is deleted, and nothing is when writing fails.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib
+import os
+import re
+import time
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rustpar import _core
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+
+class NativeJoining:
+    """A context in which ``Coverage.combine`` joins natively.
+
+    Attributes:
+        files: How many files were joined.
+        seconds: How long that took.
+    """
+
+    def __init__(self) -> None:
+        """Join nothing yet."""
+        self.files = 0
+        self.seconds = 0.0
+        self._original: Callable[..., None] | None = None
+
+    def __enter__(self) -> NativeJoining:
+        """Take the place of coverage.py's own function."""
+        control: Any = importlib.import_module("coverage.control")
+        self._original = control.combine_parallel_data
+        control.combine_parallel_data = self._combine
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Put it back."""
+        control: Any = importlib.import_module("coverage.control")
+        control.combine_parallel_data = self._original
+
+    def _combine(
+        self,
+        data: Any,
+        aliases: Any = None,
+        data_paths: Iterable[str] | None = None,
+        strict: bool = False,
+        keep: bool = False,
+        message: Callable[[str], None] | None = None,
+    ) -> None:
+        """What ``coverage.data.combine_parallel_data`` does."""
+        original: Any = self._original
+        started = time.perf_counter()
+        paths = None if data_paths is None else list(data_paths)
+        joint = None if _is_for_coverage(data) else _join(data, aliases, paths)
+        if joint is None:
+            original(data, aliases=aliases, data_paths=paths, strict=strict, keep=keep, message=message)
+            return
+        if not keep:
+            joint.delete()
+        self.files += len(joint.joined)
+        self.seconds += time.perf_counter() - started
+        if message is not None:
+            message(joint.words)
+        if joint.left:
+            original(data, aliases=aliases, data_paths=list(joint.left), keep=keep, message=message)
+
+
+class _Joint:
+    """Which files were joined, which held the data of another one, and which are left to coverage.py."""
+
+    def __init__(self, joined: list[str], duplicates: list[str], left: list[str]) -> None:
+        self.joined = joined
+        self.left = left
+        self._duplicates = duplicates
+
+    def delete(self) -> None:
+        """Delete what is in the result."""
+        from coverage.misc import file_be_gone
+
+        for file in (*self.joined, *self._duplicates):
+            file_be_gone(file)
+
+    @property
+    def words(self) -> str:
+        """What coverage.py says when it has joined files."""
+        from coverage.misc import plural
+
+        skipped = f", skipped {len(self._duplicates)}" if self._duplicates else ""
+        return f"Combined {plural(len(self.joined), 'file')}{skipped}"
+
+
+def _is_for_coverage(data: Any) -> bool:
+    """Whether data is not in a file, or coverage.py is to tell what it does with each file."""
+    try:
+        return bool(data._no_disk) or any(
+            data._debug.should(what) for what in ("combine", "dataio", "dataop", "pathmap")
+        )
+    except AttributeError:
+        return True
+
+
+def _join(data: Any, aliases: Any, data_paths: list[str] | None) -> _Joint | None:
+    """Join the files that belong to `data` into its own; None where coverage.py is to do it all.
+
+    Raises:
+        coverage.exceptions.DataError: The result cannot be written. Every file is as it was.
+    """
+    import coverage
+    from coverage.data import combinable_files
+    from coverage.exceptions import DataError
+
+    target: str = data.data_filename()
+    files = [file for file in combinable_files(data.base_filename(), data_paths) if file != target]
+    try:
+        chosen, duplicates = _distinct(files)
+        # What was not read is not added to; coverage.py would erase it.
+        joiner = _core.Joiner(target if data._have_used and Path(target).exists() else None)
+        reasons = joiner.add(chosen, _map_path(aliases))
+    except (AttributeError, ImportError, OSError, ValueError):
+        return None
+    joined = [file for file, reason in zip(chosen, reasons, strict=True) if reason is None]
+    if not joined:
+        return None
+    # Two SQLite connections to one file, of which one is replaced, would not see each other.
+    data.close(force=True)
+    try:
+        joiner.write(target, coverage.__version__)
+    except OSError as error:
+        raise DataError(f"Couldn't write data file {target!r}: {error}; no data file was deleted") from error
+    data._reset()
+    data.read()
+    left = {file: reason for file, reason in zip(chosen, reasons, strict=True) if reason is not None}
+    if data._warn is not None:
+        for file, reason in left.items():
+            data._warn(f"Data file {os.path.relpath(file)!r} {reason}; it is left to coverage.py")
+    return _Joint(joined, duplicates, list(left))
+
+
+def _distinct(files: list[str]) -> tuple[list[str], list[str]]:
+    """The files that differ, and those that hold the same as one of these.
+
+    As coverage.py has it, by the hash that a file's name ends with or else by the content; which need not be looked at
+    where no other file has the same size.
+    """
+    from coverage.sqldata import filename_match
+
+    sizes = Counter(Path(file).stat().st_size for file in files)
+    distinct: dict[object, str] = {}
+    duplicates = []
+    for file in files:
+        named = filename_match(file)
+        size = Path(file).stat().st_size
+        same: object = size
+        if named is not None and named["hash"]:
+            same = named["hash"]
+        elif sizes[size] > 1:
+            same = hashlib.sha256(Path(file).read_bytes()).digest()
+        if distinct.setdefault(same, file) is not file:
+            duplicates.append(file)
+    return list(distinct.values()), duplicates
+
+
+def _map_path(aliases: Any) -> Callable[[str], str]:
+    """What a source file is to be called: through the aliases, with this system's slashes."""
+    mapped = (lambda path: path) if aliases is None else aliases.map
+    return functools.cache(lambda path: re.sub(r"[/\\]", re.escape(os.sep), mapped(path)))

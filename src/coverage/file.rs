@@ -1,0 +1,256 @@
+//! Writing what was joined, as a data file of schema 7.
+//!
+//! The hazard it handles: a process may be killed, or a disk full, at any moment. The file is written under another name
+//! and takes its place when it is whole.
+
+use super::data::{Arc, SCHEMA_VERSION};
+use super::join::Joined;
+use super::sqlite::record::{Value, encode};
+use super::sqlite::write::Pages;
+use super::sqlite::{Part, Tree, Writer};
+use rayon::prelude::*;
+use std::fs::{self, File};
+use std::io::{self, BufWriter};
+use std::path::Path;
+
+impl Joined {
+    /// Writes everything to a file; to another one first, which takes its place when it is whole.
+    ///
+    /// # Errors
+    /// If it cannot be written. What was there before is then still there.
+    pub fn write(mut self, path: &Path) -> io::Result<()> {
+        self.settle();
+        // Where the file is a link, what it leads to is replaced.
+        let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let name = target.file_name().unwrap_or_default().to_string_lossy();
+        // Not a name that coverage.py would take for one of several data files.
+        let beside = target.with_file_name(format!("rustpar-{}-{name}", std::process::id()));
+        let written = self.write_new(&beside).and_then(|()| {
+            if let Ok(before) = fs::metadata(&target) {
+                fs::set_permissions(&beside, before.permissions())?;
+            }
+            fs::rename(&beside, &target)
+        });
+        if written.is_err() {
+            // It may not be there at all.
+            let _ = fs::remove_file(&beside);
+        }
+        written
+    }
+
+    fn write_new(self, path: &Path) -> io::Result<()> {
+        let mut writer = Writer::new(BufWriter::with_capacity(1 << 20, File::create(path)?))?;
+        let schema = self.write_tables(&mut writer)?;
+        let out = writer.finish(&schema)?;
+        out.into_inner().map_err(io::IntoInnerError::into_error)?;
+        Ok(())
+    }
+
+    fn write_tables<W: io::Write + io::Seek>(self, writer: &mut Writer<W>) -> io::Result<Vec<Vec<u8>>> {
+        let mut schema = Schema::default();
+        let mut record = Vec::new();
+
+        let mut table = Tree::table();
+        encode(&mut record, &[Value::Int(SCHEMA_VERSION)]);
+        table.row(writer, 1, &record)?;
+        schema.table("coverage_schema", "version integer", table.end(writer)?);
+
+        let mut meta = self.meta;
+        if let Some(has_arcs) = self.has_arcs {
+            meta.push(("has_arcs".to_owned(), u8::from(has_arcs).to_string()));
+        }
+        let mut table = Tree::table();
+        for (number, (key, value)) in (1..).zip(&meta) {
+            encode(
+                &mut record,
+                &[Value::Text(key.as_bytes()), Value::Text(value.as_bytes())],
+            );
+            table.row(writer, number, &record)?;
+        }
+        schema.table("meta", "key text, value text, unique (key)", table.end(writer)?);
+        let keys: Vec<&str> = meta.iter().map(|(key, _)| key.as_str()).collect();
+        schema.index("meta", names_index(writer, &keys)?);
+
+        for (table_name, column, names) in [
+            ("file", "path", &self.files),
+            ("context", "context", &self.contexts),
+        ] {
+            let names: Vec<&str> = names.in_order();
+            let mut table = Tree::table();
+            for (number, name) in (1..).zip(&names) {
+                encode(&mut record, &[Value::Null, Value::Text(name.as_bytes())]);
+                table.row(writer, number, &record)?;
+            }
+            let columns = format!("id integer primary key, {column} text, unique ({column})");
+            schema.table(table_name, &columns, table.end(writer)?);
+            schema.index(table_name, names_index(writer, &names)?);
+        }
+
+        let mut lines: Vec<((u32, u32), Vec<u8>)> = self.lines.into_iter().collect();
+        lines.par_sort_unstable_by_key(|(key, _)| *key);
+        let mut table = Tree::table();
+        for (number, ((file, context), bits)) in (1..).zip(&lines) {
+            let row = [number_of(*file), number_of(*context), Value::Blob(bits)];
+            encode(&mut record, &row);
+            table.row(writer, number, &record)?;
+        }
+        schema.table("line_bits", LINE_BITS, table.end(writer)?);
+        let mut index = Tree::index();
+        for (number, ((file, context), _)) in (1..).zip(&lines) {
+            encode(
+                &mut record,
+                &[number_of(*file), number_of(*context), Value::Int(number)],
+            );
+            index.entry(writer, &record)?;
+        }
+        schema.index("line_bits", index.end(writer)?);
+
+        schema.table("arc", ARC, Of::Rows.write(writer, &self.arcs)?);
+        schema.index("arc", Of::Index.write(writer, &self.arcs)?);
+
+        let mut table = Tree::table();
+        for (number, tracer) in (1..).zip(&self.tracers).filter(|(_, tracer)| !tracer.is_empty()) {
+            encode(&mut record, &[Value::Null, Value::Text(tracer.as_bytes())]);
+            table.row(writer, number, &record)?;
+        }
+        schema.table("tracer", TRACER, table.end(writer)?);
+        Ok(schema.records)
+    }
+}
+
+const LINE_BITS: &str = "file_id integer, context_id integer, numbits blob, \
+     foreign key (file_id) references file (id), foreign key (context_id) references context (id), \
+     unique (file_id, context_id)";
+const ARC: &str = "file_id integer, context_id integer, fromno integer, tono integer, \
+     foreign key (file_id) references file (id), foreign key (context_id) references context (id), \
+     unique (file_id, context_id, fromno, tono)";
+const TRACER: &str = "file_id integer primary key, tracer text, foreign key (file_id) references file (id)";
+
+/// The id of what is at a place; ids count from 1.
+fn number_of(place: u32) -> Value<'static> {
+    Value::Int(i64::from(place) + 1)
+}
+
+/// Arcs of which a part of a tree is made: with fewer it is not worth a thread.
+const ARCS_IN_A_PART: usize = 1 << 15;
+
+/// Parts that are in memory at a time; each has less than 1 MiB.
+const PARTS_AT_A_TIME: usize = 16;
+
+/// What is written of arcs; the number of the first is 1.
+#[derive(Clone, Copy)]
+enum Of {
+    Rows,
+    Index,
+}
+
+impl Of {
+    fn tree(self) -> Tree {
+        match self {
+            Self::Rows => Tree::table(),
+            Self::Index => Tree::index(),
+        }
+    }
+
+    fn encode(self, record: &mut Vec<u8>, number: i64, arc: &Arc) {
+        let [file, context] = [number_of(arc.file), number_of(arc.context)];
+        let [from, to] = [Value::Int(arc.from.into()), Value::Int(arc.to.into())];
+        match self {
+            Self::Rows => encode(record, &[file, context, from, to]),
+            Self::Index => encode(record, &[file, context, from, to, Value::Int(number)]),
+        }
+    }
+
+    fn push(self, tree: &mut Tree, out: &mut impl Pages, first: i64, arcs: &[Arc]) -> io::Result<()> {
+        let mut record = Vec::new();
+        for (number, arc) in (first..).zip(arcs) {
+            self.encode(&mut record, number, arc);
+            match self {
+                Self::Rows => tree.row(out, number, &record)?,
+                Self::Index => tree.entry(out, &record)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn part(self, first: i64, arcs: &[Arc]) -> io::Result<Part> {
+        let (mut tree, mut part) = (self.tree(), Part::default());
+        if let (Self::Index, Some((last, before))) = (self, arcs.split_last()) {
+            self.push(&mut tree, &mut part, first, before)?;
+            let mut record = Vec::new();
+            self.encode(&mut record, first + before.len().cast_signed() as i64, last);
+            return tree.into_index_part(part, &record);
+        }
+        self.push(&mut tree, &mut part, first, arcs)?;
+        tree.into_table_part(part)
+    }
+
+    /// Writes all of it. Returns the root page.
+    fn write(self, out: &mut impl Pages, arcs: &[Arc]) -> io::Result<u32> {
+        let numbered: Vec<(i64, &[Arc])> = (1..)
+            .step_by(ARCS_IN_A_PART)
+            .zip(arcs.chunks(ARCS_IN_A_PART))
+            .collect();
+        let mut tree = self.tree();
+        if let Some(((first, last), parts)) = numbered.split_last() {
+            for some in parts.chunks(PARTS_AT_A_TIME) {
+                let made: io::Result<Vec<Part>> = some
+                    .par_iter()
+                    .map(|(first, arcs)| self.part(*first, arcs))
+                    .collect();
+                for part in made? {
+                    tree.append(out, part)?;
+                }
+            }
+            self.push(&mut tree, out, *first, last)?;
+        }
+        tree.end(out)
+    }
+}
+
+/// Writes the index of a table's names, the row of the first being 1.
+fn names_index<W: io::Write + io::Seek>(writer: &mut Writer<W>, names: &[&str]) -> io::Result<u32> {
+    let mut sorted: Vec<(&[u8], i64)> = names.iter().map(|name| name.as_bytes()).zip(1..).collect();
+    sorted.sort_unstable();
+    let mut record = Vec::new();
+    let mut index = Tree::index();
+    for (name, number) in sorted {
+        encode(&mut record, &[Value::Text(name), Value::Int(number)]);
+        index.entry(writer, &record)?;
+    }
+    index.end(writer)
+}
+
+/// The records of the table `sqlite_schema`.
+#[derive(Default)]
+struct Schema {
+    records: Vec<Vec<u8>>,
+}
+
+impl Schema {
+    fn table(&mut self, name: &str, columns: &str, root: u32) {
+        let sql = format!("CREATE TABLE {name} ({columns})");
+        self.add("table", name, name, root, Value::Text(sql.as_bytes()));
+    }
+
+    /// The index of a table's `unique` columns.
+    fn index(&mut self, table: &str, root: u32) {
+        self.add(
+            "index",
+            &format!("sqlite_autoindex_{table}_1"),
+            table,
+            root,
+            Value::Null,
+        );
+    }
+
+    fn add(&mut self, kind: &str, name: &str, table: &str, root: u32, sql: Value<'_>) {
+        let mut record = Vec::new();
+        let names = [kind, name, table].map(|text| Value::Text(text.as_bytes()));
+        encode(
+            &mut record,
+            &[names[0], names[1], names[2], Value::Int(root.into()), sql],
+        );
+        self.records.push(record);
+    }
+}

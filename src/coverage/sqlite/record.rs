@@ -1,0 +1,140 @@
+//! Records: rows of tables and entries of indexes, as bytes.
+
+/// A value of a record.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Value<'a> {
+    /// Nothing; also an `integer primary key`, which is the row's number.
+    Null,
+    /// A whole number.
+    Int(i64),
+    /// A text, not checked to be UTF-8.
+    Text(&'a [u8]),
+    /// Bytes.
+    Blob(&'a [u8]),
+}
+
+/// Reads a variable-length integer: its value and how many bytes it has.
+#[must_use]
+pub fn varint(bytes: &[u8]) -> Option<(u64, usize)> {
+    let mut value = 0;
+    for (at, &byte) in bytes.iter().take(9).enumerate() {
+        if at == 8 {
+            return Some((value << 8 | u64::from(byte), 9));
+        }
+        value = value << 7 | u64::from(byte & 0x7f);
+        if byte < 0x80 {
+            return Some((value, at + 1));
+        }
+    }
+    None
+}
+
+/// Appends a variable-length integer.
+pub fn push_varint(to: &mut Vec<u8>, value: u64) {
+    if value < 0x80 {
+        to.push(value as u8);
+        return;
+    }
+    if value >> 56 != 0 {
+        to.extend((0..8).map(|at| (value >> (57 - 7 * at)) as u8 | 0x80));
+        to.push(value as u8);
+        return;
+    }
+    let mut groups = (64 - value.leading_zeros() as usize).div_ceil(7);
+    while groups > 1 {
+        groups -= 1;
+        to.push((value >> (7 * groups)) as u8 | 0x80);
+    }
+    to.push(value as u8 & 0x7f);
+}
+
+/// Reads the first `N` values of a record; columns that it lacks are null.
+///
+/// None where it is damaged, or holds a number that is not whole.
+#[must_use]
+pub fn values<const N: usize>(payload: &[u8]) -> Option<[Value<'_>; N]> {
+    let mut found = [Value::Null; N];
+    let (header, mut at) = varint(payload)?;
+    let header = usize::try_from(header).ok()?;
+    let mut body = header;
+    for value in &mut found {
+        if at >= header {
+            break;
+        }
+        let (serial, length) = varint(payload.get(at..header)?)?;
+        at += length;
+        let size = match serial {
+            0 | 8 | 9 => 0,
+            1..=4 => serial as usize,
+            5 => 6,
+            6 => 8,
+            7 | 10 | 11 => return None,
+            _ => usize::try_from((serial - 12) / 2).ok()?,
+        };
+        let bytes = payload.get(body..body.checked_add(size)?)?;
+        body += size;
+        *value = match serial {
+            0 => Value::Null,
+            8 => Value::Int(0),
+            9 => Value::Int(1),
+            1..=6 => Value::Int(integer(bytes)),
+            _ if serial % 2 == 0 => Value::Blob(bytes),
+            _ => Value::Text(bytes),
+        };
+    }
+    Some(found)
+}
+
+/// A whole number of one to eight bytes, the sign in the first.
+fn integer(bytes: &[u8]) -> i64 {
+    let sign = if bytes[0] >= 0x80 { -1 } else { 0 };
+    bytes
+        .iter()
+        .fold(sign, |value, &byte| value << 8 | i64::from(byte))
+}
+
+/// Replaces `to` by the record of some values.
+pub fn encode(to: &mut Vec<u8>, values: &[Value<'_>]) {
+    to.clear();
+    // The header counts itself; one byte is enough for every record that is written here.
+    to.push(0);
+    for value in values {
+        push_varint(to, serial_type(*value));
+    }
+    to[0] = to.len() as u8;
+    for value in values {
+        match value {
+            Value::Null => {}
+            Value::Int(number) => to.extend_from_slice(&number.to_be_bytes()[8 - integer_size(*number)..]),
+            Value::Text(bytes) | Value::Blob(bytes) => to.extend_from_slice(bytes),
+        }
+    }
+}
+
+fn serial_type(value: Value<'_>) -> u64 {
+    match value {
+        Value::Null => 0,
+        Value::Int(number) => match (number, integer_size(number)) {
+            (1, 0) => 9,
+            (_, 0) => 8,
+            (_, 6) => 5,
+            (_, 8) => 6,
+            (_, size) => size as u64,
+        },
+        Value::Blob(bytes) => 12 + 2 * bytes.len() as u64,
+        Value::Text(bytes) => 13 + 2 * bytes.len() as u64,
+    }
+}
+
+fn integer_size(number: i64) -> usize {
+    if number == 0 || number == 1 {
+        return 0;
+    }
+    // Without the copies of the sign, but for one.
+    let bits = 65 - (number ^ (number >> 63)).leading_zeros() as usize;
+    match bits.div_ceil(8) {
+        5 => 6,
+        7 => 8,
+        size => size,
+    }
+}
