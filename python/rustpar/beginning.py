@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rustpar import _core, fixtures, forking, heap, hookcall, leaving
+from rustpar import _core, fixtures, forking, heap, hookcall, leaving, measuring
 from rustpar.identity import own_stdio
 from rustpar.places import Places
 from rustpar.template import ForkPoint
@@ -79,6 +79,8 @@ class Beginning:
             if not isinstance(plugin, str) and plugins.is_registered(plugin):
                 plugins.unregister(plugin)
         plugins.register(self, "rustpar-beginning")
+        measuring.keep_what_others_saved(early_config)
+        measuring.restart(early_config, self._setup["workerinput"]["testrunuid"])
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_cmdline_main(self, config: pytest.Config) -> None:

@@ -18,7 +18,7 @@ from _pytest.reports import TestReport
 from xdist.dsession import Interrupted
 from xdist.remote import Producer
 
-from rustpar import _core, coveragetail, heap
+from rustpar import _core, coveragetail, heap, measuring
 from rustpar.crew import Crew, death
 from rustpar.doubt import Doubt
 from rustpar.forkserver import EXIT_TIMEOUT
@@ -75,6 +75,7 @@ class Controller:
         config.pluginmanager.register(Doubt(config, self._launch), "rustpar-doubt")
         coveragetail.register(config)
         self.nodemanager = self._crew.manager
+        measuring.join_in_the_end(config, self.nodemanager.testrunuid)
         self._engine: _core.Engine | None = None
         self._session: pytest.Session
         self._ending: BaseException | None = None

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rustpar.joining import NativeJoining
 from rustpar.workers import counted
 
 if TYPE_CHECKING:
@@ -23,6 +22,9 @@ class CoverageTail:
 
     def __init__(self) -> None:
         """Nothing is measured yet."""
+        # Where nothing is measured, this is not imported.
+        from rustpar.joining import NativeJoining
+
         self._last = 0.0
         self._joining = NativeJoining()
         self._line: str | None = None

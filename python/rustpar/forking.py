@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import posix
 import select
 import signal
 import socket
@@ -20,7 +21,7 @@ import time
 import warnings
 from typing import Any, NamedTuple, NoReturn
 
-from rustpar import _core
+from rustpar import _core, measuring
 
 # Records to the controller: kind, worker, value. The engine reads them in `engine/records.rs`.
 _RECORD = struct.Struct("<IIq")
@@ -118,7 +119,7 @@ class ForkLoop:
             self._tell(_TEMPLATE_FORKED if worker == TEMPLATE else _FORKED, worker, pid)
             return False
         if not _core.die_with_parent(parent):
-            os._exit(0)
+            posix._exit(0)
         for child in self._children.values():
             child.close()
         self._children.clear()
@@ -149,7 +150,7 @@ class ForkLoop:
         while os.getppid() == server and time.monotonic() < deadline:
             time.sleep(0.0002)
         if not _core.die_with_parent(controller):
-            os._exit(0)
+            posix._exit(0)
         # From here on there is little to do, and most of the libraries' code is not needed for it.
         _core.drop_clean_pages()
 
@@ -216,13 +217,15 @@ def fork() -> int:
     with warnings.catch_warnings():
         # Since Python 3.12 a fork warns of any other thread, those of native libraries included.
         warnings.simplefilter("ignore", DeprecationWarning)
-        return os.fork()
+        with measuring.going_on_after_fork():
+            return os.fork()
 
 
 def leave(status: int) -> NoReturn:
     """End this forked process here; nothing of the stack that it was forked in belongs to it."""
     flush()
-    os._exit(status)
+    # Not os._exit: coverage.py's `patch = _exit` would save there what belongs to another process.
+    posix._exit(status)
 
 
 def flush() -> None:

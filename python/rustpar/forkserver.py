@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import posix
 import signal
 import socket
 import sys
@@ -84,7 +85,7 @@ def start() -> ForkServer | Beginning:
     ours.close()
     ours_to_template.close()
     if not _core.die_with_parent(controller):
-        os._exit(0)
+        posix._exit(0)
     # Ctrl-C reaches every process of the terminal; who is interrupted, and when, is the controller's business.
     interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Imported while there is time: what is forked here needs it, and nothing of the run is in it.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING
 
-from rustpar import _core, forking, heap, leaving
+from rustpar import _core, forking, heap, leaving, measuring
 from rustpar.identity import become
 from rustpar.worker import make_line
 
@@ -61,5 +61,6 @@ class ForkPoint:
         if "fork" in request.message:
             leaving.forget_exit_functions()
             self._seeds.restore()
+            measuring.restart(self._config, request.message["workerinput"]["testrunuid"])
         become(self._config, request.message["workerinput"], request.output)
         return make_line(self._shared, request.message["slot"])

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 from _pytest.reports import TestReport
 
-from rustpar import _core, fixtureclock, heap, memory
+from rustpar import _core, fixtureclock, heap, measuring, memory
 from rustpar.inventory import facts
 from rustpar.marks import group_of
 from rustpar.quiet import keep_report, quieten, show_live_output, show_nothing
@@ -168,6 +168,7 @@ class WorkerPlugin:
     def _run_tests(self, session: pytest.Session) -> None:
         line, items = self._line, session.items
         run_protocol = self.config.hook.pytest_runtest_protocol
+        saving = measuring.Saving()
         self._next: int | None = line.claim()
         while self._next is not None and line.may_start():
             test = self._test = self._next
@@ -178,6 +179,7 @@ class WorkerPlugin:
             begin = time.perf_counter()
             run_protocol(item=items[test], nextitem=None if after is None else items[after])
             line.done(test, time.perf_counter() - begin - self._waited)
+            saving.after_test()
             line.set_running(None)
             if session.shouldfail or session.shouldstop:
                 break

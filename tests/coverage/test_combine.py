@@ -1,0 +1,156 @@
+"""`rustpar coverage combine` does what `coverage combine` does."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.coverage.datafiles import COMMANDS, Combined, combine, make
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Change = Callable[[Path], object]
+
+
+def both(path: Path, made: Path, *args: str) -> dict[str, Combined]:
+    """What either command does with copies of the files in `made`, which are in a directory of the same name."""
+    done = {}
+    for command in COMMANDS:
+        shutil.rmtree(path / "here", ignore_errors=True)
+        shutil.copytree(made, path / "here")
+        done[command] = combine(command, path / "here", *args)
+    return done
+
+
+def assert_equal(done: dict[str, Combined]) -> Combined:
+    """Both commands have done the same."""
+    assert done["rustpar"] == done["coverage"]
+    return done["rustpar"]
+
+
+@pytest.mark.parametrize("arcs", [False, True], ids=["lines", "arcs"])
+@pytest.mark.parametrize("seed", range(6))
+def test_the_result_is_that_of_coverage(tmp_path: Path, seed: int, arcs: bool) -> None:
+    make(tmp_path / "made", 2 + seed, seed, arcs=arcs)
+    done = assert_equal(both(tmp_path, tmp_path / "made"))
+    assert done.files == [".coverage"]
+    assert done.result is not None
+    assert done.result["arcs" if arcs else "lines"]
+
+
+@pytest.mark.parametrize("options", [["--keep"], ["--append"], ["--append", "--keep", "-q"], ["--data-file=.coverage"]])
+def test_coverages_own_options_are_obeyed(tmp_path: Path, options: list[str]) -> None:
+    made = tmp_path / "made"
+    make(made, 3, 1, arcs=True)
+    # There is something to append to.
+    combine("coverage", made, "--keep")
+    (made / ".coverage.host.pid0.X").unlink(missing_ok=True)
+    make(made, 4, 2, arcs=True)
+    assert_equal(both(tmp_path, made, *options))
+
+
+def test_paths_are_changed_by_coverages_own_rules(tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    make(made, 4, 3, arcs=False)
+    (made / "src" / "app").mkdir(parents=True)
+    for number in range(0, 40, 2):
+        (made / "src" / "app" / f"mod_{number}.py").write_text("")
+    (made / ".coveragerc").write_text("[paths]\nsource =\n    src\n    */made\n")
+    done = assert_equal(both(tmp_path, made))
+    assert done.result is not None
+    assert any("/src/app/mod_0.py" in path for (path,) in done.result["files"])
+
+
+def test_relative_paths_stay_relative(tmp_path: Path) -> None:
+    make(tmp_path / "here", 3, 4, arcs=False)
+    made = (tmp_path / "here").rename(tmp_path / "made")
+    (made / "app").mkdir()
+    for number in range(40):
+        (made / "app" / f"mod_{number}.py").write_text("")
+    (made / ".coveragerc").write_text("[run]\nrelative_files = true\n")
+    done = assert_equal(both(tmp_path, made))
+    assert done.result is not None
+    assert ("app/mod_1.py",) in done.result["files"]
+
+
+def _truncate(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-3000])
+
+
+def _change(query: str) -> Change:
+    def change(file: Path) -> None:
+        with closing(sqlite3.connect(file)) as database:
+            database.executescript(query)
+
+    return change
+
+
+STRANGE: dict[str, Change] = {
+    "truncated": _truncate,
+    "empty": lambda file: file.write_bytes(b""),
+    "text": lambda file: file.write_text("no database"),
+    "another schema": _change("update coverage_schema set version = 8"),
+    "another database": _change("drop table coverage_schema"),
+    "a write-ahead log": _change("pragma journal_mode=wal"),
+    "in other letters": _change("update file set path = cast(path as blob) where id = 1"),
+}
+
+
+@pytest.mark.parametrize("strange", STRANGE)
+def test_a_file_that_is_not_known_is_left_to_coverage_and_named(tmp_path: Path, strange: str) -> None:
+    made = tmp_path / "made"
+    make(made, 4, 5, arcs=True)
+    file = min(made.glob(".coverage.*pid1*"))
+    STRANGE[strange](file)
+    done = both(tmp_path, made)
+    ours, theirs = done["rustpar"], done["coverage"]
+    assert f"Data file '{file.name}' " in ours.err
+    assert "it is left to coverage.py" in ours.err
+    assert ours.status == theirs.status
+    if theirs.status == 0:
+        assert (ours.result, ours.files) == (theirs.result, theirs.files)
+    else:
+        # Where coverage.py stops, the others have been joined; it stays.
+        assert ours.files == [".coverage", file.name]
+        file.unlink()
+        assert ours.result == both(tmp_path, made)["coverage"].result
+
+
+@pytest.mark.parametrize("arcs", [False, True], ids=["lines", "arcs"])
+def test_arcs_and_lines_are_coverages_error(tmp_path: Path, arcs: bool) -> None:
+    made = tmp_path / "made"
+    make(made, 3, 6, arcs=arcs)
+    make(tmp_path / "other", 2, 6, arcs=not arcs)
+    shutil.copy(min((tmp_path / "other").glob(".coverage.*pid0*")), made / ".coverage.host.pid9.X")
+    done = both(tmp_path, made)
+    assert done["rustpar"].status == 1
+    assert assert_equal(done).files
+
+
+def test_a_plugin_that_differs_is_coverages_error(tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    make(made, 3, 1, arcs=False)
+    _change("update tracer set tracer = 'another'")(min(made.glob(".coverage.*pid2*")))
+    make(made / "more", 2, 1, arcs=False)
+    assert assert_equal(both(tmp_path, made)).status == 1
+
+
+def test_nothing_to_combine_is_coverages_error(tmp_path: Path) -> None:
+    (tmp_path / "made").mkdir()
+    assert assert_equal(both(tmp_path, tmp_path / "made")).status == 1
+
+
+def test_no_input_is_lost_where_the_result_cannot_be_written(tmp_path: Path) -> None:
+    make(tmp_path, 4, 7, arcs=True)
+    before = sorted(path.name for path in tmp_path.iterdir())
+    done = combine("rustpar", tmp_path, limit_file=20_000)
+    assert done.status == 1
+    assert done.files == before
+    assert "Couldn't write data file '<here>/.coverage'" in done.out + done.err
+    assert "Traceback" not in done.out + done.err

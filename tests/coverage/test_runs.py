@@ -1,0 +1,291 @@
+"""Measured runs: what plain pytest covers is covered with workers, however they come up, and nothing is left over."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.harness import RUN_LIMIT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FILES = {
+    "app.py": """
+        import threading
+
+        AT_IMPORT = [n for n in range(3)]
+
+        def branches(n):
+            if n > 2:
+                return "large"
+            if n < 0:
+                return "never"
+            return "small"
+
+        def in_thread():
+            done = []
+            thread = threading.Thread(target=lambda: done.append(branches(1)))
+            thread.start()
+            thread.join()
+            return done
+
+        def in_fork():
+            return 1
+
+        def in_subprocess():
+            return 2
+
+        def not_tested():
+            return 3
+        """,
+    "conftest.py": """
+        import app
+        import pytest
+
+        @pytest.fixture(scope="module")
+        def service():
+            yield app.branches(1)
+            app.branches(5)
+        """,
+    "test_one.py": """
+        import app
+        import pytest
+
+        @pytest.mark.parametrize("n", range(6))
+        def test_branches(n, service): assert app.branches(n)
+        def test_thread(): assert app.in_thread() == ["small"]
+        """,
+    "test_two.py": """
+        import app
+        import subprocess
+        import sys
+
+        class TestMore:
+            def test_large(self, service): assert app.branches(9) == "large"
+        def test_subprocess(): subprocess.run([sys.executable, "-c", "import app; app.in_subprocess()"], check=True)
+        """,
+}
+PLUGINS = ("-p", "xdist", "-p", "rustpar")
+PLAIN = ("-p", "no:rustpar", "-p", "no:xdist")
+WAYS = {
+    "template": ("-n", "2", "--rustpar-start=template"),
+    "early": ("-n", "2", "--rustpar-start=early"),
+    "loadfile": ("-n", "3", "--dist", "loadfile"),
+    "each": ("-n", "2", "--dist", "each"),
+    "xdist's engine": ("-n", "2", "--rustpar-start=xdist"),
+}
+
+
+class Project:
+    """A directory with a program and its tests."""
+
+    def __init__(self, path: Path) -> None:
+        """Write them."""
+        self.path = path
+        for name, text in FILES.items():
+            self.write(name, text)
+
+    def write(self, name: str, text: str) -> None:
+        """Write a file, dedented."""
+        (self.path / name).write_text(textwrap.dedent(text))
+
+    def python(self, *args: str) -> str:
+        """Run Python with no plugins of pytest but these; return what it printed."""
+        environment = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+        done = subprocess.run(
+            [sys.executable, *args],
+            cwd=self.path,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            timeout=RUN_LIMIT,
+        )
+        return done.stdout
+
+    def pytest_cov(self, *args: str) -> str:
+        """Run the tests under pytest-cov."""
+        return self.python(
+            "-m", "pytest", *PLUGINS, "-p", "pytest_cov", "--cov=app", "--cov-report=term-missing", *args
+        )
+
+    def coverage_run(self, *args: str, options: tuple[str, ...] = ()) -> str:
+        """Run the tests under ``coverage run``."""
+        return self.python("-m", "coverage", "run", *options, "-m", "pytest", *PLUGINS, *args)
+
+    def covered(self, *, contexts: bool = False) -> Any:
+        """What the data file says is covered, from the JSON report; then forget it."""
+        left = [path.name for path in self.path.iterdir() if "coverage" in path.name and path.name != ".coveragerc"]
+        assert left == [".coverage"]
+        shown = ("--show-contexts",) if contexts else ()
+        said = self.python("-m", "coverage", "json", "-o", "report.json", *shown)
+        report = json.loads((self.path / "report.json").read_text()) if "Wrote" in said else said
+        (self.path / ".coverage").unlink()
+        (self.path / "report.json").unlink(missing_ok=True)
+        if isinstance(report, dict):
+            report.pop("meta")
+            for file in report["files"].values():
+                _normalize(file)
+        return report
+
+
+def _normalize(part: dict[str, Any]) -> None:
+    """Sort contexts, without those of setting up and tearing down: each worker has the fixtures that it needs."""
+    lines = part.get("contexts", {})
+    for line, contexts in lines.items():
+        lines[line] = sorted(context for context in contexts if not context.endswith(("|setup", "|teardown")))
+    for inner in (*part.get("functions", {}).values(), *part.get("classes", {}).values()):
+        _normalize(inner)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """A program and its tests."""
+    return Project(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "options", [(), ("--cov-branch",), ("--cov-context=test",), ("--cov-branch", "--cov-context=test")]
+)
+@pytest.mark.parametrize("way", WAYS)
+def test_pytest_cov_reports_what_it_does_without_workers(project: Project, way: str, options: tuple[str, ...]) -> None:
+    plain = project.pytest_cov(*PLAIN, *options)
+    contexts = "--cov-context=test" in options
+    covered = project.covered(contexts=contexts)
+    run = project.pytest_cov(*WAYS[way], *options)
+    assert project.covered(contexts=contexts) == covered
+
+    def lines(text: str) -> list[str]:
+        return [line for line in text.splitlines() if line.startswith(("app.py", "TOTAL"))]
+
+    assert lines(run) == lines(plain)
+    (percent,) = (line.split()[-1] for line in lines(plain) if line.startswith("TOTAL"))
+    if way != "xdist's engine":
+        (said,) = (line for line in run.splitlines() if line.startswith("rustpar: coverage: "))
+        assert said.removeprefix("rustpar: coverage: ").partition(".")[0] == percent.removesuffix("%")
+        assert "saving, joining and reporting took" in said
+
+
+def test_what_was_covered_before_is_appended_to(project: Project) -> None:
+    project.python("-m", "coverage", "run", "--source=app", "-c", "pass")
+    project.python("-m", "coverage", "run", "-m", "app")
+    (project.path / "more.py").write_text("import app\napp.not_tested()\n")
+    project.python("-m", "coverage", "run", "--include=app.py", "more.py")
+    run = project.pytest_cov("-n", "2", "--cov-append")
+    assert "not_tested" not in run
+    summary = project.covered()["files"]["app.py"]
+    assert summary["functions"]["not_tested"]["summary"]["percent_covered"] == 100
+    assert summary["functions"]["branches"]["summary"]["covered_lines"] == 4
+
+
+def test_too_little_fails_the_run_and_no_cov_measures_nothing(project: Project) -> None:
+    assert "FAIL Required test coverage of 99% not reached" in project.pytest_cov("-n", "2", "--cov-fail-under=99")
+    (project.path / ".coverage").unlink()
+    assert "rustpar: coverage" not in project.pytest_cov("-n", "2", "--no-cov")
+    assert not (project.path / ".coverage").exists()
+
+
+FORK = """
+    import app, os
+    def test_fork():
+        pid = os.fork()
+        if not pid:
+            app.in_fork()
+            os._exit(0)
+        os.waitpid(pid, 0)
+"""
+
+
+def test_subprocesses_and_forks_of_tests_are_covered(project: Project) -> None:
+    project.write("test_fork.py", FORK)
+    project.write(".coveragerc", "[run]\npatch = subprocess, fork, _exit\n")
+    project.pytest_cov(*PLAIN)
+    covered = project.covered()
+    assert covered["files"]["app.py"]["missing_lines"] == [10, 27]
+    for way in ("template", "early"):
+        project.pytest_cov(*WAYS[way])
+        assert project.covered() == covered
+
+
+CRASH = """
+    import app, os, signal
+    def test_before(): assert app.branches(1)
+    def test_before_that_too(): assert app.in_fork()
+    def test_crashes():
+        app.not_tested()
+        os.kill(os.getpid(), signal.SIGKILL)
+    def test_after(): assert app.in_subprocess()
+"""
+
+
+@pytest.mark.parametrize("way", ["template", "early"])
+@pytest.mark.parametrize("by", ["pytest-cov", "coverage"])
+def test_a_crash_costs_what_the_crashed_test_has_measured(project: Project, way: str, by: str) -> None:
+    project.write("test_crash.py", CRASH)
+    arguments = ("-n", "1", WAYS[way][2], "test_crash.py")
+    run = project.pytest_cov(*arguments) if by == "pytest-cov" else project.coverage_run(*arguments)
+    assert "1 failed, 3 passed" in run
+    functions = project.covered()["files"]["app.py"]["functions"]
+    covered = {name: bool(function["summary"]["covered_lines"]) for name, function in functions.items() if name}
+    assert covered == {
+        "branches": True,
+        "in_thread": False,
+        "in_fork": True,
+        "in_subprocess": True,
+        "not_tested": False,
+    }
+
+
+SETTINGS = {
+    "nothing said": "",
+    "branches": "[run]\nbranch = true\n",
+    "the program alone": "[run]\nsource = .\nomit = test_*\n",
+    "contexts": "[run]\ndynamic_context = test_function\n",
+    "relative paths": "[run]\nrelative_files = true\n",
+    "forks": "[run]\npatch = fork\n",
+    "exits": "[run]\npatch = _exit\n",
+    "another file": "[run]\ndata_file = .coverage\n",
+}
+
+
+@pytest.mark.parametrize("settings", SETTINGS)
+@pytest.mark.parametrize("way", ["template", "early", "each"])
+def test_coverage_run_covers_what_it_does_without_workers(project: Project, way: str, settings: str) -> None:
+    (project.path / "test_two.py").unlink()
+    project.write(".coveragerc", SETTINGS[settings])
+    include = ("--include=app.py,conftest.py,test_one.py",) if "source" not in SETTINGS[settings] else ()
+    contexts = "context" in SETTINGS[settings]
+    project.coverage_run(*PLAIN, options=include)
+    covered = project.covered(contexts=contexts)
+    run = project.coverage_run(*WAYS[way], options=include)
+    assert "CoverageWarning" not in run
+    assert project.covered(contexts=contexts) == covered
+
+
+@pytest.mark.parametrize("settings", ["parallel = true", "patch = subprocess", "concurrency = multiprocessing, thread"])
+def test_files_of_a_parallel_run_are_left_for_coverage_combine(project: Project, settings: str) -> None:
+    project.write(".coveragerc", f"[run]\ninclude = app.py\n{settings}\n")
+    project.coverage_run(*PLAIN)
+    project.python("-m", "coverage", "combine")
+    covered = project.covered()
+    project.coverage_run(*WAYS["template"])
+    assert len(list(project.path.glob(".coverage.*"))) > 2
+    assert not (project.path / ".coverage").exists()
+    project.python("-m", "coverage", "combine")
+    assert project.covered() == covered
+
+
+def test_coverage_run_appends(project: Project) -> None:
+    (project.path / "more.py").write_text("import app\napp.not_tested()\n")
+    project.python("-m", "coverage", "run", "--include=app.py", "more.py")
+    project.coverage_run("-n", "2", options=("--append", "--include=app.py"))
+    functions = project.covered()["files"]["app.py"]["functions"]
+    assert functions["not_tested"]["summary"]["percent_covered"] == 100
+    assert functions["in_thread"]["summary"]["percent_covered"] == 100
