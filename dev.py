@@ -304,7 +304,7 @@ def side_by_side(steps: Steps, wheel: Path, pythons: dict[Version, Path], *argum
     venv = Venv(ROOT / ".venvs" / "{}.{}-plugins".format(*version))
     venv.install(steps, pythons[version], "newest.txt", "plugins.txt", wheel=wheel)
     # The plugins are for the suites that these tests run, not for the tests.
-    pytest = (venv.python, "-m", "pytest", "--disable-plugin-autoload", "tests/plugins")
+    pytest = (venv.python, "-m", "pytest", "--disable-plugin-autoload", "tests/plugins", "tests/coverage")
     steps.run("pytest: plugins side by side", *pytest, *arguments, limit=PYTEST_LIMIT)
 
 

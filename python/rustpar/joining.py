@@ -11,7 +11,6 @@ place before anything is deleted, and nothing is when writing fails.
 from __future__ import annotations
 
 import functools
-import hashlib
 import importlib
 import os
 import re
@@ -168,6 +167,8 @@ def _distinct(files: list[str]) -> tuple[list[str], list[str]]:
         if named is not None and named["hash"]:
             same = named["hash"]
         elif sizes[size] > 1:
+            import hashlib
+
             same = hashlib.sha256(Path(file).read_bytes()).digest()
         if distinct.setdefault(same, file) is not file:
             duplicates.append(file)
