@@ -35,8 +35,9 @@ _SAVING_PATCHES = ("_exit", "execv")
 
 def _current() -> Any:
     """What measures this process, an instance of ``coverage.Coverage``; None where nothing does."""
-    coverage: Any = sys.modules.get("coverage")
-    return None if coverage is None else coverage.Coverage.current()
+    # A directory of that name may have been imported instead.
+    measurements: Any = getattr(sys.modules.get("coverage"), "Coverage", None)
+    return None if measurements is None else measurements.current()
 
 
 @contextmanager
@@ -88,7 +89,9 @@ def restart(config: pytest.Config, run: str) -> None:
     suffix = True if before.config.parallel else f"{_prefix(run)}{os.getpid()}"
     measurement: Any = Coverage(config_file=False, data_suffix=suffix)
     measurement.config = copy.deepcopy(before.config)
-    measurement.config.patch = [patch for patch in before.config.patch if patch in _SAVING_PATCHES]
+    # coverage.py has patches since 7.10.
+    patches = getattr(before.config, "patch", ())
+    measurement.config.patch = [patch for patch in patches if patch in _SAVING_PATCHES]
     # They speak of a program, of which this is a part.
     measurement._warn_no_data = measurement._warn_unimported_source = measurement._warn_preimported_source = False
     measurement.start()
