@@ -43,11 +43,9 @@ class CoverageTail:
         seconds = time.perf_counter() - self._last
         total = getattr(session.config.pluginmanager.get_plugin("_cov"), "cov_total", None)
         in_all = "" if total is None else f"{total:.2f} % in all; "
-        joined = counted(self._joining.files, "file")
-        self._line = (
-            f"rustpar: coverage: {in_all}saving, joining and reporting took {seconds:.2f} s"
-            f" ({joined} joined in {self._joining.seconds:.2f} s)"
-        )
+        joining = self._joining
+        joined = f" ({counted(joining.files, 'file')} joined in {joining.seconds:.2f} s)" if joining.files else ""
+        self._line = f"rustpar: coverage: {in_all}saving, joining and reporting took {seconds:.2f} s{joined}"
         return result
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)

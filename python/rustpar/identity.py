@@ -47,6 +47,7 @@ def become(config: pytest.Config, workerinput: dict[str, Any], output: int) -> N
         own.update(workerinput)
         _move_basetemp(config, workerinput["workerid"])
         _rename_in_benchmark(config, workerinput["workerid"])
+    _own_measuring(config)
     _replace_output(config, output)
 
 
@@ -60,6 +61,21 @@ def _move_basetemp(config: pytest.Config, worker_id: str) -> None:
     if factory is not None:
         factory._given_basetemp = basetemp
         factory._basetemp = None
+
+
+def _own_measuring(config: pytest.Config) -> None:
+    """Tell pytest-cov before version 7, which names its data file and notes its process when a session starts.
+
+    It measures anew where a test does not run in that process, and all workers would write to the same file.
+    """
+    plugin: Any = config.pluginmanager.get_plugin("_cov")
+    if getattr(plugin, "pid", os.getpid()) == os.getpid():
+        return
+    plugin.pid = os.getpid()
+    data: Any = getattr(plugin.cov_controller.cov, "_data", None)
+    if isinstance(getattr(data, "_suffix", None), str):
+        # A name with the process id in it, made when something is saved.
+        data._suffix = True
 
 
 def _rename_in_benchmark(config: pytest.Config, worker_id: str) -> None:

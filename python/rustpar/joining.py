@@ -134,14 +134,14 @@ def _join(data: Any, aliases: Any, data_paths: list[str] | None) -> _Joint | Non
     joined = [file for file, reason in zip(chosen, reasons, strict=True) if reason is None]
     if not joined:
         return None
-    # Two SQLite connections to one file, of which one is replaced, would not see each other.
-    data.close(force=True)
+    # Its connection is closed: it would go on with the file that is replaced.
+    data._reset()
     try:
         joiner.write(target, coverage.__version__)
     except OSError as error:
         raise DataError(f"Couldn't write data file {target!r}: {error}; no data file was deleted") from error
-    data._reset()
-    data.read()
+    finally:
+        data.read()
     left = {file: reason for file, reason in zip(chosen, reasons, strict=True) if reason is not None}
     if data._warn is not None:
         for file, reason in left.items():
@@ -155,7 +155,12 @@ def _distinct(files: list[str]) -> tuple[list[str], list[str]]:
     As coverage.py has it, by the hash that a file's name ends with or else by the content; which need not be looked at
     where no other file has the same size.
     """
-    from coverage.sqldata import filename_match
+    try:
+        from coverage.sqldata import filename_match
+    except ImportError:
+        # Hashes in names came with 7.7.
+        def filename_match(filename: str) -> re.Match[str] | None:
+            return None
 
     sizes = Counter(Path(file).stat().st_size for file in files)
     distinct: dict[object, str] = {}

@@ -143,6 +143,7 @@ ASYNCIO = Case(
         "test_strict.py": """
             import asyncio
             import pytest
+            import pytest_asyncio
 
             @pytest.mark.asyncio
             async def test_fixture(value): assert value == 42
@@ -156,12 +157,15 @@ ASYNCIO = Case(
             async def test_in_the_loop_of_the_session(session_loop):
                 assert asyncio.get_running_loop() is session_loop
 
+            @pytest_asyncio.fixture(scope="class", loop_scope="class")
+            async def class_loop(): return asyncio.get_running_loop()
+
             @pytest.mark.asyncio(loop_scope="class")
             class TestClass:
-                async def test_one(self):
-                    type(self).loop = asyncio.get_running_loop()
-                async def test_two(self):
-                    assert getattr(type(self), "loop", asyncio.get_running_loop()) is asyncio.get_running_loop()
+                async def test_one(self, class_loop):
+                    assert asyncio.get_running_loop() is class_loop
+                async def test_two(self, class_loop):
+                    assert asyncio.get_running_loop() is class_loop
             """,
         "test_unmarked.py": """
             import asyncio

@@ -110,7 +110,7 @@ COV = Case(
         "--cov=shop --cov-context=test --cov-fail-under=95 --cov-report=term --cov-report=json",
         "--cov=shop --cov-report=json --no-cov-on-fail --cov-fail-under=50 --dist=loadscope",
     ),
-    terminal=r"^(shop|TOTAL|Name|FAIL|ERROR|Required|Coverage JSON).*|coverage:.*",
+    terminal=r"^(shop|TOTAL|Name|FAIL|ERROR|Required|Coverage JSON).*|(?<!rustpar: )coverage:.*",
     artefact=coverage,
 )
 
