@@ -10,6 +10,7 @@ from pluggy import HookImpl
 __all__ = [
     "Engine",
     "History",
+    "Joiner",
     "Line",
     "Multicall",
     "Plan",
