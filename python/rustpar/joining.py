@@ -74,8 +74,9 @@ class NativeJoining:
         self.seconds += time.perf_counter() - started
         if message is not None:
             message(joint.words)
-        if joint.left:
-            original(data, aliases=aliases, data_paths=list(joint.left), keep=keep, message=message)
+        for file in joint.left:
+            # One by one: of two files with the same hash coverage.py deletes the second, be the first unreadable.
+            original(data, aliases=aliases, data_paths=[file], keep=keep, message=message)
 
 
 class _Joint:
@@ -124,14 +125,26 @@ def _join(data: Any, aliases: Any, data_paths: list[str] | None) -> _Joint | Non
 
     target: str = data.data_filename()
     files = [file for file in combinable_files(data.base_filename(), data_paths) if file != target]
+    joined: list[str] = []
+    duplicates: list[str] = []
+    left: dict[str, str] = {}
     try:
-        chosen, duplicates = _distinct(files)
+        alike = _alike(files)
         # What was not read is not added to; coverage.py would erase it.
         joiner = _core.Joiner(target if data._have_used and Path(target).exists() else None)
-        reasons = joiner.add(chosen, _map_path(aliases))
+        while alike:
+            reasons = joiner.add([first for first, *_ in alike], _map_path(aliases))
+            tried, alike = alike, []
+            for (first, *others), reason in zip(tried, reasons, strict=True):
+                if reason is None:
+                    joined.append(first)
+                    duplicates += others
+                    continue
+                left[first] = reason
+                if others:
+                    alike.append(others)
     except (AttributeError, ImportError, OSError, ValueError):
         return None
-    joined = [file for file, reason in zip(chosen, reasons, strict=True) if reason is None]
     if not joined:
         return None
     # Its connection is closed: it would go on with the file that is replaced.
@@ -142,15 +155,14 @@ def _join(data: Any, aliases: Any, data_paths: list[str] | None) -> _Joint | Non
         raise DataError(f"Couldn't write data file {target!r}: {error}; no data file was deleted") from error
     finally:
         data.read()
-    left = {file: reason for file, reason in zip(chosen, reasons, strict=True) if reason is not None}
     if data._warn is not None:
         for file, reason in left.items():
             data._warn(f"Data file {os.path.relpath(file)!r} {reason}; it is left to coverage.py")
     return _Joint(joined, duplicates, list(left))
 
 
-def _distinct(files: list[str]) -> tuple[list[str], list[str]]:
-    """The files that differ, and those that hold the same as one of these.
+def _alike(files: list[str]) -> list[list[str]]:
+    """The files, those together that should hold the same.
 
     As coverage.py has it, by the hash that a file's name ends with or else by the content; which need not be looked at
     where no other file has the same size.
@@ -162,22 +174,20 @@ def _distinct(files: list[str]) -> tuple[list[str], list[str]]:
         def filename_match(filename: str) -> re.Match[str] | None:
             return None
 
-    sizes = Counter(Path(file).stat().st_size for file in files)
-    distinct: dict[object, str] = {}
-    duplicates = []
-    for file in files:
+    sizes = {file: Path(file).stat().st_size for file in files}
+    count = Counter(sizes.values())
+    alike: dict[object, list[str]] = {}
+    for file, size in sizes.items():
         named = filename_match(file)
-        size = Path(file).stat().st_size
         same: object = size
         if named is not None and named["hash"]:
             same = named["hash"]
-        elif sizes[size] > 1:
+        elif count[size] > 1:
             import hashlib
 
             same = hashlib.sha256(Path(file).read_bytes()).digest()
-        if distinct.setdefault(same, file) is not file:
-            duplicates.append(file)
-    return list(distinct.values()), duplicates
+        alike.setdefault(same, []).append(file)
+    return list(alike.values())
 
 
 def _map_path(aliases: Any) -> Callable[[str], str]:

@@ -122,6 +122,21 @@ def test_a_file_that_is_not_known_is_left_to_coverage_and_named(tmp_path: Path, 
         assert ours.result == both(tmp_path, made)["coverage"].result
 
 
+def test_a_copy_of_a_damaged_file_is_no_duplicate_of_it(tmp_path: Path) -> None:
+    make(tmp_path, 2, 8, arcs=False)
+    for name in ("pid1.Xabcdefx", "pid2.Xabcdefx", "pid3.Xabcdefx"):
+        shutil.copy(min(tmp_path.glob(".coverage.*pid0.X*")), tmp_path / f".coverage.host.{name}.Habcdefghijh")
+    for number in (1, 3):
+        (tmp_path / f".coverage.host.pid{number}.Xabcdefx.Habcdefghijh").write_text("no database")
+    for file in set(tmp_path.glob(".coverage.*")) - set(tmp_path.glob("*.Habcdefghijh")):
+        file.unlink()
+    done = combine("rustpar", tmp_path)
+    # The second is whole, and joined; the first is kept, and what is like the second is in the result.
+    assert ".coverage.host.pid1.Xabcdefx.Habcdefghijh" in done.files
+    assert done.result is not None
+    assert done.result["lines"]
+
+
 @pytest.mark.parametrize("arcs", [False, True], ids=["lines", "arcs"])
 def test_arcs_and_lines_are_coverages_error(tmp_path: Path, arcs: bool) -> None:
     made = tmp_path / "made"
