@@ -6,6 +6,7 @@
 //! | [`protocol`] | what a worker says, and its bytes | nothing else |
 //! | [`coverage`] | joining data files of coverage.py | the file system |
 //! | [`history`] | what is remembered of tests and fixtures, and its file | `protocol`, the file system |
+//! | [`journal`] | every event of a run, appended to a file and read again | `protocol`, the file system |
 //! | [`machine`] | how many workers this machine can feed | the file system |
 //! | [`audit`] | which audit events tell what must not be shared | nothing else |
 //! | [`engine`] | shared memory, the I/O thread, both ends of a worker's line | `schedule`, `protocol` |
@@ -14,6 +15,7 @@
 pub mod audit;
 pub mod coverage;
 pub mod history;
+pub mod journal;
 pub mod machine;
 pub mod protocol;
 pub mod schedule;

@@ -11,6 +11,7 @@ __all__ = [
     "Engine",
     "History",
     "Joiner",
+    "Journal",
     "Line",
     "Multicall",
     "Plan",
@@ -230,14 +231,95 @@ class History:
         """The number of tests."""
 
 @final
+class Journal:
+    """The journal that a run writes. What happens once is in the file when a method returns."""
+
+    def __new__(cls, path: str | PathLike[str] | None) -> Journal:
+        """Begins the file `path`; without one, nothing is written. Raises OSError, also when there is such a file."""
+
+    def use_batches(self) -> None:
+        """From now on, `flush` is called after each batch of reports; else the end of each test is flushed."""
+
+    def flush(self) -> None:
+        """Hands everything to the system."""
+
+    def error(self) -> str | None:
+        """What went wrong with the file, told once."""
+
+    def run(
+        self,
+        id: str,
+        command: Sequence[str],
+        options: Mapping[str, str],
+        versions: Mapping[str, str],
+        machine: Mapping[str, str],
+    ) -> None:
+        """The run begins, now."""
+
+    def collected(
+        self,
+        ids: Sequence[str],
+        usual: Sequence[float | None],
+        groups: Sequence[str | None],
+        serial: Sequence[int],
+        deselected: int,
+    ) -> None:
+        """Tests have been collected; `usual` is what each is expected to take in seconds, empty without a history,
+        `groups` with which it stays, empty without, `serial` the places of those that run alone.
+        """
+
+    def start(self, start: str, workers: int, dist: str) -> None:
+        """It is settled how `workers` processes come up, and how tests are scheduled."""
+
+    def detail(
+        self,
+        when: str,
+        *,
+        test: int | None = None,
+        worker: int | None = None,
+        outcome: str | None = None,
+        node_id: str | None = None,
+        message: str,
+        path: str | None = None,
+        line: int | None = None,
+        longrepr: str,
+        sections: Sequence[tuple[str, str]],
+    ) -> None:
+        """What a report says beyond its outcome; `outcome` only where no phase says so."""
+
+    def properties(self, test: int | None, properties: Sequence[tuple[str, str]]) -> None:
+        """What a test, or without one the suite, has recorded of itself."""
+
+    def worker(self, worker: int, pid: int) -> None:
+        """A worker is there, as process `pid`."""
+
+    def gone(self, worker: int, how: str, status: int, *, running: int | None = None, why: str | None = None) -> None:
+        """A worker is gone; `how` is "left", "crashed" or "replaced"."""
+
+    def memory(self, worker: int | None, rss: int, pss: int | None) -> None:
+        """A process holds so many bytes now."""
+
+    def peak(self, test: int, worker: int | None, rss: int) -> None:
+        """The peak of a process's memory has grown in a test, to so many bytes."""
+
+    def end(self, exit: int, warnings: int) -> None:
+        """The run is over."""
+
+@final
 class Recorder:
-    """The records of a run."""
+    """The records of a run, for the history and for its journal."""
 
-    def __new__(cls) -> Recorder: ...
-    def report(self, report: TestReport) -> None:
-        """Takes in a report; one that lacks what a test's report has is ignored."""
+    def __new__(cls, journal: Journal) -> Recorder: ...
+    def collected(self, ids: list[str]) -> None:
+        """Tests have been collected: they are numbered in this order. Each is there once."""
 
-    def fixture(self, node_id: str, key: str, seconds: float) -> None:
+    def report(self, report: TestReport) -> tuple[int, int | None] | None:
+        """Takes in a report; one that lacks what a test's report has is ignored.
+
+        Returns the number of the test, and that of the worker, where the report says more than how a phase went.
+        """
+
+    def fixture(self, node_id: str, key: str, seconds: float, worker: int | None) -> None:
         """A shared fixture was set up for a test. Comes before the report of the phase in which it was, and is taken
         off the time of that phase.
         """

@@ -23,6 +23,7 @@ from rustpar.crew import Crew, death
 from rustpar.doubt import Doubt
 from rustpar.forkserver import EXIT_TIMEOUT
 from rustpar.interrupt import Interrupt
+from rustpar.journaling import journaling_of
 from rustpar.launch import Launch, output_pipe
 from rustpar.relay import Relay
 from rustpar.scheduling import NativeScheduling, PythonScheduling
@@ -71,6 +72,8 @@ class Controller:
         self._screen = DistTerminal(config)
         self._crew = Crew(config, self._launch, self._screen)
         self._relay = Relay(config, self._crew.nodes)
+        self._journaling = journaling_of(config)
+        self._journaling.journal.use_batches()
         config.pluginmanager.register(self._relay, "rustpar-relay")
         config.pluginmanager.register(Doubt(config, self._launch), "rustpar-doubt")
         coveragetail.register(config)
@@ -95,7 +98,7 @@ class Controller:
             engine.DONE: self._on_done,
             engine.MESSAGE: lambda worker, topic, value: self._topics[topic](worker, value),
             engine.OUTPUT: self._on_output,
-            engine.FORKED: lambda worker, pid, _: self.log("forked", f"gw{worker}", pid),
+            engine.FORKED: self._on_forked,
             engine.EXITED: self._on_exited,
             engine.UNSCHEDULED: self._on_unscheduled,
             engine.TEMPLATE_FORKED: lambda _worker, pid, _: self._launch.template_forked(pid),
@@ -218,6 +221,7 @@ class Controller:
                     self._handlers[kind](worker, first, second)
         finally:
             del self._events[:done]
+            self._journaling.journal.flush()
         self._crew.fork_replacements()
         if self.maxfail and self._relay.failures >= self.maxfail and not self.shouldstop:
             self._stop(f"stopping after {self._relay.failures} failures")
@@ -296,6 +300,8 @@ class Controller:
             self._crew.facts = extras["facts"]
             # Else the session would end as one that collected nothing.
             self._session.testscollected = len(collection)
+            serial = [index for index, is_serial, _ in extras["facts"]["needs"] if is_serial]
+            self._journaling.collected(collection, extras["deselected"], groups, serial)
             self._screen.show_collection_notes(extras["lines"], extras["deselected"])
         if worker != _core.Engine.TEMPLATE:
             self._crew.collected(self._crew.nodes[worker], collection, groups)
@@ -308,6 +314,10 @@ class Controller:
         else:
             self._crew.start(collection, groups)
             self._launch.retire_fork_server()
+
+    def _on_forked(self, worker: int, pid: int, _: None) -> None:
+        self.log("forked", f"gw{worker}", pid)
+        self._journaling.journal.worker(worker, pid)
 
     def _on_done(self, worker: int, test: int, duration: float) -> None:
         self._crew.sched.mark_test_complete(self._crew.nodes[worker], test, duration)
@@ -329,6 +339,7 @@ class Controller:
     def _on_exited(self, worker: int, about: tuple[int, int | None], finished: bool) -> None:
         status, running = about
         node = self._crew.nodes[worker]
+        self._journaling.journal.gone(worker, "left" if finished else "crashed", status, running=running)
         if not self._crew.has_collected(node):
             self._died_before_tests(f"worker {node.gateway.id}", worker, status)
             self._crew.active.discard(node)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from xdist.dsession import get_default_max_worker_restart
 
+from rustpar.journaling import journaling_of
 from rustpar.memory import PEAK
 from rustpar.nodes import NodeManager, WorkerController
 from rustpar.workers import Choice, chosen, counted
@@ -232,6 +233,8 @@ class Crew:
 
     def _schedule(self, nodes: list[WorkerController], collection: list[str], groups: Sequence[str | None]) -> None:
         self._scheduled = collection
+        start = "early" if self._launch.is_early else "template"
+        journaling_of(self.config).journal.start(start, len(nodes), self.config.option.dist)
         self.sched.start(nodes, collection, groups, self.facts)
 
     def _fork(self, node: WorkerController) -> None:

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
+from rustpar.journaling import journaling_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -77,8 +79,7 @@ class Keeper:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Remember the run if it was complete, when the last report is there."""
-        remembering: Any = self._config.pluginmanager.get_plugin("rustpar-remembering")
-        tests, seconds = (0, 0.0) if remembering is None else remembering.totals()
+        tests, seconds = journaling_of(self._config).recorder.totals()
         is_complete = exitstatus <= pytest.ExitCode.TESTS_FAILED and not (session.shouldfail or session.shouldstop)
         if tests == 0 or not is_complete or self._has_lost_any:
             forget(self._config)

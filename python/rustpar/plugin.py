@@ -54,6 +54,16 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
         "Without it, a file in pytest's cache directory.",
     )
     parser.addini("rustpar_history", "The default of --rustpar-history, relative to rootdir.", default="")
+    group.addoption(
+        "--rustpar-journal",
+        default=None,
+        metavar="PATH",
+        help="The file to write every event of the run to; a journal that is there is replaced. Without it, a file in "
+        "pytest's cache directory.",
+    )
+    parser.addini(
+        "rustpar_journals", "How many runs' journals are kept in pytest's cache directory; 0 for none.", default="10"
+    )
     _add_choice_of_tests(parser, group)
 
 
@@ -136,9 +146,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
         sharding.prepare(config)
     if not hasattr(config, "workerinput"):
-        from rustpar.remembering import remember
+        from rustpar.journaling import observe
 
-        remember(config)
+        observe(config)
 
 
 def _has_order(config: pytest.Config) -> bool:

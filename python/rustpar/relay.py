@@ -9,6 +9,7 @@ import pytest
 from pluggy import _manager
 
 from rustpar import _core
+from rustpar.journaling import journaling_of
 from rustpar.representation import from_serializable
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Relay:
         self.config = config
         self.nodes = nodes
         self.node_ids: list[str] = []
+        self._recorder = journaling_of(config).recorder
         self.failures = 0
         self._relaying = False
         self._hook: Any = config.hook
@@ -150,9 +152,7 @@ class Relay:
 
     def _on_fixture(self, worker: int, about: tuple[str, str, float]) -> None:
         """A shared fixture was set up: who remembers durations takes it off the test's."""
-        remembering: Any = self.config.pluginmanager.get_plugin("rustpar-remembering")
-        if remembering is not None:
-            remembering.fixture(*about)
+        self._recorder.fixture(*about, worker)
 
 
 def direct_call(config: pytest.Config, name: str, arguments: tuple[str, ...]) -> Callable[..., None]:

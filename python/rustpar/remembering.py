@@ -1,6 +1,6 @@
 """What is remembered from one run to the next: durations, outcomes, set-up times of shared fixtures.
 
-In the process that the user has started, a plugin records every report, and adds the run to the history file when the
+In the process that the user has started, a plugin adds what was recorded of the run to the history file when the
 session ends. ``docs/history.md`` describes the file.
 
 The hazard it handles: a history is a convenience. Whatever is wrong with its file, the run goes on and ends as it would
@@ -14,13 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rustpar import _core, fixtureclock
+from rustpar import _core
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-
-# Ways to run in which no test takes the time it takes.
-_NO_RUN = ("collectonly", "setuponly", "setupplan", "trace")
 
 _HISTORY: pytest.StashKey[_core.History] = pytest.StashKey()
 _WARNINGS: pytest.StashKey[dict[str, None]] = pytest.StashKey()
@@ -81,13 +78,6 @@ def warnings_of(config: pytest.Config) -> list[str]:
     return list(warnings)
 
 
-def remember(config: pytest.Config) -> None:
-    """Record the run of `config`, if it is one and there is a history."""
-    if not (is_named(config) or hasattr(config, "cache")) or any(config.getoption(name, False) for name in _NO_RUN):
-        return
-    config.pluginmanager.register(Remembering(config), "rustpar-remembering")
-
-
 def _warn(config: pytest.Config, warning: str | None) -> None:
     if warning is not None:
         # A dictionary: the same is said once.
@@ -95,29 +85,12 @@ def _warn(config: pytest.Config, warning: str | None) -> None:
 
 
 class Remembering:
-    """Records a run."""
+    """Adds a run to the history."""
 
-    def __init__(self, config: pytest.Config) -> None:
-        """Record the run of `config`."""
+    def __init__(self, config: pytest.Config, recorder: _core.Recorder) -> None:
+        """Remember what `recorder` knows of the run of `config`."""
         self._config = config
-        self._recorder = _core.Recorder()
-
-    def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Measure shared fixtures where tests run in this process."""
-        if not self._config.pluginmanager.has_plugin("dsession"):
-            fixtureclock.watch(session, self.fixture)
-
-    def fixture(self, node_id: str, key: str, seconds: float) -> None:
-        """Record that a shared fixture was set up for a test."""
-        self._recorder.fixture(node_id, key, seconds)
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Record a report."""
-        self._recorder.report(report)
-
-    def totals(self) -> tuple[int, float]:
-        """How many tests came to their end, and the seconds that they and shared fixtures took in all."""
-        return self._recorder.totals()
+        self._recorder = recorder
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:

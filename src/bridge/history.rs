@@ -1,12 +1,10 @@
-//! What is remembered from one run to the next, and the records of this one.
+//! What is remembered from one run to the next.
 
 use crate::history::file::{self, Warning};
-use crate::history::run::{Reported, Run};
 use crate::history::{History as CoreHistory, KEPT_DAYS, Outcome, Seconds};
-use crate::protocol::report::Phase;
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyString};
+use pyo3::types::{PyList, PyString};
 use std::path::PathBuf;
 
 impl From<Warning> for PyErr {
@@ -136,98 +134,4 @@ fn each<T>(texts: &Bound<'_, PyList>, ask: impl Fn(&str) -> T) -> PyResult<Vec<T
 
 fn in_seconds(phases: [Option<Seconds>; 3]) -> Phases {
     phases.map(|phase| phase.map(Seconds::get)).into()
-}
-
-/// The records of a run.
-#[pyclass(module = "rustpar._core")]
-pub(super) struct Recorder {
-    run: Run,
-    /// The node id object of the last report, and the number of its test: a test's reports come one after the other and
-    /// mostly share that object.
-    last: Option<(Py<PyAny>, usize)>,
-}
-
-#[pymethods]
-impl Recorder {
-    #[new]
-    fn new() -> Self {
-        Self {
-            run: Run::default(),
-            last: None,
-        }
-    }
-
-    /// Takes in a report; one that lacks what a test's report has is ignored.
-    fn report(&mut self, report: &Bound<'_, PyAny>) -> PyResult<()> {
-        let py = report.py();
-        let attributes = report.getattr(pyo3::intern!(py, "__dict__"))?;
-        let Ok(attributes) = attributes.cast_into_exact::<PyDict>() else {
-            return Ok(());
-        };
-        // A node id object since pytest 9.2, text before.
-        let id = match attributes.get_item(pyo3::intern!(py, "_id"))? {
-            Some(id) => Some(id),
-            None => attributes.get_item(pyo3::intern!(py, "nodeid"))?,
-        };
-        let outcome = attributes.get_item(pyo3::intern!(py, "outcome"))?;
-        let (Some(id), Some(outcome)) = (id, outcome) else {
-            return Ok(());
-        };
-        let reported = match outcome
-            .cast::<PyString>()
-            .map(PyStringMethods::to_string_lossy)
-            .as_deref()
-        {
-            Ok("passed") => Reported::Passed,
-            Ok("failed") => Reported::Failed,
-            Ok("rerun") => Reported::Rerun,
-            // What is expected to fail, and does, is reported as skipped; but it has run.
-            Ok("skipped") if attributes.contains(pyo3::intern!(py, "wasxfail"))? => Reported::Passed,
-            Ok("skipped") => Reported::Skipped,
-            _ => return Ok(()),
-        };
-        let when = attributes.get_item(pyo3::intern!(py, "when"))?;
-        let when = when.as_ref().and_then(|when| when.cast::<PyString>().ok());
-        let phase = when.and_then(|when| Phase::named(&when.to_string_lossy()));
-        let duration = attributes.get_item(pyo3::intern!(py, "duration"))?;
-        let seconds = duration
-            .and_then(|duration| duration.extract().ok())
-            .unwrap_or(f64::NAN);
-        let test = self.number(&id)?;
-        self.run.report(test, phase, reported, seconds);
-        Ok(())
-    }
-
-    /// A shared fixture was set up for a test. Comes before the report of the phase in which it was, and is taken off the
-    /// time of that phase.
-    fn fixture(&mut self, node_id: &Bound<'_, PyString>, key: &Bound<'_, PyString>, seconds: f64) {
-        let (node_id, key) = (node_id.to_string_lossy(), key.to_string_lossy());
-        self.run.fixture(&node_id, &key, seconds);
-    }
-
-    /// How many tests came to their end, and the seconds that they and shared fixtures took in all.
-    fn totals(&self) -> (usize, f64) {
-        self.run.totals()
-    }
-
-    /// Adds the run to the history in a file, if there is anything to remember; returns a line that says what went wrong.
-    fn save(&mut self, py: Python<'_>, path: PathBuf) -> Option<String> {
-        let run = &self.run;
-        let warning = py.detach(|| (!run.is_empty()).then(|| file::save(&path, run)));
-        warning.flatten().map(|warning| warning.to_string())
-    }
-}
-
-impl Recorder {
-    fn number(&mut self, id: &Bound<'_, PyAny>) -> PyResult<usize> {
-        if let Some((last, number)) = &self.last
-            && last.is(id)
-        {
-            return Ok(*number);
-        }
-        let number = self.run.test(&id.str()?.to_string_lossy());
-        let before = self.last.replace((id.clone().unbind(), number));
-        drop(before);
-        Ok(number)
-    }
 }

@@ -23,6 +23,7 @@ mod heap;
 mod history;
 #[cfg(target_os = "linux")]
 mod hookcall;
+mod journal;
 #[cfg(target_os = "linux")]
 mod line;
 #[cfg(target_os = "linux")]
@@ -31,6 +32,7 @@ mod plain;
 mod plan;
 #[cfg(target_os = "linux")]
 mod rebuild;
+mod recorder;
 #[cfg(target_os = "linux")]
 mod value;
 
@@ -87,7 +89,13 @@ mod _core {
     use super::heap::{fill_pools, let_go};
 
     #[pymodule_export]
-    use super::history::{History, Recorder};
+    use super::history::History;
+
+    #[pymodule_export]
+    use super::journal::Journal;
+
+    #[pymodule_export]
+    use super::recorder::Recorder;
 
     #[cfg(target_os = "linux")]
     #[pymodule_export]

@@ -78,6 +78,12 @@ impl Run {
         self.tests.len() - 1
     }
 
+    /// How many tests have a number.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.tests.len()
+    }
+
     /// A phase of a test was reported, and took `seconds`; `None` for the crash of a worker, which is in no phase.
     ///
     /// A number that [`Run::test`] did not give is ignored.

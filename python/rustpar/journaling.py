@@ -1,0 +1,277 @@
+"""The journal of a run: every event, in a file under pytest's cache. ``docs/journal.md`` describes it.
+
+In the process that the user has started. Phases are written by the native recorder, as reports come; what happens once,
+and what a report says beyond its outcome, is put together here.
+
+The hazard it handles: a journal is a convenience. Whatever is wrong with its file, the run goes on and ends as it would
+without one, and one line says so.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import rustpar
+from rustpar import _core, fixtureclock
+from rustpar.remembering import Remembering, history_of, is_named
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# Options that decide about a run, or about what is said of it.
+_OPTIONS = (
+    *("numprocesses", "dist", "maxprocesses", "max_worker_restart", "keyword", "markexpr", "maxfail"),
+    *("rustpar_start", "rustpar_order", "rustpar_shard", "rustpar_shard_by"),
+)
+
+# Ways to run in which no test takes the time it takes.
+_NO_RUN = ("collectonly", "setuponly", "setupplan", "trace")
+
+# How a journal begins.
+_BEGIN = b'{"e":"run","format":"rustpar-journal"'
+
+_JOURNALING: pytest.StashKey[Journaling] = pytest.StashKey()
+
+
+def journaling_of(config: pytest.Config) -> Journaling:
+    """What writes the journal of this run."""
+    return config.stash[_JOURNALING]
+
+
+def observe(config: pytest.Config) -> None:
+    """Record the run of `config`, if it is one, in a journal and in the history, where they are kept."""
+    journaling = Journaling(config)
+    config.stash[_JOURNALING] = journaling
+    has_history = is_named(config) or hasattr(config, "cache")
+    if any(config.getoption(name, False) for name in _NO_RUN) or not (has_history or journaling.path):
+        return
+    config.pluginmanager.register(journaling, "rustpar-journaling")
+    if has_history:
+        config.pluginmanager.register(Remembering(config, journaling.recorder), "rustpar-remembering")
+
+
+def journals_in(cache: Path) -> list[Path]:
+    """The journals in a directory, those of earlier runs first."""
+    return sorted(cache.glob("*.jsonl"))
+
+
+class Journaling:
+    """Writes the journal of a run.
+
+    Attributes:
+        path: The file; None when none is written.
+        journal: What events are appended to; it drops them when there is no file.
+        recorder: What reports and set-ups of shared fixtures are told to.
+    """
+
+    def __init__(self, config: pytest.Config) -> None:
+        """Begin the journal of the run of `config`; what is wrong with the file is told in the summary."""
+        self.config = config
+        self._warning: str | None = None
+        self._warnings = 0
+        self._deselected = 0
+        self._has_collected = False
+        self.path = self._choose_path()
+        try:
+            self.journal = _core.Journal(self.path)
+        except OSError as error:
+            self._warn(str(error))
+            self.path, self.journal = None, _core.Journal(None)
+        self.recorder = _core.Recorder(self.journal)
+
+    def _choose_path(self) -> Path | None:
+        given = self.config.getoption("rustpar_journal", None)
+        if given:
+            path = Path(self.config.invocation_params.dir, given)
+            _make_room(path)
+            return path
+        kept = _number_kept(self.config)
+        cache: pytest.Cache | None = getattr(self.config, "cache", None)
+        if cache is None or kept == 0:
+            return None
+        try:
+            directory = cache.mkdir("rustpar") / "runs"
+            directory.mkdir(exist_ok=True)
+            for old in journals_in(directory)[: 1 - kept or None]:
+                old.unlink(missing_ok=True)
+        except OSError:
+            # pytest itself warns of a cache that cannot be written.
+            return None
+        return directory / f"{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}.jsonl"
+
+    def _warn(self, reason: str) -> None:
+        self._warning = f"the journal {self.path} cannot be written: {reason}; check the disk, or name another file"
+
+    # ------------------------------------------------------------------ pytest's hooks
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self) -> None:
+        """Say what the run is."""
+        config = self.config
+        uid = config.getoption("testrunuid", None) or f"{time.time_ns():x}-{os.getpid():x}"
+        given = {name: config.getoption(name, None) for name in _OPTIONS}
+        self.journal.run(
+            uid,
+            ["pytest", *map(str, config.invocation_params.args)],
+            {name: str(value) for name, value in given.items() if value not in (None, "", 0)},
+            _versions(config),
+            _machine(),
+        )
+
+    def pytest_deselected(self, items: Sequence[object]) -> None:
+        """Count."""
+        self._deselected += len(items)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Say what was collected, and measure shared fixtures, where tests run in this process."""
+        if not self.config.pluginmanager.has_plugin("dsession"):
+            fixtureclock.watch(session, self._fixture)
+            self.collected([item.nodeid for item in session.items], self._deselected)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
+        """Say what was collected, where pytest-xdist's own engine runs."""
+        if not self._has_collected:
+            self.collected(ids, 0)
+
+    def collected(
+        self, node_ids: Sequence[str], deselected: int, groups: Sequence[str | None] = (), serial: Sequence[int] = ()
+    ) -> None:
+        """Say which tests are to run, and how many are not.
+
+        Args:
+            node_ids: The tests.
+            deselected: How many tests were collected and will not run.
+            groups: The group that each stays with; empty without.
+            serial: The places of those that run while no other runs.
+        """
+        self._has_collected = True
+        ids = list(dict.fromkeys(node_ids))
+        if len(ids) < len(node_ids):
+            # A test that was asked for twice has one number, and places are no numbers any more.
+            groups, serial = (), ()
+        history = history_of(self.config)
+        usual = [] if history is None else history.expected(ids)
+        self.journal.collected(ids, usual, groups, serial, deselected)
+        self.recorder.collected(ids)
+
+    def _fixture(self, node_id: str, key: str, seconds: float) -> None:
+        self.recorder.fixture(node_id, key, seconds, None)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Record a report, and what it says beyond its outcome."""
+        more = self.recorder.report(report)
+        if more is not None:
+            self._say_more(report, *more)
+
+    def _say_more(self, report: pytest.TestReport, test: int, worker: int | None) -> None:
+        if report.when == "teardown" and report.user_properties:
+            self.journal.properties(test, [(str(name), str(value)) for name, value in report.user_properties])
+        if report.passed and not hasattr(report, "wasxfail"):
+            return
+        when = report.when if report.when in ("setup", "call", "teardown") else "crash"
+        self._detail(report, when, test=test, worker=worker)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Record what could not be collected."""
+        if not report.passed:
+            self._detail(report, "collect", outcome=report.outcome, node_id=report.nodeid)
+
+    def _detail(self, report: Any, when: str, **about: Any) -> None:
+        path, line, message = _place(report)
+        failed = report.outcome not in ("skipped", "passed")
+        self.journal.detail(
+            when,
+            message=message,
+            path=None if path is None else _below(path, self.config.rootpath),
+            line=line,
+            longrepr=report.longreprtext if failed else "",
+            sections=[(str(title), str(text)) for title, text in report.sections] if failed else [],
+            **about,
+        )
+
+    def pytest_warning_recorded(self) -> None:
+        """Count."""
+        self._warnings += 1
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Say how the run has ended, when nothing more is to come."""
+        from _pytest.junitxml import xml_key
+
+        xml = self.config.stash.get(xml_key, None)
+        if xml is not None and xml.global_properties:
+            self.journal.properties(None, [(str(name), str(value)) for name, value in xml.global_properties])
+        self.journal.end(int(session.exitstatus), self._warnings)
+        error = self.journal.error()
+        if error is not None:
+            self._warn(error)
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Say what is wrong with the journal."""
+        if self._warning is not None:
+            terminalreporter.write_line(f"rustpar: {self._warning}", yellow=True)
+
+
+def _number_kept(config: pytest.Config) -> int:
+    given = str(config.getini("rustpar_journals"))
+    if not given.isdecimal():
+        raise pytest.UsageError(f"rustpar_journals: {given!r} is no number of journals; use 0 for none, or 10")
+    return int(given)
+
+
+def _make_room(path: Path) -> None:
+    """Remove the journal of an earlier run, and nothing else."""
+    with contextlib.suppress(FileNotFoundError, IsADirectoryError, PermissionError):
+        with path.open("rb") as file:
+            begin = file.read(len(_BEGIN))
+        if begin and begin != _BEGIN:
+            raise pytest.UsageError(f"--rustpar-journal: {path} is no journal and is left alone; name another file")
+        path.unlink()
+
+
+def _place(report: Any) -> tuple[str | None, int | None, str]:
+    """Where it happened, and what: file, line counted from 1, and the error or the reason in a line."""
+    longrepr = report.longrepr
+    if isinstance(longrepr, tuple):
+        path, line, reason = longrepr
+        return str(path), int(line), str(getattr(report, "wasxfail", "") or reason).removeprefix("Skipped: ")
+    if hasattr(report, "wasxfail"):
+        return None, None, str(report.wasxfail).removeprefix("reason: ")
+    crash = getattr(longrepr, "reprcrash", None)
+    if crash is not None:
+        return str(crash.path), int(crash.lineno), str(crash.message).partition("\n")[0]
+    lines = str(longrepr or "").strip().splitlines()
+    return None, None, lines[-1] if lines else ""
+
+
+def _below(path: str, root: Path) -> str:
+    """A path, relative to `root` where it is below it."""
+    with contextlib.suppress(ValueError):
+        return str(Path(path).relative_to(root))
+    return path
+
+
+def _versions(config: pytest.Config) -> dict[str, str]:
+    plugins = {dist.project_name: dist.version for _, dist in config.pluginmanager.list_plugin_distinfo()}
+    python = ".".join(map(str, sys.version_info[:3]))
+    return {"python": python, "pytest": pytest.__version__, "pytest-rustpar": rustpar.__version__, **plugins}
+
+
+def _machine() -> dict[str, str]:
+    about = {"cpus": str(os.cpu_count()), "platform": sys.platform}
+    if hasattr(os, "uname"):
+        system = os.uname()
+        about |= {"name": system.nodename, "system": f"{system.sysname} {system.release} {system.machine}"}
+    if hasattr(os, "sysconf"):
+        with contextlib.suppress(ValueError, OSError):
+            about["memory"] = str(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    return about

@@ -1,0 +1,248 @@
+//! The journal of a run, as Python writes it. What is said once in a run comes through a method of its own here; the
+//! phases of tests come through the `Recorder`.
+
+use crate::journal::event::{Collected, Detail, Ending, Event, Head, Outcome, Start, WorkerGone};
+use crate::journal::write::Writer;
+use crate::journal::{FORMAT, Micros, VERSION, micros};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// The journal that a run writes.
+#[pyclass(module = "rustpar._core")]
+pub(super) struct Journal {
+    writer: Writer,
+    began: Micros,
+    /// Whether who writes says when a batch is complete; else each test's end is one.
+    batches: bool,
+}
+
+impl Journal {
+    /// Writes an event.
+    pub(super) fn write(&mut self, event: &Event) {
+        self.writer.event(event);
+    }
+
+    /// A test has ended: it is in the file when this returns, unless batches are longer.
+    pub(super) fn test_ended(&mut self) {
+        if !self.batches {
+            self.writer.flush();
+        }
+    }
+
+    /// A moment in seconds since the epoch, as a moment of the run.
+    pub(super) fn moment(&self, seconds: f64) -> Micros {
+        micros(seconds).saturating_sub(self.began)
+    }
+
+    /// What happens once is in the file when this returns.
+    fn tell(&mut self, event: &Event) {
+        self.writer.event(event);
+        self.writer.flush();
+    }
+}
+
+/// Now, in microseconds since the epoch.
+fn now() -> Micros {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    micros(since.unwrap_or(Duration::ZERO).as_secs_f64())
+}
+
+#[pymethods]
+impl Journal {
+    /// Begins the file `path`; without one, nothing is written. Raises OSError, also when there is such a file.
+    #[new]
+    fn new(path: Option<PathBuf>) -> PyResult<Self> {
+        Ok(Self {
+            writer: path.map_or_else(|| Ok(Writer::default()), |path| Writer::create(&path))?,
+            began: now(),
+            batches: false,
+        })
+    }
+
+    /// From now on, `flush` is called after each batch of reports.
+    fn use_batches(&mut self) {
+        self.batches = true;
+    }
+
+    /// Hands everything to the system.
+    fn flush(&mut self) {
+        self.writer.flush();
+    }
+
+    /// What went wrong with the file, told once.
+    fn error(&mut self) -> Option<String> {
+        self.writer.take_error().map(|error| error.to_string())
+    }
+
+    /// The run begins, now.
+    fn run(
+        &mut self,
+        id: String,
+        command: Vec<String>,
+        options: BTreeMap<String, String>,
+        versions: BTreeMap<String, String>,
+        machine: BTreeMap<String, String>,
+    ) {
+        self.began = now();
+        self.tell(&Event::Run(Head {
+            format: FORMAT.to_owned(),
+            version: VERSION,
+            id,
+            began: self.began,
+            command,
+            options,
+            versions,
+            machine,
+        }));
+    }
+
+    /// Tests have been collected; `usual` is what each is expected to take in seconds.
+    fn collected(
+        &mut self,
+        ids: Vec<String>,
+        usual: Vec<Option<f64>>,
+        groups: Vec<Option<String>>,
+        serial: Vec<u32>,
+        deselected: usize,
+    ) {
+        let known = |values: &[Option<_>]| values.iter().any(Option::is_some);
+        let in_micros = |usual: Vec<Option<f64>>| usual.into_iter().map(|time| time.map(micros)).collect();
+        let any_group = groups.iter().any(Option::is_some);
+        let event = Event::Collected(Collected {
+            at: self.elapsed(),
+            ids,
+            usual: if known(&usual) {
+                in_micros(usual)
+            } else {
+                Vec::new()
+            },
+            groups: if any_group { groups } else { Vec::new() },
+            serial,
+            deselected,
+        });
+        self.tell(&event);
+    }
+
+    /// It is settled how `workers` processes come up, and how tests are scheduled.
+    fn start(&mut self, start: String, workers: usize, dist: String) {
+        let at = self.elapsed();
+        self.tell(&Event::Start(Start {
+            at,
+            start,
+            workers,
+            dist,
+        }));
+    }
+
+    /// What a report says beyond its outcome; `outcome` only where no phase says so.
+    #[pyo3(signature = (when, *, test=None, worker=None, outcome=None, node_id=None, message, path=None, line=None, longrepr, sections))]
+    fn detail(
+        &mut self,
+        when: String,
+        test: Option<u32>,
+        worker: Option<u32>,
+        outcome: Option<&str>,
+        node_id: Option<String>,
+        message: String,
+        path: Option<String>,
+        line: Option<u32>,
+        longrepr: String,
+        sections: Vec<(String, String)>,
+    ) -> PyResult<()> {
+        let outcome = match outcome {
+            None => None,
+            Some("failed") => Some(Outcome::Failed),
+            Some("skipped") => Some(Outcome::Skipped),
+            Some(other) => return Err(PyValueError::new_err(format!("{other:?} is no outcome"))),
+        };
+        self.write(&Event::Detail(Detail {
+            t: test,
+            w: worker,
+            when,
+            o: outcome,
+            id: node_id,
+            message,
+            path,
+            line,
+            text: longrepr,
+            sections,
+        }));
+        self.test_ended();
+        Ok(())
+    }
+
+    /// What a test, or without one the suite, has recorded of itself.
+    fn properties(&mut self, test: Option<u32>, properties: Vec<(String, String)>) {
+        self.write(&Event::Properties { t: test, properties });
+        self.test_ended();
+    }
+
+    /// A worker is there, as process `pid`.
+    fn worker(&mut self, worker: u32, pid: i64) {
+        let at = self.elapsed();
+        self.tell(&Event::Worker { w: worker, at, pid });
+    }
+
+    /// A worker is gone; `how` is "left", "crashed" or "replaced".
+    #[pyo3(signature = (worker, how, status, *, running=None, why=None))]
+    fn gone(
+        &mut self,
+        worker: u32,
+        how: &str,
+        status: i64,
+        running: Option<u32>,
+        why: Option<String>,
+    ) -> PyResult<()> {
+        let how = match how {
+            "left" => Ending::Left,
+            "crashed" => Ending::Crashed,
+            "replaced" => Ending::Replaced,
+            other => return Err(PyValueError::new_err(format!("{other:?} is no way to go"))),
+        };
+        let at = self.elapsed();
+        self.tell(&Event::Gone(WorkerGone {
+            w: worker,
+            at,
+            how,
+            status,
+            running,
+            why,
+        }));
+        Ok(())
+    }
+
+    /// A process holds so many bytes now.
+    fn memory(&mut self, worker: Option<u32>, rss: u64, pss: Option<u64>) {
+        let at = self.elapsed();
+        self.write(&Event::Memory {
+            w: worker,
+            at,
+            rss,
+            pss,
+        });
+    }
+
+    /// The peak of a process's memory has grown in a test, to so many bytes.
+    fn peak(&mut self, test: u32, worker: Option<u32>, rss: u64) {
+        self.write(&Event::Peak {
+            t: test,
+            w: worker,
+            rss,
+        });
+    }
+
+    /// The run is over.
+    fn end(&mut self, exit: i32, warnings: usize) {
+        let at = self.elapsed();
+        self.tell(&Event::End { at, exit, warnings });
+    }
+}
+
+impl Journal {
+    fn elapsed(&self) -> Micros {
+        now().saturating_sub(self.began)
+    }
+}

@@ -1,0 +1,46 @@
+//! The journal of a run: every event, appended to a file once, as it happens. `docs/journal.md` describes the file.
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | [`event`] | the events, as they stand in the file |
+//! | [`write`] | appending them |
+//! | [`read`] | reading them, up to the last whole one |
+//! | [`run`] | what they amount to: tests with their attempts, workers with their lives |
+//!
+//! The hazard it handles: the process that writes can be killed at any byte, and the disk can be full. A reader takes
+//! what is whole; a writer that fails says so once, and the run goes on.
+
+pub mod event;
+pub mod read;
+pub mod run;
+pub mod write;
+
+#[cfg(test)]
+mod tests;
+
+/// What a journal calls itself, in the first event of each run in it.
+pub const FORMAT: &str = "rustpar-journal";
+
+/// Version of the format. A reader refuses a newer one, and skips events that it does not know.
+pub const VERSION: u32 = 1;
+
+/// Whole microseconds: durations, and moments since the run began.
+pub type Micros = u64;
+
+/// What a clock has measured in seconds, as whole microseconds; 0 for what is no duration.
+#[must_use]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a conversion of floats saturates, and that of nan is 0"
+)]
+pub fn micros(seconds: f64) -> Micros {
+    (seconds * 1e6).round() as Micros
+}
+
+/// Microseconds in seconds.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "exact up to 285 years")]
+pub fn seconds(micros: Micros) -> f64 {
+    micros as f64 / 1e6
+}

@@ -1,0 +1,144 @@
+//! Reading a journal: everything up to the last whole event of each run in it.
+//!
+//! The hazard it handles: the process that wrote can have been killed at any byte. A line without its end is left out; a
+//! line that is whole and cannot be understood is damage, and is told with its number.
+
+use super::event::{Event, Head, PhaseEnded};
+use super::{FORMAT, VERSION};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// One run in a journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// What the run is.
+    pub head: Head,
+    /// What happened, in the order in which it became known.
+    pub events: Vec<Event>,
+}
+
+/// Why a journal cannot be read: one line that says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Problem {
+    /// The file cannot be read.
+    #[error("the journal {} cannot be read: {source}", .path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The file is no journal.
+    #[error("{} is no journal of a run; `rustpar runs` lists those that are kept", .path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A line is damaged.
+    #[error("the journal {} is damaged in line {line}: {reason}", .path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A later version has written it.
+    #[error("the journal {} has format {version}, known here is {VERSION}: update pytest-rustpar", .path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        version: u32,
+    },
+}
+
+/// The runs in a file, in its order; none in one that was cut in its first line.
+///
+/// # Errors
+/// [`Problem`].
+pub fn read(path: &Path) -> Result<Vec<Log>, Problem> {
+    let bytes = fs::read(path).map_err(|source| Problem::Unreadable {
+        path: path.to_owned(),
+        source,
+    })?;
+    parse(&bytes, path)
+}
+
+/// The runs in the bytes of a file; its `path` is for messages.
+///
+/// # Errors
+/// [`Problem`], but not [`Problem::Unreadable`].
+pub fn parse(bytes: &[u8], path: &Path) -> Result<Vec<Log>, Problem> {
+    let mut logs: Vec<Log> = Vec::new();
+    for (number, line) in whole_lines(bytes).enumerate() {
+        let event = event(line).map_err(|error| {
+            if logs.is_empty() {
+                return Problem::Foreign {
+                    path: path.to_owned(),
+                };
+            }
+            Problem::Damaged {
+                path: path.to_owned(),
+                line: number + 1,
+                reason: error.to_string(),
+            }
+        })?;
+        match (event, logs.last_mut()) {
+            (Event::Run(head), _) => {
+                check(&head, path)?;
+                let events = Vec::new();
+                logs.push(Log { head, events });
+            }
+            (Event::Unknown, Some(_)) => {}
+            (event, Some(log)) => log.events.push(event),
+            (_, None) => {
+                return Err(Problem::Foreign {
+                    path: path.to_owned(),
+                });
+            }
+        }
+    }
+    Ok(logs)
+}
+
+/// The lines that have come to their end.
+fn whole_lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let end = bytes
+        .iter()
+        .rposition(|&byte| byte == b'\n')
+        .map_or(0, |at| at + 1);
+    bytes[..end]
+        .split_inclusive(|&byte| byte == b'\n')
+        .map(|line| &line[..line.len() - 1])
+}
+
+fn check(head: &Head, path: &Path) -> Result<(), Problem> {
+    let path = path.to_owned();
+    if head.format != FORMAT {
+        return Err(Problem::Foreign { path });
+    }
+    if head.version > VERSION {
+        let version = head.version;
+        return Err(Problem::Newer { path, version });
+    }
+    Ok(())
+}
+
+/// The ends of phases are most of a journal: read as what they are, three times as fast as an event of any kind.
+fn event(line: &[u8]) -> Result<Event, serde_json::Error> {
+    type Make = fn(PhaseEnded) -> Event;
+    let phases: [(&[u8], Make); 3] = [
+        (b"{\"e\":\"setup\"", Event::Setup),
+        (b"{\"e\":\"call\"", Event::Call),
+        (b"{\"e\":\"teardown\"", Event::Teardown),
+    ];
+    for (begin, make) in phases {
+        if line.starts_with(begin) {
+            return serde_json::from_slice(line).map(make);
+        }
+    }
+    serde_json::from_slice(line)
+}

@@ -1,0 +1,440 @@
+//! What a journal amounts to: the tests with their attempts, and the processes that ran them.
+//!
+//! A test has one attempt for each time it was begun: more than one where a plugin repeats what fails, where a worker
+//! died in it, or with `--dist each`, in each worker.
+
+use super::event::{
+    Collected, Detail, Ending, Event, Head, Outcome, PhaseEnded, Start, Test, Worker, WorkerGone,
+};
+use super::read::Log;
+use super::{Micros, micros};
+use crate::protocol::report::Phase;
+use serde::Serialize;
+use std::collections::HashMap;
+
+/// What came of an attempt, for the eye: pytest's categories, and the death of a worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// It passed.
+    Passed,
+    /// It failed in its call.
+    Failed,
+    /// It failed in its set-up or its teardown.
+    Error,
+    /// It was skipped.
+    Skipped,
+    /// It was expected to fail, and did.
+    Xfailed,
+    /// It was expected to fail, and passed.
+    Xpassed,
+    /// It failed, and the test began anew.
+    Rerun,
+    /// Its worker died in it.
+    Crashed,
+}
+
+impl Verdict {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 8] = [
+        Self::Passed,
+        Self::Failed,
+        Self::Error,
+        Self::Skipped,
+        Self::Xfailed,
+        Self::Xpassed,
+        Self::Rerun,
+        Self::Crashed,
+    ];
+
+    /// What pytest's closing line calls it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+            Self::Error => "error",
+            Self::Skipped => "skipped",
+            Self::Xfailed => "xfailed",
+            Self::Xpassed => "xpassed",
+            Self::Rerun => "rerun",
+            Self::Crashed => "crashed",
+        }
+    }
+
+    /// What pytest counts for a phase; `None` for a set-up or teardown that passed, which it does not count.
+    #[must_use]
+    pub fn of_phase(phase: Phase, outcome: Outcome) -> Option<Self> {
+        match (outcome, phase) {
+            (Outcome::Passed, Phase::Call) => Some(Self::Passed),
+            (Outcome::Passed, _) => None,
+            (Outcome::Failed, Phase::Call) => Some(Self::Failed),
+            (Outcome::Failed, _) => Some(Self::Error),
+            (Outcome::Skipped, _) => Some(Self::Skipped),
+            (Outcome::Xfailed, _) => Some(Self::Xfailed),
+            (Outcome::Xpassed, _) => Some(Self::Xpassed),
+            (Outcome::Rerun, _) => Some(Self::Rerun),
+        }
+    }
+
+    /// Which of two decides what an attempt is called.
+    fn weight(self) -> u8 {
+        match self {
+            Self::Passed => 0,
+            Self::Skipped => 1,
+            Self::Xfailed => 2,
+            Self::Xpassed => 3,
+            Self::Rerun => 4,
+            Self::Error => 5,
+            Self::Failed => 6,
+            Self::Crashed => 7,
+        }
+    }
+}
+
+/// A phase that has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PhaseRun {
+    /// When it began.
+    pub at: Micros,
+    /// How long it took.
+    pub took: Micros,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+/// One time that a test was begun.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// The test.
+    pub test: Test,
+    /// The process, as an index into [`Run::processes`].
+    pub process: usize,
+    /// Set-up, call and teardown, as far as they were reported.
+    pub phases: [Option<PhaseRun>; 3],
+    /// Details of its phases, as indices into [`Run::details`].
+    pub details: Vec<usize>,
+    /// Whether its worker died in it.
+    pub crashed: bool,
+    /// Bytes by which the peak of its process's memory grew in it.
+    pub growth: u64,
+}
+
+impl Attempt {
+    fn new(test: Test, process: usize) -> Self {
+        Self {
+            test,
+            process,
+            phases: [None; 3],
+            details: Vec::new(),
+            crashed: false,
+            growth: 0,
+        }
+    }
+
+    /// When it began; `None` when no phase was reported.
+    #[must_use]
+    pub fn began(&self) -> Option<Micros> {
+        self.phases.iter().flatten().map(|phase| phase.at).min()
+    }
+
+    /// When its last phase ended.
+    #[must_use]
+    pub fn ended(&self) -> Option<Micros> {
+        self.phases
+            .iter()
+            .flatten()
+            .map(|phase| phase.at + phase.took)
+            .max()
+    }
+
+    /// What its phases took together.
+    #[must_use]
+    pub fn took(&self) -> Micros {
+        self.phases.iter().flatten().map(|phase| phase.took).sum()
+    }
+
+    /// What pytest counts for it: mostly one thing, but a test can pass and have an error in its teardown.
+    pub fn counted(&self) -> impl Iterator<Item = Verdict> {
+        const PHASES: [Phase; 3] = [Phase::Setup, Phase::Call, Phase::Teardown];
+        let phases = PHASES.into_iter().zip(self.phases);
+        let verdicts = phases.filter_map(|(phase, run)| Verdict::of_phase(phase, run?.outcome));
+        // pytest counts a test in which a worker died as failed, whatever came before.
+        verdicts.chain(self.crashed.then_some(Verdict::Failed))
+    }
+
+    /// What it is called.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        if self.crashed {
+            return Verdict::Crashed;
+        }
+        let worst = self.counted().max_by_key(|verdict| verdict.weight());
+        worst.unwrap_or(Verdict::Passed)
+    }
+}
+
+/// A process that ran tests.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Process {
+    /// Its number as a worker; `None` for the process that the user has started.
+    pub number: Worker,
+    /// Its process id.
+    pub pid: Option<i64>,
+    /// When it came, as a worker.
+    pub came: Option<Micros>,
+    /// When and how it went.
+    pub gone: Option<WorkerGone>,
+    /// Moments, resident bytes and proportional bytes.
+    pub memory: Vec<(Micros, u64, Option<u64>)>,
+    /// The most resident bytes that it was seen to hold.
+    pub peak: u64,
+}
+
+impl Process {
+    /// `gw0` and so on, or `main`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.number
+            .map_or_else(|| "main".to_owned(), |number| format!("gw{number}"))
+    }
+}
+
+/// A shared fixture that was set up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FixtureRun {
+    /// The process, as an index into [`Run::processes`].
+    pub process: usize,
+    /// The fixture.
+    pub key: String,
+    /// How long it took.
+    pub took: Micros,
+}
+
+/// One run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Run {
+    /// What the run is.
+    pub head: Head,
+    /// Node ids, by the tests' numbers.
+    pub ids: Vec<String>,
+    /// What was collected; `ids` are moved out of it.
+    pub collected: Collected,
+    /// How workers came up.
+    pub start: Option<Start>,
+    /// Every attempt, in the order in which they became known.
+    pub attempts: Vec<Attempt>,
+    /// The processes that ran tests, in the order in which they came.
+    pub processes: Vec<Process>,
+    /// What reports said beyond their outcomes.
+    pub details: Vec<Detail>,
+    /// What tests have recorded of themselves.
+    pub properties: HashMap<Test, Vec<(String, String)>>,
+    /// What was recorded of the suite.
+    pub suite_properties: Vec<(String, String)>,
+    /// Set-ups of shared fixtures.
+    pub fixtures: Vec<FixtureRun>,
+    /// pytest's exit status; `None` when the run did not come to its end.
+    pub exit: Option<i32>,
+    /// Warnings.
+    pub warnings: usize,
+    /// The last moment of which something is known.
+    pub lasted: Micros,
+}
+
+impl Run {
+    /// What a log amounts to.
+    #[must_use]
+    pub fn new(log: Log) -> Self {
+        let mut builder = Builder::default();
+        builder.run.head = log.head;
+        for event in log.events {
+            builder.take(event);
+        }
+        builder.run
+    }
+
+    /// The node id of a test.
+    #[must_use]
+    pub fn id(&self, test: Test) -> &str {
+        self.ids.get(test as usize).map_or("?", String::as_str)
+    }
+
+    /// What a test is expected to take, by the history; `None` when nothing is known.
+    #[must_use]
+    pub fn usual(&self, test: Test) -> Option<Micros> {
+        self.collected.usual.get(test as usize).copied().flatten()
+    }
+
+    /// The errors of files that were collected.
+    pub fn collect_errors(&self) -> impl Iterator<Item = &Detail> {
+        let collected = self.details.iter().filter(|detail| detail.t.is_none());
+        collected.filter(|detail| detail.o == Some(Outcome::Failed))
+    }
+
+    /// How often each verdict was counted, as in pytest's closing line; in the order of [`Verdict::ALL`].
+    #[must_use]
+    pub fn counts(&self) -> [usize; 8] {
+        let mut counts = [0; 8];
+        for verdict in self.attempts.iter().flat_map(Attempt::counted) {
+            counts[verdict as usize] += 1;
+        }
+        for detail in self.details.iter().filter(|detail| detail.t.is_none()) {
+            match detail.o {
+                Some(Outcome::Failed) => counts[Verdict::Error as usize] += 1,
+                Some(Outcome::Skipped) => counts[Verdict::Skipped as usize] += 1,
+                _ => {}
+            }
+        }
+        counts
+    }
+
+    /// The value of an option that was noted as seconds.
+    #[must_use]
+    pub fn option_seconds(&self, name: &str) -> Option<Micros> {
+        Some(micros(self.head.options.get(name)?.parse().ok()?))
+    }
+}
+
+/// A run of which more is to come.
+#[derive(Default)]
+struct Builder {
+    run: Run,
+    processes: HashMap<Worker, usize>,
+    /// The last attempt of a test in a process.
+    attempts: HashMap<(Test, usize), usize>,
+}
+
+impl Builder {
+    fn take(&mut self, event: Event) {
+        let run = &mut self.run;
+        match event {
+            Event::Collected(mut collected) => {
+                self.saw(collected.at);
+                self.run.ids = std::mem::take(&mut collected.ids);
+                self.run.collected = collected;
+            }
+            Event::Start(start) => {
+                self.saw(start.at);
+                self.run.start = Some(start);
+            }
+            Event::Test { t, id } => {
+                let ids = &mut run.ids;
+                ids.resize(ids.len().max(t as usize + 1), String::new());
+                ids[t as usize] = id;
+            }
+            Event::Setup(ended) => self.phase(Phase::Setup, ended),
+            Event::Call(ended) => self.phase(Phase::Call, ended),
+            Event::Teardown(ended) => self.phase(Phase::Teardown, ended),
+            Event::Detail(detail) => self.detail(detail),
+            Event::Properties { t, properties } => match t {
+                Some(test) => drop(run.properties.insert(test, properties)),
+                None => run.suite_properties.extend(properties),
+            },
+            Event::Fixture { w, key, us, .. } => {
+                let process = self.process(w);
+                let fixture = FixtureRun {
+                    process,
+                    key,
+                    took: us,
+                };
+                self.run.fixtures.push(fixture);
+            }
+            Event::Worker { w, at, pid } => {
+                self.saw(at);
+                let process = self.process(Some(w));
+                let process = &mut self.run.processes[process];
+                (process.came, process.pid) = (Some(at), Some(pid));
+            }
+            Event::Gone(gone) => self.gone(gone),
+            Event::Memory { w, at, rss, pss } => {
+                let process = self.process(w);
+                let process = &mut self.run.processes[process];
+                process.memory.push((at, rss, pss));
+                process.peak = process.peak.max(rss);
+            }
+            Event::Peak { t, w, rss } => self.peak(t, w, rss),
+            Event::End { at, exit, warnings } => {
+                self.saw(at);
+                (self.run.exit, self.run.warnings) = (Some(exit), warnings);
+            }
+            Event::Run(_) | Event::Unknown => {}
+        }
+    }
+
+    fn saw(&mut self, at: Micros) {
+        self.run.lasted = self.run.lasted.max(at);
+    }
+
+    fn process(&mut self, worker: Worker) -> usize {
+        let processes = &mut self.run.processes;
+        *self.processes.entry(worker).or_insert_with(|| {
+            processes.push(Process {
+                number: worker,
+                ..Process::default()
+            });
+            processes.len() - 1
+        })
+    }
+
+    /// The attempt that a test is in; a new one when it is in none, or in one that `is_over`.
+    fn attempt(&mut self, test: Test, worker: Worker, is_over: impl Fn(&Attempt) -> bool) -> &mut Attempt {
+        let process = self.process(worker);
+        let attempts = &mut self.run.attempts;
+        let known = self.attempts.get(&(test, process)).copied();
+        let index = known
+            .filter(|&index| !is_over(&attempts[index]))
+            .unwrap_or_else(|| {
+                attempts.push(Attempt::new(test, process));
+                self.attempts.insert((test, process), attempts.len() - 1);
+                attempts.len() - 1
+            });
+        &mut attempts[index]
+    }
+
+    fn phase(&mut self, phase: Phase, ended: PhaseEnded) {
+        self.saw(ended.at + ended.us);
+        let filled = |attempt: &Attempt| attempt.crashed || attempt.phases[phase as usize].is_some();
+        if ended.part {
+            // A subtest: it lies within the call that is still to come.
+            self.attempt(ended.t, ended.w, filled);
+            return;
+        }
+        let attempt = self.attempt(ended.t, ended.w, filled);
+        attempt.phases[phase as usize] = Some(PhaseRun {
+            at: ended.at,
+            took: ended.us,
+            outcome: ended.o,
+        });
+    }
+
+    fn detail(&mut self, detail: Detail) {
+        let index = self.run.details.len();
+        if let Some(test) = detail.t {
+            let attempt = self.attempt(test, detail.w, |_| false);
+            attempt.details.push(index);
+            attempt.crashed |= detail.when == "crash";
+        }
+        self.run.details.push(detail);
+    }
+
+    fn gone(&mut self, gone: WorkerGone) {
+        self.saw(gone.at);
+        let process = self.process(Some(gone.w));
+        if let (Some(test), Ending::Crashed) = (gone.running, gone.how) {
+            self.attempt(test, Some(gone.w), |attempt| {
+                attempt.phases[Phase::Teardown as usize].is_some()
+            })
+            .crashed = true;
+        }
+        self.run.processes[process].gone = Some(gone);
+    }
+
+    fn peak(&mut self, test: Test, worker: Worker, rss: u64) {
+        let process = self.process(worker);
+        let before = std::mem::replace(&mut self.run.processes[process].peak, rss);
+        if before > 0 {
+            self.attempt(test, worker, |_| false).growth += rss.saturating_sub(before);
+        }
+    }
+}

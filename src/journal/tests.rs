@@ -1,0 +1,257 @@
+//! Writing, cutting and reading journals.
+
+use super::event::{Collected, Detail, Ending, Event, Head, Outcome, PhaseEnded, WorkerGone};
+use super::read::{Problem, parse};
+use super::run::{Run, Verdict};
+use super::write::Writer;
+use super::{FORMAT, VERSION};
+use crate::protocol::report::Phase;
+use proptest::prelude::*;
+use std::fs;
+use std::path::Path;
+
+const PHASES: [Phase; 3] = [Phase::Setup, Phase::Call, Phase::Teardown];
+
+fn head() -> Event {
+    Event::Run(Head {
+        format: FORMAT.to_owned(),
+        version: VERSION,
+        id: "one".to_owned(),
+        began: 1_700_000_000_000_000,
+        ..Head::default()
+    })
+}
+
+fn collected(ids: &[&str]) -> Event {
+    Event::Collected(Collected {
+        ids: ids.iter().map(|&id| id.to_owned()).collect(),
+        ..Collected::default()
+    })
+}
+
+fn ended(test: u32, worker: u32, at: u64, took: u64, outcome: Outcome) -> PhaseEnded {
+    PhaseEnded {
+        t: test,
+        w: Some(worker),
+        at,
+        us: took,
+        o: outcome,
+        part: false,
+    }
+}
+
+/// The three phases of a test, one after the other, of which the call has this outcome.
+fn test(test: u32, worker: u32, at: u64, outcome: Outcome) -> Vec<Event> {
+    let outcomes = [Outcome::Passed, outcome, Outcome::Passed];
+    let phases = (0..).zip(PHASES).zip(outcomes);
+    phases
+        .map(|((place, phase), outcome)| {
+            Event::phase(phase, ended(test, worker, at + 10 * place, 5, outcome))
+        })
+        .collect()
+}
+
+fn crash(test: u32, worker: u32) -> Event {
+    Event::Detail(Detail {
+        t: Some(test),
+        w: Some(worker),
+        when: "crash".to_owned(),
+        ..Detail::default()
+    })
+}
+
+fn run(events: Vec<Event>) -> Run {
+    let mut logs = parse(&bytes(&[vec![head()], events].concat()), Path::new("j")).expect("a journal");
+    Run::new(logs.remove(0))
+}
+
+fn bytes(events: &[Event]) -> Vec<u8> {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("j");
+    let mut writer = Writer::create(&path).expect("a file");
+    for event in events {
+        writer.event(event);
+    }
+    writer.flush();
+    assert!(writer.take_error().is_none());
+    fs::read(path).expect("what was written")
+}
+
+#[test]
+fn what_is_written_is_read() {
+    let events = [vec![collected(&["a", "b"])], test(0, 1, 10, Outcome::Xfailed)].concat();
+    let logs = parse(&bytes(&[vec![head()], events.clone()].concat()), Path::new("j"));
+    assert_eq!(logs.expect("a journal")[0].events, events);
+}
+
+#[test]
+fn several_runs_in_a_file_are_told_apart() {
+    let one = [vec![head()], test(0, 0, 0, Outcome::Passed)].concat();
+    let logs = parse(&bytes(&[one.clone(), one].concat()), Path::new("j")).expect("a journal");
+    assert_eq!(logs.len(), 2);
+    assert_eq!(logs[0], logs[1]);
+}
+
+#[test]
+fn events_of_later_versions_are_skipped() {
+    let mut text = bytes(&[head()]);
+    text.extend_from_slice(b"{\"e\":\"dance\",\"steps\":3}\n");
+    assert!(
+        parse(&text, Path::new("j")).expect("a journal")[0]
+            .events
+            .is_empty()
+    );
+}
+
+#[test]
+fn what_is_no_journal_is_told_from_a_damaged_one() {
+    let foreign = parse(b"{}\n", Path::new("j"));
+    assert!(matches!(foreign, Err(Problem::Foreign { .. })));
+    let later = parse(
+        b"{\"e\":\"run\",\"format\":\"rustpar-journal\",\"version\":9,\"id\":\"\",\"began\":0,\"command\":[]}\n",
+        Path::new("j"),
+    );
+    assert!(matches!(later, Err(Problem::Newer { version: 9, .. })));
+    let mut text = bytes(&[head()]);
+    text.extend_from_slice(b"\0\0\0\n");
+    let damaged = parse(&text, Path::new("j")).expect_err("damage");
+    assert!(
+        damaged
+            .to_string()
+            .starts_with("the journal j is damaged in line 2: ")
+    );
+}
+
+#[test]
+fn a_test_that_begins_anew_has_two_attempts() {
+    let events = [
+        test(0, 0, 0, Outcome::Rerun),
+        test(0, 0, 50, Outcome::Passed),
+        test(1, 0, 90, Outcome::Passed),
+    ];
+    let run = run(events.concat());
+    let attempts: Vec<_> = run
+        .attempts
+        .iter()
+        .map(|attempt| (attempt.test, attempt.verdict()))
+        .collect();
+    assert_eq!(
+        attempts,
+        [(0, Verdict::Rerun), (0, Verdict::Passed), (1, Verdict::Passed)]
+    );
+}
+
+#[test]
+fn a_test_in_which_its_worker_died_is_counted_once() {
+    let gone = WorkerGone {
+        w: 0,
+        at: 70,
+        how: Ending::Crashed,
+        status: -9,
+        running: Some(0),
+        why: None,
+    };
+    let setup = Event::Setup(ended(0, 0, 0, 5, Outcome::Passed));
+    for events in [
+        vec![setup.clone(), crash(0, 0), Event::Gone(gone.clone())],
+        vec![setup, Event::Gone(gone), crash(0, 0)],
+    ] {
+        let run = run([events, test(0, 1, 80, Outcome::Passed)].concat());
+        let verdicts: Vec<_> = run.attempts.iter().map(super::run::Attempt::verdict).collect();
+        assert_eq!(verdicts, [Verdict::Crashed, Verdict::Passed]);
+        assert_eq!(run.counts()[Verdict::Failed as usize], 1);
+        assert_eq!(run.lasted, 105);
+    }
+}
+
+#[test]
+fn a_test_that_passes_and_fails_in_its_teardown_counts_twice() {
+    let events = vec![
+        Event::Setup(ended(0, 0, 0, 1, Outcome::Passed)),
+        Event::Call(ended(0, 0, 1, 1, Outcome::Passed)),
+        Event::Teardown(ended(0, 0, 2, 1, Outcome::Failed)),
+    ];
+    let run = run(events);
+    assert_eq!(run.attempts[0].verdict(), Verdict::Error);
+    let counts = run.counts();
+    assert_eq!(
+        (counts[Verdict::Passed as usize], counts[Verdict::Error as usize]),
+        (1, 1)
+    );
+}
+
+#[test]
+fn the_peak_of_memory_grows_in_the_test_that_it_grew_in() {
+    let memory = Event::Memory {
+        w: Some(0),
+        at: 0,
+        rss: 1000,
+        pss: None,
+    };
+    let peak = |t, rss| Event::Peak { t, w: Some(0), rss };
+    let events = [
+        vec![memory],
+        test(0, 0, 0, Outcome::Passed),
+        vec![peak(0, 1500)],
+        test(1, 0, 50, Outcome::Passed),
+        vec![peak(1, 1600)],
+    ];
+    let run = run(events.concat());
+    let growth: Vec<_> = run.attempts.iter().map(|attempt| attempt.growth).collect();
+    assert_eq!(growth, [500, 100]);
+    assert_eq!(run.processes[0].peak, 1600);
+}
+
+fn texts() -> impl Strategy<Value = String> {
+    prop_oneof!["\\PC{0,20}", Just("\u{2028}\n\0\"\\é🦀".to_owned())]
+}
+
+fn events() -> impl Strategy<Value = Vec<Event>> {
+    let phase = (0u32..20, 0u32..3, 0u64..1 << 40, 0u64..1 << 40, 0usize..3)
+        .prop_map(|(t, w, at, us, phase)| Event::phase(PHASES[phase], ended(t, w, at, us, Outcome::Passed)));
+    let detail = (0u32..20, texts(), texts()).prop_map(|(t, message, text)| {
+        Event::Detail(Detail {
+            t: Some(t),
+            when: "call".to_owned(),
+            message,
+            text,
+            ..Detail::default()
+        })
+    });
+    let known = proptest::collection::vec(texts(), 0..5).prop_map(|ids| {
+        Event::Collected(Collected {
+            ids,
+            ..Collected::default()
+        })
+    });
+    proptest::collection::vec(prop_oneof![phase, detail, known], 0..12)
+}
+
+proptest! {
+    #[test]
+    fn a_journal_cut_at_any_byte_reads_up_to_the_last_whole_event(events in events()) {
+        let all = [vec![head()], events].concat();
+        let written = bytes(&all);
+        let mut whole = 0;
+        for cut in 0..=written.len() {
+            if cut > 0 && written[cut - 1] == b'\n' {
+                whole += 1;
+            }
+            let logs = parse(&written[..cut], Path::new("j")).expect("a journal");
+            let read: Vec<_> = logs.into_iter().flat_map(|log| {
+                std::iter::once(Event::Run(log.head)).chain(log.events)
+            }).collect();
+            prop_assert_eq!(&read[..], &all[..whole]);
+        }
+    }
+
+    #[test]
+    fn what_a_journal_amounts_to_can_be_told_wherever_it_is_cut(events in events()) {
+        let run = run(events.clone());
+        let phases = run.attempts.iter().flat_map(|attempt| attempt.phases).flatten().count();
+        let written = events.iter().filter(|event| {
+            matches!(event, Event::Setup(_) | Event::Call(_) | Event::Teardown(_))
+        });
+        prop_assert_eq!(phases, written.count());
+    }
+}
