@@ -34,7 +34,7 @@ def plan(suite: Suite, *args: str) -> str:
 
 def remember(suite: Suite, seconds: Mapping[str, float]) -> None:
     """Write a history in which tests of `test_it.py` take so long."""
-    recorder = _core.Recorder(_core.Journal(None))
+    recorder = _core.Recorder(_core.Journal())
     for name, took in seconds.items():
         for when in ("setup", "call", "teardown"):
             duration = took if when == "call" else 0.0

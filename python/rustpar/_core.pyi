@@ -234,8 +234,11 @@ class History:
 class Journal:
     """The journal that a run writes. What happens once is in the file when a method returns."""
 
-    def __new__(cls, path: str | PathLike[str] | None) -> Journal:
-        """Begins the file `path`; without one, nothing is written. Raises OSError, also when there is such a file."""
+    def __new__(cls) -> Journal:
+        """Without a file, nothing is written."""
+
+    def open(self, path: str | PathLike[str]) -> None:
+        """Begins the file `path`. Raises OSError, also when there is such a file."""
 
     def use_batches(self) -> None:
         """From now on, `flush` is called after each batch of reports; else the end of each test is flushed."""

@@ -47,10 +47,11 @@ def journaling_of(config: pytest.Config) -> Journaling:
 
 def observe(config: pytest.Config) -> None:
     """Record the run of `config`, if it is one, in a journal and in the history, where they are kept."""
-    journaling = Journaling(config)
+    is_run = not any(config.getoption(name, False) for name in _NO_RUN)
+    journaling = Journaling(config, _choose_path(config) if is_run else None)
     config.stash[_JOURNALING] = journaling
     has_history = is_named(config) or hasattr(config, "cache")
-    if any(config.getoption(name, False) for name in _NO_RUN) or not (has_history or journaling.path):
+    if not is_run or not (has_history or journaling.path):
         return
     config.pluginmanager.register(journaling, "rustpar-journaling")
     if has_history:
@@ -71,40 +72,16 @@ class Journaling:
         recorder: What reports and set-ups of shared fixtures are told to.
     """
 
-    def __init__(self, config: pytest.Config) -> None:
-        """Begin the journal of the run of `config`; what is wrong with the file is told in the summary."""
+    def __init__(self, config: pytest.Config, path: Path | None) -> None:
+        """Write to the file `path`, if one is given; what is wrong with it is told in the summary."""
         self.config = config
+        self.path = path
+        self.journal = _core.Journal()
+        self.recorder = _core.Recorder(self.journal)
         self._warning: str | None = None
         self._warnings = 0
         self._deselected = 0
         self._has_collected = False
-        self.path = self._choose_path()
-        try:
-            self.journal = _core.Journal(self.path)
-        except OSError as error:
-            self._warn(str(error))
-            self.path, self.journal = None, _core.Journal(None)
-        self.recorder = _core.Recorder(self.journal)
-
-    def _choose_path(self) -> Path | None:
-        given = self.config.getoption("rustpar_journal", None)
-        if given:
-            path = Path(self.config.invocation_params.dir, given)
-            _make_room(path)
-            return path
-        kept = _number_kept(self.config)
-        cache: pytest.Cache | None = getattr(self.config, "cache", None)
-        if cache is None or kept == 0:
-            return None
-        try:
-            directory = cache.mkdir("rustpar") / "runs"
-            directory.mkdir(exist_ok=True)
-            for old in journals_in(directory)[: 1 - kept or None]:
-                old.unlink(missing_ok=True)
-        except OSError:
-            # pytest itself warns of a cache that cannot be written.
-            return None
-        return directory / f"{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}.jsonl"
 
     def _warn(self, reason: str) -> None:
         self._warning = f"the journal {self.path} cannot be written: {reason}; check the disk, or name another file"
@@ -117,6 +94,13 @@ class Journaling:
         config = self.config
         uid = config.getoption("testrunuid", None) or f"{time.time_ns():x}-{os.getpid():x}"
         given = {name: config.getoption(name, None) for name in _OPTIONS}
+        try:
+            if self.path is not None:
+                _make_room(self.path, self.config)
+                self.journal.open(self.path)
+        except OSError as error:
+            self._warn(str(error))
+            self.path = None
         self.journal.run(
             uid,
             ["pytest", *map(str, config.invocation_params.args)],
@@ -221,6 +205,17 @@ class Journaling:
             terminalreporter.write_line(f"rustpar: {self._warning}", yellow=True)
 
 
+def _choose_path(config: pytest.Config) -> Path | None:
+    """The file to write to; None when no journal is kept."""
+    given = config.getoption("rustpar_journal", None)
+    if given:
+        return Path(config.invocation_params.dir, given)
+    cache: pytest.Cache | None = getattr(config, "cache", None)
+    if cache is None or _number_kept(config) == 0:
+        return None
+    return cache._cachedir / "d" / "rustpar" / "runs" / f"{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}.jsonl"
+
+
 def _number_kept(config: pytest.Config) -> int:
     given = str(config.getini("rustpar_journals"))
     if not given.isdecimal():
@@ -228,12 +223,21 @@ def _number_kept(config: pytest.Config) -> int:
     return int(given)
 
 
-def _make_room(path: Path) -> None:
-    """Remove the journal of an earlier run, and nothing else."""
-    with contextlib.suppress(FileNotFoundError, IsADirectoryError, PermissionError):
+def _make_room(path: Path, config: pytest.Config) -> None:
+    """Remove the journals whose place a new one takes, and nothing else.
+
+    Raises:
+        pytest.UsageError: Another file is in the way.
+        OSError: The directory cannot be used.
+    """
+    if not config.getoption("rustpar_journal", None):
+        config.cache.mkdir("rustpar").joinpath("runs").mkdir(exist_ok=True)
+        for old in journals_in(path.parent)[: 1 - _number_kept(config) or None]:
+            old.unlink(missing_ok=True)
+    elif path.exists():
         with path.open("rb") as file:
             begin = file.read(len(_BEGIN))
-        if begin and begin != _BEGIN:
+        if begin not in (_BEGIN, b""):
             raise pytest.UsageError(f"--rustpar-journal: {path} is no journal and is left alone; name another file")
         path.unlink()
 

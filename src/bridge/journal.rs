@@ -52,14 +52,20 @@ fn now() -> Micros {
 
 #[pymethods]
 impl Journal {
-    /// Begins the file `path`; without one, nothing is written. Raises OSError, also when there is such a file.
+    /// Without a file, nothing is written.
     #[new]
-    fn new(path: Option<PathBuf>) -> PyResult<Self> {
-        Ok(Self {
-            writer: path.map_or_else(|| Ok(Writer::default()), |path| Writer::create(&path))?,
+    fn new() -> Self {
+        Self {
+            writer: Writer::default(),
             began: now(),
             batches: false,
-        })
+        }
+    }
+
+    /// Begins the file `path`. Raises OSError, also when there is such a file.
+    fn open(&mut self, path: PathBuf) -> PyResult<()> {
+        self.writer = Writer::create(&path)?;
+        Ok(())
     }
 
     /// From now on, `flush` is called after each batch of reports.
