@@ -5,7 +5,7 @@
 
 use super::data::{Arc, SCHEMA_VERSION};
 use super::join::Joined;
-use super::sqlite::record::{Value, encode};
+use super::sqlite::record::{Integers, Value, encode};
 use super::sqlite::write::Pages;
 use super::sqlite::{Part, Tree, Writer};
 use rayon::prelude::*;
@@ -46,7 +46,10 @@ impl Joined {
         Ok(())
     }
 
-    fn write_tables<W: io::Write + io::Seek>(self, writer: &mut Writer<W>) -> io::Result<Vec<Vec<u8>>> {
+    fn write_tables<W: io::Write + io::Seek + Send>(
+        self,
+        writer: &mut Writer<W>,
+    ) -> io::Result<Vec<Vec<u8>>> {
         let mut schema = Schema::default();
         let mut record = Vec::new();
 
@@ -134,8 +137,8 @@ fn number_of(place: u32) -> Value<'static> {
 /// Arcs of which a part of a tree is made: with fewer it is not worth a thread.
 const ARCS_IN_A_PART: usize = 1 << 15;
 
-/// Parts that are in memory at a time; each has less than 1 MiB.
-const PARTS_AT_A_TIME: usize = 16;
+/// Parts that are made at a time, while as many are written; each has less than 1 MiB.
+const PARTS_AT_A_TIME: usize = 8;
 
 /// What is written of arcs; the number of the first is 1.
 #[derive(Clone, Copy)]
@@ -152,22 +155,21 @@ impl Of {
         }
     }
 
-    fn encode(self, record: &mut Vec<u8>, number: i64, arc: &Arc) {
-        let [file, context] = [number_of(arc.file), number_of(arc.context)];
-        let [from, to] = [Value::Int(arc.from.into()), Value::Int(arc.to.into())];
+    fn record(self, number: i64, arc: &Arc) -> Integers {
+        let [file, context] = [arc.file, arc.context].map(|place| i64::from(place) + 1);
+        let [from, to] = [arc.from, arc.to].map(i64::from);
         match self {
-            Self::Rows => encode(record, &[file, context, from, to]),
-            Self::Index => encode(record, &[file, context, from, to, Value::Int(number)]),
+            Self::Rows => Integers::new([file, context, from, to]),
+            Self::Index => Integers::new([file, context, from, to, number]),
         }
     }
 
     fn push(self, tree: &mut Tree, out: &mut impl Pages, first: i64, arcs: &[Arc]) -> io::Result<()> {
-        let mut record = Vec::new();
         for (number, arc) in (first..).zip(arcs) {
-            self.encode(&mut record, number, arc);
+            let record = self.record(number, arc);
             match self {
-                Self::Rows => tree.row(out, number, &record)?,
-                Self::Index => tree.entry(out, &record)?,
+                Self::Rows => tree.row(out, number, record.as_slice())?,
+                Self::Index => tree.entry(out, record.as_slice())?,
             }
         }
         Ok(())
@@ -177,30 +179,35 @@ impl Of {
         let (mut tree, mut part) = (self.tree(), Part::default());
         if let (Self::Index, Some((last, before))) = (self, arcs.split_last()) {
             self.push(&mut tree, &mut part, first, before)?;
-            let mut record = Vec::new();
-            self.encode(&mut record, first + before.len().cast_signed() as i64, last);
-            return tree.into_index_part(part, &record);
+            let record = self.record(first + before.len().cast_signed() as i64, last);
+            return tree.into_index_part(part, record.as_slice());
         }
         self.push(&mut tree, &mut part, first, arcs)?;
         tree.into_table_part(part)
     }
 
-    /// Writes all of it. Returns the root page.
-    fn write(self, out: &mut impl Pages, arcs: &[Arc]) -> io::Result<u32> {
+    fn parts(self, numbered: &[(i64, &[Arc])]) -> io::Result<Vec<Part>> {
+        let made = numbered.par_iter().map(|(first, arcs)| self.part(*first, arcs));
+        made.collect()
+    }
+
+    /// Writes all of it: parts are made while those before are written. Returns the root page.
+    fn write(self, out: &mut (impl Pages + Send), arcs: &[Arc]) -> io::Result<u32> {
         let numbered: Vec<(i64, &[Arc])> = (1..)
             .step_by(ARCS_IN_A_PART)
             .zip(arcs.chunks(ARCS_IN_A_PART))
             .collect();
         let mut tree = self.tree();
         if let Some(((first, last), parts)) = numbered.split_last() {
+            let mut made = Vec::new();
             for some in parts.chunks(PARTS_AT_A_TIME) {
-                let made: io::Result<Vec<Part>> = some
-                    .par_iter()
-                    .map(|(first, arcs)| self.part(*first, arcs))
-                    .collect();
-                for part in made? {
-                    tree.append(out, part)?;
-                }
+                let append = || made.into_iter().try_for_each(|part| tree.append(out, part));
+                let (appended, next) = rayon::join(append, || self.parts(some));
+                appended?;
+                made = next?;
+            }
+            for part in made {
+                tree.append(out, part)?;
             }
             self.push(&mut tree, out, *first, last)?;
         }

@@ -15,7 +15,15 @@ pub enum Value<'a> {
 
 /// Reads a variable-length integer: its value and how many bytes it has.
 #[must_use]
+#[inline]
 pub fn varint(bytes: &[u8]) -> Option<(u64, usize)> {
+    match bytes.first() {
+        Some(&byte) if byte < 0x80 => Some((u64::from(byte), 1)),
+        _ => long_varint(bytes),
+    }
+}
+
+fn long_varint(bytes: &[u8]) -> Option<(u64, usize)> {
     let mut value = 0;
     for (at, &byte) in bytes.iter().take(9).enumerate() {
         if at == 8 {
@@ -108,6 +116,45 @@ pub fn encode(to: &mut Vec<u8>, values: &[Value<'_>]) {
             Value::Int(number) => to.extend_from_slice(&number.to_be_bytes()[8 - integer_size(*number)..]),
             Value::Text(bytes) | Value::Blob(bytes) => to.extend_from_slice(bytes),
         }
+    }
+}
+
+/// A record of whole numbers, in a third of the time that [`encode`] takes.
+#[derive(Clone, Copy, Debug)]
+pub struct Integers {
+    bytes: [u8; MOST_OF_INTEGERS],
+    length: usize,
+}
+
+/// Numbers that one record has at most.
+const MOST_INTEGERS: usize = 5;
+
+/// Bytes of a header and of so many numbers, and those that writing the last one goes beyond it.
+const MOST_OF_INTEGERS: usize = 1 + MOST_INTEGERS + 8 * MOST_INTEGERS + 8;
+
+impl Integers {
+    /// The record of up to five numbers.
+    #[must_use]
+    pub fn new<const N: usize>(numbers: [i64; N]) -> Self {
+        const { assert!(N <= MOST_INTEGERS) };
+        let mut bytes = [0; MOST_OF_INTEGERS];
+        bytes[0] = 1 + N as u8;
+        let mut length = 1 + N;
+        for (at, number) in numbers.into_iter().enumerate() {
+            let size = integer_size(number);
+            bytes[1 + at] = serial_type(Value::Int(number)) as u8;
+            // All eight bytes, those that count first: what is too much is written over, or left out in the end.
+            let shifted = number.unbounded_shl(64 - 8 * size as u32);
+            bytes[length..length + 8].copy_from_slice(&shifted.to_be_bytes());
+            length += size;
+        }
+        Self { bytes, length }
+    }
+
+    /// The record.
+    #[must_use]
+    pub fn as_slice(&self) -> &[u8] {
+        &self.bytes[..self.length]
     }
 }
 
