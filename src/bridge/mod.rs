@@ -31,6 +31,7 @@ mod plain;
 mod plan;
 #[cfg(target_os = "linux")]
 mod rebuild;
+mod report;
 #[cfg(target_os = "linux")]
 mod value;
 
@@ -100,6 +101,9 @@ mod _core {
     #[cfg(target_os = "linux")]
     #[pymodule_export]
     use super::plan::{Plan, rehearse};
+
+    #[pymodule_export]
+    use super::report::timeline_page;
 
     #[cfg(target_os = "linux")]
     #[pymodule_export]
