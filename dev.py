@@ -308,6 +308,15 @@ def side_by_side(steps: Steps, wheel: Path, pythons: dict[Version, Path], *argum
     steps.run("pytest: plugins side by side", *pytest, *arguments, limit=PYTEST_LIMIT)
 
 
+def in_chromium(steps: Steps, wheel: Path, pythons: dict[Version, Path]) -> None:
+    """The timeline page in a browser, with the newest Python. Where there is no Chromium, its tests say so and fail."""
+    version = max(pythons)
+    venv = Venv(ROOT / ".venvs" / "{}.{}-browser".format(*version))
+    venv.install(steps, pythons[version], "newest.txt", "browser.txt", wheel=wheel)
+    pytest = (venv.python, "-m", "pytest", "--disable-plugin-autoload", "tests/browser")
+    steps.run("pytest: the timeline page in Chromium", *pytest, limit=PYTEST_LIMIT)
+
+
 def test(steps: Steps, names: list[str] | None, arguments: list[str]) -> None:
     """Everything. The Rust tests and the newest Python come last: their closing lines end the output."""
     pythons = wanted_interpreters(names)
@@ -324,6 +333,8 @@ def test(steps: Steps, names: list[str] | None, arguments: list[str]) -> None:
         if not arguments:  # They are meant for the tests below.
             with contextlib.suppress(Stop):
                 side_by_side(steps, wheel, pythons)
+            with contextlib.suppress(Stop):
+                in_chromium(steps, wheel, pythons)
     for name, venv in environments[:-1]:
         steps.run(name, venv.python, *PARALLEL, *arguments, limit=PYTEST_LIMIT)
     steps.run("cargo test", "cargo", "test", limit=COMPILE_LIMIT)

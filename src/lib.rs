@@ -8,6 +8,7 @@
 //! | [`history`] | what is remembered of tests and fixtures, and its file | `protocol`, the file system |
 //! | [`journal`] | every event of a run, appended to a file and read again | `protocol`, the file system |
 //! | [`machine`] | how many workers this machine can feed | the file system |
+//! | [`report`] | what is made from a journal: the timeline page | nothing else |
 //! | [`audit`] | which audit events tell what must not be shared | nothing else |
 //! | [`engine`] | shared memory, the I/O thread, both ends of a worker's line | `schedule`, `protocol` |
 //! | `bridge` | Python's view of all of it; the only place that names pyo3 | everything |
@@ -18,6 +19,7 @@ pub mod history;
 pub mod journal;
 pub mod machine;
 pub mod protocol;
+pub mod report;
 pub mod schedule;
 
 #[cfg(target_os = "linux")]

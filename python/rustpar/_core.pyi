@@ -30,6 +30,7 @@ __all__ = [
     "memory_left",
     "outlive_parent",
     "rehearse",
+    "timeline_page",
 ]
 
 def adopt_orphans(yes: bool) -> None:
@@ -52,6 +53,9 @@ def memory_left() -> int | None:
 
 def die_with_parent(parent: int) -> bool:
     """Has the kernel kill this process when its parent dies; False when `parent` is already gone."""
+
+def timeline_page(data: str) -> str:
+    """The page that shows a run; `data` is JSON as described in `src/report/timeline/mod.rs`."""
 
 def drop_clean_pages() -> None:
     """Lets go of memory that can be read again from the files it came from."""

@@ -33,6 +33,7 @@ mod plan;
 #[cfg(target_os = "linux")]
 mod rebuild;
 mod recorder;
+mod report;
 #[cfg(target_os = "linux")]
 mod value;
 
@@ -108,6 +109,9 @@ mod _core {
     #[cfg(target_os = "linux")]
     #[pymodule_export]
     use super::plan::{Plan, rehearse};
+
+    #[pymodule_export]
+    use super::report::timeline_page;
 
     #[cfg(target_os = "linux")]
     #[pymodule_export]

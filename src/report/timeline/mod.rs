@@ -1,0 +1,173 @@
+//! The timeline: one page of HTML that shows a run, with everything it needs in it.
+//!
+//! The hazard it handles: what tests print. A failure's text may hold the end of a script element, the begin of a
+//! comment, or anything else, and must neither end the data nor become part of the page.
+//!
+//! # The data
+//!
+//! JSON, in columns where there is a row for each test. Times are in seconds from the run's start, unless said otherwise;
+//! a dash is null.
+//!
+//! | key | what it holds |
+//! |---|---|
+//! | `version` | 1 |
+//! | `run` | `id`, `command`, `started` (seconds since the epoch), `seconds` (wall time), `exit` (status or null), `complete` (false when the journal ends before the run did), `collected` (number of tests), `slow` (the limit in seconds, or null) |
+//! | `environments` | a list of `name` and `details` (texts by name) |
+//! | `workers` | a list of `name`, `environment` (index), `pid`, `start`, `end`, `ended` (`left`, `crashed`, `replaced`), `reason`, all of them or null, and `memory`: a list of moment, resident bytes, and proportional bytes or null |
+//! | `outcomes` | their names |
+//! | `tests` | columns: `id`, `worker` (index), `start`, `setup`, `call`, `teardown` (seconds each phase took), `end`, `outcome` (index), `usual` and `previous` (seconds it takes by the history and took in the previous run, or null), `growth` (bytes by which the peak of the worker's memory grew) |
+//! | `failures` | a list of `test` (index), `phase`, `text`, and `sections`: pairs of title and text |
+//! | `marks` | a list of `at`, `worker` (index or null), `kind` (`crash`, `replaced`, `threshold`, `warning`) and `text` |
+//! | `counts` | a number for each outcome |
+//! | `durations` | `p50`, `p95`, `p99` and `max` in seconds, for `test`, `setup`, `call` and `teardown` |
+//! | `bound` | what the run could not have been shorter than: `seconds`, and `by` which test or group; or null |
+//! | `thresholds` | a list of `text`, `value` (a text) and `broken` |
+//! | `previous` | `id`, `started`, `seconds` and `counts` of the run before, or null |
+//!
+//! A test that ran more than once is in the columns more than once, with the same `id`.
+//!
+//! # The page
+//!
+//! Its scripts are modules in files of their own, so that tools can check them one by one; [`page`] joins them into one.
+//! A declaration is exported where it is made, an import is one line.
+
+/// The page, with a line for each thing to be put in.
+const PAGE: &str = include_str!("page.html");
+const STYLE: &str = include_str!("page.css");
+
+/// The scripts, each after those that it imports.
+const SCRIPTS: [&str; 17] = [
+    include_str!("format.js"),
+    include_str!("dom.js"),
+    include_str!("outcomes.js"),
+    include_str!("data.js"),
+    include_str!("state.js"),
+    include_str!("blocks.js"),
+    include_str!("lanes.js"),
+    include_str!("memory.js"),
+    include_str!("overview.js"),
+    include_str!("lists.js"),
+    include_str!("comparison.js"),
+    include_str!("histogram.js"),
+    include_str!("details.js"),
+    include_str!("controls.js"),
+    include_str!("keys.js"),
+    include_str!("pointer.js"),
+    include_str!("summary.js"),
+];
+const MAIN: &str = include_str!("main.js");
+
+/// The whole page for a run; `data` is JSON as described above.
+#[must_use]
+pub fn page(data: &str) -> String {
+    let mut page = String::with_capacity(data.len() + data.len() / 64 + (256 << 10));
+    for line in PAGE.lines() {
+        match line {
+            "{{style}}" => page.push_str(STYLE),
+            "{{script}}" => SCRIPTS
+                .iter()
+                .chain([&MAIN])
+                .for_each(|script| join(&mut page, script)),
+            "{{run}}" => embed(&mut page, data),
+            _ => page.push_str(line),
+        }
+        page.push('\n');
+    }
+    page
+}
+
+/// Appends a module in a scope of its own, and what it exports in the page's, where the modules after it find it.
+fn join(page: &mut String, script: &str) {
+    let exports: Vec<&str> = script.lines().filter_map(exported).collect();
+    let exports = exports.join(", ");
+    page.extend(["const { ", &exports, " } = (() => {\n"]);
+    for line in script.lines().filter(|line| !line.starts_with("import ")) {
+        page.push_str(line.strip_prefix("export ").unwrap_or(line));
+        page.push('\n');
+    }
+    page.extend(["return { ", &exports, " };\n})();\n"]);
+}
+
+/// The name that a line exports.
+fn exported(line: &str) -> Option<&str> {
+    let (_, rest) = line.strip_prefix("export ")?.split_once(' ')?;
+    rest.split(|character: char| !character.is_alphanumeric()).next()
+}
+
+/// Appends JSON so that no text in it means anything to HTML or JavaScript. These characters occur only in strings.
+fn embed(page: &mut String, data: &str) {
+    let mut rest = data;
+    while let Some(at) = rest.find(['<', '\u{2028}', '\u{2029}']) {
+        page.push_str(&rest[..at]);
+        let mut tail = rest[at..].chars();
+        page.push_str(match tail.next() {
+            Some('\u{2028}') => "\\u2028",
+            Some('\u{2029}') => "\\u2029",
+            _ => "\\u003c",
+        });
+        rest = tail.as_str();
+    }
+    page.push_str(rest);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MAIN, SCRIPTS, STYLE, exported, page};
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    /// The text of the element with the data.
+    fn embedded(page: &str) -> &str {
+        let (_, rest) = page.split_once("id=\"run\">").expect("the page has data");
+        rest.split_once("</script>").expect("the data ends").0
+    }
+
+    #[test]
+    fn a_text_cannot_end_the_data_or_begin_a_comment() {
+        let text =
+            "</script><script>alert(1)</script><!-- \u{2028}\u{2029} \0 \u{1b}[31mred\u{1b}[0m {{style}}";
+        let data = json!({ "failures": [{ "text": text }] });
+        let page = page(&data.to_string());
+        let inside = embedded(&page);
+        assert!(!inside.contains(['<', '\u{2028}', '\u{2029}']));
+        assert_eq!(serde_json::from_str::<Value>(inside).unwrap(), data);
+    }
+
+    #[test]
+    fn everything_is_put_in_and_nothing_is_loaded() {
+        let page = page("{}");
+        assert!(!page.contains("{{"));
+        assert!(page.contains(STYLE));
+        assert!(
+            !page
+                .lines()
+                .any(|line| line.starts_with("import ") || line.starts_with("export "))
+        );
+        for reference in ["src=", "href=\"http", "url(", "@import", "fetch("] {
+            assert!(!page.contains(reference), "{reference}");
+        }
+    }
+
+    #[test]
+    fn a_script_comes_after_those_it_imports() {
+        let all: Vec<&str> = SCRIPTS.into_iter().chain([MAIN]).collect();
+        for (place, script) in all.iter().enumerate() {
+            let names = script
+                .lines()
+                .filter_map(|line| line.strip_prefix("import { ")?.split_once(" } from"));
+            for name in names.flat_map(|(names, _)| names.split(", ")) {
+                let exports = |script: &&str| script.lines().filter_map(exported).any(|other| other == name);
+                assert!(all[..place].iter().any(exports), "{name}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_comes_through(text in any::<String>()) {
+            let data = Value::String(text);
+            let page = page(&data.to_string());
+            prop_assert_eq!(serde_json::from_str::<Value>(embedded(&page)).unwrap(), data);
+        }
+    }
+}
