@@ -78,7 +78,7 @@ impl Verdict {
     }
 
     /// Which of two decides what an attempt is called.
-    fn weight(self) -> u8 {
+    pub(super) fn weight(self) -> u8 {
         match self {
             Self::Passed => 0,
             Self::Skipped => 1,
