@@ -3,6 +3,8 @@
 //! The hazard it handles: what tests print. A failure's text may hold the end of a script element, the begin of a
 //! comment, or anything else, and must neither end the data nor become part of the page.
 //!
+//! [`data`] makes the data of journals.
+//!
 //! # The data
 //!
 //! JSON, in columns where there is a row for each test. Times are in seconds from the run's start, unless said otherwise;
@@ -30,6 +32,8 @@
 //!
 //! Its scripts are modules in files of their own, so that tools can check them one by one; [`page`] joins them into one.
 //! A declaration is exported where it is made, an import is one line.
+
+pub mod data;
 
 /// The page, with a line for each thing to be put in.
 const PAGE: &str = include_str!("page.html");

@@ -1,0 +1,381 @@
+//! What the page shows, from journals.
+
+use crate::journal::event::{Detail, Ending, Outcome};
+use crate::journal::merged::{Merged, Part};
+use crate::journal::run::{Attempt, Process, Verdict};
+use crate::journal::{Micros, seconds};
+use serde::Serialize;
+use std::collections::{BTreeMap, HashMap};
+
+/// The version of the data.
+const VERSION: u32 = 1;
+
+/// What has been worked out of a run elsewhere, as JSON.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Figures {
+    /// `p50`, `p95`, `p99` and `max` in seconds, for `test`, `setup`, `call` and `teardown`.
+    pub durations: BTreeMap<&'static str, BTreeMap<&'static str, f64>>,
+    /// What the run could not have been shorter than.
+    pub bound: Option<Bound>,
+    /// What was demanded of it.
+    pub thresholds: Vec<Threshold>,
+}
+
+/// What a run could not have been shorter than.
+#[derive(Debug, Clone, Serialize)]
+pub struct Bound {
+    /// How long.
+    pub seconds: f64,
+    /// Which test or group decides that.
+    pub by: String,
+}
+
+/// A demand.
+#[derive(Debug, Clone, Serialize)]
+pub struct Threshold {
+    /// As it was written.
+    pub text: String,
+    /// What it was in this run.
+    pub value: String,
+    /// Whether it is broken.
+    pub broken: bool,
+}
+
+#[derive(Serialize)]
+struct Data<'a> {
+    version: u32,
+    run: About<'a>,
+    environments: Vec<Environment<'a>>,
+    workers: Vec<Worker>,
+    outcomes: [&'static str; 8],
+    tests: Tests<'a>,
+    failures: Vec<Failure<'a>>,
+    marks: Vec<Mark>,
+    counts: BTreeMap<&'static str, usize>,
+    #[serde(flatten)]
+    figures: Figures,
+    previous: Option<Previous>,
+}
+
+#[derive(Serialize)]
+struct About<'a> {
+    id: &'a str,
+    command: String,
+    started: f64,
+    seconds: f64,
+    exit: Option<i32>,
+    complete: bool,
+    collected: usize,
+    slow: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct Environment<'a> {
+    name: &'a str,
+    details: BTreeMap<&'a str, &'a str>,
+}
+
+#[derive(Serialize)]
+struct Worker {
+    name: String,
+    environment: usize,
+    pid: Option<i64>,
+    start: Option<f64>,
+    end: Option<f64>,
+    ended: Option<Ending>,
+    reason: Option<String>,
+    memory: Vec<(f64, u64, Option<u64>)>,
+}
+
+#[derive(Default, Serialize)]
+struct Tests<'a> {
+    id: Vec<&'a str>,
+    worker: Vec<usize>,
+    start: Vec<f64>,
+    setup: Vec<f64>,
+    call: Vec<f64>,
+    teardown: Vec<f64>,
+    end: Vec<f64>,
+    outcome: Vec<usize>,
+    usual: Vec<Option<f64>>,
+    previous: Vec<Option<f64>>,
+    growth: Vec<u64>,
+}
+
+#[derive(Serialize)]
+struct Failure<'a> {
+    test: usize,
+    phase: &'a str,
+    text: &'a str,
+    sections: &'a [(String, String)],
+}
+
+#[derive(Serialize)]
+struct Mark {
+    at: f64,
+    worker: Option<usize>,
+    kind: &'static str,
+    text: String,
+}
+
+#[derive(Serialize)]
+struct Previous {
+    id: String,
+    started: f64,
+    seconds: f64,
+    counts: BTreeMap<&'static str, usize>,
+}
+
+/// The data of the page for some runs told as one, compared with `previous` ones; with `figures` of the runs.
+///
+/// # Errors
+/// If there is no run at all.
+pub fn data(merged: &Merged, previous: Option<&Merged>, figures: Figures) -> Result<String, NoRun> {
+    let first = &merged.parts.first().ok_or(NoRun)?.run;
+    let mut rows = Rows {
+        before: previous.map(durations).unwrap_or_default(),
+        ..Rows::default()
+    };
+    for (index, part) in merged.parts.iter().enumerate() {
+        rows.add(part, label(merged, index));
+    }
+    let lasted = seconds(merged.lasted());
+    let broken = figures.thresholds.iter().filter(|threshold| threshold.broken);
+    rows.marks.extend(broken.map(|threshold| Mark {
+        at: lasted,
+        worker: None,
+        kind: "threshold",
+        text: format!("{}: {}", threshold.text, threshold.value),
+    }));
+    let runs = || merged.parts.iter().map(|part| &part.run);
+    let data = Data {
+        version: VERSION,
+        run: About {
+            id: &first.head.id,
+            command: first.head.command.join(" "),
+            started: seconds(first.head.began),
+            seconds: lasted,
+            exit: runs().map(|run| run.exit).max().flatten(),
+            complete: runs().all(|run| run.exit.is_some()),
+            collected: runs().map(|run| run.ids.len()).sum(),
+            slow: first.option_seconds("slow").map(seconds),
+        },
+        environments: environments(merged),
+        counts: rows.counts(),
+        workers: rows.workers,
+        outcomes: Verdict::ALL.map(Verdict::name),
+        tests: rows.tests,
+        failures: rows.failures,
+        marks: rows.marks,
+        figures,
+        previous: previous.and_then(about_previous),
+    };
+    Ok(serde_json::to_string(&data).expect("names and numbers are JSON"))
+}
+
+/// There is no run to show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the journal holds no run")]
+pub struct NoRun;
+
+fn environments(merged: &Merged) -> Vec<Environment<'_>> {
+    let all = merged.environments.iter().map(|environment| Environment {
+        name: &environment.name,
+        details: environment
+            .details
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect(),
+    });
+    all.collect()
+}
+
+/// What tells the workers of one run from those of another.
+fn label(merged: &Merged, part: usize) -> Option<String> {
+    let shard = merged.parts[part].run.head.options.get("rustpar_shard");
+    match (merged.parts.len(), shard) {
+        (1, _) => None,
+        (_, Some(shard)) => Some(format!("{shard} ")),
+        _ => Some(format!("run {} ", part + 1)),
+    }
+}
+
+/// What each test took, by node id.
+fn durations(merged: &Merged) -> HashMap<&str, Micros> {
+    let results = merged.results.iter();
+    results
+        .map(|result| {
+            let took = merged.last(result).map(Attempt::took).max();
+            (merged.id(result), took.unwrap_or(0))
+        })
+        .collect()
+}
+
+fn about_previous(merged: &Merged) -> Option<Previous> {
+    let first = &merged.parts.first()?.run;
+    let mut rows = Rows::default();
+    for part in &merged.parts {
+        rows.add(part, None);
+    }
+    Some(Previous {
+        id: first.head.id.clone(),
+        started: seconds(first.head.began),
+        seconds: seconds(merged.lasted()),
+        counts: rows.counts(),
+    })
+}
+
+/// The rows of all runs, as they come.
+#[derive(Default)]
+struct Rows<'a> {
+    workers: Vec<Worker>,
+    tests: Tests<'a>,
+    failures: Vec<Failure<'a>>,
+    marks: Vec<Mark>,
+    /// What each test took in the previous run.
+    before: HashMap<&'a str, Micros>,
+}
+
+impl<'a> Rows<'a> {
+    fn counts(&self) -> BTreeMap<&'static str, usize> {
+        let mut counts = BTreeMap::new();
+        for &outcome in &self.tests.outcome {
+            *counts.entry(Verdict::ALL[outcome].name()).or_default() += 1;
+        }
+        counts
+    }
+
+    fn add(&mut self, part: &'a Part, label: Option<String>) {
+        let first_worker = self.workers.len();
+        let label = label.unwrap_or_default();
+        for process in &part.run.processes {
+            self.add_worker(part, process, &label);
+        }
+        // When each process had done what came before.
+        let mut idle_since: Vec<Micros> = part
+            .run
+            .processes
+            .iter()
+            .map(|process| process.came.unwrap_or(0))
+            .collect();
+        for attempt in &part.run.attempts {
+            if attempt.counted().next().is_none() {
+                // Cut off with the journal.
+                continue;
+            }
+            let process = &part.run.processes[attempt.process];
+            let start = attempt.began().unwrap_or(idle_since[attempt.process]);
+            let died = process
+                .gone
+                .as_ref()
+                .filter(|_| attempt.crashed)
+                .map(|gone| gone.at);
+            let end = attempt.ended().max(died).unwrap_or(start).max(start);
+            idle_since[attempt.process] = end;
+            self.add_attempt(part, attempt, first_worker, (start, end));
+        }
+        for detail in part.run.collect_errors() {
+            self.add_collect_error(part, detail, first_worker, &label);
+        }
+    }
+
+    fn add_worker(&mut self, part: &Part, process: &Process, label: &str) {
+        let moment = |at: Micros| seconds(part.offset + at);
+        let gone = process.gone.as_ref();
+        let reason = gone.and_then(|gone| gone.why.clone().or_else(|| death(gone.how, gone.status)));
+        if let (Some(gone), Some(text)) = (gone, &reason) {
+            self.marks.push(Mark {
+                at: moment(gone.at),
+                worker: Some(self.workers.len()),
+                kind: if gone.how == Ending::Replaced {
+                    "replaced"
+                } else {
+                    "crash"
+                },
+                text: format!("{label}{}: {text}", process.name()),
+            });
+        }
+        let memory = process.memory.iter();
+        self.workers.push(Worker {
+            name: format!("{label}{}", process.name()),
+            environment: part.environment,
+            pid: process.pid,
+            start: process.came.map(moment),
+            end: gone.map(|gone| moment(gone.at)),
+            ended: gone.map(|gone| gone.how),
+            reason,
+            memory: memory.map(|&(at, rss, pss)| (moment(at), rss, pss)).collect(),
+        });
+    }
+
+    fn add_attempt(
+        &mut self,
+        part: &'a Part,
+        attempt: &'a Attempt,
+        first_worker: usize,
+        span: (Micros, Micros),
+    ) {
+        let id = part.run.id(attempt.test);
+        let phase = |phase: usize| seconds(attempt.phases[phase].map_or(0, |phase| phase.took));
+        let tests = &mut self.tests;
+        let row = tests.id.len();
+        tests.id.push(id);
+        tests.worker.push(first_worker + attempt.process);
+        tests.start.push(seconds(part.offset + span.0));
+        tests.setup.push(phase(0));
+        tests.call.push(phase(1));
+        tests.teardown.push(phase(2));
+        tests.end.push(seconds(part.offset + span.1));
+        tests.outcome.push(attempt.verdict() as usize);
+        tests.usual.push(part.run.usual(attempt.test).map(seconds));
+        tests.previous.push(self.before.get(id).copied().map(seconds));
+        tests.growth.push(attempt.growth);
+        for &detail in &attempt.details {
+            self.add_failure(row, &part.run.details[detail]);
+        }
+    }
+
+    /// A file that could not be collected is shown as a test that took no time.
+    fn add_collect_error(&mut self, part: &'a Part, detail: &'a Detail, first_worker: usize, label: &str) {
+        if first_worker == self.workers.len() {
+            self.add_worker(part, &Process::default(), label);
+        }
+        let (row, at) = (self.tests.id.len(), seconds(part.offset));
+        let tests = &mut self.tests;
+        tests.id.push(detail.id.as_deref().unwrap_or_default());
+        tests.worker.push(first_worker);
+        for column in [&mut tests.start, &mut tests.end] {
+            column.push(at);
+        }
+        for column in [&mut tests.setup, &mut tests.call, &mut tests.teardown] {
+            column.push(0.0);
+        }
+        tests.outcome.push(Verdict::Error as usize);
+        tests.usual.push(None);
+        tests.previous.push(None);
+        tests.growth.push(0);
+        self.add_failure(row, detail);
+    }
+
+    fn add_failure(&mut self, row: usize, detail: &'a Detail) {
+        // The reason of a skip is no failure.
+        if detail.text.is_empty() || detail.o == Some(Outcome::Skipped) {
+            return;
+        }
+        self.failures.push(Failure {
+            test: row,
+            phase: &detail.when,
+            text: &detail.text,
+            sections: &detail.sections,
+        });
+    }
+}
+
+/// Why a worker is gone, where that is not as usual.
+fn death(how: Ending, status: i64) -> Option<String> {
+    match (how, status) {
+        (Ending::Crashed, ..0) => Some(format!("killed by signal {}", -status)),
+        (Ending::Crashed, _) => Some(format!("ended with exit status {status}")),
+        _ => None,
+    }
+}
