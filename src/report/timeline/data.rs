@@ -129,9 +129,9 @@ struct Previous {
 /// The data of the page for some runs told as one, compared with `previous` ones; with `figures` of the runs.
 ///
 /// # Errors
-/// If there is no run at all.
-pub fn data(merged: &Merged, previous: Option<&Merged>, figures: Figures) -> Result<String, NoRun> {
-    let first = &merged.parts.first().ok_or(NoRun)?.run;
+/// [`Problem`].
+pub fn data(merged: &Merged, previous: Option<&Merged>, figures: Figures) -> Result<String, Problem> {
+    let first = &merged.parts.first().ok_or(Problem::NoRun)?.run;
     let mut rows = Rows {
         before: previous.map(durations).unwrap_or_default(),
         ..Rows::default()
@@ -170,13 +170,19 @@ pub fn data(merged: &Merged, previous: Option<&Merged>, figures: Figures) -> Res
         figures,
         previous: previous.and_then(about_previous),
     };
-    Ok(serde_json::to_string(&data).expect("names and numbers are JSON"))
+    Ok(serde_json::to_string(&data)?)
 }
 
-/// There is no run to show.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the journal holds no run")]
-pub struct NoRun;
+/// Why there is nothing to show.
+#[derive(Debug, thiserror::Error)]
+pub enum Problem {
+    /// The process that wrote was killed before it had begun.
+    #[error("the journal holds no run")]
+    NoRun,
+    /// What was measured is no JSON.
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+}
 
 fn environments(merged: &Merged) -> Vec<Environment<'_>> {
     let all = merged.environments.iter().map(|environment| Environment {
