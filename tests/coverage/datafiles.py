@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import sqlite3
 import subprocess
@@ -81,6 +82,17 @@ def combine(command: str, directory: Path, *args: str, limit_file: int | None = 
     file = directory / ".coverage"
     out, err = (text.replace(str(directory), "<here>") for text in (done.stdout, done.stderr))
     return Combined(done.returncode, out, err, read(file, directory) if file.exists() else None, files)
+
+
+def kill(directory: Path, after: float) -> None:
+    """Begin to combine the data files in a directory, and kill the process after some seconds."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", *COMMANDS["rustpar"], "combine"], cwd=directory, stdout=subprocess.DEVNULL
+    )
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(after)
+    process.kill()
+    process.wait()
 
 
 def read(file: Path, directory: Path) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.coverage.datafiles import COMMANDS, Combined, combine, make
+from tests.coverage.datafiles import COMMANDS, Combined, combine, kill, make
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -169,3 +169,14 @@ def test_no_input_is_lost_where_the_result_cannot_be_written(tmp_path: Path) -> 
     assert done.files == before
     assert "Couldn't write data file '<here>/.coverage'" in done.out + done.err
     assert "Traceback" not in done.out + done.err
+
+
+def test_a_kill_at_any_moment_loses_nothing(tmp_path: Path) -> None:
+    make(tmp_path / "made", 6, 8, arcs=True)
+    wanted = both(tmp_path, tmp_path / "made")["coverage"].result
+    for step in range(16):
+        shutil.rmtree(tmp_path / "here")
+        shutil.copytree(tmp_path / "made", tmp_path / "here")
+        kill(tmp_path / "here", after=0.02 * step)
+        # What is left, joined to what was written, if that took place.
+        assert combine("coverage", tmp_path / "here", "--append").result == wanted
