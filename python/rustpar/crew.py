@@ -233,6 +233,8 @@ class Crew:
     def _schedule(self, nodes: list[WorkerController], collection: list[str], groups: Sequence[str | None]) -> None:
         self._scheduled = collection
         self.sched.start(nodes, collection, groups, self.facts)
+        times = len(nodes) if self.config.option.dist == "each" else 1
+        self._engine.expect(self.sched.expected, times)
 
     def _fork(self, node: WorkerController) -> None:
         self._launch.start_worker(node)

@@ -32,6 +32,8 @@ mod plan;
 #[cfg(target_os = "linux")]
 mod rebuild;
 #[cfg(target_os = "linux")]
+mod status;
+#[cfg(target_os = "linux")]
 mod value;
 
 use pyo3::prelude::*;
@@ -100,6 +102,10 @@ mod _core {
     #[cfg(target_os = "linux")]
     #[pymodule_export]
     use super::plan::{Plan, rehearse};
+
+    #[cfg(target_os = "linux")]
+    #[pymodule_export]
+    use super::status::Status;
 
     #[cfg(target_os = "linux")]
     #[pymodule_export]
