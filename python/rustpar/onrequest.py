@@ -85,7 +85,7 @@ class OnRequest:
         self, node: WorkerController, running: tuple[int | None, float] | None, node_ids: Sequence[str]
     ) -> None:
         if node.pid is None:
-            _say(f"{node.gateway.id} has not been started yet")
+            _say(f"{node.gateway.id} is being started")
         elif running is None:
             self._tell(node.gateway.id, node.pid, self._collects(node.number))
         elif running[0] is None:
