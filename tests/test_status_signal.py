@@ -163,8 +163,7 @@ def test_the_answer_is_above_the_live_block(suite: Suite) -> None:
         (suite.path / "let go.here").touch()
         assert terminal.end() == 0
         assert not terminal.shows("━|─")
-        headings = [line for line in terminal.text if line.startswith("rustpar: gw")]
-        assert [line.split()[1] for line in headings] == ["gw0", "gw1"]
+        assert all(any(f"rustpar: gw{n} (process" in line for line in terminal.text) for n in range(2))
 
 
 def test_tests_have_the_signal_to_themselves(suite: Suite) -> None:

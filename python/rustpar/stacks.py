@@ -28,8 +28,10 @@ _NUMBER = signal.SIGRTMAX - 5
 # Seconds that a process gets for writing its stack. It takes one a millisecond, unless it is stopped.
 _LIMIT = 1.0
 
-# Seconds between two looks whether it has.
-_LOOK = 0.001
+# Seconds between two looks whether it has, and how many looks in a row must say so. Between taking a signal and holding
+# back the next one, a process may lose its CPU, and neither is to be seen.
+_LOOK = 0.002
+_LOOKS = 5
 
 
 def answer(config: pytest.Config) -> None:
@@ -58,8 +60,10 @@ def write_stack(process: int) -> str | None:
     except ProcessLookupError:
         return "it has ended"
     deadline = time.monotonic() + _LIMIT
-    # Waiting to be handled, or held back while it is being handled.
-    while _is_in_mask(process, "SigPnd", "ShdPnd", "SigBlk"):
+    quiet = 0
+    while quiet < _LOOKS:
+        # Waiting to be handled, or held back while it is being handled.
+        quiet = 0 if _is_in_mask(process, "SigPnd", "ShdPnd", "SigBlk") else quiet + 1
         if time.monotonic() > deadline:
             return f"it has not answered within {_LIMIT:.0f} s"
         time.sleep(_LOOK)
