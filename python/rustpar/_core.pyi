@@ -17,6 +17,7 @@ __all__ = [
     "Plan",
     "Recorder",
     "Shared",
+    "Status",
     "adopt_orphans",
     "audit",
     "cpu_quota",
@@ -392,6 +393,42 @@ def rehearse(
     """
 
 @final
+class Status:
+    """How far a run is. Where nothing is known of any test, a test is expected to take one second."""
+
+    @property
+    def tests(self) -> int:
+        """How many tests there are to run; 0 before they are known."""
+
+    @property
+    def finished(self) -> int:
+        """How many have come to their end."""
+
+    @property
+    def expected(self) -> float:
+        """Seconds that all of them are expected to take."""
+
+    @property
+    def done(self) -> float:
+        """What of that is done."""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is known what any of the tests will take."""
+
+    @property
+    def least_left(self) -> float:
+        """Seconds that the longest running test still needs, if it takes what is expected."""
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the first tests were handed out."""
+
+    @property
+    def workers(self) -> list[tuple[int, int | None, float]]:
+        """Of each worker that takes part: its number, the test it is in or None, and for how many seconds."""
+
+@final
 class Engine:
     """The controller's I/O thread, and the objects that its events are made of."""
 
@@ -436,6 +473,12 @@ class Engine:
         """Schedules the tests of the inventory by xdist's distribution mode `dist`; `facts` are what `inventory.facts`
         tells of them, with `seconds`, `failed` and `setup_seconds` from the history.
         """
+
+    def expect(self, seconds: list[float | None], times: int) -> None:
+        """Expects tests to take so many `seconds`, None where that is not known, each to be run so many `times`."""
+
+    def status(self) -> Status:
+        """How far the run is."""
 
     def assign(self, worker: int, tests: list[int]) -> None:
         """Assigns tests to a worker by hand."""

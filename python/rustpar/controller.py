@@ -25,10 +25,12 @@ from rustpar.forkserver import EXIT_TIMEOUT
 from rustpar.interrupt import Interrupt
 from rustpar.journaling import journaling_of
 from rustpar.launch import Launch, output_pipe
+from rustpar.live import LiveBlock
+from rustpar.onrequest import OnRequest
 from rustpar.relay import Relay
 from rustpar.scheduling import NativeScheduling, PythonScheduling
 from rustpar.terminal import DistTerminal
-from rustpar.worker import id_attribute
+from rustpar.worker import id_attribute, node_id_parser
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,6 +76,8 @@ class Controller:
         self._relay = Relay(config, self._crew.nodes)
         self._journaling = journaling_of(config)
         self._journaling.journal.use_batches()
+        self._live = LiveBlock(config, self._screen)
+        self._on_request = OnRequest(self._crew, self._launch, self._screen, self._live)
         config.pluginmanager.register(self._relay, "rustpar-relay")
         config.pluginmanager.register(Doubt(config, self._launch), "rustpar-doubt")
         coveragetail.register(config)
@@ -82,8 +86,6 @@ class Controller:
         self._engine: _core.Engine | None = None
         self._session: pytest.Session
         self._ending: BaseException | None = None
-        # The file that each process collects, by number.
-        self._collecting: dict[int, str] = {}
         self._collected = False
         self._template_status: int | None = None
         self._events: list[tuple[int, int, Any, Any]] = []
@@ -115,7 +117,7 @@ class Controller:
             line.FINISHED: self._on_finished,
             line.INTERRUPTED: self._on_interrupted,
             line.NOTICE: lambda _worker, text: self._screen.notice(text),
-            line.COLLECTING: self._collecting.__setitem__,
+            line.COLLECTING: self._on_request.note_file,
             line.USAGE_ERROR: self._on_usage_error,
             line.REASON: self._on_reason,
         }
@@ -155,7 +157,7 @@ class Controller:
             output,
             report_type=TestReport,
             id_attribute=id_attribute(),
-            make_id=_node_id_parser(),
+            make_id=node_id_parser(),
             testrun_uid=self.nodemanager.testrunuid,
             template_node=template_node,
         )
@@ -183,7 +185,9 @@ class Controller:
         native = isinstance(sched, NativeScheduling)
         self._crew.sched = sched if native else PythonScheduling(self.config, sched)
         settle = heap.grow()
-        with self._interrupt, self._screen.flushing_seldom():
+        assert self._engine is not None
+        flushing, live = self._screen.flushing_seldom(), self._live.shown(self._engine)
+        with self._interrupt, self._on_request.heeded(), flushing, live:
             try:
                 self._run()
             except Exception:
@@ -211,6 +215,8 @@ class Controller:
     def _handle_events(self) -> None:
         assert self._engine is not None
         self._screen.flush()
+        self._live.show(self._relay.node_ids)
+        self._on_request.answer(self._engine, self._relay.node_ids)
         self._engine.events(self._events, _PATIENCE)
         self._relay.prepare_batch()
         done = 0
@@ -318,6 +324,7 @@ class Controller:
     def _on_forked(self, worker: int, pid: int, _: None) -> None:
         self.log("forked", f"gw{worker}", pid)
         self._journaling.journal.worker(worker, pid)
+        self._crew.nodes[worker].pid = pid
 
     def _on_done(self, worker: int, test: int, duration: float) -> None:
         self._crew.sched.mark_test_complete(self._crew.nodes[worker], test, duration)
@@ -388,7 +395,7 @@ class Controller:
         if self._ending is not None or self.shouldstop:
             return
         self._crew.template_lost()
-        file = self._collecting.get(worker)
+        file, _ = self._on_request.collecting.get(worker, (None, 0.0))
         where = f" while collecting {file}" if file else " before collecting"
         if worker == _core.Engine.TEMPLATE and self._collected:
             where = " before all tests had run"
@@ -398,13 +405,3 @@ class Controller:
             returncode=pytest.ExitCode.TESTS_FAILED,
         )
         self._crew.stop()
-
-
-def _node_id_parser() -> Callable[[str], object] | None:
-    """What makes the node id object of a report from its text; None where it is the text (before pytest 9.2)."""
-    if id_attribute() == "nodeid":
-        return None
-    from _pytest.nodeid import NodeId
-
-    parse: Callable[[str], object] = NodeId.parse
-    return parse

@@ -236,6 +236,8 @@ class Crew:
         start = "early" if self._launch.is_early else "template"
         journaling_of(self.config).journal.start(start, len(nodes), self.config.option.dist)
         self.sched.start(nodes, collection, groups, self.facts)
+        times = len(nodes) if self.config.option.dist == "each" else 1
+        self._engine.expect(self.sched.expected, times)
 
     def _fork(self, node: WorkerController) -> None:
         self._launch.start_worker(node)

@@ -40,6 +40,7 @@ class Launch:
         verdict: How workers come up; None until the template has collected.
         reasons: What the template has seen that speaks against forking it, whatever was decided.
         server: The fork server.
+        template_pid: The template's process id, once it is forked.
         template_size: Bytes of memory that the template had when it had collected, if it was to be forked then.
     """
 
@@ -58,7 +59,7 @@ class Launch:
         # Known once the engine and the nodes exist.
         self._engine: _core.Engine
         self._identity: list[str] = []
-        self._template_pid: int | None = None
+        self.template_pid: int | None = None
         self.template_size: int | None = None
 
     @property
@@ -87,6 +88,7 @@ class Launch:
     def go_on(self, node: WorkerController) -> None:
         """Have the template go on as the worker that it was configured as."""
         with output_pipe() as (reading, writing):
+            node.pid = self.template_pid
             self.server.go_on(node.number, self._add(node, reading), node.workerinput, writing)
 
     def _add(self, node: WorkerController, output: int) -> int:
@@ -110,7 +112,7 @@ class Launch:
 
     def template_forked(self, pid: int) -> None:
         """The template's process id is known, and the controller waits for it."""
-        self._template_pid = pid
+        self.template_pid = pid
         _core.drop_clean_pages()
 
     def expect_early(self, reason: str) -> bool:
@@ -133,8 +135,8 @@ class Launch:
         if self._asked == "auto":
             named = [reason.partition(":")[0] for reason in reasons]
             self._memory.remember(self.verdict, {*conftests, *filter(os.path.isfile, named)})
-        if start == "template" and self._template_pid is not None:
-            self.template_size = memory.resident(self._template_pid)
+        if start == "template" and self.template_pid is not None:
+            self.template_size = memory.resident(self.template_pid)
         return self.verdict
 
     def workers_that_fit(self) -> tuple[int, str] | None:
@@ -146,5 +148,5 @@ class Launch:
 
     def retire_fork_server(self) -> None:
         """All workers come from the template from here on."""
-        if self._template_pid is not None:
-            self.server.retire(self._template_pid)
+        if self.template_pid is not None:
+            self.server.retire(self.template_pid)

@@ -87,6 +87,7 @@ class WorkerController:
         workerinput: What the worker starts with.
         workerinfo: The worker's platform and interpreter, once it is ready.
         workeroutput: What the worker leaves behind, once its session has finished.
+        pid: Its process id, once it is forked.
         slot: The worker's slot in the shared memory, once it has one.
         growth: Bytes by which the worker grew beyond the template, once its session has finished.
     """
@@ -101,6 +102,7 @@ class WorkerController:
         self.gateway = Gateway(spec)
         self.number = int(self.gateway.id.removeprefix("gw"))
         self.engine = engine
+        self.pid: int | None = None
         self.slot: int | None = None
         self.growth: int | None = None
         self.workerinput: dict[str, Any] = {

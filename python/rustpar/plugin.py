@@ -64,7 +64,40 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     parser.addini(
         "rustpar_journals", "How many runs' journals are kept in pytest's cache directory; 0 for none.", default="10"
     )
+    _add_what_is_seen(parser, group)
     _add_choice_of_tests(parser, group)
+
+
+def _add_what_is_seen(parser: pytest.Parser, group: pytest.OptionGroup) -> None:
+    """Add the options for what a run shows of itself."""
+    group.addoption(
+        "--rustpar-progress",
+        choices=["auto", "on", "off"],
+        default=None,
+        metavar="WHEN",
+        help="The live block at the bottom of the terminal, with -n: a bar, counts, the time left and the tests that "
+        "have been running longest.\n"
+        "auto (default): On a terminal, but not with -s, with the reporter of another plugin (pytest-sugar), or where "
+        "CI or NO_COLOR is set.\n"
+        "on: On every terminal.\n"
+        "off: Never.",
+    )
+    parser.addini("rustpar_progress", "When there is a live block: the default of --rustpar-progress.", default="auto")
+    group.addoption(
+        "--rustpar-slow",
+        type=_duration,
+        default=None,
+        metavar="TIME",
+        help="The time from which on a test is slow, as in 500ms, 1s, 1.5m, or a number of seconds. Where there is a "
+        "live block, a line tells of each test that has passed it and still runs.",
+    )
+    parser.addini("rustpar_slow", "The time from which on a test is slow: the default of --rustpar-slow.", default="")
+
+
+def _duration(text: str) -> float:
+    from rustpar.slowlimit import option_value
+
+    return option_value(text)
 
 
 def _add_choice_of_tests(parser: pytest.Parser, group: pytest.OptionGroup) -> None:
@@ -145,6 +178,14 @@ def pytest_configure(config: pytest.Config) -> None:
         from rustpar import sharding
 
         sharding.prepare(config)
+    if config.getini("rustpar_slow"):
+        from rustpar import slowlimit
+
+        slowlimit.slow_limit(config)
+    if config.getini("rustpar_progress") != "auto":
+        from rustpar import live
+
+        live.asked_progress(config)
     if not hasattr(config, "workerinput"):
         from rustpar.journaling import observe
 

@@ -47,7 +47,11 @@ def workers_needed(dist: str, asked: int, tests: int) -> int:
 
 
 class NativeScheduling:
-    """Stands for the policy in the engine; this is what ``pytest_handlecrashitem`` gets as ``sched``."""
+    """Stands for the policy in the engine; this is what ``pytest_handlecrashitem`` gets as ``sched``.
+
+    Attributes:
+        expected: The seconds that each test will probably take, None where nothing is known; once it has started.
+    """
 
     def __init__(self, config: pytest.Config, engine: _core.Engine) -> None:
         """Stand for the policy that ``--dist`` names."""
@@ -56,6 +60,7 @@ class NativeScheduling:
         self.name = _NAMES[self.dist]
         self.nodes: list[WorkerController] = []
         self.collection: list[str] = []
+        self.expected: list[float | None] = []
         self._engine = engine
 
     @property
@@ -76,6 +81,7 @@ class NativeScheduling:
         option: Any = self.config.option
         reorder = getattr(option, "loadscopereorder", True)  # an option since xdist 3.7
         known = facts | remembered(self.config, collection, facts["kinds"])
+        self.expected = known["seconds"] or [None] * len(collection)
         self._engine.schedule(self.dist, len(nodes), max_chunk=option.maxschedchunk, reorder=reorder, facts=known)
 
     def add_node(self, node: WorkerController) -> None:
@@ -108,13 +114,18 @@ class NativeScheduling:
 
 
 class PythonScheduling:
-    """Drives a scheduler written in Python."""
+    """Drives a scheduler written in Python.
+
+    Attributes:
+        expected: As of :class:`NativeScheduling`.
+    """
 
     def __init__(self, config: pytest.Config, scheduler: Any) -> None:
         """Drive `scheduler`."""
         self.config = config
         self.scheduler = scheduler
         self.name: str = type(scheduler).__name__
+        self.expected: list[float | None] = []
         self._ids: list[str] = []
         self._plain_ids: list[str] = []
 
@@ -142,6 +153,7 @@ class PythonScheduling:
         tests' own ids stay as they are.
         """
         self._plain_ids = collection
+        self.expected = remembered(self.config, collection, [])["seconds"] or [None] * len(collection)
         self._ids = [
             node_id if group is None else f"{node_id}@{group}"
             for node_id, group in zip(collection, groups, strict=True)

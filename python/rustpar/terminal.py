@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import pytest
 from _pytest.terminal import TerminalReporter
@@ -72,6 +73,8 @@ class DistTerminal:
     def show_verdict(self, verdict: Verdict, number: str | None) -> None:
         """Say how workers come up, and why; and how many, in words, where that was not given."""
         if self._reporter is not None:
+            # On a terminal, xdist leaves the line about its workers open, to write it again.
+            self._new_line()
             first, *more = verdict.words(self.config.option.verbose)
             for line in (first if number is None else f"{first}, {number}", *more):
                 self.report_line(f"rustpar: {line}")
@@ -134,7 +137,21 @@ class DistTerminal:
         writer._file.write(text)
         writer.flush()
 
+    def new_line_before_errors(self) -> None:
+        """Have standard error begin on a line of its own, where it goes to the same place."""
+        if self._reporter is not None and _is_same_file(self._reporter._tw._file, sys.stderr):
+            self._new_line()
+        self.flush()
+
     def _new_line(self) -> None:
         self._reporter.ensure_newline()
         if self._reporter._tw.width_of_current_line:
             self._reporter._tw.line()
+
+
+def _is_same_file(stream: TextIO, other: TextIO) -> bool:
+    try:
+        return os.path.sameopenfile(stream.fileno(), other.fileno())
+    except (OSError, ValueError):
+        # One of them is no file, or closed.
+        return False

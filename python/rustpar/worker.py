@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 from _pytest.reports import TestReport
 
-from rustpar import _core, fixtureclock, heap, measuring, memory
+from rustpar import _core, fixtureclock, heap, measuring, memory, stacks
 from rustpar.inventory import facts
 from rustpar.marks import group_of
 from rustpar.quiet import keep_report, quieten, show_live_output, show_nothing
@@ -42,6 +42,16 @@ def id_attribute() -> str:
     """The attribute in which this pytest's reports keep their node id: an object since 9.2, text before."""
     probe = TestReport("a::b", ("a", 0, "b"), {}, "passed", None, "call")
     return "_id" if "_id" in vars(probe) else "nodeid"
+
+
+def node_id_parser() -> Callable[[str], object] | None:
+    """What makes the node id object of a report from its text; None where it is the text (before pytest 9.2)."""
+    if id_attribute() == "nodeid":
+        return None
+    from _pytest.nodeid import NodeId
+
+    parse: Callable[[str], object] = NodeId.parse
+    return parse
 
 
 class WorkerPlugin:
@@ -80,6 +90,7 @@ class WorkerPlugin:
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Tell the controller who is here."""
         self.session = session
+        stacks.answer(self.config)
         info = {
             "version": sys.version,
             "version_info": tuple(sys.version_info),
@@ -93,6 +104,7 @@ class WorkerPlugin:
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Generator[None, None, None]:
         """Tell the controller how it ended, after all other plugins have added to ``workeroutput``."""
         show_nothing(self.config)
+        stacks.answer_no_more(self.config)
         heap.stop_watching()
         output: dict[str, Any] = self.config.workeroutput  # type: ignore[attr-defined]
         output["exitstatus"] = int(exitstatus)

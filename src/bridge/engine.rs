@@ -3,6 +3,7 @@
 use super::events::{EventKind, to_tuples};
 use super::plan::{Facts, mode};
 use super::rebuild::{RunObjects, WorkerObjects};
+use super::status::Status;
 use crate::engine::controller::Engine as CoreEngine;
 use crate::engine::news::{Command, TEMPLATE};
 use crate::engine::os;
@@ -15,7 +16,7 @@ use pyo3::types::{PyList, PyString, PyType};
 use std::collections::HashMap;
 use std::os::fd::{OwnedFd, RawFd};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The memory that a run's processes share. To be made before the fork server is forked.
 #[pyclass(module = "rustpar._core", frozen)]
@@ -150,6 +151,16 @@ impl Engine {
             policy(&mode, forecast, &rules, workers)
         });
         Ok(self.core.send(Command::Schedule(policy, kinds))?)
+    }
+
+    /// Expects tests to take so many `seconds`, None where that is not known, each to be run so many `times`.
+    fn expect(&self, seconds: Vec<Option<f64>>, times: usize) -> PyResult<()> {
+        Ok(self.core.send(Command::Expect(seconds, times))?)
+    }
+
+    /// How far the run is.
+    fn status(&self) -> Status {
+        Status::new(&self.core.board(), Instant::now())
     }
 
     /// Assigns tests to a worker by hand.

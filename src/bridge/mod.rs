@@ -35,6 +35,8 @@ mod rebuild;
 mod recorder;
 mod report;
 #[cfg(target_os = "linux")]
+mod status;
+#[cfg(target_os = "linux")]
 mod value;
 
 use pyo3::prelude::*;
@@ -112,6 +114,10 @@ mod _core {
 
     #[pymodule_export]
     use super::report::timeline_page;
+
+    #[cfg(target_os = "linux")]
+    #[pymodule_export]
+    use super::status::Status;
 
     #[cfg(target_os = "linux")]
     #[pymodule_export]

@@ -4,6 +4,7 @@
 //! own. Neither waits for the other for ever.
 
 use super::EngineError;
+use super::board::Board;
 use super::news::{Command, Event};
 use super::os::set_nonblocking;
 use super::records::Records;
@@ -17,7 +18,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Python's handle on the I/O thread.
 pub struct Engine {
@@ -26,6 +27,7 @@ pub struct Engine {
     commands: Option<Sender<Command>>,
     events: Receiver<Vec<Event>>,
     behind: Arc<AtomicUsize>,
+    board: Arc<Mutex<Board>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -47,11 +49,13 @@ impl Engine {
         let (outbox, events) = unbounded();
         let free_slots = Arc::new(Mutex::new((1..SLOTS).rev().collect()));
         let behind = Arc::new(AtomicUsize::new(0));
+        let board = Arc::new(Mutex::new(Board::new(Instant::now())));
         let state = Loop::new(
             Arc::clone(&shared),
             Arc::clone(&free_slots),
             Records::new(control)?,
             (inbox, outbox, Arc::clone(&behind)),
+            Arc::clone(&board),
             output,
         );
         let thread = std::thread::Builder::new()
@@ -67,6 +71,7 @@ impl Engine {
             commands: Some(commands),
             events,
             behind,
+            board,
             thread: Some(thread),
         })
     }
@@ -113,6 +118,12 @@ impl Engine {
             Err(RecvTimeoutError::Timeout) => Ok(Vec::new()),
             Err(RecvTimeoutError::Disconnected) => Err(EngineError::Stopped),
         }
+    }
+
+    /// How far the run is, as of the last look.
+    #[must_use]
+    pub fn board(&self) -> Board {
+        self.board.lock().clone()
     }
 
     /// Ends the thread and waits for it; it ends within one look.

@@ -8,6 +8,7 @@
 //! | [`ring`] | a slot's byte ring: the worker writes frames, the engine reads them |
 //! | [`worker`] | the worker's end of the line |
 //! | [`table`] | what the engine knows of each worker |
+//! | [`board`] | how much of the run is done, and what each worker is in, for who looks |
 //! | [`footprint`] | memory that an idle process need not hold |
 //! | [`output`] | a worker's standard output, cut into whole lines |
 //! | [`records`] | what is told of processes that are forked and that exit |
@@ -18,6 +19,7 @@
 //! The hazard it handles: processes share memory and any of them can die at any instruction. Shared words are only
 //! touched through atomics, every wait has a bound, and what a dead worker left behind is read to its end.
 
+pub mod board;
 pub mod controller;
 pub mod footprint;
 pub mod news;

@@ -16,6 +16,8 @@ pub enum Command {
     /// Schedule by this policy from now on; all workers that have joined take part. With the numbers that it knows the
     /// definitions of shared fixtures by.
     Schedule(Box<dyn Policy>, HashMap<String, Definition>),
+    /// Expect tests to take so many seconds, where that is known, each to be run so many times.
+    Expect(Vec<Option<f64>>, usize),
     /// Assign tests by hand (a scheduler written in Python).
     Assign(Worker, Vec<Test>),
     /// Take exactly these tests back by hand.

@@ -5,6 +5,7 @@
 //! the fork server exists: no process is ever forked from one that has it.
 
 use super::EngineError;
+use super::board::Board;
 use super::news::{Command, Event, TEMPLATE};
 use super::os::wait_readable;
 use super::records::{Record, Records};
@@ -42,6 +43,7 @@ pub(super) struct Loop {
     inbox: Receiver<Command>,
     outbox: Sender<Vec<Event>>,
     behind: Arc<AtomicUsize>,
+    board: Arc<Mutex<Board>>,
     workers: Vec<Entry>,
     policy: Option<Box<dyn Policy>>,
     /// Definitions of shared fixtures, by the keys under which workers tell of them.
@@ -55,12 +57,14 @@ pub(super) struct Loop {
 
 impl Loop {
     /// A thread that has not begun. It takes commands from and sends events through `channels`, with how many bytes of
-    /// those Python has not seen; `output` is the reading end of the template's standard output.
+    /// those Python has not seen, and tells the `board` how far the run is; `output` is the reading end of the template's
+    /// standard output.
     pub(super) fn new(
         shared: Arc<Shared>,
         free_slots: Arc<Mutex<Vec<usize>>>,
         records: Records,
         channels: (Receiver<Command>, Sender<Vec<Event>>, Arc<AtomicUsize>),
+        board: Arc<Mutex<Board>>,
         output: Option<OwnedFd>,
     ) -> Self {
         let (inbox, outbox, behind) = channels;
@@ -71,6 +75,7 @@ impl Loop {
             inbox,
             outbox,
             behind,
+            board,
             workers: vec![Entry::new(TEMPLATE, TEMPLATE_SLOT, output)],
             policy: None,
             definitions: HashMap::new(),
@@ -94,6 +99,7 @@ impl Loop {
             let arrived = self.read_workers();
             self.read_records();
             self.schedule();
+            self.note_running();
             let busy = arrived || !self.batch.is_empty();
             look = if busy {
                 SHORTEST_LOOK
@@ -151,6 +157,7 @@ impl Loop {
                 }
                 self.policy = Some(policy);
             }
+            Command::Expect(seconds, times) => self.board.lock().expect(&seconds, times, Instant::now()),
             Command::Assign(worker, tests) => {
                 self.with_worker(worker, |entry, shared| entry.assign(shared, tests));
             }
@@ -214,10 +221,11 @@ impl Loop {
             while let Some(bytes) = reader.next_frame() {
                 match Frame::decode(bytes) {
                     Ok(Frame::Done { test, duration }) => {
-                        if entry.done(test)
-                            && let Some(policy) = &mut self.policy
-                        {
-                            policy.finished(worker, test, duration);
+                        if entry.done(test) {
+                            self.board.lock().finish(test);
+                            if let Some(policy) = &mut self.policy {
+                                policy.finished(worker, test, duration);
+                            }
                         }
                     }
                     Ok(frame) => {
@@ -297,6 +305,10 @@ impl Loop {
         self.read_worker(index, true);
         let entry = self.workers.remove(index);
         let running = entry.died_in(self.shared.slot(entry.slot));
+        self.board.lock().forget(worker);
+        if let Some(test) = running {
+            self.board.lock().finish(test);
+        }
         if entry.joined
             && let Some(policy) = &mut self.policy
         {
@@ -309,6 +321,15 @@ impl Loop {
             running,
             finished: entry.finished,
         });
+    }
+
+    /// Tells the board what each worker is in.
+    fn note_running(&self) {
+        let now = Instant::now();
+        let mut board = self.board.lock();
+        for entry in self.workers.iter().filter(|entry| entry.joined) {
+            board.note(entry.worker, self.shared.slot(entry.slot).running(), now);
+        }
     }
 
     /// Asks the policy for every worker that could take more, until nothing changes.

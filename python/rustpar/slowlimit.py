@@ -1,0 +1,60 @@
+"""The time from which on a test counts as slow: ``--rustpar-slow``, and who passes it while it runs."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+import pytest
+
+from rustpar import duration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rustpar import _core
+
+
+def option_value(text: str) -> float:
+    """Read the option's value, for argparse."""
+    try:
+        return duration.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def slow_limit(config: pytest.Config) -> float | None:
+    """The limit in seconds, of the command line or the ini file; None when there is none.
+
+    Raises:
+        pytest.UsageError: When ``rustpar_slow`` in the ini file is no duration.
+    """
+    given: float | None = config.getoption("rustpar_slow", None)
+    if given is not None:
+        return given
+    text: str = config.getini("rustpar_slow")
+    if not text:
+        return None
+    try:
+        return duration.parse(text)
+    except ValueError as error:
+        raise pytest.UsageError(f"rustpar_slow: {error}") from None
+
+
+class Overdue:
+    """Finds running tests that have passed the limit, each once."""
+
+    def __init__(self, limit: float) -> None:
+        """Look for tests that run for `limit` seconds and more."""
+        self._limit = limit
+        # The test that was found last, of each worker: it may come back there, in another run of it.
+        self._told: dict[int, int] = {}
+
+    def look(self, status: _core.Status) -> Iterator[tuple[int, int, float]]:
+        """Worker, test and seconds of those that have passed the limit since the last look."""
+        for worker, test, seconds in status.workers:
+            if test is None or seconds < self._limit:
+                self._told.pop(worker, None)
+            elif self._told.get(worker) != test:
+                self._told[worker] = test
+                yield worker, test, seconds

@@ -1,0 +1,309 @@
+"""What a run shows of itself on a terminal while it goes on, and that nothing of it stays."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.pseudoterminal import Terminal, on_terminal
+
+if TYPE_CHECKING:
+    from tests.harness import Suite
+
+# Tests of each kind of outcome, and two that wait until they are let go.
+WAITING = """
+    import pytest
+    from support import wait_for
+
+    @pytest.mark.parametrize("n", range(2))
+    def test_passes(n): pass
+
+    def test_fails(): assert False
+
+    def test_skips(): pytest.skip("not today")
+
+    @pytest.mark.parametrize("n", range(2))
+    def test_waits(n): wait_for("let go", limit=60)
+"""
+
+# The same for one worker, with text of all kinds around the one that waits.
+TALKING = """
+    import logging
+    import pytest
+    from support import wait_for
+
+    def talk():
+        logging.getLogger().info("a word in the log")
+        print("a printed word")
+
+    @pytest.mark.parametrize("n", range(5))
+    def test_before(n): talk()
+
+    def test_waits():
+        talk()
+        wait_for("let go", limit=60)
+        talk()
+
+    @pytest.mark.parametrize("n", range(5))
+    def test_after(n): talk()
+
+    def test_fails(): assert False
+"""
+
+BAR = "[━╸─]{6,}"
+
+
+def let_go(suite: Suite) -> None:
+    """Let tests that wait go on."""
+    (suite.path / "let go.here").touch()
+
+
+def has_block(terminal: Terminal) -> bool:
+    """Whether anything of a block is to be seen."""
+    return any(re.search(BAR, line) for line in terminal.text)
+
+
+def shown_without_block(suite: Suite, *args: str, columns: int = 80, lines: int = 24) -> list[str]:
+    """What a run without the block shows, whose tests need not wait."""
+    let_go(suite)
+    with on_terminal(suite, *args, "--rustpar-progress=off", columns=columns, lines=lines) as terminal:
+        terminal.end()
+        assert not has_block(terminal)
+        return without_times(terminal)
+
+
+def without_times(terminal: Terminal) -> list[str]:
+    """All that was shown, without how long it took."""
+    return [re.sub(r"^=* ?(.*) in [\d.]+s.*$", r"\1", line) for line in terminal.text]
+
+
+def test_the_block_shows_a_bar_counts_and_the_longest_running_tests(suite: Suite) -> None:
+    suite.test(WAITING)
+    with on_terminal(suite, "-n2") as terminal:
+        terminal.wait_to_show(
+            rf"^ 66% {BAR}  4/6  2 passed  1 failed  1 skipped",
+            r"^gw[01] +\d+\.\d s  test_it\.py::test_waits\[0\]$",
+            r"^gw[01] +\d+\.\d s  test_it\.py::test_waits\[1\]$",
+        )
+        line, _ = terminal.cursor
+        assert re.fullmatch("[.Fs]{4}", terminal.screen[line])
+        let_go(suite)
+        assert terminal.end() == pytest.ExitCode.TESTS_FAILED
+        assert not has_block(terminal)
+        assert terminal.shows("1 failed, 4 passed, 1 skipped in")
+
+
+@pytest.mark.parametrize(
+    "args",
+    [[], ["-v"], ["-q"], ["-x"], ["--rustpar-start=early"], ["-o", "console_output_style=classic"]],
+    ids=" ".join,
+)
+def test_what_stays_on_the_screen_is_what_a_run_without_the_block_shows(suite: Suite, args: list[str]) -> None:
+    suite.test(TALKING)
+    with on_terminal(suite, "-n1", *args) as terminal:
+        terminal.wait_to_show(BAR, r"^gw0 +\d+\.\d s  test_it\.py::test_waits$")
+        let_go(suite)
+        assert terminal.end() in (pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED)
+        line, column = terminal.cursor
+        assert (terminal.screen[line], column) == ("", 0)
+        assert without_times(terminal) == shown_without_block(suite, "-n1", *args)
+
+
+@pytest.mark.parametrize(
+    "args", [["-s"], ["--setup-show"], ["-o", "log_cli=true", "--log-cli-level=INFO"]], ids=" ".join
+)
+def test_what_workers_write_is_shown_in_whole_lines_above_the_block(suite: Suite, args: list[str]) -> None:
+    def written(terminal: Terminal) -> list[str]:
+        # In which order it comes between the dots is a matter of chance.
+        return sorted(line for line in terminal.text if re.search("word|live log|SETUP|TEARDOWN", line))
+
+    suite.test(TALKING)
+    args = ["-n1", *args]
+    with on_terminal(suite, "--rustpar-progress=on", *args) as terminal:
+        terminal.wait_to_show(BAR, r"^gw0 +\d+\.\d s  test_it\.py::test_waits$")
+        let_go(suite)
+        terminal.end()
+        assert not has_block(terminal)
+        with on_terminal(suite, "--rustpar-progress=off", *args) as other:
+            other.end()
+            assert written(terminal) == written(other) != []
+
+
+@pytest.mark.parametrize("tests", [19, 20, 21, 40])
+def test_the_block_is_below_lines_of_any_length(suite: Suite, tests: int) -> None:
+    suite.test(
+        f"""
+        import pytest
+        from support import wait_for
+
+        @pytest.mark.parametrize("n", range({tests}))
+        def test_before(n): pass
+
+        def test_waits(): wait_for("let go", limit=60)
+
+        @pytest.mark.parametrize("n", range(30))
+        def test_after(n): pass
+        """
+    )
+    args = ("-n1", "-o", "console_output_style=classic")
+    with on_terminal(suite, *args, columns=20, lines=8) as terminal:
+        terminal.wait_to_show("^gw0.*waits")
+        let_go(suite)
+        assert terminal.end() == 0
+        assert without_times(terminal) == shown_without_block(suite, *args, columns=20, lines=8)
+
+
+def test_the_block_fits_a_small_terminal_and_wide_characters(suite: Suite) -> None:
+    suite.test(
+        """
+        from support import wait_for
+
+        def test_日本語の長い名前を持つテスト(): wait_for("let go", limit=60)
+        """
+    )
+    with on_terminal(suite, "-n1", columns=30, lines=6) as terminal:
+        terminal.wait_to_show("^  0%.* 0/1$", r"^gw0  \d+\.\d s  ….*テスト$")
+        last, _ = terminal.cursor
+        assert len([line for line in terminal.screen[last + 1 :] if line]) == 2
+        let_go(suite)
+        assert terminal.end() == 0
+        assert not terminal.shows("gw0")
+
+
+def test_a_terminal_without_room_for_a_block_has_none(suite: Suite) -> None:
+    suite.test("import time\ndef test_it(): time.sleep(0.5)\n")
+    with on_terminal(suite, "-n1", lines=2) as terminal:
+        assert terminal.end() == 0
+        assert "━".encode() not in terminal.raw
+
+
+def test_a_resize_leaves_nothing_of_the_block(suite: Suite) -> None:
+    suite.test(WAITING)
+    with on_terminal(suite, "-n2") as terminal:
+        terminal.wait_to_show(BAR, "^gw0 .*waits", "^gw1 .*waits")
+        for columns, lines in ((100, 30), (60, 12), (80, 24)):
+            terminal.resize(columns, lines)
+            terminal.wait_for_more(1000)
+            assert len([line for line in terminal.screen if re.search(BAR, line)]) == 1
+        let_go(suite)
+        terminal.end()
+        assert not has_block(terminal)
+
+
+def test_ctrl_c_leaves_the_screen_clean(suite: Suite) -> None:
+    suite.test(WAITING)
+    with on_terminal(suite, "-n2") as terminal:
+        terminal.wait_to_show(BAR, "^gw0 .*waits", "^gw1 .*waits")
+        terminal.type(b"\x03")
+        assert terminal.end() == pytest.ExitCode.INTERRUPTED
+        assert not has_block(terminal)
+        assert terminal.shows("KeyboardInterrupt", "1 failed, 2 passed, 1 skipped in")
+        assert terminal.cursor[1] == 0
+
+
+def test_an_internal_error_leaves_the_screen_clean(suite: Suite) -> None:
+    suite.test(WAITING)
+    suite.conftest(
+        """
+        def pytest_runtest_logfinish(nodeid):
+            assert "waits" not in nodeid, "a broken hook"
+        """
+    )
+    with on_terminal(suite, "-n2") as terminal:
+        terminal.wait_to_show(BAR, "^gw0 .*waits", "^gw1 .*waits")
+        let_go(suite)
+        assert terminal.end() == pytest.ExitCode.INTERNAL_ERROR
+        assert not has_block(terminal)
+        assert any("INTERNALERROR> AssertionError: a broken hook" in line for line in terminal.text)
+
+
+def test_a_crash_of_a_worker_leaves_the_screen_clean(suite: Suite) -> None:
+    suite.test(
+        WAITING + '    def test_crashes():\n        wait_for("let go", limit=60)\n        os._exit(3)\n    import os\n'
+    )
+    with on_terminal(suite, "-n2") as terminal:
+        terminal.wait_to_show(BAR, "^gw0 .*test_it", "^gw1 .*test_it")
+        let_go(suite)
+        assert terminal.end() == pytest.ExitCode.TESTS_FAILED
+        assert not has_block(terminal)
+        assert terminal.shows("2 failed, 4 passed, 1 skipped in")
+
+
+def test_what_the_controller_prints_lands_above_the_block(suite: Suite) -> None:
+    suite.test(WAITING)
+    suite.conftest(
+        """
+        import sys
+
+        def pytest_runtest_logfinish(nodeid):
+            if "waits[0]" in nodeid:
+                print()
+                print("printed past the reporter")
+                print("a complaint past the reporter", file=sys.stderr)
+        """
+    )
+    with on_terminal(suite, "-n2") as terminal:
+        terminal.wait_to_show(BAR, "^gw0 .*waits", "^gw1 .*waits")
+        let_go(suite)
+        terminal.end()
+        assert not has_block(terminal)
+        position = terminal.text.index("printed past the reporter")
+        assert terminal.text[position + 1] == "a complaint past the reporter"
+
+
+@pytest.mark.parametrize(
+    ("args", "environment"),
+    [
+        (["--rustpar-progress=off"], {}),
+        (["-o", "rustpar_progress=off"], {}),
+        (["-s"], {}),
+        ([], {"CI": "true"}),
+        ([], {"NO_COLOR": "1"}),
+        ([], {"TERM": "dumb"}),
+    ],
+    ids=["off", "off in the ini file", "-s", "CI", "NO_COLOR", "dumb"],
+)
+def test_there_is_no_block(suite: Suite, args: list[str], environment: dict[str, str]) -> None:
+    suite.test("import time\ndef test_it(): time.sleep(0.5)\n")
+    with on_terminal(suite, "-n1", "--rustpar-slow=0", *args, environment=environment) as terminal:
+        assert terminal.end() == 0
+        assert b"\x1b7" not in terminal.raw
+        assert b"\x1bD" not in terminal.raw
+        assert not any("has been running" in line for line in terminal.text)
+
+
+def test_output_that_is_no_terminal_has_no_escape_code(suite: Suite) -> None:
+    suite.test("import time\ndef test_it(): time.sleep(0.3)\n")
+    run = suite.run("--rustpar-progress=on", "--rustpar-slow=100ms")
+    assert "\x1b" not in run.text
+    assert "has been running" not in run.text
+
+
+def test_a_line_tells_once_of_a_test_that_passes_the_slow_limit(suite: Suite) -> None:
+    suite.test(WAITING)
+    with on_terminal(suite, "-n2", "--rustpar-slow=100ms") as terminal:
+        lines = [rf"rustpar: gw[01] has been running test_it\.py::test_waits\[{n}\] for \d+\.\d s$" for n in range(2)]
+        terminal.wait_to_show(*lines, r"^gw[01] +[1-9]\d*\.\d s  test_it\.py::test_waits\[0\]$")
+        let_go(suite)
+        terminal.end()
+        for line in lines:
+            assert len([shown for shown in terminal.text if re.match(line, shown)]) == 1
+
+
+@pytest.mark.parametrize(
+    ("args", "complaint"),
+    [
+        (["--rustpar-slow=5 apples"], "'5 apples' is no duration; use one like 500ms, 1s or 1.5m"),
+        (["-o", "rustpar_slow=-1s"], "rustpar_slow: '-1s' is no duration; use one like 500ms, 1s or 1.5m"),
+        (["--rustpar-progress=never"], "--rustpar-progress"),
+        (["-o", "rustpar_progress=never"], "rustpar_progress = never: use auto, on or off"),
+    ],
+)
+def test_bad_values_are_usage_errors(suite: Suite, args: list[str], complaint: str) -> None:
+    suite.test("def test_it(): pass")
+    run = suite.run(*args)
+    assert run.ret == pytest.ExitCode.USAGE_ERROR
+    assert complaint in run.err
+    assert "Traceback" not in run.text

@@ -1,0 +1,207 @@
+"""What a run tells of its processes when the controller gets SIGUSR1, and that it goes on."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import signal
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.pseudoterminal import on_terminal
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator
+
+    from tests.harness import Run, Suite
+
+WAITING = """
+    import pytest
+    from support import arrive, wait_for
+
+    def wait_inside(n):
+        arrive(f"waits{n}")
+        wait_for("let go", limit=60)
+
+    @pytest.mark.parametrize("n", range(2))
+    def test_waits(n): wait_inside(n)
+"""
+
+# What follows a worker's name: that it runs a test, and the stack down to it.
+RUNNING = r".* has been running(?s:.*)in test_waits"
+
+
+class Asked:
+    """A run with two workers whose output goes to a file, and which is asked what it does."""
+
+    def __init__(self, suite: Suite, process: subprocess.Popen[bytes]) -> None:
+        """Ask `process`."""
+        self._suite = suite
+        self._process = process
+
+    def ask(self, last: str) -> list[str]:
+        """Ask until the output matches `last`; the lines that were shown until then.
+
+        A process is there a moment before the controller knows of it: the first answer may come too early.
+        """
+        output, end = self._suite.path / "output", time.monotonic() + 30
+        asked = 0.0
+        while not re.search(last, output.read_text()):
+            assert time.monotonic() < end, output.read_text()
+            if time.monotonic() > asked + 2:
+                asked = time.monotonic()
+                self._process.send_signal(signal.SIGUSR1)
+            time.sleep(0.01)
+        return output.read_text().splitlines()
+
+    def end(self) -> Run:
+        """Let tests that wait go on, and wait for the end."""
+        (self._suite.path / "let go.here").touch()
+        return self._suite.ended(self._process)
+
+
+@contextlib.contextmanager
+def running(suite: Suite, *args: str) -> Iterator[Asked]:
+    """Start a run."""
+    with (suite.path / "output").open("w") as output:
+        process = suite.start("-q", *args, output=output)
+    try:
+        yield Asked(suite, process)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_every_worker_tells_what_it_runs_with_its_stack(suite: Suite) -> None:
+    suite.test(WAITING)
+    with running(suite) as asked:
+        suite.wait_for("waits0", "waits1")
+        asked.ask(rf"gw0 {RUNNING}(?s:.*)gw1 {RUNNING}")
+        run = asked.end()
+        begin = max(n for n, line in enumerate(run.lines) if line == "rustpar: 0 of 2 tests have run")
+        text = "\n".join(run.lines[begin:])
+        for worker in ("gw0", "gw1"):
+            about = re.search(
+                rf"rustpar: {worker} \(process \d+\) has been running test_it\.py::test_waits\[\d\] for .*\n"
+                r"((?! *rustpar).*\n)+",
+                text,
+            )
+            assert about, text
+            assert "in wait_inside" in about[0]
+            assert "in test_waits" in about[0]
+        assert run.ret == 0
+        assert run.counts() == {"passed": 2}
+
+
+def test_an_idle_worker_is_said_to_be_idle(suite: Suite) -> None:
+    suite.test(
+        """
+        import pytest
+        from support import arrive, wait_for
+
+        @pytest.mark.serial
+        def test_alone():
+            arrive("alone")
+            wait_for("let go", limit=60)
+
+        @pytest.mark.serial
+        def test_afterwards(): pass
+        """
+    )
+    with running(suite) as asked:
+        suite.wait_for("alone")
+        lines = asked.ask("has been idle for .*\n")
+        assert any(re.match(r"rustpar: gw[01] \(process \d+\) has been idle for \d", line) for line in lines)
+        assert asked.end().ret == 0
+
+
+@pytest.mark.parametrize(("start", "who"), [("template", "the template"), ("early", "gw[01]")])
+def test_a_process_that_collects_tells_which_file(suite: Suite, start: str, who: str) -> None:
+    suite.test(WAITING)
+    suite.write(
+        {"test_slow_to_import.py": "from support import meet\nmeet('importing', 'let go')\ndef test_it(): pass\n"}
+    )
+    with running(suite, f"--rustpar-start={start}") as asked:
+        suite.wait_for("importing")
+        lines = asked.ask(
+            rf"rustpar: {who} \(process \d+\) has been collecting test_slow_to_import\.py for .*"
+            r'(?s:.*)test_slow_to_import\.py", line 2 in <module>'
+        )
+        assert "rustpar: tests are being collected" in lines
+        run = asked.end()
+        assert (run.ret, run.counts()) == (0, {"passed": 3})
+
+
+def test_there_is_no_stack_without_faulthandler(suite: Suite) -> None:
+    suite.test(WAITING)
+    with running(suite, "-p", "no:faulthandler") as asked:
+        suite.wait_for("waits0", "waits1")
+        lines = asked.ask("no stack of gw1")
+        assert "rustpar: no stack of gw0: its faulthandler is not enabled" in lines
+        run = asked.end()
+        assert (run.ret, run.counts()) == (0, {"passed": 2})
+
+
+def test_a_run_can_be_asked_again_and_again(suite: Suite) -> None:
+    suite.test(WAITING)
+    with running(suite) as asked:
+        suite.wait_for("waits0", "waits1")
+        for times in range(1, 4):
+            asked.ask(rf"(gw1 {RUNNING}(?s:.*)){{{times}}}")
+        assert asked.end().ret == 0
+
+
+def test_the_answer_is_above_the_live_block(suite: Suite) -> None:
+    suite.test(WAITING)
+    with on_terminal(suite, "-n2", lines=150) as terminal:
+        terminal.wait_to_show("gw0 +[0-9.]+ s", "gw1 +[0-9.]+ s")
+        terminal.process.send_signal(signal.SIGUSR1)
+        terminal.wait_to_show("rustpar: gw1 .*has been running", "in test_waits", "━|─")
+        (suite.path / "let go.here").touch()
+        assert terminal.end() == 0
+        assert not terminal.shows("━|─")
+        assert all(any(f"rustpar: gw{n} (process" in line for line in terminal.text) for n in range(2))
+
+
+def test_tests_have_the_signal_to_themselves(suite: Suite) -> None:
+    suite.test(
+        """
+        import os
+        import signal
+
+        def test_it():
+            assert signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL
+            got = []
+            signal.signal(signal.SIGUSR1, lambda number, frame: got.append(number))
+            os.kill(os.getpid(), signal.SIGUSR1)
+            assert got == [signal.SIGUSR1]
+
+        def test_all_other_signals_are_as_in_a_new_interpreter():
+            handled = {number for number in signal.valid_signals() if signal.getsignal(number) is not signal.SIG_DFL}
+            assert handled <= {signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGUSR1}
+        """
+    )
+    assert suite.run().counts() == {"passed": 2}
+
+
+def test_a_handler_of_somebody_else_stays(suite: Suite) -> None:
+    suite.test(WAITING)
+    suite.conftest(
+        """
+        import signal
+        import support
+
+        def pytest_configure(config):
+            if not hasattr(config, "workerinput"):
+                signal.signal(signal.SIGUSR1, lambda number, frame: support.arrive("let go"))
+        """
+    )
+    process = suite.start()
+    suite.wait_for("waits0", "waits1")
+    process.send_signal(signal.SIGUSR1)
+    run = suite.end(process)
+    assert (run.ret, run.counts()) == (0, {"passed": 2})
+    assert "has been running" not in run.text
