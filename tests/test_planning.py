@@ -106,6 +106,7 @@ def test_tests_of_a_costly_module_fixture_stay_in_one_worker(suite: Suite) -> No
     for _ in range(2):
         assert suite.run().counts() == {"passed": 12}
         assert len({(worker, name.partition("[")[0]) for worker, name in started(suite)}) == 2
+        remember(suite.path / HISTORY, {}, otherwise=1)
         forget(suite)
 
 

@@ -6,9 +6,36 @@ use crate::journal::write::Writer;
 use crate::journal::{FORMAT, Micros, VERSION, micros};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use std::collections::BTreeMap;
+use pyo3::types::PyString;
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// A text from Python; what is no character, a lone surrogate, is replaced.
+#[derive(PartialEq, Eq, Hash)]
+struct Text(String);
+
+impl<'py> FromPyObject<'_, 'py> for Text {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        let text = object.cast::<PyString>()?;
+        Ok(Self(text.to_string_lossy().into_owned()))
+    }
+}
+
+/// The texts themselves.
+fn texts<T: FromIterator<String>>(texts: Vec<Text>) -> T {
+    texts.into_iter().map(|Text(text)| text).collect()
+}
+
+/// The pairs of texts themselves.
+fn pairs<T: FromIterator<(String, String)>>(pairs: impl IntoIterator<Item = (Text, Text)>) -> T {
+    pairs
+        .into_iter()
+        .map(|(Text(first), Text(second))| (first, second))
+        .collect()
+}
 
 /// The journal that a run writes.
 #[pyclass(module = "rustpar._core")]
@@ -86,31 +113,31 @@ impl Journal {
     /// The run begins, now.
     fn run(
         &mut self,
-        id: String,
-        command: Vec<String>,
-        options: BTreeMap<String, String>,
-        versions: BTreeMap<String, String>,
-        machine: BTreeMap<String, String>,
+        id: Text,
+        command: Vec<Text>,
+        options: HashMap<Text, Text>,
+        versions: HashMap<Text, Text>,
+        machine: HashMap<Text, Text>,
     ) {
         self.began = now();
         self.tell(&Event::Run(Head {
             format: FORMAT.to_owned(),
             version: VERSION,
-            id,
+            id: id.0,
             began: self.began,
-            command,
-            options,
-            versions,
-            machine,
+            command: texts(command),
+            options: pairs(options),
+            versions: pairs(versions),
+            machine: pairs(machine),
         }));
     }
 
     /// Tests have been collected; `usual` is what each is expected to take in seconds.
     fn collected(
         &mut self,
-        ids: Vec<String>,
+        ids: Vec<Text>,
         usual: Vec<Option<f64>>,
-        groups: Vec<Option<String>>,
+        groups: Vec<Option<Text>>,
         serial: Vec<u32>,
         deselected: usize,
     ) {
@@ -119,13 +146,20 @@ impl Journal {
         let any_group = groups.iter().any(Option::is_some);
         let event = Event::Collected(Collected {
             at: self.elapsed(),
-            ids,
+            ids: texts(ids),
             usual: if known(&usual) {
                 in_micros(usual)
             } else {
                 Vec::new()
             },
-            groups: if any_group { groups } else { Vec::new() },
+            groups: if any_group {
+                groups
+                    .into_iter()
+                    .map(|group| group.map(|Text(name)| name))
+                    .collect()
+            } else {
+                Vec::new()
+            },
             serial,
             deselected,
         });
@@ -151,12 +185,12 @@ impl Journal {
         test: Option<u32>,
         worker: Option<u32>,
         outcome: Option<&str>,
-        node_id: Option<String>,
-        message: String,
-        path: Option<String>,
+        node_id: Option<Text>,
+        message: Text,
+        path: Option<Text>,
         line: Option<u32>,
-        longrepr: String,
-        sections: Vec<(String, String)>,
+        longrepr: Text,
+        sections: Vec<(Text, Text)>,
     ) -> PyResult<()> {
         let outcome = match outcome {
             None => None,
@@ -169,20 +203,23 @@ impl Journal {
             w: worker,
             when,
             o: outcome,
-            id: node_id,
-            message,
-            path,
+            id: node_id.map(|Text(id)| id),
+            message: message.0,
+            path: path.map(|Text(path)| path),
             line,
-            text: longrepr,
-            sections,
+            text: longrepr.0,
+            sections: pairs(sections),
         }));
         self.test_ended();
         Ok(())
     }
 
     /// What a test, or without one the suite, has recorded of itself.
-    fn properties(&mut self, test: Option<u32>, properties: Vec<(String, String)>) {
-        self.write(&Event::Properties { t: test, properties });
+    fn properties(&mut self, test: Option<u32>, properties: Vec<(Text, Text)>) {
+        self.write(&Event::Properties {
+            t: test,
+            properties: pairs(properties),
+        });
         self.test_ended();
     }
 
