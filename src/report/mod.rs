@@ -1,0 +1,22 @@
+//! What journals tell, for other programs and for the eye. Everything comes from what was read of journals.
+//!
+//! | file | what it writes |
+//! |---|---|
+//! | [`junit`] | `JUnit` XML, as pytest's own |
+//! | [`ctrf`] | the Common Test Report Format, JSON |
+//! | [`github`] | annotations and a job summary for GitHub Actions |
+//! | [`trace`] | Chrome trace events, which Perfetto opens |
+//! | [`text`] | a summary for a terminal |
+//!
+//! [`failures`] lists what went wrong, and what ran beside it; [`moment`] writes moments down.
+
+pub mod ctrf;
+pub mod failures;
+pub mod github;
+pub mod junit;
+pub mod moment;
+pub mod text;
+pub mod trace;
+
+#[cfg(test)]
+mod tests;
