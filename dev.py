@@ -270,7 +270,7 @@ def check(steps: Steps) -> None:
 
 def build(steps: Steps) -> Path:
     """A release wheel, installed into .venv. One abi3 wheel serves every version of Python."""
-    prepare(steps, "build.txt", "newest.txt")
+    prepare(steps, "build.txt", "newest.txt", "reports.txt")
     for old in WHEELS.glob("*.whl"):
         old.unlink()
     maturin = (DEV.python, "-m", "maturin", "build", "--release", "--quiet", "--out", WHEELS)
@@ -289,7 +289,7 @@ def plugin_tests(steps: Steps, wheel: Path, pythons: dict[Version, Path]) -> Ite
         venv = Venv(ROOT / ".venvs" / f"{number}-{kind}")
         name = f"pytest: Python {number}, {kind} pytest"
         try:
-            venv.install(steps, pythons[version], f"{kind}.txt", wheel=wheel)
+            venv.install(steps, pythons[version], f"{kind}.txt", "reports.txt", wheel=wheel)
         except Stop:
             continue  # The step that failed is on the list; the other environments can still say something.
         yield name, venv

@@ -64,6 +64,12 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     parser.addini(
         "rustpar_journals", "How many runs' journals are kept in pytest's cache directory; 0 for none.", default="10"
     )
+    group.addoption(
+        "--rustpar-trace",
+        default=None,
+        metavar="PATH",
+        help="Write the run as Chrome trace events, which https://ui.perfetto.dev opens.",
+    )
     _add_choice_of_tests(parser, group)
 
 
@@ -149,6 +155,10 @@ def pytest_configure(config: pytest.Config) -> None:
         from rustpar.journaling import observe
 
         observe(config)
+        if config.option.rustpar_trace:
+            from rustpar.tracing import Tracing
+
+            config.pluginmanager.register(Tracing(config), "rustpar-tracing")
 
 
 def _has_order(config: pytest.Config) -> bool:

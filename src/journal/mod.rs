@@ -20,7 +20,7 @@ pub mod run;
 pub mod write;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 /// What a journal calls itself, in the first event of each run in it.
 pub const FORMAT: &str = "rustpar-journal";

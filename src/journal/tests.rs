@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use std::fs;
 use std::path::Path;
 
-pub(super) const PHASES: [Phase; 3] = [Phase::Setup, Phase::Call, Phase::Teardown];
+pub(crate) const PHASES: [Phase; 3] = [Phase::Setup, Phase::Call, Phase::Teardown];
 
 fn head() -> Event {
     Event::Run(Head {
@@ -22,14 +22,14 @@ fn head() -> Event {
     })
 }
 
-pub(super) fn collected(ids: &[&str]) -> Event {
+pub(crate) fn collected(ids: &[&str]) -> Event {
     Event::Collected(Collected {
         ids: ids.iter().map(|&id| id.to_owned()).collect(),
         ..Collected::default()
     })
 }
 
-pub(super) fn ended(test: u32, worker: u32, at: u64, took: u64, outcome: Outcome) -> PhaseEnded {
+pub(crate) fn ended(test: u32, worker: u32, at: u64, took: u64, outcome: Outcome) -> PhaseEnded {
     PhaseEnded {
         t: test,
         w: Some(worker),
@@ -41,7 +41,7 @@ pub(super) fn ended(test: u32, worker: u32, at: u64, took: u64, outcome: Outcome
 }
 
 /// The three phases of a test, one after the other, of which the call has this outcome.
-pub(super) fn test(test: u32, worker: u32, at: u64, outcome: Outcome) -> Vec<Event> {
+pub(crate) fn test(test: u32, worker: u32, at: u64, outcome: Outcome) -> Vec<Event> {
     let outcomes = [Outcome::Passed, outcome, Outcome::Passed];
     let phases = (0..).zip(PHASES).zip(outcomes);
     phases
@@ -51,7 +51,7 @@ pub(super) fn test(test: u32, worker: u32, at: u64, outcome: Outcome) -> Vec<Eve
         .collect()
 }
 
-pub(super) fn crash(test: u32, worker: u32) -> Event {
+pub(crate) fn crash(test: u32, worker: u32) -> Event {
     Event::Detail(Detail {
         t: Some(test),
         w: Some(worker),
