@@ -6,6 +6,7 @@ Each rule is checked as its format's own description has it; where there is a sc
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -64,8 +65,9 @@ EVERY_OUTCOME = """
 
 def command(suite: Suite, *args: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run `rustpar` in the suite's directory."""
-    run = ["env", *(f"{name}={value}" for name, value in environment.items()), sys.executable, "-m", "rustpar.cli"]
-    return subprocess.run([*run, *args], cwd=suite.path, capture_output=True, text=True, timeout=60)
+    run = [sys.executable, "-m", "rustpar.cli", *args]
+    variables = {**os.environ, **environment}
+    return subprocess.run(run, cwd=suite.path, env=variables, capture_output=True, text=True, timeout=60)
 
 
 def told(suite: Suite, *args: str, **environment: str) -> str:
