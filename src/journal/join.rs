@@ -75,3 +75,54 @@ fn check_free(path: &Path) -> Result<(), CannotJoin> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn run(id: &str, began: u64) -> String {
+        let about =
+            format!(r#""format":"rustpar-journal","version":1,"id":"{id}","began":{began},"command":[]"#);
+        format!("{{\"e\":\"run\",{about}}}\n")
+    }
+
+    /// Files of these contents, joined.
+    fn joined(contents: &[String]) -> Result<String, CannotJoin> {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = |number: usize| directory.path().join(number.to_string());
+        for (number, content) in contents.iter().enumerate() {
+            fs::write(path(number), content).expect("a file");
+        }
+        let inputs: Vec<PathBuf> = (0..contents.len()).map(path).collect();
+        let out = directory.path().join("out");
+        join(&inputs, &out)?;
+        Ok(fs::read_to_string(out).expect("what was written"))
+    }
+
+    #[test]
+    fn what_a_later_version_says_is_kept() {
+        let new = "{\"e\":\"dance\",\"steps\":3}\n";
+        let (one, two) = (run("one", 1) + new, run("two", 0));
+        assert_eq!(
+            joined(&[one.clone(), two.clone()]).expect("a journal"),
+            two + &one
+        );
+    }
+
+    #[test]
+    fn of_a_run_and_its_begin_the_whole_is_kept_wherever_it_was_cut() {
+        let whole = run("one", 1) + "{\"e\":\"end\",\"at\":5,\"exit\":0,\"warnings\":0}\n";
+        for cut in 0..whole.len() {
+            let begin = whole[..cut].to_owned();
+            let found = joined(&[begin.clone(), whole.clone(), begin]);
+            assert_eq!(found.expect("a journal"), whole);
+        }
+    }
+
+    #[test]
+    fn journals_without_a_run_are_not_joined() {
+        let cut = run("one", 1)[..20].to_owned();
+        assert!(matches!(joined(&[cut, String::new()]), Err(CannotJoin::Empty)));
+    }
+}

@@ -206,7 +206,7 @@ fn texts() -> impl Strategy<Value = String> {
     prop_oneof!["\\PC{0,20}", Just("\u{2028}\n\0\"\\é🦀".to_owned())]
 }
 
-fn events() -> impl Strategy<Value = Vec<Event>> {
+pub(crate) fn events() -> impl Strategy<Value = Vec<Event>> {
     let phase = (0u32..20, 0u32..3, 0u64..1 << 40, 0u64..1 << 40, 0usize..3)
         .prop_map(|(t, w, at, us, phase)| Event::phase(PHASES[phase], ended(t, w, at, us, Outcome::Passed)));
     let detail = (0u32..20, texts(), texts()).prop_map(|(t, message, text)| {

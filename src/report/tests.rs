@@ -4,8 +4,10 @@ use super::{ctrf, failures, github, junit, moment, text, trace};
 use crate::journal::event::{Detail, Ending, Event, Head, Outcome, PhaseEnded, WorkerGone};
 use crate::journal::merged::Merged;
 use crate::journal::read::Log;
-use crate::journal::tests::{PHASES, collected, ended};
+use crate::journal::tests::{PHASES, collected, crash, ended, events};
 use proptest::prelude::*;
+use quick_xml::Reader;
+use quick_xml::events::Event as XmlEvent;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -158,7 +160,37 @@ fn measured() -> impl Strategy<Value = Vec<Event>> {
     })
 }
 
+/// How deep the elements of a document go, if it is whole.
+fn deepest(document: &str) -> Option<usize> {
+    let mut reader = Reader::from_str(document);
+    let (mut depth, mut deepest) = (0_usize, 0);
+    loop {
+        match reader.read_event().ok()? {
+            XmlEvent::Start(_) => depth += 1,
+            XmlEvent::End(_) => depth -= 1,
+            XmlEvent::Eof => return (depth == 0).then_some(deepest),
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+}
+
 proptest! {
+    #[test]
+    fn whatever_a_journal_says_can_be_reported(events in events(), died in proptest::option::of(0u32..20)) {
+        let deaths = died.map(|test| crash(test, 1));
+        let merged = merged(events.into_iter().chain(deaths).collect());
+        prop_assert!(deepest(&document(&merged)).is_some_and(|depth| depth >= 2));
+        let report: Value = serde_json::from_slice(&ctrf::write(&merged).expect("a document")).expect("JSON");
+        let tests = report["results"]["tests"].as_array().expect("tests");
+        prop_assert_eq!(tests.len(), merged.results.len());
+        let annotations = github::annotations(&merged);
+        prop_assert_eq!(annotations.lines().count(), failures::failures(&merged).len());
+        prop_assert!(annotations.lines().all(|line| line.starts_with("::error ")));
+        prop_assert!(trace_events(&merged).iter().all(|event| event["ts"].is_u64()));
+        prop_assert!(github::summary(&merged).contains(&text::totals(&merged)));
+    }
+
     #[test]
     fn blocks_of_a_trace_are_nested_and_last_what_was_measured(events in measured()) {
         let mut took: Vec<u64> = events.iter().filter_map(|event| match event {
