@@ -7,14 +7,16 @@
 //! | [`coverage`] | joining data files of coverage.py | the file system |
 //! | [`history`] | what is remembered of tests and fixtures, and its file | `protocol`, the file system |
 //! | [`journal`] | every event of a run, appended to a file and read again | `protocol`, the file system |
+//! | [`report`] | what journals tell, in the formats of others and for the eye | `journal` |
 //! | [`machine`] | how many workers this machine can feed | the file system |
-//! | [`report`] | what is made from a journal: the timeline page | nothing else |
+//! | `files` | replacing a file as a whole | the file system |
 //! | [`audit`] | which audit events tell what must not be shared | nothing else |
 //! | [`engine`] | shared memory, the I/O thread, both ends of a worker's line | `schedule`, `protocol` |
 //! | `bridge` | Python's view of all of it; the only place that names pyo3 | everything |
 
 pub mod audit;
 pub mod coverage;
+mod files;
 pub mod history;
 pub mod journal;
 pub mod machine;

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
+import pytest
+
 if TYPE_CHECKING:
     from tests.harness import Suite
 
@@ -122,6 +124,54 @@ def test_a_property_of_the_suite_that_every_worker_records_is_kept_once(suite: S
 def test_a_property_of_the_suite_needs_a_text_as_name(suite: Suite) -> None:
     suite.test("def test_it(record_testsuite_property): record_testsuite_property(5, 'x')\n")
     assert "TypeError" in suite.run("--junitxml=out.xml").report("test_it")["longrepr"]
+
+
+def properties(element: ElementTree.Element) -> dict[str | None, list[tuple[str | None, str | None]]]:
+    """The properties of each test, and with None as its name those of the suite."""
+    found = {
+        case.get("name"): [(p.get("name"), p.get("value")) for p in case.iter("property")]
+        for case in element.iter("testcase")
+    }
+    return found | {None: [(p.get("name"), p.get("value")) for p in element.findall("./properties/property")]}
+
+
+@pytest.mark.parametrize("family", ["xunit1", "xunit2"])
+def test_properties_are_where_plain_pytest_has_them_whatever_comes_of_a_test(suite: Suite, family: str) -> None:
+    suite.test(
+        """
+        import pytest
+
+        @pytest.fixture(scope="session", autouse=True)
+        def about(record_testsuite_property):
+            record_testsuite_property("arch", "PPC <&> \u2028")
+
+        @pytest.fixture
+        def late(record_property):
+            yield
+            record_property("when", "teardown")
+            raise ValueError
+
+        def test_passes(record_property): record_property("key", "\x1b[0m")
+        def test_fails(record_property):
+            record_property("key", 1)
+            record_property("key", 2)
+            assert 0
+        def test_errs(late, record_property): record_property("key", "value")
+        def test_skips(record_property):
+            record_property("key", "value")
+            pytest.skip()
+        @pytest.mark.xfail
+        def test_xfails(record_property):
+            record_property("key", "value")
+            assert 0
+        """
+    )
+    options = ("--junitxml=out.xml", "-W", "ignore", "-o", f"junit_family={family}")
+    suite.plain(*options)
+    plain = properties(read(suite))
+    suite.run(*options)
+    assert properties(read(suite)) == plain
+    assert all(plain.values())
 
 
 def test_a_crashed_test_is_in_the_file(suite: Suite) -> None:

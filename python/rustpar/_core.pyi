@@ -16,6 +16,7 @@ __all__ = [
     "Multicall",
     "Plan",
     "Recorder",
+    "Report",
     "Shared",
     "Status",
     "adopt_orphans",
@@ -312,6 +313,46 @@ class Journal:
 
     def end(self, exit: int, warnings: int) -> None:
         """The run is over."""
+
+@final
+class Report:
+    """Runs that have been read from journals, told as one."""
+
+    def __new__(cls, paths: Sequence[str | PathLike[str]]) -> Report:
+        """Reads journals. Raises OSError or ValueError."""
+
+    @staticmethod
+    def join(paths: Sequence[str | PathLike[str]], out: str | PathLike[str]) -> int:
+        """Writes all runs of some journals into the file `out`, each once; returns how many these are.
+
+        Raises OSError or ValueError; then the file is as it was.
+        """
+
+    def runs(self) -> list[tuple[str, float, list[str], str, list[tuple[str, int]], float, int, int | None]]:
+        """Of each run: id, when it began in seconds since the epoch, command, environment, how often what was counted,
+        how many seconds it lasted, how many workers it had, and its exit status; None where its end is missing.
+        """
+
+    def totals(self) -> str:
+        """What was counted, and how long it took, in a line."""
+
+    def sections(self, slowest: int) -> list[str]:
+        """A summary for a terminal, in sections; that of the slowest tests names at most so many."""
+
+    def junit(self) -> bytes:
+        """The document in JUnit's XML."""
+
+    def ctrf(self) -> bytes:
+        """The document in the Common Test Report Format."""
+
+    def trace(self) -> bytes:
+        """The document with Chrome trace events."""
+
+    def annotations(self) -> str:
+        """Commands that have GitHub Actions show the failures."""
+
+    def job_summary(self) -> str:
+        """The job summary for GitHub Actions, in Markdown."""
 
 @final
 class Recorder:

@@ -15,6 +15,9 @@ _MODULES = {
     "coverage": "rustpar.coverage_command",
     "doctor": "rustpar.doctor",
     "history": "rustpar.history_command",
+    "merge": "rustpar.merge_command",
+    "report": "rustpar.report_command",
+    "runs": "rustpar.runs_command",
     "schedule": "rustpar.schedule_command",
 }
 # Those that hand on the arguments that they do not know.

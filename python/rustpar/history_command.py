@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import os
 import sys
 import time
 from dataclasses import asdict, dataclass
@@ -13,19 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rustpar import _core
+from rustpar.command import Failed, guarded, in_cache
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
-# Where pytest's cache has the file, in rootdir.
-_IN_ROOTDIR = Path(".pytest_cache/d/rustpar/history.json")
+# What the file is called in pytest's cache.
+_IN_CACHE = "history.json"
 
 # Tests and fixtures that `show` lists of each kind.
 _MOST_SHOWN = 10
-
-
-class Failed(Exception):
-    """The command cannot do what it was asked for; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -96,20 +92,8 @@ def _action(
     help_: str,
     run: Callable[[argparse.Namespace], None],
 ) -> argparse.ArgumentParser:
-    def run_it(options: argparse.Namespace, rest: Sequence[str]) -> int:
-        try:
-            run(options)
-            sys.stdout.flush()
-        except BrokenPipeError:
-            # Whoever reads has seen enough; the interpreter is not to find that out once more when it flushes.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        except (Failed, OSError, ValueError) as error:
-            print(f"rustpar history: {error}", file=sys.stderr)
-            return 2
-        return 0
-
     parser = actions.add_parser(name, help=help_, description=help_)
-    parser.set_defaults(run=run_it)
+    parser.set_defaults(run=guarded("history", run))
     return parser
 
 
@@ -131,11 +115,9 @@ def _existing(path: Path | None) -> Path:
         Failed: When there is none.
     """
     if path is None:
-        here = Path.cwd()
-        places = [directory / _IN_ROOTDIR for directory in (here, *here.parents)]
-        path = next((place for place in places if place.exists()), None)
+        path = in_cache(_IN_CACHE)
         if path is None:
-            raise Failed(f"there is no {_IN_ROOTDIR} here or above: run the tests first, or name a file")
+            raise Failed(f"there is no {_IN_CACHE} in .pytest_cache here or above: run the tests first, or name a file")
     elif not path.exists():
         raise Failed(f"there is no file {path}")
     return path

@@ -162,6 +162,8 @@ class Journaling:
         if report.passed and not hasattr(report, "wasxfail"):
             return
         when = report.when if report.when in ("setup", "call", "teardown") else "crash"
+        if when == "crash":
+            worker = _number_of(getattr(report, "node", None))
         self._detail(report, when, test=test, worker=worker)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
@@ -255,6 +257,12 @@ def _place(report: Any) -> tuple[str | None, int | None, str]:
         return str(crash.path), int(crash.lineno), str(crash.message).partition("\n")[0]
     lines = str(longrepr or "").strip().splitlines()
     return None, None, lines[-1] if lines else ""
+
+
+def _number_of(node: Any) -> int | None:
+    """The number of the worker that a report of its death names."""
+    number = "" if node is None else str(node.gateway.id).removeprefix("gw")
+    return int(number) if number.isdecimal() else None
 
 
 def _below(path: str, root: Path) -> str:

@@ -92,6 +92,19 @@ def _add_what_is_seen(parser: pytest.Parser, group: pytest.OptionGroup) -> None:
         "live block, a line tells of each test that has passed it and still runs.",
     )
     parser.addini("rustpar_slow", "The time from which on a test is slow: the default of --rustpar-slow.", default="")
+    group.addoption(
+        "--rustpar-timeline",
+        default=None,
+        metavar="PATH",
+        help="Write a page of HTML that shows the run: workers, tests, failures, memory, and how it compares with the "
+        "run before.",
+    )
+    group.addoption(
+        "--rustpar-trace",
+        default=None,
+        metavar="PATH",
+        help="Write the run as Chrome trace events, which https://ui.perfetto.dev opens.",
+    )
 
 
 def _duration(text: str) -> float:
@@ -190,6 +203,10 @@ def pytest_configure(config: pytest.Config) -> None:
         from rustpar.journaling import observe
 
         observe(config)
+        if config.option.rustpar_trace:
+            from rustpar.tracing import Tracing
+
+            config.pluginmanager.register(Tracing(config), "rustpar-tracing")
 
 
 def _has_order(config: pytest.Config) -> bool:

@@ -24,6 +24,7 @@ mod history;
 #[cfg(target_os = "linux")]
 mod hookcall;
 mod journal;
+mod journals;
 #[cfg(target_os = "linux")]
 mod line;
 #[cfg(target_os = "linux")]
@@ -99,6 +100,9 @@ mod _core {
 
     #[pymodule_export]
     use super::recorder::Recorder;
+
+    #[pymodule_export]
+    use super::journals::Report;
 
     #[cfg(target_os = "linux")]
     #[pymodule_export]

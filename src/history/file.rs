@@ -7,6 +7,7 @@
 use super::records::Records;
 use super::run::Run;
 use super::{Fixture, History, KEPT_DAYS, Test};
+use crate::files::{directory_of, replace};
 use serde::{Deserialize, Serialize};
 use serde_json::ser::{CompactFormatter, Formatter};
 use std::fs::{self, File};
@@ -172,35 +173,10 @@ pub fn update<T>(path: &Path, change: impl FnOnce(&mut History) -> T) -> Result<
 
 /// Replaces the file, or makes it and its directory.
 fn write(path: &Path, history: &History) -> Result<(), Warning> {
-    // Where the file is a link, what it points at is replaced.
-    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-    replace(&target, &bytes(history)).map_err(|source| Warning::Unwritable {
+    replace(path, &bytes(history)).map_err(|source| Warning::Unwritable {
         path: path.into(),
         source,
     })
-}
-
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let directory = directory_of(path);
-    fs::create_dir_all(directory)?;
-    let name = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
-    let mut temporary = name.to_owned();
-    temporary.push(format!(".{}.tmp", std::process::id()));
-    let temporary = directory.join(temporary);
-    let written = File::create(&temporary)
-        .and_then(|mut file| file.write_all(bytes))
-        .and_then(|()| fs::rename(&temporary, path));
-    if written.is_err() {
-        let _gone = fs::remove_file(&temporary);
-    }
-    written
-}
-
-fn directory_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    }
 }
 
 fn parse(bytes: &[u8]) -> Result<History, Damage> {

@@ -10,6 +10,7 @@ use super::Micros;
 use super::event::{Detail, Outcome};
 use super::read::Log;
 use super::run::{Attempt, Run, Verdict};
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 #[cfg(test)]
@@ -184,6 +185,46 @@ impl Merged {
             ids.map(|id| (part.environment, id.as_str()))
         });
         collected.filter(|&test| known.insert(test)).collect()
+    }
+
+    /// Tests with what their attempts that decide took, the slowest first.
+    #[must_use]
+    pub fn slowest(&self) -> Vec<(Micros, &TestResult)> {
+        let results = self.results.iter();
+        let mut slowest: Vec<(Micros, &TestResult)> = results
+            .map(|result| (self.last(result).map(Attempt::took).sum(), result))
+            .collect();
+        slowest.sort_by_key(|&(took, _)| Reverse(took));
+        slowest
+    }
+
+    /// How long runs were under way: all of them, or those in one environment. Runs at the same time count once.
+    #[must_use]
+    pub fn elapsed(&self, environment: Option<usize>) -> Micros {
+        let parts = self.parts.iter();
+        let wanted = parts.filter(|part| environment.is_none_or(|wanted| part.environment == wanted));
+        let add = |(elapsed, counted): (Micros, Micros), part: &Part| {
+            let end = counted.max(part.offset + part.run.lasted);
+            (elapsed + end - counted.max(part.offset), end)
+        };
+        wanted.fold((0, 0), add).0
+    }
+
+    /// The name of an environment, where there are several.
+    #[must_use]
+    pub fn environment_name(&self, environment: usize) -> Option<&str> {
+        let several = self.environments.len() > 1;
+        several.then(|| self.environments[environment].name.as_str())
+    }
+
+    /// What a process is called: as in its run, after the number of the run where there are several.
+    #[must_use]
+    pub fn process_name(&self, part: usize, process: usize) -> String {
+        let name = self.parts[part].run.processes[process].name();
+        if self.parts.len() == 1 {
+            return name;
+        }
+        format!("run {}: {name}", part + 1)
     }
 
     /// From the begin of the first run to the end of the last.

@@ -7,18 +7,20 @@
 //! | [`read`] | reading them, up to the last whole one |
 //! | [`run`] | what they amount to: tests with their attempts, workers with their lives |
 //! | [`merged`] | several runs told as one |
+//! | [`join`] | writing several journals into one |
 //!
 //! The hazard it handles: the process that writes can be killed at any byte, and the disk can be full. A reader takes
 //! what is whole; a writer that fails says so once, and the run goes on.
 
 pub mod event;
+pub mod join;
 pub mod merged;
 pub mod read;
 pub mod run;
 pub mod write;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 /// What a journal calls itself, in the first event of each run in it.
 pub const FORMAT: &str = "rustpar-journal";

@@ -7,7 +7,11 @@ use super::event::{Event, Head, PhaseEnded};
 use super::{FORMAT, VERSION};
 use std::fs;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+
+/// How a journal begins, also one that was cut in its first line.
+const BEGIN: &[u8] = b"{\"e\":\"run\",";
 
 /// One run in a journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,16 +59,23 @@ pub enum Problem {
     },
 }
 
+/// The bytes of a file.
+///
+/// # Errors
+/// [`Problem::Unreadable`].
+pub(super) fn bytes(path: &Path) -> Result<Vec<u8>, Problem> {
+    fs::read(path).map_err(|source| Problem::Unreadable {
+        path: path.to_owned(),
+        source,
+    })
+}
+
 /// The runs in a file, in its order; none in one that was cut in its first line.
 ///
 /// # Errors
 /// [`Problem`].
 pub fn read(path: &Path) -> Result<Vec<Log>, Problem> {
-    let bytes = fs::read(path).map_err(|source| Problem::Unreadable {
-        path: path.to_owned(),
-        source,
-    })?;
-    parse(&bytes, path)
+    parse(&bytes(path)?, path)
 }
 
 /// The runs in the bytes of a file; its `path` is for messages.
@@ -73,35 +84,61 @@ pub fn read(path: &Path) -> Result<Vec<Log>, Problem> {
 /// [`Problem`], but not [`Problem::Unreadable`].
 pub fn parse(bytes: &[u8], path: &Path) -> Result<Vec<Log>, Problem> {
     let mut logs: Vec<Log> = Vec::new();
-    for (number, line) in whole_lines(bytes).enumerate() {
-        let event = event(line).map_err(|error| {
-            if logs.is_empty() {
-                return Problem::Foreign {
-                    path: path.to_owned(),
-                };
-            }
-            Problem::Damaged {
-                path: path.to_owned(),
-                line: number + 1,
-                reason: error.to_string(),
-            }
-        })?;
-        match (event, logs.last_mut()) {
-            (Event::Run(head), _) => {
-                check(&head, path)?;
-                let events = Vec::new();
-                logs.push(Log { head, events });
-            }
-            (Event::Unknown, Some(_)) => {}
-            (event, Some(log)) => log.events.push(event),
-            (_, None) => {
-                return Err(Problem::Foreign {
-                    path: path.to_owned(),
-                });
-            }
-        }
-    }
+    each_line(bytes, path, |event, _| match (event, logs.last_mut()) {
+        (Event::Run(head), _) => logs.push(Log {
+            head,
+            events: Vec::new(),
+        }),
+        (Event::Unknown, _) | (_, None) => {}
+        (event, Some(log)) => log.events.push(event),
+    })?;
     Ok(logs)
+}
+
+/// What the runs in the bytes of a file are, and where each stands in them; its `path` is for messages.
+///
+/// # Errors
+/// [`Problem`], but not [`Problem::Unreadable`].
+pub(super) fn places(bytes: &[u8], path: &Path) -> Result<Vec<(Head, Range<usize>)>, Problem> {
+    let mut places: Vec<(Head, Range<usize>)> = Vec::new();
+    let mut end = 0;
+    each_line(bytes, path, |event, line| {
+        if let Event::Run(head) = event {
+            places.push((head, end..end));
+        }
+        end += line.len() + 1;
+        if let Some((_, place)) = places.last_mut() {
+            place.end = end;
+        }
+    })?;
+    Ok(places)
+}
+
+/// Hands each whole line and its event to `take`; the first is that of a run.
+fn each_line(bytes: &[u8], path: &Path, mut take: impl FnMut(Event, &[u8])) -> Result<(), Problem> {
+    let foreign = || Problem::Foreign {
+        path: path.to_owned(),
+    };
+    if !(bytes.contains(&b'\n') || bytes.starts_with(BEGIN) || BEGIN.starts_with(bytes)) {
+        return Err(foreign());
+    }
+    for (index, line) in whole_lines(bytes).enumerate() {
+        let event = event(line).map_err(|error| match index {
+            0 => foreign(),
+            _ => Problem::Damaged {
+                path: path.to_owned(),
+                line: index + 1,
+                reason: error.to_string(),
+            },
+        })?;
+        match &event {
+            Event::Run(head) => check(head, path)?,
+            _ if index == 0 => return Err(foreign()),
+            _ => {}
+        }
+        take(event, line);
+    }
+    Ok(())
 }
 
 /// The lines that have come to their end.

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use std::fs;
 use std::path::Path;
 
-pub(super) const PHASES: [Phase; 3] = [Phase::Setup, Phase::Call, Phase::Teardown];
+pub(crate) const PHASES: [Phase; 3] = [Phase::Setup, Phase::Call, Phase::Teardown];
 
 fn head() -> Event {
     Event::Run(Head {
@@ -22,14 +22,14 @@ fn head() -> Event {
     })
 }
 
-pub(super) fn collected(ids: &[&str]) -> Event {
+pub(crate) fn collected(ids: &[&str]) -> Event {
     Event::Collected(Collected {
         ids: ids.iter().map(|&id| id.to_owned()).collect(),
         ..Collected::default()
     })
 }
 
-pub(super) fn ended(test: u32, worker: u32, at: u64, took: u64, outcome: Outcome) -> PhaseEnded {
+pub(crate) fn ended(test: u32, worker: u32, at: u64, took: u64, outcome: Outcome) -> PhaseEnded {
     PhaseEnded {
         t: test,
         w: Some(worker),
@@ -41,7 +41,7 @@ pub(super) fn ended(test: u32, worker: u32, at: u64, took: u64, outcome: Outcome
 }
 
 /// The three phases of a test, one after the other, of which the call has this outcome.
-pub(super) fn test(test: u32, worker: u32, at: u64, outcome: Outcome) -> Vec<Event> {
+pub(crate) fn test(test: u32, worker: u32, at: u64, outcome: Outcome) -> Vec<Event> {
     let outcomes = [Outcome::Passed, outcome, Outcome::Passed];
     let phases = (0..).zip(PHASES).zip(outcomes);
     phases
@@ -51,7 +51,7 @@ pub(super) fn test(test: u32, worker: u32, at: u64, outcome: Outcome) -> Vec<Eve
         .collect()
 }
 
-pub(super) fn crash(test: u32, worker: u32) -> Event {
+pub(crate) fn crash(test: u32, worker: u32) -> Event {
     Event::Detail(Detail {
         t: Some(test),
         w: Some(worker),
@@ -206,7 +206,7 @@ fn texts() -> impl Strategy<Value = String> {
     prop_oneof!["\\PC{0,20}", Just("\u{2028}\n\0\"\\é🦀".to_owned())]
 }
 
-fn events() -> impl Strategy<Value = Vec<Event>> {
+pub(crate) fn events() -> impl Strategy<Value = Vec<Event>> {
     let phase = (0u32..20, 0u32..3, 0u64..1 << 40, 0u64..1 << 40, 0usize..3)
         .prop_map(|(t, w, at, us, phase)| Event::phase(PHASES[phase], ended(t, w, at, us, Outcome::Passed)));
     let detail = (0u32..20, texts(), texts()).prop_map(|(t, message, text)| {

@@ -1,7 +1,24 @@
-//! What is made from a run's journal, for people and for machines.
+//! What journals tell, for other programs and for the eye. Everything comes from what was read of journals.
 //!
-//! | file | what is in it |
+//! | file | what it writes |
 //! |---|---|
-//! | [`timeline`] | a page that shows the run |
+//! | [`junit`] | `JUnit` XML, as pytest's own |
+//! | [`ctrf`] | the Common Test Report Format, JSON |
+//! | [`github`] | annotations and a job summary for GitHub Actions |
+//! | [`trace`] | Chrome trace events, which Perfetto opens |
+//! | [`timeline`] | a page of HTML |
+//! | [`text`] | a summary for a terminal |
+//!
+//! [`failures`] lists what went wrong, and what ran beside it; [`moment`] writes moments down.
 
+pub mod ctrf;
+pub mod failures;
+pub mod github;
+pub mod junit;
+pub mod moment;
+pub mod text;
 pub mod timeline;
+pub mod trace;
+
+#[cfg(test)]
+mod tests;

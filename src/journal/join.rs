@@ -1,0 +1,128 @@
+//! Writing the runs of several journals into one.
+//!
+//! The hazard it handles: what a later version of the format says must not be lost on the way. Lines are copied as they
+//! are, up to the last whole one of each run.
+
+use super::read::{self, Problem};
+use super::{Micros, event::Head};
+use crate::files::replace;
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why journals cannot be joined: one line that says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum CannotJoin {
+    /// A journal cannot be read.
+    #[error(transparent)]
+    Input(#[from] Problem),
+    /// No journal holds the beginning of a run.
+    #[error("there is no run in any of these journals; each was cut in its first line")]
+    Empty,
+    /// What is there is something else.
+    #[error("{} is no journal and is left alone; name another file", .0.display())]
+    InTheWay(PathBuf),
+    /// The result cannot be written.
+    #[error("{} cannot be written: {source}", .path.display())]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+/// Writes all runs of some journals to the file `out`, in the order in which they began, each once; returns what they
+/// are. `out` may be one of them.
+///
+/// # Errors
+/// [`CannotJoin`]; then the file is as it was.
+pub fn join(inputs: &[PathBuf], out: &Path) -> Result<Vec<Head>, CannotJoin> {
+    let files = inputs.iter().map(|path| read::bytes(path));
+    let files: Vec<Vec<u8>> = files.collect::<Result<_, _>>()?;
+    let mut runs: BTreeMap<(Micros, String), (Head, &[u8])> = BTreeMap::new();
+    for (path, bytes) in inputs.iter().zip(&files) {
+        for (head, place) in read::places(bytes, path)? {
+            let key = (head.began, head.id.clone());
+            let lines = &bytes[place];
+            // Of a run that is there twice, what holds more counts: the other one is a copy of its begin.
+            if runs.get(&key).is_none_or(|(_, known)| known.len() < lines.len()) {
+                runs.insert(key, (head, lines));
+            }
+        }
+    }
+    if runs.is_empty() {
+        return Err(CannotJoin::Empty);
+    }
+    check_free(out)?;
+    let (heads, lines): (Vec<Head>, Vec<&[u8]>) = runs.into_values().unzip();
+    replace(out, &lines.concat()).map_err(|source| CannotJoin::Unwritable {
+        path: out.to_owned(),
+        source,
+    })?;
+    Ok(heads)
+}
+
+/// A journal, or nothing, is there.
+fn check_free(path: &Path) -> Result<(), CannotJoin> {
+    if !path.exists() {
+        return Ok(());
+    }
+    match read::read(path) {
+        Err(Problem::Foreign { .. }) => Err(CannotJoin::InTheWay(path.to_owned())),
+        Err(problem @ Problem::Unreadable { .. }) => Err(problem.into()),
+        // An empty file, or one that was cut in its first line, says as little as none.
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn run(id: &str, began: u64) -> String {
+        let about =
+            format!(r#""format":"rustpar-journal","version":1,"id":"{id}","began":{began},"command":[]"#);
+        format!("{{\"e\":\"run\",{about}}}\n")
+    }
+
+    /// Files of these contents, joined.
+    fn joined(contents: &[String]) -> Result<String, CannotJoin> {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = |number: usize| directory.path().join(number.to_string());
+        for (number, content) in contents.iter().enumerate() {
+            fs::write(path(number), content).expect("a file");
+        }
+        let inputs: Vec<PathBuf> = (0..contents.len()).map(path).collect();
+        let out = directory.path().join("out");
+        join(&inputs, &out)?;
+        Ok(fs::read_to_string(out).expect("what was written"))
+    }
+
+    #[test]
+    fn what_a_later_version_says_is_kept() {
+        let new = "{\"e\":\"dance\",\"steps\":3}\n";
+        let (one, two) = (run("one", 1) + new, run("two", 0));
+        assert_eq!(
+            joined(&[one.clone(), two.clone()]).expect("a journal"),
+            two + &one
+        );
+    }
+
+    #[test]
+    fn of_a_run_and_its_begin_the_whole_is_kept_wherever_it_was_cut() {
+        let whole = run("one", 1) + "{\"e\":\"end\",\"at\":5,\"exit\":0,\"warnings\":0}\n";
+        for cut in 0..whole.len() {
+            let begin = whole[..cut].to_owned();
+            let found = joined(&[begin.clone(), whole.clone(), begin]);
+            assert_eq!(found.expect("a journal"), whole);
+        }
+    }
+
+    #[test]
+    fn journals_without_a_run_are_not_joined() {
+        let cut = run("one", 1)[..20].to_owned();
+        assert!(matches!(joined(&[cut, String::new()]), Err(CannotJoin::Empty)));
+    }
+}

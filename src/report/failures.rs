@@ -1,0 +1,134 @@
+//! What went wrong in some runs, in the order of environments and tests, and what ran beside it.
+
+use crate::journal::Micros;
+use crate::journal::event::{Detail, Outcome};
+use crate::journal::merged::Merged;
+use crate::journal::run::{Attempt, Run, Verdict};
+
+/// A test that failed in the end, or a file that could not be collected.
+#[derive(Debug, Clone)]
+pub struct Failure<'a> {
+    /// The node id.
+    pub id: &'a str,
+    /// The run, as an index into [`Merged::parts`].
+    pub part: usize,
+    /// What it is called.
+    pub verdict: Verdict,
+    /// The attempt that failed; `None` for what was collected.
+    pub attempt: Option<&'a Attempt>,
+    /// What reports said of it, of each phase that failed. There is none where a worker died and a kill cut the run.
+    pub details: Vec<&'a Detail>,
+}
+
+impl<'a> Failure<'a> {
+    /// The error in a line.
+    #[must_use]
+    pub fn message(&self) -> &'a str {
+        self.details
+            .first()
+            .map_or("the worker died", |detail| &detail.message)
+    }
+
+    /// Title and text of what was captured; a later report of an attempt has all that an earlier one had.
+    #[must_use]
+    pub fn sections(&self) -> &'a [(String, String)] {
+        captured(&self.details)
+    }
+}
+
+/// What was captured, by the last of some reports that has any.
+#[must_use]
+pub fn captured<'a>(details: &[&'a Detail]) -> &'a [(String, String)] {
+    let sections = details.iter().rev().map(|detail| &detail.sections[..]);
+    sections
+        .into_iter()
+        .find(|sections| !sections.is_empty())
+        .unwrap_or_default()
+}
+
+/// All of them.
+#[must_use]
+pub fn failures(merged: &Merged) -> Vec<Failure<'_>> {
+    let mut found = Vec::new();
+    for (part, detail) in merged.collect_reports() {
+        if detail.o == Some(Outcome::Failed) {
+            found.push(Failure {
+                id: detail.id.as_deref().unwrap_or_default(),
+                part,
+                verdict: Verdict::Error,
+                attempt: None,
+                details: vec![detail],
+            });
+        }
+    }
+    for result in &merged.results {
+        let run = &merged.parts[result.part].run;
+        for attempt in merged.last(result) {
+            let verdict = attempt.verdict();
+            if matches!(verdict, Verdict::Failed | Verdict::Error | Verdict::Crashed) {
+                found.push(Failure {
+                    id: merged.id(result),
+                    part: result.part,
+                    verdict,
+                    attempt: Some(attempt),
+                    details: errors(run, attempt),
+                });
+            }
+        }
+    }
+    found.sort_by_key(|failure| merged.parts[failure.part].environment);
+    found
+}
+
+/// What the reports of an attempt said that failed.
+fn errors<'a>(run: &'a Run, attempt: &Attempt) -> Vec<&'a Detail> {
+    let details = attempt.details.iter().map(|&index| &run.details[index]);
+    details.filter(|detail| !detail.text.is_empty()).collect()
+}
+
+/// What ran in each process of a run, and when.
+pub struct Lanes<'a> {
+    run: &'a Run,
+    /// Begin, end and attempt, by when they began.
+    lanes: Vec<Vec<(Micros, Micros, &'a Attempt)>>,
+}
+
+impl<'a> Lanes<'a> {
+    /// The lanes of a run.
+    #[must_use]
+    pub fn new(run: &'a Run) -> Self {
+        let mut lanes = vec![Vec::new(); run.processes.len()];
+        for attempt in &run.attempts {
+            if let Some((began, ended)) = attempt.began().zip(attempt.ended()) {
+                lanes[attempt.process].push((began, ended, attempt));
+            }
+        }
+        for lane in &mut lanes {
+            lane.sort_by_key(|&(began, ..)| began);
+        }
+        Self { run, lanes }
+    }
+
+    /// The attempts in other processes that overlap one in time.
+    pub fn beside(&self, attempt: &'a Attempt) -> impl Iterator<Item = &'a Attempt> {
+        let process = attempt.process;
+        let (from, to) = self.span(attempt).unwrap_or((0, 0));
+        let others = self.lanes.iter().enumerate();
+        let others = others.filter(move |&(other, _)| other != process);
+        others.flat_map(move |(_, lane)| {
+            // A process runs one after the other, so ends are in order, too.
+            let first = lane.partition_point(|&(_, ended, _)| ended <= from);
+            let lane = lane[first..].iter();
+            lane.take_while(move |&&(began, ..)| began <= to)
+                .map(|&(.., attempt)| attempt)
+        })
+    }
+
+    /// Begin and end; an attempt in which its worker died ends with that.
+    fn span(&self, attempt: &Attempt) -> Option<(Micros, Micros)> {
+        let gone = self.run.processes[attempt.process].gone.as_ref();
+        let died = gone.filter(|_| attempt.crashed).map(|gone| gone.at);
+        let began = attempt.began().or(died)?;
+        Some((began, attempt.ended().max(died)?))
+    }
+}

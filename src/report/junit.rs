@@ -1,0 +1,358 @@
+//! `JUnit` XML, in the shape of pytest's own `--junitxml` with `junit_family = xunit2`: a `testsuite` for each
+//! environment, a `testcase` for each time that pytest would write one. The schema is Jenkins' `junit-10.xsd`, but for
+//! the properties of tests, which pytest writes beyond it.
+//!
+//! The hazard it handles: output of tests has characters that XML cannot carry. They are written as pytest writes them:
+//! `#x1B`.
+
+use super::failures::captured;
+use super::moment::rfc3339;
+use crate::journal::event::{Detail, Outcome};
+use crate::journal::merged::{Merged, TestResult};
+use crate::journal::run::{Attempt, Run, Verdict};
+use crate::journal::{Micros, seconds};
+use crate::protocol::report::Phase;
+use quick_xml::Writer;
+use quick_xml::events::{BytesDecl, BytesText, Event};
+use std::fmt::Write as _;
+use std::io;
+
+const PHASES: [(Phase, &str); 3] = [
+    (Phase::Setup, "setup"),
+    (Phase::Call, "call"),
+    (Phase::Teardown, "teardown"),
+];
+
+/// What went wrong, or was left out, in a `testcase`.
+struct Trouble<'a> {
+    tag: &'static str,
+    kind: Option<&'static str>,
+    message: String,
+    text: String,
+    detail: Option<&'a Detail>,
+}
+
+/// A `testcase`.
+struct Case<'a> {
+    id: &'a str,
+    took: Micros,
+    properties: &'a [(String, String)],
+    troubles: Vec<Trouble<'a>>,
+}
+
+/// The document.
+///
+/// # Errors
+/// None that bytes in memory can have.
+pub fn write(merged: &Merged) -> io::Result<Vec<u8>> {
+    let mut writer = Writer::new(Vec::new());
+    writer.write_event(Event::Decl(BytesDecl::new("1.0", Some("utf-8"), None)))?;
+    let suites = writer.create_element("testsuites");
+    suites
+        .with_attribute(("name", "pytest tests"))
+        .write_inner_content(|writer| {
+            (0..merged.environments.len()).try_for_each(|environment| suite(writer, merged, environment))
+        })?;
+    Ok(writer.into_inner())
+}
+
+fn suite(writer: &mut Writer<Vec<u8>>, merged: &Merged, environment: usize) -> io::Result<()> {
+    let cases = cases(merged, environment);
+    let count = |tag: &str| {
+        let troubles = cases.iter().flat_map(|case| &case.troubles);
+        troubles.filter(|trouble| trouble.tag == tag).count().to_string()
+    };
+    let parts = || {
+        let parts = merged.parts.iter();
+        parts.filter(|part| part.environment == environment)
+    };
+    let head = parts().next().map(|part| &part.run.head);
+    let name = merged
+        .environment_name(environment)
+        .map_or_else(|| "pytest".to_owned(), |name| format!("pytest ({name})"));
+    let hostname = head.and_then(|head| head.machine.get("name"));
+    let attributes = [
+        ("name", name),
+        ("errors", count("error")),
+        ("failures", count("failure")),
+        ("skipped", count("skipped")),
+        ("tests", cases.len().to_string()),
+        ("time", time(merged.elapsed(Some(environment)))),
+        ("timestamp", rfc3339(head.map_or(0, |head| head.began))),
+        ("hostname", visible(hostname.map_or("", String::as_str))),
+    ];
+    let mut known: Vec<(String, String)> = Vec::new();
+    for part in parts() {
+        // Each shard records what it records of the suite.
+        let ours = part.run.suite_properties.iter();
+        let new: Vec<_> = ours
+            .filter(|property| !known.contains(property))
+            .cloned()
+            .collect();
+        known.extend(new);
+    }
+    writer
+        .create_element("testsuite")
+        .with_attributes(attributes.iter().map(|(key, value)| (*key, value.as_str())))
+        .write_inner_content(|writer| {
+            properties(writer, &known)?;
+            cases.iter().try_for_each(|case| testcase(writer, case))
+        })?;
+    Ok(())
+}
+
+fn testcase(writer: &mut Writer<Vec<u8>>, case: &Case<'_>) -> io::Result<()> {
+    let (classname, name) = names(case.id);
+    let (classname, name, took) = (visible(&classname), visible(&name), time(case.took));
+    let element = writer.create_element("testcase").with_attributes([
+        ("classname", classname.as_str()),
+        ("name", name.as_str()),
+        ("time", took.as_str()),
+    ]);
+    if case.troubles.is_empty() && case.properties.is_empty() {
+        element.write_empty()?;
+        return Ok(());
+    }
+    element.write_inner_content(|writer| {
+        properties(writer, case.properties)?;
+        for trouble in &case.troubles {
+            let message = visible(&trouble.message);
+            let mut element = writer.create_element(trouble.tag);
+            if let Some(kind) = trouble.kind {
+                element = element.with_attribute(("type", kind));
+            }
+            element
+                .with_attribute(("message", message.as_str()))
+                .write_text_content(BytesText::new(&visible(&trouble.text)))?;
+        }
+        output(writer, &case.troubles)
+    })?;
+    Ok(())
+}
+
+/// What was captured in a test that failed.
+fn output(writer: &mut Writer<Vec<u8>>, troubles: &[Trouble<'_>]) -> io::Result<()> {
+    let details: Vec<&Detail> = troubles.iter().filter_map(|trouble| trouble.detail).collect();
+    let (mut out, mut err) = (String::new(), String::new());
+    for (title, text) in captured(&details) {
+        let stream = if title.contains("stderr") {
+            &mut err
+        } else {
+            &mut out
+        };
+        let title = format!(" {title} ");
+        let _ = writeln!(stream, "{title:-^80}\n{text}");
+    }
+    for (tag, text) in [("system-out", out), ("system-err", err)] {
+        if !text.is_empty() {
+            let element = writer.create_element(tag);
+            element.write_text_content(BytesText::new(&visible(&text)))?;
+        }
+    }
+    Ok(())
+}
+
+fn properties(writer: &mut Writer<Vec<u8>>, properties: &[(String, String)]) -> io::Result<()> {
+    if properties.is_empty() {
+        return Ok(());
+    }
+    let element = writer.create_element("properties");
+    element.write_inner_content(|writer| {
+        for (name, value) in properties {
+            let (name, value) = (visible(name), visible(value));
+            writer
+                .create_element("property")
+                .with_attributes([("name", name.as_str()), ("value", value.as_str())])
+                .write_empty()?;
+        }
+        Ok(())
+    })?;
+    Ok(())
+}
+
+fn cases(merged: &Merged, environment: usize) -> Vec<Case<'_>> {
+    let reports = merged.collect_reports().into_iter();
+    let reports = reports.filter(|&(part, _)| merged.parts[part].environment == environment);
+    let mut cases: Vec<Case<'_>> = reports.map(|(_, detail)| collected(detail)).collect();
+    let results = merged.results.iter();
+    for result in results.filter(|result| result.environment == environment) {
+        add_cases(&mut cases, merged, result);
+    }
+    cases
+}
+
+fn collected(detail: &Detail) -> Case<'_> {
+    let (tag, message) = match detail.o {
+        Some(Outcome::Failed) => ("error", "collection failure"),
+        _ => ("skipped", "collection skipped"),
+    };
+    Case {
+        id: detail.id.as_deref().unwrap_or_default(),
+        took: 0,
+        properties: &[],
+        troubles: vec![Trouble {
+            tag,
+            kind: None,
+            message: message.to_owned(),
+            text: if detail.text.is_empty() {
+                reason_with_place(detail)
+            } else {
+                detail.text.clone()
+            },
+            detail: None,
+        }],
+    }
+}
+
+/// Adds what pytest writes for a test: one `testcase` for each attempt, two where call and teardown have failed. What is
+/// begun anew is a part of the attempt after it.
+fn add_cases<'a>(cases: &mut Vec<Case<'a>>, merged: &'a Merged, result: &'a TestResult) {
+    let run = &merged.parts[result.part].run;
+    let id = merged.id(result);
+    let mut took = 0;
+    for &index in &result.attempts {
+        let attempt = &run.attempts[index];
+        took += attempt.took();
+        if attempt.verdict() == Verdict::Rerun && !result.last.contains(&index) {
+            continue;
+        }
+        let properties = run.properties.get(&attempt.test).map_or(&[][..], Vec::as_slice);
+        let mut case = Case {
+            id,
+            took: std::mem::take(&mut took),
+            properties,
+            troubles: Vec::new(),
+        };
+        for (phase, name) in PHASES {
+            let Some(ran) = attempt.phases[phase as usize] else {
+                continue;
+            };
+            let troubles = troubles(run, attempt, phase, name, ran.outcome);
+            let is_second = case.troubles.iter().any(|trouble| trouble.tag == "failure");
+            if phase == Phase::Teardown && is_second && !troubles.is_empty() {
+                let troubles_before = std::mem::replace(&mut case.troubles, troubles);
+                cases.push(Case {
+                    took: case.took - ran.took,
+                    troubles: troubles_before,
+                    ..case
+                });
+                case.took = ran.took;
+            } else {
+                case.troubles.extend(troubles);
+            }
+        }
+        if attempt.crashed {
+            case.troubles.extend(failed(run, attempt, "crash", "error", ""));
+        }
+        cases.push(case);
+    }
+}
+
+fn troubles<'a>(
+    run: &'a Run,
+    attempt: &Attempt,
+    phase: Phase,
+    name: &'static str,
+    outcome: Outcome,
+) -> Vec<Trouble<'a>> {
+    match outcome {
+        Outcome::Passed | Outcome::Xpassed => Vec::new(),
+        Outcome::Skipped => vec![skipped(run, attempt, name, "pytest.skip")],
+        Outcome::Xfailed => vec![skipped(run, attempt, name, "pytest.xfail")],
+        Outcome::Failed | Outcome::Rerun if phase == Phase::Call => failed(run, attempt, name, "failure", ""),
+        Outcome::Failed | Outcome::Rerun => failed(run, attempt, name, "error", name),
+    }
+}
+
+/// What reports of a phase say that failed; a test whose subtests fail has several.
+fn failed<'a>(
+    run: &'a Run,
+    attempt: &Attempt,
+    when: &str,
+    tag: &'static str,
+    failed_on: &str,
+) -> Vec<Trouble<'a>> {
+    let details = details(run, attempt, when);
+    let mut found: Vec<_> = details
+        .filter(|detail| !detail.text.is_empty())
+        .map(|detail| Trouble {
+            tag,
+            kind: None,
+            message: match failed_on {
+                "" => detail.message.clone(),
+                phase => format!("failed on {phase} with \"{}\"", detail.message),
+            },
+            text: detail.text.clone(),
+            detail: Some(detail),
+        })
+        .collect();
+    if found.is_empty() {
+        found.push(Trouble {
+            tag,
+            kind: None,
+            message: "nothing more is known".to_owned(),
+            text: String::new(),
+            detail: None,
+        });
+    }
+    found
+}
+
+fn skipped<'a>(run: &'a Run, attempt: &Attempt, when: &str, kind: &'static str) -> Trouble<'a> {
+    let detail = details(run, attempt, when).last();
+    Trouble {
+        tag: "skipped",
+        kind: Some(kind),
+        message: detail.map(|detail| detail.message.clone()).unwrap_or_default(),
+        text: match detail {
+            Some(detail) if kind == "pytest.skip" => reason_with_place(detail),
+            _ => String::new(),
+        },
+        detail: None,
+    }
+}
+
+fn details<'a>(run: &'a Run, attempt: &Attempt, when: &str) -> impl Iterator<Item = &'a Detail> {
+    let details = attempt.details.iter().map(|&index| &run.details[index]);
+    details.filter(move |detail| detail.when == when)
+}
+
+fn reason_with_place(detail: &Detail) -> String {
+    match (&detail.path, detail.line) {
+        (Some(path), Some(line)) => format!("{path}:{line}: {}", detail.message),
+        _ => detail.message.clone(),
+    }
+}
+
+/// The class name with its modules, and the name of the function with its parameters, as pytest has them.
+fn names(id: &str) -> (String, String) {
+    let bare = id.find('[').unwrap_or(id.len());
+    let (address, parameters) = id.split_at(bare);
+    let mut names = address.split("::");
+    let module = names.next().unwrap_or_default().replace('/', ".");
+    let module = module.strip_suffix(".py").unwrap_or(&module);
+    let mut names: Vec<&str> = std::iter::once(module).chain(names).collect();
+    let name = names.pop().unwrap_or_default().to_owned() + parameters;
+    (names.join("."), name)
+}
+
+fn time(took: Micros) -> String {
+    format!("{:.3}", seconds(took))
+}
+
+/// A text in which what XML cannot carry is written out, as pytest's `bin_xml_escape` does.
+fn visible(text: &str) -> String {
+    let mut found = String::with_capacity(text.len());
+    for char in text.chars() {
+        match char {
+            '\t' | '\n' | '\r' | ' '..='~' | '\u{80}'..='\u{fffd}' | '\u{10000}'.. => found.push(char),
+            other => {
+                let _ = match u32::from(other) {
+                    code @ ..=0xff => write!(found, "#x{code:02X}"),
+                    code => write!(found, "#x{code:04X}"),
+                };
+            }
+        }
+    }
+    found
+}

@@ -1,0 +1,221 @@
+//! Documents made of journals that no run has written.
+
+use super::{ctrf, failures, github, junit, moment, text, trace};
+use crate::journal::event::{Detail, Ending, Event, Head, Outcome, PhaseEnded, WorkerGone};
+use crate::journal::merged::Merged;
+use crate::journal::read::Log;
+use crate::journal::tests::{PHASES, collected, crash, ended, events};
+use proptest::prelude::*;
+use quick_xml::Reader;
+use quick_xml::events::Event as XmlEvent;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// A run of these events, in an environment of which little is known.
+fn merged(events: Vec<Event>) -> Merged {
+    let head = Head::default();
+    Merged::new(vec![Log { head, events }])
+}
+
+fn failure(test: u32, message: &str, path: &str) -> Vec<Event> {
+    let detail = Detail {
+        t: Some(test),
+        w: Some(0),
+        when: "call".to_owned(),
+        message: message.to_owned(),
+        text: format!("{message}\n"),
+        path: Some(path.to_owned()),
+        line: Some(7),
+        ..Detail::default()
+    };
+    vec![
+        Event::Call(ended(test, 0, 10, 5, Outcome::Failed)),
+        Event::Detail(detail),
+    ]
+}
+
+fn document(merged: &Merged) -> String {
+    String::from_utf8(junit::write(merged).expect("a document")).expect("a text")
+}
+
+fn trace_events(merged: &Merged) -> Vec<Value> {
+    let bytes = trace::write(merged).expect("a document");
+    let document: Value = serde_json::from_slice(&bytes).expect("JSON");
+    document["traceEvents"].as_array().expect("events").clone()
+}
+
+#[test]
+fn moments_are_written_as_rfc_3339_has_them() {
+    assert_eq!(moment::rfc3339(0), "1970-01-01T00:00:00.000000+00:00");
+    let leap_day = 951_782_400_000_000;
+    assert_eq!(moment::rfc3339(leap_day + 1), "2000-02-29T00:00:00.000001+00:00");
+    let new_year = 1_767_225_599_999_999;
+    assert_eq!(moment::rfc3339(new_year), "2025-12-31T23:59:59.999999+00:00");
+    assert_eq!(moment::rfc3339(new_year + 1), "2026-01-01T00:00:00.000000+00:00");
+}
+
+#[test]
+fn what_is_special_in_a_command_for_github_is_escaped() {
+    let events = [
+        vec![collected(&["a.py::test[x:y,z]"])],
+        failure(0, "50%\r\nof: a, b", "d:,%/a.py"),
+    ];
+    assert_eq!(
+        github::annotations(&merged(events.concat())),
+        "::error file=d%3A%2C%25/a.py,line=7,title=a.py%3A%3Atest[x%3Ay%2Cz] failed::50%25%0D%0Aof: a, b\n"
+    );
+}
+
+#[test]
+fn a_job_summary_stays_below_what_github_takes() {
+    let ids: Vec<String> = (0..2000).map(|number| format!("test_{number}")).collect();
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let failures = (0..2000).flat_map(|test| failure(test, &"<".repeat(200), "a.py"));
+    let summary = github::summary(&merged([vec![collected(&ids)], failures.collect()].concat()));
+    assert!(summary.len() < 1 << 20);
+    assert!(summary.ends_with("more failures are left out.\n"));
+}
+
+#[test]
+fn names_in_junit_are_those_of_pytest() {
+    let ids = ["d/e.f/test_a.py::A::B::test[x::y/z.py]", "test_b.py::test"];
+    let passed = |test| Event::Call(ended(test, 0, 10, 5, Outcome::Passed));
+    let found = document(&merged(vec![collected(&ids), passed(0), passed(1)]));
+    assert!(found.contains(r#"classname="d.e.f.test_a.A.B" name="test[x::y/z.py]" time"#));
+    assert!(found.contains(r#"classname="test_b" name="test" time"#));
+}
+
+#[test]
+fn characters_that_xml_cannot_carry_are_written_out() {
+    let events = [
+        vec![collected(&["a"])],
+        failure(0, "\0\u{1b}\u{7f}\u{fffe}é🦀", "a"),
+    ];
+    let found = document(&merged(events.concat()));
+    assert!(found.contains("#x00#x1B#x7F#xFFFEé🦀"));
+}
+
+#[test]
+fn a_test_that_was_begun_anew_is_one_case_with_the_time_of_all_attempts() {
+    let call = |at, outcome| Event::Call(ended(0, 0, at, 1_000_000, outcome));
+    let events = vec![
+        collected(&["a"]),
+        call(0, Outcome::Rerun),
+        call(10, Outcome::Rerun),
+        call(20, Outcome::Passed),
+    ];
+    let merged = merged(events);
+    let found = document(&merged);
+    assert_eq!(found.matches("<testcase").count(), 1);
+    assert!(found.contains(r#"name="a" time="3.000"/>"#));
+    let found: Value = serde_json::from_slice(&ctrf::write(&merged).expect("a document")).expect("JSON");
+    let test = &found["results"]["tests"][0];
+    assert_eq!((&test["retries"], &test["flaky"]), (&2.into(), &true.into()));
+}
+
+#[test]
+fn beside_a_crash_is_what_ran_until_the_worker_died() {
+    let gone = WorkerGone {
+        w: 0,
+        at: 100,
+        how: Ending::Crashed,
+        status: -11,
+        running: Some(0),
+        why: None,
+    };
+    let events = vec![
+        collected(&["dies", "before", "beside", "after"]),
+        Event::Call(ended(1, 1, 0, 20, Outcome::Passed)),
+        Event::Setup(ended(0, 0, 30, 5, Outcome::Passed)),
+        Event::Gone(gone),
+        Event::Call(ended(2, 1, 60, 90, Outcome::Passed)),
+        Event::Call(ended(3, 1, 160, 9, Outcome::Passed)),
+    ];
+    let merged = merged(events);
+    let found = failures::failures(&merged);
+    let lanes = failures::Lanes::new(&merged.parts[0].run);
+    let beside = lanes.beside(found[0].attempt.expect("a test"));
+    assert_eq!(beside.map(|attempt| attempt.test).collect::<Vec<_>>(), [2]);
+    assert!(text::failed(&merged).contains("beside it: beside (gw1)\n"));
+    assert!(text::workers(&merged).contains("crashed (signal 11) in dies"));
+}
+
+/// Tests of a few workers, each measured by a clock that is off by a little.
+fn measured() -> impl Strategy<Value = Vec<Event>> {
+    let phase = (0u64..50, 0u64..2000, any::<bool>());
+    let test = (0u32..3, [phase.clone(), phase.clone(), phase]);
+    proptest::collection::vec(test, 1..30).prop_map(|tests| {
+        let mut now = [100; 3];
+        let mut events = Vec::new();
+        for (number, (worker, phases)) in (0..).zip(tests) {
+            for (phase, (off, took, ahead)) in PHASES.into_iter().zip(phases) {
+                let now = &mut now[worker as usize];
+                let at = if ahead { *now + off } else { *now - off };
+                let seen: PhaseEnded = ended(number, worker, at, took, Outcome::Passed);
+                *now += took;
+                events.push(Event::phase(phase, seen));
+            }
+        }
+        events
+    })
+}
+
+/// How deep the elements of a document go, if it is whole.
+fn deepest(document: &str) -> Option<usize> {
+    let mut reader = Reader::from_str(document);
+    let (mut depth, mut deepest) = (0_usize, 0);
+    loop {
+        match reader.read_event().ok()? {
+            XmlEvent::Start(_) => depth += 1,
+            XmlEvent::End(_) => depth -= 1,
+            XmlEvent::Eof => return (depth == 0).then_some(deepest),
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+}
+
+proptest! {
+    #[test]
+    fn whatever_a_journal_says_can_be_reported(events in events(), died in proptest::option::of(0u32..20)) {
+        let deaths = died.map(|test| crash(test, 1));
+        let merged = merged(events.into_iter().chain(deaths).collect());
+        prop_assert!(deepest(&document(&merged)).is_some_and(|depth| depth >= 2));
+        let report: Value = serde_json::from_slice(&ctrf::write(&merged).expect("a document")).expect("JSON");
+        let tests = report["results"]["tests"].as_array().expect("tests");
+        prop_assert_eq!(tests.len(), merged.results.len());
+        let annotations = github::annotations(&merged);
+        prop_assert_eq!(annotations.lines().count(), failures::failures(&merged).len());
+        prop_assert!(annotations.lines().all(|line| line.starts_with("::error ")));
+        prop_assert!(trace_events(&merged).iter().all(|event| event["ts"].is_u64()));
+        prop_assert!(github::summary(&merged).contains(&text::totals(&merged)));
+    }
+
+    #[test]
+    fn blocks_of_a_trace_are_nested_and_last_what_was_measured(events in measured()) {
+        let mut took: Vec<u64> = events.iter().filter_map(|event| match event {
+            Event::Setup(ended) | Event::Call(ended) | Event::Teardown(ended) => Some(ended.us),
+            _ => None,
+        }).collect();
+        let mut drawn = Vec::new();
+        let mut lanes: BTreeMap<u64, (u64, u64)> = BTreeMap::new();
+        for event in trace_events(&merged(events)) {
+            let number = |name: &str| event[name].as_u64();
+            let (Some(duration), Some(begin), Some(lane)) = (number("dur"), number("ts"), number("tid")) else {
+                continue;
+            };
+            let (within, free) = lanes.entry(lane).or_default();
+            prop_assert!(begin >= *free);
+            if PHASES.iter().any(|phase| event["name"] == format!("{phase:?}").to_lowercase()) {
+                prop_assert!(begin + duration <= *within);
+                *free = begin + duration;
+                drawn.push(duration);
+            } else {
+                *within = begin + duration;
+            }
+        }
+        took.sort_unstable();
+        drawn.sort_unstable();
+        prop_assert_eq!(drawn, took);
+    }
+}

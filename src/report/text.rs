@@ -1,0 +1,221 @@
+//! A summary for a terminal, in sections.
+
+use super::failures::{Failure, Lanes, failures};
+use super::moment::{in_seconds, rfc3339};
+use crate::journal::Micros;
+use crate::journal::event::Ending;
+use crate::journal::merged::{Merged, Part};
+use crate::journal::run::{Attempt, Process, Verdict};
+use std::fmt::Write as _;
+
+/// Tests that are named beside a failure.
+const MOST_BESIDE: usize = 8;
+
+/// Tests in the list of those that did not run.
+const MOST_MISSING: usize = 20;
+
+/// The runs: when, what, how long, what came of them.
+#[must_use]
+pub fn overview(merged: &Merged) -> String {
+    let mut found = String::new();
+    for (index, part) in merged.parts.iter().enumerate() {
+        let head = &part.run.head;
+        let number = if merged.parts.len() > 1 {
+            format!("run {}: ", index + 1)
+        } else {
+            String::new()
+        };
+        let moment = rfc3339(head.began);
+        let (date, time) = (&moment[..10], &moment[11..19]);
+        let details = &merged.environments[part.environment].details;
+        let _ = writeln!(
+            found,
+            "{number}{date} {time} UTC, Python {}, pytest {}, {}",
+            details["python"], details["pytest"], details["platform"]
+        );
+        let _ = writeln!(found, "  {}", head.command.join(" "));
+        let _ = writeln!(found, "  {}", course(part));
+    }
+    let _ = writeln!(found, "{}", totals(merged));
+    found
+}
+
+/// What was counted, and how long it took: as in pytest's closing line.
+#[must_use]
+pub fn totals(merged: &Merged) -> String {
+    let counts = Verdict::ALL.into_iter().zip(merged.counts());
+    let mut words: Vec<String> = counts
+        .filter(|&(_, count)| count > 0)
+        .map(|(verdict, count)| match (verdict, count) {
+            (Verdict::Error, 2..) => format!("{count} errors"),
+            _ => format!("{count} {}", verdict.name()),
+        })
+        .collect();
+    if words.is_empty() {
+        words.push("no tests ran".to_owned());
+    }
+    match merged.parts.iter().map(|part| part.run.warnings).sum() {
+        0 => {}
+        1 => words.push("1 warning".to_owned()),
+        warnings => words.push(format!("{warnings} warnings")),
+    }
+    format!("{} in {}", words.join(", "), in_seconds(merged.elapsed(None)))
+}
+
+fn course(Part { run, .. }: &Part) -> String {
+    let workers = run.processes.iter().filter(|process| process.number.is_some());
+    let workers = match workers.count() {
+        0 => "one process".to_owned(),
+        1 => "1 worker".to_owned(),
+        count => format!("{count} workers"),
+    };
+    let end = match run.exit {
+        Some(status) => format!("exit status {status}"),
+        None => "it was cut: the end is not in the journal".to_owned(),
+    };
+    format!("{}, {workers}, {end}", in_seconds(run.lasted))
+}
+
+/// What went wrong, with its text and what ran beside it.
+#[must_use]
+pub fn failed(merged: &Merged) -> String {
+    let lanes: Vec<Lanes<'_>> = merged.parts.iter().map(|part| Lanes::new(&part.run)).collect();
+    let mut found = String::new();
+    for failure in failures(merged) {
+        let title = format!(" {}: {} ", failure.id, failure.verdict.name());
+        let _ = writeln!(found, "{title:_^80}");
+        if let Some(attempt) = failure.attempt {
+            let name = merged.process_name(failure.part, attempt.process);
+            let took = in_seconds(attempt.took());
+            let _ = writeln!(found, "{name}, {took}{}", moment(attempt));
+            let _ = writeln!(
+                found,
+                "{}",
+                beside(merged, &lanes[failure.part], &failure, attempt)
+            );
+        }
+        for detail in &failure.details {
+            let _ = writeln!(found, "\n{}", detail.text);
+        }
+        for (title, text) in failure.sections() {
+            let title = format!(" {title} ");
+            let _ = writeln!(found, "{title:-^80}\n{}", text.trim_end());
+        }
+        found.push('\n');
+    }
+    found
+}
+
+fn moment(attempt: &Attempt) -> String {
+    let began = attempt.began();
+    began.map_or_else(String::new, |began| {
+        format!(", began {} into the run", in_seconds(began))
+    })
+}
+
+fn beside(merged: &Merged, lanes: &Lanes<'_>, failure: &Failure<'_>, attempt: &Attempt) -> String {
+    let run = &merged.parts[failure.part].run;
+    let others: Vec<&Attempt> = lanes.beside(attempt).collect();
+    if others.is_empty() {
+        return "nothing ran beside it".to_owned();
+    }
+    let named = others.iter().take(MOST_BESIDE).map(|other| {
+        let name = merged.process_name(failure.part, other.process);
+        format!("{} ({name})", run.id(other.test))
+    });
+    let mut words = vec![format!("beside it: {}", named.collect::<Vec<_>>().join(", "))];
+    let more = others.len().saturating_sub(MOST_BESIDE);
+    words.extend((more > 0).then(|| format!("and {more} more")));
+    words.join(" ")
+}
+
+/// Tests that failed before they passed, and tests that were collected and did not run.
+#[must_use]
+pub fn uncertain(merged: &Merged) -> String {
+    let mut found = String::new();
+    let results = merged.results.iter();
+    let flaky = results.filter(|result| merged.is_flaky(result));
+    let flaky = flaky.map(|result| (result.environment, merged.id(result)));
+    list(
+        &mut found,
+        merged,
+        "passed on a second try",
+        &flaky.collect::<Vec<_>>(),
+    );
+    list(&mut found, merged, "did not run to an end", &merged.missing());
+    found
+}
+
+fn list(found: &mut String, merged: &Merged, title: &str, tests: &[(usize, &str)]) {
+    if tests.is_empty() {
+        return;
+    }
+    let _ = writeln!(found, "{title}: {}", tests.len());
+    for &(environment, id) in tests.iter().take(MOST_MISSING) {
+        let environment = merged.environment_name(environment);
+        let environment = environment.map_or_else(String::new, |name| format!(" ({name})"));
+        let _ = writeln!(found, "  {id}{environment}");
+    }
+    let more = tests.len().saturating_sub(MOST_MISSING);
+    if more > 0 {
+        let _ = writeln!(found, "  and {more} more");
+    }
+    found.push('\n');
+}
+
+/// The slowest tests, at most so many.
+#[must_use]
+pub fn slowest(merged: &Merged, most: usize) -> String {
+    let slowest = merged.slowest();
+    if slowest.is_empty() || most == 0 {
+        return String::new();
+    }
+    let mut found = "slowest tests\n".to_owned();
+    for (took, result) in slowest.into_iter().take(most) {
+        let _ = writeln!(found, "{:>12}  {}", in_seconds(took), merged.id(result));
+    }
+    found
+}
+
+/// What the processes did, and how they ended.
+#[must_use]
+pub fn workers(merged: &Merged) -> String {
+    let mut found = "workers\n".to_owned();
+    for (index, part) in merged.parts.iter().enumerate() {
+        let mut work: Vec<(usize, Micros)> = vec![(0, 0); part.run.processes.len()];
+        for attempt in &part.run.attempts {
+            let (tests, busy) = &mut work[attempt.process];
+            (*tests, *busy) = (*tests + 1, *busy + attempt.took());
+        }
+        for (place, (process, (tests, busy))) in part.run.processes.iter().zip(work).enumerate() {
+            let name = merged.process_name(index, place);
+            let busy = in_seconds(busy);
+            let test_noun = if tests == 1 { "test " } else { "tests" };
+            let _ = writeln!(
+                found,
+                "{name:>12}  {tests:>6} {test_noun} {busy:>12} busy{}",
+                ending(part, process)
+            );
+        }
+    }
+    found
+}
+
+fn ending(part: &Part, process: &Process) -> String {
+    let Some(gone) = &process.gone else {
+        return String::new();
+    };
+    let status = match gone.status {
+        code @ 0.. => format!("exit code {code}"),
+        signal => format!("signal {}", -signal),
+    };
+    match (gone.how, gone.running, &gone.why) {
+        (Ending::Left, ..) => String::new(),
+        (Ending::Crashed, Some(test), _) => {
+            format!(", crashed ({status}) in {}", part.run.id(test))
+        }
+        (Ending::Crashed, None, _) => format!(", crashed ({status})"),
+        (Ending::Replaced, _, Some(why)) => format!(", replaced: {why}"),
+        (Ending::Replaced, _, None) => ", replaced".to_owned(),
+    }
+}

@@ -1,0 +1,208 @@
+//! Chrome trace events, which Perfetto and `chrome://tracing` open: a process for each environment, a lane for each
+//! worker, tests with their phases in them, counters, and the deaths of workers.
+//!
+//! The format is that of "Trace Event Format" (JSON object format); times are microseconds since the first run began.
+//!
+//! The hazard it handles: when something began is read off one clock, how long it took off another. Events of a lane must
+//! be nested, so one that would begin before the last has ended begins then. Durations stay what they are.
+
+use crate::journal::Micros;
+use crate::journal::event::Ending;
+use crate::journal::merged::Merged;
+use crate::journal::run::{Attempt, Run, Verdict};
+use crate::protocol::report::Phase;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+/// Steps of the counter of finished tests, in each run.
+const STEPS: u64 = 1000;
+
+const PHASES: [(Phase, &str); 3] = [
+    (Phase::Setup, "setup"),
+    (Phase::Call, "call"),
+    (Phase::Teardown, "teardown"),
+];
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Document {
+    trace_events: Vec<Event>,
+    display_time_unit: &'static str,
+    other_data: Value,
+}
+
+#[derive(Serialize)]
+struct Event {
+    name: String,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    cat: &'static str,
+    ph: char,
+    ts: Micros,
+    pid: usize,
+    tid: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dur: Option<Micros>,
+    /// Of an instant event: how far its line reaches.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    s: Option<char>,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    args: Map<String, Value>,
+}
+
+/// Where events belong.
+#[derive(Clone, Copy)]
+struct Lane {
+    pid: usize,
+    tid: usize,
+}
+
+/// The document.
+///
+/// # Errors
+/// None that texts and numbers can have.
+pub fn write(merged: &Merged) -> serde_json::Result<Vec<u8>> {
+    let mut events = Vec::new();
+    for (index, environment) in merged.environments.iter().enumerate() {
+        let lane = Lane {
+            pid: index + 1,
+            tid: 0,
+        };
+        events.push(lane.metadata("process_name", &environment.name));
+    }
+    let mut lanes = 0;
+    for (index, part) in merged.parts.iter().enumerate() {
+        let lane = |process: usize| Lane {
+            pid: part.environment + 1,
+            tid: lanes + process + 1,
+        };
+        let mut of_processes = vec![Vec::new(); part.run.processes.len()];
+        for attempt in &part.run.attempts {
+            of_processes[attempt.process].push(attempt);
+        }
+        for (process, attempts) in of_processes.into_iter().enumerate() {
+            let name = merged.process_name(index, process);
+            events.push(lane(process).metadata("thread_name", &name));
+            add_tests(&mut events, lane(process), &part.run, part.offset, attempts);
+            add_life(&mut events, lane(process), &part.run, part.offset, process, &name);
+        }
+        let lane = lane(part.run.processes.len());
+        add_finished(&mut events, lane, &part.run, part.offset, index);
+        lanes += part.run.processes.len() + 1;
+    }
+    let commands = merged.parts.iter().map(|part| part.run.head.command.join(" "));
+    serde_json::to_vec(&Document {
+        trace_events: events,
+        display_time_unit: "ms",
+        other_data: json!({"commands": commands.collect::<Vec<_>>()}),
+    })
+}
+
+impl Lane {
+    fn event(self, ph: char, name: &str, ts: Micros) -> Event {
+        Event {
+            name: name.to_owned(),
+            cat: "",
+            ph,
+            ts,
+            pid: self.pid,
+            tid: self.tid,
+            dur: None,
+            s: None,
+            args: Map::new(),
+        }
+    }
+
+    fn metadata(self, name: &str, value: &str) -> Event {
+        let mut event = self.event('M', name, 0);
+        event.args.insert("name".to_owned(), value.into());
+        event
+    }
+
+    fn counter(self, name: &str, ts: Micros, values: &[(&str, u64)]) -> Event {
+        let mut event = self.event('C', name, ts);
+        let values = values.iter();
+        event
+            .args
+            .extend(values.map(|&(name, value)| (name.to_owned(), value.into())));
+        event
+    }
+}
+
+fn add_tests(events: &mut Vec<Event>, lane: Lane, run: &Run, offset: Micros, mut attempts: Vec<&Attempt>) {
+    attempts.sort_by_key(|attempt| attempt.began());
+    let mut free = offset;
+    for attempt in attempts {
+        let place = events.len();
+        let mut began = None;
+        for (phase, name) in PHASES {
+            let Some(ran) = attempt.phases[phase as usize] else {
+                continue;
+            };
+            let mut event = lane.event('X', name, free.max(offset + ran.at));
+            event.dur = Some(ran.took);
+            event.cat = Verdict::of_phase(phase, ran.outcome).map_or("passed", Verdict::name);
+            began.get_or_insert(event.ts);
+            free = event.ts + ran.took;
+            events.push(event);
+        }
+        let Some(began) = began else {
+            continue;
+        };
+        let gone = run.processes[attempt.process].gone.as_ref();
+        if let Some(gone) = gone.filter(|_| attempt.crashed) {
+            free = free.max(offset + gone.at);
+        }
+        let mut event = lane.event('X', run.id(attempt.test), began);
+        event.dur = Some(free - began);
+        event.cat = attempt.verdict().name();
+        event.args.insert("outcome".to_owned(), event.cat.into());
+        let error = attempt.details.iter().map(|&index| &run.details[index].message);
+        if let Some(message) = error.into_iter().find(|message| !message.is_empty()) {
+            event.args.insert("message".to_owned(), message.as_str().into());
+        }
+        events.insert(place, event);
+    }
+}
+
+/// Memory of a process, and its death.
+fn add_life(events: &mut Vec<Event>, lane: Lane, run: &Run, offset: Micros, process: usize, name: &str) {
+    let process = &run.processes[process];
+    for &(at, rss, pss) in &process.memory {
+        let values = [("resident", rss), ("proportional", pss.unwrap_or(0))];
+        let values = &values[..=usize::from(pss.is_some())];
+        events.push(lane.counter(&format!("memory of {name}"), offset + at, values));
+    }
+    let gone = process.gone.as_ref().filter(|gone| gone.how != Ending::Left);
+    if let Some(gone) = gone {
+        let (how, verdict) = match gone.how {
+            Ending::Crashed => ("crashed", Verdict::Crashed.name()),
+            _ => ("replaced", ""),
+        };
+        let mut event = lane.event('i', &format!("{name} {how}"), offset + gone.at);
+        event.cat = verdict;
+        event.s = Some('t');
+        event.args.insert("status".to_owned(), gone.status.into());
+        if let Some(test) = gone.running {
+            event.args.insert("test".to_owned(), run.id(test).into());
+        }
+        if let Some(why) = &gone.why {
+            event.args.insert("why".to_owned(), why.as_str().into());
+        }
+        events.push(event);
+    }
+}
+
+/// How many tests have finished, in steps that are worth looking at.
+fn add_finished(events: &mut Vec<Event>, lane: Lane, run: &Run, offset: Micros, part: usize) {
+    let name = format!("tests finished in run {}", part + 1);
+    let mut ends: Vec<Micros> = run.attempts.iter().filter_map(Attempt::ended).collect();
+    ends.sort_unstable();
+    let step = run.lasted / STEPS;
+    let mut next = 0;
+    for (count, (&end, number)) in ends.iter().zip(1..).enumerate() {
+        if end >= next || count + 1 == ends.len() {
+            events.push(lane.counter(&name, offset + end, &[("finished", number)]));
+            next = end + step;
+        }
+    }
+}

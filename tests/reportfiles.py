@@ -1,0 +1,194 @@
+"""What tests of reports share: the commands, what a journal says, and rules that the formats have.
+
+Each rule is checked as its format's own description has it; where there is a schema, in ``schemas/``, by that.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jsonschema
+from lxml import etree
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tests.harness import Suite
+
+SCHEMAS = Path(__file__).parent / "schemas"
+
+# Where the journals of a suite's runs are.
+RUNS = ".pytest_cache/d/rustpar/runs"
+
+# A test of every outcome, in several shapes.
+EVERY_OUTCOME = """
+    import pytest
+
+    def test_passes(): pass
+    def test_fails():
+        print("printed \\x1b[31m & <x> \\x00")
+        assert 0, "100%: one, two"
+    def test_skips(): pytest.skip("why not")
+
+    @pytest.mark.xfail(reason="known")
+    def test_xfails(): assert 0
+
+    @pytest.mark.xfail
+    def test_xpasses(): pass
+
+    @pytest.mark.xfail(strict=True)
+    def test_xpasses_strictly(): pass
+
+    @pytest.fixture
+    def broken(): raise ValueError("early")
+
+    @pytest.fixture
+    def broken_late():
+        yield
+        raise ValueError("late")
+
+    def test_errs(broken): pass
+    def test_errs_late(broken_late): pass
+    def test_fails_and_errs_late(broken_late): assert 0
+
+    class TestClass:
+        class TestInner:
+            @pytest.mark.parametrize("x", ["a.b", "c/d", "e::f", "g[h]"])
+            def test_it(self, x): pass
+"""
+
+
+def command(suite: Suite, *args: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `rustpar` in the suite's directory."""
+    run = [sys.executable, "-m", "rustpar.cli", *args]
+    variables = {**os.environ, **environment}
+    return subprocess.run(run, cwd=suite.path, env=variables, capture_output=True, text=True, timeout=60)
+
+
+def told(suite: Suite, *args: str, **environment: str) -> str:
+    """What a command prints that does what it was asked for."""
+    done = command(suite, *args, **environment)
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
+    return done.stdout
+
+
+def refused(suite: Suite, *args: str) -> str:
+    """The line that says why a command does not do what it was asked for."""
+    done = command(suite, *args)
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    return line
+
+
+def journals(suite: Suite) -> list[Path]:
+    """The journals of a suite's runs; earlier ones first."""
+    return sorted((suite.path / RUNS).glob("*.jsonl"), key=lambda path: int(events(path)[0]["began"]))
+
+
+def events(journal: Path) -> list[dict[str, Any]]:
+    """The events in a journal."""
+    return [json.loads(line) for line in journal.read_text(encoding="utf-8").splitlines()]
+
+
+def phases(journal: Path) -> list[dict[str, Any]]:
+    """The phases of tests in a journal."""
+    return [event for event in events(journal) if event["e"] in ("setup", "call", "teardown")]
+
+
+def micros(journal: Path) -> int:
+    """What all phases in a journal took together, in microseconds."""
+    return sum(phase["us"] for phase in phases(journal))
+
+
+def junit_suites(path: Path) -> list[Any]:
+    """The suites in a file of JUnit's XML, as lxml has them."""
+    return list(etree.parse(path).getroot())
+
+
+def check_junit(path: Path) -> None:
+    """A file is valid by the schema that pytest's own tests use."""
+    etree.XMLSchema(etree.parse(SCHEMAS / "junit-10.xsd")).assertValid(etree.parse(path))
+
+
+def ctrf(path: Path) -> dict[str, Any]:
+    """The results in a file of the Common Test Report Format that is valid by its schema."""
+    schema = json.loads((SCHEMAS / "ctrf-schema-0.0.json").read_text(encoding="utf-8"))
+    document = json.loads(path.read_text(encoding="utf-8"))
+    validator = jsonschema.Draft7Validator(schema)
+    validator.check_schema(schema)
+    validator.validate(document)
+    results: dict[str, Any] = document["results"]
+    summary = results["summary"]
+    assert summary["tests"] == len(results["tests"])
+    for status in ("passed", "failed", "skipped", "pending", "other"):
+        assert summary[status] == sum(test["status"] == status for test in results["tests"])
+    return results
+
+
+def trace(path: Path) -> list[dict[str, Any]]:
+    """The events in a file of Chrome trace events that keeps the rules of the Trace Event Format."""
+    document = json.loads(path.read_text(encoding="utf-8"))
+    assert document["displayTimeUnit"] in ("ms", "ns")
+    found: list[dict[str, Any]] = document["traceEvents"]
+    for event in found:
+        _check_event(event)
+    lanes: dict[tuple[int, int], list[dict[str, Any]]] = {}
+    for event in found:
+        if event["ph"] == "X":
+            lanes.setdefault((event["pid"], event["tid"]), []).append(event)
+    named = {(event["pid"], event["tid"]) for event in found if event["name"] == "thread_name"}
+    assert set(lanes) <= named
+    assert {pid for pid, _ in lanes} <= {event["pid"] for event in found if event["name"] == "process_name"}
+    for lane in lanes.values():
+        _check_nesting(lane)
+    _check_counters(event for event in found if event["ph"] == "C")
+    return found
+
+
+def _check_event(event: dict[str, Any]) -> None:
+    """An event has what one of its kind must have, of the right type, and nothing else."""
+    required = {"name": str, "ph": str, "ts": int, "pid": int, "tid": int}
+    more: dict[str, dict[str, type]] = {"X": {"dur": int}, "M": {"args": dict}, "C": {"args": dict}, "i": {"s": str}}
+    required |= more[event["ph"]]
+    for name, type_ in required.items():
+        assert type(event[name]) is type_, event
+    assert event.keys() <= required.keys() | {"cat", "args"}, event
+    assert event["ts"] >= 0
+    assert event.get("dur", 0) >= 0
+    if event["ph"] == "M":
+        assert event["name"] in ("process_name", "thread_name")
+        assert type(event["args"]["name"]) is str
+    if event["ph"] == "C":
+        assert event["args"]
+        assert all(type(value) is int for value in event["args"].values())
+    if event["ph"] == "i":
+        assert event["s"] in "gpt"
+
+
+def _check_nesting(lane: list[dict[str, Any]]) -> None:
+    """Complete events of a thread lie in one another, or beside one another."""
+    ends: list[int] = []
+    last = 0
+    for event in lane:
+        assert event["ts"] >= last, "the events of a lane are in order"
+        last = event["ts"]
+        # One that takes no time may begin where another ends.
+        while ends and (ends[-1] < last or (ends[-1] == last and event["dur"] > 0)):
+            ends.pop()
+        end = event["ts"] + event["dur"]
+        assert not ends or end <= ends[-1], f"{event} ends after what it lies in"
+        ends.append(end)
+
+
+def _check_counters(counters: Iterable[dict[str, Any]]) -> None:
+    """The values of a counter come in the order of time."""
+    last: dict[tuple[int, str], int] = {}
+    for event in counters:
+        key = (event["pid"], event["name"])
+        assert event["ts"] >= last.get(key, 0)
+        last[key] = event["ts"]

@@ -1,0 +1,167 @@
+"""The commands that list the runs whose journals are kept, and that join the journals of several."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.reportfiles import RUNS, check_junit, ctrf, journals, junit_suites, micros, phases, refused, told, trace
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.harness import Suite
+
+SIX = """
+    import pytest
+
+    @pytest.mark.parametrize("x", range(6))
+    def test_it(x): assert x != 4
+"""
+
+
+def shards(suite: Suite) -> list[str]:
+    """Run a suite in two parts; the names of their journals."""
+    suite.test(SIX)
+    names = []
+    for shard in ("1/2", "2/2"):
+        names.append(f"shard{shard[0]}.jsonl")
+        suite.run(f"--rustpar-shard={shard}", "--rustpar-shard-by=hash", f"--rustpar-journal={names[-1]}")
+    return names
+
+
+def results(suite: Suite, journal: str) -> list[tuple[str, str]]:
+    """Each test of a journal, and what came of it."""
+    told(suite, "report", journal, "--ctrf=out.json")
+    return sorted((test["testId"], test["rawStatus"]) for test in ctrf(suite.path / "out.json")["tests"])
+
+
+def in_python(journal: Path, version: str, copy: Path) -> None:
+    """Copy a journal as one of a run on another version of Python."""
+    head, _, rest = journal.read_text(encoding="utf-8").partition("\n")
+    event = json.loads(head)
+    event["versions"]["python"] = version
+    event["began"] += 1
+    copy.write_text(json.dumps({"e": event.pop("e"), **event}) + "\n" + rest, encoding="utf-8")
+
+
+def test_the_shards_of_a_run_are_merged_into_the_run(suite: Suite) -> None:
+    one, two = shards(suite)
+    assert suite.run().ret == 1
+    (whole,) = journals(suite)
+    text = told(suite, "merge", two, one, "-o", "all.jsonl")
+    assert text.startswith("all.jsonl: 2 runs, 5 passed, 1 failed in ")
+    assert results(suite, "all.jsonl") == results(suite, str(whole))
+    told(suite, "report", "all.jsonl", "--junit=out.xml", "--trace=trace.json")
+    (junit,) = junit_suites(suite.path / "out.xml")
+    assert (junit.get("tests"), junit.get("failures")) == ("6", "1")
+    assert len(trace(suite.path / "trace.json")) > 6
+
+
+def test_the_trace_of_several_runs_has_the_durations_of_all(suite: Suite) -> None:
+    names = shards(suite)
+    told(suite, "merge", *names, "-o", "all.jsonl")
+    told(suite, "report", "all.jsonl", "--trace=trace.json")
+    blocks = [event for event in trace(suite.path / "trace.json") if event["name"] in ("setup", "call", "teardown")]
+    assert sum(block["dur"] for block in blocks) == sum(micros(suite.path / name) for name in names)
+    assert len(blocks) == len(phases(suite.path / "all.jsonl"))
+
+
+def test_a_rerun_decides_and_says_what_is_flaky(suite: Suite) -> None:
+    suite.test("import os\ndef test_it(): assert os.path.exists('mended')\ndef test_other(): pass\n")
+    assert suite.run("--rustpar-journal=first.jsonl").ret == 1
+    suite.write({"mended": ""})
+    assert suite.run("--lf", "--rustpar-journal=again.jsonl").ret == 0
+    assert "2 passed in " in told(suite, "merge", "again.jsonl", "first.jsonl", "-o", "all.jsonl")
+    assert "passed on a second try: 1\n  test_it.py::test_it\n" in told(suite, "report", "all.jsonl")
+    told(suite, "report", "all.jsonl", "--ctrf=out.json")
+    found = ctrf(suite.path / "out.json")
+    (flaky,) = [test for test in found["tests"] if test["flaky"]]
+    assert (flaky["name"], flaky["status"], flaky["retries"]) == ("test_it", "passed", 1)
+    assert [(retry["attempt"], retry["status"]) for retry in flaky["retryAttempts"]] == [(1, "failed")]
+    assert found["summary"]["flaky"] == 1
+
+
+def test_environments_are_told_apart(suite: Suite) -> None:
+    suite.test(SIX)
+    suite.run("--rustpar-journal=one.jsonl")
+    in_python(suite.path / "one.jsonl", "3.99.1", suite.path / "two.jsonl")
+    told(suite, "merge", "one.jsonl", "two.jsonl", "-o", "all.jsonl")
+    told(suite, "report", "all.jsonl", "--junit=out.xml")
+    check_junit(suite.path / "out.xml")
+    names = [junit.get("name") for junit in junit_suites(suite.path / "out.xml")]
+    assert len(names) == 2
+    assert names[1] == "pytest (Python 3.99.1)"
+    summary = suite.path / "summary.md"
+    annotations = told(suite, "report", "all.jsonl", "--github", GITHUB_STEP_SUMMARY=str(summary))
+    assert annotations.count("::error ") == 2
+    assert "(Python 3.99.1)" in annotations
+    assert "| <code>Python 3.99.1</code> | 6 | 1 |" in summary.read_text()
+
+
+def test_a_run_that_was_cut_is_merged_up_to_its_last_whole_event(suite: Suite) -> None:
+    one, two = shards(suite)
+    content = (suite.path / two).read_bytes()
+    (suite.path / two).write_bytes(content[:-20])
+    told(suite, "merge", one, two, "-o", "all.jsonl")
+    merged = (suite.path / "all.jsonl").read_bytes()
+    assert merged == (suite.path / one).read_bytes() + content[: content[:-20].rindex(b"\n") + 1]
+
+
+def test_a_run_that_is_given_twice_is_merged_once_and_into_one_of_the_files(suite: Suite) -> None:
+    one, two = shards(suite)
+    assert "2 runs" in told(suite, "merge", one, two, "-o", one)
+    assert "2 runs" in told(suite, "merge", two, one, one, "-o", one)
+    assert (suite.path / one).read_text().count('{"e":"run"') == 2
+
+
+@pytest.mark.parametrize("content", ["a line\n", "no line"])
+def test_a_file_that_is_no_journal_is_neither_read_nor_replaced(suite: Suite, content: str) -> None:
+    (one, _) = shards(suite)
+    suite.write({"notes.txt": content})
+    assert "notes.txt is no journal and is left alone" in refused(suite, "merge", one, "-o", "notes.txt")
+    assert "notes.txt is no journal of a run" in refused(suite, "merge", one, "notes.txt", "-o", "all.jsonl")
+    assert "gone.jsonl cannot be read" in refused(suite, "merge", "gone.jsonl", "-o", "all.jsonl")
+    assert (suite.path / "notes.txt").read_text() == content
+    assert not (suite.path / "all.jsonl").exists()
+
+
+def test_damage_is_told_with_its_line(suite: Suite) -> None:
+    suite.test(SIX)
+    suite.run("--rustpar-journal=one.jsonl")
+    lines = (suite.path / "one.jsonl").read_text().splitlines()
+    (suite.path / "one.jsonl").write_text("\n".join([*lines[:3], "!", *lines[3:], ""]))
+    assert "one.jsonl is damaged in line 4" in refused(suite, "merge", "one.jsonl", "-o", "all.jsonl")
+
+
+def test_runs_lists_what_is_kept(suite: Suite) -> None:
+    suite.test(SIX)
+    suite.run("-k", "4")
+    suite.run("-p", "no:cacheprovider")
+    suite.run("-k", "0 or 1", n=None)
+    journal = journals(suite)[-1]
+    content = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join(content[:-1]))
+    first, counts, second, other = told(suite, "runs").splitlines()
+    assert first.endswith(" -p recorder -n 2 -k 4")
+    assert "1 failed; 1 worker," in counts
+    assert counts.endswith("exit status 1")
+    assert second.endswith(" -p recorder -k '0 or 1'")
+    assert "2 passed; one process" in other
+    assert other.endswith("cut")
+
+
+def test_runs_can_be_written_as_json_and_found_elsewhere(suite: Suite) -> None:
+    suite.test(SIX)
+    suite.run()
+    elsewhere = suite.path / "elsewhere"
+    shutil.move(suite.path / RUNS, elsewhere)
+    (run,) = json.loads(told(suite, "runs", "--json", "--path", os.fspath(elsewhere)))
+    assert run["counts"] == {"passed": 5, "failed": 1}
+    assert (run["exit"], run["workers"]) == (1, 2)
+    assert "5 passed, 1 failed in " in told(suite, "report", "--path", "elsewhere")
+    assert "there is no journal" in refused(suite, "runs")

@@ -1,0 +1,260 @@
+"""The command that tells what came of a run, and the formats that it writes."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.reportfiles import (
+    EVERY_OUTCOME,
+    check_junit,
+    command,
+    ctrf,
+    events,
+    journals,
+    junit_suites,
+    micros,
+    phases,
+    refused,
+    told,
+    trace,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.harness import Suite
+
+
+def cases(path: Path) -> Counter[tuple[str, str, tuple[str, ...]]]:
+    """Class names, names and what is in them, of all cases in a file of JUnit's XML."""
+    found = [case for suite in junit_suites(path) for case in suite.iter("testcase")]
+    return Counter((case.get("classname"), case.get("name"), tuple(child.tag for child in case)) for case in found)
+
+
+def without_output(cases: Counter[tuple[str, str, tuple[str, ...]]]) -> Counter[tuple[str, str, tuple[str, ...]]]:
+    """The same, but for what was captured, which pytest leaves out unless it is told to."""
+    return Counter(
+        (classname, name, tuple(tag for tag in tags if not tag.startswith("system-")))
+        for classname, name, tags in cases.elements()
+    )
+
+
+def attributes(path: Path, *names: str) -> list[Any]:
+    """Attributes of the only suite in a file of JUnit's XML."""
+    (suite,) = junit_suites(path)
+    return [suite.get(name) for name in names]
+
+
+@pytest.mark.parametrize("n", [None, "2"])
+def test_junit_has_the_cases_and_counts_of_pytests_own_file(suite: Suite, n: str | None) -> None:
+    suite.test(EVERY_OUTCOME)
+    suite.write({"pkg/test_dotted.py": "def test_it(): pass\n", "test_broken.py": "import nothing_like_it\n"})
+    suite.write({"test_left_out.py": "import pytest\npytest.importorskip('nothing_like_it')\n"})
+    arguments = ("--continue-on-collection-errors", "--junitxml=own.xml")
+    assert suite.run(*arguments, n=n).ret == 1
+    told(suite, "report", "--junit=ours.xml")
+    own, ours = suite.path / "own.xml", suite.path / "ours.xml"
+    assert without_output(cases(ours)) == cases(own)
+    counted = ("tests", "errors", "failures", "skipped", "name", "hostname")
+    assert attributes(ours, *counted) == attributes(own, *counted)
+    check_junit(ours)
+
+
+def test_junit_shows_characters_that_xml_cannot_carry_as_pytest_does(suite: Suite) -> None:
+    suite.test(EVERY_OUTCOME)
+    suite.run("-k", "test_fails")
+    told(suite, "report", "--junit=out.xml")
+    (found,) = junit_suites(suite.path / "out.xml")
+    assert any("printed #x1B[31m & <x> #x00" in out.text for out in found.iter("system-out"))
+
+
+def test_junit_has_properties_of_tests_and_of_the_suite(suite: Suite) -> None:
+    suite.test(
+        """
+        def test_it(record_property, record_testsuite_property):
+            record_property("key", 'a "value"\\n<of> two lines')
+            record_testsuite_property("arch", "PPC")
+        """
+    )
+    suite.run("--junitxml=own.xml", "-W", "ignore")
+    told(suite, "report", "--junit=ours.xml")
+    found = []
+    for name in ("own.xml", "ours.xml"):
+        (element,) = junit_suites(suite.path / name)
+        properties = [(p.getparent().getparent().tag, p.get("name"), p.get("value")) for p in element.iter("property")]
+        found.append(properties)
+    assert found[0] == found[1]
+    assert len(found[0]) == 2
+
+
+def test_a_crash_is_one_error_in_junit_and_an_instant_in_the_trace(suite: Suite) -> None:
+    suite.test("import os\ndef test_bad(): os._exit(3)\ndef test_good(): pass\n")
+    suite.run("--junitxml=own.xml")
+    told(suite, "report", "--junit=ours.xml", "--trace=trace.json", "--ctrf=ctrf.json")
+    own, ours = suite.path / "own.xml", suite.path / "ours.xml"
+    assert cases(ours) == cases(own)
+    assert attributes(ours, "tests", "errors") == attributes(own, "tests", "errors") == ["2", "1"]
+    (instant,) = [event for event in trace(suite.path / "trace.json") if event["ph"] == "i"]
+    assert instant["args"] == {"status": 3, "test": "test_it.py::test_bad"}
+    statuses = {test["name"]: test["rawStatus"] for test in ctrf(suite.path / "ctrf.json")["tests"]}
+    assert statuses == {"test_bad": "crashed", "test_good": "passed"}
+
+
+def test_ctrf_is_valid_and_has_every_outcome(suite: Suite) -> None:
+    suite.test(EVERY_OUTCOME)
+    suite.run()
+    told(suite, "report", "--ctrf=out.json")
+    tests = ctrf(suite.path / "out.json")["tests"]
+    statuses = {test["name"]: (test["status"], test["rawStatus"]) for test in tests}
+    assert statuses["test_fails"] == ("failed", "failed")
+    assert statuses["test_skips"] == ("skipped", "skipped")
+    assert statuses["test_xfails"] == ("other", "xfailed")
+    assert statuses["test_xpasses"] == ("passed", "xpassed")
+    assert statuses["test_errs"] == ("failed", "error")
+    (inner,) = [test for test in tests if test["name"] == "test_it[e::f]"]
+    assert inner["suite"] == ["test_it.py", "TestClass", "TestInner"]
+    assert inner["filePath"] == "test_it.py"
+    assert inner["threadId"] in ("gw0", "gw1")
+
+
+def test_the_sums_of_durations_are_those_of_the_journal(suite: Suite) -> None:
+    suite.test(EVERY_OUTCOME)
+    suite.run()
+    told(suite, "report", "--junit=out.xml", "--ctrf=out.ctrf", "--trace=out.trace")
+    (journal,) = journals(suite)
+    (junit,) = junit_suites(suite.path / "out.xml")
+    tests = ctrf(suite.path / "out.ctrf")["tests"]
+    measured = [test["extra"][phase] or 0 for test in tests for phase in ("setup", "call", "teardown")]
+    assert sum(measured) == micros(journal)
+    # Both formats round, each test on its own.
+    rounding = 500 * (len(tests) + 1)
+    assert sum(test["duration"] for test in tests) * 1000 == pytest.approx(micros(journal), abs=rounding)
+    in_junit = sum(float(case.get("time")) for case in junit.iter("testcase"))
+    assert in_junit * 1_000_000 == pytest.approx(micros(journal), abs=rounding)
+    blocks = [event for event in trace(suite.path / "out.trace") if event["ph"] == "X"]
+    in_trace = [block["dur"] for block in blocks if block["name"] in ("setup", "call", "teardown")]
+    assert Counter(in_trace) == Counter(phase["us"] for phase in phases(journal))
+
+
+def test_the_trace_has_a_lane_for_each_worker_and_phases_in_tests(suite: Suite) -> None:
+    suite.test(
+        """
+        from support import meet
+        def test_one(): meet("one", "two")
+        def test_two(): meet("two", "one")
+        """
+    )
+    run = suite.run("--rustpar-trace=trace.json")
+    assert run.line("rustpar: trace: trace.json")
+    found = trace(suite.path / "trace.json")
+    lanes = {event["args"]["name"]: event["tid"] for event in found if event["name"] == "thread_name"}
+    assert set(lanes) == {"gw0", "gw1"}
+    for worker, tid in lanes.items():
+        names = [event["name"] for event in found if event["ph"] == "X" and event["tid"] == tid]
+        (where,) = [node_id for node_id, workers in run.workers.items() if workers == {worker}]
+        assert names == [where, "setup", "call", "teardown"]
+    finished = [event["args"]["finished"] for event in found if event["name"].startswith("tests finished")]
+    assert finished[-1] == 2
+
+
+def test_a_trace_without_a_journal_is_told(suite: Suite) -> None:
+    suite.test("def test_it(): pass\n")
+    run = suite.run("--rustpar-trace=trace.json", "-o", "rustpar_journals=0")
+    assert (run.ret, (suite.path / "trace.json").exists()) == (0, False)
+    assert "name a file with --rustpar-journal" in run.line("no trace is written")
+    run = suite.run("--rustpar-trace=nowhere/trace.json")
+    assert run.ret == 0
+    assert "nowhere" in run.line("no trace is written")
+
+
+def test_annotations_are_escaped_and_stand_at_the_failing_line(suite: Suite) -> None:
+    suite.test(EVERY_OUTCOME)
+    suite.run("-k", "test_fails and not late")
+    summary = suite.path / "summary.md"
+    summary.write_text("before\n")
+    (line,) = told(suite, "report", "--github", GITHUB_STEP_SUMMARY=str(summary)).splitlines()
+    (detail,) = [event for event in events(journals(suite)[-1]) if event["e"] == "detail"]
+    place = f"file=test_it.py,line={detail['line']}"
+    assert line == (f"::error {place},title=test_it.py%3A%3Atest_fails failed::AssertionError: 100%25: one, two")
+    text = summary.read_text()
+    assert text.startswith("before\n### pytest: 1 failed in ")
+    assert "<code>test_it.py::test_fails: failed</code>" in text
+    assert "&lt;x&gt;" in text
+
+
+def test_without_a_summary_file_there_are_annotations_alone(suite: Suite) -> None:
+    suite.test("def test_it(): pass\n")
+    suite.run()
+    assert told(suite, "report", "--github", GITHUB_STEP_SUMMARY="") == ""
+
+
+def test_the_summary_shows_failures_with_what_ran_beside_them(suite: Suite) -> None:
+    suite.test(
+        """
+        from support import meet
+
+        def test_fails():
+            meet("failing", "there")
+            print("a printed word")
+            meet("failed", "beside")
+            assert 0
+
+        def test_beside():
+            meet("there", "failing")
+            meet("beside", "failed")
+        """
+    )
+    run = suite.run()
+    text = told(suite, "report")
+    (worker,) = run.workers["test_it.py::test_beside"]
+    assert f"beside it: test_it.py::test_beside ({worker})" in text
+    assert ">           assert 0" in text or ">       assert 0" in text
+    assert "a printed word" in text
+    assert "1 passed, 1 failed in " in text
+    assert "exit status 1" in text
+
+
+def test_a_run_that_was_killed_is_told_up_to_where_it_came(suite: Suite) -> None:
+    suite.test("def test_one(): pass\ndef test_two(): pass\n")
+    suite.run(n=None)
+    (journal,) = journals(suite)
+    lines = journal.read_bytes().splitlines(keepends=True)
+    (first,) = [place for place, line in enumerate(lines) if b'"teardown","t":0' in line]
+    journal.write_bytes(b"".join(lines[: first + 1]) + lines[first + 1][:9])
+    text = told(suite, "report")
+    assert "did not run to an end: 1\n  test_it.py::test_two" in text
+    assert "it was cut" in text
+    told(suite, "report", "--junit=out.xml")
+    assert attributes(suite.path / "out.xml", "tests") == ["1"]
+
+
+def test_a_run_is_named_by_its_file_or_the_begin_of_its_id(suite: Suite) -> None:
+    suite.test("def test_it(): pass\n")
+    suite.run("--testrunuid=first")
+    suite.test("def test_other(): pass\n")
+    suite.run("--testrunuid=second")
+    assert "test_it.py::test_it" in told(suite, "report", "fir")
+    assert "test_it.py::test_it" in told(suite, "report", str(journals(suite)[0]))
+    assert "test_it.py::test_other" in told(suite, "report")
+    assert refused(suite, "report", "third") == (
+        "rustpar report: 0 of the kept runs have an id that begins with 'third'; `rustpar runs` lists them"
+    )
+
+
+def test_what_cannot_be_reported_is_one_line(suite: Suite) -> None:
+    assert "there is no journal" in refused(suite, "report")
+    suite.write({"notes.txt": "no journal", "empty.jsonl": ""})
+    assert "notes.txt is no journal of a run" in refused(suite, "report", "notes.txt")
+    assert "cut before it said" in refused(suite, "report", "empty.jsonl")
+    assert "there is no file ./gone" in refused(suite, "report", "./gone")
+
+
+def test_a_document_can_go_to_standard_output(suite: Suite) -> None:
+    suite.test("def test_it(): pass\n")
+    suite.run()
+    assert json.loads(told(suite, "report", "--ctrf=-"))["reportFormat"] == "CTRF"
+    assert command(suite, "report", "--junit=missing/out.xml").returncode == 2
