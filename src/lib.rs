@@ -7,6 +7,7 @@
 //! | [`coverage`] | joining data files of coverage.py | the file system |
 //! | [`history`] | what is remembered of tests and fixtures, and its file | `protocol`, the file system |
 //! | [`journal`] | every event of a run, appended to a file and read again | `protocol`, the file system |
+//! | [`timing`] | where the time of a run went, and whether it kept its thresholds | `journal`, `schedule` |
 //! | [`machine`] | how many workers this machine can feed | the file system |
 //! | [`audit`] | which audit events tell what must not be shared | nothing else |
 //! | [`engine`] | shared memory, the I/O thread, both ends of a worker's line | `schedule`, `protocol` |
@@ -19,6 +20,7 @@ pub mod journal;
 pub mod machine;
 pub mod protocol;
 pub mod schedule;
+pub mod timing;
 
 #[cfg(target_os = "linux")]
 pub mod engine;
