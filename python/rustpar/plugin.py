@@ -64,7 +64,42 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     parser.addini(
         "rustpar_journals", "How many runs' journals are kept in pytest's cache directory; 0 for none.", default="10"
     )
+    _add_what_is_seen(parser, group)
     _add_choice_of_tests(parser, group)
+
+
+def _add_what_is_seen(parser: pytest.Parser, group: pytest.OptionGroup) -> None:
+    """Add the options for what a run shows of itself, and has to keep."""
+    group.addoption(
+        "--rustpar-slow",
+        type=_duration,
+        default=None,
+        metavar="TIME",
+        help="The time from which on a test is slow, as in 500ms, 1s, 1.5m, or a number of seconds. The summary lists "
+        "slow tests, by phase and beside what each takes usually. Without it, -v lists those of 1s and more.",
+    )
+    parser.addini("rustpar_slow", "The time from which on a test is slow: the default of --rustpar-slow.", default="")
+    group.addoption(
+        "--rustpar-thresholds",
+        default=None,
+        metavar="EXPRESSIONS",
+        help="What durations and failures have to keep, or the run fails: 'p(95)<500ms, max<30s, slow_count<10, "
+        "failed_rate<1%%', over all tests or over those with a marker: 'unit: p(99)<50ms'. Figures: p(N), avg, med, "
+        "min, max, count, slow_count, failed_count, slow_rate, failed_rate; comparisons: <, <=, >, >=, ==. '' undoes "
+        "rustpar_thresholds for a run.",
+    )
+    parser.addini(
+        "rustpar_thresholds",
+        "What durations and failures have to keep: the default of --rustpar-thresholds, as in: p(95)<500ms, max<30s",
+        type="linelist",
+        default=[],
+    )
+
+
+def _duration(text: str) -> float:
+    from rustpar.slowlimit import option_value
+
+    return option_value(text)
 
 
 def _add_choice_of_tests(parser: pytest.Parser, group: pytest.OptionGroup) -> None:
@@ -145,10 +180,20 @@ def pytest_configure(config: pytest.Config) -> None:
         from rustpar import sharding
 
         sharding.prepare(config)
+    if _has_thresholds(config):
+        from rustpar import thresholds
+
+        thresholds.thresholds_of(config)
+        if hasattr(config, "workeroutput") and not config.pluginmanager.has_plugin("rustpar-worker"):
+            config.pluginmanager.register(thresholds.MarksOfWorker(), "rustpar-marks")
     if not hasattr(config, "workerinput"):
         from rustpar.journaling import observe
 
         observe(config)
+
+
+def _has_thresholds(config: pytest.Config) -> bool:
+    return config.option.rustpar_thresholds is not None or bool(config.getini("rustpar_thresholds"))
 
 
 def _has_order(config: pytest.Config) -> bool:
@@ -175,6 +220,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         from rustpar import ordering
 
         ordering.sort(config, items)
+    if _has_thresholds(config):
+        from rustpar import thresholds
+
+        thresholds.check_markers(config)
     return result
 
 

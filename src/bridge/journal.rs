@@ -126,6 +126,11 @@ impl Journal {
         self.tell(&event);
     }
 
+    /// Which tests carry markers that thresholds name.
+    fn marks(&mut self, marks: BTreeMap<String, Vec<u32>>) {
+        self.tell(&Event::Marks { marks });
+    }
+
     /// It is settled how `workers` processes come up, and how tests are scheduled.
     fn start(&mut self, start: String, workers: usize, dist: String) {
         let at = self.elapsed();

@@ -33,6 +33,7 @@ mod plan;
 #[cfg(target_os = "linux")]
 mod rebuild;
 mod recorder;
+mod timing;
 #[cfg(target_os = "linux")]
 mod value;
 
@@ -96,6 +97,9 @@ mod _core {
 
     #[pymodule_export]
     use super::recorder::Recorder;
+
+    #[pymodule_export]
+    use super::timing::{Thresholds, Timing, spoken};
 
     #[cfg(target_os = "linux")]
     #[pymodule_export]
