@@ -8,6 +8,7 @@
 //! | [`history`] | what is remembered of tests and fixtures, and its file | `protocol`, the file system |
 //! | [`journal`] | every event of a run, appended to a file and read again | `protocol`, the file system |
 //! | [`report`] | what journals tell, in the formats of others and for the eye | `journal` |
+//! | [`timing`] | where the time of a run went, and whether it kept its thresholds | `journal`, `schedule` |
 //! | [`machine`] | how many workers this machine can feed | the file system |
 //! | `files` | replacing a file as a whole | the file system |
 //! | [`audit`] | which audit events tell what must not be shared | nothing else |
@@ -23,6 +24,7 @@ pub mod machine;
 pub mod protocol;
 pub mod report;
 pub mod schedule;
+pub mod timing;
 
 #[cfg(target_os = "linux")]
 pub mod engine;

@@ -19,6 +19,8 @@ __all__ = [
     "Report",
     "Shared",
     "Status",
+    "Thresholds",
+    "Timing",
     "adopt_orphans",
     "audit",
     "cpu_quota",
@@ -32,6 +34,7 @@ __all__ = [
     "memory_left",
     "outlive_parent",
     "rehearse",
+    "spoken",
     "timeline_page",
 ]
 
@@ -277,6 +280,9 @@ class Journal:
         `groups` with which it stays, empty without, `serial` the places of those that run alone.
         """
 
+    def marks(self, marks: Mapping[str, Sequence[int]]) -> None:
+        """Which tests carry markers that thresholds name."""
+
     def start(self, start: str, workers: int, dist: str) -> None:
         """It is settled how `workers` processes come up, and how tests are scheduled."""
 
@@ -379,6 +385,58 @@ class Recorder:
     def save(self, path: str | PathLike[str]) -> str | None:
         """Adds the run to the history in a file, if there is anything to remember; returns a line that says what went
         wrong.
+        """
+
+def spoken(seconds: float) -> str:
+    """A duration with three digits and a unit, such as `612 ms`."""
+
+@final
+class Thresholds:
+    """What a run has to keep."""
+
+    def __new__(cls, text: str) -> Thresholds:
+        """Reads them. Raises ValueError with three lines: the reason, the expression, and an arrow below the place."""
+
+    @property
+    def markers(self) -> list[str]:
+        """The markers that they name."""
+
+@final
+class Timing:
+    """Where the time of a run went. All times are in seconds."""
+
+    @staticmethod
+    def read(path: str | PathLike[str]) -> list[Timing]:
+        """Of each run in a journal. Raises OSError or ValueError."""
+
+    @property
+    def slow_limit(self) -> float:
+        """The time from which on a test is slow."""
+
+    def slow(self) -> list[tuple[str, str, float, float | None, list[float | None]]]:
+        """The slow tests, the longest first: node id, worker, whole duration, how many times the usual one by the
+        history, and set-up, call and teardown. What is not known is None.
+        """
+
+    def percentiles(self) -> list[tuple[int, float, float, float, float] | None]:
+        """How long tests took, and their set-ups, calls and teardowns: how many there are, p50, p95, p99 and the
+        maximum. What there is none of is None.
+        """
+
+    def workers(self) -> list[tuple[str, int, float, float, float, float]]:
+        """What each worker did: its name, how many tests it began, the time in which it was busy, the part of that in
+        set-ups, the part of that in shared fixtures, and the time in which it was idle.
+        """
+
+    def bound(self) -> tuple[float, float, float, int, str, str, int]:
+        """How close the run came to the shortest that it could have been: how long tests ran, what that could not be
+        less than, all the work divided by the workers, how many these were, and what decided it: "work", "test",
+        "group" or "serial", the name of the test or the group, and how many tests that are.
+        """
+
+    def judge(self) -> list[dict[str, Any]]:
+        """What became of the thresholds that the run has to keep; nothing when it ran no test. Raises ValueError when
+        the journal names some that cannot be understood.
         """
 
 @final

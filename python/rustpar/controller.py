@@ -308,6 +308,7 @@ class Controller:
             self._session.testscollected = len(collection)
             serial = [index for index, is_serial, _ in extras["facts"]["needs"] if is_serial]
             self._journaling.collected(collection, extras["deselected"], groups, serial)
+            self._journaling.marked(extras["facts"]["marks"])
             self._screen.show_collection_notes(extras["lines"], extras["deselected"])
         if worker != _core.Engine.TEMPLATE:
             self._crew.collected(self._crew.nodes[worker], collection, groups)

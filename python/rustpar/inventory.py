@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rustpar import needs, ordering
+from rustpar import needs, ordering, thresholds
 from rustpar.fixtureclock import is_users_and_shared, key_of
 
 if TYPE_CHECKING:
@@ -25,7 +25,8 @@ def facts(config: pytest.Config, items: Sequence[pytest.Item]) -> dict[str, Any]
         ``places``: how many may hold a resource at a time, by name;
         ``kinds``: the keys of shared fixtures, as the history knows them;
         ``instances``: of each instance of one, the number of its key;
-        ``fixtures``: (index of the test, numbers of the instances) of tests that need any.
+        ``fixtures``: (index of the test, numbers of the instances) of tests that need any;
+        ``marks``: the indices of the tests that carry each marker which a threshold names, for the journal.
     """
     instances = _Instances()
     for index, item in enumerate(items):
@@ -37,6 +38,7 @@ def facts(config: pytest.Config, items: Sequence[pytest.Item]) -> dict[str, Any]
         "kinds": list(instances.kinds),
         "instances": list(instances.numbers.values()),
         "fixtures": instances.of_tests,
+        "marks": thresholds.marks_of(config, items),
     }
 
 

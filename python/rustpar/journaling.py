@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,9 +23,11 @@ import pytest
 import rustpar
 from rustpar import _core, fixtureclock
 from rustpar.remembering import Remembering, history_of, is_named
+from rustpar.slowlimit import slow_limit
+from rustpar.thresholds import OUTPUT, marks_of, thresholds_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 # Options that decide about a run, or about what is said of it.
 _OPTIONS = (
@@ -53,9 +57,20 @@ def observe(config: pytest.Config) -> None:
     has_history = is_named(config) or hasattr(config, "cache")
     if not is_run or not (has_history or journaling.path):
         return
+    if is_judged(config):
+        from rustpar.timing import TimingSections
+
+        # Before the journal, which ends with the exit status that thresholds may change: of hooks that come last, those
+        # of a plugin that is registered later come later.
+        config.pluginmanager.register(TimingSections(config, journaling), "rustpar-timing")
     config.pluginmanager.register(journaling, "rustpar-journaling")
     if has_history:
         config.pluginmanager.register(Remembering(config, journaling.recorder), "rustpar-remembering")
+
+
+def is_judged(config: pytest.Config) -> bool:
+    """Whether the journal is read when the run ends: for thresholds, or for what is shown of its time."""
+    return thresholds_of(config) is not None or slow_limit(config) is not None or config.getoption("verbose", 0) > 0
 
 
 def journals_in(cache: Path) -> list[Path]:
@@ -82,9 +97,20 @@ class Journaling:
         self._warnings = 0
         self._deselected = 0
         self._has_collected = False
+        self._is_marked = False
+        # The number of each test that was collected; one that was asked for twice has one number.
+        self._numbers: list[int] = []
 
     def _warn(self, reason: str) -> None:
         self._warning = f"the journal {self.path} cannot be written: {reason}; check the disk, or name another file"
+
+    def whole_file(self) -> Path | None:
+        """The journal, if everything that was to be written so far is in it."""
+        self.journal.flush()
+        error = self.journal.error()
+        if error is not None:
+            self._warn(error)
+        return self.path if self._warning is None else None
 
     # ------------------------------------------------------------------ pytest's hooks
 
@@ -94,6 +120,8 @@ class Journaling:
         config = self.config
         uid = config.getoption("testrunuid", None) or f"{time.time_ns():x}-{os.getpid():x}"
         given = {name: config.getoption(name, None) for name in _OPTIONS}
+        limit = slow_limit(config)
+        given |= {"rustpar_thresholds": thresholds_of(config), "rustpar_slow": None if limit is None else str(limit)}
         try:
             if self.path is not None:
                 _make_room(self.path, self.config)
@@ -119,6 +147,7 @@ class Journaling:
         if not self.config.pluginmanager.has_plugin("dsession"):
             fixtureclock.watch(session, self._fixture)
             self.collected([item.nodeid for item in session.items], self._deselected)
+            self.marked(marks_of(self.config, session.items))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
@@ -139,13 +168,29 @@ class Journaling:
         """
         self._has_collected = True
         ids = list(dict.fromkeys(node_ids))
+        numbers = {node_id: number for number, node_id in enumerate(ids)}
+        self._numbers = [numbers[node_id] for node_id in node_ids]
         if len(ids) < len(node_ids):
-            # A test that was asked for twice has one number, and places are no numbers any more.
+            # Places are no numbers any more.
             groups, serial = (), ()
         history = history_of(self.config)
         usual = [] if history is None else history.expected(ids)
         self.journal.collected(ids, usual, groups, serial, deselected)
         self.recorder.collected(ids)
+
+    def marked(self, marks: Mapping[str, Sequence[int]]) -> None:
+        """Say which tests carry the markers that thresholds name: their places in what was collected."""
+        if marks:
+            self._is_marked = True
+            numbers = {name: sorted({self._numbers[place] for place in places}) for name, places in marks.items()}
+            self.journal.marks(numbers)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: object) -> None:
+        """Hear from a worker of pytest-xdist's own engine which tests carry markers."""
+        marks = getattr(node, "workeroutput", {}).get(OUTPUT)
+        if marks and not self._is_marked:
+            self.marked(marks)
 
     def _fixture(self, node_id: str, key: str, seconds: float) -> None:
         self.recorder.fixture(node_id, key, seconds, None)
@@ -197,9 +242,7 @@ class Journaling:
         if xml is not None and xml.global_properties:
             self.journal.properties(None, [(str(name), str(value)) for name, value in xml.global_properties])
         self.journal.end(int(session.exitstatus), self._warnings)
-        error = self.journal.error()
-        if error is not None:
-            self._warn(error)
+        self.whole_file()
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Say what is wrong with the journal."""
@@ -214,8 +257,15 @@ def _choose_path(config: pytest.Config) -> Path | None:
         return Path(config.invocation_params.dir, given)
     cache: pytest.Cache | None = getattr(config, "cache", None)
     if cache is None or _number_kept(config) == 0:
-        return None
+        return _temporary_path(config) if is_judged(config) else None
     return cache._cachedir / "d" / "rustpar" / "runs" / f"{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}.jsonl"
+
+
+def _temporary_path(config: pytest.Config) -> Path:
+    """A file for this run alone, where no journals are kept."""
+    directory = tempfile.mkdtemp(prefix="rustpar-")
+    config.add_cleanup(lambda: shutil.rmtree(directory, ignore_errors=True))
+    return Path(directory, "journal.jsonl")
 
 
 def _number_kept(config: pytest.Config) -> int:
@@ -232,8 +282,9 @@ def _make_room(path: Path, config: pytest.Config) -> None:
         pytest.UsageError: Another file is in the way.
         OSError: The directory cannot be used.
     """
-    if not config.getoption("rustpar_journal", None):
-        config.cache.mkdir("rustpar").joinpath("runs").mkdir(exist_ok=True)
+    cache = getattr(config, "cache", None)
+    if cache is not None and path.is_relative_to(cache._cachedir):
+        cache.mkdir("rustpar").joinpath("runs").mkdir(exist_ok=True)
         for old in journals_in(path.parent)[: 1 - _number_kept(config) or None]:
             old.unlink(missing_ok=True)
     elif path.exists():

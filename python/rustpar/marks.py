@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+import pytest
 
-    import pytest
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 
 def marked(items: Sequence[pytest.Item], names: Sequence[str]) -> dict[int, tuple[pytest.Mark, ...]]:
@@ -46,3 +46,17 @@ def group_of(item: pytest.Item) -> str | None:
         for mark in item.iter_markers("xdist_group")
     }
     return "_".join(sorted(names)) if names else None
+
+
+def look_for_unknown(names: Iterable[str], source: str) -> None:
+    """Have pytest warn of markers that are not registered, or refuse them, as where a test uses one.
+
+    Raises:
+        pytest.UsageError: When pytest treats that as an error; it names `source`, where the markers were written.
+    """
+    for name in names:
+        try:
+            getattr(pytest.mark, name)
+        except (pytest.fail.Exception, pytest.PytestUnknownMarkWarning) as error:
+            # In this place either of them would end pytest without a word, or with a traceback.
+            raise pytest.UsageError(f"{source}: {error}") from None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rustpar.marks import marked
+from rustpar.marks import look_for_unknown, marked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -108,7 +108,7 @@ def sort(config: pytest.Config, items: list[pytest.Item]) -> None:
     order = order_of(config)
     if order is None:
         return
-    _look_for_unknown_markers(config, order)
+    look_for_unknown((name for name in order.names if name != _REST), _source(config))
     classes = order.classes_of(items)
     items[:] = [items[index] for index in sorted(range(len(items)), key=classes.__getitem__)]
 
@@ -131,15 +131,3 @@ def _read(config: pytest.Config) -> Order | None:
 def _source(config: pytest.Config) -> str:
     """Where the order was written."""
     return "rustpar_order" if config.option.rustpar_order is None else "--rustpar-order"
-
-
-def _look_for_unknown_markers(config: pytest.Config, order: Order) -> None:
-    """Have pytest warn of markers that are not registered, or refuse them, as where a test uses one."""
-    for name in order.names:
-        if name == _REST:
-            continue
-        try:
-            getattr(pytest.mark, name)
-        except (pytest.fail.Exception, pytest.PytestUnknownMarkWarning) as error:
-            # In this place either of them would end pytest without a word, or with a traceback.
-            raise pytest.UsageError(f"{_source(config)}: {error}") from None

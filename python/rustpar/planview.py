@@ -9,8 +9,11 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from rustpar.table import aligned
+from rustpar.workers import counted
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from rustpar import _core
 
@@ -73,10 +76,10 @@ class View:
     def table(self) -> Iterator[str]:
         """The workers."""
         if not self.known:
-            yield from _aligned([("worker", "tests"), *self._rows(lambda *_: ())])
+            yield from aligned([("worker", "tests"), *self._rows(lambda *_: ())])
             return
         head = ("worker", "tests", "expected", "set-up", "ends at")
-        yield from _aligned([head, *self._rows(self._times)])
+        yield from aligned([head, *self._rows(self._times)])
 
     def _times(self, steps: list[Step], end: float | None) -> tuple[str, ...]:
         took, set_up = sum(step.took for step in steps), sum(step.set_up for step in steps)
@@ -103,12 +106,12 @@ class View:
         if self._decides(took):
             decided.append(f"{self._name(tests)} alone {self._takes(took, 'stays on one worker')}")
         if made.serial and self._decides(made.around_serial):
-            count = _counted(sum(serial for _, serial, _ in self.facts["needs"]), "serial test")
+            count = counted(sum(serial for _, serial, _ in self.facts["needs"]), "serial test")
             what = f"{count} with all of their groups" if made.units else count
             decided.append(f"nothing runs beside {what}: {self.amount(made.serial)}")
         for name, held in made.resources:
             if self._decides(held):
-                places = _counted(self.facts["places"].get(name, 1), "place")
+                places = counted(self.facts["places"].get(name, 1), "place")
                 decided.append(f"resource {name} has {places}, and is held for {self.amount(held)}")
         yield from (f"{words}; {rest}" for words in decided)
         if not decided:
@@ -163,16 +166,3 @@ def lines(made: _core.Plan, about: dict[str, Any]) -> list[str]:
     told = [view.head(), *(f"warning: {warning}" for warning in about["warnings"])]
     reasons = [f"  {reason}" for reason in view.reasons()]
     return [*told, "", *view.table(), "", view.result(), "what decides it:", *reasons]
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
-
-
-def _aligned(rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
-    """The rows of a table, the first column to the left and all others to the right."""
-    rows = list(rows)
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for first, *others in rows:
-        cells = [first.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True))]
-        yield "  ".join(cells).rstrip()

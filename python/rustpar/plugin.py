@@ -69,7 +69,7 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
 
 
 def _add_what_is_seen(parser: pytest.Parser, group: pytest.OptionGroup) -> None:
-    """Add the options for what a run shows of itself."""
+    """Add the options for what a run shows of itself, and has to keep."""
     group.addoption(
         "--rustpar-progress",
         choices=["auto", "on", "off"],
@@ -88,10 +88,26 @@ def _add_what_is_seen(parser: pytest.Parser, group: pytest.OptionGroup) -> None:
         type=_duration,
         default=None,
         metavar="TIME",
-        help="The time from which on a test is slow, as in 500ms, 1s, 1.5m, or a number of seconds. Where there is a "
-        "live block, a line tells of each test that has passed it and still runs.",
+        help="The time from which on a test is slow, as in 500ms, 1s, 1.5m, or a number of seconds. The summary lists "
+        "slow tests, by phase and beside what each takes usually; without it, -v lists those of 1s and more. Where "
+        "there is a live block, a line tells of each test that has passed it and still runs.",
     )
     parser.addini("rustpar_slow", "The time from which on a test is slow: the default of --rustpar-slow.", default="")
+    group.addoption(
+        "--rustpar-thresholds",
+        default=None,
+        metavar="EXPRESSIONS",
+        help="What durations and failures have to keep, or the run fails: 'p(95)<500ms, max<30s, slow_count<10, "
+        "failed_rate<1%%', over all tests or over those with a marker: 'unit: p(99)<50ms'. Figures: p(N), avg, med, "
+        "min, max, count, slow_count, failed_count, slow_rate, failed_rate; comparisons: <, <=, >, >=, ==. '' undoes "
+        "rustpar_thresholds for a run.",
+    )
+    parser.addini(
+        "rustpar_thresholds",
+        "What durations and failures have to keep: the default of --rustpar-thresholds, as in: p(95)<500ms, max<30s",
+        type="linelist",
+        default=[],
+    )
     group.addoption(
         "--rustpar-timeline",
         default=None,
@@ -199,6 +215,12 @@ def pytest_configure(config: pytest.Config) -> None:
         from rustpar import live
 
         live.asked_progress(config)
+    if _has_thresholds(config):
+        from rustpar import thresholds
+
+        thresholds.thresholds_of(config)
+        if hasattr(config, "workeroutput") and not config.pluginmanager.has_plugin("rustpar-worker"):
+            config.pluginmanager.register(thresholds.MarksOfWorker(), "rustpar-marks")
     if not hasattr(config, "workerinput"):
         from rustpar.journaling import observe
 
@@ -207,6 +229,10 @@ def pytest_configure(config: pytest.Config) -> None:
             from rustpar.tracing import Tracing
 
             config.pluginmanager.register(Tracing(config), "rustpar-tracing")
+
+
+def _has_thresholds(config: pytest.Config) -> bool:
+    return config.option.rustpar_thresholds is not None or bool(config.getini("rustpar_thresholds"))
 
 
 def _has_order(config: pytest.Config) -> bool:
@@ -233,6 +259,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         from rustpar import ordering
 
         ordering.sort(config, items)
+    if _has_thresholds(config):
+        from rustpar import thresholds
+
+        thresholds.check_markers(config)
     return result
 
 

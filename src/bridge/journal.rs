@@ -166,6 +166,16 @@ impl Journal {
         self.tell(&event);
     }
 
+    /// Which tests carry markers that thresholds name.
+    fn marks(&mut self, marks: HashMap<Text, Vec<u32>>) {
+        self.tell(&Event::Marks {
+            marks: marks
+                .into_iter()
+                .map(|(Text(name), tests)| (name, tests))
+                .collect(),
+        });
+    }
+
     /// It is settled how `workers` processes come up, and how tests are scheduled.
     fn start(&mut self, start: String, workers: usize, dist: String) {
         let at = self.elapsed();

@@ -37,6 +37,7 @@ mod recorder;
 mod report;
 #[cfg(target_os = "linux")]
 mod status;
+mod timing;
 #[cfg(target_os = "linux")]
 mod value;
 
@@ -103,6 +104,9 @@ mod _core {
 
     #[pymodule_export]
     use super::journals::Report;
+
+    #[pymodule_export]
+    use super::timing::{Thresholds, Timing, spoken};
 
     #[cfg(target_os = "linux")]
     #[pymodule_export]

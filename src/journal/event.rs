@@ -188,6 +188,11 @@ pub enum Event {
         /// Its node id.
         id: String,
     },
+    /// Which tests carry markers that thresholds of the run name, on themselves or on what is around them.
+    Marks {
+        /// The tests, by marker.
+        marks: BTreeMap<String, Vec<Test>>,
+    },
     /// The set-up of a test has ended.
     Setup(PhaseEnded),
     /// The call of a test has ended.

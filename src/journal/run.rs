@@ -10,7 +10,7 @@ use super::read::Log;
 use super::{Micros, micros};
 use crate::protocol::report::Phase;
 use serde::Serialize;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// What came of an attempt, for the eye: pytest's categories, and the death of a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -118,6 +118,8 @@ pub struct Attempt {
     pub crashed: bool,
     /// Bytes by which the peak of its process's memory grew in it.
     pub growth: u64,
+    /// What set-ups of shared fixtures took in it, as a part of its phases.
+    pub shared: Micros,
 }
 
 impl Attempt {
@@ -129,6 +131,7 @@ impl Attempt {
             details: Vec::new(),
             crashed: false,
             growth: 0,
+            shared: 0,
         }
     }
 
@@ -152,6 +155,20 @@ impl Attempt {
     #[must_use]
     pub fn took(&self) -> Micros {
         self.phases.iter().flatten().map(|phase| phase.took).sum()
+    }
+
+    /// What it took itself, without the shared fixtures that were set up in it: what the history remembers.
+    #[must_use]
+    pub fn own(&self) -> Micros {
+        self.took().saturating_sub(self.shared)
+    }
+
+    /// Whether nothing more can come of it.
+    fn is_over(&self) -> bool {
+        let reruns = |phase: &PhaseRun| phase.outcome == Outcome::Rerun;
+        self.crashed
+            || self.phases[Phase::Teardown as usize].is_some()
+            || self.phases.iter().flatten().any(reruns)
     }
 
     /// What pytest counts for it: mostly one thing, but a test can pass and have an error in its teardown.
@@ -220,6 +237,8 @@ pub struct Run {
     pub ids: Vec<String>,
     /// What was collected; `ids` are moved out of it.
     pub collected: Collected,
+    /// The tests that carry markers which thresholds of the run name.
+    pub marks: BTreeMap<String, Vec<Test>>,
     /// How workers came up.
     pub start: Option<Start>,
     /// Every attempt, in the order in which they became known.
@@ -331,7 +350,8 @@ impl Builder {
                 Some(test) => drop(run.properties.insert(test, properties)),
                 None => run.suite_properties.extend(properties),
             },
-            Event::Fixture { w, key, us, .. } => {
+            Event::Marks { marks } => run.marks = marks,
+            Event::Fixture { t, w, key, us } => {
                 let process = self.process(w);
                 let fixture = FixtureRun {
                     process,
@@ -339,6 +359,8 @@ impl Builder {
                     took: us,
                 };
                 self.run.fixtures.push(fixture);
+                // It is told before the phase that it was in.
+                self.attempt(t, w, Attempt::is_over).shared += us;
             }
             Event::Worker { w, at, pid } => {
                 self.saw(at);

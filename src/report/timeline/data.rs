@@ -158,7 +158,7 @@ pub fn data(merged: &Merged, previous: Option<&Merged>, figures: Figures) -> Res
             exit: runs().map(|run| run.exit).max().flatten(),
             complete: runs().all(|run| run.exit.is_some()),
             collected: runs().map(|run| run.ids.len()).sum(),
-            slow: first.option_seconds("slow").map(seconds),
+            slow: first.option_seconds("rustpar_slow").map(seconds),
         },
         environments: environments(merged),
         counts: rows.counts(),

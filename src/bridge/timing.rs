@@ -1,0 +1,153 @@
+//! Where the time of a run went, for Python.
+
+use crate::journal::read::{Problem, read};
+use crate::journal::run::{Attempt, Run};
+use crate::journal::{micros, seconds};
+use crate::timing;
+use crate::timing::bound::{self, Decider};
+use crate::timing::durations::{Durations, Spread};
+use crate::timing::judge::judge;
+use crate::timing::slow;
+use crate::timing::usage::usage;
+use pyo3::exceptions::{PyOSError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use std::path::PathBuf;
+
+/// A duration with three digits and a unit, such as `612 ms`.
+#[pyfunction]
+pub(super) fn spoken(seconds: f64) -> String {
+    timing::spoken::spoken(micros(seconds))
+}
+
+/// What a run has to keep.
+#[pyclass(frozen, module = "rustpar._core")]
+pub(super) struct Thresholds(timing::thresholds::Thresholds);
+
+#[pymethods]
+impl Thresholds {
+    /// Reads them. Raises ValueError with three lines: the reason, the expression, and an arrow below the place.
+    #[new]
+    fn new(text: &str) -> PyResult<Self> {
+        let parsed = text.parse();
+        parsed
+            .map(Self)
+            .map_err(|error: timing::parse::ParseError| PyValueError::new_err(error.to_string()))
+    }
+
+    /// The markers that they name.
+    #[getter]
+    fn markers(&self) -> Vec<&str> {
+        self.0.markers()
+    }
+
+    fn __str__(&self) -> String {
+        self.0.to_string()
+    }
+}
+
+/// Node id, worker, whole duration, how many times the usual one, and set-up, call and teardown.
+type SlowTest<'a> = (&'a str, String, f64, Option<f64>, [Option<f64>; 3]);
+
+/// Count, p50, p95, p99 and maximum.
+type Percentiles = (u64, f64, f64, f64, f64);
+
+/// Where the time of a run went. All times are in seconds.
+#[pyclass(frozen, module = "rustpar._core")]
+pub(super) struct Timing(Run);
+
+#[pymethods]
+impl Timing {
+    /// Of each run in a journal. Raises OSError or ValueError.
+    #[staticmethod]
+    fn read(py: Python<'_>, path: PathBuf) -> PyResult<Vec<Self>> {
+        let runs = py.detach(|| {
+            let logs = read(&path)?;
+            Ok(logs.into_iter().map(|log| Self(Run::new(log))).collect())
+        });
+        runs.map_err(|problem: Problem| match problem {
+            Problem::Unreadable { .. } => PyOSError::new_err(problem.to_string()),
+            _ => PyValueError::new_err(problem.to_string()),
+        })
+    }
+
+    /// The time from which on a test is slow.
+    #[getter]
+    fn slow_limit(&self) -> f64 {
+        seconds(slow::limit(&self.0))
+    }
+
+    /// The slow tests, the longest first: node id, worker, whole duration, how many times the usual one by the history, and
+    /// set-up, call and teardown. What is not known is None.
+    fn slow(&self) -> Vec<SlowTest<'_>> {
+        let run = &self.0;
+        let row = |attempt: &Attempt| {
+            (
+                run.id(attempt.test),
+                run.processes[attempt.process].name(),
+                seconds(attempt.took()),
+                slow::times_usual(run, attempt),
+                attempt.phases.map(|phase| phase.map(|phase| seconds(phase.took))),
+            )
+        };
+        slow::slow(run, slow::limit(run)).into_iter().map(row).collect()
+    }
+
+    /// How long tests took, and their set-ups, calls and teardowns: how many there are, p50, p95, p99 and the maximum.
+    /// What there is none of is None.
+    fn percentiles(&self) -> [Option<Percentiles>; 4] {
+        let durations = Durations::new(timing::counted(&self.0));
+        let [set_up, call, teardown] = &durations.phases;
+        let row = |spread: &Spread| {
+            let at = |percent| spread.percentile(percent).map(seconds);
+            let most = spread.most().map(seconds)?;
+            Some((spread.count(), at(50.0)?, at(95.0)?, at(99.0)?, most))
+        };
+        [&durations.whole, set_up, call, teardown].map(row)
+    }
+
+    /// What each worker did: its name, how many tests it began, the time in which it was busy, the part of that in set-ups,
+    /// the part of that in shared fixtures, and the time in which it was idle.
+    fn workers(&self) -> Vec<(String, usize, f64, f64, f64, f64)> {
+        let usages = usage(&self.0).into_iter().map(|usage| {
+            (
+                self.0.processes[usage.process].name(),
+                usage.tests,
+                seconds(usage.busy),
+                seconds(usage.set_up),
+                seconds(usage.shared),
+                seconds(usage.idle),
+            )
+        });
+        usages.collect()
+    }
+
+    /// How close the run came to the shortest that it could have been: how long tests ran, what that could not be less
+    /// than, all the work divided by the workers, how many these were, and what decided it: "work", "test", "group" or
+    /// "serial", the name of the test or the group, and how many tests that are.
+    fn bound(&self) -> (f64, f64, f64, usize, &str, String, usize) {
+        let bound = bound::Bound::new(&self.0);
+        let (kind, name, tests) = match bound.decider {
+            Decider::Work => ("work", String::new(), self.0.ids.len()),
+            Decider::Test(test) => ("test", self.0.id(test).to_owned(), 1),
+            Decider::Group { name, tests } => ("group", name, tests),
+            Decider::Serial(tests) => ("serial", String::new(), tests),
+        };
+        let [took, least, even] = [bound.took, bound.least, bound.even].map(seconds);
+        (took, least, even, bound.workers, kind, name, tests)
+    }
+
+    /// What became of the thresholds that the run has to keep: of each a dictionary of `text`, `value` and `broken`.
+    /// Raises ValueError when the journal names some that cannot be understood.
+    fn judge<'py>(&self, py: Python<'py>) -> PyResult<Vec<pyo3::Bound<'py, PyDict>>> {
+        let judgements = judge(&self.0).map_err(|error| PyValueError::new_err(error.to_string()))?;
+        let told = judgements.into_iter().map(|judgement| {
+            let about = PyDict::new(py);
+            about.set_item("text", judgement.text)?;
+            about.set_item("value", judgement.value)?;
+            about.set_item("broken", judgement.broken)?;
+            Ok(about)
+        });
+        told.collect()
+    }
+}

@@ -1,0 +1,104 @@
+//! How durations of tests are spread: an HDR histogram for the percentiles, with the extremes and the mean exact.
+//!
+//! Percentiles are those of `HdrHistogram` with three digits: at most a thousandth above the duration that is there.
+
+use crate::journal::Micros;
+use crate::journal::run::Attempt;
+use hdrhistogram::Histogram;
+
+/// Digits of a percentile that are exact.
+const DIGITS: u8 = 3;
+
+/// A week: percentiles of what takes longer are said to be that. It makes a histogram of 240 KiB.
+const LONGEST: Micros = 7 * 24 * 60 * 60 * 1_000_000;
+
+/// Many durations.
+#[derive(Debug, Clone)]
+pub struct Spread {
+    histogram: Histogram<u64>,
+    sum: u128,
+    least: Micros,
+    most: Micros,
+}
+
+impl Default for Spread {
+    fn default() -> Self {
+        Self {
+            histogram: Histogram::new_with_max(LONGEST, DIGITS).expect("bounds and digits that are possible"),
+            sum: 0,
+            least: Micros::MAX,
+            most: 0,
+        }
+    }
+}
+
+impl Spread {
+    /// Adds a duration.
+    pub fn add(&mut self, time: Micros) {
+        self.histogram.saturating_record(time);
+        self.sum += u128::from(time);
+        self.least = self.least.min(time);
+        self.most = self.most.max(time);
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.histogram.len()
+    }
+
+    /// The least duration that so many per cent of all do not exceed, to a thousandth; `None` of none.
+    #[must_use]
+    pub fn percentile(&self, percent: f64) -> Option<Micros> {
+        let value = self.histogram.value_at_quantile(percent / 100.0);
+        self.known(value.clamp(self.least.min(self.most), self.most))
+    }
+
+    /// The mean, rounded down; `None` of none.
+    #[must_use]
+    pub fn mean(&self) -> Option<Micros> {
+        let mean = self.sum.checked_div(u128::from(self.count()))?;
+        Micros::try_from(mean).ok()
+    }
+
+    /// The shortest; `None` of none.
+    #[must_use]
+    pub fn least(&self) -> Option<Micros> {
+        self.known(self.least)
+    }
+
+    /// The longest; `None` of none.
+    #[must_use]
+    pub fn most(&self) -> Option<Micros> {
+        self.known(self.most)
+    }
+
+    fn known(&self, time: Micros) -> Option<Micros> {
+        (!self.histogram.is_empty()).then_some(time)
+    }
+}
+
+/// Durations of tests, whole and by phase.
+#[derive(Debug, Clone, Default)]
+pub struct Durations {
+    /// Of whole tests.
+    pub whole: Spread,
+    /// Of set-ups, calls and teardowns.
+    pub phases: [Spread; 3],
+}
+
+impl Durations {
+    /// The durations of some attempts. How long a test ran in which its worker died is not known.
+    pub fn new<'a>(attempts: impl IntoIterator<Item = &'a Attempt>) -> Self {
+        let mut durations = Self::default();
+        for attempt in attempts.into_iter().filter(|attempt| !attempt.crashed) {
+            durations.whole.add(attempt.took());
+            for (spread, phase) in durations.phases.iter_mut().zip(attempt.phases) {
+                if let Some(phase) = phase {
+                    spread.add(phase.took);
+                }
+            }
+        }
+        durations
+    }
+}

@@ -1,0 +1,267 @@
+"""What a run has to keep: expressions, what they are judged by, and the exit status."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from rustpar import _core
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.harness import Run, Suite
+
+# Ways to run: the arguments of `Suite.run`.
+WAYS: dict[str, dict[str, Any]] = {
+    "plain": {"n": None},
+    "template": {"args": ("--rustpar-start=template",)},
+    "early": {"args": ("--rustpar-start=early",)},
+    "xdist": {"args": ("--rustpar-start=xdist",)},
+}
+TESTS = """
+    import pytest
+
+    @pytest.mark.unit
+    def test_one(): pass
+
+    @pytest.mark.unit
+    class TestOthers:
+        def test_two(self): pass
+        def test_three(self): pass
+
+    def test_four(): pass
+"""
+MARKERS = "[pytest]\nmarkers = unit: fast\n    none: nobody\n"
+
+# The tests of the first process begin anew once, as with pytest-rerunfailures.
+RERUNS = """
+    import pytest
+    from _pytest.runner import runtestprotocol
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(item, nextitem):
+        for attempt in range(2):
+            item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+            for report in runtestprotocol(item, nextitem=nextitem, log=False):
+                if report.failed and attempt == 0:
+                    report.outcome = "rerun"
+                item.ihook.pytest_runtest_logreport(report=report)
+            item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+            if attempt == 0:
+                item._initrequest()
+        return True
+"""
+
+
+@pytest.fixture
+def tests(suite: Suite) -> Suite:
+    """Four tests, three of which are marked."""
+    suite.test(TESTS)
+    suite.write({"pytest.ini": MARKERS})
+    return suite
+
+
+@pytest.fixture(params=WAYS)
+def way(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """A way to run: with workers, whatever their start, and without."""
+    return WAYS[request.param]
+
+
+def run(suite: Suite, way: dict[str, Any], *args: str) -> Run:
+    return suite.run(*way.get("args", ()), *args, n=way.get("n", "2"))
+
+
+def shown(run: Run) -> list[str]:
+    """The lines of the section, without what aligns them."""
+    lines = run.lines
+    begin = next((index for index, line in enumerate(lines) if line.strip("= ") == "thresholds"), None)
+    if begin is None:
+        return []
+    end = next(index for index in range(begin + 1, len(lines)) if lines[index].startswith("==="))
+    return [" ".join(line.split()) for line in lines[begin + 1 : end]]
+
+
+def last_event(suite: Suite) -> dict[str, Any]:
+    (journal,) = (suite.path / ".pytest_cache/d/rustpar/runs").glob("*.jsonl")
+    event: dict[str, Any] = json.loads(journal.read_text().splitlines()[-1])
+    return event
+
+
+def test_a_broken_threshold_is_named_and_fails_the_run(tests: Suite, way: dict[str, Any]) -> None:
+    ended = run(tests, way, "--rustpar-thresholds=max<1000s, count<4, failed_rate<1%")
+    assert ended.counts() == {"passed": 4}
+    assert (ended.ret, shown(ended)) == (1, ["broken count<4 4"])
+    assert (last_event(tests)["e"], last_event(tests)["exit"]) == ("end", 1)
+
+
+def test_a_run_that_keeps_them_says_nothing(tests: Suite, way: dict[str, Any]) -> None:
+    ended = run(tests, way, "--rustpar-thresholds=p(95)<1000s, min>=0us, count==4, slow_count==0, slow_rate<1%")
+    assert (ended.ret, shown(ended)) == (0, [])
+
+
+def test_a_marker_narrows_a_threshold_with_every_start(tests: Suite, way: dict[str, Any]) -> None:
+    given = "--rustpar-thresholds=unit: count==3, none: count==0, none: max<1us, count==4, unit: count>3"
+    ended = run(tests, way, given, "-v")
+    assert ended.ret == 1
+    assert shown(ended) == [
+        "kept unit: count==3 3",
+        "kept none: count==0 0",
+        "kept none: max<1us no tests",
+        "kept count==4 4",
+        "broken unit: count>3 3",
+    ]
+
+
+@pytest.mark.parametrize("dist", ["load", "worksteal", "loadscope", "loadfile", "loadgroup"])
+def test_every_distribution_counts_a_test_once(tests: Suite, dist: str) -> None:
+    assert tests.run("--dist", dist, "--rustpar-thresholds=count==4, unit: count==3").ret == 0
+
+
+def test_with_each_a_test_counts_in_every_worker(tests: Suite) -> None:
+    assert tests.run("--dist=each", "--rustpar-thresholds=count==8, unit: count==6").ret == 0
+
+
+def test_a_shard_is_judged_by_its_own_tests(tests: Suite) -> None:
+    parts = [tests.run(f"--rustpar-shard={part}/2", "--rustpar-thresholds=count<1", n=None) for part in (1, 2)]
+    assert sum(int(shown(part)[0].split()[-1]) for part in parts) == 4
+
+
+def test_of_a_test_that_is_repeated_the_last_attempt_counts(suite: Suite, way: dict[str, Any]) -> None:
+    suite.conftest(RERUNS)
+    suite.test(
+        """
+        import os
+        def test_it():
+            known = os.path.exists("began")
+            open("began", "w").close()
+            assert known
+        """
+    )
+    ended = run(suite, way, "--rustpar-thresholds=count==1, failed_count==0")
+    assert (ended.ret, shown(ended)) == (0, [])
+
+
+def test_failures_are_counted_crashes_too_and_skipped_tests_are_not(suite: Suite) -> None:
+    suite.test(
+        """
+        import os
+        import pytest
+        def test_passes(): pass
+        def test_fails(): assert 0
+        def test_crashes(): os._exit(3)
+        def test_skipped(): pytest.skip("not today")
+        @pytest.fixture
+        def broken(): raise ValueError
+        def test_error(broken): pass
+        """
+    )
+    ended = suite.run("--rustpar-thresholds=count==4, failed_count==3, failed_rate<75%", n="2")
+    assert (ended.ret, shown(ended)) == (1, ["broken failed_rate<75% 75.00 %"])
+
+
+def test_it_needs_no_cache(tests: Suite, way: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    scratch = tests.path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setenv("TMPDIR", str(scratch))
+    ended = run(tests, way, "-p", "no:cacheprovider", "--rustpar-thresholds=unit: count<3")
+    assert (ended.ret, shown(ended)) == (1, ["broken unit: count<3 3"])
+    assert not list(scratch.glob("rustpar-*"))
+
+
+def test_a_journal_that_cannot_be_written_fails_the_run(tests: Suite) -> None:
+    ended = tests.run("--rustpar-journal=no/such/directory", "--rustpar-thresholds=count==4", n=None)
+    assert (ended.ret, shown(ended)) == (1, ["not judged: the run has no whole journal"])
+
+
+def test_no_tests_are_not_judged(suite: Suite) -> None:
+    suite.test("")
+    ended = suite.run("--rustpar-thresholds=count>0", n=None)
+    assert (ended.ret, shown(ended)) == (5, [])
+
+
+def test_a_worse_status_stays(suite: Suite) -> None:
+    suite.test("def test_it(): raise KeyboardInterrupt\n")
+    assert suite.run("--rustpar-thresholds=count>9", n=None).ret == 2
+
+
+def test_the_command_line_comes_before_the_ini_file(tests: Suite) -> None:
+    tests.write({"pytest.ini": f"{MARKERS}rustpar_thresholds =\n    count<4, unit: count<3,\n    max<1000s\n"})
+    assert shown(tests.run(n=None)) == ["broken count<4 4", "broken unit: count<3 3"]
+    assert tests.run("--rustpar-thresholds=", n=None).ret == 0
+    assert tests.run("--rustpar-thresholds=count==4", n=None).ret == 0
+
+
+@pytest.mark.parametrize("n", [None, "2"])
+def test_a_bad_expression_is_pointed_at_before_a_test_runs(tests: Suite, n: str | None) -> None:
+    ended = tests.run("--rustpar-thresholds=max<1s, p(95)<500", n=n)
+    assert ended.ret == 4
+    lines = ended.text.splitlines()
+    (place,) = [index for index, line in enumerate(lines) if "--rustpar-thresholds: " in line]
+    assert lines[place].endswith("the unit is missing; durations are in us, ms, s, m or h, as in 500ms")
+    assert lines[place + 1] == "  max<1s, p(95)<500"
+    assert lines[place + 2].index("^") == len(lines[place + 1])
+    assert not ended.reports
+
+
+def test_a_bad_line_of_the_ini_file_is_pointed_at(tests: Suite) -> None:
+    tests.write({"pytest.ini": f"{MARKERS}rustpar_thresholds =\n    max<1s\n    p95<1s\n"})
+    ended = tests.run(n=None)
+    assert ended.ret == 4
+    assert "rustpar_thresholds: p95 is no figure; use one of p(95), avg," in ended.text
+    assert "\n  p95<1s\n  ^\n" in ended.text
+
+
+@pytest.mark.parametrize("name", ["plain", "template", "early"])
+def test_an_unknown_marker_is_refused_where_pytest_is_strict(tests: Suite, name: str) -> None:
+    ended = run(tests, WAYS[name], "--strict-markers", "--rustpar-thresholds=unti: max<1us")
+    assert ended.ret == 4
+    assert "--rustpar-thresholds: 'unti' not found in `markers` configuration option" in ended.text
+
+
+def journal(path: Path, thresholds: str, *events: dict[str, Any], **options: str) -> Path:
+    """A journal that is written by hand."""
+    head = {"e": "run", "format": "rustpar-journal", "version": 1, "id": "one", "began": 0, "command": []}
+    lines = [head | {"options": {"rustpar_thresholds": thresholds, **options}}, *events]
+    path.write_text("".join(f"{json.dumps(line, separators=(',', ':'))}\n" for line in lines))
+    return path
+
+
+def calls(times: list[int]) -> list[dict[str, Any]]:
+    """Calls of so many microseconds, one after the other."""
+    ids = [f"test_it.py::test[{test}]" for test in range(len(times))]
+    collected = {"e": "collected", "at": 0, "ids": ids}
+    ended = [
+        {"e": "call", "t": test, "w": 0, "at": sum(times[:test]), "us": time, "o": "passed"}
+        for test, time in enumerate(times)
+    ]
+    return [collected, *ended]
+
+
+def test_figures_are_exact_or_those_of_an_hdr_histogram(tmp_path: Path) -> None:
+    expressions = "p(95)<500ms, p(50)<51ms, avg<50500us, med>=50ms, min==1ms, max<100ms, count==100, slow_rate<=1%"
+    path = journal(tmp_path / "j", expressions, *calls([1000 * (test + 1) for test in range(100)]), rustpar_slow="0.1")
+    (timing,) = _core.Timing.read(path)
+    assert timing.judge() == [
+        {"text": "p(95)<500ms", "value": "95.0 ms", "broken": False},
+        {"text": "p(50)<51ms", "value": "50.0 ms", "broken": False},
+        {"text": "avg<50500us", "value": "50.5 ms", "broken": True},
+        {"text": "med>=50ms", "value": "50.0 ms", "broken": False},
+        {"text": "min==1ms", "value": "1.00 ms", "broken": False},
+        {"text": "max<100ms", "value": "100 ms", "broken": True},
+        {"text": "count==100", "value": "100", "broken": False},
+        {"text": "slow_rate<=1%", "value": "1.00 %", "broken": False},
+    ]
+
+
+def test_what_is_barely_over_a_limit_is_shown_with_all_digits(tmp_path: Path) -> None:
+    (timing,) = _core.Timing.read(journal(tmp_path / "j", "max<=2s", *calls([2_000_001])))
+    assert timing.judge() == [{"text": "max<=2s", "value": "2.000001 s", "broken": True}]
+
+
+def test_expressions_of_a_journal_that_cannot_be_understood_are_refused(tmp_path: Path) -> None:
+    (timing,) = _core.Timing.read(journal(tmp_path / "j", "max<", *calls([1])))
+    with pytest.raises(ValueError, match="expected a number"):
+        timing.judge()
