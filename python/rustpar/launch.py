@@ -134,7 +134,7 @@ class Launch:
             named = [reason.partition(":")[0] for reason in reasons]
             self._memory.remember(self.verdict, {*conftests, *filter(os.path.isfile, named)})
         if start == "template" and self._template_pid is not None:
-            self.template_size = memory.resident(self._template_pid)
+            self.template_size = _core.resident_memory(self._template_pid)
         return self.verdict
 
     def workers_that_fit(self) -> tuple[int, str] | None:

@@ -89,6 +89,8 @@ class WorkerController:
         workeroutput: What the worker leaves behind, once its session has finished.
         slot: The worker's slot in the shared memory, once it has one.
         growth: Bytes by which the worker grew beyond the template, once its session has finished.
+        outgrown: The test after which the worker held more memory than it may, and the resident bytes.
+        is_replaced: Whether another worker takes its place for that.
     """
 
     workerinfo: dict[str, Any]
@@ -103,6 +105,8 @@ class WorkerController:
         self.engine = engine
         self.slot: int | None = None
         self.growth: int | None = None
+        self.outgrown: tuple[int, int] | None = None
+        self.is_replaced = False
         self.workerinput: dict[str, Any] = {
             "workerid": self.gateway.id,
             "workercount": len(nodemanager.specs),

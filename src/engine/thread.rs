@@ -12,7 +12,7 @@ use super::shared::{Shared, TEMPLATE_SLOT};
 use super::table::Entry;
 use super::worker::wake;
 use crate::protocol::frame::{Frame, Topic};
-use crate::schedule::{Action, Definition, Policy, Worker};
+use crate::schedule::{Action, Definition, Policy, Test, Worker};
 use crossbeam_channel::{Receiver, Sender};
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -214,11 +214,12 @@ impl Loop {
             while let Some(bytes) = reader.next_frame() {
                 match Frame::decode(bytes) {
                     Ok(Frame::Done { test, duration }) => {
-                        if entry.done(test)
-                            && let Some(policy) = &mut self.policy
-                        {
-                            policy.finished(worker, test, duration);
-                        }
+                        let policy = self.policy.as_deref_mut();
+                        settle(entry, &self.shared, policy, test, Some(duration));
+                    }
+                    Ok(Frame::Outgrown { test, .. }) => {
+                        entry.outgrown();
+                        settle(entry, &self.shared, self.policy.as_deref_mut(), test, None);
                     }
                     Ok(frame) => {
                         if frame.is_failure() {
@@ -297,7 +298,7 @@ impl Loop {
         self.read_worker(index, true);
         let entry = self.workers.remove(index);
         let running = entry.died_in(self.shared.slot(entry.slot));
-        if entry.joined
+        if entry.is_scheduled()
             && let Some(policy) = &mut self.policy
         {
             policy.lost(worker, running);
@@ -357,5 +358,26 @@ impl Loop {
             Action::Rest { worker } => self.with_worker(worker, Entry::rest),
             Action::Close { worker } => self.with_worker(worker, Entry::close),
         }
+    }
+}
+
+/// Tells the policy that a worker has done a test, in so many seconds, and that it is lost if that was its last one.
+fn settle(
+    entry: &mut Entry,
+    shared: &Shared,
+    policy: Option<&mut (dyn Policy + 'static)>,
+    test: Test,
+    seconds: Option<f64>,
+) {
+    let is_done = seconds.filter(|_| entry.done(test));
+    let leaves = entry.leaves(shared, test);
+    let Some(policy) = policy else {
+        return;
+    };
+    if let Some(seconds) = is_done {
+        policy.finished(entry.worker, test, seconds);
+    }
+    if leaves {
+        policy.lost(entry.worker, None);
     }
 }
