@@ -145,6 +145,8 @@ class MemoryWatch:
     def _replaced_lines(self, nodes: list[WorkerController]) -> list[str]:
         if self._limit is None:
             return []
+        if not nodes and self.config.option.verbose < 0:
+            return []
         if not nodes:
             return [f"no worker was replaced for holding more than {in_words(self._limit)}"]
         known = [(node.outgrown, node.gateway.id) for node in nodes if node.outgrown is not None]

@@ -168,8 +168,14 @@ class PythonScheduling:
 
     def add_node(self, node: WorkerController) -> None:
         """Let a replacement take part."""
+        from xdist.scheduler import LoadScopeScheduling
+
         self.scheduler.add_node(node)
         self._collected(node)
+        if isinstance(self.scheduler, LoadScopeScheduling):
+            # It has got one unit, which may be one test, and a worker finishes a test when it knows what comes next. So
+            # it is given a second one, as those at the start are, or told that there is none.
+            self.scheduler.schedule()
 
     def _collected(self, node: WorkerController) -> None:
         self.scheduler.add_node_collection(node, list(self._ids))

@@ -220,3 +220,41 @@ impl Entry {
         slot.running().filter(|test| self.unfinished.contains(test))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_tests(shared: &Shared) -> Entry {
+        let mut entry = Entry::new(0, 1, None);
+        entry.joined = true;
+        entry.assign(shared, vec![3, 4, 5]);
+        assert_eq!(shared.slot(1).queue().claim(), Some(3));
+        entry
+    }
+
+    #[test]
+    fn a_worker_that_grew_too_large_leaves_when_its_test_is_done() {
+        let shared = Shared::new().expect("memory");
+        let mut entry = with_tests(&shared);
+        entry.outgrown();
+        let now = Instant::now();
+        assert_eq!(entry.demand(shared.slot(1), now, now), None);
+        assert!(!entry.leaves(&shared, 3));
+        assert!(entry.is_scheduled());
+        assert!(entry.done(3));
+        assert!(entry.leaves(&shared, 3));
+        assert!(!entry.is_scheduled());
+        assert_eq!(shared.slot(1).queue().len(), 0);
+        assert!(!entry.leaves(&shared, 3), "it left before");
+    }
+
+    #[test]
+    fn a_worker_that_stays_does_not_leave() {
+        let shared = Shared::new().expect("memory");
+        let mut entry = with_tests(&shared);
+        assert!(entry.done(3));
+        assert!(!entry.leaves(&shared, 3));
+        assert_eq!(shared.slot(1).queue().len(), 2);
+    }
+}
