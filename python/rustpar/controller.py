@@ -227,6 +227,9 @@ class Controller:
             self._journaling.journal.flush()
         self._crew.fork_replacements()
         self._memory.look()
+        self._stop_at_limit()
+
+    def _stop_at_limit(self) -> None:
         if self.maxfail and self._relay.failures >= self.maxfail and not self.shouldstop:
             self._stop(f"stopping after {self._relay.failures} failures")
 
@@ -338,6 +341,8 @@ class Controller:
         self._screen.show_output(text, f"gw{worker}" if several else None)
 
     def _on_finished(self, worker: int, workeroutput: dict[str, Any]) -> None:
+        # Nobody is to take the place of a worker that has reported the last failure.
+        self._stop_at_limit()
         if worker != _core.Engine.TEMPLATE:
             self._crew.finished(self._crew.nodes[worker], workeroutput)
         reason = workeroutput["shouldfail"] or workeroutput["shouldstop"]
