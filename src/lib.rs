@@ -10,6 +10,7 @@
 //! | [`report`] | what journals tell, in the formats of others and for the eye | `journal` |
 //! | [`timing`] | where the time of a run went, and whether it kept its thresholds | `journal`, `schedule` |
 //! | [`machine`] | how many workers this machine can feed | the file system |
+//! | [`memory`] | how much memory a process holds | the file system |
 //! | `files` | replacing a file as a whole | the file system |
 //! | [`audit`] | which audit events tell what must not be shared | nothing else |
 //! | [`engine`] | shared memory, the I/O thread, both ends of a worker's line | `schedule`, `protocol` |
@@ -21,6 +22,7 @@ mod files;
 pub mod history;
 pub mod journal;
 pub mod machine;
+pub mod memory;
 pub mod protocol;
 pub mod report;
 pub mod schedule;

@@ -32,8 +32,12 @@ __all__ = [
     "listen",
     "loads",
     "memory_left",
+    "memory_of_run",
     "outlive_parent",
+    "peak_memory",
+    "proportional_memory",
     "rehearse",
+    "resident_memory",
     "spoken",
     "timeline_page",
 ]
@@ -55,6 +59,28 @@ def cpu_quota() -> int | None:
 
 def memory_left() -> int | None:
     """Bytes of memory that the machine and the control group leave; None where nothing tells."""
+
+def peak_memory() -> int:
+    """Resident bytes that this process has held at most; 0 where the system is not Linux."""
+
+def resident_memory(process: int | None) -> int | None:
+    """Resident bytes of a process, of this one for None: also what it shares with others. None when it is gone, and
+    where the system is not Linux.
+    """
+
+def proportional_memory(process: int | None) -> int | None:
+    """Proportional bytes of a process, of this one for None: what n processes share counts as the n-th part. None when
+    it is gone, and where the system is not Linux.
+    """
+
+def memory_of_run(
+    path: str | PathLike[str],
+) -> list[tuple[str, int, int | None, tuple[str, int] | None, str | None]]:
+    """The memory of each process that ran tests in the last run in the journal `path`, in the order of their numbers:
+    its name, its peak in resident bytes, the most proportional bytes if they were read, the test in which the peak grew
+    most with the bytes, and the test after which another process took its place. Raises ValueError for what is no
+    journal.
+    """
 
 def die_with_parent(parent: int) -> bool:
     """Has the kernel kill this process when its parent dies; False when `parent` is already gone."""
@@ -138,6 +164,11 @@ class Line:
 
     def done(self, test: int, duration: float) -> None:
         """The test's protocol is complete; it took `duration` seconds."""
+
+    def watch_memory(self, limit: int | None) -> None:
+        """Begins to watch the memory of this process, before its first test. When it holds more than `limit` bytes
+        after a test, there is no further one for it; unless it holds more already.
+        """
 
     def report(self, test: int, report: TestReport) -> bool:
         """Sends the report if it is a plain one of the test started last; returns whether it was."""
@@ -310,6 +341,12 @@ class Journal:
 
     def gone(self, worker: int, how: str, status: int, *, running: int | None = None, why: str | None = None) -> None:
         """A worker is gone; `how` is "left", "crashed" or "replaced"."""
+
+    def watch_memory(self) -> None:
+        """Tests are about to run in this process: begins to watch its memory."""
+
+    def look_at_memory(self) -> None:
+        """Writes down what this process holds, if tests run in it."""
 
     def memory(self, worker: int | None, rss: int, pss: int | None) -> None:
         """A process holds so many bytes now."""
@@ -547,6 +584,8 @@ class Engine:
     TEMPLATE_EXITED: int
     SERVER_GONE: int
     BROKEN: int
+    PEAK: int
+    OUTGROWN: int
 
     def __new__(
         cls,

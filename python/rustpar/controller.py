@@ -26,6 +26,7 @@ from rustpar.interrupt import Interrupt
 from rustpar.journaling import journaling_of
 from rustpar.launch import Launch, output_pipe
 from rustpar.live import LiveBlock
+from rustpar.memorywatch import MemoryWatch
 from rustpar.onrequest import OnRequest
 from rustpar.relay import Relay
 from rustpar.scheduling import NativeScheduling, PythonScheduling
@@ -78,7 +79,9 @@ class Controller:
         self._journaling.journal.use_batches()
         self._live = LiveBlock(config, self._screen)
         self._on_request = OnRequest(self._crew, self._launch, self._screen, self._live)
+        self._memory = MemoryWatch(config, self._relay, self._screen)
         config.pluginmanager.register(self._relay, "rustpar-relay")
+        config.pluginmanager.register(self._memory, "rustpar-memory")
         config.pluginmanager.register(Doubt(config, self._launch), "rustpar-doubt")
         coveragetail.register(config)
         self.nodemanager = self._crew.manager
@@ -90,7 +93,7 @@ class Controller:
         self._template_status: int | None = None
         self._events: list[tuple[int, int, Any, Any]] = []
         self._interrupt = Interrupt()
-        self._handlers = self._relay.handlers() | self._own_handlers()
+        self._handlers = self._relay.handlers() | self._memory.handlers() | self._own_handlers()
         self._topics = self._relay.topics() | self._own_topics()
 
     def _own_handlers(self) -> dict[int, Callable[[int, Any, Any], None]]:
@@ -229,6 +232,10 @@ class Controller:
             del self._events[:done]
             self._journaling.journal.flush()
         self._crew.fork_replacements()
+        self._memory.look()
+        self._stop_at_limit()
+
+    def _stop_at_limit(self) -> None:
         if self.maxfail and self._relay.failures >= self.maxfail and not self.shouldstop:
             self._stop(f"stopping after {self._relay.failures} failures")
 
@@ -326,18 +333,24 @@ class Controller:
         self.log("forked", f"gw{worker}", pid)
         self._journaling.journal.worker(worker, pid)
         self._crew.nodes[worker].pid = pid
+        self._memory.forked(worker, pid)
 
     def _on_done(self, worker: int, test: int, duration: float) -> None:
         self._crew.sched.mark_test_complete(self._crew.nodes[worker], test, duration)
 
     def _on_unscheduled(self, worker: int, tests: list[int], _: None) -> None:
-        self._crew.sched.remove_pending_tests_from_node(self._crew.nodes[worker], tests)
+        node = self._crew.nodes[worker]
+        # One that has left meanwhile is no longer known to the scheduler, and neither are its tests its own.
+        if not node.down:
+            self._crew.sched.remove_pending_tests_from_node(node, tests)
 
     def _on_output(self, worker: int, text: str, _: None) -> None:
         several = worker in self._crew.nodes and len(self._crew.nodes) > 1
         self._screen.show_output(text, f"gw{worker}" if several else None)
 
     def _on_finished(self, worker: int, workeroutput: dict[str, Any]) -> None:
+        # Nobody is to take the place of a worker that has reported the last failure.
+        self._stop_at_limit()
         if worker != _core.Engine.TEMPLATE:
             self._crew.finished(self._crew.nodes[worker], workeroutput)
         reason = workeroutput["shouldfail"] or workeroutput["shouldstop"]
@@ -347,7 +360,7 @@ class Controller:
     def _on_exited(self, worker: int, about: tuple[int, int | None], finished: bool) -> None:
         status, running = about
         node = self._crew.nodes[worker]
-        self._journaling.journal.gone(worker, "left" if finished else "crashed", status, running=running)
+        self._memory.gone(node, status, running, finished=finished)
         if not self._crew.has_collected(node):
             self._died_before_tests(f"worker {node.gateway.id}", worker, status)
             self._crew.active.discard(node)

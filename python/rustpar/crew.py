@@ -18,7 +18,7 @@ import pytest
 from xdist.dsession import get_default_max_worker_restart
 
 from rustpar.journaling import journaling_of
-from rustpar.memory import PEAK
+from rustpar.memory import HELD, Held
 from rustpar.nodes import NodeManager, WorkerController
 from rustpar.workers import Choice, chosen, counted
 
@@ -245,15 +245,26 @@ class Crew:
 
     def finished(self, node: WorkerController, workeroutput: dict[str, Any]) -> None:
         """A worker's session has finished."""
-        peak = workeroutput.pop(PEAK)
+        held = Held(*workeroutput.pop(HELD))
+        journaling_of(self.config).journal.memory(node.number, held.resident, held.proportional)
         if self._launch.template_size is not None:
-            node.growth = max(0, peak - self._launch.template_size)
+            node.growth = max(0, held.peak - self._launch.template_size)
         node.workeroutput = workeroutput
         node.down = True
         self.config.hook.pytest_testnodedown(node=node, error=None)
-        self.sched.remove_node(node, None)
         self.active.discard(node)
-        self._schedule_when_complete()
+        if node.outgrown is None:
+            self.sched.remove_node(node, None)
+            self._schedule_when_complete()
+        else:
+            self._replace_outgrown(node)
+
+    def _replace_outgrown(self, node: WorkerController) -> None:
+        """A worker has left because it held too much memory: have another one run its tests, unless the run stops."""
+        self.sched.release_node(node)
+        if not self.stopping:
+            node.is_replaced = True
+            self._replace(node, 0.0)
 
     def lost(self, node: WorkerController, status: int, running: int | None, relay: Relay) -> None:
         """A worker is gone before its session had finished."""
@@ -276,9 +287,9 @@ class Crew:
             self._drop_replacements()
         else:
             self._screen.report_line(f"\nreplacing crashed worker {node.gateway.id}")
-            self._replace(node)
+            self._replace(node, _PAUSE)
 
-    def _replace(self, lost: WorkerController) -> None:
+    def _replace(self, lost: WorkerController, pause: float) -> None:
         spec = lost.gateway.spec
         self.manager.allocate_id(spec)
         node = self._announce(spec)
@@ -287,14 +298,16 @@ class Crew:
         if not self._launch.is_early:
             self._ready(node)
         self.active.add(node)
-        self._replacements.append((time.monotonic() + _PAUSE, node))
+        self._replacements.append((time.monotonic() + pause, node))
 
     def fork_replacements(self) -> None:
         """Fork the replacements whose time has come."""
         if self.stopping:
             self._drop_replacements()
-        while self._replacements and self._replacements[0][0] <= time.monotonic():
-            _, node = self._replacements.pop(0)
+        now = time.monotonic()
+        due = [node for at, node in self._replacements if at <= now]
+        self._replacements = [(at, node) for at, node in self._replacements if at > now]
+        for node in due:
             self._fork(node)
             if not self._launch.is_early:
                 self._engine.join(node.number)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 # Options that decide about a run, or about what is said of it.
 _OPTIONS = (
     *("numprocesses", "dist", "maxprocesses", "max_worker_restart", "keyword", "markexpr", "maxfail"),
-    *("rustpar_start", "rustpar_order", "rustpar_shard", "rustpar_shard_by"),
+    *("rustpar_start", "rustpar_order", "rustpar_shard", "rustpar_shard_by", "rustpar_max_rss"),
 )
 
 # Ways to run in which no test takes the time it takes.
@@ -148,6 +148,7 @@ class Journaling:
             fixtureclock.watch(session, self._fixture)
             self.collected([item.nodeid for item in session.items], self._deselected)
             self.marked(marks_of(self.config, session.items))
+            self.journal.watch_memory()
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
@@ -241,6 +242,7 @@ class Journaling:
         xml = self.config.stash.get(xml_key, None)
         if xml is not None and xml.global_properties:
             self.journal.properties(None, [(str(name), str(value)) for name, value in xml.global_properties])
+        self.journal.look_at_memory()
         self.journal.end(int(session.exitstatus), self._warnings)
         self.whole_file()
 

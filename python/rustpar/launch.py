@@ -136,7 +136,7 @@ class Launch:
             named = [reason.partition(":")[0] for reason in reasons]
             self._memory.remember(self.verdict, {*conftests, *filter(os.path.isfile, named)})
         if start == "template" and self.template_pid is not None:
-            self.template_size = memory.resident(self.template_pid)
+            self.template_size = _core.resident_memory(self.template_pid)
         return self.verdict
 
     def workers_that_fit(self) -> tuple[int, str] | None:

@@ -90,6 +90,8 @@ class WorkerController:
         pid: Its process id, once it is forked.
         slot: The worker's slot in the shared memory, once it has one.
         growth: Bytes by which the worker grew beyond the template, once its session has finished.
+        outgrown: The test after which the worker held more memory than it may, and the resident bytes.
+        is_replaced: Whether another worker takes its place for that.
     """
 
     workerinfo: dict[str, Any]
@@ -105,6 +107,8 @@ class WorkerController:
         self.pid: int | None = None
         self.slot: int | None = None
         self.growth: int | None = None
+        self.outgrown: tuple[int, int] | None = None
+        self.is_replaced = False
         self.workerinput: dict[str, Any] = {
             "workerid": self.gateway.id,
             "workercount": len(nodemanager.specs),

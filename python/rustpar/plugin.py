@@ -64,6 +64,15 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     parser.addini(
         "rustpar_journals", "How many runs' journals are kept in pytest's cache directory; 0 for none.", default="10"
     )
+    group.addoption(
+        "--rustpar-max-rss",
+        type=_size,
+        default=None,
+        metavar="SIZE",
+        help="Replace a worker that holds more resident memory than this after a test: 500M, 1.5G. It tears its "
+        "fixtures down and leaves, and another one runs what it has not begun. The summary says so.",
+    )
+    parser.addini("rustpar_max_rss", "The default of --rustpar-max-rss, as in: 500M", default="")
     _add_what_is_seen(parser, group)
     _add_choice_of_tests(parser, group)
 
@@ -127,6 +136,15 @@ def _duration(text: str) -> float:
     from rustpar.slowlimit import option_value
 
     return option_value(text)
+
+
+def _size(text: str) -> int:
+    from rustpar.size import in_bytes
+
+    try:
+        return in_bytes(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _add_choice_of_tests(parser: pytest.Parser, group: pytest.OptionGroup) -> None:
@@ -203,6 +221,10 @@ def pytest_configure(config: pytest.Config) -> None:
         from rustpar import ordering
 
         ordering.order_of(config)
+    if config.getini("rustpar_max_rss"):
+        from rustpar import memory
+
+        memory.limit_of(config)
     if config.option.rustpar_shard is not None:
         from rustpar import sharding
 
@@ -338,6 +360,10 @@ class DistributedRun:
 
     def pytest_report_header(self, config: pytest.Config) -> str | None:
         """Name the start and the number of workers, and why where they are not the usual ones or were not given."""
+        lines = [self._report_start(config), _limit_without_effect(config)]
+        return "\n".join(f"rustpar: {line}" for line in lines if line is not None) or None
+
+    def _report_start(self, config: pytest.Config) -> str | None:
         dsession: Any = config.pluginmanager.get_plugin("dsession")
         option, choice = config.option, None
         if option.numprocesses is not None:
@@ -346,10 +372,10 @@ class DistributedRun:
             choice = chosen(config)
         if dsession is None:
             if choice is not None and choice.count == 0:
-                return f"rustpar: {rustpar.__version__}, {choice.words}"
+                return f"{rustpar.__version__}, {choice.words}"
             if option.dist == "no" or option.numprocesses is not None or option.tx or option.collectonly:
                 return None
-            return f"rustpar: --dist {option.dist} has no effect without workers: add -n auto"
+            return f"--dist {option.dist} has no effect without workers: add -n auto"
         reason = config.stash.get(REASON_KEY, None)
         if reason is not None:
             lines = [f"start: xdist ({reason})"]
@@ -357,7 +383,17 @@ class DistributedRun:
             lines = dsession.verdict.words(option.verbose)
         else:
             # It is said when the template has collected.
-            return f"rustpar: {rustpar.__version__}"
+            return rustpar.__version__
         if choice is not None:
             lines[0] += f", {choice.words}"
-        return f"rustpar: {rustpar.__version__}, " + "\n".join(lines)
+        return f"{rustpar.__version__}, " + "\n".join(lines)
+
+
+def _limit_without_effect(config: pytest.Config) -> str | None:
+    """Why ``--rustpar-max-rss`` has no effect, where it has none."""
+    has_engine = config.pluginmanager.has_plugin("rustpar-memory")
+    if has_engine or config.option.rustpar_max_rss is None:
+        return None
+    if config.pluginmanager.has_plugin("dsession"):
+        return "--rustpar-max-rss has no effect with pytest-xdist's own engine"
+    return "--rustpar-max-rss has no effect without workers: add -n auto"

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from rustpar import memory
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -112,6 +114,10 @@ class NativeScheduling:
             self.nodes.remove(node)
         return None if running is None else self.collection[running]
 
+    def release_node(self, node: WorkerController) -> None:
+        """Forget a worker that another one takes the place of; the engine has given its tests to others."""
+        self.remove_node(node, None)
+
 
 class PythonScheduling:
     """Drives a scheduler written in Python.
@@ -158,15 +164,30 @@ class PythonScheduling:
             node_id if group is None else f"{node_id}@{group}"
             for node_id, group in zip(collection, groups, strict=True)
         ]
+        self._check_limit()
         for node in nodes:
             self.scheduler.add_node(node)
         for node in nodes:
             self._collected(node)
 
+    def _check_limit(self) -> None:
+        from xdist.scheduler import EachScheduling
+
+        if isinstance(self.scheduler, EachScheduling) and memory.limit_of(self.config) is not None:
+            raise pytest.UsageError(
+                f"{memory.LIMIT_OPTION} cannot be kept by {self.name}, which takes no test back; leave one of them out"
+            )
+
     def add_node(self, node: WorkerController) -> None:
         """Let a replacement take part."""
+        from xdist.scheduler import LoadScopeScheduling
+
         self.scheduler.add_node(node)
         self._collected(node)
+        if isinstance(self.scheduler, LoadScopeScheduling):
+            # It has got one unit, which may be one test, and a worker finishes a test when it knows what comes next. So
+            # it is given a second one, as those at the start are, or told that there is none.
+            self.scheduler.schedule()
 
     def _collected(self, node: WorkerController) -> None:
         self.scheduler.add_node_collection(node, list(self._ids))
@@ -204,6 +225,17 @@ class PythonScheduling:
         crashed = self.scheduler.remove_node(node)
         self._shut_down_when_finished()
         return None if crashed is None else self._plain_ids[self._ids.index(crashed)]
+
+    def release_node(self, node: WorkerController) -> None:
+        """Forget a worker that another one takes the place of, and have others run what it has not begun."""
+        from xdist.scheduler import LoadScopeScheduling
+
+        # Schedulers know crashes alone: the first test that a worker has not run is the one in which it died. Those by
+        # scope schedule that one again themselves.
+        unhurt = self.scheduler.remove_node(node)
+        if unhurt is not None and not isinstance(self.scheduler, LoadScopeScheduling):
+            self.scheduler.mark_test_pending(unhurt)
+        self._shut_down_when_finished()
 
     def _shut_down_when_finished(self) -> None:
         if self.scheduler.collection_is_completed and self.scheduler.tests_finished:

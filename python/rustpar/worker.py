@@ -111,7 +111,7 @@ class WorkerPlugin:
         output["shouldfail"] = session.shouldfail
         output["shouldstop"] = session.shouldstop
         yield
-        self._send(self._line.FINISHED, output | {memory.PEAK: memory.peak()})
+        self._send(self._line.FINISHED, output | {memory.HELD: tuple(memory.holds())})
 
     def pytest_internalerror(self, excrepr: object) -> None:
         """Send an internal error's text."""
@@ -181,6 +181,7 @@ class WorkerPlugin:
         line, items = self._line, session.items
         run_protocol = self.config.hook.pytest_runtest_protocol
         saving = measuring.Saving()
+        line.watch_memory(memory.limit_of(self.config))
         self._next: int | None = line.claim()
         while self._next is not None and line.may_start():
             test = self._test = self._next

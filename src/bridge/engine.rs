@@ -242,6 +242,10 @@ impl Engine {
     const SERVER_GONE: u8 = EventKind::ServerGone as u8;
     #[classattr]
     const BROKEN: u8 = EventKind::Broken as u8;
+    #[classattr]
+    const PEAK: u8 = EventKind::Peak as u8;
+    #[classattr]
+    const OUTGROWN: u8 = EventKind::Outgrown as u8;
 }
 
 /// A descriptor of our own for a file that the caller keeps.

@@ -44,6 +44,10 @@ pub(super) enum EventKind {
     ServerGone,
     /// (text, None)
     Broken,
+    /// (test or None, resident bytes)
+    Peak,
+    /// (test, resident bytes)
+    Outgrown,
 }
 
 /// Appends the tuples that an event amounts to.
@@ -91,6 +95,8 @@ pub(super) fn to_tuples<'py>(
             running,
             finished,
         } => {
+            // It has said its last word, and a run that replaces workers may have many.
+            workers.remove(&worker);
             let death = (status, running).into_pyobject(py)?.into_any();
             push(
                 EventKind::Exited,
@@ -204,6 +210,19 @@ fn frame_tuple<'py>(
                 number(*test)?,
                 duration.into_pyobject(py)?.into_any(),
             )?;
+        }
+        Frame::Peak { test, resident } => {
+            let test = test.into_pyobject(py)?;
+            push(
+                EventKind::Peak,
+                worker,
+                test,
+                resident.into_pyobject(py)?.into_any(),
+            )?;
+        }
+        Frame::Outgrown { test, resident } => {
+            let resident = resident.into_pyobject(py)?.into_any();
+            push(EventKind::Outgrown, worker, number(*test)?, resident)?;
         }
         Frame::Message { topic, body } => {
             push(

@@ -1,9 +1,11 @@
 //! The journal of a run, as Python writes it. What is said once in a run comes through a method of its own here; the
 //! phases of tests come through the `Recorder`.
 
-use crate::journal::event::{Collected, Detail, Ending, Event, Head, Outcome, Start, WorkerGone};
+use super::memory::{peak_memory, proportional_memory, resident_memory};
+use crate::journal::event::{Collected, Detail, Ending, Event, Head, Outcome, Start, Test, WorkerGone};
 use crate::journal::write::Writer;
 use crate::journal::{FORMAT, Micros, VERSION, micros};
+use crate::memory::Peak;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
@@ -44,6 +46,8 @@ pub(super) struct Journal {
     began: Micros,
     /// Whether who writes says when a batch is complete; else each test's end is one.
     batches: bool,
+    /// Of the memory of this process, where its tests run.
+    peak: Option<Peak>,
 }
 
 impl Journal {
@@ -56,6 +60,18 @@ impl Journal {
     pub(super) fn test_ended(&mut self) {
         if !self.batches {
             self.writer.flush();
+        }
+    }
+
+    /// A test has run in this process: the peak of its memory, if it has grown since the last one.
+    pub(super) fn look_at_peak(&mut self, test: Test) {
+        let grown = self.peak.as_mut().and_then(|peak| peak.grown(peak_memory()));
+        if let Some(rss) = grown {
+            self.write(&Event::Peak {
+                t: test,
+                w: None,
+                rss,
+            });
         }
     }
 
@@ -86,6 +102,7 @@ impl Journal {
             writer: Writer::default(),
             began: now(),
             batches: false,
+            peak: None,
         }
     }
 
@@ -265,6 +282,19 @@ impl Journal {
             why,
         }));
         Ok(())
+    }
+
+    /// Tests are about to run in this process: begins to watch its memory.
+    fn watch_memory(&mut self) {
+        self.peak = Some(Peak::known(peak_memory()));
+        self.look_at_memory();
+    }
+
+    /// Writes down what this process holds, if tests run in it.
+    fn look_at_memory(&mut self) {
+        if let (Some(_), Some(rss)) = (self.peak, resident_memory(None)) {
+            self.memory(None, rss, proportional_memory(None));
+        }
     }
 
     /// A process holds so many bytes now.

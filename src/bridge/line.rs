@@ -62,26 +62,23 @@ impl Line {
     }
 
     /// The next test, for good; None when there is none any more. Sleeps while there is none yet.
-    fn claim(&self, py: Python<'_>) -> PyResult<Option<u32>> {
+    fn claim(&mut self, py: Python<'_>) -> PyResult<Option<u32>> {
         loop {
-            match py.detach(|| self.core.claim()) {
+            match self.wait_for_claim(py)? {
                 Claim::Test(test) => return Ok(Some(test)),
-                Claim::Closed => return Ok(None),
-                Claim::Wait | Claim::Rest => py.check_signals()?,
+                Claim::Rest => py.check_signals()?,
+                _ => return Ok(None),
             }
         }
     }
 
     /// The same, but for one that is in the tear-down of a test: False when it is to finish that without knowing.
-    fn claim_or_rest<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        loop {
-            match py.detach(|| self.core.claim()) {
-                Claim::Test(test) => return Ok(test.into_pyobject(py)?.into_any()),
-                Claim::Closed => return Ok(py.None().into_bound(py)),
-                Claim::Rest => return Ok(PyBool::new(py, false).to_owned().into_any()),
-                Claim::Wait => py.check_signals()?,
-            }
-        }
+    fn claim_or_rest<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        Ok(match self.wait_for_claim(py)? {
+            Claim::Test(test) => test.into_pyobject(py)?.into_any(),
+            Claim::Rest => PyBool::new(py, false).to_owned().into_any(),
+            _ => py.None().into_bound(py),
+        })
     }
 
     /// The test that will probably come next.
@@ -96,7 +93,7 @@ impl Line {
 
     /// Says which test this worker is in, for the case that it dies there.
     #[pyo3(signature = (test))]
-    fn set_running(&self, test: Option<u32>) {
+    fn set_running(&mut self, test: Option<u32>) {
         self.core.set_running(test);
     }
 
@@ -189,7 +186,14 @@ impl Line {
 
     /// The test's protocol is complete; it took `duration` seconds.
     fn done(&mut self, test: u32, duration: f64) {
-        self.core.send(&Frame::Done { test, duration }, false);
+        self.core.done(test, duration);
+    }
+
+    /// Begins to watch the memory of this process, before its first test. When it holds more than `limit` bytes after a
+    /// test, there is no further one for it; unless it holds more already.
+    #[pyo3(signature = (limit))]
+    fn watch_memory(&mut self, limit: Option<u64>) {
+        self.core.watch_memory(limit);
     }
 
     /// Sends the report if it is a plain one of the test started last; returns whether it was.
@@ -252,6 +256,20 @@ impl Line {
 }
 
 impl Line {
+    /// What there is for this worker, as soon as there is anything; a worker that has grown too large is closed.
+    fn wait_for_claim(&mut self, py: Python<'_>) -> PyResult<Claim> {
+        loop {
+            match py.detach(|| self.core.claim()) {
+                Claim::Wait => py.check_signals()?,
+                Claim::Outgrown(resident) => {
+                    self.core.leave(resident);
+                    return Ok(Claim::Closed);
+                }
+                claim => return Ok(claim),
+            }
+        }
+    }
+
     /// The number of a string, which is sent first when it is new. None for text that is not valid Unicode.
     fn string_id(&mut self, text: &Bound<'_, PyString>) -> PyResult<Option<StringId>> {
         let strings = self.strings.bind(text.py()).clone();

@@ -27,6 +27,7 @@ mod journal;
 mod journals;
 #[cfg(target_os = "linux")]
 mod line;
+mod memory;
 #[cfg(target_os = "linux")]
 mod plain;
 #[cfg(target_os = "linux")]
@@ -98,6 +99,9 @@ mod _core {
 
     #[pymodule_export]
     use super::journal::Journal;
+
+    #[pymodule_export]
+    use super::memory::{memory_of_run, peak_memory, proportional_memory, resident_memory};
 
     #[pymodule_export]
     use super::recorder::Recorder;

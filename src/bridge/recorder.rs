@@ -222,6 +222,9 @@ impl Recorder {
         };
         journal.write(&Event::phase(phase, ended));
         if phase == Phase::Teardown {
+            if worker.is_none() {
+                journal.look_at_peak(small(test));
+            }
             journal.test_ended();
         }
     }

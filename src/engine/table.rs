@@ -10,6 +10,17 @@ use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
 
+/// How far a worker that has grown too large has come in leaving.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Leave {
+    /// It stays.
+    Not,
+    /// It starts no further test; what it has not begun goes to others when the one it is in is done.
+    Due,
+    /// It is in no test, and nothing is its own any more.
+    Taken,
+}
+
 /// A worker, from the moment its slot is chosen until its exit status is known.
 #[derive(Debug)]
 pub struct Entry {
@@ -28,6 +39,7 @@ pub struct Entry {
     unfinished: VecDeque<Test>,
     overflow: VecDeque<Test>,
     closing: bool,
+    leave: Leave,
     idle_since: Option<Instant>,
 }
 
@@ -46,6 +58,7 @@ impl Entry {
             unfinished: VecDeque::new(),
             overflow: VecDeque::new(),
             closing: false,
+            leave: Leave::Not,
             idle_since: None,
         }
     }
@@ -76,7 +89,7 @@ impl Entry {
     /// What it could take; `None` when nothing more may be assigned.
     #[must_use]
     pub fn demand(&mut self, slot: Slot<'_>, begun: Instant, now: Instant) -> Option<Demand> {
-        if self.closing || self.finished {
+        if self.closing || self.finished || self.leave != Leave::Not {
             return None;
         }
         let queue = slot.queue();
@@ -178,9 +191,70 @@ impl Entry {
         }
     }
 
+    /// The worker has grown too large: it starts no further test.
+    pub fn outgrown(&mut self) {
+        self.leave = Leave::Due;
+    }
+
+    /// Whether the worker, which has told of this test, leaves now: then what else it held is no longer its own.
+    pub fn leaves(&mut self, shared: &Shared, test: Test) -> bool {
+        if self.leave != Leave::Due || self.unfinished.contains(&test) {
+            return false;
+        }
+        self.leave = Leave::Taken;
+        self.overflow.clear();
+        let _of_others_now = self.take_back(shared, usize::MAX, false);
+        self.unfinished.clear();
+        true
+    }
+
+    /// Whether the policy takes it for one of its workers.
+    #[must_use]
+    pub fn is_scheduled(&self) -> bool {
+        self.joined && self.leave != Leave::Taken
+    }
+
     /// The test in which a dead worker died.
     #[must_use]
     pub fn died_in(&self, slot: Slot<'_>) -> Option<Test> {
         slot.running().filter(|test| self.unfinished.contains(test))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_tests(shared: &Shared) -> Entry {
+        let mut entry = Entry::new(0, 1, None);
+        entry.joined = true;
+        entry.assign(shared, vec![3, 4, 5]);
+        assert_eq!(shared.slot(1).queue().claim(), Some(3));
+        entry
+    }
+
+    #[test]
+    fn a_worker_that_grew_too_large_leaves_when_its_test_is_done() {
+        let shared = Shared::new().expect("memory");
+        let mut entry = with_tests(&shared);
+        entry.outgrown();
+        let now = Instant::now();
+        assert_eq!(entry.demand(shared.slot(1), now, now), None);
+        assert!(!entry.leaves(&shared, 3));
+        assert!(entry.is_scheduled());
+        assert!(entry.done(3));
+        assert!(entry.leaves(&shared, 3));
+        assert!(!entry.is_scheduled());
+        assert_eq!(shared.slot(1).queue().len(), 0);
+        assert!(!entry.leaves(&shared, 3), "it left before");
+    }
+
+    #[test]
+    fn a_worker_that_stays_does_not_leave() {
+        let shared = Shared::new().expect("memory");
+        let mut entry = with_tests(&shared);
+        assert!(entry.done(3));
+        assert!(!entry.leaves(&shared, 3));
+        assert_eq!(shared.slot(1).queue().len(), 2);
     }
 }

@@ -3,9 +3,10 @@
 //! The hazard it handles: a worker must not hang when the controller is gone or slow. Every wait is a short sleep after
 //! which the caller can look for signals; death of the controller needs no look, the kernel ends the worker.
 
-use super::os::{futex_wait, futex_wake};
+use super::os::{futex_wait, futex_wake, peak_memory, resident_memory};
 use super::ring::pack_frame;
 use super::shared::{Shared, Slot};
+use crate::memory::Peak;
 use crate::protocol::frame::Frame;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -25,6 +26,18 @@ pub enum Claim {
     Wait,
     /// Nothing yet; whoever asked to know how to finish a test finishes it without.
     Rest,
+    /// There is a test, but this process holds so many bytes, more than it may, and another one is to run it.
+    Outgrown(u64),
+}
+
+/// How a worker's memory grows, and how far it may.
+#[derive(Debug, Default)]
+struct Growth {
+    /// Bytes beyond which it starts no further test.
+    limit: Option<u64>,
+    peak: Peak,
+    /// The test that it was in last.
+    last: Option<u32>,
 }
 
 /// A worker's line.
@@ -34,6 +47,7 @@ pub struct Line {
     slot: usize,
     bytes: Vec<u8>,
     words: Vec<u64>,
+    growth: Growth,
 }
 
 impl Line {
@@ -45,6 +59,7 @@ impl Line {
             slot,
             bytes: Vec::new(),
             words: Vec::new(),
+            growth: Growth::default(),
         }
     }
 
@@ -65,20 +80,26 @@ impl Line {
         if slot.stopped().is_set() {
             return Claim::Closed;
         }
-        if let Some(test) = slot.queue().claim() {
-            return Claim::Test(test);
+        let outgrown = self.outgrown();
+        // What it may not run it leaves in the queue, for the engine to take it back.
+        let next = || match outgrown {
+            None => slot.queue().claim().map(Claim::Test),
+            Some(held) => slot.queue().peek().map(|_| Claim::Outgrown(held)),
+        };
+        if let Some(claim) = next() {
+            return claim;
         }
         let seen = slot.bell().load(Ordering::SeqCst);
         slot.asking().set(true);
         // Look again after saying so: what the engine did before it could see the flag would be missed otherwise.
-        let claim = match slot.queue().claim() {
-            Some(test) => Claim::Test(test),
+        let claim = match next() {
+            Some(claim) => claim,
             None if slot.closed().is_set() => Claim::Closed,
             None if slot.resting().is_set() => Claim::Rest,
             None => {
                 self.shared.bell.ring();
                 futex_wait(slot.bell(), seen, NAP);
-                slot.queue().claim().map_or(Claim::Wait, Claim::Test)
+                next().unwrap_or(Claim::Wait)
             }
         };
         slot.asking().set(false);
@@ -95,8 +116,44 @@ impl Line {
     }
 
     /// Says which test this worker is in, for the case that it dies there.
-    pub fn set_running(&self, test: Option<u32>) {
+    pub fn set_running(&mut self, test: Option<u32>) {
         self.slot().set_running(test);
+        self.growth.last = test.or(self.growth.last);
+    }
+
+    /// Begins to watch the memory of this process, before its first test. With more than `limit` bytes after a test it
+    /// starts no further one; unless it has more already, which no other process would have less of.
+    pub fn watch_memory(&mut self, limit: Option<u64>) {
+        let resident = resident_memory(None).unwrap_or_else(peak_memory);
+        self.growth.limit = limit.filter(|&limit| resident <= limit);
+        self.growth.peak = Peak::known(peak_memory());
+        let frame = Frame::Peak { test: None, resident };
+        self.send(&frame, false);
+    }
+
+    /// The bytes that this process holds, when it may start no further test.
+    fn outgrown(&self) -> Option<u64> {
+        let limit = self.growth.limit?;
+        self.growth.last?;
+        // Reading the peak is cheap, and while it is below the limit there is nothing else to read.
+        let held = (peak_memory() > limit).then(|| resident_memory(None))?;
+        held.filter(|&held| held > limit)
+    }
+
+    /// Sends that this process holds too much, and starts no further test.
+    pub fn leave(&mut self, resident: u64) {
+        if let Some(test) = self.growth.last {
+            self.send(&Frame::Outgrown { test, resident }, true);
+        }
+    }
+
+    /// Sends the end of a test that took `duration` seconds, and before it by how much the peak has grown.
+    pub fn done(&mut self, test: u32, duration: f64) {
+        if let Some(resident) = self.growth.peak.grown(peak_memory()) {
+            let test = Some(test);
+            self.send(&Frame::Peak { test, resident }, false);
+        }
+        self.send(&Frame::Done { test, duration }, false);
     }
 
     /// Says that an interrupt has reached this worker, so that the controller sends no second one.

@@ -163,7 +163,7 @@ pub struct WorkerGone {
     pub how: Ending,
     /// Its exit code, or minus the number of the signal that killed it.
     pub status: i64,
-    /// The test that it died in.
+    /// The test that it died in, or after which it was replaced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub running: Option<Test>,
     /// Why it was replaced.

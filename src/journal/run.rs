@@ -322,6 +322,9 @@ struct Builder {
     processes: HashMap<Worker, usize>,
     /// The last attempt of a test in a process.
     attempts: HashMap<(Test, usize), usize>,
+    /// What a process held before its first test, or the peak that it has told of since. Looks at what it holds while a
+    /// test runs are no part of it: the growth is the test's, and told when it has ended.
+    told: HashMap<Worker, u64>,
 }
 
 impl Builder {
@@ -374,6 +377,7 @@ impl Builder {
                 let process = &mut self.run.processes[process];
                 process.memory.push((at, rss, pss));
                 process.peak = process.peak.max(rss);
+                self.told.entry(w).or_insert(rss);
             }
             Event::Peak { t, w, rss } => self.peak(t, w, rss),
             Event::End { at, exit, warnings } => {
@@ -454,8 +458,9 @@ impl Builder {
 
     fn peak(&mut self, test: Test, worker: Worker, rss: u64) {
         let process = self.process(worker);
-        let before = std::mem::replace(&mut self.run.processes[process].peak, rss);
-        if before > 0 {
+        let process = &mut self.run.processes[process];
+        process.peak = process.peak.max(rss);
+        if let Some(before) = self.told.insert(worker, rss) {
             self.attempt(test, worker, |_| false).growth += rss.saturating_sub(before);
         }
     }

@@ -114,6 +114,20 @@ pub enum Frame<'a> {
         /// Seconds the whole protocol took.
         duration: f64,
     },
+    /// The most memory that the worker has held has grown.
+    Peak {
+        /// In this test; `None` for what the worker holds before its first.
+        test: Option<u32>,
+        /// Resident bytes.
+        resident: u64,
+    },
+    /// The worker holds more memory than it may, and starts no further test.
+    Outgrown {
+        /// The test that it has run last, or is about to finish.
+        test: u32,
+        /// Resident bytes.
+        resident: u64,
+    },
     /// Anything that is not about one test.
     Message {
         /// What it is about.
@@ -131,6 +145,8 @@ const REPORT: u8 = 4;
 const FINISH: u8 = 5;
 const DONE: u8 = 6;
 const MESSAGE: u8 = 7;
+const PEAK: u8 = 8;
+const OUTGROWN: u8 = 9;
 
 impl<'a> Frame<'a> {
     /// Whether this is the report of a phase that failed.
@@ -212,6 +228,16 @@ impl<'a> Frame<'a> {
                 put_uint(out, u64::from(*test));
                 put_float(out, *duration);
             }
+            Self::Peak { test, resident } => {
+                out.push(PEAK);
+                put_uint(out, test.map_or(0, |test| u64::from(test) + 1));
+                put_uint(out, *resident);
+            }
+            Self::Outgrown { test, resident } => {
+                out.push(OUTGROWN);
+                put_uint(out, u64::from(*test));
+                put_uint(out, *resident);
+            }
             Self::Message { topic, body } => {
                 out.push(MESSAGE);
                 out.push(*topic as u8);
@@ -283,6 +309,20 @@ impl<'a> Frame<'a> {
                 };
                 reader.end()?;
                 frame
+            }
+            PEAK => {
+                let test = match reader.uint()? {
+                    0 => None,
+                    number => Some(u32::try_from(number - 1).map_err(|_| ProtocolError::Range)?),
+                };
+                let resident = reader.uint()?;
+                reader.end()?;
+                Self::Peak { test, resident }
+            }
+            OUTGROWN => {
+                let (test, resident) = (reader.index()?, reader.uint()?);
+                reader.end()?;
+                Self::Outgrown { test, resident }
             }
             MESSAGE => Self::Message {
                 topic: Topic::try_from(reader.byte()?)?,

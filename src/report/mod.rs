@@ -7,6 +7,7 @@
 //! | [`github`] | annotations and a job summary for GitHub Actions |
 //! | [`trace`] | Chrome trace events, which Perfetto opens |
 //! | [`timeline`] | a page of HTML |
+//! | [`memory`] | what each process held, and where it grew |
 //! | [`text`] | a summary for a terminal |
 //!
 //! [`failures`] lists what went wrong, and what ran beside it; [`moment`] writes moments down.
@@ -15,6 +16,7 @@ pub mod ctrf;
 pub mod failures;
 pub mod github;
 pub mod junit;
+pub mod memory;
 pub mod moment;
 pub mod text;
 pub mod timeline;

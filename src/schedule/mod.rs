@@ -170,8 +170,8 @@ pub trait Policy: Send {
     /// while the action is carried out. Tests that the worker does not hold (any more) are ignored.
     fn returned(&mut self, worker: Worker, tests: &[Test]);
 
-    /// The worker is gone. `running` is the test that it was in; it has its result (a crash) and is not run
-    /// again. Everything else the worker held and had not finished is pending, in front and in order. A
+    /// The worker is gone, or leaves to be replaced. `running` is the test that it died in; it has its result (a crash)
+    /// and is not run again. Everything else the worker held and had not finished is pending, in front and in order. A
     /// closed worker can be lost, too.
     fn lost(&mut self, worker: Worker, running: Option<Test>);
 

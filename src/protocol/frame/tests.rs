@@ -22,6 +22,8 @@ proptest! {
         extras: Vec<u8>,
         seconds in prop::num::f64::NORMAL,
         failed: bool,
+        resident: u64,
+        among: Option<u32>,
     ) {
         let line = line.map(|line| line.min(u32::MAX - 1));
         let location = Location { path, line, domain: &domain };
@@ -33,6 +35,8 @@ proptest! {
         round_trip(&Frame::Finish { test, location: Some(location) });
         round_trip(&Frame::Report { test, failed, body: &extras });
         round_trip(&Frame::Done { test, duration: seconds });
+        round_trip(&Frame::Peak { test: among, resident });
+        round_trip(&Frame::Outgrown { test, resident });
         round_trip(&Frame::Message { topic: Topic::Warning, body: &extras });
         round_trip(&Frame::Plain(PlainReport {
             test,

@@ -1,0 +1,366 @@
+"""What workers hold in memory, and workers that are replaced because they hold too much."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from rustpar.size import in_bytes
+
+if TYPE_CHECKING:
+    from tests.harness import Run, Suite
+
+MIB = 1 << 20
+
+# Bytes that a test of these suites keeps, and how much of that a worker may: no worker may keep two.
+EATS = 64 * MIB
+ROOM = 32 * MIB
+
+HUNGER = """
+    import os
+
+    KEPT = []
+
+    def eat():
+        KEPT.append(b"x" * int(os.environ.get("EATS", "0")))
+"""
+
+CONFTEST = """
+    import pytest
+    from support import note
+
+    @pytest.fixture(scope="session", autouse=True)
+    def for_the_session():
+        note("set up")
+        yield
+        note("torn down")
+
+    @pytest.fixture(scope="module", autouse=True)
+    def for_the_module():
+        note("set up")
+        yield
+        note("torn down")
+"""
+
+SIX = """
+    import pytest
+    from hunger import eat
+
+    @pytest.mark.parametrize("n", range(6))
+    def test_it(n):
+        eat()
+"""
+
+
+def six_hungry_tests(suite: Suite) -> None:
+    suite.write({"hunger.py": HUNGER})
+    suite.test(SIX)
+
+
+def journal(suite: Suite) -> list[dict[str, Any]]:
+    """The events of the last run of :func:`run_within_limit` or of one with the same journal."""
+    return [json.loads(line) for line in (suite.path / "j.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def run_within_limit(suite: Suite, *args: str, n: str = "2") -> Run:
+    """Run a suite of hungry tests with a limit that one of them goes beyond.
+
+    What a worker holds without it is taken from a run in which nobody is hungry: it depends on the machine. Nothing is
+    remembered from that, so that tests keep their order.
+    """
+    args = ("--rustpar-journal=j.jsonl", "-p", "no:cacheprovider", *args)
+    suite.run(*args, n=n)
+    sober = max(event["rss"] for event in journal(suite) if event["e"] in ("memory", "peak"))
+    (suite.path / "notes.log").unlink(missing_ok=True)
+    limit = f"--rustpar-max-rss={(sober + ROOM) // 1024}K"
+    return suite.run_with({"EATS": str(EATS)}, limit, *args, n=n)
+
+
+def ways_to_go(suite: Suite) -> Counter[str]:
+    """How often workers went in each way."""
+    return Counter(event["how"] for event in journal(suite) if event["e"] == "gone")
+
+
+@pytest.mark.parametrize("dist", ["load", "worksteal", "loadscope", "loadfile", "loadgroup", "each"])
+def test_every_test_runs_once_while_workers_are_replaced(suite: Suite, dist: str) -> None:
+    suite.conftest(CONFTEST)
+    suite.write({"hunger.py": HUNGER, "test_one.py": SIX, "test_two.py": SIX})
+    run = run_within_limit(suite, "--dist", dist, "--max-worker-restart=0")
+    times = 2 if dist == "each" else 1
+    assert run.ret == 0, run.text
+    assert run.counts() == {"passed": 12 * times}
+    assert list(run.runs.values()) == [times] * 12
+    began = Counter(report["worker"] for report in run.reports if report["when"] == "setup")
+    assert set(began.values()) == {1}
+    went = ways_to_go(suite)
+    assert went["crashed"] == 0
+    # Each but the two that ran last.
+    assert went["replaced"] >= 12 * times - 2
+    set_up, torn_down = ([note.split()[0] for note in suite.notes() if note.endswith(end)] for end in ("up", "down"))
+    assert Counter(set_up) == Counter(torn_down)
+
+
+def test_early_workers_are_replaced_by_some_that_collect_for_themselves(suite: Suite) -> None:
+    six_hungry_tests(suite)
+    run = run_within_limit(suite, "--rustpar-start=early")
+    assert run.start() == "early"
+    assert run.counts() == {"passed": 6}
+    assert list(run.runs.values()) == [1] * 6
+    assert ways_to_go(suite)["replaced"] >= 4
+
+
+def test_tests_that_must_not_meet_do_not_while_workers_are_replaced(suite: Suite) -> None:
+    suite.write({"hunger.py": HUNGER})
+    suite.test(
+        """
+        import os
+        import pytest
+        from hunger import eat
+        from support import HERE
+
+        @pytest.fixture
+        def alone():
+            path = os.path.join(HERE, "held")
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL))
+            yield
+            os.unlink(path)
+
+        @pytest.mark.resource("db")
+        @pytest.mark.parametrize("n", range(4))
+        def test_resource(n, alone): eat()
+
+        @pytest.mark.serial
+        @pytest.mark.parametrize("n", range(3))
+        def test_serial(n, alone): eat()
+
+        @pytest.mark.parametrize("n", range(4))
+        def test_any(n): eat()
+        """
+    )
+    run = run_within_limit(suite)
+    assert run.counts() == {"passed": 11}, run.text
+    assert list(run.runs.values()) == [1] * 11
+    assert ways_to_go(suite)["replaced"] >= 9
+
+
+def test_an_error_in_the_session_fixture_of_a_replaced_worker_is_that_of_its_last_test(suite: Suite) -> None:
+    six_hungry_tests(suite)
+    suite.conftest(
+        """
+        import pytest
+
+        @pytest.fixture(scope="session", autouse=True)
+        def for_the_session(worker_id):
+            yield
+            assert worker_id != "gw0", "it broke"
+        """
+    )
+    run = run_within_limit(suite, n="1")
+    assert run.counts() == {"passed": 6, "errors": 1}, run.text
+    assert [r["nodeid"] for r in run.reports if r["outcome"] == "failed"] == ["test_it.py::test_it[0]"]
+
+
+def test_plugins_see_a_worker_leave_and_another_come(suite: Suite) -> None:
+    six_hungry_tests(suite)
+    suite.conftest(
+        """
+        from support import note
+
+        def pytest_configure_node(node):
+            note(f"{node.gateway.id} is configured")
+
+        def pytest_testnodeready(node):
+            note(f"{node.gateway.id} is ready")
+
+        def pytest_testnodedown(node, error):
+            note(f"{node.gateway.id} is down: {error}, {node.workeroutput['exitstatus']}")
+        """
+    )
+    run_within_limit(suite, n="1")
+    notes = [note.removeprefix("main ") for note in suite.notes()]
+    expected = []
+    for worker in range(6):
+        name = f"gw{worker}"
+        expected += [f"{name} is configured", f"{name} is ready", f"{name} is down: None, 0"]
+    assert notes == expected
+
+
+def test_a_worker_that_grew_too_large_in_the_last_test_is_not_replaced(suite: Suite) -> None:
+    suite.write({"hunger.py": HUNGER})
+    suite.test("from hunger import eat\ndef test_first(): pass\ndef test_last(): eat()")
+    run = run_within_limit(suite, n="1")
+    assert run.counts() == {"passed": 2}
+    assert "no worker was replaced" in run.out
+    assert ways_to_go(suite) == {"left": 1}
+
+
+def test_a_worker_that_has_let_go_of_its_memory_is_not_replaced(suite: Suite) -> None:
+    suite.write({"hunger.py": HUNGER})
+    suite.test("from hunger import KEPT, eat\ndef test_first(): eat(); KEPT.clear()\ndef test_last(): pass")
+    run = run_within_limit(suite, n="1")
+    assert run.counts() == {"passed": 2}
+    assert ways_to_go(suite) == {"left": 1}
+    assert max(event["rss"] for event in journal(suite) if event["e"] == "peak") > EATS
+
+
+def test_no_worker_is_replaced_when_the_run_stops(suite: Suite) -> None:
+    suite.write({"hunger.py": HUNGER})
+    suite.test(
+        """
+        import os
+        from hunger import eat
+
+        def test_first():
+            eat()
+            assert os.environ.get("EATS") is None
+
+        def test_second(): pass
+        def test_third(): pass
+        """
+    )
+    run = run_within_limit(suite, "-x", n="1")
+    assert run.counts() == {"failed": 1}, run.text
+    assert [event["w"] for event in journal(suite) if event["e"] == "worker"] == [0]
+    assert ways_to_go(suite) == {"left": 1}
+
+
+@pytest.mark.parametrize("kind", ["Load", "LoadScope", "LoadFile", "WorkStealing"])
+def test_schedulers_written_in_python_get_the_tests_of_a_replaced_worker_back(suite: Suite, kind: str) -> None:
+    six_hungry_tests(suite)
+    suite.write({"test_other.py": SIX})
+    suite.conftest(
+        f"""
+        from xdist.scheduler import {kind}Scheduling
+
+        class Mine({kind}Scheduling):
+            pass
+
+        def pytest_xdist_make_scheduler(config, log):
+            return Mine(config, log)
+        """
+    )
+    run = run_within_limit(suite, "--max-worker-restart=0")
+    assert run.counts() == {"passed": 12}, run.text
+    assert list(run.runs.values()) == [1] * 12
+    assert ways_to_go(suite)["replaced"] >= 8
+
+
+def test_a_scheduler_that_takes_no_test_back_is_refused(suite: Suite) -> None:
+    suite.test("def test_it(): pass")
+    suite.conftest(
+        """
+        from xdist.scheduler import EachScheduling
+
+        def pytest_xdist_make_scheduler(config, log):
+            return EachScheduling(config, log)
+        """
+    )
+    run = suite.run("--rustpar-max-rss=1G")
+    assert run.ret == pytest.ExitCode.USAGE_ERROR
+    assert "--rustpar-max-rss cannot be kept by EachScheduling, which takes no test back" in run.text
+
+
+def test_the_journal_and_the_summary_say_which_worker_was_replaced_and_why(suite: Suite) -> None:
+    suite.write({"hunger.py": HUNGER})
+    suite.test("from hunger import eat\ndef test_modest(): pass\ndef test_hungry(): eat()\ndef test_after(): pass")
+    run = run_within_limit(suite, n="1")
+    (gone,) = [event for event in journal(suite) if event["e"] == "gone" and event["how"] == "replaced"]
+    assert gone["w"] == 0
+    assert gone["why"].startswith("resident ")
+    assert gone["why"].endswith(" MiB, after test_it.py::test_hungry")
+    assert "1 worker was replaced for holding more than " in run.out
+    assert run.line("  test_it.py::test_hungry (gw0, ")
+    assert run.line("gw0 (replaced)").endswith(" in test_it.py::test_hungry")
+
+
+def test_growth_is_that_of_the_test_in_which_a_worker_grew(suite: Suite) -> None:
+    suite.write({"hunger.py": HUNGER})
+    suite.test("from hunger import eat\ndef test_modest(): pass\ndef test_hungry(): eat()\ndef test_after(): pass")
+    run = suite.run_with({"EATS": str(EATS)}, "-v", "--rustpar-journal=j.jsonl", n="1")
+    assert run.line("gw0    ").endswith(" in test_it.py::test_hungry")
+    held = [event for event in journal(suite) if event["e"] in ("memory", "peak") and event["w"] == 0]
+    (hungry,) = [place for place, event in enumerate(held) if event.get("t") == 1]
+    assert held[0]["e"] == "memory"
+    assert held[hungry]["rss"] - held[0]["rss"] >= EATS
+    assert held[-1]["e"] == "memory"
+    assert 0 < held[-1]["pss"] <= held[-1]["rss"]
+
+
+def test_a_run_without_workers_tells_its_growth_to_the_journal(suite: Suite) -> None:
+    suite.write({"hunger.py": HUNGER})
+    # What pytester's own process has held is inherited as a peak, so the growth is to be larger than that.
+    suite.test("from hunger import eat\ndef test_modest(): pass\ndef test_hungry(): eat()\n")
+    run = suite.run_with({"EATS": str(8 * EATS)}, "--rustpar-journal=j.jsonl", n=None)
+    assert run.counts() == {"passed": 2}
+    events = journal(suite)
+    assert [event["rss"] > 8 * EATS for event in events if event["e"] == "peak" and event["t"] == 1] == [True]
+    held = [event for event in events if event["e"] == "memory"]
+    assert len(held) == 2
+    assert held[1]["rss"] - held[0]["rss"] >= 8 * EATS
+
+
+def test_a_limit_that_a_worker_is_beyond_from_the_beginning_has_no_effect(suite: Suite) -> None:
+    six_hungry_tests(suite)
+    run = suite.run("--rustpar-max-rss=1M", "--rustpar-journal=j.jsonl")
+    assert run.counts() == {"passed": 6}
+    assert run.line("rustpar: --rustpar-max-rss has no effect: a worker holds ").endswith("more than 1 MiB; give more")
+    assert ways_to_go(suite) == {"left": 2}
+
+
+def test_the_section_on_memory_is_shown_where_it_was_asked_for(suite: Suite) -> None:
+    suite.test("def test_it(): pass")
+    assert "= memory =" not in suite.run().out
+    assert "= memory =" in suite.run("-v").out
+    assert "= memory =" in suite.run("--rustpar-max-rss=100G").out
+    assert "= memory =" not in suite.run("--rustpar-max-rss=100G", "-q").out
+    without_cache = suite.run("--rustpar-max-rss=100G", "-p", "no:cacheprovider").out
+    assert "no worker was replaced for holding more than 100.0 GiB" in without_cache
+
+
+def test_the_limit_can_stand_in_the_ini_file(suite: Suite) -> None:
+    suite.test("def test_it(): pass")
+    suite.write({"pytest.ini": "[pytest]\nrustpar_max_rss = 2G\n"})
+    assert "no worker was replaced for holding more than 2.0 GiB" in suite.run().out
+    assert "more than 3.0 GiB" in suite.run("--rustpar-max-rss=3G").out
+
+
+def test_a_limit_that_has_no_effect_is_told(suite: Suite) -> None:
+    suite.test("def test_it(): pass")
+    plain = suite.run("--rustpar-max-rss=1G", n=None)
+    assert plain.line("rustpar: --rustpar-max-rss has no effect without workers: add -n auto")
+    xdist = suite.run("--rustpar-max-rss=1G", "--rustpar-start=xdist")
+    assert xdist.line("rustpar: --rustpar-max-rss has no effect with pytest-xdist's own engine")
+
+
+def test_a_size_that_is_none_is_a_usage_error(suite: Suite) -> None:
+    suite.test("def test_it(): pass")
+    run = suite.run("--rustpar-max-rss=500")
+    assert run.ret == pytest.ExitCode.USAGE_ERROR
+    advice = "'500' is no size; write a number with K, M, G or T, as in 500M or 1.5G"
+    assert f"argument --rustpar-max-rss: {advice}" in run.err
+    suite.write({"pytest.ini": "[pytest]\nrustpar_max_rss = 500\n"})
+    run = suite.run()
+    assert run.ret == pytest.ExitCode.USAGE_ERROR
+    assert run.err.strip() == f"ERROR: rustpar_max_rss: {advice}"
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        *(("1K", 1024), ("500M", 500 * MIB), ("1.5G", 1536 * MIB), ("2T", 2 << 40)),
+        *(("800MiB", 800 * MIB), ("800MB", 800 * MIB), ("800mb", 800 * MIB), (" 10 M ", 10 * MIB)),
+    ],
+)
+def test_a_size_counts_in_steps_of_1024_however_its_unit_is_written(text: str, size: int) -> None:
+    assert in_bytes(text) == size
+
+
+@pytest.mark.parametrize(
+    "text", ["", "M", "500", "0M", "0.0001K", "-1M", "1e3M", "infM", "nanM", "1.M", ".5M", "1P", "1MM"]
+)
+def test_other_text_is_no_size(text: str) -> None:
+    with pytest.raises(ValueError, match="is no size"):
+        in_bytes(text)
