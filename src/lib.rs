@@ -7,7 +7,7 @@
 //! | [`coverage`] | joining data files of coverage.py | the file system |
 //! | [`history`] | what is remembered of tests and fixtures, and its file | `protocol`, the file system |
 //! | [`journal`] | every event of a run, appended to a file and read again | `protocol`, the file system |
-//! | [`report`] | what journals tell, in the formats of others and for the eye | `journal` |
+//! | [`report`] | what journals tell, in the formats of others and for the eye | `journal`, `timing` |
 //! | [`timing`] | where the time of a run went, and whether it kept its thresholds | `journal`, `schedule` |
 //! | [`machine`] | how many workers this machine can feed | the file system |
 //! | [`memory`] | how much memory a process holds | the file system |

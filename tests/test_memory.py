@@ -280,7 +280,7 @@ def test_growth_is_that_of_the_test_in_which_a_worker_grew(suite: Suite) -> None
     suite.write({"hunger.py": HUNGER})
     suite.test("from hunger import eat\ndef test_modest(): pass\ndef test_hungry(): eat()\ndef test_after(): pass")
     run = suite.run_with({"EATS": str(EATS)}, "-v", "--rustpar-journal=j.jsonl", n="1")
-    assert run.line("gw0    ").endswith(" in test_it.py::test_hungry")
+    assert run.line(" in test_it.py::test_hungry").startswith("gw0 ")
     held = [event for event in journal(suite) if event["e"] in ("memory", "peak") and event["w"] == 0]
     (hungry,) = [place for place, event in enumerate(held) if event.get("t") == 1]
     assert held[0]["e"] == "memory"

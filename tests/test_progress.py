@@ -75,8 +75,11 @@ def shown_without_block(suite: Suite, *args: str, columns: int = 80, lines: int 
 
 
 def without_times(terminal: Terminal) -> list[str]:
-    """All that was shown, without how long it took."""
-    return [re.sub(r"^=* ?(.*) in [\d.]+s.*$", r"\1", line) for line in terminal.text]
+    """All that was shown, without how long it took and the sections that tell nothing else."""
+    lines = [re.sub(r"^=* ?(.*) in [\d.]+s.*$", r"\1", line) for line in terminal.text]
+    sections = [place for place, line in enumerate(lines) if re.match("=+ (memory|timing) =", line)]
+    ends = [place for place, line in enumerate(lines) if re.match(r"=+ short|\d+ (failed|passed)", line)]
+    return lines[: sections[0]] + lines[ends[0] :] if sections else lines
 
 
 def test_the_block_shows_a_bar_counts_and_the_longest_running_tests(suite: Suite) -> None:

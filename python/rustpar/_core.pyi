@@ -391,6 +391,12 @@ class Report:
     def trace(self) -> bytes:
         """The document with Chrome trace events."""
 
+    def timeline(self, previous: Report | None = None) -> str:
+        """The data of the timeline page, for `timeline_page`, with what was different in a `previous` report.
+
+        Raises ValueError where there is no run.
+        """
+
     def annotations(self) -> str:
         """Commands that have GitHub Actions show the failures."""
 

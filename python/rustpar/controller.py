@@ -22,7 +22,7 @@ from rustpar import _core, coveragetail, heap, measuring
 from rustpar.crew import Crew, death
 from rustpar.doubt import Doubt
 from rustpar.forkserver import EXIT_TIMEOUT
-from rustpar.interrupt import Interrupt
+from rustpar.interrupt import Interrupt, InterruptedWorkers
 from rustpar.journaling import journaling_of
 from rustpar.launch import Launch, output_pipe
 from rustpar.live import LiveBlock
@@ -42,13 +42,6 @@ if TYPE_CHECKING:
 
 # Seconds to wait for events before looking at the clock and for signals.
 _PATIENCE = 0.1
-
-# Seconds within which workers should have reacted to the terminal's own Ctrl-C before they get one from us.
-_REACTION = 0.2
-
-# Seconds in which interrupted workers must have noticed, and have torn down their fixtures.
-_NOTICE_LIMIT = 1.5
-_TEARDOWN_LIMIT = 10.0
 
 
 class Controller:
@@ -209,7 +202,8 @@ class Controller:
         while not self._is_over():
             self._handle_events()
             if self._interrupt.arrived:
-                self._interrupt_workers()
+                workers = InterruptedWorkers(self._crew, self._server, self._screen)
+                workers.end(self._handle_events, self._goes_on, has_collected=lambda: self._collected)
                 raise KeyboardInterrupt
 
     def _is_over(self) -> bool:
@@ -243,36 +237,8 @@ class Controller:
         self.shouldstop = reason
         self._crew.stop()
 
-    def _interrupt_workers(self) -> None:
-        """End all workers after a Ctrl-C, and take in what they still have to tell."""
-        self._crew.stop()
-        begin, signalled = time.monotonic(), False
-        while self._goes_on():
-            self._handle_events()
-            elapsed = time.monotonic() - begin
-            unaware = [node for node in self._crew.active if not self._is_interrupted(node)]
-            if elapsed > _REACTION and not signalled:
-                signalled = True
-                self._signal(unaware)
-            if elapsed > (_TEARDOWN_LIMIT if len(unaware) < len(self._crew.active) else _NOTICE_LIMIT):
-                break
-        if self._goes_on():
-            names = ", ".join(sorted(node.gateway.id for node in self._crew.active)) or "the template"
-            self._screen.notice(f"{names} did not react to the interrupt in time and will be killed")
-            self._server.kill()
-
     def _goes_on(self) -> bool:
         return self._template_status is None and (bool(self._crew.active) or not self._collected)
-
-    def _signal(self, nodes: list[WorkerController]) -> None:
-        """Interrupt workers that the terminal's own Ctrl-C has not reached, or the template while it collects."""
-        for node in nodes:
-            self._server.signal_worker(node.number, signal.SIGINT)
-        if not self._collected:
-            self._server.signal_template(signal.SIGINT)
-
-    def _is_interrupted(self, node: WorkerController) -> bool:
-        return node.slot is not None and self._server.shared.interrupted(node.slot)
 
     @pytest.hookimpl
     def pytest_sessionfinish(self) -> None:

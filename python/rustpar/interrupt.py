@@ -1,9 +1,26 @@
-"""Ctrl-C in the controller, at a moment where it does no harm."""
+"""Ctrl-C in the controller, at a moment where it does no harm, and the end of the workers after it."""
 
 from __future__ import annotations
 
 import signal
 import threading
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rustpar.crew import Crew
+    from rustpar.forkserver import ForkServer
+    from rustpar.nodes import WorkerController
+    from rustpar.terminal import DistTerminal
+
+# Seconds within which workers should have reacted to the terminal's own Ctrl-C before they get one from us.
+_REACTION = 0.2
+
+# Seconds in which interrupted workers must have noticed, and have torn down their fixtures.
+_NOTICE_LIMIT = 1.5
+_TEARDOWN_LIMIT = 10.0
 
 
 class Interrupt:
@@ -34,3 +51,43 @@ class Interrupt:
         if self._installed:
             signal.signal(signal.SIGINT, signal.default_int_handler)
             self._installed = False
+
+
+class InterruptedWorkers:
+    """The workers of a run that a Ctrl-C ends."""
+
+    def __init__(self, crew: Crew, server: ForkServer, screen: DistTerminal) -> None:
+        """End the workers of `crew`, by signals from `server`; what goes wrong is shown on `screen`."""
+        self._crew = crew
+        self._server = server
+        self._screen = screen
+
+    def end(
+        self, handle_events: Callable[[], None], goes_on: Callable[[], bool], *, has_collected: Callable[[], bool]
+    ) -> None:
+        """End all of them, and take in what they still have to tell."""
+        self._crew.stop()
+        begin, signalled = time.monotonic(), False
+        while goes_on():
+            handle_events()
+            elapsed = time.monotonic() - begin
+            unaware = [node for node in self._crew.active if not self._knows(node)]
+            if elapsed > _REACTION and not signalled:
+                signalled = True
+                self._signal(unaware, has_collected=has_collected())
+            if elapsed > (_TEARDOWN_LIMIT if len(unaware) < len(self._crew.active) else _NOTICE_LIMIT):
+                break
+        if goes_on():
+            names = ", ".join(sorted(node.gateway.id for node in self._crew.active)) or "the template"
+            self._screen.notice(f"{names} did not react to the interrupt in time and will be killed")
+            self._server.kill()
+
+    def _signal(self, nodes: list[WorkerController], *, has_collected: bool) -> None:
+        """Interrupt workers that the terminal's own Ctrl-C has not reached, or the template while it collects."""
+        for node in nodes:
+            self._server.signal_worker(node.number, signal.SIGINT)
+        if not has_collected:
+            self._server.signal_template(signal.SIGINT)
+
+    def _knows(self, node: WorkerController) -> bool:
+        return node.slot is not None and self._server.shared.interrupted(node.slot)

@@ -10,6 +10,7 @@ without one, and one line says so.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import sys
@@ -69,13 +70,35 @@ def observe(config: pytest.Config) -> None:
 
 
 def is_judged(config: pytest.Config) -> bool:
-    """Whether the journal is read when the run ends: for thresholds, or for what is shown of its time."""
+    """Whether thresholds or what is shown of a run's time read its journal when it ends."""
     return thresholds_of(config) is not None or slow_limit(config) is not None or config.getoption("verbose", 0) > 0
+
+
+def _is_needed(config: pytest.Config) -> bool:
+    """Whether there has to be a journal, also where none is kept."""
+    is_drawn = config.getoption("rustpar_timeline", None) or config.getoption("rustpar_trace", None)
+    return bool(is_drawn) or is_judged(config)
 
 
 def journals_in(cache: Path) -> list[Path]:
     """The journals in a directory, those of earlier runs first."""
-    return sorted(cache.glob("*.jsonl"))
+    return sorted(cache.glob("*.jsonl"), key=began)
+
+
+def journal_before(journal: Path) -> Path | None:
+    """The journal in the same directory of the run that began before; None for the first, or where it is alone."""
+    others = [path for path in journals_in(journal.parent) if began(path)]
+    place = next((place for place, path in enumerate(others) if path.samefile(journal)), 0)
+    return others[place - 1] if place else None
+
+
+def began(journal: Path) -> float:
+    """When the run of a journal began, in microseconds since the epoch: names tell seconds. 0 where it is not said."""
+    try:
+        with journal.open("rb") as file:
+            return float(json.loads(file.readline())["began"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0.0
 
 
 class Journaling:
@@ -259,7 +282,7 @@ def _choose_path(config: pytest.Config) -> Path | None:
         return Path(config.invocation_params.dir, given)
     cache: pytest.Cache | None = getattr(config, "cache", None)
     if cache is None or _number_kept(config) == 0:
-        return _temporary_path(config) if is_judged(config) else None
+        return _temporary_path(config) if _is_needed(config) else None
     return cache._cachedir / "d" / "rustpar" / "runs" / f"{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}.jsonl"
 
 

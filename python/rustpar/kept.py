@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,13 +35,4 @@ def journals(path: Path | None) -> list[Path]:
     found = journals_in(path)
     if not found:
         raise Failed(f"there is no journal in {path}")
-    return sorted(found, key=_began)
-
-
-def _began(journal: Path) -> float:
-    """When the run began that a journal is of: names of journals tell seconds. 0 for one that does not say."""
-    with journal.open("rb") as file:
-        try:
-            return float(json.loads(file.readline())["began"])
-        except (ValueError, KeyError, TypeError):
-            return 0.0
+    return found

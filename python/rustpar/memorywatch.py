@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 from rustpar import _core
 from rustpar.journaling import journaling_of
 from rustpar.memory import LIMIT_OPTION, in_words, limit_of
+from rustpar.table import aligned
 from rustpar.workers import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     import pytest
 
@@ -165,7 +166,8 @@ class MemoryWatch:
             return []
         rows = sorted(_core.memory_of_run(path), key=lambda row: row[1], reverse=True)
         shown = rows if self.config.option.verbose > 1 else rows[:_MOST_WORKERS]
-        lines = _aligned(("worker", "peak", "proportional", "largest growth"), map(_cells, shown))
+        head = ("worker", "peak", "proportional", "largest growth")
+        lines = list(aligned([head, *map(_cells, shown)], left=(0, 3)))
         if len(shown) < len(rows):
             lines.append(f"and {counted(len(rows) - len(shown), 'worker')} that held less; -vv shows all")
         return lines if rows else []
@@ -178,15 +180,3 @@ def _cells(row: tuple[str, int, int | None, tuple[str, int] | None, str | None])
         grown = f"{in_words(growth[1])} in {growth[0]}"
     name = worker if replaced_after is None else f"{worker} (replaced)"
     return name, in_words(peak), "-" if proportional is None else in_words(proportional), grown
-
-
-def _aligned(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
-    """Lines of a table: the first and the last column to the left, numbers to the right."""
-    table = [head, *rows]
-    widths = [max(len(row[column]) for row in table) for column in range(len(head) - 1)]
-    lines = []
-    for first, *numbers, last in table:
-        cells = [first.ljust(widths[0])]
-        cells += [number.rjust(width) for number, width in zip(numbers, widths[1:], strict=True)]
-        lines.append("  ".join([*cells, last]))
-    return lines

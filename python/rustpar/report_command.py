@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rustpar import _core
 from rustpar.command import Failed, guarded
+from rustpar.drawing import timeline
 from rustpar.kept import add_path, journals
 
 _HELP = "tell what came of a run, from its journal"
@@ -21,6 +22,7 @@ _FORMATS = {
     "junit": "write JUnit XML, as pytest's own --junitxml",
     "ctrf": "write the Common Test Report Format (JSON)",
     "trace": "write Chrome trace events, which Perfetto opens",
+    "timeline": "write a page of HTML that shows the run, beside the run before it",
 }
 
 
@@ -45,12 +47,13 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 
 def _report(options: argparse.Namespace) -> None:
-    report = _core.Report([_journal(options.journal, options.path)])
+    journal = _journal(options.journal, options.path)
+    report = _core.Report([journal])
     if not report.runs():
         raise Failed("the journal was cut before it said of which run it is; there is nothing to tell")
     asked = {name: getattr(options, name) for name in _FORMATS if getattr(options, name) is not None}
     for name, file in asked.items():
-        content: bytes = getattr(report, name)()
+        content: bytes = timeline(journal) if name == "timeline" else getattr(report, name)()
         _write(file, content)
     if options.github:
         sys.stdout.write(report.annotations())

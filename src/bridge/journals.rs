@@ -5,7 +5,7 @@ use crate::journal::merged::Merged;
 use crate::journal::read::{self, Problem};
 use crate::journal::run::Verdict;
 use crate::journal::seconds;
-use crate::report::{ctrf, github, junit, text, trace};
+use crate::report::{ctrf, github, junit, text, timeline, trace};
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -129,6 +129,14 @@ impl Report {
     /// The document with Chrome trace events.
     fn trace<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         self.json(py, trace::write)
+    }
+
+    /// The data of the timeline page, for `timeline_page`, with what was different in a `previous` report.
+    #[pyo3(signature = (previous = None))]
+    fn timeline(&self, py: Python<'_>, previous: Option<&Self>) -> PyResult<String> {
+        let previous = previous.map(|report| &report.merged);
+        let data = py.detach(|| timeline::data::data(&self.merged, previous));
+        data.map_err(|problem| PyValueError::new_err(problem.to_string()))
     }
 
     /// Commands that have GitHub Actions show the failures.

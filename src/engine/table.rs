@@ -5,7 +5,7 @@ use super::output::LineBuffer;
 use super::ring::FrameReader;
 use super::shared::{Shared, Slot};
 use super::worker::wake;
-use crate::schedule::{Demand, Test, Worker};
+use crate::schedule::{Demand, Policy, Test, Worker};
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
@@ -218,6 +218,28 @@ impl Entry {
     #[must_use]
     pub fn died_in(&self, slot: Slot<'_>) -> Option<Test> {
         slot.running().filter(|test| self.unfinished.contains(test))
+    }
+
+    /// Tells the policy that a worker has done a test, in so many seconds, and that it is lost if that was its last one.
+    /// Whether the test is done, and was not before.
+    pub fn settle(
+        &mut self,
+        shared: &Shared,
+        policy: Option<&mut (dyn Policy + 'static)>,
+        test: Test,
+        seconds: Option<f64>,
+    ) -> bool {
+        let done_in = seconds.filter(|_| self.done(test));
+        let leaves = self.leaves(shared, test);
+        if let Some(policy) = policy {
+            if let Some(seconds) = done_in {
+                policy.finished(self.worker, test, seconds);
+            }
+            if leaves {
+                policy.lost(self.worker, None);
+            }
+        }
+        done_in.is_some()
     }
 }
 

@@ -13,7 +13,7 @@ use super::shared::{Shared, TEMPLATE_SLOT};
 use super::table::Entry;
 use super::worker::wake;
 use crate::protocol::frame::{Frame, Topic};
-use crate::schedule::{Action, Definition, Policy, Test, Worker};
+use crate::schedule::{Action, Definition, Policy, Worker};
 use crossbeam_channel::{Receiver, Sender};
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -222,13 +222,13 @@ impl Loop {
                 match Frame::decode(bytes) {
                     Ok(Frame::Done { test, duration }) => {
                         let policy = self.policy.as_deref_mut();
-                        if settle(entry, &self.shared, policy, test, Some(duration)) {
+                        if entry.settle(&self.shared, policy, test, Some(duration)) {
                             self.board.lock().finish(test);
                         }
                     }
                     Ok(Frame::Outgrown { test, .. }) => {
                         entry.outgrown();
-                        settle(entry, &self.shared, self.policy.as_deref_mut(), test, None);
+                        entry.settle(&self.shared, self.policy.as_deref_mut(), test, None);
                     }
                     Ok(frame) => {
                         if frame.is_failure() {
@@ -381,26 +381,4 @@ impl Loop {
             Action::Close { worker } => self.with_worker(worker, Entry::close),
         }
     }
-}
-
-/// Tells the policy that a worker has done a test, in so many seconds, and that it is lost if that was its last one.
-/// Whether the test is done, and was not before.
-fn settle(
-    entry: &mut Entry,
-    shared: &Shared,
-    policy: Option<&mut (dyn Policy + 'static)>,
-    test: Test,
-    seconds: Option<f64>,
-) -> bool {
-    let done_in = seconds.filter(|_| entry.done(test));
-    let leaves = entry.leaves(shared, test);
-    if let Some(policy) = policy {
-        if let Some(seconds) = done_in {
-            policy.finished(entry.worker, test, seconds);
-        }
-        if leaves {
-            policy.lost(entry.worker, None);
-        }
-    }
-    done_in.is_some()
 }

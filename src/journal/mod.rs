@@ -5,6 +5,7 @@
 //! | [`event`] | the events, as they stand in the file |
 //! | [`write`] | appending them |
 //! | [`read`] | reading them, up to the last whole one |
+//! | [`attempt`] | one time that a test was begun, and what came of it |
 //! | [`run`] | what they amount to: tests with their attempts, workers with their lives |
 //! | [`merged`] | several runs told as one |
 //! | [`join`] | writing several journals into one |
@@ -12,6 +13,7 @@
 //! The hazard it handles: the process that writes can be killed at any byte, and the disk can be full. A reader takes
 //! what is whole; a writer that fails says so once, and the run goes on.
 
+pub mod attempt;
 pub mod event;
 pub mod join;
 pub mod merged;

@@ -1,45 +1,17 @@
 //! What the page shows, from journals.
 
+use super::figures::Figures;
 use crate::journal::event::{Detail, Ending, Outcome};
 use crate::journal::merged::{Merged, Part};
 use crate::journal::run::{Attempt, Process, Verdict};
 use crate::journal::{Micros, seconds};
+use crate::timing::parse::ParseError;
+use crate::timing::slow;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
 
 /// The version of the data.
 const VERSION: u32 = 1;
-
-/// What has been worked out of a run elsewhere, as JSON.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct Figures {
-    /// `p50`, `p95`, `p99` and `max` in seconds, for `test`, `setup`, `call` and `teardown`.
-    pub durations: BTreeMap<&'static str, BTreeMap<&'static str, f64>>,
-    /// What the run could not have been shorter than.
-    pub bound: Option<Bound>,
-    /// What was demanded of it.
-    pub thresholds: Vec<Threshold>,
-}
-
-/// What a run could not have been shorter than.
-#[derive(Debug, Clone, Serialize)]
-pub struct Bound {
-    /// How long.
-    pub seconds: f64,
-    /// Which test or group decides that.
-    pub by: String,
-}
-
-/// A demand.
-#[derive(Debug, Clone, Serialize)]
-pub struct Threshold {
-    /// As it was written.
-    pub text: String,
-    /// What it was in this run.
-    pub value: String,
-    /// Whether it is broken.
-    pub broken: bool,
-}
 
 #[derive(Serialize)]
 struct Data<'a> {
@@ -126,12 +98,13 @@ struct Previous {
     counts: BTreeMap<&'static str, usize>,
 }
 
-/// The data of the page for some runs told as one, compared with `previous` ones; with `figures` of the runs.
+/// The data of the page for some runs told as one, compared with `previous` ones.
 ///
 /// # Errors
 /// [`Problem`].
-pub fn data(merged: &Merged, previous: Option<&Merged>, figures: Figures) -> Result<String, Problem> {
+pub fn data(merged: &Merged, previous: Option<&Merged>) -> Result<String, Problem> {
     let first = &merged.parts.first().ok_or(Problem::NoRun)?.run;
+    let figures = Figures::new(merged)?;
     let mut rows = Rows {
         before: previous.map(durations).unwrap_or_default(),
         ..Rows::default()
@@ -158,7 +131,7 @@ pub fn data(merged: &Merged, previous: Option<&Merged>, figures: Figures) -> Res
             exit: runs().map(|run| run.exit).max().flatten(),
             complete: runs().all(|run| run.exit.is_some()),
             collected: runs().map(|run| run.ids.len()).sum(),
-            slow: first.option_seconds("rustpar_slow").map(seconds),
+            slow: Some(seconds(slow::limit(first))),
         },
         environments: environments(merged),
         counts: rows.counts(),
@@ -182,6 +155,9 @@ pub enum Problem {
     /// What was measured is no JSON.
     #[error(transparent)]
     Json(#[from] serde_json::Error),
+    /// The journal names thresholds that cannot be understood.
+    #[error(transparent)]
+    Thresholds(#[from] ParseError),
 }
 
 fn environments(merged: &Merged) -> Vec<Environment<'_>> {

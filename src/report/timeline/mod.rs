@@ -34,6 +34,7 @@
 //! A declaration is exported where it is made, an import is one line.
 
 pub mod data;
+mod figures;
 
 /// The page, with a line for each thing to be put in.
 const PAGE: &str = include_str!("page.html");

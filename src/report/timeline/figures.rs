@@ -1,0 +1,89 @@
+//! What the page says that is worked out elsewhere: percentiles, the bound and thresholds.
+
+use super::data::Problem;
+use crate::journal::merged::Merged;
+use crate::journal::run::Run;
+use crate::journal::seconds;
+use crate::timing::bound::{self, Decider};
+use crate::timing::counted;
+use crate::timing::durations::{Durations, Spread};
+use crate::timing::judge::{Judgement, judge};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// These figures, under the keys that the page knows them by.
+#[derive(Debug, Clone, Default, Serialize)]
+pub(super) struct Figures {
+    durations: BTreeMap<&'static str, BTreeMap<&'static str, f64>>,
+    /// Of several runs there is none: nobody has scheduled them together.
+    bound: Option<Bound>,
+    pub(super) thresholds: Vec<Judgement>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct Bound {
+    seconds: f64,
+    by: String,
+}
+
+impl Figures {
+    /// Those of some runs.
+    pub(super) fn new(merged: &Merged) -> Result<Self, Problem> {
+        let runs = || merged.parts.iter().map(|part| &part.run);
+        let mut thresholds = Vec::new();
+        for run in runs() {
+            thresholds.append(&mut judge(run)?);
+        }
+        Ok(Self {
+            durations: durations(&Durations::new(runs().flat_map(counted))),
+            bound: match &merged.parts[..] {
+                [only] => bound(&only.run),
+                _ => None,
+            },
+            thresholds,
+        })
+    }
+}
+
+fn durations(all: &Durations) -> BTreeMap<&'static str, BTreeMap<&'static str, f64>> {
+    let [set_up, call, teardown] = &all.phases;
+    let spreads = [
+        ("test", &all.whole),
+        ("setup", set_up),
+        ("call", call),
+        ("teardown", teardown),
+    ];
+    let known = spreads
+        .into_iter()
+        .filter_map(|(name, spread)| Some((name, percentiles(spread)?)));
+    known.collect()
+}
+
+/// None where there is nothing that they could be of.
+fn percentiles(spread: &Spread) -> Option<BTreeMap<&'static str, f64>> {
+    let figures = [
+        ("p50", spread.percentile(50.0)?),
+        ("p95", spread.percentile(95.0)?),
+        ("p99", spread.percentile(99.0)?),
+        ("max", spread.most()?),
+    ];
+    Some(figures.map(|(name, time)| (name, seconds(time))).into())
+}
+
+fn bound(run: &Run) -> Option<Bound> {
+    if run.attempts.is_empty() {
+        return None;
+    }
+    let bound = bound::Bound::new(run);
+    let by = match bound.decider {
+        Decider::Work if bound.workers == 1 => "all tests one after the other".to_owned(),
+        Decider::Work => format!("all work divided by {} workers", bound.workers),
+        Decider::Test(test) => run.id(test).to_owned(),
+        Decider::Group { name, tests } => format!("{name}, {tests} tests that stay together"),
+        Decider::Serial(tests) => format!("{tests} serial tests, and the rest divided evenly"),
+    };
+    Some(Bound {
+        seconds: seconds(bound.least),
+        by,
+    })
+}

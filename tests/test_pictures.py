@@ -1,0 +1,140 @@
+"""The timeline page and the trace of a run: that they are written, and that they say what the journal says."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.harness import Suite
+
+WAYS = pytest.mark.parametrize("way", ["plain", "template", "early", "xdist"])
+
+TESTS = """
+    import pytest
+
+    @pytest.mark.parametrize("n", range(10))
+    def test_passes(n): pass
+    def test_fails():
+        print("</script><script>document.title = 'bad'</script>")
+        assert 1 == 2
+    @pytest.mark.skip
+    def test_skipped(): pass
+    @pytest.fixture
+    def broken():
+        yield
+        raise ValueError("in the teardown")
+    def test_error(broken): pass
+"""
+
+
+def shown(page: Path) -> dict[str, Any]:
+    """The data that a page shows."""
+    (text,) = re.findall(r'<script type="application/json" id="run">\n?(.*?)\n?</script>', page.read_text(), re.DOTALL)
+    data: dict[str, Any] = json.loads(text)
+    return data
+
+
+def rows(data: dict[str, Any]) -> list[dict[str, Any]]:
+    """The tests, a dictionary each."""
+    columns = data["tests"]
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def events(suite: Suite) -> list[dict[str, Any]]:
+    """What is in the latest journal."""
+    journal = max((suite.path / ".pytest_cache/d/rustpar/runs").glob("*.jsonl"))
+    return [json.loads(line) for line in journal.read_text().splitlines()]
+
+
+@WAYS
+def test_the_timeline_shows_what_the_journal_says(suite: Suite, way: str) -> None:
+    suite.test(TESTS)
+    n, options = (None, []) if way == "plain" else ("2", [f"--rustpar-start={way}"])
+    run = suite.run("--rustpar-timeline=report.html", "--rustpar-trace=trace.json", *options, n=n)
+    assert "report.html" in run.line("rustpar: timeline: ")
+    assert "trace.json" in run.line("rustpar: trace: ")
+    data, journal = shown(suite.path / "report.html"), events(suite)
+    assert (data["run"]["complete"], data["run"]["exit"], data["run"]["collected"]) == (True, 1, 13)
+    tests = rows(data)
+    names = data["outcomes"]
+    assert {row["id"]: names[row["outcome"]] for row in tests} == {
+        **{f"test_it.py::test_passes[{n}]": "passed" for n in range(10)},
+        "test_it.py::test_fails": "failed",
+        "test_it.py::test_skipped": "skipped",
+        "test_it.py::test_error": "error",
+    }
+    for phase in ("setup", "call", "teardown"):
+        in_journal = sum(event["us"] for event in journal if event["e"] == phase)
+        assert round(sum(row[phase] for row in tests) * 1e6) == in_journal
+    workers = {worker["name"] for worker in data["workers"]}
+    assert workers <= ({"main"} if way == "plain" else {"gw0", "gw1"})
+    failures = {tests[failure["test"]]["id"].partition("::")[2]: failure for failure in data["failures"]}
+    assert set(failures) == {"test_fails", "test_error"}
+    assert "assert 1 == 2" in failures["test_fails"]["text"]
+    assert "</script>" in failures["test_fails"]["sections"][0][1]
+    assert failures["test_error"]["phase"] == "teardown"
+    ran = [row for row in tests if names[row["outcome"]] != "skipped"]
+    longest = max(row["setup"] + row["call"] + row["teardown"] for row in ran)
+    assert data["durations"]["test"]["max"] == pytest.approx(longest)
+
+
+def test_the_run_before_is_compared_with(suite: Suite) -> None:
+    suite.test(TESTS)
+    suite.run("--rustpar-timeline=report.html")
+    assert shown(suite.path / "report.html")["previous"] is None
+    suite.run("--rustpar-timeline=report.html")
+    data = shown(suite.path / "report.html")
+    assert data["previous"]["counts"] == {"passed": 10, "failed": 1, "error": 1, "skipped": 1}
+    assert all(row["previous"] is not None for row in rows(data))
+
+
+def test_a_crash_is_marked(suite: Suite) -> None:
+    suite.test("import os\ndef test_dies(): os._exit(3)\ndef test_lives(): pass\n")
+    suite.run("--rustpar-timeline=report.html")
+    data = shown(suite.path / "report.html")
+    (mark,) = data["marks"]
+    assert (mark["kind"], mark["text"].endswith("ended with exit status 3")) == ("crash", True)
+    (dead,) = [row for row in rows(data) if row["id"].endswith("test_dies")]
+    assert data["outcomes"][dead["outcome"]] == "crashed"
+    assert dead["end"] > dead["start"]
+    assert data["workers"][dead["worker"]]["ended"] == "crashed"
+
+
+def test_a_file_that_cannot_be_collected_is_shown_as_an_error(suite: Suite) -> None:
+    suite.write({"test_bad.py": "import nowhere\n"})
+    for n in (None, "2"):
+        suite.run("--rustpar-timeline=report.html", n=n)
+        data = shown(suite.path / "report.html")
+        assert data["tests"]["id"] == ["test_bad.py"]
+        assert data["counts"] == {"error": 1}
+        assert "No module named 'nowhere'" in data["failures"][0]["text"]
+
+
+@pytest.mark.parametrize("n", [None, "2"])
+def test_pictures_need_no_cache(suite: Suite, n: str | None) -> None:
+    suite.test(TESTS)
+    suite.run("--rustpar-timeline=report.html", "-p", "no:cacheprovider", n=n)
+    assert len(shown(suite.path / "report.html")["tests"]["id"]) == 13
+
+
+def test_a_picture_that_cannot_be_written_is_told_in_one_line(suite: Suite) -> None:
+    suite.test("def test_it(): pass\n")
+    run = suite.run("--rustpar-timeline=nowhere/report.html")
+    assert run.ret == 0
+    assert "No such file or directory" in run.line("rustpar: no timeline is written: ")
+
+
+def test_a_kept_run_can_be_drawn_later(suite: Suite) -> None:
+    suite.test(TESTS)
+    suite.run()
+    command = [sys.executable, "-m", "rustpar.cli", "report", "--timeline", "later.html"]
+    subprocess.run(command, cwd=suite.path, check=True, timeout=60)
+    assert len(shown(suite.path / "later.html")["tests"]["id"]) == 13
