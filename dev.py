@@ -295,6 +295,16 @@ def plugin_tests(steps: Steps, wheel: Path, pythons: dict[Version, Path]) -> Ite
         yield name, venv
 
 
+def parts(environments: int) -> list[str | None]:
+    """Which part of the plugin tests runs in each environment but the last; None for all of them.
+
+    What differs between versions shows at the ends. In the first and the last environment every test runs, and once
+    more in one of those between.
+    """
+    between = environments - 2
+    return [None, *(f"{number}/{between}" for number in range(1, between + 1))][: max(0, environments - 1)]
+
+
 def side_by_side(steps: Steps, wheel: Path, pythons: dict[Version, Path], *arguments: str) -> None:
     """Popular plugins under pytest-xdist and rustpar, with the newest Python."""
     version = max(pythons)
@@ -335,8 +345,10 @@ def test(steps: Steps, names: list[str] | None, arguments: list[str]) -> None:
                 side_by_side(steps, wheel, pythons)
             with contextlib.suppress(Stop):
                 in_chromium(steps, wheel, pythons)
-    for name, venv in environments[:-1]:
-        steps.run(name, venv.python, *PARALLEL, *arguments, limit=PYTEST_LIMIT)
+    for (name, venv), part in zip(environments[:-1], parts(len(environments)), strict=True):
+        which = () if arguments or part is None else ("--part", part)
+        named = f"{name}, part {part}" if which else name
+        steps.run(named, venv.python, *PARALLEL, *which, *arguments, limit=PYTEST_LIMIT)
     steps.run("cargo test", "cargo", "test", limit=COMPILE_LIMIT)
     for name, venv in environments[-1:]:
         steps.run(name, venv.python, *PARALLEL, *arguments, limit=PYTEST_LIMIT, closing=True)

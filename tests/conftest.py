@@ -6,6 +6,7 @@ import os
 import tempfile
 import time
 import uuid
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,21 @@ from tests.harness import MARK, Habit, Suite, end_what_is_left  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let several environments share the tests."""
+    parser.addoption("--part", metavar="K/N", help="Run the K-th of N parts of the tests, by their names.")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the part that was asked for."""
+    part = config.getoption("--part")
+    if part is not None:
+        number, parts = map(int, part.split("/"))
+        place = {item: zlib.crc32(item.nodeid.encode()) % parts for item in items}
+        config.hook.pytest_deselected(items=[item for item in items if place[item] != number - 1])
+        items[:] = [item for item in items if place[item] == number - 1]
 
 
 @pytest.fixture(autouse=True)

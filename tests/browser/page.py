@@ -91,6 +91,15 @@ class Page:
     def open(self, data: Data) -> None:
         """The same, and wait until all of the page is there."""
         self.write(data)
+        self.wait_for_all()
+
+    def load(self) -> None:
+        """Have the browser load the page that is there, and wait until all of it is."""
+        self.chrome.get(self.file.as_uri())
+        self.wait_for_all()
+
+    def wait_for_all(self) -> None:
+        """Wait until all of the page is there."""
         self.wait(lambda: self.run("return document.documentElement.dataset.ready") == "yes")
 
     def wait(self, condition: Callable[[], object]) -> None:

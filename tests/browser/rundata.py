@@ -80,6 +80,7 @@ class _Maker:
                 "end": None,
                 "ended": None,
                 "reason": None,
+                "peak": None,
                 "memory": [[at, int(memory), int(memory * 0.4)]],
             }
         )

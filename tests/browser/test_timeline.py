@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -318,3 +321,36 @@ def test_data_of_another_version_is_refused(chrome: Chrome, tmp_path: Path) -> N
     page = Page(chrome, tmp_path)
     page.write({**empty_run(), "version": 2})
     assert "version 2" in page.text("#headline")
+
+
+def test_the_page_of_a_real_run_shows_what_its_journal_says(page: Page, tmp_path: Path) -> None:
+    (tmp_path / "test_it.py").write_text(
+        "import os, pytest\n"
+        "@pytest.mark.parametrize('n', range(40))\n"
+        "def test_passes(n): pass\n"
+        "def test_fails(): assert 'this' == 'that'\n"
+        "def test_dies(): os._exit(3)\n"
+        "@pytest.mark.skip\n"
+        "def test_skipped(): pass\n"
+    )
+    arguments = ["-n", "2", "--rustpar-timeline=report.html", "--rustpar-journal=run.jsonl"]
+    command = [sys.executable, "-m", "pytest", *arguments]
+    subprocess.run(command, cwd=tmp_path, timeout=60, check=False, capture_output=True)
+    events = [json.loads(line) for line in (tmp_path / "run.jsonl").read_text().splitlines()]
+    page.load()
+    assert page.figure("tests") == 43
+    for name, number in {"passed": 40, "failed": 1, "crashed": 1, "skipped": 1}.items():
+        assert page.text(f"[data-outcome={name}]") == f"{name} {number}"
+    assert page.figure("seconds") == next(event["at"] for event in events if event["e"] == "end") / 1e6
+    workers = {event["w"] for event in events if event["e"] == "worker"}
+    assert len(page.texts("#workers [data-tests]")) == len(workers) == 3
+    took = {event["t"]: 0 for event in events if event["e"] == "setup"}
+    for event in events:
+        if event["e"] in ("setup", "call", "teardown"):
+            took[event["t"]] += event["us"]
+    slowest = page.at("#slowest [data-seconds]").get_attribute("data-seconds")
+    assert float(slowest or 0) == pytest.approx(max(took.values()) / 1e6)
+    held = [event["rss"] for event in events if event["e"] in ("memory", "peak")]
+    assert page.figure("memory") == max(held)
+    page.at("#failures summary").click()
+    assert "assert 'this' == 'that'" in page.text("#failures pre")

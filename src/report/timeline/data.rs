@@ -56,6 +56,7 @@ struct Worker {
     end: Option<f64>,
     ended: Option<Ending>,
     reason: Option<String>,
+    peak: Option<u64>,
     memory: Vec<(f64, u64, Option<u64>)>,
 }
 
@@ -286,6 +287,7 @@ impl<'a> Rows<'a> {
             end: gone.map(|gone| moment(gone.at)),
             ended: gone.map(|gone| gone.how),
             reason,
+            peak: (process.peak > 0).then_some(process.peak),
             memory: memory.map(|&(at, rss, pss)| (moment(at), rss, pss)).collect(),
         });
     }
@@ -309,7 +311,11 @@ impl<'a> Rows<'a> {
         tests.teardown.push(phase(2));
         tests.end.push(seconds(part.offset + span.1));
         tests.outcome.push(attempt.verdict() as usize);
-        tests.usual.push(part.run.usual(attempt.test).map(seconds));
+        // The history does not count shared fixtures, which one of their tests sets up.
+        let usual = part.run.usual(attempt.test);
+        tests
+            .usual
+            .push(usual.map(|usual| seconds(usual + attempt.shared)));
         tests.previous.push(self.before.get(id).copied().map(seconds));
         tests.growth.push(attempt.growth);
         for &detail in &attempt.details {

@@ -27,8 +27,9 @@ export class Memory {
     }));
     this.measure = "resident";
     const largest = (values) => values.reduce((most, value) => (most >= value ? most : value), NaN);
-    this.peaks = this.series.map(({ resident, proportional }) => ({
-      resident: largest(resident),
+    this.peaks = this.series.map(({ resident, proportional }, worker) => ({
+      // What was held between two samples is known, too.
+      resident: largest([...resident, state.run.workers[worker].peak ?? NaN]),
       proportional: largest(proportional),
     }));
     this.samples = this.series.reduce((sum, { at }) => sum + at.length, 0);
