@@ -255,3 +255,19 @@ def test_a_document_can_go_to_standard_output(suite: Suite) -> None:
     suite.run()
     assert json.loads(told(suite, "report", "--ctrf=-"))["reportFormat"] == "CTRF"
     assert command(suite, "report", "--junit=missing/out.xml").returncode == 2
+
+
+@pytest.mark.parametrize("n", [None, "2"])
+def test_a_run_is_told_with_percentiles_the_bound_and_thresholds(suite: Suite, n: str | None) -> None:
+    suite.test(EVERY_OUTCOME)
+    suite.run("--rustpar-thresholds=max<1us, max<1000s", n=n)
+    lines = told(suite, "report").splitlines()
+    durations = lines.index("durations")
+    assert lines[durations + 1].split() == ["count", "p50", "p95", "p99", "max"]
+    assert [line.split()[0] for line in lines[durations + 2 : durations + 6]] == ["tests", "set-up", "call", "teardown"]
+    assert any(line.startswith("  what decides it: ") for line in lines) == (n is not None)
+    thresholds = lines.index("thresholds")
+    assert [line.split()[:2] for line in lines[thresholds + 1 : thresholds + 3]] == [
+        ["broken", "max<1us"],
+        ["kept", "max<1000s"],
+    ]

@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from rustpar import _core
+from rustpar import _core, timingview
 from rustpar.command import Failed, guarded
 from rustpar.drawing import timeline
 from rustpar.kept import add_path, journals
@@ -62,7 +62,22 @@ def _report(options: argparse.Namespace) -> None:
             with Path(summary).open("a", encoding="utf-8") as file:
                 file.write(report.job_summary())
     elif not asked:
-        print("\n".join(report.sections(_MOST_SLOW)), end="")
+        *sections, overview = report.sections(_MOST_SLOW)
+        print("\n".join([*sections, *_timing(journal), overview]), end="")
+
+
+def _timing(journal: Path) -> list[str]:
+    """Where the time went, as a section; of several runs nobody can say it."""
+    timings = _core.Timing.read(journal)
+    if len(timings) != 1 or not any(timings[0].percentiles()):
+        return []
+    timing = timings[0]
+    lines = list(timingview.percentile_lines(timing))
+    if timing.workers()[0][0] != "main":
+        lines += ["", *timingview.bound_lines(timing, str)]
+    judged = [line for line, _ in timingview.threshold_lines(timing.judge())]
+    sections = {"durations": lines, "thresholds": judged}
+    return ["\n".join([name, *(f"  {line}".rstrip() for line in told), ""]) for name, told in sections.items() if told]
 
 
 def _write(file: str, content: bytes) -> None:

@@ -55,20 +55,24 @@ def timing_lines(timing: _core.Timing, place: Callable[[str], str]) -> Iterator[
     Yields:
         Lines; nothing when no test ran.
     """
-    percentiles = timing.percentiles()
-    if not any(percentiles):
-        return
-    rows = [
-        (name, str(row[0]), *map(spoken, row[1:]))
-        for name, row in zip(_PHASES, percentiles, strict=True)
-        if row is not None
-    ]
-    yield from aligned([("", "count", "p50", "p95", "p99", "max"), *rows])
+    yield from percentile_lines(timing)
     workers = timing.workers()
     if workers and workers[0][0] != "main":
         yield ""
         yield from aligned([("worker", "tests", "busy", "", "set-up", "shared fixtures", "idle"), *_rows(workers)])
-        yield from _bound_lines(timing, place)
+        yield from bound_lines(timing, place)
+
+
+def percentile_lines(timing: _core.Timing) -> Iterator[str]:
+    """Percentiles of durations, whole and by phase; nothing when no test ran."""
+    percentiles = timing.percentiles()
+    if any(percentiles):
+        rows = [
+            (name, str(row[0]), *map(spoken, row[1:]))
+            for name, row in zip(_PHASES, percentiles, strict=True)
+            if row is not None
+        ]
+        yield from aligned([("", "count", "p50", "p95", "p99", "max"), *rows])
 
 
 def _rows(workers: Sequence[tuple[str, int, float, float, float, float]]) -> Iterator[tuple[str, ...]]:
@@ -77,7 +81,8 @@ def _rows(workers: Sequence[tuple[str, int, float, float, float, float]]) -> Ite
         yield (name, str(tests), spoken(busy), f"{share} %", spoken(set_up), spoken(shared), spoken(idle))
 
 
-def _bound_lines(timing: _core.Timing, place: Callable[[str], str]) -> Iterator[str]:
+def bound_lines(timing: _core.Timing, place: Callable[[str], str]) -> Iterator[str]:
+    """How close the run came to what it could not be shorter than, and why."""
     took, least, even, workers, kind, name, tests = timing.bound()
     above = round((took / least - 1) * 100) if least else 0
     yield f"tests ran for {spoken(took)}; lower bound {spoken(least)} ({above} % above)"
