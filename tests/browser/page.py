@@ -130,6 +130,12 @@ class Page:
         script = "return Array.from(document.querySelectorAll(arguments[0]), (one) => one.textContent)"
         return list(self.run(script, selector))
 
+    def unfold(self, selector: str) -> list[str]:
+        """Open the details of a failure; the texts in them, which the page makes when it hears of that."""
+        self.at(f"{selector} summary").click()
+        self.wait(lambda: self.all(f"{selector} pre"))
+        return self.texts(f"{selector} pre")
+
     def figure(self, name: str) -> float:
         """A figure of the strip at the top, as a number."""
         return float(self.at(f"[data-figure={name}]").get_attribute("data-value") or "nan")

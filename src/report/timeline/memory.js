@@ -29,7 +29,7 @@ export class Memory {
     const largest = (values) => values.reduce((most, value) => (most >= value ? most : value), NaN);
     this.peaks = this.series.map(({ resident, proportional }, worker) => ({
       // What was held between two samples is known, too.
-      resident: largest([...resident, state.run.workers[worker].peak ?? NaN]),
+      resident: largest([state.run.workers[worker].peak ?? NaN, ...resident]),
       proportional: largest(proportional),
     }));
     this.samples = this.series.reduce((sum, { at }) => sum + at.length, 0);
