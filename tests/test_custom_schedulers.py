@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from tests.harness import Suite
 
@@ -232,3 +234,22 @@ def test_a_replacement_that_finds_nothing_left_to_run_leaves(suite: Suite) -> No
         """
     )
     assert suite.run(limit=20).counts() == {"passed": 3, "failed": 1}
+
+
+@pytest.mark.parametrize("kind", ["LoadScope", "LoadFile"])
+def test_a_replacement_that_is_given_a_group_of_which_nothing_is_left_goes_on(suite: Suite, kind: str) -> None:
+    suite.conftest(
+        f"""
+        from xdist.scheduler import {kind}Scheduling
+
+        class Mine({kind}Scheduling):
+            pass
+
+        def pytest_xdist_make_scheduler(config, log):
+            return Mine(config, log)
+        """
+    )
+    suite.write({"test_a.py": "def test_1(): pass\ndef test_2(): pass\n"})
+    suite.write({"test_b.py": "import os\ndef test_1(): os._exit(1)\ndef test_2(): pass\n"})
+    run = suite.run(n="1")
+    assert run.counts() == {"passed": 3, "failed": 1}, run.text

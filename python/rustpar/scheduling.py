@@ -180,14 +180,24 @@ class PythonScheduling:
 
     def add_node(self, node: WorkerController) -> None:
         """Let a replacement take part."""
-        from xdist.scheduler import LoadScopeScheduling
-
         self.scheduler.add_node(node)
         self._collected(node)
-        if isinstance(self.scheduler, LoadScopeScheduling):
-            # It has got one unit, which may be one test, and a worker finishes a test when it knows what comes next. So
-            # it is given a second one, as those at the start are, or told that there is none.
-            self.scheduler.schedule()
+        self._supply()
+
+    def _supply(self) -> None:
+        """Have those by scope give each worker a second test, or tell it that there is none.
+
+        A worker finishes a test when it knows what comes next. What they hand out when another worker is gone or has
+        come is one unit, which may be one test, or none: they hand out again what was begun, even if nothing is left.
+        """
+        from xdist.scheduler import LoadScopeScheduling
+
+        scheduler = self.scheduler
+        if not isinstance(scheduler, LoadScopeScheduling) or scheduler.collection is None:
+            return
+        for node in self.nodes:
+            while not node.shutting_down and scheduler._pending_of(scheduler.assigned_work[node]) < 2:
+                scheduler._reschedule(node)
 
     def _collected(self, node: WorkerController) -> None:
         self.scheduler.add_node_collection(node, list(self._ids))
@@ -220,7 +230,7 @@ class PythonScheduling:
             # They would hand the test that crashed out again, with the rest of its group, until no worker is left.
             self.scheduler.mark_test_complete(node, running)
             self.scheduler.remove_node(node)
-            self._shut_down_when_finished()
+            self._supply()
             return self._plain_ids[running]
         crashed = self.scheduler.remove_node(node)
         self._shut_down_when_finished()
@@ -236,6 +246,7 @@ class PythonScheduling:
         if unhurt is not None and not isinstance(self.scheduler, LoadScopeScheduling):
             self.scheduler.mark_test_pending(unhurt)
         self._shut_down_when_finished()
+        self._supply()
 
     def _shut_down_when_finished(self) -> None:
         if self.scheduler.collection_is_completed and self.scheduler.tests_finished:
