@@ -70,6 +70,24 @@ def test_node_ids_that_do_not_exist_are_the_error_of_plain_pytest(suite: Suite) 
     assert "ERROR: not found: " in run.text
 
 
+@pytest.mark.parametrize("slow", ["gw0", "gw1"])
+@pytest.mark.parametrize("start", ["template", "early"])
+def test_a_usage_error_is_waited_for_when_workers_take_long_to_leave(suite: Suite, start: str, slow: str) -> None:
+    conftest = f"""
+        import time
+        import pytest
+
+        def pytest_unconfigure(config):
+            if hasattr(config, "workerinput"):
+                time.sleep(0.7 if config.workerinput["workerid"] == "{slow}" else 0.1)
+    """
+    suite.write({"conftest.py": conftest})
+    suite.test(TWO)
+    run = suite.run("test_it.py::test_z", f"--rustpar-start={start}")
+    assert run.ret == pytest.ExitCode.USAGE_ERROR
+    assert run.text.count("ERROR: not found: ") == 1
+
+
 def test_conftests_in_subdirectories_work(suite: Suite) -> None:
     suite.write(
         {

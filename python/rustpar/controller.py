@@ -327,12 +327,12 @@ class Controller:
         status, running = about
         node = self._crew.nodes[worker]
         self._memory.gone(node, status, running, finished=finished)
+        self._crew.active.discard(node)
         if not self._crew.has_collected(node):
             self._died_before_tests(f"worker {node.gateway.id}", worker, status)
-            self._crew.active.discard(node)
         elif not finished:
             self._crew.lost(node, status, running, self._relay)
-        elif status != 0:
+        elif status not in (0, pytest.ExitCode.USAGE_ERROR):
             self._screen.notice(f"{node.gateway.id} ended badly after its session had finished: {death(status)}")
 
     def _on_interrupted(self, worker: int, about: dict[str, Any]) -> None:
@@ -355,6 +355,7 @@ class Controller:
 
     def _on_usage_error(self, worker: int, messages: list[str]) -> None:
         self._ending = pytest.UsageError(*messages)
+        self._crew.stop()
 
     def _on_broken(self, worker: int, text: str, _: None) -> None:
         self._screen.notice(f"{text}; it is killed")

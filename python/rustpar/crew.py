@@ -43,7 +43,7 @@ class Crew:
     Attributes:
         manager: The specifications and the run's id.
         nodes: All workers there have ever been, by number.
-        active: Those whose session goes on.
+        active: Those whose session goes on, or that have still to tell of a usage error.
         sched: Who schedules; set when the run loop begins.
         facts: What `inventory.facts` tells of the collection, once it is known.
         stopping: Whether lost workers are no longer replaced.
@@ -252,7 +252,9 @@ class Crew:
         node.workeroutput = workeroutput
         node.down = True
         self.config.hook.pytest_testnodedown(node=node, error=None)
-        self.active.discard(node)
+        # What was wrong with the usage is told behind the end of the session, when pytest takes leave of it.
+        if workeroutput["exitstatus"] != pytest.ExitCode.USAGE_ERROR:
+            self.active.discard(node)
         if node.outgrown is None:
             self.sched.remove_node(node, None)
             self._schedule_when_complete()
@@ -274,7 +276,6 @@ class Crew:
         crashed = self.sched.remove_node(node, running)
         if crashed is not None:
             relay.crash(node, crashed, self.sched)
-        self.active.discard(node)
         self._lost += 1
         if self.stopping:
             return
