@@ -14,7 +14,7 @@ import pytest
 
 pytest.register_assert_rewrite("tests.harness")
 
-from tests.harness import MARK, Habit, Suite, end_what_is_left  # noqa: E402
+from tests.harness import MARK, WAYS, Habit, Suite, end_what_is_left  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -52,6 +52,13 @@ def _nothing_is_left_running(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def suite(pytester: pytest.Pytester) -> Suite:
     """An empty test-suite."""
     return Suite(pytester)
+
+
+@pytest.fixture(params=WAYS)
+def way(request: pytest.FixtureRequest) -> str:
+    """A way to run: with workers, whatever their start, and without."""
+    found: str = request.param
+    return found
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ environment, and after each test no process with that mark may be left.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import re
@@ -34,6 +35,9 @@ RUN_LIMIT = 60.0
 LEAVE_LIMIT = 5.0
 
 MARK = "RUSTPAR_TEST_RUN"
+
+# Ways to run a suite: in one process, and with workers, by their start. For `Suite.run_in`.
+WAYS = ("plain", "template", "early", "xdist")
 
 # A plugin (`-p recorder`) that writes down each report which reaches the process that the user started.
 RECORDER = """
@@ -186,6 +190,14 @@ class Run:
         assert len(found) == 1, f"{part!r} is in {len(found)} lines of\n{self.text}"
         return found[0]
 
+    def section(self, title: str) -> list[str]:
+        """The lines below a headline of the summary, which is not there more than once."""
+        lines = iter(self.lines)
+        for line in lines:
+            if line.strip("= ") == title:
+                return list(itertools.takewhile(lambda line: not line.startswith("==="), lines))
+        return []
+
     def used_rustpar(self) -> bool:
         """Whether the header says that workers were forked."""
         return any(line.startswith("rustpar: ") and "start: template" in line for line in self.lines)
@@ -228,11 +240,26 @@ class Suite:
         """Write `conftest.py`."""
         self.write({"conftest.py": text})
 
+    def schedule_in_python(self, kind: str) -> None:
+        """Write a `conftest.py` that takes one of pytest-xdist's schedulers: "Load", "LoadScope", ..."""
+        self.conftest(
+            f"""
+            from xdist.scheduler import {kind}Scheduling
+
+            def pytest_xdist_make_scheduler(config, log):
+                return {kind}Scheduling(config, log)
+            """
+        )
+
     def run(self, *args: str, n: str | None = "2", limit: float = RUN_LIMIT) -> Run:
         """Run pytest with `n` workers; None leaves `-n` out."""
         given = args if n is None else ("-n", n, *args)
         result = self._pytester.runpytest_subprocess("-p", "recorder", *given, timeout=limit)
         return self._ended(int(result.ret), result.stdout.str(), result.stderr.str())
+
+    def run_in(self, way: str, *args: str, n: str = "2") -> Run:
+        """Run pytest in one of the `WAYS`."""
+        return self.run(*args, n=None) if way == "plain" else self.run(f"--rustpar-start={way}", *args, n=n)
 
     def run_with(self, environment: Mapping[str, str], *args: str, n: str | None = "2") -> Run:
         """Run pytest with additional environment variables."""

@@ -15,15 +15,14 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 from lxml import etree
 
+from tests.journals import events
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tests.harness import Suite
 
 SCHEMAS = Path(__file__).parent / "schemas"
-
-# Where the journals of a suite's runs are.
-RUNS = ".pytest_cache/d/rustpar/runs"
 
 # A test of every outcome, in several shapes.
 EVERY_OUTCOME = """
@@ -83,16 +82,6 @@ def refused(suite: Suite, *args: str) -> str:
     assert (done.returncode, done.stdout) == (2, "")
     (line,) = done.stderr.splitlines()
     return line
-
-
-def journals(suite: Suite) -> list[Path]:
-    """The journals of a suite's runs; earlier ones first."""
-    return sorted((suite.path / RUNS).glob("*.jsonl"), key=lambda path: int(events(path)[0]["began"]))
-
-
-def events(journal: Path) -> list[dict[str, Any]]:
-    """The events in a journal."""
-    return [json.loads(line) for line in journal.read_text(encoding="utf-8").splitlines()]
 
 
 def phases(journal: Path) -> list[dict[str, Any]]:

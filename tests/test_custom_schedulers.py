@@ -163,14 +163,7 @@ def test_a_scheduler_written_from_scratch_is_driven(suite: Suite) -> None:
 
 
 def test_a_python_scheduler_replaces_a_crashed_worker(suite: Suite) -> None:
-    suite.conftest(
-        """
-        from xdist.scheduler import LoadScopeScheduling
-
-        def pytest_xdist_make_scheduler(config, log):
-            return LoadScopeScheduling(config, log)
-        """
-    )
+    suite.schedule_in_python("LoadScope")
     for name in ("a", "b"):
         suite.write(
             {
@@ -192,14 +185,7 @@ def test_a_python_scheduler_replaces_a_crashed_worker(suite: Suite) -> None:
 
 
 def test_a_python_load_scheduler_replaces_a_crashed_worker(suite: Suite) -> None:
-    suite.conftest(
-        """
-        from xdist.scheduler import LoadScheduling
-
-        def pytest_xdist_make_scheduler(config, log):
-            return LoadScheduling(config, log)
-        """
-    )
+    suite.schedule_in_python("Load")
     suite.test(
         """
         import os
@@ -216,14 +202,7 @@ def test_a_python_load_scheduler_replaces_a_crashed_worker(suite: Suite) -> None
 
 
 def test_a_replacement_that_finds_nothing_left_to_run_leaves(suite: Suite) -> None:
-    suite.conftest(
-        """
-        from xdist.scheduler import LoadScheduling
-
-        def pytest_xdist_make_scheduler(config, log):
-            return LoadScheduling(config, log)
-        """
-    )
+    suite.schedule_in_python("Load")
     suite.test(
         """
         import os
@@ -238,17 +217,7 @@ def test_a_replacement_that_finds_nothing_left_to_run_leaves(suite: Suite) -> No
 
 @pytest.mark.parametrize("kind", ["LoadScope", "LoadFile"])
 def test_a_replacement_that_is_given_a_group_of_which_nothing_is_left_goes_on(suite: Suite, kind: str) -> None:
-    suite.conftest(
-        f"""
-        from xdist.scheduler import {kind}Scheduling
-
-        class Mine({kind}Scheduling):
-            pass
-
-        def pytest_xdist_make_scheduler(config, log):
-            return Mine(config, log)
-        """
-    )
+    suite.schedule_in_python(kind)
     suite.write({"test_a.py": "def test_1(): pass\ndef test_2(): pass\n"})
     suite.write({"test_b.py": "import os\ndef test_1(): os._exit(1)\ndef test_2(): pass\n"})
     run = suite.run(n="1")

@@ -17,13 +17,6 @@ if TYPE_CHECKING:
 
     from tests.harness import Suite
 
-# Ways to run: the arguments of `Suite.run`.
-WAYS: dict[str, dict[str, Any]] = {
-    "plain": {"n": None},
-    "template": {"args": ("--rustpar-start=template",)},
-    "early": {"args": ("--rustpar-start=early",)},
-    "xdist": {"args": ("--rustpar-start=xdist",)},
-}
 TESTS = """
     import time
     import pytest
@@ -65,23 +58,16 @@ def content(file: Path) -> dict[str, Any]:
     return found
 
 
-def run_way(suite: Suite, way: str, *args: str) -> Any:
-    """Run the suite in one of the ways."""
-    given = WAYS[way]
-    return suite.run(*given.get("args", ()), *args, n=given.get("n", "2"))
-
-
 def command(suite: Suite, *args: str) -> subprocess.CompletedProcess[str]:
     """Run `rustpar history`."""
     run = [sys.executable, "-m", "rustpar.cli", "history", *args]
     return subprocess.run(run, cwd=suite.path, capture_output=True, text=True, timeout=30)
 
 
-@pytest.mark.parametrize("way", WAYS)
 def test_a_run_remembers_how_its_tests_went(suite: Suite, way: str) -> None:
     suite.test(TESTS)
     for _ in range(2):
-        run_way(suite, way)
+        suite.run_in(way)
     tests = content(history_file(suite))["tests"]
     outcomes = {name.removeprefix("test_it.py::"): (about["o"], about["n"]) for name, about in tests.items()}
     assert outcomes == {
@@ -94,10 +80,10 @@ def test_a_run_remembers_how_its_tests_went(suite: Suite, way: str) -> None:
     assert all(0.05e6 <= value < 2e6 for value in (tests["test_it.py::test_slow"][key][1] for key in "al"))
 
 
-@pytest.mark.parametrize("way", [way for way in WAYS if way != "xdist"])
+@pytest.mark.parametrize("way", ["plain", "template", "early"])
 def test_the_time_of_a_shared_fixture_is_its_own_and_not_the_tests(suite: Suite, way: str) -> None:
     suite.test(SLOW_FIXTURES)
-    assert run_way(suite, way).counts() == {"passed": 1}
+    assert suite.run_in(way).counts() == {"passed": 1}
     history = _core.History.read(history_file(suite))
     inner, outer = history.fixture_seconds(["test_it.py::inner", "test_it.py::outer"])
     (expected,) = history.expected(["test_it.py::test_it"])
@@ -144,12 +130,12 @@ def test_a_damaged_file_is_told_in_one_line_and_begun_anew(suite: Suite, text: s
     suite.test("def test_it(): pass\n")
     history_file(suite).parent.mkdir(parents=True)
     history_file(suite).write_text(text)
-    run = run_way(suite, way, "-Werror")
+    run = suite.run_in(way, "-Werror")
     assert run.counts() == {"passed": 1}
     assert run.ret == 0
     assert "history.json is damaged" in run.line("history.json")
     assert list(content(history_file(suite))["tests"]) == ["test_it.py::test_it"]
-    assert "history.json" not in run_way(suite, way).text
+    assert "history.json" not in suite.run_in(way).text
 
 
 def test_the_file_of_a_newer_version_is_left_alone(suite: Suite) -> None:

@@ -5,19 +5,17 @@ from __future__ import annotations
 import json
 import os
 import signal
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.harness import Suite
+from tests.journals import RUNS, events, journals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Events = list[dict[str, Any]]
-
-WAYS = pytest.mark.parametrize("way", ["plain", "template", "early", "xdist"])
+    from tests.journals import Events
 
 EVERYTHING = """
     import warnings
@@ -46,23 +44,6 @@ EVERYTHING = """
 """
 
 
-def arguments(way: str) -> tuple[str | None, list[str]]:
-    """The number of workers and the options of a way to run."""
-    return (None, []) if way == "plain" else ("2", [f"--rustpar-start={way}"])
-
-
-def journals(suite: Suite) -> list[Path]:
-    """The journals that are kept."""
-    return sorted((suite.path / ".pytest_cache/d/rustpar/runs").glob("*.jsonl"))
-
-
-def events(path: Path) -> Events:
-    """What is in a journal, which is to be whole."""
-    text = path.read_text(encoding="utf-8")
-    assert text.endswith("\n")
-    return [json.loads(line) for line in text.splitlines()]
-
-
 def only(events: Events, kind: str) -> dict[str, Any]:
     """The only event of a kind."""
     (event,) = of_kind(events, kind)
@@ -83,11 +64,9 @@ def outcomes(events: Events) -> dict[str, list[tuple[str, str]]]:
     return found
 
 
-@WAYS
 def test_every_phase_of_each_test_is_in_the_journal(suite: Suite, way: str) -> None:
     suite.test(EVERYTHING)
-    n, options = arguments(way)
-    run = suite.run(*options, n=n)
+    run = suite.run_in(way)
     found = events(journals(suite)[0])
     words = {"xfailed": ("skipped", True), "xpassed": ("passed", True)}
     assert {
@@ -98,11 +77,9 @@ def test_every_phase_of_each_test_is_in_the_journal(suite: Suite, way: str) -> N
     assert only(found, "end")["warnings"] == run.counts()["warnings"]
 
 
-@WAYS
 def test_what_went_wrong_is_told_in_full(suite: Suite, way: str) -> None:
     suite.test(EVERYTHING)
-    n, options = arguments(way)
-    suite.run(*options, n=n)
+    suite.run_in(way)
     found = events(journals(suite)[0])
     ids = only(found, "collected")["ids"]
     details = {ids[event["t"]].partition("::")[2]: event for event in of_kind(found, "detail")}
@@ -119,11 +96,9 @@ def test_what_went_wrong_is_told_in_full(suite: Suite, way: str) -> None:
     assert (ids[properties["t"]], properties["properties"]) == ("test_it.py::test_passes", [["answer", "42"]])
 
 
-@WAYS
 def test_a_run_says_what_it_was(suite: Suite, way: str) -> None:
     suite.test(EVERYTHING)
-    n, options = arguments(way)
-    suite.run(*options, "-k", "passes", n=n)
+    suite.run_in(way, "-k", "passes")
     found = events(journals(suite)[0])
     head = found[0]
     assert (head["e"], head["format"], head["version"]) == ("run", "rustpar-journal", 1)
@@ -153,11 +128,9 @@ def test_workers_come_and_go(suite: Suite) -> None:
     assert (start["start"], start["workers"], start["dist"]) == ("template", 2, "load")
 
 
-@WAYS
 def test_a_file_that_cannot_be_collected_is_told(suite: Suite, way: str) -> None:
     suite.write({"test_bad.py": "import nowhere\n", "test_it.py": "def test_it(): pass\n"})
-    n, options = arguments(way)
-    suite.run(*options, n=n)
+    suite.run_in(way)
     (detail,) = of_kind(events(journals(suite)[0]), "detail")
     assert (detail["when"], detail["id"], detail["o"]) == ("collect", "test_bad.py", "failed")
     assert "No module named 'nowhere'" in detail["text"]
@@ -191,7 +164,7 @@ def test_what_a_killed_run_had_reported_is_in_its_journal(
 
 def test_ten_journals_are_kept_and_the_ini_file_says_otherwise(suite: Suite) -> None:
     suite.test("def test_it(): pass\n")
-    directory = suite.path / ".pytest_cache/d/rustpar/runs"
+    directory = suite.path / RUNS
     directory.mkdir(parents=True)
     for number in range(14):
         (directory / f"2020010{number:02}T000000-1.jsonl").touch()

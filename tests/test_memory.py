@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from rustpar.size import in_bytes
+from tests.journals import events
 
 if TYPE_CHECKING:
     from tests.harness import Run, Suite
@@ -62,7 +62,7 @@ def six_hungry_tests(suite: Suite) -> None:
 
 def journal(suite: Suite) -> list[dict[str, Any]]:
     """The events of the last run of :func:`run_within_limit` or of one with the same journal."""
-    return [json.loads(line) for line in (suite.path / "j.jsonl").read_text(encoding="utf-8").splitlines()]
+    return events(suite.path / "j.jsonl")
 
 
 def run_within_limit(suite: Suite, *args: str, n: str = "2") -> Run:
@@ -231,17 +231,7 @@ def test_no_worker_is_replaced_when_the_run_stops(suite: Suite) -> None:
 def test_schedulers_written_in_python_get_the_tests_of_a_replaced_worker_back(suite: Suite, kind: str) -> None:
     six_hungry_tests(suite)
     suite.write({"test_other.py": SIX})
-    suite.conftest(
-        f"""
-        from xdist.scheduler import {kind}Scheduling
-
-        class Mine({kind}Scheduling):
-            pass
-
-        def pytest_xdist_make_scheduler(config, log):
-            return Mine(config, log)
-        """
-    )
+    suite.schedule_in_python(kind)
     run = run_within_limit(suite, "--max-worker-restart=0")
     assert run.counts() == {"passed": 12}, run.text
     assert list(run.runs.values()) == [1] * 12
@@ -250,14 +240,7 @@ def test_schedulers_written_in_python_get_the_tests_of_a_replaced_worker_back(su
 
 def test_a_scheduler_that_takes_no_test_back_is_refused(suite: Suite) -> None:
     suite.test("def test_it(): pass")
-    suite.conftest(
-        """
-        from xdist.scheduler import EachScheduling
-
-        def pytest_xdist_make_scheduler(config, log):
-            return EachScheduling(config, log)
-        """
-    )
+    suite.schedule_in_python("Each")
     run = suite.run("--rustpar-max-rss=1G")
     assert run.ret == pytest.ExitCode.USAGE_ERROR
     assert "--rustpar-max-rss cannot be kept by EachScheduling, which takes no test back" in run.text

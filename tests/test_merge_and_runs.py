@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.reportfiles import RUNS, check_junit, ctrf, journals, junit_suites, micros, phases, refused, told, trace
+from tests.journals import RUNS, journals
+from tests.reportfiles import check_junit, ctrf, junit_suites, micros, phases, refused, told, trace
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -28,13 +28,6 @@ MIXED = """
 """
 SORTED = ["smoke_1", "smoke_2", "rest_1", "rest_2", "slow_1", "slow_2"]
 
-# With one worker, tests run in the order in which they were collected.
-WAYS = pytest.mark.parametrize(
-    ("n", "arguments"),
-    [(None, ()), ("1", ("--rustpar-start=template",)), ("1", ("--rustpar-start=early",))],
-    ids=["plain", "template", "early"],
-)
-
 
 def order(run: Run) -> list[str]:
     """The tests in the order in which they ran, without what all names begin with."""
@@ -50,11 +43,12 @@ def error(run: Run) -> str:
     return line
 
 
-@WAYS
-def test_classes_run_in_order_and_keep_their_own(suite: Suite, n: str | None, arguments: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("way", ["plain", "template", "early"])
+def test_classes_run_in_order_and_keep_their_own(suite: Suite, way: str) -> None:
     suite.write({"pytest.ini": ORDERED})
     suite.test(MIXED)
-    run = suite.run(*arguments, n=n)
+    # With one worker, tests run in the order in which they were collected.
+    run = suite.run_in(way, n="1")
     assert run.counts() == {"passed": 6}
     assert order(run) == SORTED
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.journals import events, journals
+
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.harness import Suite
-
-WAYS = pytest.mark.parametrize("way", ["plain", "template", "early", "xdist"])
 
 TESTS = """
     import pytest
@@ -48,20 +48,12 @@ def rows(data: dict[str, Any]) -> list[dict[str, Any]]:
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
-def events(suite: Suite) -> list[dict[str, Any]]:
-    """What is in the latest journal."""
-    journal = max((suite.path / ".pytest_cache/d/rustpar/runs").glob("*.jsonl"))
-    return [json.loads(line) for line in journal.read_text().splitlines()]
-
-
-@WAYS
 def test_the_timeline_shows_what_the_journal_says(suite: Suite, way: str) -> None:
     suite.test(TESTS)
-    n, options = (None, []) if way == "plain" else ("2", [f"--rustpar-start={way}"])
-    run = suite.run("--rustpar-timeline=report.html", "--rustpar-trace=trace.json", *options, n=n)
+    run = suite.run_in(way, "--rustpar-timeline=report.html", "--rustpar-trace=trace.json")
     assert "report.html" in run.line("rustpar: timeline: ")
     assert "trace.json" in run.line("rustpar: trace: ")
-    data, journal = shown(suite.path / "report.html"), events(suite)
+    data, journal = shown(suite.path / "report.html"), events(journals(suite)[-1])
     assert (data["run"]["complete"], data["run"]["exit"], data["run"]["collected"]) == (True, 1, 13)
     tests = rows(data)
     names = data["outcomes"]

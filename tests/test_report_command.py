@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.journals import events, journals
 from tests.reportfiles import (
     EVERY_OUTCOME,
     check_junit,
     command,
     ctrf,
-    events,
-    journals,
     junit_suites,
     micros,
     phases,

@@ -18,12 +18,6 @@ PRINTS_NEEDS = """
         print("LIMITS", needs.limits_of(session.config))
 """
 
-WAYS = pytest.mark.parametrize(
-    ("n", "arguments"),
-    [(None, ()), ("2", ("--rustpar-start=template",)), ("2", ("--rustpar-start=early",))],
-    ids=["plain", "template", "early"],
-)
-
 
 def needs(suite: Suite) -> dict[str, str]:
     """What each test needs, by its name."""
@@ -172,8 +166,8 @@ def test_a_mark_without_arguments_in_brackets_is_fine(suite: Suite) -> None:
     assert needs(suite) == {"test_it": "(True, ())"}
 
 
-@WAYS
-def test_marked_tests_run_under_strict_markers(suite: Suite, n: str | None, arguments: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("way", ["plain", "template", "early"])
+def test_marked_tests_run_under_strict_markers(suite: Suite, way: str) -> None:
     suite.test(
         """
         import pytest
@@ -185,7 +179,7 @@ def test_marked_tests_run_under_strict_markers(suite: Suite, n: str | None, argu
         def test_free(): pass
         """
     )
-    run = suite.run("--strict-markers", "-W", "error", *arguments, n=n)
+    run = suite.run_in(way, "--strict-markers", "-W", "error")
     assert run.counts() == {"passed": 3}
     assert run.ret == 0
 

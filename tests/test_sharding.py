@@ -33,17 +33,6 @@ DURATIONS = """
     sharding.expected_seconds = expected_seconds
 """
 
-WAYS = pytest.mark.parametrize(
-    ("n", "arguments"),
-    [
-        (None, ()),
-        ("2", ("--rustpar-start=template",)),
-        ("2", ("--rustpar-start=early",)),
-        ("2", ("--rustpar-start=xdist",)),
-    ],
-    ids=["plain", "template", "early", "xdist"],
-)
-
 
 # ------------------------------------------------------------------ the rules alone
 
@@ -163,33 +152,30 @@ def test_by_hash_is_the_same_today_and_tomorrow() -> None:
 # ------------------------------------------------------------------ runs
 
 
-def shard(suite: Suite, part: str, *args: str, n: str | None = None) -> Run:
-    return suite.run(f"--rustpar-shard={part}", *args, n=n)
+def shard(suite: Suite, part: str, *args: str, way: str = "plain") -> Run:
+    return suite.run_in(way, f"--rustpar-shard={part}", *args)
 
 
-@WAYS
 @pytest.mark.parametrize("rule", ["duration", "hash"])
-def test_parts_run_every_test_once(suite: Suite, n: str | None, arguments: tuple[str, ...], rule: str) -> None:
+def test_parts_run_every_test_once(suite: Suite, way: str, rule: str) -> None:
     suite.write(FILES)
-    runs = [shard(suite, f"{k}/3", f"--rustpar-shard-by={rule}", *arguments, n=n) for k in (1, 2, 3)]
+    runs = [shard(suite, f"{k}/3", f"--rustpar-shard-by={rule}", way=way) for k in (1, 2, 3)]
     assert [run.ret for run in runs] == [0, 0, 0]
     assert sum((run.runs for run in runs), Counter()) == Counter(suite.run(n=None).runs.keys())
-    if "--rustpar-start=xdist" not in arguments:
+    if way != "xdist":
         # xdist's own engine shows nothing of what its workers have collected.
         assert [run.counts()["deselected"] for run in runs] == [11 - len(run.runs) for run in runs]
 
 
-@WAYS
-def test_all_ways_to_run_divide_alike(suite: Suite, n: str | None, arguments: tuple[str, ...]) -> None:
+def test_all_ways_to_run_divide_alike(suite: Suite, way: str) -> None:
     suite.write({**FILES, "conftest.py": DURATIONS})
-    assert shard(suite, "1/2", *arguments, n=n).runs == shard(suite, "1/2").runs
+    assert shard(suite, "1/2", way=way).runs == shard(suite, "1/2").runs
 
 
-@WAYS
-def test_a_line_says_what_the_part_is(suite: Suite, n: str | None, arguments: tuple[str, ...]) -> None:
+def test_a_line_says_what_the_part_is(suite: Suite, way: str) -> None:
     suite.write({**FILES, "conftest.py": DURATIONS})
-    run = shard(suite, "1/2", *arguments, n=n)
-    if "--rustpar-start=xdist" not in arguments:
+    run = shard(suite, "1/2", way=way)
+    if way != "xdist":
         assert run.line("rustpar: shard") == f"rustpar: shard 1/2: {len(run.runs)} of 11 tests, 12 of 24 s expected"
 
 
@@ -201,17 +187,17 @@ def test_a_line_without_durations_has_no_seconds(suite: Suite) -> None:
 
 def test_k_and_m_choose_before_the_tests_are_divided(suite: Suite) -> None:
     suite.write(FILES)
-    runs = [shard(suite, f"{k}/2", "-k", "test_b", n="2") for k in (1, 2)]
+    runs = [shard(suite, f"{k}/2", "-k", "test_b", way="template") for k in (1, 2)]
     assert sorted(len(run.runs) for run in runs) == [3, 4]
     assert all(node_id.startswith("test_b.py") for run in runs for node_id in run.runs)
 
 
-@pytest.mark.parametrize("n", [None, "2"])
+@pytest.mark.parametrize("way", ["plain", "template"])
 @pytest.mark.parametrize("rule", ["duration", "hash"])
-def test_tests_of_an_xdist_group_go_to_one_part(suite: Suite, n: str | None, rule: str) -> None:
+def test_tests_of_an_xdist_group_go_to_one_part(suite: Suite, way: str, rule: str) -> None:
     marked = 'import pytest\npytestmark = pytest.mark.xdist_group("database")\ndef test_it(): pass\n'
     suite.write({**FILES, "test_x.py": marked, "test_y.py": marked, "test_z.py": marked})
-    runs = [shard(suite, f"{k}/4", "--dist=loadgroup", f"--rustpar-shard-by={rule}", n=n) for k in range(1, 5)]
+    runs = [shard(suite, f"{k}/4", "--dist=loadgroup", f"--rustpar-shard-by={rule}", way=way) for k in range(1, 5)]
     held = [sum(node_id[5] in "xyz" for node_id in run.runs) for run in runs]
     assert sorted(held) == [0, 0, 0, 3]
 
@@ -250,25 +236,24 @@ def test_a_part_is_ordered_by_its_markers(suite: Suite) -> None:
         assert outcomes == sorted(outcomes)
 
 
-@WAYS
-def test_an_empty_part_of_a_suite_succeeds(suite: Suite, n: str | None, arguments: tuple[str, ...]) -> None:
+def test_an_empty_part_of_a_suite_succeeds(suite: Suite, way: str) -> None:
     suite.test("def test_it(): pass\n")
-    runs = [shard(suite, f"{k}/3", *arguments, n=n) for k in (1, 2, 3)]
+    runs = [shard(suite, f"{k}/3", way=way) for k in (1, 2, 3)]
     assert [run.ret for run in runs] == [0, 0, 0], runs[-1].text
     assert sorted(len(run.runs) for run in runs) == [0, 0, 1]
 
 
-@pytest.mark.parametrize("n", [None, "2"])
-def test_a_part_of_nothing_fails_as_in_plain_pytest(suite: Suite, n: str | None) -> None:
+@pytest.mark.parametrize("way", ["plain", "template"])
+def test_a_part_of_nothing_fails_as_in_plain_pytest(suite: Suite, way: str) -> None:
     suite.test("def test_it(): pass\n")
-    assert shard(suite, "1/2", "-k", "nothing", n=n).ret == pytest.ExitCode.NO_TESTS_COLLECTED
+    assert shard(suite, "1/2", "-k", "nothing", way=way).ret == pytest.ExitCode.NO_TESTS_COLLECTED
 
 
-@pytest.mark.parametrize("n", [None, "2"])
+@pytest.mark.parametrize("way", ["plain", "template"])
 @pytest.mark.parametrize("value", ["0/4", "5/4", "x", "", "1", "1/0", "1/", "/2", "-1/2", "1/2/3", "1.5/2", "a/b"])
-def test_a_part_that_cannot_be_is_one_line(suite: Suite, value: str, n: str | None) -> None:
+def test_a_part_that_cannot_be_is_one_line(suite: Suite, value: str, way: str) -> None:
     suite.test("def test_it(): pass\n")
-    run = shard(suite, value, n=n)
+    run = shard(suite, value, way=way)
     assert run.ret == pytest.ExitCode.USAGE_ERROR
     (line,) = [line for line in run.text.splitlines() if line.strip()]
     assert line.startswith(f"ERROR: --rustpar-shard={value}: write which part of how many")

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from rustpar import _core, timingview
+from tests.journals import written
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.harness import Run, Suite
-
-WAYS: dict[str, dict[str, Any]] = {
-    "plain": {"n": None},
-    "template": {"args": ("--rustpar-start=template",)},
-    "early": {"args": ("--rustpar-start=early",)},
-    "xdist": {"args": ("--rustpar-start=xdist",)},
-}
+    from tests.harness import Suite
 
 # The run that the lines below tell of: a worker sets up a fixture, and has the slowest test.
 RUN = [
@@ -35,12 +28,6 @@ RUN = [
 ]
 
 
-@pytest.fixture(params=WAYS)
-def way(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """A way to run: with workers, whatever their start, and without."""
-    return WAYS[request.param]
-
-
 @pytest.fixture
 def tests(suite: Suite) -> Suite:
     """Two tests."""
@@ -48,30 +35,17 @@ def tests(suite: Suite) -> Suite:
     return suite
 
 
-def section(run: Run, title: str) -> list[str]:
-    """The lines of a section of the summary."""
-    lines = run.lines
-    begin = next((index for index, line in enumerate(lines) if line.strip("= ") == title), None)
-    if begin is None:
-        return []
-    end = next(index for index in range(begin + 1, len(lines)) if lines[index].startswith("==="))
-    return lines[begin + 1 : end]
-
-
 def timing_of(path: Path, events: list[dict[str, Any]], **options: str) -> _core.Timing:
     """What is known of a run whose journal is written by hand."""
-    head = {"e": "run", "format": "rustpar-journal", "version": 1, "id": "one", "began": 0, "command": []}
-    lines = [head | {"options": options}, *events]
-    path.write_text("".join(f"{json.dumps(line, separators=(',', ':'))}\n" for line in lines))
-    (timing,) = _core.Timing.read(path)
+    (timing,) = _core.Timing.read(written(path, events, **options))
     return timing
 
 
-def test_tests_over_the_limit_are_listed_by_phase_with_their_worker(tests: Suite, way: dict[str, Any]) -> None:
-    run = tests.run(*way.get("args", ()), "--rustpar-slow=0s", n=way.get("n", "2"))
-    head, *rows = section(run, "slow tests (0 us and more)")
+def test_tests_over_the_limit_are_listed_by_phase_with_their_worker(tests: Suite, way: str) -> None:
+    run = tests.run_in(way, "--rustpar-slow=0s")
+    head, *rows = run.section("slow tests (0 us and more)")
     assert head.split() == ["whole", "set-up", "call", "teardown", "worker", "test"]
-    workers = {"main"} if way is WAYS["plain"] else {"gw0", "gw1"}
+    workers = {"main"} if way == "plain" else {"gw0", "gw1"}
     assert {row.split()[-1] for row in rows} == {"test_it.py::test_one", "test_it.py::test_two"}
     assert {row.split()[8] for row in rows} <= workers
     assert run.ret == 0
@@ -79,14 +53,14 @@ def test_tests_over_the_limit_are_listed_by_phase_with_their_worker(tests: Suite
 
 def test_the_next_run_compares_with_the_history(tests: Suite) -> None:
     tests.run("--rustpar-slow=0s", n=None)
-    rows = section(tests.run("--rustpar-slow=0s", n=None), "slow tests (0 us and more)")[1:]
+    rows = tests.run("--rustpar-slow=0s", n=None).section("slow tests (0 us and more)")[1:]
     assert all("x its usual" in row for row in rows)
 
 
 def test_the_ini_file_has_a_limit_too(tests: Suite) -> None:
     tests.write({"pytest.ini": "[pytest]\nrustpar_slow = 0ms\n"})
-    assert section(tests.run(n=None), "slow tests (0 us and more)")
-    assert not section(tests.run("--rustpar-slow=1000s", n=None), "slow tests (1000 s and more)")
+    assert tests.run(n=None).section("slow tests (0 us and more)")
+    assert not tests.run("--rustpar-slow=1000s", n=None).section("slow tests (1000 s and more)")
 
 
 def test_a_limit_that_makes_no_sense_is_refused(tests: Suite) -> None:
@@ -97,8 +71,8 @@ def test_a_limit_that_makes_no_sense_is_refused(tests: Suite) -> None:
     assert "rustpar_slow: 'soon' is no duration" in run.text
 
 
-def test_nothing_is_shown_that_nobody_asked_for(tests: Suite, way: dict[str, Any]) -> None:
-    run = tests.run(*way.get("args", ()), n=way.get("n", "2"))
+def test_nothing_is_shown_that_nobody_asked_for(tests: Suite, way: str) -> None:
+    run = tests.run_in(way)
     assert "slow tests" not in run.out
     assert "p95" not in run.out
 
@@ -107,12 +81,12 @@ def test_q_shows_no_section(tests: Suite) -> None:
     assert "slow tests" not in tests.run("-q", "--rustpar-slow=0s", n=None).out
 
 
-def test_v_shows_percentiles_and_what_workers_did(tests: Suite, way: dict[str, Any]) -> None:
-    run = tests.run(*way.get("args", ()), "-v", n=way.get("n", "2"))
-    rows = [line.split() for line in section(run, "timing")]
+def test_v_shows_percentiles_and_what_workers_did(tests: Suite, way: str) -> None:
+    run = tests.run_in(way, "-v")
+    rows = [line.split() for line in run.section("timing")]
     assert rows[0] == ["count", "p50", "p95", "p99", "max"]
     assert [row[:2] for row in rows[1:5]] == [[name, "2"] for name in ("tests", "set-up", "call", "teardown")]
-    if way is WAYS["plain"]:
+    if way == "plain":
         assert len(rows) == 5
         return
     assert rows[6] == ["worker", "tests", "busy", "set-up", "shared", "fixtures", "idle"]
@@ -123,14 +97,14 @@ def test_v_shows_percentiles_and_what_workers_did(tests: Suite, way: dict[str, A
 
 
 def test_without_a_cache_v_shows_the_same(tests: Suite) -> None:
-    assert section(tests.run("-v", "-p", "no:cacheprovider"), "timing")
+    assert tests.run("-v", "-p", "no:cacheprovider").section("timing")
 
 
 def test_node_ids_are_relative_to_where_pytest_was_started(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
     suite.write({"pytest.ini": "[pytest]\n", "sub/test_it.py": "def test_it(): pass\n"})
     monkeypatch.setenv("PYTHONPATH", str(suite.path))
     monkeypatch.chdir(suite.path / "sub")
-    rows = section(suite.run("--rustpar-slow=0s", n=None), "slow tests (0 us and more)")
+    rows = suite.run("--rustpar-slow=0s", n=None).section("slow tests (0 us and more)")
     assert rows[1].endswith("  test_it.py::test_it")
 
 
@@ -138,7 +112,7 @@ def test_a_run_without_tests_has_nothing_to_show(suite: Suite) -> None:
     suite.test("")
     run = suite.run("-v", n=None)
     assert run.ret == 5
-    assert not section(run, "timing")
+    assert not run.section("timing")
 
 
 def test_the_longest_comes_first_beside_its_usual_time(tmp_path: Path) -> None:

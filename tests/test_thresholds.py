@@ -8,19 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rustpar import _core
+from tests.journals import journals, written
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.harness import Run, Suite
 
-# Ways to run: the arguments of `Suite.run`.
-WAYS: dict[str, dict[str, Any]] = {
-    "plain": {"n": None},
-    "template": {"args": ("--rustpar-start=template",)},
-    "early": {"args": ("--rustpar-start=early",)},
-    "xdist": {"args": ("--rustpar-start=xdist",)},
-}
 TESTS = """
     import pytest
 
@@ -64,47 +58,32 @@ def tests(suite: Suite) -> Suite:
     return suite
 
 
-@pytest.fixture(params=WAYS)
-def way(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """A way to run: with workers, whatever their start, and without."""
-    return WAYS[request.param]
-
-
-def run(suite: Suite, way: dict[str, Any], *args: str) -> Run:
-    return suite.run(*way.get("args", ()), *args, n=way.get("n", "2"))
-
-
 def shown(run: Run) -> list[str]:
     """The lines of the section, without what aligns them."""
-    lines = run.lines
-    begin = next((index for index, line in enumerate(lines) if line.strip("= ") == "thresholds"), None)
-    if begin is None:
-        return []
-    end = next(index for index in range(begin + 1, len(lines)) if lines[index].startswith("==="))
-    return [" ".join(line.split()) for line in lines[begin + 1 : end]]
+    return [" ".join(line.split()) for line in run.section("thresholds")]
 
 
 def last_event(suite: Suite) -> dict[str, Any]:
-    (journal,) = (suite.path / ".pytest_cache/d/rustpar/runs").glob("*.jsonl")
+    (journal,) = journals(suite)
     event: dict[str, Any] = json.loads(journal.read_text().splitlines()[-1])
     return event
 
 
-def test_a_broken_threshold_is_named_and_fails_the_run(tests: Suite, way: dict[str, Any]) -> None:
-    ended = run(tests, way, "--rustpar-thresholds=max<1000s, count<4, failed_rate<1%")
+def test_a_broken_threshold_is_named_and_fails_the_run(tests: Suite, way: str) -> None:
+    ended = tests.run_in(way, "--rustpar-thresholds=max<1000s, count<4, failed_rate<1%")
     assert ended.counts() == {"passed": 4}
     assert (ended.ret, shown(ended)) == (1, ["broken count<4 4"])
     assert (last_event(tests)["e"], last_event(tests)["exit"]) == ("end", 1)
 
 
-def test_a_run_that_keeps_them_says_nothing(tests: Suite, way: dict[str, Any]) -> None:
-    ended = run(tests, way, "--rustpar-thresholds=p(95)<1000s, min>=0us, count==4, slow_count==0, slow_rate<1%")
+def test_a_run_that_keeps_them_says_nothing(tests: Suite, way: str) -> None:
+    ended = tests.run_in(way, "--rustpar-thresholds=p(95)<1000s, min>=0us, count==4, slow_count==0, slow_rate<1%")
     assert (ended.ret, shown(ended)) == (0, [])
 
 
-def test_a_marker_narrows_a_threshold_with_every_start(tests: Suite, way: dict[str, Any]) -> None:
+def test_a_marker_narrows_a_threshold_with_every_start(tests: Suite, way: str) -> None:
     given = "--rustpar-thresholds=unit: count==3, none: count==0, none: max<1us, count==4, unit: count>3"
-    ended = run(tests, way, given, "-v")
+    ended = tests.run_in(way, given, "-v")
     assert ended.ret == 1
     assert shown(ended) == [
         "kept unit: count==3 3",
@@ -129,7 +108,7 @@ def test_a_shard_is_judged_by_its_own_tests(tests: Suite) -> None:
     assert sum(int(shown(part)[0].split()[-1]) for part in parts) == 4
 
 
-def test_of_a_test_that_is_repeated_the_last_attempt_counts(suite: Suite, way: dict[str, Any]) -> None:
+def test_of_a_test_that_is_repeated_the_last_attempt_counts(suite: Suite, way: str) -> None:
     suite.conftest(RERUNS)
     suite.test(
         """
@@ -140,7 +119,7 @@ def test_of_a_test_that_is_repeated_the_last_attempt_counts(suite: Suite, way: d
             assert known
         """
     )
-    ended = run(suite, way, "--rustpar-thresholds=count==1, failed_count==0")
+    ended = suite.run_in(way, "--rustpar-thresholds=count==1, failed_count==0")
     assert (ended.ret, shown(ended)) == (0, [])
 
 
@@ -162,11 +141,11 @@ def test_failures_are_counted_crashes_too_and_skipped_tests_are_not(suite: Suite
     assert (ended.ret, shown(ended)) == (1, ["broken failed_rate<75% 75.00 %"])
 
 
-def test_it_needs_no_cache(tests: Suite, way: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_needs_no_cache(tests: Suite, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     scratch = tests.path / "scratch"
     scratch.mkdir()
     monkeypatch.setenv("TMPDIR", str(scratch))
-    ended = run(tests, way, "-p", "no:cacheprovider", "--rustpar-thresholds=unit: count<3")
+    ended = tests.run_in(way, "-p", "no:cacheprovider", "--rustpar-thresholds=unit: count<3")
     assert (ended.ret, shown(ended)) == (1, ["broken unit: count<3 3"])
     assert not list(scratch.glob("rustpar-*"))
 
@@ -214,19 +193,16 @@ def test_a_bad_line_of_the_ini_file_is_pointed_at(tests: Suite) -> None:
     assert "\n  p95<1s\n  ^\n" in ended.text
 
 
-@pytest.mark.parametrize("name", ["plain", "template", "early"])
-def test_an_unknown_marker_is_refused_where_pytest_is_strict(tests: Suite, name: str) -> None:
-    ended = run(tests, WAYS[name], "--strict-markers", "--rustpar-thresholds=unti: max<1us")
+@pytest.mark.parametrize("way", ["plain", "template", "early"])
+def test_an_unknown_marker_is_refused_where_pytest_is_strict(tests: Suite, way: str) -> None:
+    ended = tests.run_in(way, "--strict-markers", "--rustpar-thresholds=unti: max<1us")
     assert ended.ret == 4
     assert "--rustpar-thresholds: 'unti' not found in `markers` configuration option" in ended.text
 
 
 def journal(path: Path, thresholds: str, *events: dict[str, Any], **options: str) -> Path:
     """A journal that is written by hand."""
-    head = {"e": "run", "format": "rustpar-journal", "version": 1, "id": "one", "began": 0, "command": []}
-    lines = [head | {"options": {"rustpar_thresholds": thresholds, **options}}, *events]
-    path.write_text("".join(f"{json.dumps(line, separators=(',', ':'))}\n" for line in lines))
-    return path
+    return written(path, events, rustpar_thresholds=thresholds, **options)
 
 
 def calls(times: list[int]) -> list[dict[str, Any]]:

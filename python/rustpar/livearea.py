@@ -10,6 +10,7 @@ the area drawn again below. Terminals show no state between.
 
 from __future__ import annotations
 
+import abc
 import contextlib
 import os
 import sys
@@ -146,8 +147,8 @@ class LiveArea:
             self._terminal.flush()
 
 
-class _Held:
-    """A stream whose text a live area holds for a moment."""
+class _Stream(abc.ABC):
+    """A stream to a terminal that a live area is on."""
 
     def __init__(self, stream: TextIO, area: LiveArea) -> None:
         self._stream = stream
@@ -155,6 +156,17 @@ class _Held:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
+
+    @abc.abstractmethod
+    def write(self, text: str) -> int: ...
+
+    def writelines(self, lines: Sequence[str]) -> None:
+        for line in lines:
+            self.write(line)
+
+
+class _Held(_Stream):
+    """A stream whose text a live area holds for a moment."""
 
     def write(self, text: str) -> int:
         if not text.isascii():
@@ -163,31 +175,16 @@ class _Held:
         self._area.hold(text)
         return len(text)
 
-    def writelines(self, lines: Sequence[str]) -> None:
-        for line in lines:
-            self.write(line)
-
     def flush(self) -> None:
         self._area.paint_when_due()
 
 
-class _After:
+class _After(_Stream):
     """A stream to the same terminal, for whose text a live area makes way."""
-
-    def __init__(self, stream: TextIO, area: LiveArea) -> None:
-        self._stream = stream
-        self._area = area
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
 
     def write(self, text: str) -> int:
         self._area.make_way()
         return self._stream.write(text)
-
-    def writelines(self, lines: Sequence[str]) -> None:
-        for line in lines:
-            self.write(line)
 
 
 def _is_terminal(stream: TextIO) -> bool:
