@@ -128,6 +128,28 @@ def test_workers_come_and_go(suite: Suite) -> None:
     assert (start["start"], start["workers"], start["dist"]) == ("template", 2, "load")
 
 
+def test_a_crash_after_which_the_test_begins_anew_is_no_failure(suite: Suite) -> None:
+    suite.conftest(
+        """
+        def pytest_handlecrashitem(crashitem, report, sched):
+            report.outcome = "rerun"
+            sched.mark_test_pending(crashitem)
+        """
+    )
+    suite.test(
+        """
+        import os
+        def test_it():
+            if not os.path.exists("crashed"):
+                open("crashed", "w").close()
+                os._exit(1)
+        """
+    )
+    assert suite.run("--rustpar-journal=run.jsonl").ret == 0
+    details = of_kind(events(suite.path / "run.jsonl"), "detail")
+    assert [(detail["when"], detail["o"]) for detail in details] == [("crash", "rerun")]
+
+
 def test_a_file_that_cannot_be_collected_is_told(suite: Suite, way: str) -> None:
     suite.write({"test_bad.py": "import nowhere\n", "test_it.py": "def test_it(): pass\n"})
     suite.run_in(way)

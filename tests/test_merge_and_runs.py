@@ -72,6 +72,33 @@ def test_the_trace_of_several_runs_has_the_durations_of_all(suite: Suite) -> Non
     assert len(blocks) == len(phases(suite.path / "all.jsonl"))
 
 
+def test_several_runs_have_their_percentiles_and_thresholds_together(suite: Suite) -> None:
+    suite.conftest("def pytest_configure(config): config.option.rustpar_thresholds = 'count==6, failed_count==0'\n")
+    told(suite, "merge", *shards(suite), "-o", "all.jsonl")
+    text = told(suite, "report", "all.jsonl")
+    assert [line.split()[:2] for line in text.splitlines() if line.split()[:1] == ["tests"]] == [["tests", "6"]]
+    assert "\n  kept    count==6         6\n  broken  failed_count==0  1\n" in text
+    assert "lower bound" not in text
+
+
+def test_of_tests_that_share_a_node_id_the_one_that_fails_is_told(suite: Suite) -> None:
+    suite.conftest(
+        """
+        def pytest_collection_modifyitems(items):
+            items.append(type(items[0]).from_parent(items[0].parent, name="test_it", callobj=fails))
+
+        def fails():
+            assert 0
+        """
+    )
+    suite.test("def test_it(): pass\n")
+    run = suite.run("--rustpar-journal=one.jsonl", n="1")
+    assert run.counts() == {"passed": 1, "failed": 1}
+    assert "1 passed, 1 failed in" in told(suite, "report", "one.jsonl")
+    told(suite, "report", "one.jsonl", "--ctrf=out.json")
+    assert sorted(test["status"] for test in ctrf(suite.path / "out.json")["tests"]) == ["failed", "passed"]
+
+
 def test_a_rerun_decides_and_says_what_is_flaky(suite: Suite) -> None:
     suite.test("import os\ndef test_it(): assert os.path.exists('mended')\ndef test_other(): pass\n")
     assert suite.run("--rustpar-journal=first.jsonl").ret == 1

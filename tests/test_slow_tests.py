@@ -37,8 +37,7 @@ def tests(suite: Suite) -> Suite:
 
 def timing_of(path: Path, events: list[dict[str, Any]], **options: str) -> _core.Timing:
     """What is known of a run whose journal is written by hand."""
-    (timing,) = _core.Timing.read(written(path, events, **options))
-    return timing
+    return _core.Timing.read(written(path, events, **options))
 
 
 def test_tests_over_the_limit_are_listed_by_phase_with_their_worker(tests: Suite, way: str) -> None:

@@ -141,6 +141,22 @@ def test_failures_are_counted_crashes_too_and_skipped_tests_are_not(suite: Suite
     assert (ended.ret, shown(ended)) == (1, ["broken failed_rate<75% 75.00 %"])
 
 
+def test_a_test_whose_subtest_fails_has_failed(suite: Suite, way: str) -> None:
+    suite.test(
+        """
+        import unittest
+        class Case(unittest.TestCase):
+            def test_parts(self):
+                for number in range(3):
+                    with self.subTest(number=number):
+                        assert number != 1
+            def test_whole(self): pass
+        """
+    )
+    ended = suite.run_in(way, "--rustpar-thresholds=count==2, failed_count==0")
+    assert shown(ended) == ["broken failed_count==0 1"]
+
+
 def test_it_needs_no_cache(tests: Suite, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     scratch = tests.path / "scratch"
     scratch.mkdir()
@@ -159,6 +175,11 @@ def test_no_tests_are_not_judged(suite: Suite) -> None:
     suite.test("")
     ended = suite.run("--rustpar-thresholds=count>0", n=None)
     assert (ended.ret, shown(ended)) == (5, [])
+
+
+def test_where_every_test_was_skipped_nothing_is_judged(suite: Suite) -> None:
+    suite.test("import pytest\ndef test_it(): pytest.skip('not today')\n")
+    assert suite.run("--rustpar-thresholds=count>0").ret == 0
 
 
 def test_a_worse_status_stays(suite: Suite) -> None:
@@ -219,7 +240,7 @@ def calls(times: list[int]) -> list[dict[str, Any]]:
 def test_figures_are_exact_or_those_of_an_hdr_histogram(tmp_path: Path) -> None:
     expressions = "p(95)<500ms, p(50)<51ms, avg<50500us, med>=50ms, min==1ms, max<100ms, count==100, slow_rate<=1%"
     path = journal(tmp_path / "j", expressions, *calls([1000 * (test + 1) for test in range(100)]), rustpar_slow="0.1")
-    (timing,) = _core.Timing.read(path)
+    timing = _core.Timing.read(path)
     assert timing.judge() == [
         {"text": "p(95)<500ms", "value": "95.0 ms", "broken": False},
         {"text": "p(50)<51ms", "value": "50.0 ms", "broken": False},
@@ -233,11 +254,11 @@ def test_figures_are_exact_or_those_of_an_hdr_histogram(tmp_path: Path) -> None:
 
 
 def test_what_is_barely_over_a_limit_is_shown_with_all_digits(tmp_path: Path) -> None:
-    (timing,) = _core.Timing.read(journal(tmp_path / "j", "max<=2s", *calls([2_000_001])))
+    timing = _core.Timing.read(journal(tmp_path / "j", "max<=2s", *calls([2_000_001])))
     assert timing.judge() == [{"text": "max<=2s", "value": "2.000001 s", "broken": True}]
 
 
 def test_expressions_of_a_journal_that_cannot_be_understood_are_refused(tmp_path: Path) -> None:
-    (timing,) = _core.Timing.read(journal(tmp_path / "j", "max<", *calls([1])))
+    timing = _core.Timing.read(journal(tmp_path / "j", "max<", *calls([1])))
     with pytest.raises(ValueError, match="expected a number"):
         timing.judge()

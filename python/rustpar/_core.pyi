@@ -446,15 +446,15 @@ class Thresholds:
 
 @final
 class Timing:
-    """Where the time of a run went. All times are in seconds."""
+    """Where the time of some runs went. All times are in seconds."""
 
     @staticmethod
-    def read(path: str | PathLike[str]) -> list[Timing]:
-        """Of each run in a journal. Raises OSError or ValueError."""
+    def read(path: str | PathLike[str]) -> Timing:
+        """Of the runs in a journal. Raises OSError or ValueError."""
 
     @property
     def slow_limit(self) -> float:
-        """The time from which on a test is slow."""
+        """The time from which on a test is slow, as the last run has it."""
 
     def slow(self) -> list[tuple[str, str, float, float | None, list[float | None]]]:
         """The slow tests, the longest first: node id, worker, whole duration, how many times the usual one by the
@@ -471,15 +471,16 @@ class Timing:
         set-ups, the part of that in shared fixtures, and the time in which it was idle.
         """
 
-    def bound(self) -> tuple[float, float, float, int, str, str, int]:
+    def bound(self) -> tuple[float, float, float, int, str, str, int] | None:
         """How close the run came to the shortest that it could have been: how long tests ran, what that could not be
         less than, all the work divided by the workers, how many these were, and what decided it: "work", "test",
-        "group" or "serial", the name of the test or the group, and how many tests that are.
+        "group" or "serial", the name of the test or the group, and how many tests that are. None where no test ran,
+        and of several runs: nobody has scheduled them together.
         """
 
     def judge(self) -> list[dict[str, Any]]:
-        """What became of the thresholds that the run has to keep; nothing when it ran no test. Raises ValueError when
-        the journal names some that cannot be understood.
+        """What became of the thresholds that the runs have to keep; nothing where no test ran. Runs that have to
+        keep the same keep them together. Raises ValueError when the journal names some that cannot be understood.
         """
 
 @final

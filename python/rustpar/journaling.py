@@ -230,10 +230,11 @@ class Journaling:
             self.journal.properties(test, [(str(name), str(value)) for name, value in report.user_properties])
         if report.passed and not hasattr(report, "wasxfail"):
             return
-        when = report.when if report.when in ("setup", "call", "teardown") else "crash"
-        if when == "crash":
-            worker = _number_of(getattr(report, "node", None))
-        self._detail(report, when, test=test, worker=worker)
+        if report.when in ("setup", "call", "teardown"):
+            self._detail(report, report.when, test=test, worker=worker)
+        else:
+            node = getattr(report, "node", None)
+            self._detail(report, "crash", test=test, worker=_number_of(node), outcome=report.outcome)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Record what could not be collected."""

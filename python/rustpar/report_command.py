@@ -67,13 +67,10 @@ def _report(options: argparse.Namespace) -> None:
 
 
 def _timing(journal: Path) -> list[str]:
-    """Where the time went, as a section; of several runs nobody can say it."""
-    timings = _core.Timing.read(journal)
-    if len(timings) != 1 or not any(timings[0].percentiles()):
-        return []
-    timing = timings[0]
+    """Where the time went, as sections."""
+    timing = _core.Timing.read(journal)
     lines = list(timingview.percentile_lines(timing))
-    if timing.workers()[0][0] != "main":
+    if timing.bound() is not None and timing.workers()[0][0] != "main":
         lines += ["", *timingview.bound_lines(timing, str)]
     judged = [line for line, _ in timingview.threshold_lines(timing.judge())]
     sections = {"durations": lines, "thresholds": judged}

@@ -48,10 +48,9 @@ class TimingSections:
 
     def _read(self) -> _core.Timing:
         path = self._journaling.whole_file()
-        runs = [] if path is None else _core.Timing.read(path)
-        if not runs:
+        if path is None:
             raise ValueError("the run has no whole journal")
-        return runs[-1]
+        return _core.Timing.read(path)
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Show slow tests, where the time went, and thresholds."""

@@ -82,8 +82,11 @@ def _rows(workers: Sequence[tuple[str, int, float, float, float, float]]) -> Ite
 
 
 def bound_lines(timing: _core.Timing, place: Callable[[str], str]) -> Iterator[str]:
-    """How close the run came to what it could not be shorter than, and why."""
-    took, least, even, workers, kind, name, tests = timing.bound()
+    """How close the run came to what it could not be shorter than, and why; nothing where there is no such bound."""
+    bound = timing.bound()
+    if bound is None:
+        return
+    took, least, even, workers, kind, name, tests = bound
     above = round((took / least - 1) * 100) if least else 0
     yield f"tests ran for {spoken(took)}; lower bound {spoken(least)} ({above} % above)"
     rest = f"everything divided by {counted(workers, 'worker')} would be {spoken(even)}"

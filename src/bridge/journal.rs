@@ -223,6 +223,7 @@ impl Journal {
             None => None,
             Some("failed") => Some(Outcome::Failed),
             Some("skipped") => Some(Outcome::Skipped),
+            Some("rerun") => Some(Outcome::Rerun),
             Some(other) => return Err(PyValueError::new_err(format!("{other:?} is no outcome"))),
         };
         self.write(&Event::Detail(Detail {

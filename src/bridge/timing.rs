@@ -1,14 +1,14 @@
 //! Where the time of a run went, for Python.
 
+use crate::journal::merged::{Merged, Part};
 use crate::journal::read::{Problem, read};
-use crate::journal::run::{Attempt, Run};
 use crate::journal::{micros, seconds};
-use crate::timing;
 use crate::timing::bound::{self, Decider};
 use crate::timing::durations::{Durations, Spread};
 use crate::timing::judge::judge;
 use crate::timing::slow;
 use crate::timing::usage::usage;
+use crate::timing::{self, Counted};
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -52,51 +52,53 @@ type SlowTest<'a> = (&'a str, String, f64, Option<f64>, [Option<f64>; 3]);
 /// Count, p50, p95, p99 and maximum.
 type Percentiles = (u64, f64, f64, f64, f64);
 
-/// Where the time of a run went. All times are in seconds.
+/// How long tests ran, the bound, everything divided by the workers, how many these are, and what decides: its kind, its
+/// name, and how many tests that are.
+type Closeness<'a> = (f64, f64, f64, usize, &'a str, String, usize);
+
+/// Where the time of some runs went. All times are in seconds.
 #[pyclass(frozen, module = "rustpar._core")]
-pub(super) struct Timing(Run);
+pub(super) struct Timing(Merged);
 
 #[pymethods]
 impl Timing {
-    /// Of each run in a journal. Raises OSError or ValueError.
+    /// Of the runs in a journal. Raises OSError or ValueError.
     #[staticmethod]
-    fn read(py: Python<'_>, path: PathBuf) -> PyResult<Vec<Self>> {
-        let runs = py.detach(|| {
-            let logs = read(&path)?;
-            Ok(logs.into_iter().map(|log| Self(Run::new(log))).collect())
-        });
-        runs.map_err(|problem: Problem| match problem {
+    fn read(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
+        let timing = py.detach(|| Ok(Self(Merged::new(read(&path)?))));
+        timing.map_err(|problem: Problem| match problem {
             Problem::Unreadable { .. } => PyOSError::new_err(problem.to_string()),
             _ => PyValueError::new_err(problem.to_string()),
         })
     }
 
-    /// The time from which on a test is slow.
+    /// The time from which on a test is slow, as the last run has it.
     #[getter]
     fn slow_limit(&self) -> f64 {
-        seconds(slow::limit(&self.0))
+        let last = self.0.parts.last();
+        seconds(last.map_or(slow::USUAL_LIMIT, |last| slow::limit(&last.run)))
     }
 
     /// The slow tests, the longest first: node id, worker, whole duration, how many times the usual one by the history, and
     /// set-up, call and teardown. What is not known is None.
     fn slow(&self) -> Vec<SlowTest<'_>> {
-        let run = &self.0;
-        let row = |attempt: &Attempt| {
+        let merged = &self.0;
+        let row = |Counted { part, run, attempt }: Counted<'_>| {
             (
-                run.id(attempt.test),
-                run.processes[attempt.process].name(),
+                merged.parts[part].run.id(attempt.test),
+                merged.process_name(part, attempt.process),
                 seconds(attempt.took()),
                 slow::times_usual(run, attempt),
                 attempt.phases.map(|phase| phase.map(|phase| seconds(phase.took))),
             )
         };
-        slow::slow(run, slow::limit(run)).into_iter().map(row).collect()
+        slow::slow(merged).into_iter().map(row).collect()
     }
 
     /// How long tests took, and their set-ups, calls and teardowns: how many there are, p50, p95, p99 and the maximum.
     /// What there is none of is None.
     fn percentiles(&self) -> [Option<Percentiles>; 4] {
-        let durations = Durations::new(timing::counted(&self.0));
+        let durations = Durations::new(&self.0);
         let [set_up, call, teardown] = &durations.phases;
         let row = |spread: &Spread| {
             let at = |percent| spread.percentile(percent).map(seconds);
@@ -109,9 +111,12 @@ impl Timing {
     /// What each worker did: its name, how many tests it began, the time in which it was busy, the part of that in set-ups,
     /// the part of that in shared fixtures, and the time in which it was idle.
     fn workers(&self) -> Vec<(String, usize, f64, f64, f64, f64)> {
-        let usages = usage(&self.0).into_iter().map(|usage| {
+        let parts = self.0.parts.iter().enumerate();
+        let usages =
+            parts.flat_map(|(part, known)| usage(&known.run).into_iter().map(move |usage| (part, usage)));
+        let rows = usages.map(|(part, usage)| {
             (
-                self.0.processes[usage.process].name(),
+                self.0.process_name(part, usage.process),
                 usage.tests,
                 seconds(usage.busy),
                 seconds(usage.set_up),
@@ -119,22 +124,29 @@ impl Timing {
                 seconds(usage.idle),
             )
         });
-        usages.collect()
+        rows.collect()
     }
 
     /// How close the run came to the shortest that it could have been: how long tests ran, what that could not be less
     /// than, all the work divided by the workers, how many these were, and what decided it: "work", "test", "group" or
-    /// "serial", the name of the test or the group, and how many tests that are.
-    fn bound(&self) -> (f64, f64, f64, usize, &str, String, usize) {
-        let bound = bound::Bound::new(&self.0);
+    /// "serial", the name of the test or the group, and how many tests that are. None where no test ran, and of several runs:
+    /// nobody has scheduled them together.
+    fn bound(&self) -> Option<Closeness<'_>> {
+        let [Part { run, .. }] = &self.0.parts[..] else {
+            return None;
+        };
+        if run.attempts.is_empty() {
+            return None;
+        }
+        let bound = bound::Bound::new(run);
         let (kind, name, tests) = match bound.decider {
-            Decider::Work => ("work", String::new(), self.0.ids.len()),
-            Decider::Test(test) => ("test", self.0.id(test).to_owned(), 1),
+            Decider::Work => ("work", String::new(), run.ids.len()),
+            Decider::Test(test) => ("test", run.id(test).to_owned(), 1),
             Decider::Group { name, tests } => ("group", name, tests),
             Decider::Serial(tests) => ("serial", String::new(), tests),
         };
         let [took, least, even] = [bound.took, bound.least, bound.even].map(seconds);
-        (took, least, even, bound.workers, kind, name, tests)
+        Some((took, least, even, bound.workers, kind, name, tests))
     }
 
     /// What became of the thresholds that the run has to keep: of each a dictionary of `text`, `value` and `broken`.

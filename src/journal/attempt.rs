@@ -105,10 +105,16 @@ pub struct Attempt {
     pub process: usize,
     /// Set-up, call and teardown, as far as they were reported.
     pub phases: [Option<PhaseRun>; 3],
-    /// Details of its phases, as indices into [`Run::details`].
+    /// What came of the subtests that were reported.
+    pub parts: Vec<Outcome>,
+    /// Details of its phases and subtests, as indices into [`Run::details`].
     pub details: Vec<usize>,
+    /// What it has recorded of the test.
+    pub properties: Vec<(String, String)>,
     /// Whether its worker died in it.
     pub crashed: bool,
+    /// Whether it failed, and a plugin has the test begin anew.
+    pub begins_anew: bool,
     /// Bytes by which the peak of its process's memory grew in it.
     pub growth: u64,
     /// What set-ups of shared fixtures took in it, as a part of its phases.
@@ -121,8 +127,11 @@ impl Attempt {
             test,
             process,
             phases: [None; 3],
+            parts: Vec::new(),
             details: Vec::new(),
+            properties: Vec::new(),
             crashed: false,
+            begins_anew: false,
             growth: 0,
             shared: 0,
         }
@@ -158,28 +167,45 @@ impl Attempt {
 
     /// Whether nothing more can come of it.
     pub(super) fn is_over(&self) -> bool {
-        let reruns = |phase: &PhaseRun| phase.outcome == Outcome::Rerun;
-        self.crashed
-            || self.phases[Phase::Teardown as usize].is_some()
-            || self.phases.iter().flatten().any(reruns)
+        self.crashed || self.phases[Phase::Teardown as usize].is_some() || self.begins_anew
     }
 
-    /// What pytest counts for it: mostly one thing, but a test can pass and have an error in its teardown.
+    /// Whether it came to a result: the process that wrote may have been killed before.
+    #[must_use]
+    pub fn has_result(&self) -> bool {
+        !self.begins_anew && self.counted().next().is_some()
+    }
+
+    /// What pytest counts for it: mostly one thing, but a test can pass and have an error in its teardown, and subtests that
+    /// did not pass count for themselves. Those that passed are not counted here.
     pub fn counted(&self) -> impl Iterator<Item = Verdict> {
+        let parts = self.parts.iter().filter(|part| **part != Outcome::Passed);
+        let parts = parts.filter_map(|part| Verdict::of_phase(Phase::Call, *part));
+        parts.chain(self.whole())
+    }
+
+    /// What pytest counts for it as a whole.
+    fn whole(&self) -> impl Iterator<Item = Verdict> {
         const PHASES: [Phase; 3] = [Phase::Setup, Phase::Call, Phase::Teardown];
         let phases = PHASES.into_iter().zip(self.phases);
         let verdicts = phases.filter_map(|(phase, run)| Verdict::of_phase(phase, run?.outcome));
-        // pytest counts a test in which a worker died as failed, whatever came before.
-        verdicts.chain(self.crashed.then_some(Verdict::Failed))
+        // pytest counts a test in which a worker died as failed, whatever came before, or as what a plugin makes of that.
+        let crash = if self.begins_anew {
+            Verdict::Rerun
+        } else {
+            Verdict::Failed
+        };
+        verdicts.chain(self.crashed.then_some(crash))
     }
 
-    /// What it is called.
+    /// What it is called. Of its subtests, those that failed decide about that.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         if self.crashed {
             return Verdict::Crashed;
         }
-        let worst = self.counted().max_by_key(|verdict| verdict.weight());
+        let failed = self.parts.contains(&Outcome::Failed).then_some(Verdict::Failed);
+        let worst = self.whole().chain(failed).max_by_key(|verdict| verdict.weight());
         worst.unwrap_or(Verdict::Passed)
     }
 }

@@ -117,7 +117,8 @@ pub struct Detail {
     pub w: Worker,
     /// `setup`, `call`, `teardown`, `collect`, or `crash` for the death of a worker.
     pub when: String,
-    /// What came of it, where no phase says so: of files that were collected, and of crashes.
+    /// What came of it. It is written where no phase says so, of files that were collected; of the others it is known when
+    /// the journal has been read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub o: Option<Outcome>,
     /// The node id of what was collected.

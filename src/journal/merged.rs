@@ -1,7 +1,7 @@
 //! Several runs told as one: the shards of a suite, a run and its re-run, the same suite in several environments.
 //!
 //! A test is an environment and a node id. The run that began last, of those in which the test came to a result, decides
-//! about it; in that run its last attempt does.
+//! about it; in that run, the attempts that [`Run::results`] names.
 //!
 //! The hazard it handles: files come in any order, some twice, and some of runs that were killed. Runs are sorted by when
 //! they began, a run that is there twice counts once, and an attempt that came to no result decides nothing.
@@ -9,7 +9,7 @@
 use super::Micros;
 use super::event::{Detail, Outcome};
 use super::read::Log;
-use super::run::{Attempt, Run, Verdict};
+use super::run::{Attempt, Attempts, Run, Verdict};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -46,10 +46,8 @@ pub struct TestResult {
     pub environment: usize,
     /// The run that decides, as an index into [`Merged::parts`].
     pub part: usize,
-    /// Its attempts in that run, as indices into [`Run::attempts`].
-    pub attempts: Vec<usize>,
-    /// Those of them that decide: the last one; with `--dist each`, the last one of each worker.
-    pub last: Vec<usize>,
+    /// Its attempts in that run.
+    pub attempts: Attempts,
     /// Its attempts in earlier runs: indices into [`Merged::parts`] and [`Run::attempts`].
     pub earlier: Vec<(usize, usize)>,
 }
@@ -92,16 +90,17 @@ impl Merged {
     #[must_use]
     pub fn id(&self, result: &TestResult) -> &str {
         let run = &self.parts[result.part].run;
-        run.id(run.attempts[result.attempts[0]].test)
+        run.id(run.attempts[result.attempts.all[0]].test)
     }
 
     /// The attempts that decide about a test.
     pub fn last<'a>(&'a self, result: &'a TestResult) -> impl Iterator<Item = &'a Attempt> {
         let attempts = &self.parts[result.part].run.attempts;
-        result.last.iter().map(|&index| &attempts[index])
+        let deciding = result.attempts.deciding.iter();
+        deciding.map(|&index| &attempts[index])
     }
 
-    /// What came of a test; with `--dist each`, the worst that came of it.
+    /// What came of a test; the worst, where several attempts decide.
     #[must_use]
     pub fn verdict(&self, result: &TestResult) -> Verdict {
         let verdicts = self.last(result).map(Attempt::verdict);
@@ -112,10 +111,8 @@ impl Merged {
 
     /// The attempts before those that decide about a test, in earlier runs and in that one.
     pub fn before<'a>(&'a self, result: &'a TestResult) -> impl Iterator<Item = (usize, &'a Attempt)> {
-        let others = result
-            .attempts
-            .iter()
-            .filter(|index| !result.last.contains(index));
+        let Attempts { all, deciding } = &result.attempts;
+        let others = all.iter().filter(|index| !deciding.contains(index));
         let here = others.map(|&index| (result.part, index));
         let before = result.earlier.iter().copied().chain(here);
         before.map(|(part, index)| (part, &self.parts[part].run.attempts[index]))
@@ -137,6 +134,7 @@ impl Merged {
             let attempts = &self.parts[result.part].run.attempts;
             for verdict in result
                 .attempts
+                .all
                 .iter()
                 .flat_map(|&index| attempts[index].counted())
             {
@@ -153,21 +151,20 @@ impl Merged {
         counts
     }
 
-    /// What could not be collected, or was skipped as a whole, each with its index into [`Merged::parts`]: once in an
-    /// environment, and not what a later run has collected.
+    /// What could not be collected, or was skipped as a whole, each with its index into [`Merged::parts`]: not what a later
+    /// run in the same environment has collected, or could not either.
     #[must_use]
-    pub fn collect_reports(&self) -> Vec<(usize, &Detail)> {
+    pub fn collect_reports<'a>(&'a self) -> Vec<(usize, &'a Detail)> {
         let mut later = vec![HashSet::new(); self.environments.len()];
         let mut found = Vec::new();
         for (index, part) in self.parts.iter().enumerate().rev() {
             let known = &mut later[part.environment];
             let details = part.run.details.iter().rev();
-            for detail in details.filter(|detail| detail.t.is_none()) {
-                let id = detail.id.as_deref().unwrap_or_default();
-                if known.insert(id) {
-                    found.push((index, detail));
-                }
-            }
+            let details = details.filter(|detail| detail.t.is_none());
+            let id = |detail: &'a Detail| detail.id.as_deref().unwrap_or_default();
+            let news = details.clone().filter(|detail| !known.contains(id(detail)));
+            found.extend(news.map(|detail| (index, detail)));
+            known.extend(details.map(id));
             known.extend(part.run.ids.iter().flat_map(|id| containers(id)));
         }
         found.reverse();
@@ -233,11 +230,6 @@ impl Merged {
         let ends = self.parts.iter().map(|part| part.offset + part.run.lasted);
         ends.max().unwrap_or(0)
     }
-}
-
-/// Whether an attempt came to a result: the process that wrote may have been killed before.
-fn has_result(attempt: &Attempt) -> bool {
-    attempt.counted().next().is_some()
 }
 
 fn failed(attempt: &Attempt) -> bool {
@@ -309,8 +301,13 @@ fn results(parts: &[Part]) -> Vec<TestResult> {
     let mut found: Vec<TestResult> = Vec::new();
     let mut places: HashMap<(usize, &str), usize> = HashMap::new();
     for (index, part) in parts.iter().enumerate() {
-        for (test, attempts) in attempts(&part.run) {
-            let mut result = result(index, part, attempts);
+        for (test, attempts) in part.run.results() {
+            let mut result = TestResult {
+                environment: part.environment,
+                part: index,
+                attempts,
+                earlier: Vec::new(),
+            };
             let place = *places
                 .entry((part.environment, part.run.id(test)))
                 .or_insert(found.len());
@@ -319,7 +316,7 @@ fn results(parts: &[Part]) -> Vec<TestResult> {
                 continue;
             };
             result.earlier = std::mem::take(&mut before.earlier);
-            let attempts = before.attempts.iter();
+            let attempts = before.attempts.all.iter();
             result
                 .earlier
                 .extend(attempts.map(|&attempt| (before.part, attempt)));
@@ -327,32 +324,6 @@ fn results(parts: &[Part]) -> Vec<TestResult> {
         }
     }
     found
-}
-
-/// The attempts of each test that came to a result, by the tests' numbers.
-fn attempts(run: &Run) -> BTreeMap<u32, Vec<usize>> {
-    let mut found: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
-    for (index, attempt) in run.attempts.iter().enumerate() {
-        if has_result(attempt) {
-            found.entry(attempt.test).or_default().push(index);
-        }
-    }
-    found
-}
-
-fn result(part: usize, Part { run, environment, .. }: &Part, attempts: Vec<usize>) -> TestResult {
-    let in_each = run.start.as_ref().is_some_and(|start| start.dist == "each");
-    let process = |index: usize| in_each.then(|| run.attempts[index].process);
-    let mut last: BTreeMap<Option<usize>, usize> = BTreeMap::new();
-    last.extend(attempts.iter().map(|&index| (process(index), index)));
-    let last: Vec<usize> = last.into_values().collect();
-    TestResult {
-        environment: *environment,
-        part,
-        attempts,
-        last,
-        earlier: Vec::new(),
-    }
 }
 
 /// The files, directories and classes that a node id lies in.

@@ -68,8 +68,6 @@ pub struct Run {
     pub processes: Vec<Process>,
     /// What reports said beyond their outcomes.
     pub details: Vec<Detail>,
-    /// What tests have recorded of themselves.
-    pub properties: HashMap<Test, Vec<(String, String)>>,
     /// What was recorded of the suite.
     pub suite_properties: Vec<(String, String)>,
     /// Set-ups of shared fixtures.
@@ -129,11 +127,45 @@ impl Run {
         counts
     }
 
+    /// The attempts of the tests that came to a result.
+    #[must_use]
+    pub fn results(&self) -> BTreeMap<Test, Attempts> {
+        let mut found: BTreeMap<Test, Attempts> = BTreeMap::new();
+        for (index, attempt) in self.attempts.iter().enumerate() {
+            found.entry(attempt.test).or_default().all.push(index);
+        }
+        found.retain(|_, attempts| {
+            let all = attempts.all.iter().copied();
+            attempts.deciding = all.filter(|&index| self.attempts[index].has_result()).collect();
+            !attempts.deciding.is_empty()
+        });
+        found
+    }
+
+    /// The distribution mode; `no` where nothing was distributed.
+    #[must_use]
+    pub fn dist(&self) -> &str {
+        let asked = || self.head.options.get("dist").map(String::as_str);
+        let settled = self.start.as_ref().map(|start| start.dist.as_str());
+        settled.or_else(asked).unwrap_or("no")
+    }
+
     /// The value of an option that was noted as seconds.
     #[must_use]
     pub fn option_seconds(&self, name: &str) -> Option<Micros> {
         Some(micros(self.head.options.get(name)?.parse().ok()?))
     }
+}
+
+/// The attempts of a test, as indices into [`Run::attempts`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Attempts {
+    /// All of them.
+    pub all: Vec<usize>,
+    /// Those that decide about it: all that came to a result but those after which it began anew. Mostly that is one;
+    /// several are of tests that share a node id, of a test that was asked for twice, or with `--dist each`, of the same
+    /// in several workers.
+    pub deciding: Vec<usize>,
 }
 
 /// A run of which more is to come.
@@ -143,6 +175,8 @@ struct Builder {
     processes: HashMap<Worker, usize>,
     /// The last attempt of a test in a process.
     attempts: HashMap<(Test, usize), usize>,
+    /// The attempt of the last phase, or part of one, and what came of that.
+    last: Option<(usize, Outcome)>,
     /// What a process held before its first test, or the peak that it has told of since. Looks at what it holds while a
     /// test runs are no part of it: the growth is the test's, and told when it has ended.
     told: HashMap<Worker, u64>,
@@ -171,7 +205,7 @@ impl Builder {
             Event::Teardown(ended) => self.phase(Phase::Teardown, ended),
             Event::Detail(detail) => self.detail(detail),
             Event::Properties { t, properties } => match t {
-                Some(test) => drop(run.properties.insert(test, properties)),
+                Some(test) => self.properties(test, properties),
                 None => run.suite_properties.extend(properties),
             },
             Event::Marks { marks } => run.marks = marks,
@@ -226,28 +260,35 @@ impl Builder {
 
     /// The attempt that a test is in; a new one when it is in none, or in one that `is_over`.
     fn attempt(&mut self, test: Test, worker: Worker, is_over: impl Fn(&Attempt) -> bool) -> &mut Attempt {
+        let index = self.place(test, worker, is_over);
+        &mut self.run.attempts[index]
+    }
+
+    fn place(&mut self, test: Test, worker: Worker, is_over: impl Fn(&Attempt) -> bool) -> usize {
         let process = self.process(worker);
         let attempts = &mut self.run.attempts;
         let known = self.attempts.get(&(test, process)).copied();
-        let index = known
+        known
             .filter(|&index| !is_over(&attempts[index]))
             .unwrap_or_else(|| {
                 attempts.push(Attempt::new(test, process));
                 self.attempts.insert((test, process), attempts.len() - 1);
                 attempts.len() - 1
-            });
-        &mut attempts[index]
+            })
     }
 
     fn phase(&mut self, phase: Phase, ended: PhaseEnded) {
         self.saw(ended.at + ended.us);
         let filled = |attempt: &Attempt| attempt.crashed || attempt.phases[phase as usize].is_some();
+        let place = self.place(ended.t, ended.w, filled);
+        self.last = Some((place, ended.o));
+        let attempt = &mut self.run.attempts[place];
         if ended.part {
             // A subtest: it lies within the call that is still to come.
-            self.attempt(ended.t, ended.w, filled);
+            attempt.parts.push(ended.o);
             return;
         }
-        let attempt = self.attempt(ended.t, ended.w, filled);
+        attempt.begins_anew |= ended.o == Outcome::Rerun;
         attempt.phases[phase as usize] = Some(PhaseRun {
             at: ended.at,
             took: ended.us,
@@ -255,14 +296,33 @@ impl Builder {
         });
     }
 
-    fn detail(&mut self, detail: Detail) {
+    /// What a report says that is no phase, or the one before.
+    fn detail(&mut self, mut detail: Detail) {
         let index = self.run.details.len();
         if let Some(test) = detail.t {
-            let attempt = self.attempt(test, detail.w, |_| false);
+            let place = self.place(test, detail.w, |_| false);
+            let attempt = &mut self.run.attempts[place];
             attempt.details.push(index);
-            attempt.crashed |= detail.when == "crash";
+            if detail.when == "crash" {
+                attempt.crashed = true;
+                attempt.begins_anew |= detail.o == Some(Outcome::Rerun);
+                detail.o = detail.o.or(Some(Outcome::Failed));
+            } else {
+                let last = self.last.filter(|&(last, _)| last == place);
+                detail.o = last.map(|(_, outcome)| outcome);
+            }
         }
         self.run.details.push(detail);
+    }
+
+    /// What was recorded of a test is told behind the last phase of the attempt.
+    fn properties(&mut self, test: Test, properties: Vec<(String, String)>) {
+        if let Some((last, _)) = self.last {
+            let attempt = &mut self.run.attempts[last];
+            if attempt.test == test {
+                attempt.properties = properties;
+            }
+        }
     }
 
     fn gone(&mut self, gone: WorkerGone) {

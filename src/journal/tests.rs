@@ -51,11 +51,12 @@ pub(crate) fn test(test: u32, worker: u32, at: u64, outcome: Outcome) -> Vec<Eve
         .collect()
 }
 
-pub(crate) fn crash(test: u32, worker: u32) -> Event {
+pub(crate) fn crash(test: u32, worker: u32, outcome: Option<Outcome>) -> Event {
     Event::Detail(Detail {
         t: Some(test),
         w: Some(worker),
         when: "crash".to_owned(),
+        o: outcome,
         ..Detail::default()
     })
 }
@@ -153,8 +154,8 @@ fn a_test_in_which_its_worker_died_is_counted_once() {
     };
     let setup = Event::Setup(ended(0, 0, 0, 5, Outcome::Passed));
     for events in [
-        vec![setup.clone(), crash(0, 0), Event::Gone(gone.clone())],
-        vec![setup, Event::Gone(gone), crash(0, 0)],
+        vec![setup.clone(), crash(0, 0, None), Event::Gone(gone.clone())],
+        vec![setup, Event::Gone(gone), crash(0, 0, None)],
     ] {
         let run = run([events, test(0, 1, 80, Outcome::Passed)].concat());
         let verdicts: Vec<_> = run.attempts.iter().map(super::run::Attempt::verdict).collect();
@@ -178,6 +179,75 @@ fn a_test_that_passes_and_fails_in_its_teardown_counts_twice() {
         (counts[Verdict::Passed as usize], counts[Verdict::Error as usize]),
         (1, 1)
     );
+}
+
+#[test]
+fn a_subtest_that_fails_makes_its_test_fail_and_counts_for_itself() {
+    let part = |outcome| {
+        Event::Call(PhaseEnded {
+            part: true,
+            ..ended(0, 0, 1, 1, outcome)
+        })
+    };
+    let detail = |when: &str| {
+        Event::Detail(Detail {
+            t: Some(0),
+            w: Some(0),
+            when: when.to_owned(),
+            ..Detail::default()
+        })
+    };
+    let phases = [
+        vec![Event::Setup(ended(0, 0, 0, 1, Outcome::Passed))],
+        vec![part(Outcome::Passed), part(Outcome::Skipped), detail("call")],
+        vec![part(Outcome::Failed), detail("call")],
+        vec![
+            Event::Call(ended(0, 0, 1, 5, Outcome::Passed)),
+            Event::Teardown(ended(0, 0, 6, 1, Outcome::Skipped)),
+            detail("teardown"),
+        ],
+    ];
+    let run = run(phases.concat());
+    assert_eq!(run.attempts[0].verdict(), Verdict::Failed);
+    let counts = [Verdict::Passed, Verdict::Failed, Verdict::Skipped].map(|one| run.counts()[one as usize]);
+    assert_eq!(counts, [1, 1, 2]);
+    let outcomes: Vec<_> = run.details.iter().map(|detail| detail.o).collect();
+    assert_eq!(
+        outcomes,
+        [Outcome::Skipped, Outcome::Failed, Outcome::Skipped].map(Some)
+    );
+}
+
+#[test]
+fn what_is_recorded_of_a_test_belongs_to_the_attempt_that_recorded_it() {
+    let recorded = |value: &str| Event::Properties {
+        t: Some(0),
+        properties: vec![("by".to_owned(), value.to_owned())],
+    };
+    let events = [
+        test(0, 0, 0, Outcome::Passed),
+        vec![recorded("gw0")],
+        test(0, 1, 0, Outcome::Passed),
+        vec![recorded("gw1")],
+    ];
+    let run = run(events.concat());
+    let recorded = run
+        .attempts
+        .iter()
+        .map(|attempt| attempt.properties[0].1.as_str());
+    assert_eq!(recorded.collect::<Vec<_>>(), ["gw0", "gw1"]);
+}
+
+#[test]
+fn a_crash_after_which_the_test_begins_anew_is_counted_as_that() {
+    let crashed = vec![crash(0, 0, Some(Outcome::Rerun))];
+    let run = run([crashed, test(0, 1, 80, Outcome::Passed)].concat());
+    let counts = run.counts();
+    assert_eq!(
+        (counts[Verdict::Rerun as usize], counts[Verdict::Failed as usize]),
+        (1, 0)
+    );
+    assert_eq!(run.results()[&0].deciding, [1]);
 }
 
 #[test]

@@ -222,7 +222,7 @@ fn tests<'a>(merged: &'a Merged, result: &'a TestResult) -> impl Iterator<Item =
                     ran: ran(merged, part, attempt),
                 })
                 .collect(),
-            labels: labels(merged.parts[result.part].run.properties.get(&attempt.test)),
+            labels: labels(&attempt.properties),
             extra: Extra {
                 environment,
                 setup,
@@ -311,9 +311,9 @@ fn told<'a>(details: &[&'a Detail], start: Micros, stop: Micros, duration: Micro
     }
 }
 
-fn labels(properties: Option<&Vec<(String, String)>>) -> BTreeMap<&str, Label<'_>> {
+fn labels(properties: &[(String, String)]) -> BTreeMap<&str, Label<'_>> {
     let mut values: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for (name, value) in properties.into_iter().flatten() {
+    for (name, value) in properties {
         values.entry(name).or_default().push(value);
     }
     let labels = values.into_iter().map(|(name, values)| {

@@ -83,7 +83,9 @@ pub fn failures(merged: &Merged) -> Vec<Failure<'_>> {
 /// What the reports of an attempt said that failed.
 fn errors<'a>(run: &'a Run, attempt: &Attempt) -> Vec<&'a Detail> {
     let details = attempt.details.iter().map(|&index| &run.details[index]);
-    details.filter(|detail| !detail.text.is_empty()).collect()
+    details
+        .filter(|detail| detail.o == Some(Outcome::Failed))
+        .collect()
 }
 
 /// What ran in each process of a run, and when.

@@ -9,7 +9,7 @@ use super::failures::captured;
 use super::moment::rfc3339;
 use crate::journal::event::{Detail, Outcome};
 use crate::journal::merged::{Merged, TestResult};
-use crate::journal::run::{Attempt, Run, Verdict};
+use crate::journal::run::{Attempt, Run};
 use crate::journal::{Micros, seconds};
 use crate::protocol::report::Phase;
 use quick_xml::Writer;
@@ -210,17 +210,16 @@ fn add_cases<'a>(cases: &mut Vec<Case<'a>>, merged: &'a Merged, result: &'a Test
     let run = &merged.parts[result.part].run;
     let id = merged.id(result);
     let mut took = 0;
-    for &index in &result.attempts {
+    for &index in &result.attempts.all {
         let attempt = &run.attempts[index];
         took += attempt.took();
-        if attempt.verdict() == Verdict::Rerun && !result.last.contains(&index) {
+        if attempt.begins_anew {
             continue;
         }
-        let properties = run.properties.get(&attempt.test).map_or(&[][..], Vec::as_slice);
         let mut case = Case {
             id,
             took: std::mem::take(&mut took),
-            properties,
+            properties: &attempt.properties,
             troubles: Vec::new(),
         };
         for (phase, name) in PHASES {
@@ -274,7 +273,7 @@ fn failed<'a>(
 ) -> Vec<Trouble<'a>> {
     let details = details(run, attempt, when);
     let mut found: Vec<_> = details
-        .filter(|detail| !detail.text.is_empty())
+        .filter(|detail| matches!(detail.o, Some(Outcome::Failed | Outcome::Rerun)))
         .map(|detail| Trouble {
             tag,
             kind: None,

@@ -95,7 +95,12 @@ pub fn failed(merged: &Merged) -> String {
             );
         }
         for detail in &failure.details {
-            let _ = writeln!(found, "\n{}", detail.text);
+            let text = if detail.text.is_empty() {
+                &detail.message
+            } else {
+                &detail.text
+            };
+            let _ = writeln!(found, "\n{text}");
         }
         for (title, text) in failure.sections() {
             let title = format!(" {title} ");

@@ -6,7 +6,7 @@
 //! several workers set up would be set up once by a plan that keeps its tests together. So of each only the worker counts
 //! that spent most on it.
 
-use super::{dist, usage};
+use super::usage;
 use crate::journal::Micros;
 use crate::journal::event::Test;
 use crate::journal::run::{Attempt, Run};
@@ -94,7 +94,7 @@ fn workers(run: &Run) -> usize {
 
 /// All that there was to do.
 fn work(run: &Run) -> Micros {
-    if dist(run) == "each" {
+    if run.dist() == "each" {
         return run.attempts.iter().map(Attempt::took).sum();
     }
     let mut spent: HashMap<(&str, usize), Micros> = HashMap::new();
@@ -138,7 +138,7 @@ impl Whole<'_> {
 
 /// What takes longest of all that has to stay together, all attempts of a test included.
 fn longest(run: &Run) -> Option<(Whole<'_>, Micros)> {
-    let dist = dist(run);
+    let dist = run.dist();
     let mut wholes: BTreeMap<Key<'_>, (Vec<Test>, Micros)> = BTreeMap::new();
     for attempt in &run.attempts {
         let (tests, took) = wholes.entry(key(run, dist, attempt)).or_default();

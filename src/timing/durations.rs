@@ -2,8 +2,9 @@
 //!
 //! Percentiles are those of `HdrHistogram` with three digits: at most a thousandth above the duration that is there.
 
+use super::counted;
 use crate::journal::Micros;
-use crate::journal::run::Attempt;
+use crate::journal::merged::Merged;
 use hdrhistogram::Histogram;
 
 /// Digits of a percentile that are exact.
@@ -88,10 +89,12 @@ pub struct Durations {
 }
 
 impl Durations {
-    /// The durations of some attempts. How long a test ran in which its worker died is not known.
-    pub fn new<'a>(attempts: impl IntoIterator<Item = &'a Attempt>) -> Self {
+    /// The durations of the attempts that count. How long a test ran in which its worker died is not known.
+    #[must_use]
+    pub fn new(merged: &Merged) -> Self {
         let mut durations = Self::default();
-        for attempt in attempts.into_iter().filter(|attempt| !attempt.crashed) {
+        let attempts = counted(merged).map(|counted| counted.attempt);
+        for attempt in attempts.filter(|attempt| !attempt.crashed) {
             durations.whole.add(attempt.took());
             for (spread, phase) in durations.phases.iter_mut().zip(attempt.phases) {
                 if let Some(phase) = phase {

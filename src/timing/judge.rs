@@ -1,12 +1,13 @@
-//! Whether a run has kept its thresholds: those that its journal names among the options.
+//! Whether runs have kept their thresholds: those that a journal names among the options of a run.
 
 use super::durations::Spread;
 use super::parse::ParseError;
-use super::spoken::{apart, spoken};
+use super::spoken::{apart, percent, percent_apart, spoken};
 use super::thresholds::{Figure, Limit, Threshold, Thresholds};
 use super::{counted, slow};
 use crate::journal::Micros;
 use crate::journal::event::Test;
+use crate::journal::merged::Merged;
 use crate::journal::run::{Attempt, Run, Verdict};
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};
@@ -16,29 +17,44 @@ use std::collections::{HashMap, HashSet};
 pub struct Judgement {
     /// The threshold.
     pub text: String,
-    /// What the figure is; `no tests` where there are none that it could be of.
+    /// What the figure is; `no tests` where there are none that it could be of. Of none, a count is 0.
     pub value: String,
-    /// Whether the figure breaks the threshold. One that is of no tests does not.
+    /// Whether the figure breaks the threshold. A duration or a rate that is of no tests does not.
     pub broken: bool,
 }
 
-/// What became of the thresholds of a run; nothing when it ran no test.
+/// What became of the thresholds of some runs; nothing of those that ran no test. Runs that have to keep the same, as the
+/// shards of a suite do, keep them together.
 ///
 /// # Errors
-/// When the journal names thresholds that cannot be understood.
-pub fn judge(run: &Run) -> Result<Vec<Judgement>, ParseError> {
-    let asked = run.head.options.get("rustpar_thresholds");
-    let thresholds: Thresholds = asked.map_or("", String::as_str).parse()?;
-    if run.attempts.is_empty() {
-        return Ok(Vec::new());
+/// When a journal names thresholds that cannot be understood.
+pub fn judge(merged: &Merged) -> Result<Vec<Judgement>, ParseError> {
+    let mut asked: Vec<&str> = Vec::new();
+    for part in &merged.parts {
+        let text = asked_of(&part.run);
+        if !asked.contains(&text) {
+            asked.push(text);
+        }
     }
-    let mut samples: HashMap<Option<&str>, Sample> = HashMap::new();
-    let judgements = thresholds.0.iter().map(|threshold| {
-        let marker = threshold.marker.as_deref();
-        let sample = samples.entry(marker).or_insert_with(|| Sample::new(run, marker));
-        sample.judge(threshold)
-    });
-    Ok(judgements.collect())
+    asked.retain(|asked| counted(merged).any(|counted| asked_of(counted.run) == *asked));
+    let mut judgements = Vec::new();
+    for text in asked {
+        let thresholds: Thresholds = text.parse()?;
+        let mut samples: HashMap<Option<&str>, Sample> = HashMap::new();
+        judgements.extend(thresholds.0.iter().map(|threshold| {
+            let marker = threshold.marker.as_deref();
+            let sample = samples
+                .entry(marker)
+                .or_insert_with(|| Sample::new(merged, text, marker));
+            sample.judge(threshold)
+        }));
+    }
+    Ok(judgements)
+}
+
+fn asked_of(run: &Run) -> &str {
+    let asked = run.head.options.get("rustpar_thresholds");
+    asked.map_or("", String::as_str)
 }
 
 /// The tests that a threshold is about.
@@ -51,14 +67,22 @@ struct Sample {
 }
 
 impl Sample {
-    fn new(run: &Run, marker: Option<&str>) -> Self {
-        let limit = slow::limit(run);
-        let chosen: Option<HashSet<Test>> =
-            marker.map(|marker| run.marks.get(marker).into_iter().flatten().copied().collect());
+    /// The tests with a marker, or all, of the runs that have to keep what `asked` says.
+    fn new(merged: &Merged, asked: &str, marker: Option<&str>) -> Self {
+        let chosen: Vec<Option<HashSet<Test>>> = merged
+            .parts
+            .iter()
+            .map(|part| {
+                let tests = |marker| part.run.marks.get(marker).into_iter().flatten().copied();
+                marker.map(|marker| tests(marker).collect())
+            })
+            .collect();
+        let limits: Vec<Micros> = merged.parts.iter().map(|part| slow::limit(&part.run)).collect();
         let mut sample = Self::default();
-        for attempt in counted(run) {
-            if chosen.as_ref().is_none_or(|tests| tests.contains(&attempt.test)) {
-                sample.add(attempt, limit);
+        for counted in counted(merged).filter(|counted| asked_of(counted.run) == asked) {
+            let chosen = chosen[counted.part].as_ref();
+            if chosen.is_none_or(|tests| tests.contains(&counted.attempt.test)) {
+                sample.add(counted.attempt, limits[counted.part]);
             }
         }
         sample
@@ -108,7 +132,15 @@ impl Sample {
                 (count.to_string(), compare.holds(count, limit))
             }
             (Some(Limit::Rate(rate)), Limit::Rate(limit)) => {
-                (format!("{rate:.2} %"), compare.holds(rate, limit))
+                let kept = compare.holds(rate, limit);
+                (
+                    if kept {
+                        percent(rate)
+                    } else {
+                        percent_apart(rate, limit)
+                    },
+                    kept,
+                )
             }
             _ => ("no tests".to_owned(), true),
         };

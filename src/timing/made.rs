@@ -2,6 +2,7 @@
 
 use crate::journal::Micros;
 use crate::journal::event::{Collected, Event, Head, Outcome, PhaseEnded, Start};
+use crate::journal::merged::Merged;
 use crate::journal::read::Log;
 use crate::journal::run::Run;
 use crate::protocol::report::Phase;
@@ -85,7 +86,16 @@ impl Made {
         self.ran(id, worker, [0, call, 0], Outcome::Passed)
     }
 
+    /// The run alone.
+    pub(super) fn runs(self) -> Merged {
+        Merged::new(vec![self.log()])
+    }
+
     pub(super) fn run(self) -> Run {
+        Run::new(self.log())
+    }
+
+    pub(super) fn log(self) -> Log {
         let ids = self.ids;
         let mut events = vec![
             Event::Collected(Collected {
@@ -103,6 +113,6 @@ impl Made {
             options: self.options,
             ..Head::default()
         };
-        Run::new(Log { head, events })
+        Log { head, events }
     }
 }

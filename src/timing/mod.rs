@@ -11,8 +11,8 @@
 //! | [`judge`] | whether it did |
 //! | [`spoken`] | durations as text |
 //!
-//! The hazard it handles: a test can have several attempts, and one that was skipped took no time worth comparing. What
-//! counts is decided once, in [`counted`].
+//! The hazard it handles: a test can have several attempts, in several runs, and one that was skipped took no time worth
+//! comparing. What counts is decided once, in [`counted`].
 
 pub mod bound;
 pub mod durations;
@@ -28,33 +28,27 @@ mod made;
 #[cfg(test)]
 mod tests;
 
+use crate::journal::merged::Merged;
 use crate::journal::run::{Attempt, Run, Verdict};
-use std::collections::HashMap;
 
-/// The attempts that count: the last one of each test, or with `--dist each`, of each test in each worker. Tests that were
-/// skipped, and those that came to no result, do not count.
-#[must_use]
-pub fn counted(run: &Run) -> Vec<&Attempt> {
-    let each = dist(run) == "each";
-    let mut places = HashMap::new();
-    let mut last: Vec<&Attempt> = Vec::new();
-    let has_result = |attempt: &&Attempt| attempt.crashed || attempt.began().is_some();
-    for attempt in run.attempts.iter().filter(has_result) {
-        let place = places.entry((attempt.test, each.then_some(attempt.process)));
-        let place = *place.or_insert(last.len());
-        if place == last.len() {
-            last.push(attempt);
-        } else {
-            last[place] = attempt;
-        }
-    }
-    last.retain(|attempt| attempt.verdict() != Verdict::Skipped);
-    last
+/// An attempt that counts.
+#[derive(Debug, Clone, Copy)]
+pub struct Counted<'a> {
+    /// The run, as an index into [`Merged::parts`].
+    pub part: usize,
+    /// The run.
+    pub run: &'a Run,
+    /// The attempt.
+    pub attempt: &'a Attempt,
 }
 
-/// The distribution mode; `no` where nothing was distributed.
-fn dist(run: &Run) -> &str {
-    let asked = || run.head.options.get("dist").map(String::as_str);
-    let settled = run.start.as_ref().map(|start| start.dist.as_str());
-    settled.or_else(asked).unwrap_or("no")
+/// The attempts that count: those that decide about their tests, unless these were skipped.
+pub fn counted(merged: &Merged) -> impl Iterator<Item = Counted<'_>> {
+    let attempts = merged.results.iter().flat_map(|result| {
+        let part = result.part;
+        let run = &merged.parts[part].run;
+        let attempts = merged.last(result);
+        attempts.map(move |attempt| Counted { part, run, attempt })
+    });
+    attempts.filter(|counted| counted.attempt.verdict() != Verdict::Skipped)
 }

@@ -1,8 +1,10 @@
 //! The tests that took longest.
 
-use super::counted;
+use super::{Counted, counted};
 use crate::journal::Micros;
+use crate::journal::merged::Merged;
 use crate::journal::run::{Attempt, Run};
+use std::cmp::Reverse;
 
 /// The time from which on a test is slow, where the run did not say.
 pub const USUAL_LIMIT: Micros = 1_000_000;
@@ -21,10 +23,11 @@ pub fn is_slow(attempt: &Attempt, limit: Micros) -> bool {
 
 /// The attempts of slow tests, the longest first.
 #[must_use]
-pub fn slow(run: &Run, limit: Micros) -> Vec<&Attempt> {
-    let mut slow = counted(run);
-    slow.retain(|attempt| is_slow(attempt, limit));
-    slow.sort_by_key(|attempt| (std::cmp::Reverse(attempt.took()), attempt.test));
+pub fn slow(merged: &Merged) -> Vec<Counted<'_>> {
+    let limits: Vec<Micros> = merged.parts.iter().map(|part| limit(&part.run)).collect();
+    let is_slow = |one: &Counted<'_>| is_slow(one.attempt, limits[one.part]);
+    let mut slow: Vec<Counted<'_>> = counted(merged).filter(is_slow).collect();
+    slow.sort_by_key(|one| (Reverse(one.attempt.took()), one.part, one.attempt.test));
     slow
 }
 

@@ -29,6 +29,20 @@ pub fn apart(time: Micros, limit: Micros) -> String {
     }
 }
 
+/// A part of all in per cent, such as `0.50 %`.
+#[must_use]
+pub fn percent(rate: f64) -> String {
+    format!("{rate:.2} %")
+}
+
+/// A part of all beside a `limit` from which it differs: with as many digits as it takes to show that.
+#[must_use]
+pub fn percent_apart(rate: f64, limit: f64) -> String {
+    let told = |digits: usize| (format!("{rate:.digits$} %"), format!("{limit:.digits$} %"));
+    let apart = (2..9).map(told).find(|(rate, limit)| rate != limit);
+    apart.map_or_else(|| percent(rate), |(rate, _)| rate)
+}
+
 fn with_digits(value: f64, unit: &str) -> String {
     // What rounds to 10.0 or 100 has a digit less behind the point.
     let digits = if value < 9.995 {
@@ -72,5 +86,8 @@ mod tests {
         assert_eq!(apart(500_213, 500_000), "500.213 ms");
         assert_eq!(apart(2_000_001, 2_000_000), "2.000001 s");
         assert_eq!(apart(500_000, 500_000), "500 ms");
+        assert_eq!(percent_apart(12.5, 10.0), "12.50 %");
+        assert_eq!(percent_apart(100.0 / 30_001.0, 0.0), "0.003 %");
+        assert_eq!(percent_apart(1.0, 1.0), "1.00 %");
     }
 }

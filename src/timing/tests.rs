@@ -8,13 +8,14 @@ use super::usage::{usage, window};
 use super::{counted, slow};
 use crate::journal::Micros;
 use crate::journal::event::{Detail, Ending, Event, Outcome, WorkerGone};
+use crate::journal::merged::Merged;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
 fn judged(thresholds: &str, made: impl FnOnce(&mut Made)) -> Vec<(String, bool)> {
     let mut run = Made::new("load", 2).option("rustpar_thresholds", thresholds);
     made(&mut run);
-    let judgements = judge(&run.run()).expect("thresholds");
+    let judgements = judge(&run.runs()).expect("thresholds");
     let told = judgements.into_iter().map(|one| (one.value, one.broken));
     told.collect()
 }
@@ -25,12 +26,9 @@ fn the_last_attempt_of_a_test_counts() {
     made.ran("a", 0, [1, 50, 0], Outcome::Rerun);
     made.ran("a", 0, [1, 5, 1], Outcome::Passed);
     made.ran("skipped", 1, [1, 1, 1], Outcome::Skipped);
-    let run = made.run();
-    let counted = counted(&run);
-    assert_eq!(
-        counted.iter().map(|attempt| attempt.took()).collect::<Vec<_>>(),
-        [7]
-    );
+    let runs = made.runs();
+    let took = counted(&runs).map(|counted| counted.attempt.took());
+    assert_eq!(took.collect::<Vec<_>>(), [7]);
 }
 
 #[test]
@@ -38,7 +36,7 @@ fn with_each_a_test_counts_in_every_worker() {
     let mut made = Made::new("each", 2);
     made.passed("a", 0, 5);
     made.passed("a", 1, 6);
-    assert_eq!(counted(&made.run()).len(), 2);
+    assert_eq!(counted(&made.runs()).count(), 2);
 }
 
 #[test]
@@ -59,12 +57,70 @@ fn a_test_in_which_its_worker_died_counts_without_a_duration() {
 }
 
 #[test]
+fn where_every_test_was_skipped_nothing_is_judged() {
+    let values = judged("count>5", |made| {
+        made.ran("a", 0, [1, 1, 1], Outcome::Skipped);
+    });
+    assert_eq!(values, []);
+}
+
+#[test]
+fn shards_that_have_to_keep_the_same_keep_it_together() {
+    let shard = |began: u64, id: &str, took: Micros, thresholds: &str| {
+        let mut made = Made::new("load", 1).option("rustpar_thresholds", thresholds);
+        made.passed(id, 0, took);
+        let mut log = made.log();
+        log.head.began = began;
+        log
+    };
+    let logs = vec![
+        shard(1, "a", 2_000, "count==2, max<3ms"),
+        shard(2, "b", 4_000, "count==2, max<3ms"),
+        shard(3, "c", 9_000, "max<5ms"),
+    ];
+    let merged = Merged::new(logs);
+    let told: Vec<_> = judge(&merged)
+        .expect("thresholds")
+        .into_iter()
+        .map(|one| (one.text, one.value, one.broken))
+        .collect();
+    let expected = [
+        ("count==2", "2", false),
+        ("max<3ms", "4.00 ms", true),
+        ("max<5ms", "9.00 ms", true),
+    ];
+    assert_eq!(
+        told,
+        expected.map(|(text, value, broken)| (text.to_owned(), value.to_owned(), broken))
+    );
+    assert_eq!(Durations::new(&merged).whole.count(), 3);
+}
+
+#[test]
+fn the_time_until_a_worker_died_in_a_test_is_not_idle() {
+    let mut made = Made::new("load", 1);
+    made.passed("a", 0, 30);
+    let running = Some(made.test("b"));
+    made.events.push(Event::Gone(WorkerGone {
+        w: 0,
+        at: 500,
+        how: Ending::Crashed,
+        status: -9,
+        running,
+        why: None,
+    }));
+    let run = made.run();
+    assert_eq!(window(&run), 0..500);
+    let told: Vec<_> = usage(&run).iter().map(|one| (one.busy, one.idle)).collect();
+    assert_eq!(told, [(500, 0)]);
+}
+
+#[test]
 fn phases_are_spread_for_themselves() {
     let mut made = Made::new("load", 1);
     made.ran("a", 0, [1, 20, 3], Outcome::Passed);
     made.ran("b", 0, [2, 10, 4], Outcome::Failed);
-    let run = made.run();
-    let durations = Durations::new(counted(&run));
+    let durations = Durations::new(&made.runs());
     let most = durations.phases.each_ref().map(Spread::most);
     assert_eq!(
         (durations.whole.most(), most),
@@ -81,11 +137,11 @@ fn slow_tests_are_compared_without_the_fixtures_they_happened_to_set_up() {
     made.passed("b", 1, 10);
     made.passed("c", 1, 9);
     made.collected.usual = vec![Some(10), None, Some(1)];
-    let run = made.run();
-    let slow = slow::slow(&run, slow::limit(&run));
+    let runs = made.runs();
+    let slow = slow::slow(&runs);
     let told: Vec<_> = slow
         .iter()
-        .map(|one| (one.took(), slow::times_usual(&run, one)))
+        .map(|one| (one.attempt.took(), slow::times_usual(one.run, one.attempt)))
         .collect();
     assert_eq!(told, [(60, Some(2.0)), (10, None)]);
 }

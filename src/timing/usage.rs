@@ -17,7 +17,7 @@ pub struct Usage {
     pub process: usize,
     /// How many tests it began.
     pub tests: usize,
-    /// The time in phases of tests.
+    /// The time in phases of tests, also in one that the process died in.
     pub busy: Micros,
     /// The part of that in set-ups.
     pub set_up: Micros,
@@ -32,7 +32,8 @@ pub struct Usage {
 pub fn window(run: &Run) -> Range<Micros> {
     let settled = run.start.as_ref().map_or(run.collected.at, |start| start.at);
     let first = run.attempts.iter().filter_map(Attempt::began).min();
-    let last = run.attempts.iter().filter_map(Attempt::ended).max();
+    let ended = run.attempts.iter().filter_map(Attempt::ended);
+    let last = ended.chain(run.processes.iter().filter_map(died_in_test)).max();
     let begin = first.map_or(settled, |first| first.min(settled));
     begin..last.map_or(begin, |last| last.max(begin))
 }
@@ -54,6 +55,9 @@ pub fn usage(run: &Run) -> Vec<Usage> {
         usage.set_up += attempt.phases[Phase::Setup as usize].map_or(0, |phase| phase.took);
         usage.shared += attempt.shared;
     }
+    for usage in &mut usages {
+        usage.busy += unreported(run, usage.process, &window);
+    }
     // The process that the user has started is there as well, where workers ran the tests.
     usages.retain(|usage| usage.tests > 0 || run.processes[usage.process].number.is_some());
     usages.sort_by_key(|usage| run.processes[usage.process].number);
@@ -61,6 +65,23 @@ pub fn usage(run: &Run) -> Vec<Usage> {
         usage.idle = time_of(&run.processes[usage.process], &window).saturating_sub(usage.busy);
     }
     usages
+}
+
+/// When a process died while it ran a test.
+fn died_in_test(process: &Process) -> Option<Micros> {
+    let gone = process.gone.as_ref()?;
+    (gone.how == Ending::Crashed && gone.running.is_some()).then_some(gone.at)
+}
+
+/// The time of a process in the phase that it died in: from the end of the last one that it has told of.
+fn unreported(run: &Run, process: usize, window: &Range<Micros>) -> Micros {
+    let Some(died) = died_in_test(&run.processes[process]) else {
+        return 0;
+    };
+    let own = run.attempts.iter().filter(|attempt| attempt.process == process);
+    let came = run.processes[process].came.unwrap_or(0).max(window.start);
+    let told = own.filter_map(Attempt::ended).max().unwrap_or(came);
+    died.saturating_sub(told)
 }
 
 fn time_of(process: &Process, window: &Range<Micros>) -> Micros {

@@ -153,6 +153,47 @@ fn a_file_that_no_shard_could_collect_counts_once_and_not_when_a_later_run_could
 }
 
 #[test]
+fn each_error_of_a_run_counts_though_several_are_of_one_file() {
+    let twice = [vec![collect_error("test_a.py"), collect_error("test_a.py")]];
+    let merged = Merged::new(vec![log("one", 0, &twice)]);
+    assert_eq!(merged.counts()[Verdict::Error as usize], 2);
+}
+
+#[test]
+fn of_tests_that_share_a_node_id_none_hides_another() {
+    let events = [
+        vec![collected(&["a"])],
+        test(0, 0, 0, Outcome::Failed),
+        test(0, 0, 50, Outcome::Passed),
+    ];
+    let merged = Merged::new(vec![log("one", 0, &events)]);
+    assert_eq!(verdicts(&merged), [("a", Verdict::Failed)]);
+    assert_eq!(flaky(&merged), [""; 0]);
+    let counts = merged.counts();
+    assert_eq!(
+        (counts[Verdict::Failed as usize], counts[Verdict::Passed as usize]),
+        (1, 1)
+    );
+}
+
+#[test]
+fn a_test_that_was_to_begin_anew_when_its_run_was_killed_has_no_result_there() {
+    let first = log(
+        "one",
+        100,
+        &[vec![collected(&["a"])], test(0, 0, 0, Outcome::Failed)],
+    );
+    let killed = log(
+        "two",
+        500,
+        &[vec![collected(&["a"])], test(0, 0, 0, Outcome::Rerun)],
+    );
+    let merged = Merged::new(vec![first, killed.clone()]);
+    assert_eq!(verdicts(&merged), [("a", Verdict::Failed)]);
+    assert_eq!(Merged::new(vec![killed]).missing(), [(0, "a")]);
+}
+
+#[test]
 fn in_dist_each_a_test_has_failed_when_it_has_in_one_worker() {
     let start = Event::Start(Start {
         dist: "each".to_owned(),
@@ -165,10 +206,10 @@ fn in_dist_each_a_test_has_failed_when_it_has_in_one_worker() {
     ];
     let merged = Merged::new(vec![log("one", 0, &events)]);
     assert_eq!(verdicts(&merged), [("a", Verdict::Failed)]);
-    assert_eq!(merged.results[0].last.len(), 2);
+    assert_eq!(merged.results[0].attempts.deciding.len(), 2);
 }
 
-/// The attempts of one test: those before the last failed.
+/// The attempts of one test: after those before the last it began anew.
 fn attempts() -> impl Strategy<Value = Vec<Option<Outcome>>> {
     let retried = prop_oneof![Just(Some(Outcome::Rerun)), Just(None)];
     let last = prop_oneof![
@@ -193,7 +234,10 @@ fn run(id: &str, began: u64, tests: &[(String, Vec<Option<Outcome>>)]) -> Log {
             at += 100;
             events.push(match outcome {
                 Some(outcome) => test(number, 0, at, *outcome),
-                None => vec![test(number, 0, at, Outcome::Passed).remove(0), crash(number, 0)],
+                None => vec![
+                    test(number, 0, at, Outcome::Passed).remove(0),
+                    crash(number, 0, Some(Outcome::Rerun)),
+                ],
             });
         }
     }

@@ -5,7 +5,6 @@ use crate::journal::merged::Merged;
 use crate::journal::run::Run;
 use crate::journal::seconds;
 use crate::timing::bound::{self, Decider};
-use crate::timing::counted;
 use crate::timing::durations::{Durations, Spread};
 use crate::timing::judge::{Judgement, judge};
 use serde::Serialize;
@@ -29,18 +28,13 @@ struct Bound {
 impl Figures {
     /// Those of some runs.
     pub(super) fn new(merged: &Merged) -> Result<Self, Problem> {
-        let runs = || merged.parts.iter().map(|part| &part.run);
-        let mut thresholds = Vec::new();
-        for run in runs() {
-            thresholds.append(&mut judge(run)?);
-        }
         Ok(Self {
-            durations: durations(&Durations::new(runs().flat_map(counted))),
+            durations: durations(&Durations::new(merged)),
             bound: match &merged.parts[..] {
                 [only] => bound(&only.run),
                 _ => None,
             },
-            thresholds,
+            thresholds: judge(merged)?,
         })
     }
 }
