@@ -303,6 +303,14 @@ def test_the_section_on_memory_is_shown_where_it_was_asked_for(suite: Suite) -> 
     assert "no worker was replaced for holding more than 100.0 GiB" in without_cache
 
 
+def test_a_journal_that_somebody_removes_is_no_reason_to_fail(suite: Suite) -> None:
+    suite.test("import shutil\ndef test_it(): shutil.rmtree('.pytest_cache/d/rustpar')\n")
+    run = suite.run("-v")
+    assert run.ret == 0
+    assert run.counts() == {"passed": 1}
+    assert "Traceback" not in run.text
+
+
 def test_the_limit_can_stand_in_the_ini_file(suite: Suite) -> None:
     suite.test("def test_it(): pass")
     suite.write({"pytest.ini": "[pytest]\nrustpar_max_rss = 2G\n"})

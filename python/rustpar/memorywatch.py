@@ -161,10 +161,13 @@ class MemoryWatch:
         return lines
 
     def _table(self) -> list[str]:
-        path = self._journaling.path
+        path = self._journaling.whole_file()
         if path is None:
             return []
-        rows = sorted(_core.memory_of_run(path), key=lambda row: row[1], reverse=True)
+        try:
+            rows = sorted(_core.memory_of_run(path), key=lambda row: row[1], reverse=True)
+        except ValueError as error:
+            return [f"not known: {error}"]
         shown = rows if self.config.option.verbose > 1 else rows[:_MOST_WORKERS]
         head = ("worker", "peak", "proportional", "largest growth")
         lines = list(aligned([head, *map(_cells, shown)], left=(0, 3)))
