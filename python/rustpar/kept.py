@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rustpar.command import Failed, in_cache
-from rustpar.journaling import journals_in
+from rustpar.journalfile import journals_in
 
 if TYPE_CHECKING:
     import argparse
