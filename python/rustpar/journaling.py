@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import rustpar
-from rustpar import _core, fixtureclock, journalfile
+from rustpar import _core, fixtureclock, fixtures, journalfile
 from rustpar.remembering import Remembering, history_of, is_named
 from rustpar.slowlimit import slow_limit
 from rustpar.thresholds import OUTPUT, marks_of, thresholds_of
@@ -60,6 +60,7 @@ def observe(config: pytest.Config) -> None:
         # of a plugin that is registered later come later.
         config.pluginmanager.register(TimingSections(config, journaling), "rustpar-timing")
     config.pluginmanager.register(journaling, "rustpar-journaling")
+    config.pluginmanager.register(fixtures, "rustpar-fixtures")
     if has_history:
         config.pluginmanager.register(Remembering(config, journaling.recorder), "rustpar-remembering")
 
@@ -95,6 +96,8 @@ class Journaling:
         self._deselected = 0
         self._has_collected = False
         self._is_marked = False
+        # What was recorded of the suite, where nobody else keeps it.
+        self._suite_properties: list[tuple[str, object]] = []
         # The number of each test that was collected; one that was asked for twice has one number.
         self._numbers: list[int] = []
 
@@ -201,6 +204,19 @@ class Journaling:
         if more is not None:
             self._say_more(report, *more)
 
+    def suite_property(self, name: str, value: object) -> None:
+        """Keep what ``record_testsuite_property`` recorded: pytest's ``--junitxml`` keeps it, where it was given."""
+        xml = self._xml()
+        if xml is not None:
+            xml.add_global_property(name, value)
+        else:
+            self._suite_properties.append((name, value))
+
+    def _xml(self) -> Any:
+        from _pytest.junitxml import xml_key
+
+        return self.config.stash.get(xml_key, None)
+
     def _say_more(self, report: pytest.TestReport, test: int, worker: int | None) -> None:
         if report.when == "teardown" and report.user_properties:
             self.journal.properties(test, [(str(name), str(value)) for name, value in report.user_properties])
@@ -236,11 +252,10 @@ class Journaling:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Say how the run has ended, when nothing more is to come."""
-        from _pytest.junitxml import xml_key
-
-        xml = self.config.stash.get(xml_key, None)
-        if xml is not None and xml.global_properties:
-            self.journal.properties(None, [(str(name), str(value)) for name, value in xml.global_properties])
+        xml = self._xml()
+        properties = self._suite_properties if xml is None else xml.global_properties
+        if properties:
+            self.journal.properties(None, [(str(name), str(value)) for name, value in properties])
         self.journal.look_at_memory()
         self.journal.end(int(session.exitstatus), self._warnings)
         self.whole_file()
