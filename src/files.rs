@@ -1,18 +1,24 @@
 //! Replacing a file as a whole.
 //!
 //! The hazard it handles: a process can be killed while it writes. The new content goes to a file beside the old one and
-//! takes its place when it is whole.
+//! takes its place when it is whole. And only a file may go: a device, a pipe or a link is the system's or the user's.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// Links that are followed one after the other; Linux follows as many.
+const MOST_LINKS: usize = 40;
 
 /// Replaces a file, or makes it and its directory. Where it is a link, what it points at is replaced.
 ///
 /// # Errors
-/// The system's; then the file is as it was.
+/// The system's, and [`NoFile`] as one of them; then the file is as it was.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    let target = target_of(path);
+    if target.try_exists()? && !fs::metadata(&target)?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, NoFile));
+    }
     let directory = directory_of(&target);
     fs::create_dir_all(directory)?;
     let mut name = target
@@ -30,10 +36,63 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     written
 }
 
+/// What is there is a directory, a device or a pipe.
+#[derive(Debug, thiserror::Error)]
+#[error("it is no regular file")]
+pub(crate) struct NoFile;
+
+/// What links lead to, also where that is not there yet.
+fn target_of(path: &Path) -> PathBuf {
+    if let Ok(target) = fs::canonicalize(path) {
+        return target;
+    }
+    let mut target = path.to_path_buf();
+    for _ in 0..MOST_LINKS {
+        let Ok(next) = fs::read_link(&target) else {
+            break;
+        };
+        target = directory_of(&target).join(next);
+    }
+    target
+}
+
 /// The directory that a file is in.
 pub(crate) fn directory_of(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_stays_and_what_it_leads_to_is_replaced() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let [file, link, other] = ["file", "link", "other"].map(|name| directory.path().join(name));
+        std::os::unix::fs::symlink("file", &link).expect("a link");
+        std::os::unix::fs::symlink("link", &other).expect("a link");
+        for content in [b"new", b"old"] {
+            replace(&other, content).expect("a file that was written");
+            assert_eq!(fs::read(&file).expect("the file"), content);
+            assert!(link.is_symlink() && other.is_symlink());
+        }
+    }
+
+    #[test]
+    fn what_is_no_file_is_left_alone() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let link = directory.path().join("link");
+        std::os::unix::fs::symlink("/dev/null", &link).expect("a link");
+        for path in [&*link, Path::new("/dev/null"), directory.path()] {
+            let error = replace(path, b"new").expect_err("no file");
+            assert_eq!(error.to_string(), "it is no regular file");
+        }
+        let circle = directory.path().join("circle");
+        std::os::unix::fs::symlink("circle", &circle).expect("a link");
+        assert!(replace(&circle, b"new").is_err());
+        assert!(circle.is_symlink());
     }
 }

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from tests.harness import Suite
 
@@ -54,6 +56,61 @@ def test_a_test_that_failed_before_raises_none(suite: Suite) -> None:
     suite.test("def test_one(): assert 0\ndef test_two(): pass\n")
     assert DOUBT not in suite.run().text
     assert DOUBT not in suite.run().text
+
+
+@pytest.mark.parametrize(
+    "fails",
+    [
+        """
+        import unittest
+        class TestIt(unittest.TestCase):
+            def test_parts(self):
+                with self.subTest(i=1): self.assertEqual(1, 2)
+        """,
+        """
+        import pytest
+        @pytest.fixture
+        def skips():
+            yield
+            pytest.skip("behind the test")
+        def test_call(skips): assert 0
+        """,
+        """
+        import os
+        import time
+        def test_twice():
+            try:
+                open(f"{os.getppid()}.begun", "x").close()
+            except FileExistsError:
+                time.sleep(0.5)
+            else:
+                assert 0
+        """,
+    ],
+    ids=["subtest", "teardown that skips", "node id twice"],
+)
+def test_a_failure_that_pytest_forgets_raises_a_doubt_only_when_it_is_news(suite: Suite, fails: str) -> None:
+    suite.conftest(
+        """
+        def pytest_collection_modifyitems(items):
+            items += [item for item in items if item.name == "test_twice"]
+        """
+    )
+    suite.write({"test_other.py": "def test_one(): pass\ndef test_two(): pass\n"})
+    suite.run(n=None)
+    suite.test(fails)
+    assert DOUBT in suite.run().text
+    run = suite.run()
+    assert run.counts()["failed"]
+    assert DOUBT not in run.text
+
+
+def test_a_file_that_could_not_be_collected_before_raises_none(suite: Suite) -> None:
+    suite.write({"test_it.py": "import nowhere\n", "test_other.py": "def test_one(): pass\ndef test_two(): pass\n"})
+    for _ in range(2):
+        run = suite.run("--continue-on-collection-errors")
+        assert run.counts()["errors"] == 1
+    assert DOUBT not in run.text
 
 
 def test_early_workers_raise_no_doubt(suite: Suite) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.journals import RUNS, journals
-from tests.reportfiles import check_junit, ctrf, junit_suites, micros, phases, refused, told, trace
+from tests.reportfiles import check_junit, command, ctrf, junit_suites, micros, phases, refused, told, trace
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -193,3 +194,60 @@ def test_runs_can_be_written_as_json_and_found_elsewhere(suite: Suite) -> None:
     assert (run["exit"], run["workers"]) == (1, 2)
     assert "5 passed, 1 failed in " in told(suite, "report", "--path", "elsewhere")
     assert "there is no journal" in refused(suite, "runs")
+
+
+@pytest.mark.parametrize("damage", [b"\0\n", b'{"e":"run","format":"rustpar-journal","version":2}\n'])
+def test_a_journal_that_cannot_be_read_hides_no_other(suite: Suite, damage: bytes) -> None:
+    suite.test(SIX)
+    for _ in range(2):
+        suite.run(n=None)
+    bad, good = journals(suite)
+    with bad.open("ab") as file:
+        file.write(damage)
+    id_ = json.loads(good.read_text(encoding="utf-8").partition("\n")[0])["id"]
+    for asked in (["runs"], ["runs", "--json"], ["report", id_]):
+        done = command(suite, *asked)
+        assert done.returncode == 0
+        (line,) = done.stderr.splitlines()
+        assert line.startswith(f"rustpar {asked[0]}: the journal ")
+        assert bad.name in line
+        assert id_ in done.stdout or "5 passed" in done.stdout
+    good.unlink()
+    done = command(suite, "runs")
+    assert (done.returncode, done.stdout) == (2, "")
+
+
+def test_a_link_stays_and_what_it_leads_to_gets_the_runs(suite: Suite) -> None:
+    one, two = shards(suite)
+    (suite.path / "link.jsonl").symlink_to("all.jsonl")
+    for _ in range(2):
+        assert "2 runs" in told(suite, "merge", one, two, "-o", "link.jsonl")
+        assert (suite.path / "link.jsonl").is_symlink()
+        assert (suite.path / "all.jsonl").read_text().count('{"e":"run"') == 2
+
+
+def test_runs_are_merged_into_standard_output_and_into_devices(suite: Suite) -> None:
+    one, two = shards(suite)
+    told(suite, "merge", one, two, "-o", "all.jsonl")
+    merged = (suite.path / "all.jsonl").read_text(encoding="utf-8")
+    assert told(suite, "merge", one, two, "-o", "-") == merged
+    assert told(suite, "merge", one, two, "-o", "/dev/stdout") == merged
+    (suite.path / "null").symlink_to(os.devnull)
+    assert told(suite, "merge", one, two, "-o", "null") == ""
+    assert (suite.path / "null").is_char_device()
+
+
+def test_a_pipe_gets_the_runs_if_somebody_reads(suite: Suite) -> None:
+    one, two = shards(suite)
+    os.mkfifo(suite.path / "pipe")
+    (suite.path / "directory").mkdir()
+    assert "directory cannot be written: it is no regular file" in refused(suite, "merge", one, "-o", "directory")
+    for asked in (["merge", one, two, "-o", "pipe"], ["report", one, "--junit=pipe"]):
+        assert "nobody reads from the pipe pipe" in refused(suite, *asked)
+    reader = subprocess.Popen(["cat", "pipe"], cwd=suite.path, stdout=subprocess.PIPE, text=True)
+    with reader:
+        # It opens the pipe as soon as it has been started.
+        while command(suite, "merge", one, two, "-o", "pipe").returncode:
+            assert reader.poll() is None
+        assert reader.stdout is not None
+        assert reader.stdout.read().count('{"e":"run"') == 2

@@ -130,3 +130,46 @@ def test_a_kept_run_can_be_drawn_later(suite: Suite) -> None:
     command = [sys.executable, "-m", "rustpar.cli", "report", "--timeline", "later.html"]
     subprocess.run(command, cwd=suite.path, check=True, timeout=60)
     assert len(shown(suite.path / "later.html")["tests"]["id"]) == 13
+
+
+def previous_of(suite: Suite, journal: Path) -> Any:
+    """What the timeline of a journal says of the run before."""
+    command = [sys.executable, "-m", "rustpar.cli", "report", str(journal), "--timeline", "later.html"]
+    subprocess.run(command, cwd=suite.path, check=True, timeout=60)
+    return shown(suite.path / "later.html")["previous"]
+
+
+def test_a_run_before_that_cannot_be_read_is_none(suite: Suite) -> None:
+    suite.test(TESTS)
+    suite.run(n=None)
+    (first,) = journals(suite)
+    with first.open("ab") as file:
+        file.write(b"\0\n")
+    run = suite.run("--rustpar-timeline=report.html", n=None)
+    assert "report.html" in run.line("rustpar: timeline: ")
+    assert shown(suite.path / "report.html")["previous"] is None
+
+
+def test_what_lies_beside_a_journal_with_a_name_of_its_own_is_no_run_before(suite: Suite) -> None:
+    suite.test(TESTS)
+    for shard in ("1/2", "2/2"):
+        suite.run(f"--rustpar-shard={shard}", f"--rustpar-journal=journal-{shard[0]}.jsonl", n=None)
+    run = suite.run("--rustpar-journal=whole.jsonl", "--rustpar-timeline=report.html", n=None)
+    assert run.line("rustpar: timeline: ")
+    assert shown(suite.path / "report.html")["previous"] is None
+    assert previous_of(suite, suite.path / "journal-2.jsonl") is None
+
+
+def test_no_run_is_compared_with_itself(suite: Suite) -> None:
+    suite.test(TESTS)
+    suite.run("-k", "passes", n=None)
+    for _ in range(2):
+        suite.run(n=None)
+    first, second, third = journals(suite)
+    command = [sys.executable, "-m", "rustpar.cli", "merge", str(second), str(third), "-o", str(third)]
+    subprocess.run(command, cwd=suite.path, check=True, timeout=60)
+    second.write_bytes(third.read_bytes())
+    for journal in (second, third):
+        assert previous_of(suite, journal)["counts"] == {"passed": 10}
+    first.unlink()
+    assert previous_of(suite, third) is None

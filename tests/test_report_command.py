@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -270,3 +273,57 @@ def test_a_run_is_told_with_percentiles_the_bound_and_thresholds(suite: Suite, n
         ["broken", "max<1us"],
         ["kept", "max<1000s"],
     ]
+
+
+@pytest.mark.parametrize("n", [None, "2"])
+def test_properties_of_the_suite_need_no_junit_of_pytest(suite: Suite, n: str | None) -> None:
+    suite.test(
+        """
+        import pytest
+
+        @pytest.fixture(scope="session", autouse=True)
+        def about(record_testsuite_property):
+            record_testsuite_property("arch", "PPC")
+            record_testsuite_property("cpus", 2)
+
+        def test_one(): pass
+        def test_two(): pass
+        """
+    )
+    assert suite.run(n=n).ret == 0
+    told(suite, "report", "--junit=out.xml")
+    (element,) = junit_suites(suite.path / "out.xml")
+    found = [(p.getparent().getparent().tag, p.get("name"), p.get("value")) for p in element.iter("property")]
+    assert found == [("testsuite", "arch", "PPC"), ("testsuite", "cpus", "2")]
+
+
+def test_what_an_encoding_lacks_is_escaped(suite: Suite) -> None:
+    suite.test("def test_it(): assert 0, '\u2603 is \xe9'\n")
+    suite.run(n=None)
+    done = command_in_latin_1(suite, "report")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"\\u2603 is \xe9" in done.stdout
+
+
+def command_in_latin_1(suite: Suite, *args: str) -> subprocess.CompletedProcess[bytes]:
+    """Run `rustpar` where standard output has that encoding."""
+    variables = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    run = [sys.executable, "-m", "rustpar.cli", *args]
+    return subprocess.run(run, cwd=suite.path, env=variables, capture_output=True, timeout=60)
+
+
+def test_output_that_cannot_be_written_is_told_in_one_line(suite: Suite) -> None:
+    suite.test("def test_it(): pass\n")
+    suite.run(n=None)
+    for asked in (["report"], ["report", "--junit=-"], ["runs"]):
+        with open("/dev/full", "w") as full:  # noqa: PTH123 - a device
+            run = [sys.executable, "-m", "rustpar.cli", *asked]
+            done = subprocess.run(run, cwd=suite.path, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+        (line,) = done.stderr.splitlines()
+        assert (done.returncode, line) == (2, f"rustpar {asked[0]}: [Errno 28] No space left on device")
+
+
+def test_a_name_of_a_file_that_is_not_there_is_no_id(suite: Suite) -> None:
+    assert refused(suite, "report", "all.jsonl") == "rustpar report: there is no file all.jsonl"
+    assert refused(suite, "report", "no/all") == "rustpar report: there is no file no/all"
+    assert "there is no journal in .pytest_cache" in refused(suite, "report", "all")

@@ -280,6 +280,17 @@ class Journal:
     def open(self, path: str | PathLike[str]) -> None:
         """Begins the file `path`. Raises OSError, also when there is such a file."""
 
+    @staticmethod
+    def may_replace(path: str | PathLike[str]) -> bool:
+        """Whether a file is a journal, to go by how it begins; an empty one may become one. Raises OSError."""
+
+    @staticmethod
+    def is_written(path: str | PathLike[str]) -> bool:
+        """Whether the run that writes this journal is under way."""
+
+    def is_at(self, path: str | PathLike[str]) -> bool:
+        """Whether what stands at `path` is what was written here, all of it and nothing else."""
+
     def use_batches(self) -> None:
         """From now on, `flush` is called after each batch of reports; else the end of each test is flushed."""
 
@@ -370,6 +381,10 @@ class Report:
 
         Raises OSError or ValueError; then the file is as it was.
         """
+
+    @staticmethod
+    def joined(paths: Sequence[str | PathLike[str]]) -> bytes:
+        """All runs of some journals, each once, as a journal. Raises OSError or ValueError."""
 
     def runs(self) -> list[tuple[str, float, list[str], str, list[tuple[str, int]], float, int, int | None]]:
         """Of each run: id, when it began in seconds since the epoch, command, environment, how often what was counted,

@@ -7,6 +7,8 @@ import importlib
 import sys
 from typing import TYPE_CHECKING, Any
 
+from rustpar.command import escape_output
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -26,6 +28,7 @@ _HANDING_ON = ("coverage", "doctor", "schedule")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status: 2 when it could not do what it was asked for."""
+    escape_output()
     parser = argparse.ArgumentParser(prog="rustpar", description="Tools around pytest-rustpar.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     given = sys.argv[1:] if arguments is None else arguments

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from rustpar.remembering import history_of
+
 if TYPE_CHECKING:
     from collections.abc import Generator
 
@@ -23,7 +25,11 @@ class Doubt:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
-        """Compare with the last run, before pytest's cache forgets it."""
+        """Compare with the last run, before pytest's cache and the history forget it.
+
+        pytest's cache has the files that could not be collected. Of tests the history knows more: pytest takes the last
+        report with a node id, be it that of a call behind failing subtests, or of a teardown that skips.
+        """
         cache: Any = getattr(self._config, "cache", None)
         reporter: Any = self._config.pluginmanager.get_plugin("terminalreporter")
         verdict = self._launch.verdict
@@ -33,7 +39,9 @@ class Doubt:
         failed = {report.nodeid for category in ("failed", "error") for report in stats.get(category, ())}
         # pytest writes this whenever a run ends; a controller, which collects nothing, writes an empty list.
         if failed and cache.get("cache/nodeids", None) is not None:
-            self._count = len(failed - set(cache.get("cache/lastfailed", {})))
+            news = sorted(failed - set(cache.get("cache/lastfailed", {})))
+            history = history_of(self._config)
+            self._count = len(news) if history is None else history.failed(news).count(False)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_terminal_summary(self, terminalreporter: Any) -> Generator[None, object, object]:

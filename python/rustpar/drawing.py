@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rustpar import _core
-from rustpar.journaling import journal_before, journaling_of
+from rustpar.journalfile import kept_before
+from rustpar.journaling import journaling_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -25,9 +26,25 @@ def timeline(journal: Path) -> bytes:
         OSError: A journal cannot be read.
         ValueError: The journal is damaged, or holds no run.
     """
-    before = journal_before(journal)
-    previous = None if before is None else _core.Report([before])
-    return _core.timeline_page(_core.Report([journal]).timeline(previous)).encode()
+    report = _core.Report([journal])
+    return _core.timeline_page(report.timeline(_before(journal, report))).encode()
+
+
+def _before(journal: Path, report: _core.Report) -> _core.Report | None:
+    """The run that was kept before those of a journal, and is none of them; None where it cannot be read."""
+    ids = _ids(report)
+    for path in kept_before(journal):
+        try:
+            before = _core.Report([path])
+        except (OSError, ValueError):
+            return None
+        if not ids & _ids(before):
+            return before
+    return None
+
+
+def _ids(report: _core.Report) -> set[str]:
+    return {id_ for id_, *_ in report.runs()}
 
 
 def _trace(journal: Path) -> bytes:

@@ -1,4 +1,4 @@
-"""Fixtures of pytest that do nothing in a worker, made to work there."""
+"""Fixtures of pytest that lose what they are given, in a worker or without ``--junitxml``, made to keep it."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def record_testsuite_property(request: pytest.FixtureRequest) -> Callable[[str, object], None]:
-    """Record a name-value pair as child of the junit ``<testsuite>``; the controller, which writes it, gets it sent."""
-    worker: Any = request.config.pluginmanager.get_plugin("rustpar-worker")
+    """Record a name-value pair as child of the junit ``<testsuite>``, and in the journal of the run."""
+    plugin = request.config.pluginmanager.get_plugin
+    # A worker sends it to the process that writes both.
+    keeper: Any = plugin("rustpar-worker") or plugin("rustpar-journaling")
 
     def record(name: str, value: object) -> None:
         """Record a property for the whole suite."""
         if not isinstance(name, str):
             raise TypeError(f"name parameter needs to be a string, but {type(name).__name__} given")
-        worker.send_suite_property(name, value)
+        keeper.suite_property(name, value)
 
     return record

@@ -10,11 +10,8 @@ without one, and one line says so.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import shutil
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import rustpar
-from rustpar import _core, fixtureclock
+from rustpar import _core, fixtureclock, fixtures, journalfile
 from rustpar.remembering import Remembering, history_of, is_named
 from rustpar.slowlimit import slow_limit
 from rustpar.thresholds import OUTPUT, marks_of, thresholds_of
@@ -39,9 +36,6 @@ _OPTIONS = (
 # Ways to run in which no test takes the time it takes.
 _NO_RUN = ("collectonly", "setuponly", "setupplan", "trace")
 
-# How a journal begins.
-_BEGIN = b'{"e":"run","format":"rustpar-journal"'
-
 _JOURNALING: pytest.StashKey[Journaling] = pytest.StashKey()
 
 
@@ -53,7 +47,8 @@ def journaling_of(config: pytest.Config) -> Journaling:
 def observe(config: pytest.Config) -> None:
     """Record the run of `config`, if it is one, in a journal and in the history, where they are kept."""
     is_run = not any(config.getoption(name, False) for name in _NO_RUN)
-    journaling = Journaling(config, _choose_path(config) if is_run else None)
+    path = journalfile.choose(config, is_needed=_is_needed(config)) if is_run else None
+    journaling = Journaling(config, path)
     config.stash[_JOURNALING] = journaling
     has_history = is_named(config) or hasattr(config, "cache")
     if not is_run or not (has_history or journaling.path):
@@ -65,6 +60,7 @@ def observe(config: pytest.Config) -> None:
         # of a plugin that is registered later come later.
         config.pluginmanager.register(TimingSections(config, journaling), "rustpar-timing")
     config.pluginmanager.register(journaling, "rustpar-journaling")
+    config.pluginmanager.register(fixtures, "rustpar-fixtures")
     if has_history:
         config.pluginmanager.register(Remembering(config, journaling.recorder), "rustpar-remembering")
 
@@ -78,27 +74,6 @@ def _is_needed(config: pytest.Config) -> bool:
     """Whether there has to be a journal, also where none is kept."""
     is_drawn = config.getoption("rustpar_timeline", None) or config.getoption("rustpar_trace", None)
     return bool(is_drawn) or is_judged(config)
-
-
-def journals_in(cache: Path) -> list[Path]:
-    """The journals in a directory, those of earlier runs first."""
-    return sorted(cache.glob("*.jsonl"), key=began)
-
-
-def journal_before(journal: Path) -> Path | None:
-    """The journal in the same directory of the run that began before; None for the first, or where it is alone."""
-    others = [path for path in journals_in(journal.parent) if began(path)]
-    place = next((place for place, path in enumerate(others) if path.samefile(journal)), 0)
-    return others[place - 1] if place else None
-
-
-def began(journal: Path) -> float:
-    """When the run of a journal began, in microseconds since the epoch: names tell seconds. 0 where it is not said."""
-    try:
-        with journal.open("rb") as file:
-            return float(json.loads(file.readline())["began"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return 0.0
 
 
 class Journaling:
@@ -121,6 +96,8 @@ class Journaling:
         self._deselected = 0
         self._has_collected = False
         self._is_marked = False
+        # What was recorded of the suite, where nobody else keeps it.
+        self._suite_properties: list[tuple[str, object]] = []
         # The number of each test that was collected; one that was asked for twice has one number.
         self._numbers: list[int] = []
 
@@ -128,11 +105,13 @@ class Journaling:
         self._warning = f"the journal {self.path} cannot be written: {reason}; check the disk, or name another file"
 
     def whole_file(self) -> Path | None:
-        """The journal, if everything that was to be written so far is in it."""
+        """The journal, if everything that was to be written so far is in it, and nothing of another run."""
         self.journal.flush()
         error = self.journal.error()
         if error is not None:
             self._warn(error)
+        if self._warning is None and self.path is not None and not self.journal.is_at(self.path):
+            self._warning = f"the journal {self.path} was replaced during the run; give each run a file of its own"
         return self.path if self._warning is None else None
 
     # ------------------------------------------------------------------ pytest's hooks
@@ -147,7 +126,7 @@ class Journaling:
         given |= {"rustpar_thresholds": thresholds_of(config), "rustpar_slow": None if limit is None else str(limit)}
         try:
             if self.path is not None:
-                _make_room(self.path, self.config)
+                journalfile.make_room(self.path, self.config)
                 self.journal.open(self.path)
         except OSError as error:
             self._warn(str(error))
@@ -225,6 +204,19 @@ class Journaling:
         if more is not None:
             self._say_more(report, *more)
 
+    def suite_property(self, name: str, value: object) -> None:
+        """Keep what ``record_testsuite_property`` recorded: pytest's ``--junitxml`` keeps it, where it was given."""
+        xml = self._xml()
+        if xml is not None:
+            xml.add_global_property(name, value)
+        else:
+            self._suite_properties.append((name, value))
+
+    def _xml(self) -> Any:
+        from _pytest.junitxml import xml_key
+
+        return self.config.stash.get(xml_key, None)
+
     def _say_more(self, report: pytest.TestReport, test: int, worker: int | None) -> None:
         if report.when == "teardown" and report.user_properties:
             self.journal.properties(test, [(str(name), str(value)) for name, value in report.user_properties])
@@ -261,11 +253,10 @@ class Journaling:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Say how the run has ended, when nothing more is to come."""
-        from _pytest.junitxml import xml_key
-
-        xml = self.config.stash.get(xml_key, None)
-        if xml is not None and xml.global_properties:
-            self.journal.properties(None, [(str(name), str(value)) for name, value in xml.global_properties])
+        xml = self._xml()
+        properties = self._suite_properties if xml is None else xml.global_properties
+        if properties:
+            self.journal.properties(None, [(str(name), str(value)) for name, value in properties])
         self.journal.look_at_memory()
         self.journal.end(int(session.exitstatus), self._warnings)
         self.whole_file()
@@ -274,51 +265,6 @@ class Journaling:
         """Say what is wrong with the journal."""
         if self._warning is not None:
             terminalreporter.write_line(f"rustpar: {self._warning}", yellow=True)
-
-
-def _choose_path(config: pytest.Config) -> Path | None:
-    """The file to write to; None when no journal is kept."""
-    given = config.getoption("rustpar_journal", None)
-    if given:
-        return Path(config.invocation_params.dir, given)
-    cache: pytest.Cache | None = getattr(config, "cache", None)
-    if cache is None or _number_kept(config) == 0:
-        return _temporary_path(config) if _is_needed(config) else None
-    return cache._cachedir / "d" / "rustpar" / "runs" / f"{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}.jsonl"
-
-
-def _temporary_path(config: pytest.Config) -> Path:
-    """A file for this run alone, where no journals are kept."""
-    directory = tempfile.mkdtemp(prefix="rustpar-")
-    config.add_cleanup(lambda: shutil.rmtree(directory, ignore_errors=True))
-    return Path(directory, "journal.jsonl")
-
-
-def _number_kept(config: pytest.Config) -> int:
-    given = str(config.getini("rustpar_journals"))
-    if not given.isdecimal():
-        raise pytest.UsageError(f"rustpar_journals: {given!r} is no number of journals; use 0 for none, or 10")
-    return int(given)
-
-
-def _make_room(path: Path, config: pytest.Config) -> None:
-    """Remove the journals whose place a new one takes, and nothing else.
-
-    Raises:
-        pytest.UsageError: Another file is in the way.
-        OSError: The directory cannot be used.
-    """
-    cache = getattr(config, "cache", None)
-    if cache is not None and path.is_relative_to(cache._cachedir):
-        cache.mkdir("rustpar").joinpath("runs").mkdir(exist_ok=True)
-        for old in journals_in(path.parent)[: 1 - _number_kept(config) or None]:
-            old.unlink(missing_ok=True)
-    elif path.exists():
-        with path.open("rb") as file:
-            begin = file.read(len(_BEGIN))
-        if begin not in (_BEGIN, b""):
-            raise pytest.UsageError(f"--rustpar-journal: {path} is no journal and is left alone; name another file")
-        path.unlink()
 
 
 def _place(report: Any) -> tuple[str | None, int | None, str]:

@@ -10,7 +10,7 @@ import argparse
 from pathlib import Path
 
 from rustpar import _core
-from rustpar.command import guarded
+from rustpar.command import guarded, write
 
 _HELP = "write the journals of several runs into one"
 
@@ -22,15 +22,19 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser.add_argument(
         "-o",
         "--output",
-        type=Path,
         required=True,
         metavar="OUT",
-        help="the file to write; a journal that is there is replaced, and may be one of those that are read",
+        help="the file to write, - is standard output; a journal that is there is replaced, and may be one of those "
+        "that are read",
     )
     parser.set_defaults(run=guarded("merge", _merge))
 
 
 def _merge(options: argparse.Namespace) -> None:
-    count = _core.Report.join(options.journals, options.output)
+    out = Path(options.output)
+    if options.output == "-" or out.is_char_device() or out.is_fifo():
+        write(options.output, _core.Report.joined(options.journals))
+        return
+    count = _core.Report.join(options.journals, out)
     runs = "1 run" if count == 1 else f"{count} runs"
-    print(f"{options.output}: {runs}, {_core.Report([options.output]).totals()}")
+    print(f"{out}: {runs}, {_core.Report([out]).totals()}")

@@ -35,7 +35,7 @@ class Relay:
         self.config = config
         self.nodes = nodes
         self.node_ids: list[str] = []
-        self._recorder = journaling_of(config).recorder
+        self._journaling = journaling_of(config)
         self.failures = 0
         self._relaying = False
         self._hook: Any = config.hook
@@ -143,16 +143,13 @@ class Relay:
 
     def _on_suite_property(self, worker: int, about: tuple[str, object]) -> None:
         """Add a property, once if several workers record it: a fixture of the session is set up in each."""
-        from _pytest.junitxml import xml_key
-
         name, value = about
-        xml = self.config.stash.get(xml_key, None)
-        if xml is not None and self._is_news(worker, ("suite property", name, str(value))):
-            xml.add_global_property(name, value)
+        if self._is_news(worker, ("suite property", name, str(value))):
+            self._journaling.suite_property(name, value)
 
     def _on_fixture(self, worker: int, about: tuple[str, str, float]) -> None:
         """A shared fixture was set up: who remembers durations takes it off the test's."""
-        self._recorder.fixture(*about, worker)
+        self._journaling.recorder.fixture(*about, worker)
 
 
 def direct_call(config: pytest.Config, name: str, arguments: tuple[str, ...]) -> Callable[..., None]:

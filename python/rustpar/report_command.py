@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 from rustpar import _core, timingview
-from rustpar.command import Failed, guarded
+from rustpar.command import Failed, guarded, write
 from rustpar.drawing import timeline
-from rustpar.kept import add_path, journals
+from rustpar.kept import add_path, journals, reports
 
 _HELP = "tell what came of a run, from its journal"
 
@@ -54,7 +54,7 @@ def _report(options: argparse.Namespace) -> None:
     asked = {name: getattr(options, name) for name in _FORMATS if getattr(options, name) is not None}
     for name, file in asked.items():
         content: bytes = timeline(journal) if name == "timeline" else getattr(report, name)()
-        _write(file, content)
+        write(file, content)
     if options.github:
         sys.stdout.write(report.annotations())
         summary = os.environ.get("GITHUB_STEP_SUMMARY")
@@ -77,15 +77,6 @@ def _timing(journal: Path) -> list[str]:
     return ["\n".join([name, *(f"  {line}".rstrip() for line in told), ""]) for name, told in sections.items() if told]
 
 
-def _write(file: str, content: bytes) -> None:
-    if file == "-":
-        sys.stdout.flush()
-        sys.stdout.buffer.write(content)
-        sys.stdout.buffer.write(b"\n")
-    else:
-        Path(file).write_bytes(content)
-
-
 def _journal(wanted: str, directory: Path | None) -> Path:
     """The journal that is meant.
 
@@ -96,13 +87,13 @@ def _journal(wanted: str, directory: Path | None) -> Path:
         return journals(directory)[-1]
     if Path(wanted).exists():
         return Path(wanted)
-    if os.sep in wanted:
+    if os.sep in wanted or wanted.endswith(".jsonl"):
         raise Failed(f"there is no file {wanted}")
-    found = [path for path in journals(directory) if _has_run(path, wanted)]
+    found = [
+        path
+        for path, report in reports("report", directory)
+        if any(id_.startswith(wanted) for id_, *_ in report.runs())
+    ]
     if len(found) != 1:
         raise Failed(f"{len(found)} of the kept runs have an id that begins with {wanted!r}; `rustpar runs` lists them")
     return found[0]
-
-
-def _has_run(path: Path, wanted: str) -> bool:
-    return any(id_.startswith(wanted) for id_, *_ in _core.Report([path]).runs())

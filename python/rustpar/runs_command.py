@@ -7,14 +7,9 @@ import json
 import shlex
 import time
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
 
-from rustpar import _core
 from rustpar.command import guarded
-from rustpar.kept import add_path, journals
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from rustpar.kept import add_path, reports
 
 _HELP = "list the runs whose journals are kept"
 
@@ -42,25 +37,16 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser.set_defaults(run=guarded("runs", _list))
 
 
-def runs_in(path: Path) -> list[Run]:
-    """The runs in a journal.
-
-    Raises:
-        OSError: When it cannot be read.
-        ValueError: When it is none.
-    """
-    return [
-        Run(id_, began, argv, environment, dict(counts), seconds, workers, status, str(path))
-        for id_, began, argv, environment, counts, seconds, workers, status in _core.Report([path]).runs()
-    ]
-
-
 def _counted(name: str, count: int) -> str:
     return f"{count} errors" if name == "error" and count > 1 else f"{count} {name}"
 
 
 def _list(options: argparse.Namespace) -> None:
-    runs = [run for path in journals(options.path) for run in runs_in(path)]
+    runs = [
+        Run(id_, began, argv, environment, dict(counts), seconds, workers, status, str(path))
+        for path, report in reports("runs", options.path)
+        for id_, began, argv, environment, counts, seconds, workers, status in report.runs()
+    ]
     if options.json:
         print(json.dumps([asdict(run) for run in runs], indent=1))
         return

@@ -250,7 +250,7 @@ class WorkerPlugin:
         data = serialize_warning_message(warning_message)
         self._send(self._line.WARNING, {"data": data, "when": when, "nodeid": nodeid, "location": location})
 
-    def send_suite_property(self, name: str, value: object) -> None:
+    def suite_property(self, name: str, value: object) -> None:
         """Send what ``record_testsuite_property`` records."""
         self._send(self._line.SUITE_PROPERTY, (name, value))
 

@@ -3,7 +3,8 @@
 
 use super::memory::{peak_memory, proportional_memory, resident_memory};
 use crate::journal::event::{Collected, Detail, Ending, Event, Head, Outcome, Start, Test, WorkerGone};
-use crate::journal::write::Writer;
+use crate::journal::read::is_journal;
+use crate::journal::write::{Writer, is_written};
 use crate::journal::{FORMAT, Micros, VERSION, micros};
 use crate::memory::Peak;
 use pyo3::exceptions::PyValueError;
@@ -110,6 +111,23 @@ impl Journal {
     fn open(&mut self, path: PathBuf) -> PyResult<()> {
         self.writer = Writer::create(&path)?;
         Ok(())
+    }
+
+    /// Whether a file is a journal, to go by how it begins; an empty one may become one. Raises OSError.
+    #[staticmethod]
+    fn may_replace(path: PathBuf) -> PyResult<bool> {
+        Ok(is_journal(&path)?)
+    }
+
+    /// Whether the run that writes this journal is under way.
+    #[staticmethod]
+    fn is_written(path: PathBuf) -> bool {
+        is_written(&path)
+    }
+
+    /// Whether what stands at `path` is what was written here, all of it and nothing else.
+    fn is_at(&self, path: PathBuf) -> bool {
+        self.writer.is_at(&path)
     }
 
     /// From now on, `flush` is called after each batch of reports.

@@ -67,6 +67,13 @@ impl Report {
         Ok(py.detach(|| join::join(&paths, &out))?.len())
     }
 
+    /// All runs of some journals, each once, as a journal. Raises OSError or ValueError.
+    #[staticmethod]
+    fn joined(py: Python<'_>, paths: Vec<PathBuf>) -> PyResult<Bound<'_, PyBytes>> {
+        let (_, lines) = py.detach(|| join::joined(&paths))?;
+        Ok(PyBytes::new(py, &lines))
+    }
+
     /// Of each run: id, when it began in seconds since the epoch, command, environment, how often what was counted,
     /// how many seconds it lasted, how many workers it had, and its exit status; None where its end is missing.
     fn runs(&self) -> Vec<About> {

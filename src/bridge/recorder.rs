@@ -143,9 +143,10 @@ impl Recorder {
         worker: Option<u32>,
     ) {
         let (node_id, key) = (node_id.to_string_lossy(), key.to_string_lossy());
+        let test = self.number_of(py, &node_id);
         self.run.fixture(&node_id, &key, seconds);
         let event = Event::Fixture {
-            t: small(self.run.test(&node_id)),
+            t: small(test),
             w: worker,
             key: key.into_owned(),
             us: micros(seconds),
@@ -174,15 +175,20 @@ impl Recorder {
             return Ok(*number);
         }
         let text = id.str()?;
-        let text = text.to_string_lossy();
-        let known = self.run.count();
-        let number = self.run.test(&text);
-        if number == known {
-            self.name(id.py(), number, text.into_owned());
-        }
+        let number = self.number_of(id.py(), &text.to_string_lossy());
         let before = self.last.replace((id.clone().unbind(), number));
         drop(before);
         Ok(number)
+    }
+
+    /// The number of a test; written down for one that was not known.
+    fn number_of(&mut self, py: Python<'_>, id: &str) -> usize {
+        let known = self.run.count();
+        let number = self.run.test(id);
+        if number == known {
+            self.name(py, number, id.to_owned());
+        }
+        number
     }
 
     /// Writes down a number that the collection does not tell.

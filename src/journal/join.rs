@@ -32,12 +32,29 @@ pub enum CannotJoin {
     },
 }
 
-/// Writes all runs of some journals to the file `out`, in the order in which they began, each once; returns what they
-/// are. `out` may be one of them.
+/// Writes all runs of some journals to the file `out`, as [`joined`] has them; returns what they are. `out` may be one of
+/// them.
 ///
 /// # Errors
 /// [`CannotJoin`]; then the file is as it was.
 pub fn join(inputs: &[PathBuf], out: &Path) -> Result<Vec<Head>, CannotJoin> {
+    let (heads, lines) = joined(inputs)?;
+    let unwritable = |source| CannotJoin::Unwritable {
+        path: out.to_owned(),
+        source,
+    };
+    if out.is_file() && !read::is_journal(out).map_err(unwritable)? {
+        return Err(CannotJoin::InTheWay(out.to_owned()));
+    }
+    replace(out, &lines).map_err(unwritable)?;
+    Ok(heads)
+}
+
+/// All runs of some journals, in the order in which they began, each once: what they are, and their lines.
+///
+/// # Errors
+/// [`CannotJoin`].
+pub fn joined(inputs: &[PathBuf]) -> Result<(Vec<Head>, Vec<u8>), CannotJoin> {
     let files = inputs.iter().map(|path| read::bytes(path));
     let files: Vec<Vec<u8>> = files.collect::<Result<_, _>>()?;
     let mut runs: BTreeMap<(Micros, String), (Head, &[u8])> = BTreeMap::new();
@@ -54,26 +71,8 @@ pub fn join(inputs: &[PathBuf], out: &Path) -> Result<Vec<Head>, CannotJoin> {
     if runs.is_empty() {
         return Err(CannotJoin::Empty);
     }
-    check_free(out)?;
     let (heads, lines): (Vec<Head>, Vec<&[u8]>) = runs.into_values().unzip();
-    replace(out, &lines.concat()).map_err(|source| CannotJoin::Unwritable {
-        path: out.to_owned(),
-        source,
-    })?;
-    Ok(heads)
-}
-
-/// A journal, or nothing, is there.
-fn check_free(path: &Path) -> Result<(), CannotJoin> {
-    if !path.exists() {
-        return Ok(());
-    }
-    match read::read(path) {
-        Err(Problem::Foreign { .. }) => Err(CannotJoin::InTheWay(path.to_owned())),
-        Err(problem @ Problem::Unreadable { .. }) => Err(problem.into()),
-        // An empty file, or one that was cut in its first line, says as little as none.
-        _ => Ok(()),
-    }
+    Ok((heads, lines.concat()))
 }
 
 #[cfg(test)]
@@ -88,7 +87,7 @@ mod tests {
     }
 
     /// Files of these contents, joined.
-    fn joined(contents: &[String]) -> Result<String, CannotJoin> {
+    fn content_of(contents: &[String]) -> Result<String, CannotJoin> {
         let directory = tempfile::tempdir().expect("a directory");
         let path = |number: usize| directory.path().join(number.to_string());
         for (number, content) in contents.iter().enumerate() {
@@ -105,7 +104,7 @@ mod tests {
         let new = "{\"e\":\"dance\",\"steps\":3}\n";
         let (one, two) = (run("one", 1) + new, run("two", 0));
         assert_eq!(
-            joined(&[one.clone(), two.clone()]).expect("a journal"),
+            content_of(&[one.clone(), two.clone()]).expect("a journal"),
             two + &one
         );
     }
@@ -115,7 +114,7 @@ mod tests {
         let whole = run("one", 1) + "{\"e\":\"end\",\"at\":5,\"exit\":0,\"warnings\":0}\n";
         for cut in 0..whole.len() {
             let begin = whole[..cut].to_owned();
-            let found = joined(&[begin.clone(), whole.clone(), begin]);
+            let found = content_of(&[begin.clone(), whole.clone(), begin]);
             assert_eq!(found.expect("a journal"), whole);
         }
     }
@@ -123,6 +122,9 @@ mod tests {
     #[test]
     fn journals_without_a_run_are_not_joined() {
         let cut = run("one", 1)[..20].to_owned();
-        assert!(matches!(joined(&[cut, String::new()]), Err(CannotJoin::Empty)));
+        assert!(matches!(
+            content_of(&[cut, String::new()]),
+            Err(CannotJoin::Empty)
+        ));
     }
 }

@@ -5,13 +5,21 @@
 
 use super::event::{Event, Head, PhaseEnded};
 use super::{FORMAT, VERSION};
-use std::fs;
-use std::io;
+use serde::Deserialize;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// How a journal begins, also one that was cut in its first line.
-const BEGIN: &[u8] = b"{\"e\":\"run\",";
+const BEGIN: &[u8] = b"{\"e\":\"run\",\"format\":\"rustpar-journal\"";
+
+/// What the heads of all versions have in common.
+#[derive(Deserialize)]
+struct Claim {
+    format: String,
+    version: u32,
+}
 
 /// One run in a journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +78,18 @@ pub(super) fn bytes(path: &Path) -> Result<Vec<u8>, Problem> {
     })
 }
 
+/// Whether a file is a journal, to go by how it begins; one without content may become one.
+///
+/// # Errors
+/// The system's.
+pub fn is_journal(path: &Path) -> io::Result<bool> {
+    let mut begin = Vec::new();
+    File::open(path)?
+        .take(BEGIN.len() as u64)
+        .read_to_end(&mut begin)?;
+    Ok(BEGIN.starts_with(&begin))
+}
+
 /// The runs in a file, in its order; none in one that was cut in its first line.
 ///
 /// # Errors
@@ -122,18 +142,30 @@ fn each_line(bytes: &[u8], path: &Path, mut take: impl FnMut(Event, &[u8])) -> R
     if !(bytes.contains(&b'\n') || bytes.starts_with(BEGIN) || BEGIN.starts_with(bytes)) {
         return Err(foreign());
     }
+    // Tests that were not collected are numbered one after the other: any other number is damage, and a large one would
+    // take all memory.
+    let mut known = 0;
     for (index, line) in whole_lines(bytes).enumerate() {
-        let event = event(line).map_err(|error| match index {
-            0 => foreign(),
-            _ => Problem::Damaged {
-                path: path.to_owned(),
-                line: index + 1,
-                reason: error.to_string(),
-            },
+        let damaged = |reason: String| Problem::Damaged {
+            path: path.to_owned(),
+            line: index + 1,
+            reason,
+        };
+        let event = event(line).map_err(|error| match claimed_version(line) {
+            Some(version) if version > VERSION => newer(version, path),
+            _ if index == 0 => foreign(),
+            _ => damaged(error.to_string()),
         })?;
         match &event {
-            Event::Run(head) => check(head, path)?,
+            Event::Run(head) if head.format != FORMAT => return Err(foreign()),
+            Event::Run(head) if head.version > VERSION => return Err(newer(head.version, path)),
+            Event::Run(_) => known = 0,
             _ if index == 0 => return Err(foreign()),
+            Event::Collected(collected) => known = known.max(collected.ids.len()),
+            Event::Test { t, .. } if *t as usize > known => {
+                return Err(damaged(format!("test {t} comes behind {known} others")));
+            }
+            Event::Test { t, .. } => known = known.max(*t as usize + 1),
             _ => {}
         }
         take(event, line);
@@ -152,16 +184,17 @@ fn whole_lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
         .map(|line| &line[..line.len() - 1])
 }
 
-fn check(head: &Head, path: &Path) -> Result<(), Problem> {
-    let path = path.to_owned();
-    if head.format != FORMAT {
-        return Err(Problem::Foreign { path });
+/// The version that the head of a run says it has, whatever else is in it.
+fn claimed_version(line: &[u8]) -> Option<u32> {
+    let claim: Claim = serde_json::from_slice(line).ok()?;
+    (claim.format == FORMAT).then_some(claim.version)
+}
+
+fn newer(version: u32, path: &Path) -> Problem {
+    Problem::Newer {
+        path: path.to_owned(),
+        version,
     }
-    if head.version > VERSION {
-        let version = head.version;
-        return Err(Problem::Newer { path, version });
-    }
-    Ok(())
 }
 
 /// The ends of phases are most of a journal: read as what they are, three times as fast as an event of any kind.

@@ -3,7 +3,7 @@
 use super::event::{Collected, Detail, Ending, Event, Head, Outcome, PhaseEnded, WorkerGone};
 use super::read::{Problem, parse};
 use super::run::{Run, Verdict};
-use super::write::Writer;
+use super::write::{Writer, is_written};
 use super::{FORMAT, VERSION};
 use crate::protocol::report::Phase;
 use proptest::prelude::*;
@@ -121,6 +121,72 @@ fn what_is_no_journal_is_told_from_a_damaged_one() {
             .to_string()
             .starts_with("the journal j is damaged in line 2: ")
     );
+}
+
+#[test]
+fn a_later_version_is_told_whatever_its_head_says() {
+    let later = |begin: &str| {
+        format!("{begin}{{\"e\":\"run\",\"format\":\"rustpar-journal\",\"version\":2,\"id\":7}}\n")
+    };
+    let first = String::from_utf8(bytes(&[head()])).expect("text");
+    for text in [later(""), later(&first)] {
+        let found = parse(text.as_bytes(), Path::new("j"));
+        assert!(matches!(found, Err(Problem::Newer { version: 2, .. })));
+    }
+}
+
+#[test]
+fn tests_that_were_not_collected_are_numbered_one_after_the_other() {
+    let named = |t: u32| Event::Test {
+        t,
+        id: format!("test{t}"),
+    };
+    let begin = [head(), named(0), named(1), collected(&["a"]), named(2), named(1)];
+    assert!(parse(&bytes(&begin), Path::new("j")).is_ok());
+    for wrong in [4, u32::MAX] {
+        let text = bytes(&[&begin[..], &[named(wrong)]].concat());
+        let damaged = parse(&text, Path::new("j")).expect_err("damage").to_string();
+        let told = format!("the journal j is damaged in line 7: test {wrong} comes behind 3 others");
+        assert_eq!(damaged, told);
+    }
+    let second = [&begin[..], &[head(), named(2)]].concat();
+    assert!(parse(&bytes(&second), Path::new("j")).is_err());
+}
+
+#[test]
+fn a_writer_knows_its_file_from_that_of_another_run() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("j");
+    let mut writer = Writer::create(&path).expect("a file");
+    writer.event(&head());
+    writer.event(&collected(&["a"]));
+    assert!(!writer.is_at(&path));
+    writer.flush();
+    assert!(writer.is_at(&path));
+    let whole = fs::read(&path).expect("what was written");
+    for other in [
+        whole[..whole.len() - 1].to_vec(),
+        [&whole[..], b"\n"].concat(),
+        vec![b' '; whole.len()],
+    ] {
+        fs::remove_file(&path).expect("the file");
+        fs::write(&path, other).expect("another file");
+        assert!(!writer.is_at(&path));
+    }
+    fs::remove_file(&path).expect("the file");
+    assert!(!writer.is_at(&path));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_journal_is_under_way_as_long_as_its_writer_lives() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("j");
+    assert!(!is_written(&path));
+    let writer = Writer::create(&path).expect("a file");
+    assert!(is_written(&path));
+    drop(writer);
+    assert!(!is_written(&path));
 }
 
 #[test]

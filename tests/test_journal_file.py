@@ -1,0 +1,114 @@
+"""The file of a journal: what it may take the place of, and what another run may do to it."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.journals import events, journals
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.harness import Suite
+
+ONE = "def test_it(): pass\n"
+
+# A test that goes on until the place "go" is there, and one that does not wait.
+WAITING = """
+    from support import arrive, wait_for
+
+    def test_waits():
+        arrive("begun")
+        wait_for("go")
+
+    def test_other(): pass
+"""
+
+
+def is_of_one_run(journal: Path) -> bool:
+    return [event["e"] for event in events(journal)].count("run") == 1
+
+
+def test_own_files_below_the_directory_of_the_cache_make_no_room(suite: Suite) -> None:
+    suite.test(ONE)
+    suite.write({"pytest.ini": "[pytest]\ncache_dir = build\n"})
+    suite.write({f"build/data{number}.jsonl": f"{number}\n" for number in range(12)})
+    for _ in range(2):
+        run = suite.run("--rustpar-journal=build/own.jsonl", "-o", "rustpar_journals=1", n=None)
+        assert (run.ret, "rustpar: the journal" in run.text) == (0, False)
+        assert is_of_one_run(suite.path / "build/own.jsonl")
+    assert len(list((suite.path / "build").glob("data*.jsonl"))) == 12
+
+
+def test_a_path_among_the_journals_that_are_kept_removes_none_of_them(suite: Suite) -> None:
+    suite.test(ONE)
+    suite.run(n=None)
+    (kept,) = journals(suite)
+    assert suite.run(f"--rustpar-journal={kept.parent / 'own.jsonl'}", "-o", "rustpar_journals=1", n=None).ret == 0
+    assert kept.exists()
+    assert is_of_one_run(kept.parent / "own.jsonl")
+
+
+def test_a_link_stays_and_the_journal_that_it_leads_to_is_replaced(suite: Suite) -> None:
+    suite.test(ONE)
+    (suite.path / "link.jsonl").symlink_to("own.jsonl")
+    for _ in range(2):
+        assert suite.run("--rustpar-journal=link.jsonl", n=None).ret == 0
+        assert (suite.path / "link.jsonl").is_symlink()
+        assert is_of_one_run(suite.path / "own.jsonl")
+
+
+@pytest.mark.parametrize("n", [None, "2"])
+def test_a_pipe_and_a_directory_are_left_alone(suite: Suite, n: str | None) -> None:
+    suite.test(ONE)
+    os.mkfifo(suite.path / "pipe")
+    (suite.path / "directory").mkdir()
+    for name in ("pipe", "directory"):
+        run = suite.run(f"--rustpar-journal={name}", n=n)
+        assert run.ret == pytest.ExitCode.USAGE_ERROR
+        assert f"{name} is no regular file and is left alone" in run.err
+    assert (suite.path / "pipe").is_fifo()
+
+
+def test_the_null_device_means_no_journal_and_thresholds_are_judged(suite: Suite) -> None:
+    suite.test(ONE)
+    (suite.path / "null").symlink_to(os.devnull)
+    for count, status in ((1, 0), (2, 1)):
+        run = suite.run("--rustpar-journal=null", f"--rustpar-thresholds=count=={count}", n=None)
+        assert (run.ret, "not judged" in run.text) == (status, False)
+    assert (suite.path / "null").is_symlink()
+    assert not journals(suite)
+
+
+@pytest.mark.parametrize("n", ["0", "2"])
+def test_a_run_is_not_judged_by_the_journal_of_another(suite: Suite, n: str) -> None:
+    suite.test(WAITING)
+    given = ("--rustpar-journal=own.jsonl", "--rustpar-thresholds=count<=2", "--rustpar-timeline=report.html")
+    process = suite.start("--dist=loadfile", *given, n=n)
+    suite.wait_for("begun")
+    assert suite.run("--rustpar-journal=own.jsonl", "-k", "other", n=None).ret == 0
+    suite.write({"go.here": ""})
+    run = suite.end(process)
+    assert (run.ret, run.section("thresholds")) == (1, ["not judged: the run has no whole journal"])
+    assert run.line("rustpar: the journal ").endswith("was replaced during the run; give each run a file of its own")
+    assert "rustpar: no timeline is written: the run has no whole journal" in run.text
+    assert not (suite.path / "report.html").exists()
+
+
+def test_the_journal_of_a_run_that_is_under_way_makes_no_room(suite: Suite) -> None:
+    suite.test(WAITING)
+    one = ("-o", "rustpar_journals=1")
+    process = suite.start(*one, "--rustpar-thresholds=count==2", n="0")
+    suite.wait_for("begun")
+    (first,) = journals(suite)
+    suite.run(*one, "-k", "other", n=None)
+    assert len(journals(suite)) == 2
+    suite.write({"go.here": ""})
+    assert suite.end(process).ret == 0
+    assert is_of_one_run(first)
+    suite.run(*one, "-k", "other", n=None)
+    (last,) = journals(suite)
+    assert last != first
