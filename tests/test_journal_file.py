@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -112,3 +114,13 @@ def test_the_journal_of_a_run_that_is_under_way_makes_no_room(suite: Suite) -> N
     suite.run(*one, "-k", "other", n=None)
     (last,) = journals(suite)
     assert last != first
+
+
+def test_several_runs_in_a_process_have_a_journal_each(suite: Suite) -> None:
+    suite.test(ONE)
+    suite.write(
+        {"several.py": "import pytest\nprint([int(pytest.main(['--rustpar-thresholds=count==1'])) for _ in 'abc'])\n"}
+    )
+    ended = subprocess.run([sys.executable, "several.py"], cwd=suite.path, capture_output=True, text=True, timeout=60)
+    assert ended.stdout.splitlines()[-1] == "[0, 0, 0]"
+    assert [is_of_one_run(journal) for journal in journals(suite)] == [True] * 3

@@ -7,6 +7,7 @@ replaced.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -20,7 +21,7 @@ import pytest
 from rustpar import _core
 
 # What a journal is called here; its name says when its run began, and in which process.
-_KEPT = re.compile(r"\d{8}T\d{6}-\d+\.jsonl")
+_KEPT = re.compile(r"\d{8}T\d{6}-\d+(-\d+)?\.jsonl")
 
 
 def journals_in(directory: Path) -> list[Path]:
@@ -58,7 +59,10 @@ def choose(config: pytest.Config, *, is_needed: bool) -> Path | None:
     directory = _directory(config)
     if directory is None or _number_kept(config) == 0 or config.getoption("rustpar_journal", None):
         return _temporary(config) if is_needed else None
-    return directory / f"{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}.jsonl"
+    name = f"{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}"
+    # A process can have several runs in a second.
+    names = itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2)))
+    return next(path for path in (directory / f"{name}.jsonl" for name in names) if not path.exists())
 
 
 def make_room(path: Path, config: pytest.Config) -> None:
