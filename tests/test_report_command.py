@@ -63,6 +63,19 @@ def test_junit_has_the_cases_and_counts_of_pytests_own_file(suite: Suite, n: str
     check_junit(ours)
 
 
+def test_brackets_in_a_directory_are_no_parameters(suite: Suite) -> None:
+    suite.write({"app/[id]/test_b.py": "def test_it(): pass\nclass TestIt:\n    def test_it(self): pass\n"})
+    suite.run()
+    told(suite, "report", "--junit=out.xml", "--ctrf=out.json")
+    assert cases(suite.path / "out.xml") == {
+        ("app.[id].test_b", "test_it", ()): 1,
+        ("app.[id].test_b.TestIt", "test_it", ()): 1,
+    }
+    tests = ctrf(suite.path / "out.json")["tests"]
+    assert {(test["filePath"], test["name"]) for test in tests} == {("app/[id]/test_b.py", "test_it")}
+    assert sorted(test["suite"] for test in tests) == [["app/[id]/test_b.py"], ["app/[id]/test_b.py", "TestIt"]]
+
+
 def test_junit_shows_characters_that_xml_cannot_carry_as_pytest_does(suite: Suite) -> None:
     suite.test(EVERY_OUTCOME)
     suite.run("-k", "test_fails")

@@ -5,6 +5,7 @@
 //! The hazard it handles: output of tests has characters that XML cannot carry. They are written as pytest writes them:
 //! `#x1B`.
 
+use super::address::Address;
 use super::failures::captured;
 use super::moment::rfc3339;
 use crate::journal::event::{Detail, Outcome};
@@ -326,14 +327,14 @@ fn reason_with_place(detail: &Detail) -> String {
 
 /// The class name with its modules, and the name of the function with its parameters, as pytest has them.
 fn names(id: &str) -> (String, String) {
-    let bare = id.find('[').unwrap_or(id.len());
-    let (address, parameters) = id.split_at(bare);
-    let mut names = address.split("::");
-    let module = names.next().unwrap_or_default().replace('/', ".");
+    let Address { path, classes, name } = Address::new(id);
+    let module = path.replace('/', ".");
     let module = module.strip_suffix(".py").unwrap_or(&module);
-    let mut names: Vec<&str> = std::iter::once(module).chain(names).collect();
-    let name = names.pop().unwrap_or_default().to_owned() + parameters;
-    (names.join("."), name)
+    if name.is_empty() {
+        return (String::new(), module.to_owned());
+    }
+    let names: Vec<&str> = std::iter::once(module).chain(classes).collect();
+    (names.join("."), name.to_owned())
 }
 
 fn time(took: Micros) -> String {

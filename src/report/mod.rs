@@ -10,8 +10,10 @@
 //! | [`memory`] | what each process held, and where it grew |
 //! | [`text`] | a summary for a terminal |
 //!
-//! [`failures`] lists what went wrong, and what ran beside it; [`moment`] writes moments down.
+//! [`failures`] lists what went wrong, and what ran beside it; [`address`] takes node ids apart; [`moment`] writes moments
+//! down.
 
+pub mod address;
 pub mod ctrf;
 pub mod failures;
 pub mod github;

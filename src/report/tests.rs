@@ -78,11 +78,16 @@ fn a_job_summary_stays_below_what_github_takes() {
 
 #[test]
 fn names_in_junit_are_those_of_pytest() {
-    let ids = ["d/e.f/test_a.py::A::B::test[x::y/z.py]", "test_b.py::test"];
+    let ids = [
+        "d/e.f/test_a.py::A::B::test[x::y/z.py]",
+        "test_b.py::test",
+        "app/[id]/test_c.py::test",
+    ];
     let passed = |test| Event::Call(ended(test, 0, 10, 5, Outcome::Passed));
-    let found = document(&merged(vec![collected(&ids), passed(0), passed(1)]));
+    let found = document(&merged(vec![collected(&ids), passed(0), passed(1), passed(2)]));
     assert!(found.contains(r#"classname="d.e.f.test_a.A.B" name="test[x::y/z.py]" time"#));
     assert!(found.contains(r#"classname="test_b" name="test" time"#));
+    assert!(found.contains(r#"classname="app.[id].test_c" name="test" time"#));
 }
 
 #[test]
