@@ -227,6 +227,30 @@ def test_the_summary_shows_failures_with_what_ran_beside_them(suite: Suite) -> N
     assert "exit status 1" in text
 
 
+def test_a_crash_is_beside_what_failed_before_it(suite: Suite) -> None:
+    suite.test(
+        """
+        import os
+        from support import meet
+
+        def test_hog():
+            meet("hog", "victim")
+            meet("hog_goes", "victim_gone")
+            os._exit(1)
+
+        def test_victim():
+            meet("victim", "hog")
+            try:
+                assert 0
+            finally:
+                meet("victim_gone", "hog_goes")
+        """
+    )
+    run = suite.run()
+    (worker,) = run.workers["test_it.py::test_hog"]
+    assert f"beside it: test_it.py::test_hog ({worker})" in told(suite, "report")
+
+
 def test_a_run_that_was_killed_is_told_up_to_where_it_came(suite: Suite) -> None:
     suite.test("def test_one(): pass\ndef test_two(): pass\n")
     suite.run(n=None)

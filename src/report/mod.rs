@@ -10,8 +10,8 @@
 //! | [`memory`] | what each process held, and where it grew |
 //! | [`text`] | a summary for a terminal |
 //!
-//! [`failures`] lists what went wrong, and what ran beside it; [`address`] takes node ids apart; [`moment`] writes moments
-//! down.
+//! [`failures`] lists what went wrong, and what ran beside it; [`spans`] tells when attempts ran; [`address`] takes node ids
+//! apart; [`moment`] writes moments down.
 
 pub mod address;
 pub mod ctrf;
@@ -20,6 +20,7 @@ pub mod github;
 pub mod junit;
 pub mod memory;
 pub mod moment;
+pub mod spans;
 pub mod text;
 pub mod timeline;
 pub mod trace;

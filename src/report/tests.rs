@@ -145,6 +145,34 @@ fn beside_a_crash_is_what_ran_until_the_worker_died() {
     assert!(text::workers(&merged).contains("crashed (signal 11) in dies"));
 }
 
+#[test]
+fn what_crashed_is_beside_a_failure_from_its_begin_to_the_death_of_its_worker() {
+    let gone = |w, running| {
+        Event::Gone(WorkerGone {
+            w,
+            at: 600,
+            how: Ending::Crashed,
+            status: 1,
+            running: Some(running),
+            why: None,
+        })
+    };
+    let events = vec![
+        collected(&["victim", "hog", "unreported", "before"]),
+        Event::Setup(ended(1, 0, 0, 5, Outcome::Passed)),
+        Event::Call(ended(3, 2, 0, 200, Outcome::Passed)),
+        gone(0, 1),
+        gone(2, 2),
+        Event::Call(ended(0, 1, 300, 200, Outcome::Failed)),
+    ];
+    let merged = merged(events);
+    let found = failures::failures(&merged);
+    let lanes = failures::Lanes::new(&merged.parts[0].run);
+    let victim = found.iter().find(|failure| failure.id == "victim");
+    let beside = lanes.beside(victim.and_then(|failure| failure.attempt).expect("a test"));
+    assert_eq!(beside.map(|attempt| attempt.test).collect::<Vec<_>>(), [1, 2]);
+}
+
 /// Tests of a few workers, each measured by a clock that is off by a little.
 fn measured() -> impl Strategy<Value = Vec<Event>> {
     let phase = (0u64..50, 0u64..2000, any::<bool>());

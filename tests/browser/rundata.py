@@ -49,6 +49,7 @@ def empty_run(workers: int = 0, environments: int = 1) -> Data:
             name: [] for name in ("id", "worker", "start", *PHASES, "end", "outcome", "usual", "previous", "growth")
         },
         "failures": [],
+        "superseded": [],
         "marks": [],
         "counts": {},
         "durations": {},
