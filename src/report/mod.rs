@@ -11,10 +11,11 @@
 //! | [`text`] | a summary for a terminal |
 //!
 //! [`failures`] lists what went wrong, and what ran beside it; [`spans`] tells when attempts ran; [`address`] takes node ids
-//! apart; [`moment`] writes moments down.
+//! apart; [`moment`] writes moments down; [`cut`] shortens texts.
 
 pub mod address;
 pub mod ctrf;
+pub mod cut;
 pub mod failures;
 pub mod github;
 pub mod junit;

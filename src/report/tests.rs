@@ -58,11 +58,11 @@ fn moments_are_written_as_rfc_3339_has_them() {
 fn what_is_special_in_a_command_for_github_is_escaped() {
     let events = [
         vec![collected(&["a.py::test[x:y,z]"])],
-        failure(0, "50%\r\nof: a, b", "d:,%/a.py"),
+        failure(0, "50%\rof: a, b\nmore", "d:,%/a.py"),
     ];
     assert_eq!(
         github::annotations(&merged(events.concat())),
-        "::error file=d%3A%2C%25/a.py,line=7,title=a.py%3A%3Atest[x%3Ay%2Cz] failed::50%25%0D%0Aof: a, b\n"
+        "::error file=d%3A%2C%25/a.py,line=7,title=a.py%3A%3Atest[x%3Ay%2Cz] failed::50%25%0Dof: a, b\n"
     );
 }
 
@@ -74,6 +74,42 @@ fn a_job_summary_stays_below_what_github_takes() {
     let summary = github::summary(&merged([vec![collected(&ids)], failures.collect()].concat()));
     assert!(summary.len() < 1 << 20);
     assert!(summary.ends_with("more failures are left out.\n"));
+}
+
+#[test]
+fn a_job_summary_shows_all_failures_beside_one_with_a_long_line() {
+    let ids = ["long", "one", "two", "three"];
+    let long = failure(0, &"é<".repeat(2_000_000), "a.py");
+    let others = (1..4).flat_map(|test| failure(test, "a short error", "a.py"));
+    let merged = merged([vec![collected(&ids)], long, others.collect()].concat());
+    let summary = github::summary(&merged);
+    for id in ids {
+        assert!(summary.contains(&format!("<code>{id}: failed</code>")), "{id}");
+    }
+    assert!(summary.contains("bytes before this are left out]"));
+    assert!(!summary.contains("failures are left out"));
+    assert_eq!(summary.matches("<pre>a short error</pre>").count(), 3);
+    assert!(github::annotations(&merged).len() < 10_000);
+}
+
+#[test]
+fn the_slowest_tests_of_several_environments_name_theirs() {
+    let logs = ["3.10.1", "3.11.2"].into_iter().zip(0..).map(|(version, began)| {
+        let versions = [("python".to_owned(), version.to_owned())].into();
+        let head = Head {
+            began,
+            versions,
+            ..Head::default()
+        };
+        let call = Event::Call(ended(0, 0, 10, 5, Outcome::Passed));
+        let events = vec![collected(&["a.py::test"]), call];
+        Log { head, events }
+    });
+    let merged = Merged::new(logs.collect());
+    let text = text::slowest(&merged, 9);
+    assert!(text.contains("a.py::test (Python 3.10.1)\n") && text.contains("a.py::test (Python 3.11.2)\n"));
+    let summary = github::summary(&merged);
+    assert!(summary.contains("<code>a.py::test</code> (Python 3.10.1) |"));
 }
 
 #[test]
