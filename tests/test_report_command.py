@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -193,6 +194,75 @@ def test_annotations_are_escaped_and_stand_at_the_failing_line(suite: Suite) -> 
     assert text.startswith("before\n### pytest: 1 failed in ")
     assert "<code>test_it.py::test_fails: failed</code>" in text
     assert "&lt;x&gt;" in text
+
+
+@pytest.mark.parametrize("n", [None, "2"])
+def test_annotations_stand_in_the_files_of_the_project(suite: Suite, n: str | None) -> None:
+    suite.write(
+        {
+            "lib/helper.py": "def fails():\n    raise ValueError('in a helper')\n",
+            "site-packages/installed.py": "def fails():\n    raise ValueError('in a package')\n",
+            "test_name.py": "\n\nnowhere\n",
+            "test_import.py": "import nowhere\n",
+            "test_dies.py": "import os\n\ndef test_dies(): os._exit(1)\n",
+            "words.txt": "A test.\n\n>>> 1 + 1\n3\n",
+        }
+    )
+    suite.test(
+        """
+        import json, sys, unittest, unittest.mock
+        import pytest
+        sys.path += ["lib", "site-packages"]
+
+        class TestUnit(unittest.TestCase):
+            def test_equal(self):
+                self.assertEqual(1, 2)
+
+        def test_mock():
+            unittest.mock.Mock().assert_called()
+
+        def test_json():
+            json.loads("{")
+
+        def test_helper():
+            import helper
+            helper.fails()
+
+        def test_package():
+            import installed
+            installed.fails()
+
+        @pytest.mark.xfail(strict=True)
+        def test_strict(): pass
+
+        def test_no_fixture(nope): pass
+
+        def test_without_traceback():
+            pytest.fail("why", pytrace=False)
+        """
+    )
+    ignored = ["--ignore=test_dies.py"] if n is None else []
+    suite.run("--doctest-glob=*.txt", "--continue-on-collection-errors", *ignored, n=n)
+    found = re.findall(
+        r"^::error (?:file=(.*?),)?(?:line=(\d+),)?title=(\S+)", told(suite, "report", "--github"), re.MULTILINE
+    )
+    places = {title.rpartition("%3A")[2]: (file, line) for file, line, title in found}
+    if n is not None:
+        assert places.pop("test_dies") == ("test_dies.py", "")
+    # pytest counts lines of a file that is no module from 0.
+    assert places.pop("words.txt")[0] == "words.txt"
+    assert places == {
+        "test_name.py": ("test_name.py", "3"),
+        "test_import.py": ("test_import.py", ""),
+        "test_equal": ("test_it.py", "8"),
+        "test_mock": ("test_it.py", "11"),
+        "test_json": ("test_it.py", "14"),
+        "test_helper": ("lib/helper.py", "2"),
+        "test_package": ("test_it.py", "22"),
+        "test_strict": ("test_it.py", "24"),
+        "test_no_fixture": ("test_it.py", "27"),
+        "test_without_traceback": ("test_it.py", "30"),
+    }
 
 
 def test_without_a_summary_file_there_are_annotations_alone(suite: Suite) -> None:
