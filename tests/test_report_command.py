@@ -64,6 +64,59 @@ def test_junit_has_the_cases_and_counts_of_pytests_own_file(suite: Suite, n: str
     check_junit(ours)
 
 
+def troubles(path: Path) -> Counter[tuple[str, ...]]:
+    """Each failure, error and skip in a file of JUnit's XML: its test, its kind, its message and its text."""
+    found = []
+    for suite in junit_suites(path):
+        for case in suite.iter("testcase"):
+            for trouble in case.iter("failure", "error", "skipped"):
+                found.append((case.get("name"), trouble.tag, trouble.get("message"), trouble.text or ""))
+    return Counter(found)
+
+
+@pytest.mark.parametrize("n", [None, "2"])
+def test_junit_has_the_messages_and_texts_of_pytests_own_file(suite: Suite, n: str | None) -> None:
+    suite.test(
+        """
+        import pytest
+        import unittest
+
+        def test_lines(): assert {"one": 1, "two": [1, 2]} == {"one": 2, "two": [1, 2]}
+        def test_surrogate(): assert False, "lone \\ud800 here"
+        def test_without_traceback(): pytest.fail("first\\nsecond", pytrace=False)
+
+        @pytest.fixture
+        def early(): raise ValueError("early\\nand more")
+
+        @pytest.fixture
+        def late():
+            yield
+            raise ValueError("late\\nand more")
+
+        def test_early(early): pass
+        def test_late(late): pass
+        def test_both(late): assert 0
+
+        @pytest.mark.xfail(strict=True, reason="known")
+        def test_strict(): pass
+
+        @pytest.mark.xfail(reason="lone \\udcff")
+        def test_xfails(): assert 0
+
+        class TestUnit(unittest.TestCase):
+            def test_subtests(self):
+                for number in range(3):
+                    with self.subTest(number=number):
+                        self.assertEqual(number, 1)
+        """
+    )
+    suite.run("--junitxml=own.xml", n=n)
+    told(suite, "report", "--junit=ours.xml")
+    own, ours = suite.path / "own.xml", suite.path / "ours.xml"
+    assert troubles(ours) == troubles(own)
+    assert attributes(ours, "errors", "failures", "skipped") == attributes(own, "errors", "failures", "skipped")
+
+
 def test_brackets_in_a_directory_are_no_parameters(suite: Suite) -> None:
     suite.write({"app/[id]/test_b.py": "def test_it(): pass\nclass TestIt:\n    def test_it(self): pass\n"})
     suite.run()
@@ -115,6 +168,25 @@ def test_a_crash_is_one_error_in_junit_and_an_instant_in_the_trace(suite: Suite)
     assert instant["args"] == {"status": 3, "test": "test_it.py::test_bad"}
     statuses = {test["name"]: test["rawStatus"] for test in ctrf(suite.path / "ctrf.json")["tests"]}
     assert statuses == {"test_bad": "crashed", "test_good": "passed"}
+
+
+def test_a_test_that_fails_and_is_skipped_late_is_one_case_in_junit(suite: Suite) -> None:
+    suite.test(
+        """
+        import pytest
+
+        @pytest.fixture
+        def leaves():
+            yield
+            pytest.skip("no more")
+
+        def test_it(leaves): assert 0
+        """
+    )
+    suite.run("--junitxml=own.xml")
+    told(suite, "report", "--junit=ours.xml")
+    own, ours = cases(suite.path / "own.xml"), cases(suite.path / "ours.xml")
+    assert without_output(ours) == own == {("test_it", "test_it", ("failure", "skipped")): 1}
 
 
 def test_ctrf_is_valid_and_has_every_outcome(suite: Suite) -> None:

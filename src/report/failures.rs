@@ -22,7 +22,7 @@ pub struct Failure<'a> {
 }
 
 impl<'a> Failure<'a> {
-    /// The error in a line.
+    /// The error; it may have several lines.
     #[must_use]
     pub fn message(&self) -> &'a str {
         self.details

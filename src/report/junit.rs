@@ -6,7 +6,7 @@
 //! `#x1B`.
 
 use super::address::Address;
-use super::failures::captured;
+use super::failures::{captured, errors};
 use super::moment::rfc3339;
 use crate::journal::event::{Detail, Outcome};
 use crate::journal::merged::{Merged, TestResult};
@@ -18,11 +18,8 @@ use quick_xml::events::{BytesDecl, BytesText, Event};
 use std::fmt::Write as _;
 use std::io;
 
-const PHASES: [(Phase, &str); 3] = [
-    (Phase::Setup, "setup"),
-    (Phase::Call, "call"),
-    (Phase::Teardown, "teardown"),
-];
+/// Characters of a message; the whole text of an error is in the element. pytest's own bound.
+const LONGEST_MESSAGE: usize = 500;
 
 /// What went wrong, or was left out, in a `testcase`.
 struct Trouble<'a> {
@@ -224,13 +221,13 @@ fn add_cases<'a>(cases: &mut Vec<Case<'a>>, merged: &'a Merged, result: &'a Test
             properties,
             troubles: Vec::new(),
         };
-        for (phase, name) in PHASES {
+        for phase in Phase::ALL {
             let Some(ran) = attempt.phases[phase as usize] else {
                 continue;
             };
-            let troubles = troubles(run, attempt, phase, name, ran.outcome);
+            let troubles = troubles(run, attempt, phase, ran.outcome);
             let is_second = case.troubles.iter().any(|trouble| trouble.tag == "failure");
-            if phase == Phase::Teardown && is_second && !troubles.is_empty() {
+            if phase == Phase::Teardown && is_second && ran.outcome == Outcome::Failed {
                 let troubles_before = std::mem::replace(&mut case.troubles, troubles);
                 cases.push(Case {
                     took: case.took - ran.took,
@@ -243,25 +240,27 @@ fn add_cases<'a>(cases: &mut Vec<Case<'a>>, merged: &'a Merged, result: &'a Test
             }
         }
         if attempt.crashed {
-            case.troubles.extend(failed(run, attempt, "crash", "error", ""));
+            let died = failed(run, attempt, "crash", "error", "");
+            case.troubles.extend(some(died, "error"));
         }
         cases.push(case);
     }
 }
 
-fn troubles<'a>(
-    run: &'a Run,
-    attempt: &Attempt,
-    phase: Phase,
-    name: &'static str,
-    outcome: Outcome,
-) -> Vec<Trouble<'a>> {
+fn troubles<'a>(run: &'a Run, attempt: &Attempt, phase: Phase, outcome: Outcome) -> Vec<Trouble<'a>> {
+    let name = phase.name();
     match outcome {
+        // Of a call, subtests may have failed.
+        Outcome::Passed | Outcome::Xpassed if phase == Phase::Call => {
+            failed(run, attempt, name, "failure", "")
+        }
         Outcome::Passed | Outcome::Xpassed => Vec::new(),
         Outcome::Skipped => vec![skipped(run, attempt, name, "pytest.skip")],
         Outcome::Xfailed => vec![skipped(run, attempt, name, "pytest.xfail")],
-        Outcome::Failed | Outcome::Rerun if phase == Phase::Call => failed(run, attempt, name, "failure", ""),
-        Outcome::Failed | Outcome::Rerun => failed(run, attempt, name, "error", name),
+        Outcome::Failed | Outcome::Rerun if phase == Phase::Call => {
+            some(failed(run, attempt, name, "failure", ""), "failure")
+        }
+        Outcome::Failed | Outcome::Rerun => some(failed(run, attempt, name, "error", name), "error"),
     }
 }
 
@@ -273,20 +272,24 @@ fn failed<'a>(
     tag: &'static str,
     failed_on: &str,
 ) -> Vec<Trouble<'a>> {
-    let details = details(run, attempt, when);
-    let mut found: Vec<_> = details
-        .filter(|detail| !detail.text.is_empty())
+    let details = errors(run, attempt).into_iter();
+    let found = details
+        .filter(|detail| detail.when == when)
         .map(|detail| Trouble {
             tag,
             kind: None,
-            message: match failed_on {
+            message: shortened(&match failed_on {
                 "" => detail.message.clone(),
                 phase => format!("failed on {phase} with \"{}\"", detail.message),
-            },
+            }),
             text: detail.text.clone(),
             detail: Some(detail),
-        })
-        .collect();
+        });
+    found.collect()
+}
+
+/// These; of what failed without a word, one that says so.
+fn some<'a>(mut found: Vec<Trouble<'a>>, tag: &'static str) -> Vec<Trouble<'a>> {
     if found.is_empty() {
         found.push(Trouble {
             tag,
@@ -311,6 +314,33 @@ fn skipped<'a>(run: &'a Run, attempt: &Attempt, when: &str, kind: &'static str) 
         },
         detail: None,
     }
+}
+
+/// A message as pytest has it: the lines that fit, or the begin of the first, and how much more there is in the text.
+fn shortened(message: &str) -> String {
+    let mut lines = message.lines();
+    let mut kept = lines.next().unwrap_or_default().to_owned();
+    let mut size = kept.chars().count();
+    let is_cut = size > LONGEST_MESSAGE;
+    if is_cut {
+        kept = kept.chars().take(LONGEST_MESSAGE).chain("...".chars()).collect();
+    }
+    let mut more = 0;
+    for line in lines {
+        size += 1 + line.chars().count();
+        if more == 0 && size < LONGEST_MESSAGE {
+            kept.extend(["\n", line]);
+        } else {
+            more += 1;
+        }
+    }
+    let note = match more {
+        0 if !is_cut => return message.to_owned(),
+        0 => "truncated".to_owned(),
+        1 => "+1 more line".to_owned(),
+        more => format!("+{more} more lines"),
+    };
+    format!("{kept}\n[{note}; full report in element text]")
 }
 
 fn details<'a>(run: &'a Run, attempt: &Attempt, when: &str) -> impl Iterator<Item = &'a Detail> {

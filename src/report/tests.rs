@@ -77,6 +77,36 @@ fn a_job_summary_stays_below_what_github_takes() {
 }
 
 #[test]
+fn a_message_in_junit_has_as_many_lines_as_that_of_pytest() {
+    let message = |message: &str| {
+        let events = [vec![collected(&["a"])], failure(0, message, "a.py")];
+        let found = document(&merged(events.concat()));
+        let (_, rest) = found.split_once("failure message=\"").expect("a failure");
+        rest.split_once("\">")
+            .expect("a message")
+            .0
+            .replace("&#10;", "\n")
+    };
+    let (short, long) = ("a".repeat(248), "a".repeat(501));
+    assert_eq!(message("one\n  + two\n"), "one\n  + two\n");
+    assert_eq!(
+        message(&format!("{short}\n{short}\nc\nd\n{short}")),
+        format!("{short}\n{short}\nc\n[+2 more lines; full report in element text]")
+    );
+    assert_eq!(
+        message(&long),
+        format!("{}...\n[truncated; full report in element text]", "a".repeat(500))
+    );
+    assert_eq!(
+        message(&format!("{long}\nb")),
+        format!(
+            "{}...\n[+1 more line; full report in element text]",
+            "a".repeat(500)
+        )
+    );
+}
+
+#[test]
 fn a_job_summary_shows_all_failures_beside_one_with_a_long_line() {
     let ids = ["long", "one", "two", "three"];
     let long = failure(0, &"é<".repeat(2_000_000), "a.py");

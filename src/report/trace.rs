@@ -17,12 +17,6 @@ use serde_json::{Map, Value, json};
 /// Steps of the counter of finished tests, in each run.
 const STEPS: u64 = 1000;
 
-const PHASES: [(Phase, &str); 3] = [
-    (Phase::Setup, "setup"),
-    (Phase::Call, "call"),
-    (Phase::Teardown, "teardown"),
-];
-
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Document {
@@ -134,11 +128,11 @@ fn add_tests(events: &mut Vec<Event>, lane: Lane, run: &Run, offset: Micros, mut
     for attempt in attempts {
         let place = events.len();
         let mut began = None;
-        for (phase, name) in PHASES {
+        for phase in Phase::ALL {
             let Some(ran) = attempt.phases[phase as usize] else {
                 continue;
             };
-            let mut event = lane.event('X', name, free.max(offset + ran.at));
+            let mut event = lane.event('X', phase.name(), free.max(offset + ran.at));
             event.dur = Some(ran.took);
             event.cat = Verdict::of_phase(phase, ran.outcome).map_or("passed", Verdict::name);
             began.get_or_insert(event.ts);
