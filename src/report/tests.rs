@@ -237,6 +237,10 @@ fn what_crashed_is_beside_a_failure_from_its_begin_to_the_death_of_its_worker() 
     let victim = found.iter().find(|failure| failure.id == "victim");
     let beside = lanes.beside(victim.and_then(|failure| failure.attempt).expect("a test"));
     assert_eq!(beside.map(|attempt| attempt.test).collect::<Vec<_>>(), [1, 2]);
+    let found = trace_events(&merged);
+    let block = found.iter().find(|event| event["name"] == "unreported");
+    let block = block.expect("a block");
+    assert_eq!((&block["ts"], &block["dur"]), (&200.into(), &400.into()));
 }
 
 /// Tests of a few workers, each measured by a clock that is off by a little.

@@ -41,6 +41,7 @@ struct About<'a> {
     exit: Option<i32>,
     complete: bool,
     collected: usize,
+    ran: usize,
     slow: Option<f64>,
 }
 
@@ -133,6 +134,7 @@ pub fn data(merged: &Merged, previous: Option<&Merged>) -> Result<String, Proble
             exit: runs().map(|run| run.exit).max().flatten(),
             complete: runs().all(|run| run.exit.is_some()),
             collected: merged.results.len() + merged.missing().len(),
+            ran: merged.results.len(),
             slow: Some(seconds(slow::limit(first))),
         },
         environments: environments(merged),

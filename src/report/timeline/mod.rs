@@ -13,7 +13,7 @@
 //! | key | what it holds |
 //! |---|---|
 //! | `version` | 1 |
-//! | `run` | `id`, `command`, `started` (seconds since the epoch), `seconds` (wall time), `exit` (status or null), `complete` (false when the journal ends before the run did), `collected` (number of tests; one of several runs counts once), `slow` (the limit in seconds, or null) |
+//! | `run` | `id`, `command`, `started` (seconds since the epoch), `seconds` (wall time), `exit` (status or null), `complete` (false when the journal ends before the run did), `collected` (number of tests; one of several runs counts once), `ran` (how many of them came to a result), `slow` (the limit in seconds, or null) |
 //! | `environments` | a list of `name` and `details` (texts by name) |
 //! | `workers` | a list of `name`, `environment` (index), `pid`, `start`, `end`, `ended` (`left`, `crashed`, `replaced`), `reason`, all of them or null, `peak` (the most resident bytes that it ever held, or null), and `memory`: a list of moment, resident bytes, and proportional bytes or null |
 //! | `outcomes` | their names |
