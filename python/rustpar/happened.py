@@ -8,15 +8,16 @@ in many shapes, some of them without a place.
 from __future__ import annotations
 
 import os
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
-
-from rustpar.places import Places
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import pytest
+
+    from rustpar.places import Places
 
 # Where packages lie, in whatever environment.
 _PACKAGES = {"site-packages", "dist-packages"}
@@ -44,7 +45,13 @@ class Finder:
         self._root = config.rootpath
         # What tracebacks are relative to.
         self._base = config.invocation_params.dir
-        self._places = Places()
+
+    @cached_property
+    def _places(self) -> Places:
+        # Not before something fails: looking up where packages are takes more than a millisecond.
+        from rustpar.places import Places
+
+        return Places()
 
     def find(self, report: Any) -> Happened:
         """What a report says that is no success."""
