@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.journals import events, journals
+from tests.reportfiles import told
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,7 +85,7 @@ def test_the_run_before_is_compared_with(suite: Suite) -> None:
     assert shown(suite.path / "report.html")["previous"] is None
     suite.run("--rustpar-timeline=report.html")
     data = shown(suite.path / "report.html")
-    assert data["previous"]["counts"] == {"passed": 10, "failed": 1, "error": 1, "skipped": 1}
+    assert data["previous"]["counts"] == {"passed": 11, "failed": 1, "error": 1, "skipped": 1}
     assert all(row["previous"] is not None for row in rows(data))
 
 
@@ -108,6 +109,37 @@ def test_a_file_that_cannot_be_collected_is_shown_as_an_error(suite: Suite) -> N
         assert data["tests"]["id"] == ["test_bad.py"]
         assert data["counts"] == {"error": 1}
         assert "No module named 'nowhere'" in data["failures"][0]["text"]
+
+
+def test_the_timeline_of_several_runs_counts_what_decides(suite: Suite) -> None:
+    suite.write({"test_broken.py": "import nowhere\n"})
+    suite.test(
+        """
+        import os, pytest
+
+        @pytest.mark.parametrize("n", range(9))
+        def test_passes(n): pass
+
+        def test_fails(): assert os.path.exists("mended")
+        """
+    )
+    names = []
+    keep_on = ("--rustpar-shard-by=hash", "--continue-on-collection-errors")
+    for shard in ("1/3", "2/3", "3/3"):
+        names.append(f"{shard[0]}.jsonl")
+        suite.run(*keep_on, f"--rustpar-shard={shard}", f"--rustpar-journal={names[-1]}")
+    suite.write({"mended": ""})
+    names.append("again.jsonl")
+    suite.run(*keep_on, "--lf", "--rustpar-journal=again.jsonl")
+    told(suite, "merge", *names, "-o", "all.jsonl")
+    told(suite, "report", "all.jsonl", "--timeline=all.html")
+    data = shown(suite.path / "all.html")
+    assert data["counts"] == {"passed": 10, "error": 1}
+    assert (data["run"]["collected"], data["run"]["ran"]) == (10, 10)
+    shown_ids = [data["tests"]["id"][failure["test"]] for failure in data["failures"]]
+    assert shown_ids == ["test_broken.py"]
+    superseded = [data["tests"]["id"][failure["test"]] for failure in data["superseded"]]
+    assert superseded == ["test_it.py::test_fails"]
 
 
 @pytest.mark.parametrize("n", [None, "2"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -66,6 +67,104 @@ def test_junit_has_the_cases_and_counts_of_pytests_own_file(suite: Suite, n: str
     check_junit(ours)
 
 
+@pytest.mark.parametrize("n", [None, "2"])
+def test_subtests_are_in_junit_as_in_pytests_own_file(suite: Suite, n: str | None) -> None:
+    if not hasattr(pytest, "Subtests"):
+        pytest.skip("this pytest has no subtests of its own")
+    suite.test(
+        """
+        import unittest
+        import pytest
+
+        class Case(unittest.TestCase):
+            def test_parts(self):
+                for number in range(3):
+                    with self.subTest(number=number):
+                        if number == 2:
+                            self.skipTest("too many")
+                        assert number == 0
+
+        def test_others(subtests):
+            with subtests.test("fails"): assert 0
+            with subtests.test("passes"): pass
+            with subtests.test("is skipped"): pytest.skip("why not")
+        """
+    )
+    run = suite.run("--junitxml=own.xml", n=n)
+    told(suite, "report", "--junit=ours.xml")
+    own, ours = suite.path / "own.xml", suite.path / "ours.xml"
+    assert without_output(cases(ours)) == cases(own)
+    assert attributes(ours, "failures", "skipped") == attributes(own, "failures", "skipped")
+    assert run.counts() == {"passed": 1, "failed": 3}
+    assert "\n1 passed, 3 failed in" in told(suite, "report")
+
+
+def troubles(path: Path) -> Counter[tuple[str, ...]]:
+    """Each failure, error and skip in a file of JUnit's XML: its test, its kind, its message and its text."""
+    found = []
+    for suite in junit_suites(path):
+        for case in suite.iter("testcase"):
+            for trouble in case.iter("failure", "error", "skipped"):
+                found.append((case.get("name"), trouble.tag, trouble.get("message"), trouble.text or ""))
+    return Counter(found)
+
+
+@pytest.mark.parametrize("n", [None, "2"])
+def test_junit_has_the_messages_and_texts_of_pytests_own_file(suite: Suite, n: str | None) -> None:
+    suite.test(
+        """
+        import pytest
+        import unittest
+
+        def test_lines(): assert {"one": 1, "two": [1, 2]} == {"one": 2, "two": [1, 2]}
+        def test_surrogate(): assert False, "lone \\ud800 here"
+        def test_without_traceback(): pytest.fail("first\\nsecond", pytrace=False)
+
+        @pytest.fixture
+        def early(): raise ValueError("early\\nand more")
+
+        @pytest.fixture
+        def late():
+            yield
+            raise ValueError("late\\nand more")
+
+        def test_early(early): pass
+        def test_late(late): pass
+        def test_both(late): assert 0
+
+        @pytest.mark.xfail(strict=True, reason="known")
+        def test_strict(): pass
+
+        @pytest.mark.xfail(reason="lone \\udcff")
+        def test_xfails(): assert 0
+
+        class TestUnit(unittest.TestCase):
+            def test_subtests(self):
+                for number in range(3):
+                    with self.subTest(number=number):
+                        self.assertEqual(number, 1)
+        """
+    )
+    suite.run("--junitxml=own.xml", n=n)
+    told(suite, "report", "--junit=ours.xml")
+    own, ours = suite.path / "own.xml", suite.path / "ours.xml"
+    assert troubles(ours) == troubles(own)
+    assert attributes(ours, "errors", "failures", "skipped") == attributes(own, "errors", "failures", "skipped")
+
+
+def test_brackets_in_a_directory_are_no_parameters(suite: Suite) -> None:
+    suite.write({"app/[id]/test_b.py": "def test_it(): pass\nclass TestIt:\n    def test_it(self): pass\n"})
+    suite.run()
+    told(suite, "report", "--junit=out.xml", "--ctrf=out.json")
+    assert cases(suite.path / "out.xml") == {
+        ("app.[id].test_b", "test_it", ()): 1,
+        ("app.[id].test_b.TestIt", "test_it", ()): 1,
+    }
+    tests = ctrf(suite.path / "out.json")["tests"]
+    assert {(test["filePath"], test["name"]) for test in tests} == {("app/[id]/test_b.py", "test_it")}
+    assert sorted(test["suite"] for test in tests) == [["app/[id]/test_b.py"], ["app/[id]/test_b.py", "TestIt"]]
+
+
 def test_junit_shows_characters_that_xml_cannot_carry_as_pytest_does(suite: Suite) -> None:
     suite.test(EVERY_OUTCOME)
     suite.run("-k", "test_fails")
@@ -104,6 +203,25 @@ def test_a_crash_is_one_error_in_junit_and_an_instant_in_the_trace(suite: Suite)
     assert instant["args"] == {"status": 3, "test": "test_it.py::test_bad"}
     statuses = {test["name"]: test["rawStatus"] for test in ctrf(suite.path / "ctrf.json")["tests"]}
     assert statuses == {"test_bad": "crashed", "test_good": "passed"}
+
+
+def test_a_test_that_fails_and_is_skipped_late_is_one_case_in_junit(suite: Suite) -> None:
+    suite.test(
+        """
+        import pytest
+
+        @pytest.fixture
+        def leaves():
+            yield
+            pytest.skip("no more")
+
+        def test_it(leaves): assert 0
+        """
+    )
+    suite.run("--junitxml=own.xml")
+    told(suite, "report", "--junit=ours.xml")
+    own, ours = cases(suite.path / "own.xml"), cases(suite.path / "ours.xml")
+    assert without_output(ours) == own == {("test_it", "test_it", ("failure", "skipped")): 1}
 
 
 def test_ctrf_is_valid_and_has_every_outcome(suite: Suite) -> None:
@@ -185,6 +303,75 @@ def test_annotations_are_escaped_and_stand_at_the_failing_line(suite: Suite) -> 
     assert "&lt;x&gt;" in text
 
 
+@pytest.mark.parametrize("n", [None, "2"])
+def test_annotations_stand_in_the_files_of_the_project(suite: Suite, n: str | None) -> None:
+    suite.write(
+        {
+            "lib/helper.py": "def fails():\n    raise ValueError('in a helper')\n",
+            "site-packages/installed.py": "def fails():\n    raise ValueError('in a package')\n",
+            "test_name.py": "\n\nnowhere\n",
+            "test_import.py": "import nowhere\n",
+            "test_dies.py": "import os\n\ndef test_dies(): os._exit(1)\n",
+            "words.txt": "A test.\n\n>>> 1 + 1\n3\n",
+        }
+    )
+    suite.test(
+        """
+        import json, sys, unittest, unittest.mock
+        import pytest
+        sys.path += ["lib", "site-packages"]
+
+        class TestUnit(unittest.TestCase):
+            def test_equal(self):
+                self.assertEqual(1, 2)
+
+        def test_mock():
+            unittest.mock.Mock().assert_called()
+
+        def test_json():
+            json.loads("{")
+
+        def test_helper():
+            import helper
+            helper.fails()
+
+        def test_package():
+            import installed
+            installed.fails()
+
+        @pytest.mark.xfail(strict=True)
+        def test_strict(): pass
+
+        def test_no_fixture(nope): pass
+
+        def test_without_traceback():
+            pytest.fail("why", pytrace=False)
+        """
+    )
+    ignored = ["--ignore=test_dies.py"] if n is None else []
+    suite.run("--doctest-glob=*.txt", "--continue-on-collection-errors", *ignored, n=n)
+    found = re.findall(
+        r"^::error (?:file=(.*?),)?(?:line=(\d+),)?title=(\S+)", told(suite, "report", "--github"), re.MULTILINE
+    )
+    places = {title.rpartition("%3A")[2]: (file, line) for file, line, title in found}
+    if n is not None:
+        assert places.pop("test_dies") == ("test_dies.py", "")
+    # pytest counts lines of a file that is no module from 0.
+    assert places.pop("words.txt")[0] == "words.txt"
+    assert places == {
+        "test_name.py": ("test_name.py", "3"),
+        "test_import.py": ("test_import.py", ""),
+        "test_equal": ("test_it.py", "8"),
+        "test_mock": ("test_it.py", "11"),
+        "test_json": ("test_it.py", "14"),
+        "test_helper": ("lib/helper.py", "2"),
+        "test_package": ("test_it.py", "22"),
+        "test_strict": ("test_it.py", "24"),
+        "test_no_fixture": ("test_it.py", "27"),
+        "test_without_traceback": ("test_it.py", "30"),
+    }
+
+
 def test_without_a_summary_file_there_are_annotations_alone(suite: Suite) -> None:
     suite.test("def test_it(): pass\n")
     suite.run()
@@ -215,6 +402,30 @@ def test_the_summary_shows_failures_with_what_ran_beside_them(suite: Suite) -> N
     assert "a printed word" in text
     assert "1 passed, 1 failed in " in text
     assert "exit status 1" in text
+
+
+def test_a_crash_is_beside_what_failed_before_it(suite: Suite) -> None:
+    suite.test(
+        """
+        import os
+        from support import meet
+
+        def test_hog():
+            meet("hog", "victim")
+            meet("hog_goes", "victim_gone")
+            os._exit(1)
+
+        def test_victim():
+            meet("victim", "hog")
+            try:
+                assert 0
+            finally:
+                meet("victim_gone", "hog_goes")
+        """
+    )
+    run = suite.run()
+    (worker,) = run.workers["test_it.py::test_hog"]
+    assert f"beside it: test_it.py::test_hog ({worker})" in told(suite, "report")
 
 
 def test_a_run_that_was_killed_is_told_up_to_where_it_came(suite: Suite) -> None:

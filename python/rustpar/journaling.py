@@ -20,6 +20,7 @@ import pytest
 
 import rustpar
 from rustpar import _core, fixtureclock, fixtures, journalfile
+from rustpar.happened import Finder
 from rustpar.remembering import Remembering, history_of, is_named
 from rustpar.slowlimit import slow_limit
 from rustpar.thresholds import OUTPUT, marks_of, thresholds_of
@@ -91,6 +92,7 @@ class Journaling:
         self.path = path
         self.journal = _core.Journal()
         self.recorder = _core.Recorder(self.journal)
+        self._finder = Finder(config)
         self._warning: str | None = None
         self._warnings = 0
         self._deselected = 0
@@ -234,14 +236,15 @@ class Journaling:
             self._detail(report, "collect", outcome=report.outcome, node_id=report.nodeid)
 
     def _detail(self, report: Any, when: str, **about: Any) -> None:
-        path, line, message = _place(report)
+        path, line, message = self._finder.find(report)
         failed = report.outcome not in ("skipped", "passed")
         self.journal.detail(
             when,
             message=message,
-            path=None if path is None else _below(path, self.config.rootpath),
+            path=path,
             line=line,
-            longrepr=report.longreprtext if failed else "",
+            # Without the line in front that names the worker, which the detail does.
+            longrepr=str(report.longrepr or "") if failed else "",
             sections=[(str(title), str(text)) for title, text in report.sections] if failed else [],
             **about,
         )
@@ -267,32 +270,10 @@ class Journaling:
             terminalreporter.write_line(f"rustpar: {self._warning}", yellow=True)
 
 
-def _place(report: Any) -> tuple[str | None, int | None, str]:
-    """Where it happened, and what: file, line counted from 1, and the error or the reason in a line."""
-    longrepr = report.longrepr
-    if isinstance(longrepr, tuple):
-        path, line, reason = longrepr
-        return str(path), int(line), str(getattr(report, "wasxfail", "") or reason).removeprefix("Skipped: ")
-    if hasattr(report, "wasxfail"):
-        return None, None, str(report.wasxfail).removeprefix("reason: ")
-    crash = getattr(longrepr, "reprcrash", None)
-    if crash is not None:
-        return str(crash.path), int(crash.lineno), str(crash.message).partition("\n")[0]
-    lines = str(longrepr or "").strip().splitlines()
-    return None, None, lines[-1] if lines else ""
-
-
 def _number_of(node: Any) -> int | None:
     """The number of the worker that a report of its death names."""
     number = "" if node is None else str(node.gateway.id).removeprefix("gw")
     return int(number) if number.isdecimal() else None
-
-
-def _below(path: str, root: Path) -> str:
-    """A path, relative to `root` where it is below it."""
-    with contextlib.suppress(ValueError):
-        return str(Path(path).relative_to(root))
-    return path
 
 
 def _versions(config: pytest.Config) -> dict[str, str]:

@@ -9,12 +9,13 @@ use crate::journal::{FORMAT, Micros, VERSION, micros};
 use crate::memory::Peak;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyString;
+use pyo3::types::{PyBytes, PyString};
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// A text from Python; what is no character, a lone surrogate, is replaced.
+/// A text from Python; what is no character, a lone surrogate, is written out as pytest does in XML: `#xD800`.
 #[derive(PartialEq, Eq, Hash)]
 struct Text(String);
 
@@ -23,7 +24,22 @@ impl<'py> FromPyObject<'_, 'py> for Text {
 
     fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
         let text = object.cast::<PyString>()?;
-        Ok(Self(text.to_string_lossy().into_owned()))
+        if let Ok(text) = text.to_cow() {
+            return Ok(Self(text.into_owned()));
+        }
+        let bytes = text.call_method1("encode", ("utf-16-le", "surrogatepass"))?;
+        let bytes = bytes.cast::<PyBytes>()?.as_bytes().chunks_exact(2);
+        let units = bytes.map(|unit| u16::from_le_bytes([unit[0], unit[1]]));
+        let mut whole = String::new();
+        for char in char::decode_utf16(units) {
+            match char {
+                Ok(char) => whole.push(char),
+                Err(lone) => {
+                    let _ = write!(whole, "#x{:04X}", lone.unpaired_surrogate());
+                }
+            }
+        }
+        Ok(Self(whole))
     }
 }
 

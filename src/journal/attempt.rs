@@ -177,17 +177,15 @@ impl Attempt {
     }
 
     /// What pytest counts for it: mostly one thing, but a test can pass and have an error in its teardown, and subtests that
-    /// did not pass count for themselves. Those that passed are not counted here.
+    /// failed count for themselves. Others pytest counts with `-v` and `-q` only.
     pub fn counted(&self) -> impl Iterator<Item = Verdict> {
-        let parts = self.parts.iter().filter(|part| **part != Outcome::Passed);
-        let parts = parts.filter_map(|part| Verdict::of_phase(Phase::Call, *part));
-        parts.chain(self.whole())
+        let failed = self.parts.iter().filter(|part| **part == Outcome::Failed);
+        failed.map(|_| Verdict::Failed).chain(self.whole())
     }
 
     /// What pytest counts for it as a whole.
     fn whole(&self) -> impl Iterator<Item = Verdict> {
-        const PHASES: [Phase; 3] = [Phase::Setup, Phase::Call, Phase::Teardown];
-        let phases = PHASES.into_iter().zip(self.phases);
+        let phases = Phase::ALL.into_iter().zip(self.phases);
         let verdicts = phases.filter_map(|(phase, run)| Verdict::of_phase(phase, run?.outcome));
         // pytest counts a test in which a worker died as failed, whatever came before, or as what a plugin makes of that.
         let crash = if self.begins_anew {

@@ -124,10 +124,10 @@ pub struct Detail {
     /// The node id of what was collected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// The error in a line, or the reason of a skip.
+    /// The error, which may have several lines, or the reason of a skip.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub message: String,
-    /// The file that it happened in, relative to rootdir where it is below it.
+    /// The file of the project that it happened in, relative to rootdir where it is below it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
     /// The line in it, counted from 1.

@@ -30,15 +30,23 @@ pub enum Phase {
 }
 
 impl Phase {
+    /// All of them, in their order.
+    pub const ALL: [Self; 3] = [Self::Setup, Self::Call, Self::Teardown];
+
+    /// What a report's `when` says.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Setup => "setup",
+            Self::Call => "call",
+            Self::Teardown => "teardown",
+        }
+    }
+
     /// The phase that a report's `when` names.
     #[must_use]
     pub fn named(when: &str) -> Option<Self> {
-        match when {
-            "setup" => Some(Self::Setup),
-            "call" => Some(Self::Call),
-            "teardown" => Some(Self::Teardown),
-            _ => None,
-        }
+        Self::ALL.into_iter().find(|phase| phase.name() == when)
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Durations there are whole milliseconds. What was measured stands beside them, in `extra`, in microseconds.
 
+use super::address::Address;
 use super::failures::captured;
 use crate::journal::Micros;
 use crate::journal::event::{Detail, Outcome};
@@ -197,20 +198,20 @@ fn tests<'a>(merged: &'a Merged, result: &'a TestResult) -> impl Iterator<Item =
     merged.last(result).map(|attempt| {
         let id = merged.id(result);
         let environment = merged.environments[result.environment].name.as_str();
-        let (file_path, suite, name) = address(id);
+        let Address { path, classes, name } = Address::new(id);
         let before: Vec<_> = merged.before(result).collect();
         let [setup, call, teardown] = attempt.phases.map(|phase| phase.map(|phase| phase.took));
         let verdict = attempt.verdict();
         Test {
-            name,
+            name: if name.is_empty() { id } else { name },
             id: merged
                 .environment_name(result.environment)
                 .map_or_else(|| id.to_owned(), |name| format!("{name} {id}")),
             status: status(verdict),
             raw_status: verdict.name(),
             attempt: ran(merged, result.part, attempt),
-            suite,
-            file_path,
+            suite: std::iter::once(path).chain(classes).collect(),
+            file_path: path,
             thread_id: merged.process_name(result.part, attempt.process),
             flaky: merged.is_flaky(result),
             retries: before.len(),
@@ -252,7 +253,7 @@ fn uncollected(merged: &Merged) -> impl Iterator<Item = Test<'_>> {
             raw_status,
             attempt: told(&[detail], at, at, 0),
             suite: vec!["collection"],
-            file_path: address(id).0,
+            file_path: Address::new(id).path,
             thread_id: "main".to_owned(),
             flaky: false,
             retries: 0,
@@ -324,13 +325,4 @@ fn labels(properties: &[(String, String)]) -> BTreeMap<&str, Label<'_>> {
         (name, label)
     });
     labels.collect()
-}
-
-/// The file, the file with its classes, and the function with its parameters.
-fn address(id: &str) -> (&str, Vec<&str>, &str) {
-    let bare = id.find('[').unwrap_or(id.len());
-    let names: Vec<&str> = id[..bare].split("::").collect();
-    let begin = bare - names.last().map_or(0, |name| name.len());
-    let suite = names[..(names.len() - 1).max(1)].to_vec();
-    (names[0], suite, &id[begin..])
 }

@@ -1,5 +1,6 @@
 //! What went wrong in some runs, in the order of environments and tests, and what ran beside it.
 
+use super::spans::spans;
 use crate::journal::Micros;
 use crate::journal::event::{Detail, Outcome};
 use crate::journal::merged::Merged;
@@ -21,7 +22,7 @@ pub struct Failure<'a> {
 }
 
 impl<'a> Failure<'a> {
-    /// The error in a line.
+    /// The error; it may have several lines.
     #[must_use]
     pub fn message(&self) -> &'a str {
         self.details
@@ -81,7 +82,8 @@ pub fn failures(merged: &Merged) -> Vec<Failure<'_>> {
 }
 
 /// What the reports of an attempt said that failed.
-fn errors<'a>(run: &'a Run, attempt: &Attempt) -> Vec<&'a Detail> {
+#[must_use]
+pub fn errors<'a>(run: &'a Run, attempt: &Attempt) -> Vec<&'a Detail> {
     let details = attempt.details.iter().map(|&index| &run.details[index]);
     details
         .filter(|detail| detail.o == Some(Outcome::Failed))
@@ -90,7 +92,6 @@ fn errors<'a>(run: &'a Run, attempt: &Attempt) -> Vec<&'a Detail> {
 
 /// What ran in each process of a run, and when.
 pub struct Lanes<'a> {
-    run: &'a Run,
     /// Begin, end and attempt, by when they began.
     lanes: Vec<Vec<(Micros, Micros, &'a Attempt)>>,
 }
@@ -100,21 +101,19 @@ impl<'a> Lanes<'a> {
     #[must_use]
     pub fn new(run: &'a Run) -> Self {
         let mut lanes = vec![Vec::new(); run.processes.len()];
-        for attempt in &run.attempts {
-            if let Some((began, ended)) = attempt.began().zip(attempt.ended()) {
-                lanes[attempt.process].push((began, ended, attempt));
-            }
+        for (attempt, (began, ended)) in run.attempts.iter().zip(spans(run)) {
+            lanes[attempt.process].push((began, ended, attempt));
         }
         for lane in &mut lanes {
             lane.sort_by_key(|&(began, ..)| began);
         }
-        Self { run, lanes }
+        Self { lanes }
     }
 
     /// The attempts in other processes that overlap one in time.
     pub fn beside(&self, attempt: &'a Attempt) -> impl Iterator<Item = &'a Attempt> {
         let process = attempt.process;
-        let (from, to) = self.span(attempt).unwrap_or((0, 0));
+        let (from, to) = self.span(attempt);
         let others = self.lanes.iter().enumerate();
         let others = others.filter(move |&(other, _)| other != process);
         others.flat_map(move |(_, lane)| {
@@ -126,11 +125,13 @@ impl<'a> Lanes<'a> {
         })
     }
 
-    /// Begin and end; an attempt in which its worker died ends with that.
-    fn span(&self, attempt: &Attempt) -> Option<(Micros, Micros)> {
-        let gone = self.run.processes[attempt.process].gone.as_ref();
-        let died = gone.filter(|_| attempt.crashed).map(|gone| gone.at);
-        let began = attempt.began().or(died)?;
-        Some((began, attempt.ended().max(died)?))
+    fn span(&self, attempt: &Attempt) -> (Micros, Micros) {
+        let lane = &self.lanes[attempt.process];
+        let first = attempt
+            .began()
+            .map_or(0, |began| lane.partition_point(|&(other, ..)| other < began));
+        let mut others = lane[first..].iter();
+        let own = others.find(|&&(.., other)| std::ptr::eq(other, attempt));
+        own.map_or((0, 0), |&(began, ended, _)| (began, ended))
     }
 }

@@ -3,17 +3,30 @@
 //! The format of the commands and their escapes is that of `@actions/core`:
 //! <https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands>.
 
-use super::failures::{Failure, captured, failures};
+use super::cut::{line, tail};
+use super::failures::{Failure, failures};
 use super::moment::in_seconds;
-use super::text::totals;
-use crate::journal::merged::Merged;
+use super::text::{in_environment, totals};
+use crate::journal::merged::{Merged, TestResult};
 use std::fmt::Write as _;
 
 /// Bytes of a summary. GitHub takes 1 MiB for each step, and shows none that is larger.
 const LARGEST_SUMMARY: usize = 1_000_000;
 
-/// Lines of a failure's text in the summary, the last ones: the error is at the end.
+/// Lines of a text of a failure in the summary.
 const MOST_LINES: usize = 100;
+
+/// Bytes of a text of a failure in the summary: 100 lines of 160. Written out in HTML it has five times as many at most.
+const MOST_BYTES: usize = 16_000;
+
+/// Texts of a failure in the summary: the error and what was captured in the three phases, or as many subtests.
+const MOST_TEXTS: usize = 10;
+
+/// Bytes of a node id, or of an error in a line.
+const LONGEST_LINE: usize = 1000;
+
+/// Tests that passed on a second try in the summary.
+const MOST_FLAKY: usize = 50;
 
 /// Tests in the table of the slowest.
 const MOST_SLOW: usize = 10;
@@ -33,7 +46,7 @@ pub fn annotations(merged: &Merged) -> String {
             );
             properties.extend(detail.line.map(|line| format!("line={line}")));
         }
-        let title = format!("{} {}", failure.id, failure.verdict.name());
+        let title = format!("{} {}", line(failure.id, LONGEST_LINE), failure.verdict.name());
         properties.push(format!("title={}", property(&title)));
         let message = data(&message(merged, &failure));
         let _ = writeln!(found, "::error {}::{message}", properties.join(","));
@@ -43,10 +56,7 @@ pub fn annotations(merged: &Merged) -> String {
 
 fn message(merged: &Merged, failure: &Failure<'_>) -> String {
     let environment = merged.parts[failure.part].environment;
-    merged.environment_name(environment).map_or_else(
-        || failure.message().to_owned(),
-        |name| format!("{} ({name})", failure.message()),
-    )
+    in_environment(merged, environment, &line(failure.message(), LONGEST_LINE))
 }
 
 fn data(text: &str) -> String {
@@ -67,13 +77,17 @@ pub fn summary(merged: &Merged) -> String {
     }
     flaky(&mut found, merged);
     slowest(&mut found, merged);
-    for (number, failure) in failures.iter().enumerate() {
+    let mut left_out = 0;
+    for failure in &failures {
         let told = details(merged, failure);
         if found.len() + told.len() > LARGEST_SUMMARY {
-            let _ = writeln!(found, "{} more failures are left out.", failures.len() - number);
-            break;
+            left_out += 1;
+        } else {
+            found.push_str(&told);
         }
-        found.push_str(&told);
+    }
+    if left_out > 0 {
+        let _ = writeln!(found, "{left_out} more failures are left out.");
     }
     found
 }
@@ -94,14 +108,15 @@ fn environments(found: &mut String, merged: &Merged, failures: &[Failure<'_>]) {
 
 fn flaky(found: &mut String, merged: &Merged) {
     let results = merged.results.iter();
-    let flaky: Vec<&str> = results
-        .filter(|result| merged.is_flaky(result))
-        .map(|result| merged.id(result))
-        .collect();
+    let flaky: Vec<_> = results.filter(|result| merged.is_flaky(result)).collect();
     if !flaky.is_empty() {
         found.push_str("Passed on a second try:\n\n");
-        for id in flaky {
-            let _ = writeln!(found, "- <code>{}</code>", html(id));
+        for result in flaky.iter().take(MOST_FLAKY) {
+            let _ = writeln!(found, "- {}", test(merged, result));
+        }
+        let more = flaky.len().saturating_sub(MOST_FLAKY);
+        if more > 0 {
+            let _ = writeln!(found, "- and {more} more");
         }
         found.push('\n');
     }
@@ -114,29 +129,39 @@ fn slowest(found: &mut String, merged: &Merged) {
     }
     found.push_str("<details><summary>The slowest tests</summary>\n\n| time | test |\n|---:|---|\n");
     for (took, result) in slowest.into_iter().take(MOST_SLOW) {
-        let _ = writeln!(found, "| {} | {} |", in_seconds(took), cell(merged.id(result)));
+        let _ = writeln!(found, "| {} | {} |", in_seconds(took), test(merged, result));
     }
     found.push_str("\n</details>\n\n");
 }
 
 fn details(merged: &Merged, failure: &Failure<'_>) -> String {
-    let title = format!("{}: {}", failure.id, failure.verdict.name());
-    let mut text = String::new();
-    for detail in &failure.details {
-        let _ = writeln!(text, "{}", detail.text);
+    let title = format!("{}: {}", line(failure.id, LONGEST_LINE), failure.verdict.name());
+    let errors = failure.details.iter().map(|detail| (String::new(), &detail.text));
+    let captured = failure.sections().iter();
+    let captured = captured.map(|(title, text)| (format!("--- {title} ---\n"), text));
+    let texts: Vec<_> = errors.chain(captured).collect();
+    let mut shown = String::new();
+    for (title, text) in texts.iter().take(MOST_TEXTS) {
+        let text = tail(text, MOST_LINES, MOST_BYTES);
+        let _ = writeln!(shown, "{title}{}", text.trim_end_matches('\n'));
     }
-    for (title, captured) in captured(&failure.details) {
-        let _ = writeln!(text, "--- {title} ---\n{captured}");
+    let more = texts.len().saturating_sub(MOST_TEXTS);
+    if more > 0 {
+        let _ = writeln!(shown, "[{more} more texts are left out]");
     }
-    let lines: Vec<&str> = text.lines().collect();
-    let text = lines[lines.len().saturating_sub(MOST_LINES)..].join("\n");
     format!(
         "<details><summary><code>{}</code></summary>\n\n{}\n\n<pre>{}</pre>\n\n</details>\n\n",
         html(&title),
         html(&message(merged, failure)),
         // An empty line would end the block of HTML.
-        html(&text).replace('\n', "&#10;")
+        html(shown.trim_end()).replace('\n', "&#10;")
     )
+}
+
+/// The node id of a test, and where it ran, in the cell of a table.
+fn test(merged: &Merged, result: &TestResult) -> String {
+    let id = cell(&line(merged.id(result), LONGEST_LINE));
+    in_environment(merged, result.environment, &id)
 }
 
 fn cell(text: &str) -> String {

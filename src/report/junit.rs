@@ -5,6 +5,7 @@
 //! The hazard it handles: output of tests has characters that XML cannot carry. They are written as pytest writes them:
 //! `#x1B`.
 
+use super::address::Address;
 use super::failures::captured;
 use super::moment::rfc3339;
 use crate::journal::event::{Detail, Outcome};
@@ -17,11 +18,8 @@ use quick_xml::events::{BytesDecl, BytesText, Event};
 use std::fmt::Write as _;
 use std::io;
 
-const PHASES: [(Phase, &str); 3] = [
-    (Phase::Setup, "setup"),
-    (Phase::Call, "call"),
-    (Phase::Teardown, "teardown"),
-];
+/// Characters of a message; the whole text of an error is in the element. pytest's own bound.
+const LONGEST_MESSAGE: usize = 500;
 
 /// What went wrong, or was left out, in a `testcase`.
 struct Trouble<'a> {
@@ -222,13 +220,13 @@ fn add_cases<'a>(cases: &mut Vec<Case<'a>>, merged: &'a Merged, result: &'a Test
             properties: &attempt.properties,
             troubles: Vec::new(),
         };
-        for (phase, name) in PHASES {
+        for phase in Phase::ALL {
             let Some(ran) = attempt.phases[phase as usize] else {
                 continue;
             };
-            let troubles = troubles(run, attempt, phase, name, ran.outcome);
+            let troubles = troubles(run, attempt, phase, ran.outcome);
             let is_second = case.troubles.iter().any(|trouble| trouble.tag == "failure");
-            if phase == Phase::Teardown && is_second && !troubles.is_empty() {
+            if phase == Phase::Teardown && is_second && ran.outcome == Outcome::Failed {
                 let troubles_before = std::mem::replace(&mut case.troubles, troubles);
                 cases.push(Case {
                     took: case.took - ran.took,
@@ -241,50 +239,35 @@ fn add_cases<'a>(cases: &mut Vec<Case<'a>>, merged: &'a Merged, result: &'a Test
             }
         }
         if attempt.crashed {
-            case.troubles.extend(failed(run, attempt, "crash", "error", ""));
+            let died = details(run, attempt, "crash").map(|detail| failed(detail, "error", None));
+            case.troubles.extend(some(died.collect(), "error"));
         }
         cases.push(case);
     }
 }
 
-fn troubles<'a>(
-    run: &'a Run,
-    attempt: &Attempt,
-    phase: Phase,
-    name: &'static str,
-    outcome: Outcome,
-) -> Vec<Trouble<'a>> {
+/// What reports of a phase say that failed or was left out; subtests have reports of their own.
+fn troubles<'a>(run: &'a Run, attempt: &Attempt, phase: Phase, outcome: Outcome) -> Vec<Trouble<'a>> {
+    let (tag, failed_on) = match phase {
+        Phase::Call => ("failure", None),
+        Phase::Setup | Phase::Teardown => ("error", Some(phase.name())),
+    };
+    let details = details(run, attempt, phase.name());
+    let found = details.filter_map(|detail| match detail.o? {
+        Outcome::Passed | Outcome::Xpassed => None,
+        Outcome::Skipped => Some(skipped(detail, "pytest.skip", reason_with_place(detail))),
+        Outcome::Xfailed => Some(skipped(detail, "pytest.xfail", String::new())),
+        Outcome::Failed | Outcome::Rerun => Some(failed(detail, tag, failed_on)),
+    });
+    let found: Vec<_> = found.collect();
     match outcome {
-        Outcome::Passed | Outcome::Xpassed => Vec::new(),
-        Outcome::Skipped => vec![skipped(run, attempt, name, "pytest.skip")],
-        Outcome::Xfailed => vec![skipped(run, attempt, name, "pytest.xfail")],
-        Outcome::Failed | Outcome::Rerun if phase == Phase::Call => failed(run, attempt, name, "failure", ""),
-        Outcome::Failed | Outcome::Rerun => failed(run, attempt, name, "error", name),
+        Outcome::Failed | Outcome::Rerun => some(found, tag),
+        _ => found,
     }
 }
 
-/// What reports of a phase say that failed; a test whose subtests fail has several.
-fn failed<'a>(
-    run: &'a Run,
-    attempt: &Attempt,
-    when: &str,
-    tag: &'static str,
-    failed_on: &str,
-) -> Vec<Trouble<'a>> {
-    let details = details(run, attempt, when);
-    let mut found: Vec<_> = details
-        .filter(|detail| matches!(detail.o, Some(Outcome::Failed | Outcome::Rerun)))
-        .map(|detail| Trouble {
-            tag,
-            kind: None,
-            message: match failed_on {
-                "" => detail.message.clone(),
-                phase => format!("failed on {phase} with \"{}\"", detail.message),
-            },
-            text: detail.text.clone(),
-            detail: Some(detail),
-        })
-        .collect();
+/// These; of what failed without a word, one that says so.
+fn some<'a>(mut found: Vec<Trouble<'a>>, tag: &'static str) -> Vec<Trouble<'a>> {
     if found.is_empty() {
         found.push(Trouble {
             tag,
@@ -297,18 +280,54 @@ fn failed<'a>(
     found
 }
 
-fn skipped<'a>(run: &'a Run, attempt: &Attempt, when: &str, kind: &'static str) -> Trouble<'a> {
-    let detail = details(run, attempt, when).last();
+fn failed<'a>(detail: &'a Detail, tag: &'static str, failed_on: Option<&str>) -> Trouble<'a> {
+    Trouble {
+        tag,
+        kind: None,
+        message: shortened(&match failed_on {
+            None => detail.message.clone(),
+            Some(phase) => format!("failed on {phase} with \"{}\"", detail.message),
+        }),
+        text: detail.text.clone(),
+        detail: Some(detail),
+    }
+}
+
+fn skipped<'a>(detail: &Detail, kind: &'static str, text: String) -> Trouble<'a> {
     Trouble {
         tag: "skipped",
         kind: Some(kind),
-        message: detail.map(|detail| detail.message.clone()).unwrap_or_default(),
-        text: match detail {
-            Some(detail) if kind == "pytest.skip" => reason_with_place(detail),
-            _ => String::new(),
-        },
+        message: detail.message.clone(),
+        text,
         detail: None,
     }
+}
+
+/// A message as pytest has it: the lines that fit, or the begin of the first, and how much more there is in the text.
+fn shortened(message: &str) -> String {
+    let mut lines = message.lines();
+    let mut kept = lines.next().unwrap_or_default().to_owned();
+    let mut size = kept.chars().count();
+    let is_cut = size > LONGEST_MESSAGE;
+    if is_cut {
+        kept = kept.chars().take(LONGEST_MESSAGE).chain("...".chars()).collect();
+    }
+    let mut more = 0;
+    for line in lines {
+        size += 1 + line.chars().count();
+        if more == 0 && size < LONGEST_MESSAGE {
+            kept.extend(["\n", line]);
+        } else {
+            more += 1;
+        }
+    }
+    let note = match more {
+        0 if !is_cut => return message.to_owned(),
+        0 => "truncated".to_owned(),
+        1 => "+1 more line".to_owned(),
+        more => format!("+{more} more lines"),
+    };
+    format!("{kept}\n[{note}; full report in element text]")
 }
 
 fn details<'a>(run: &'a Run, attempt: &Attempt, when: &str) -> impl Iterator<Item = &'a Detail> {
@@ -325,14 +344,14 @@ fn reason_with_place(detail: &Detail) -> String {
 
 /// The class name with its modules, and the name of the function with its parameters, as pytest has them.
 fn names(id: &str) -> (String, String) {
-    let bare = id.find('[').unwrap_or(id.len());
-    let (address, parameters) = id.split_at(bare);
-    let mut names = address.split("::");
-    let module = names.next().unwrap_or_default().replace('/', ".");
+    let Address { path, classes, name } = Address::new(id);
+    let module = path.replace('/', ".");
     let module = module.strip_suffix(".py").unwrap_or(&module);
-    let mut names: Vec<&str> = std::iter::once(module).chain(names).collect();
-    let name = names.pop().unwrap_or_default().to_owned() + parameters;
-    (names.join("."), name)
+    if name.is_empty() {
+        return (String::new(), module.to_owned());
+    }
+    let names: Vec<&str> = std::iter::once(module).chain(classes).collect();
+    (names.join("."), name.to_owned())
 }
 
 fn time(took: Micros) -> String {

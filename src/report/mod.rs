@@ -10,14 +10,18 @@
 //! | [`memory`] | what each process held, and where it grew |
 //! | [`text`] | a summary for a terminal |
 //!
-//! [`failures`] lists what went wrong, and what ran beside it; [`moment`] writes moments down.
+//! [`failures`] lists what went wrong, and what ran beside it; [`spans`] tells when attempts ran; [`address`] takes node ids
+//! apart; [`moment`] writes moments down; [`cut`] shortens texts.
 
+pub mod address;
 pub mod ctrf;
+pub mod cut;
 pub mod failures;
 pub mod github;
 pub mod junit;
 pub mod memory;
 pub mod moment;
+pub mod spans;
 pub mod text;
 pub mod timeline;
 pub mod trace;

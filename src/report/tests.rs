@@ -4,7 +4,8 @@ use super::{ctrf, failures, github, junit, moment, text, trace};
 use crate::journal::event::{Detail, Ending, Event, Head, Outcome, PhaseEnded, WorkerGone};
 use crate::journal::merged::Merged;
 use crate::journal::read::Log;
-use crate::journal::tests::{PHASES, collected, crash, ended, events};
+use crate::journal::tests::{collected, crash, ended, events};
+use crate::protocol::report::Phase;
 use proptest::prelude::*;
 use quick_xml::Reader;
 use quick_xml::events::Event as XmlEvent;
@@ -58,11 +59,11 @@ fn moments_are_written_as_rfc_3339_has_them() {
 fn what_is_special_in_a_command_for_github_is_escaped() {
     let events = [
         vec![collected(&["a.py::test[x:y,z]"])],
-        failure(0, "50%\r\nof: a, b", "d:,%/a.py"),
+        failure(0, "50%\rof: a, b\nmore", "d:,%/a.py"),
     ];
     assert_eq!(
         github::annotations(&merged(events.concat())),
-        "::error file=d%3A%2C%25/a.py,line=7,title=a.py%3A%3Atest[x%3Ay%2Cz] failed::50%25%0D%0Aof: a, b\n"
+        "::error file=d%3A%2C%25/a.py,line=7,title=a.py%3A%3Atest[x%3Ay%2Cz] failed::50%25%0Dof: a, b\n"
     );
 }
 
@@ -77,12 +78,83 @@ fn a_job_summary_stays_below_what_github_takes() {
 }
 
 #[test]
+fn a_message_in_junit_has_as_many_lines_as_that_of_pytest() {
+    let message = |message: &str| {
+        let events = [vec![collected(&["a"])], failure(0, message, "a.py")];
+        let found = document(&merged(events.concat()));
+        let (_, rest) = found.split_once("failure message=\"").expect("a failure");
+        rest.split_once("\">")
+            .expect("a message")
+            .0
+            .replace("&#10;", "\n")
+    };
+    let (short, long) = ("a".repeat(248), "a".repeat(501));
+    assert_eq!(message("one\n  + two\n"), "one\n  + two\n");
+    assert_eq!(
+        message(&format!("{short}\n{short}\nc\nd\n{short}")),
+        format!("{short}\n{short}\nc\n[+2 more lines; full report in element text]")
+    );
+    assert_eq!(
+        message(&long),
+        format!("{}...\n[truncated; full report in element text]", "a".repeat(500))
+    );
+    assert_eq!(
+        message(&format!("{long}\nb")),
+        format!(
+            "{}...\n[+1 more line; full report in element text]",
+            "a".repeat(500)
+        )
+    );
+}
+
+#[test]
+fn a_job_summary_shows_all_failures_beside_one_with_a_long_line() {
+    let ids = ["long", "one", "two", "three"];
+    let long = failure(0, &"é<".repeat(2_000_000), "a.py");
+    let others = (1..4).flat_map(|test| failure(test, "a short error", "a.py"));
+    let merged = merged([vec![collected(&ids)], long, others.collect()].concat());
+    let summary = github::summary(&merged);
+    for id in ids {
+        assert!(summary.contains(&format!("<code>{id}: failed</code>")), "{id}");
+    }
+    assert!(summary.contains("bytes before this are left out]"));
+    assert!(!summary.contains("failures are left out"));
+    assert_eq!(summary.matches("<pre>a short error</pre>").count(), 3);
+    assert!(github::annotations(&merged).len() < 10_000);
+}
+
+#[test]
+fn the_slowest_tests_of_several_environments_name_theirs() {
+    let logs = ["3.10.1", "3.11.2"].into_iter().zip(0..).map(|(version, began)| {
+        let versions = [("python".to_owned(), version.to_owned())].into();
+        let head = Head {
+            began,
+            versions,
+            ..Head::default()
+        };
+        let call = Event::Call(ended(0, 0, 10, 5, Outcome::Passed));
+        let events = vec![collected(&["a.py::test"]), call];
+        Log { head, events }
+    });
+    let merged = Merged::new(logs.collect());
+    let text = text::slowest(&merged, 9);
+    assert!(text.contains("a.py::test (Python 3.10.1)\n") && text.contains("a.py::test (Python 3.11.2)\n"));
+    let summary = github::summary(&merged);
+    assert!(summary.contains("<code>a.py::test</code> (Python 3.10.1) |"));
+}
+
+#[test]
 fn names_in_junit_are_those_of_pytest() {
-    let ids = ["d/e.f/test_a.py::A::B::test[x::y/z.py]", "test_b.py::test"];
+    let ids = [
+        "d/e.f/test_a.py::A::B::test[x::y/z.py]",
+        "test_b.py::test",
+        "app/[id]/test_c.py::test",
+    ];
     let passed = |test| Event::Call(ended(test, 0, 10, 5, Outcome::Passed));
-    let found = document(&merged(vec![collected(&ids), passed(0), passed(1)]));
+    let found = document(&merged(vec![collected(&ids), passed(0), passed(1), passed(2)]));
     assert!(found.contains(r#"classname="d.e.f.test_a.A.B" name="test[x::y/z.py]" time"#));
     assert!(found.contains(r#"classname="test_b" name="test" time"#));
+    assert!(found.contains(r#"classname="app.[id].test_c" name="test" time"#));
 }
 
 #[test]
@@ -140,6 +212,38 @@ fn beside_a_crash_is_what_ran_until_the_worker_died() {
     assert!(text::workers(&merged).contains("crashed (signal 11) in dies"));
 }
 
+#[test]
+fn what_crashed_is_beside_a_failure_from_its_begin_to_the_death_of_its_worker() {
+    let gone = |w, running| {
+        Event::Gone(WorkerGone {
+            w,
+            at: 600,
+            how: Ending::Crashed,
+            status: 1,
+            running: Some(running),
+            why: None,
+        })
+    };
+    let events = vec![
+        collected(&["victim", "hog", "unreported", "before"]),
+        Event::Setup(ended(1, 0, 0, 5, Outcome::Passed)),
+        Event::Call(ended(3, 2, 0, 200, Outcome::Passed)),
+        gone(0, 1),
+        gone(2, 2),
+        Event::Call(ended(0, 1, 300, 200, Outcome::Failed)),
+    ];
+    let merged = merged(events);
+    let found = failures::failures(&merged);
+    let lanes = failures::Lanes::new(&merged.parts[0].run);
+    let victim = found.iter().find(|failure| failure.id == "victim");
+    let beside = lanes.beside(victim.and_then(|failure| failure.attempt).expect("a test"));
+    assert_eq!(beside.map(|attempt| attempt.test).collect::<Vec<_>>(), [1, 2]);
+    let found = trace_events(&merged);
+    let block = found.iter().find(|event| event["name"] == "unreported");
+    let block = block.expect("a block");
+    assert_eq!((&block["ts"], &block["dur"]), (&200.into(), &400.into()));
+}
+
 /// Tests of a few workers, each measured by a clock that is off by a little.
 fn measured() -> impl Strategy<Value = Vec<Event>> {
     let phase = (0u64..50, 0u64..2000, any::<bool>());
@@ -148,7 +252,7 @@ fn measured() -> impl Strategy<Value = Vec<Event>> {
         let mut now = [100; 3];
         let mut events = Vec::new();
         for (number, (worker, phases)) in (0..).zip(tests) {
-            for (phase, (off, took, ahead)) in PHASES.into_iter().zip(phases) {
+            for (phase, (off, took, ahead)) in Phase::ALL.into_iter().zip(phases) {
                 let now = &mut now[worker as usize];
                 let at = if ahead { *now + off } else { *now - off };
                 let seen: PhaseEnded = ended(number, worker, at, took, Outcome::Passed);
@@ -207,7 +311,7 @@ proptest! {
             };
             let (within, free) = lanes.entry(lane).or_default();
             prop_assert!(begin >= *free);
-            if PHASES.iter().any(|phase| event["name"] == format!("{phase:?}").to_lowercase()) {
+            if Phase::ALL.iter().any(|phase| event["name"] == phase.name()) {
                 prop_assert!(begin + duration <= *within);
                 *free = begin + duration;
                 drawn.push(duration);

@@ -82,7 +82,9 @@ pub fn failed(merged: &Merged) -> String {
     let lanes: Vec<Lanes<'_>> = merged.parts.iter().map(|part| Lanes::new(&part.run)).collect();
     let mut found = String::new();
     for failure in failures(merged) {
-        let title = format!(" {}: {} ", failure.id, failure.verdict.name());
+        let environment = merged.parts[failure.part].environment;
+        let id = in_environment(merged, environment, failure.id);
+        let title = format!(" {id}: {} ", failure.verdict.name());
         let _ = writeln!(found, "{title:_^80}");
         if let Some(attempt) = failure.attempt {
             let name = merged.process_name(failure.part, attempt.process);
@@ -157,15 +159,19 @@ fn list(found: &mut String, merged: &Merged, title: &str, tests: &[(usize, &str)
     }
     let _ = writeln!(found, "{title}: {}", tests.len());
     for &(environment, id) in tests.iter().take(MOST_MISSING) {
-        let environment = merged.environment_name(environment);
-        let environment = environment.map_or_else(String::new, |name| format!(" ({name})"));
-        let _ = writeln!(found, "  {id}{environment}");
+        let _ = writeln!(found, "  {}", in_environment(merged, environment, id));
     }
     let more = tests.len().saturating_sub(MOST_MISSING);
     if more > 0 {
         let _ = writeln!(found, "  and {more} more");
     }
     found.push('\n');
+}
+
+/// A text about something in an environment, with its name where there are several.
+pub(super) fn in_environment(merged: &Merged, environment: usize, text: &str) -> String {
+    let name = merged.environment_name(environment);
+    name.map_or_else(|| text.to_owned(), |name| format!("{text} ({name})"))
 }
 
 /// The slowest tests, at most so many.
@@ -177,7 +183,8 @@ pub fn slowest(merged: &Merged, most: usize) -> String {
     }
     let mut found = "slowest tests\n".to_owned();
     for (took, result) in slowest.into_iter().take(most) {
-        let _ = writeln!(found, "{:>12}  {}", in_seconds(took), merged.id(result));
+        let id = in_environment(merged, result.environment, merged.id(result));
+        let _ = writeln!(found, "{:>12}  {id}", in_seconds(took));
     }
     found
 }

@@ -6,6 +6,7 @@
 //! The hazard it handles: when something began is read off one clock, how long it took off another. Events of a lane must
 //! be nested, so one that would begin before the last has ended begins then. Durations stay what they are.
 
+use super::spans::spans;
 use crate::journal::Micros;
 use crate::journal::event::Ending;
 use crate::journal::merged::Merged;
@@ -16,12 +17,6 @@ use serde_json::{Map, Value, json};
 
 /// Steps of the counter of finished tests, in each run.
 const STEPS: u64 = 1000;
-
-const PHASES: [(Phase, &str); 3] = [
-    (Phase::Setup, "setup"),
-    (Phase::Call, "call"),
-    (Phase::Teardown, "teardown"),
-];
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -76,8 +71,8 @@ pub fn write(merged: &Merged) -> serde_json::Result<Vec<u8>> {
             tid: lanes + process + 1,
         };
         let mut of_processes = vec![Vec::new(); part.run.processes.len()];
-        for attempt in &part.run.attempts {
-            of_processes[attempt.process].push(attempt);
+        for (attempt, (began, _)) in part.run.attempts.iter().zip(spans(&part.run)) {
+            of_processes[attempt.process].push((began, attempt));
         }
         for (process, attempts) in of_processes.into_iter().enumerate() {
             let name = merged.process_name(index, process);
@@ -128,26 +123,35 @@ impl Lane {
     }
 }
 
-fn add_tests(events: &mut Vec<Event>, lane: Lane, run: &Run, offset: Micros, mut attempts: Vec<&Attempt>) {
-    attempts.sort_by_key(|attempt| attempt.began());
+fn add_tests(
+    events: &mut Vec<Event>,
+    lane: Lane,
+    run: &Run,
+    offset: Micros,
+    mut attempts: Vec<(Micros, &Attempt)>,
+) {
+    attempts.sort_by_key(|&(began, _)| began);
     let mut free = offset;
-    for attempt in attempts {
+    for (start, attempt) in attempts {
         let place = events.len();
         let mut began = None;
-        for (phase, name) in PHASES {
+        for phase in Phase::ALL {
             let Some(ran) = attempt.phases[phase as usize] else {
                 continue;
             };
-            let mut event = lane.event('X', name, free.max(offset + ran.at));
+            let mut event = lane.event('X', phase.name(), free.max(offset + ran.at));
             event.dur = Some(ran.took);
             event.cat = Verdict::of_phase(phase, ran.outcome).map_or("passed", Verdict::name);
             began.get_or_insert(event.ts);
             free = event.ts + ran.took;
             events.push(event);
         }
+        // A worker that died may have told of no phase.
+        let began = began.or_else(|| attempt.crashed.then(|| free.max(offset + start)));
         let Some(began) = began else {
             continue;
         };
+        free = free.max(began);
         let gone = run.processes[attempt.process].gone.as_ref();
         if let Some(gone) = gone.filter(|_| attempt.crashed) {
             free = free.max(offset + gone.at);

@@ -8,8 +8,6 @@ use crate::journal::run::Run;
 use crate::protocol::report::Phase;
 use std::collections::BTreeMap;
 
-const PHASES: [Phase; 3] = [Phase::Setup, Phase::Call, Phase::Teardown];
-
 /// A run in the making, in which the tests of a worker follow each other.
 pub(super) struct Made {
     pub(super) events: Vec<Event>,
@@ -63,7 +61,7 @@ impl Made {
         let t = self.test(id);
         let end = &mut self.ends[worker as usize];
         let outcomes = [Outcome::Passed, outcome, Outcome::Passed];
-        for ((phase, us), o) in PHASES.into_iter().zip(took).zip(outcomes) {
+        for ((phase, us), o) in Phase::ALL.into_iter().zip(took).zip(outcomes) {
             let (w, at, part) = (Some(worker), *end, false);
             let ended = PhaseEnded {
                 t,

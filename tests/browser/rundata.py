@@ -34,6 +34,7 @@ def empty_run(workers: int = 0, environments: int = 1) -> Data:
             "exit": 5,
             "complete": True,
             "collected": 0,
+            "ran": 0,
             "slow": None,
         },
         "environments": [
@@ -49,6 +50,7 @@ def empty_run(workers: int = 0, environments: int = 1) -> Data:
             name: [] for name in ("id", "worker", "start", *PHASES, "end", "outcome", "usual", "previous", "growth")
         },
         "failures": [],
+        "superseded": [],
         "marks": [],
         "counts": {},
         "durations": {},
@@ -158,7 +160,7 @@ class _Maker:
         ]
         earlier = {**data["counts"], "passed": data["counts"].get("passed", 0) - 3}
         data["previous"] = {"id": "51c09e", "started": STARTED - 86_400, "seconds": seconds * 1.08, "counts": earlier}
-        data["run"] |= {"seconds": seconds, "exit": 1, "collected": len(sums), "slow": 1.0}
+        data["run"] |= {"seconds": seconds, "exit": 1, "collected": len(sums), "ran": len(sums), "slow": 1.0}
         return data
 
 

@@ -86,7 +86,7 @@ export class Run {
     this.lastMoment = this.findLastMoment();
     this.lanes = this.makeLanes();
     this.failuresOf = new Map();
-    for (const failure of data.failures) {
+    for (const failure of [...data.failures, ...data.superseded]) {
       const others = this.failuresOf.get(failure.test);
       if (others) others.push(failure);
       else this.failuresOf.set(failure.test, [failure]);

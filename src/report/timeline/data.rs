@@ -5,10 +5,12 @@ use crate::journal::event::{Detail, Ending, Outcome};
 use crate::journal::merged::{Merged, Part};
 use crate::journal::run::{Attempt, Process, Verdict};
 use crate::journal::{Micros, seconds};
+use crate::report::failures::errors;
+use crate::report::spans::spans;
 use crate::timing::parse::ParseError;
 use crate::timing::slow;
 use serde::Serialize;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// The version of the data.
 const VERSION: u32 = 1;
@@ -22,6 +24,7 @@ struct Data<'a> {
     outcomes: [&'static str; 8],
     tests: Tests<'a>,
     failures: Vec<Failure<'a>>,
+    superseded: Vec<Failure<'a>>,
     marks: Vec<Mark>,
     counts: BTreeMap<&'static str, usize>,
     #[serde(flatten)]
@@ -38,6 +41,7 @@ struct About<'a> {
     exit: Option<i32>,
     complete: bool,
     collected: usize,
+    ran: usize,
     slow: Option<f64>,
 }
 
@@ -110,9 +114,7 @@ pub fn data(merged: &Merged, previous: Option<&Merged>) -> Result<String, Proble
         before: previous.map(durations).unwrap_or_default(),
         ..Rows::default()
     };
-    for (index, part) in merged.parts.iter().enumerate() {
-        rows.add(part, label(merged, index));
-    }
+    rows.add_all(merged);
     let lasted = seconds(merged.lasted());
     let broken = figures.thresholds.iter().filter(|threshold| threshold.broken);
     rows.marks.extend(broken.map(|threshold| Mark {
@@ -131,15 +133,17 @@ pub fn data(merged: &Merged, previous: Option<&Merged>) -> Result<String, Proble
             seconds: lasted,
             exit: runs().map(|run| run.exit).max().flatten(),
             complete: runs().all(|run| run.exit.is_some()),
-            collected: runs().map(|run| run.ids.len()).sum(),
+            collected: merged.results.len() + merged.missing().len(),
+            ran: merged.results.len(),
             slow: Some(seconds(slow::limit(first))),
         },
         environments: environments(merged),
-        counts: rows.counts(),
+        counts: counts(merged),
         workers: rows.workers,
         outcomes: Verdict::ALL.map(Verdict::name),
         tests: rows.tests,
         failures: rows.failures,
+        superseded: rows.superseded,
         marks: rows.marks,
         figures,
         previous: previous.and_then(about_previous),
@@ -196,16 +200,19 @@ fn durations(merged: &Merged) -> HashMap<&str, Micros> {
 
 fn about_previous(merged: &Merged) -> Option<Previous> {
     let first = &merged.parts.first()?.run;
-    let mut rows = Rows::default();
-    for part in &merged.parts {
-        rows.add(part, None);
-    }
     Some(Previous {
         id: first.head.id.clone(),
         started: seconds(first.head.began),
         seconds: seconds(merged.lasted()),
-        counts: rows.counts(),
+        counts: counts(merged),
     })
+}
+
+/// What was counted, as pytest's closing line has it.
+fn counts(merged: &Merged) -> BTreeMap<&'static str, usize> {
+    let counts = Verdict::ALL.into_iter().zip(merged.counts());
+    let some = counts.filter(|&(_, count)| count > 0);
+    some.map(|(verdict, count)| (verdict.name(), count)).collect()
 }
 
 /// The rows of all runs, as they come.
@@ -214,51 +221,49 @@ struct Rows<'a> {
     workers: Vec<Worker>,
     tests: Tests<'a>,
     failures: Vec<Failure<'a>>,
+    superseded: Vec<Failure<'a>>,
     marks: Vec<Mark>,
     /// What each test took in the previous run.
     before: HashMap<&'a str, Micros>,
 }
 
 impl<'a> Rows<'a> {
-    fn counts(&self) -> BTreeMap<&'static str, usize> {
-        let mut counts = BTreeMap::new();
-        for &outcome in &self.tests.outcome {
-            *counts.entry(Verdict::ALL[outcome].name()).or_default() += 1;
+    fn add_all(&mut self, merged: &'a Merged) {
+        let results = merged.results.iter();
+        let decide: HashSet<(usize, usize)> = results
+            .flat_map(|result| {
+                result
+                    .attempts
+                    .deciding
+                    .iter()
+                    .map(|&attempt| (result.part, attempt))
+            })
+            .collect();
+        let reports = merged.collect_reports();
+        for (index, part) in merged.parts.iter().enumerate() {
+            let label = label(merged, index).unwrap_or_default();
+            let first_worker = self.workers.len();
+            self.add(part, &label, |attempt| decide.contains(&(index, attempt)));
+            for &(own, detail) in &reports {
+                if own == index && detail.o == Some(Outcome::Failed) {
+                    self.add_collect_error(part, detail, first_worker, &label);
+                }
+            }
         }
-        counts
     }
 
-    fn add(&mut self, part: &'a Part, label: Option<String>) {
+    /// All attempts of a run, and which of them decide about their tests.
+    fn add(&mut self, part: &'a Part, label: &str, decides: impl Fn(usize) -> bool) {
         let first_worker = self.workers.len();
-        let label = label.unwrap_or_default();
         for process in &part.run.processes {
-            self.add_worker(part, process, &label);
+            self.add_worker(part, process, label);
         }
-        // When each process had done what came before.
-        let mut idle_since: Vec<Micros> = part
-            .run
-            .processes
-            .iter()
-            .map(|process| process.came.unwrap_or(0))
-            .collect();
-        for attempt in &part.run.attempts {
-            if attempt.counted().next().is_none() {
-                // Cut off with the journal.
-                continue;
+        let attempts = part.run.attempts.iter().zip(spans(&part.run));
+        for (index, (attempt, span)) in attempts.enumerate() {
+            // Else cut off with the journal.
+            if attempt.counted().next().is_some() {
+                self.add_attempt(part, attempt, first_worker, span, decides(index));
             }
-            let process = &part.run.processes[attempt.process];
-            let start = attempt.began().unwrap_or(idle_since[attempt.process]);
-            let died = process
-                .gone
-                .as_ref()
-                .filter(|_| attempt.crashed)
-                .map(|gone| gone.at);
-            let end = attempt.ended().max(died).unwrap_or(start).max(start);
-            idle_since[attempt.process] = end;
-            self.add_attempt(part, attempt, first_worker, (start, end));
-        }
-        for detail in part.run.collect_errors() {
-            self.add_collect_error(part, detail, first_worker, &label);
         }
     }
 
@@ -298,6 +303,7 @@ impl<'a> Rows<'a> {
         attempt: &'a Attempt,
         first_worker: usize,
         span: (Micros, Micros),
+        decides: bool,
     ) {
         let id = part.run.id(attempt.test);
         let phase = |phase: usize| seconds(attempt.phases[phase].map_or(0, |phase| phase.took));
@@ -318,8 +324,12 @@ impl<'a> Rows<'a> {
             .push(usual.map(|usual| seconds(usual + attempt.shared)));
         tests.previous.push(self.before.get(id).copied().map(seconds));
         tests.growth.push(attempt.growth);
-        for &detail in &attempt.details {
-            self.add_failure(row, &part.run.details[detail]);
+        let failures = errors(&part.run, attempt).into_iter();
+        let failures = failures.map(|detail| Failure::new(row, detail));
+        if decides {
+            self.failures.extend(failures);
+        } else {
+            self.superseded.extend(failures);
         }
     }
 
@@ -342,20 +352,18 @@ impl<'a> Rows<'a> {
         tests.usual.push(None);
         tests.previous.push(None);
         tests.growth.push(0);
-        self.add_failure(row, detail);
+        self.failures.push(Failure::new(row, detail));
     }
+}
 
-    fn add_failure(&mut self, row: usize, detail: &'a Detail) {
-        // The reason of a skip is no failure.
-        if detail.text.is_empty() || detail.o == Some(Outcome::Skipped) {
-            return;
-        }
-        self.failures.push(Failure {
+impl<'a> Failure<'a> {
+    fn new(row: usize, detail: &'a Detail) -> Self {
+        Self {
             test: row,
             phase: &detail.when,
             text: &detail.text,
             sections: &detail.sections,
-        });
+        }
     }
 }
 

@@ -13,14 +13,15 @@
 //! | key | what it holds |
 //! |---|---|
 //! | `version` | 1 |
-//! | `run` | `id`, `command`, `started` (seconds since the epoch), `seconds` (wall time), `exit` (status or null), `complete` (false when the journal ends before the run did), `collected` (number of tests), `slow` (the limit in seconds, or null) |
+//! | `run` | `id`, `command`, `started` (seconds since the epoch), `seconds` (wall time), `exit` (status or null), `complete` (false when the journal ends before the run did), `collected` (number of tests; one of several runs counts once), `ran` (how many of them came to a result), `slow` (the limit in seconds, or null) |
 //! | `environments` | a list of `name` and `details` (texts by name) |
 //! | `workers` | a list of `name`, `environment` (index), `pid`, `start`, `end`, `ended` (`left`, `crashed`, `replaced`), `reason`, all of them or null, `peak` (the most resident bytes that it ever held, or null), and `memory`: a list of moment, resident bytes, and proportional bytes or null |
 //! | `outcomes` | their names |
 //! | `tests` | columns: `id`, `worker` (index), `start`, `setup`, `call`, `teardown` (seconds each phase took), `end`, `outcome` (index), `usual` and `previous` (seconds it would take by the history, with the shared fixtures that it set up now, and took in the previous run, or null), `growth` (bytes by which the peak of the worker's memory grew) |
-//! | `failures` | a list of `test` (index), `phase`, `text`, and `sections`: pairs of title and text |
+//! | `failures` | a list of `test` (index), `phase`, `text`, and `sections`: pairs of title and text; of attempts that decide about their tests, and of files that could not be collected |
+//! | `superseded` | such a list of the other attempts |
 //! | `marks` | a list of `at`, `worker` (index or null), `kind` (`crash`, `replaced`, `threshold`, `warning`) and `text` |
-//! | `counts` | a number for each outcome |
+//! | `counts` | a number for each outcome, of the attempts that count, as in pytest's closing line |
 //! | `durations` | `p50`, `p95`, `p99` and `max` in seconds, for `test`, `setup`, `call` and `teardown` |
 //! | `bound` | what the run could not have been shorter than: `seconds`, and `by` which test or group; or null |
 //! | `thresholds` | a list of `text`, `value` (a text) and `broken` |

@@ -40,7 +40,7 @@ export function showHeader(run) {
     .filter(Boolean)
     .join(" · ");
   if (about.complete) return;
-  const there = `${count(run.size)} of ${countOf(about.collected, "test")} in it`;
+  const there = `${count(about.ran)} of ${countOf(about.collected, "test")} in it`;
   byId("incomplete").hidden = false;
   byId("incomplete").textContent =
     `The run was cut short: its journal ends at ${seconds(run.lastMoment)}, with ${there}.`;
@@ -65,9 +65,9 @@ export function showFigures(run, memory) {
     figure(
       "tests",
       "Tests",
-      run.size,
-      count(run.size),
-      about.collected === run.size ? null : `${count(about.collected)} collected`,
+      about.ran,
+      count(about.ran),
+      about.collected === about.ran ? null : `${count(about.collected)} collected`,
     ),
     figure(
       "workers",
