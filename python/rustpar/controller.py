@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rustpar.forkserver import ForkServer
+    from rustpar.heeding import Heeding
     from rustpar.nodes import WorkerController
     from rustpar.verdict import Verdict
 
@@ -54,8 +55,8 @@ class Controller:
     # The events without which the end could not be seen.
     _FAREWELL = (_core.Engine.TEMPLATE_EXITED, _core.Engine.SERVER_GONE)
 
-    def __init__(self, config: pytest.Config, server: ForkServer) -> None:
-        """Take over the run that `config` describes, with workers from `server`."""
+    def __init__(self, config: pytest.Config, server: ForkServer, heeding: Heeding) -> None:
+        """Take over the run that `config` describes, with workers from `server`, and answer what `heeding` is asked."""
         self.config = config
         self.log = Producer("dsession", enabled=config.option.debug)
         self.shouldstop: bool | str = False
@@ -71,7 +72,8 @@ class Controller:
         self._journaling = journaling_of(config)
         self._journaling.journal.use_batches()
         self._live = LiveBlock(config, self._screen)
-        self._on_request = OnRequest(self._crew, self._launch, self._screen, self._live)
+        self._heeding = heeding
+        self._on_request = OnRequest(heeding, self._crew, self._launch, self._screen, self._live)
         self._memory = MemoryWatch(config, self._relay, self._screen)
         config.pluginmanager.register(self._relay, "rustpar-relay")
         config.pluginmanager.register(self._memory, "rustpar-memory")
@@ -183,7 +185,7 @@ class Controller:
         settle = heap.grow()
         assert self._engine is not None
         flushing, live = self._screen.flushing_seldom(), self._live.shown(self._engine)
-        with self._interrupt, self._on_request.heeded(), flushing, live:
+        with self._interrupt, self._heeding.in_loop(), flushing, live:
             try:
                 self._run()
             except Exception:
