@@ -11,6 +11,7 @@ use crate::engine::shared::Shared as CoreShared;
 use crate::schedule::plan::policy;
 use crate::schedule::{Test, Worker};
 use pyo3::exceptions::PyValueError;
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString, PyType};
 use std::collections::HashMap;
@@ -208,6 +209,17 @@ impl Engine {
     /// Ends the thread.
     fn shut_down(&mut self, py: Python<'_>) {
         py.detach(|| self.core.shut_down());
+    }
+
+    /// For the garbage collector: the nodes, which know the whole run, know the engine.
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.workers
+            .values()
+            .try_for_each(|worker| visit.call(&worker.node))
+    }
+
+    fn __clear__(&mut self) {
+        self.workers.clear();
     }
 
     #[classattr]
