@@ -181,9 +181,9 @@ class Controller:
         sched = self.config.hook.pytest_xdist_make_scheduler(config=self.config, log=self.log)
         self.sched = sched
         native = isinstance(sched, NativeScheduling)
-        self._crew.sched = sched if native else PythonScheduling(self.config, sched)
-        settle = heap.grow()
         assert self._engine is not None
+        self._crew.sched = sched if native else PythonScheduling(self.config, sched, self._engine)
+        settle = heap.grow()
         flushing, live = self._screen.flushing_seldom(), self._live.shown(self._engine)
         with self._interrupt, self._heeding.in_loop(), flushing, live:
             try:

@@ -179,7 +179,7 @@ impl Engine {
         Ok(self.core.send(Command::Close(worker))?)
     }
 
-    /// Runs a test once more.
+    /// Runs a test once more that has come to its end in a crash; where tests are assigned by hand, it is only told of.
     fn again(&self, test: Test) -> PyResult<()> {
         Ok(self.core.send(Command::Again(test))?)
     }
