@@ -334,8 +334,13 @@ class Controller:
             self._died_before_tests(f"worker {node.gateway.id}", worker, status)
         elif not finished:
             self._crew.lost(node, status, running, self._relay)
-        elif status not in (0, pytest.ExitCode.USAGE_ERROR):
-            self._screen.notice(f"{node.gateway.id} ended badly after its session had finished: {death(status)}")
+        elif status not in (0, pytest.ExitCode.USAGE_ERROR) and not self._is_interrupted(status):
+            how = death(status, is_sent=node.is_killed)
+            self._screen.notice(f"{node.gateway.id} ended badly after its session had finished: {how}")
+
+    def _is_interrupted(self, status: int) -> bool:
+        """Whether a process that ended so was interrupted on its way out, by a Ctrl-C that has ended the run, too."""
+        return self._interrupt.arrived and status == pytest.ExitCode.INTERRUPTED
 
     def _on_interrupted(self, worker: int, about: dict[str, Any]) -> None:
         """A session was ended from inside, by ``pytest.exit`` or an interrupt of its own: so is the run."""
@@ -362,8 +367,10 @@ class Controller:
     def _on_broken(self, worker: int, text: str, _: None) -> None:
         self._screen.notice(f"{text}; it is killed")
         if worker == _core.Engine.TEMPLATE:
+            self._crew.note_killing()
             self._server.kill()
         else:
+            self._crew.nodes[worker].is_killed = True
             self._server.signal_worker(worker, signal.SIGKILL)
 
     def _on_template_exited(self, worker: int, status: int, _: None) -> None:
