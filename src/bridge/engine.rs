@@ -4,6 +4,7 @@ use super::events::{EventKind, to_tuples};
 use super::plan::{Facts, mode};
 use super::rebuild::{RunObjects, WorkerObjects};
 use super::status::Status;
+use super::text::texts;
 use crate::engine::controller::Engine as CoreEngine;
 use crate::engine::news::{Command, TEMPLATE};
 use crate::engine::os;
@@ -144,9 +145,9 @@ impl Engine {
         reorder: bool,
         facts: Facts,
     ) -> PyResult<()> {
-        let node_ids: Vec<String> = self.run.node_ids.extract(py)?;
+        let node_ids: Vec<String> = texts(self.run.node_ids.extract(py)?);
         let mode = mode(dist, &node_ids, &self.groups, max_chunk, reorder)?;
-        let kinds = facts.kinds.iter().cloned().zip(0..).collect();
+        let kinds = facts.keys().zip(0..).collect();
         let policy = py.detach(|| {
             let (rules, forecast) = facts.into_plan(&node_ids);
             policy(&mode, forecast, &rules, workers)

@@ -2,34 +2,16 @@
 //! phases of tests come through the `Recorder`.
 
 use super::memory::{peak_memory, proportional_memory, resident_memory};
+use super::text::{Text, texts};
 use crate::journal::event::{Collected, Detail, Ending, Event, Head, Outcome, Start, Test, WorkerGone};
 use crate::journal::write::Writer;
 use crate::journal::{FORMAT, Micros, VERSION, micros};
 use crate::memory::Peak;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyString;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-/// A text from Python; what is no character, a lone surrogate, is replaced.
-#[derive(PartialEq, Eq, Hash)]
-struct Text(String);
-
-impl<'py> FromPyObject<'_, 'py> for Text {
-    type Error = PyErr;
-
-    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        let text = object.cast::<PyString>()?;
-        Ok(Self(text.to_string_lossy().into_owned()))
-    }
-}
-
-/// The texts themselves.
-fn texts<T: FromIterator<String>>(texts: Vec<Text>) -> T {
-    texts.into_iter().map(|Text(text)| text).collect()
-}
 
 /// The pairs of texts themselves.
 fn pairs<T: FromIterator<(String, String)>>(pairs: impl IntoIterator<Item = (Text, Text)>) -> T {
