@@ -153,6 +153,23 @@ def test_the_place_where_stacks_are_to_be_dumped_later_is_named(suite: Suite) ->
     assert "start: early (conftest.py:3 leaves a timer of faulthandler running" in run.line("start: early")
 
 
+def test_a_plugin_has_stacks_dumped_later_by_a_function_that_it_has_taken_before(suite: Suite) -> None:
+    suite.write(
+        {
+            "hasty.py": """
+                from faulthandler import dump_traceback_later
+
+                def pytest_sessionstart():
+                    dump_traceback_later(3600)
+            """
+        }
+    )
+    suite.test("def test_fails(): assert False\ndef test_passes(): pass\n")
+    run = suite.run("-p", "hasty")
+    assert run.counts() == {"failed": 1, "passed": 1}
+    assert "leaves a timer of faulthandler running" in run.line("start: early")
+
+
 def test_an_alarm_is_set(habit: Habit) -> None:
     habit.is_each_workers_own(
         """

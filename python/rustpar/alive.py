@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import _thread
 import contextlib
-import faulthandler
 import fcntl
 import os
 import signal
@@ -19,7 +18,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rustpar import _core
+from rustpar import _core, dumping
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,7 +48,7 @@ class Traces:
         self._directories: dict[str, str] = {}
         self._ports: list[str] = []
         self._last: dict[str, str] = {}
-        self._dumping = _DumpingLater(place_of)
+        self._dumping = dumping.DumpingLater(place_of)
         if not _hooked:
             # It stays, and is silent when nobody listens: a hook cannot be taken back.
             sys.addaudithook(_core.audit)
@@ -114,7 +113,7 @@ class Traces:
         # Those that were started without the threading module. Each count lags behind now and then.
         if max(len(sys._current_frames()), _thread._count() + 1) > threading.active_count():
             yield self._last.get("thread"), "leaves a thread running"
-        if self._dumping.is_due:
+        if self._dumping.is_due or dumping.is_waited_for():
             yield self._dumping.place, "leaves a timer of faulthandler running"
         if signal.getitimer(signal.ITIMER_REAL)[0]:
             yield None, "a timer that was set while collecting is still running"
@@ -142,43 +141,6 @@ class Traces:
             elif target.startswith("/") and not target.startswith("/dev/pts/") and _is_being_written(fd):
                 name = target.removesuffix(" (deleted)")
                 yield self._files.get(name), f"leaves {name} open for writing"
-
-
-class _DumpingLater:
-    """Notes whether ``faulthandler`` is to dump the stacks later.
-
-    A thread of its own waits for that, of which the interpreter knows nothing. In a fork it is gone, and cancelling, or
-    setting the time anew, waits for its end for ever.
-
-    Attributes:
-        is_due: Whether it has been told to, and not been told to leave it.
-        place: Where that was done, if known.
-    """
-
-    def __init__(self, place_of: Callable[[FrameType], str | None]) -> None:
-        """Begin to note; `place_of` is that of :class:`Traces`."""
-        self.is_due = False
-        self.place: str | None = None
-        self._place_of = place_of
-        self._dump, self._cancel = faulthandler.dump_traceback_later, faulthandler.cancel_dump_traceback_later
-        self._noting_dump, self._noting_cancel = self._dump_later, self._cancel_dump
-        faulthandler.dump_traceback_later = self._noting_dump
-        faulthandler.cancel_dump_traceback_later = self._noting_cancel
-
-    def _dump_later(self, *args: Any, **kwargs: Any) -> None:
-        self._dump(*args, **kwargs)
-        self.is_due, self.place = True, self._place_of(sys._getframe(1))
-
-    def _cancel_dump(self) -> None:
-        self._cancel()
-        self.is_due, self.place = False, None
-
-    def put_back(self) -> None:
-        """Note nothing more, where nobody else has replaced the functions."""
-        if faulthandler.dump_traceback_later is self._noting_dump:
-            faulthandler.dump_traceback_later = self._dump
-        if faulthandler.cancel_dump_traceback_later is self._noting_cancel:
-            faulthandler.cancel_dump_traceback_later = self._cancel
 
 
 # Whether this process, or one that it was forked from, has the hook.
