@@ -318,6 +318,12 @@ def test_a_limit_that_has_no_effect_is_told(suite: Suite) -> None:
     assert xdist.line("rustpar: --rustpar-max-rss has no effect with pytest-xdist's own engine")
 
 
+def test_a_default_that_has_no_effect_in_this_run_is_not_told(suite: Suite) -> None:
+    suite.test("def test_it(): pass")
+    suite.write({"pytest.ini": "[pytest]\nrustpar_max_rss = 1G\n"})
+    assert "has no effect" not in suite.run(n=None).text
+
+
 def test_a_size_that_is_none_is_a_usage_error(suite: Suite) -> None:
     suite.test("def test_it(): pass")
     run = suite.run("--rustpar-max-rss=500")
