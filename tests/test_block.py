@@ -105,6 +105,10 @@ def test_a_duration_is_a_number_with_or_without_a_unit(text: str, seconds: float
     assert duration.parse(text) == pytest.approx(seconds)
 
 
+def test_a_duration_of_any_number_of_digits_is_one() -> None:
+    assert duration.parse("9" * 400) > duration.parse("9" * 20 + "h")
+
+
 @pytest.mark.parametrize("text", ["", "s", "1d", "-1s", "1,5s", "1s 5ms", "nan", "inf", "1e3"])
 def test_anything_else_is_no_duration(text: str) -> None:
     with pytest.raises(ValueError, match=r"is no duration; use one like 500ms, 1s or 1\.5m"):

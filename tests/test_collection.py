@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -152,3 +153,30 @@ def test_an_internal_error_in_a_hook_of_one_test_is_shown(suite: Suite) -> None:
     run = suite.run()
     assert run.ret == pytest.ExitCode.INTERNAL_ERROR
     assert "INTERNALERROR> ValueError: a plugin is broken" in run.lines
+
+
+@pytest.mark.parametrize("dist", ["load", "loadfile"])
+@pytest.mark.parametrize("start", ["template", "early"])
+def test_names_of_files_need_not_be_utf_8(suite: Suite, start: str, dist: str) -> None:
+    tests = """
+        import pytest
+
+        @pytest.fixture(scope="module")
+        def thing(): return 1
+
+        @pytest.mark.parametrize("n", range(2))
+        def test_passes(n, thing): pass
+
+        def test_fails(record_property, thing):
+            record_property("a", thing)
+            print("before")
+            assert 0
+    """
+    suite.write({os.fsdecode(name): tests for name in (b"test_one_\xff.py", b"test_two_\xfe.py")})
+    # pytest's cache cannot write them down.
+    plain = suite.end(suite.start("-p", "no:cacheprovider", n="0"))
+    run = suite.end(suite.start("-p", "no:cacheprovider", f"--rustpar-start={start}", f"--dist={dist}"))
+    assert run.ret == plain.ret == pytest.ExitCode.TESTS_FAILED
+    assert run.counts() == plain.counts() == {"passed": 4, "failed": 2}
+    assert run.outcomes == plain.outcomes
+    assert {tuple(one["location"]) for one in run.reports} == {tuple(one["location"]) for one in plain.reports}

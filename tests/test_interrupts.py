@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -77,6 +78,32 @@ def test_ctrl_c_ends_tests_that_ignore_it(suite: Suite) -> None:
     run = suite.end(process)
     assert run.ret == pytest.ExitCode.INTERRUPTED
     assert "gw0" in run.line("did not react")
+    assert "killed by SIGKILL; sent by rustpar" in run.line("[gw0] node down")
+    assert "out of memory" not in run.text
+
+
+@pytest.mark.parametrize("pause", [0.01, 0.1])
+def test_a_second_ctrl_c_may_reach_workers_that_leave(suite: Suite, pause: float) -> None:
+    suite.test(HANGING)
+    suite.conftest(
+        """
+        import atexit
+        import os
+        import time
+
+        def pytest_sessionfinish():
+            if "PYTEST_XDIST_WORKER" in os.environ:
+                atexit.register(time.sleep, 0.5)
+        """
+    )
+    process = suite.start("--maxschedchunk=1")
+    suite.wait_for(*ALL)
+    os.killpg(process.pid, signal.SIGINT)
+    time.sleep(pause)
+    os.killpg(process.pid, signal.SIGINT)
+    run = suite.end(process)
+    assert run.ret == pytest.ExitCode.INTERRUPTED
+    assert "ended badly" not in run.text
 
 
 def test_ctrl_c_while_collecting_ends_the_run(suite: Suite) -> None:

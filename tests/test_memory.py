@@ -326,6 +326,12 @@ def test_a_limit_that_has_no_effect_is_told(suite: Suite) -> None:
     assert xdist.line("rustpar: --rustpar-max-rss has no effect with pytest-xdist's own engine")
 
 
+def test_a_default_that_has_no_effect_in_this_run_is_not_told(suite: Suite) -> None:
+    suite.test("def test_it(): pass")
+    suite.write({"pytest.ini": "[pytest]\nrustpar_max_rss = 1G\n"})
+    assert "has no effect" not in suite.run(n=None).text
+
+
 def test_a_size_that_is_none_is_a_usage_error(suite: Suite) -> None:
     suite.test("def test_it(): pass")
     run = suite.run("--rustpar-max-rss=500")
@@ -355,3 +361,18 @@ def test_a_size_counts_in_steps_of_1024_however_its_unit_is_written(text: str, s
 def test_other_text_is_no_size(text: str) -> None:
     with pytest.raises(ValueError, match="is no size"):
         in_bytes(text)
+
+
+@pytest.mark.parametrize("text", ["99999999999T", "8388608T", "9" * 400 + "G"])
+def test_a_size_that_no_machine_has_is_a_usage_error(suite: Suite, text: str) -> None:
+    suite.test("def test_it(): pass")
+    assert in_bytes("8388607.5T") < 1 << 63
+    run = suite.run(f"--rustpar-max-rss={text}")
+    assert run.ret == pytest.ExitCode.USAGE_ERROR
+    (line,) = [line for line in run.err.splitlines() if "argument --rustpar-max-rss" in line]
+    assert "is more than any machine has; write less than 8388608T" in line
+    assert len(line) < 200
+    suite.write({"pytest.ini": f"[pytest]\nrustpar_max_rss = {text}\n"})
+    run = suite.run()
+    assert run.ret == pytest.ExitCode.USAGE_ERROR
+    assert run.err.startswith("ERROR: rustpar_max_rss: ")

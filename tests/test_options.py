@@ -173,6 +173,14 @@ def test_without_the_plugin_it_is_plain_xdist(suite: Suite) -> None:
     assert not any(line.startswith("rustpar") for line in run.lines)
 
 
+def test_a_timer_of_faulthandler_falls_back_to_xdist_and_says_so(suite: Suite) -> None:
+    suite.write({"hasty.py": "import faulthandler\nfaulthandler.dump_traceback_later(3600)\n"})
+    suite.test("def test_fails(): assert False\ndef test_passes(): pass\n")
+    run = suite.run("-p", "hasty")
+    assert run.counts()["failed"] == run.counts()["passed"] == 1
+    assert "a timer of faulthandler" in run.line("start: xdist")
+
+
 def test_a_process_with_threads_falls_back_to_xdist_and_says_so(suite: Suite) -> None:
     suite.write(
         {

@@ -175,6 +175,23 @@ def test_an_unknown_marker_is_warned_of_once(suite: Suite, start: str) -> None:
     assert run.out.count("PytestUnknownMarkWarning: Unknown pytest.mark.smoek - is this a typo?") == 1
 
 
+@pytest.mark.parametrize(
+    ("args", "place"),
+    [
+        ([], "pytest.ini:3: "),
+        (["--rustpar-order=smoek"], "--rustpar-order:1: "),
+        (["-o", "rustpar_order=smoek", "-c", "other.ini"], "rustpar_order:1: "),
+    ],
+)
+def test_the_warning_of_an_unknown_marker_points_at_where_it_was_written(
+    suite: Suite, args: list[str], place: str
+) -> None:
+    suite.test("def test_it(): pass")
+    suite.write({"pytest.ini": "[pytest]\naddopts = -q\nrustpar_order = smoek, *\n", "other.ini": "[pytest]\n"})
+    run = suite.run(*args, n=None)
+    assert f"{place}PytestUnknownMarkWarning: Unknown pytest.mark.smoek" in run.line("PytestUnknownMarkWarning")
+
+
 @pytest.mark.parametrize("n", [None, "2"])
 @pytest.mark.parametrize("arguments", [["--strict-markers"], ["-W", "error"]], ids=" ".join)
 def test_an_unknown_marker_is_an_error_where_markers_are_strict(

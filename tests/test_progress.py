@@ -98,6 +98,43 @@ def test_the_block_shows_a_bar_counts_and_the_longest_running_tests(suite: Suite
         assert terminal.shows("1 failed, 4 passed, 1 skipped in")
 
 
+@pytest.mark.parametrize("in_python", [False, True], ids=["native", "in Python"])
+def test_a_test_that_crashed_and_runs_again_is_yet_to_come(suite: Suite, in_python: bool) -> None:
+    if in_python:
+        suite.schedule_in_python("Load")
+    suite.write(
+        {
+            "retrying.py": """
+                def pytest_handlecrashitem(crashitem, report, sched):
+                    report.outcome = "rerun"
+                    sched.mark_test_pending(crashitem)
+            """
+        }
+    )
+    suite.test(
+        """
+        import os
+        import pytest
+        from support import wait_for
+
+        @pytest.mark.parametrize("n", range(3))
+        def test_passes(n): pass
+
+        def test_crashes():
+            try:
+                os.mkdir("been here")
+            except FileExistsError:
+                wait_for("let go", limit=60)
+            else:
+                os._exit(1)
+        """
+    )
+    with on_terminal(suite, "-n1", "-p", "retrying") as terminal:
+        terminal.wait_to_show(rf"^ 75% {BAR}  3/4", r"^gw1 +\d+\.\d s  test_it\.py::test_crashes$")
+        let_go(suite)
+        assert terminal.end() == 0
+
+
 @pytest.mark.parametrize(
     "args",
     [[], ["-v"], ["-q"], ["-x"], ["--rustpar-start=early"], ["-o", "console_output_style=classic"]],

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
-    from tests.harness import Habit
+    from tests.harness import Habit, Suite
 
 
 def test_a_server_runs_in_a_thread(habit: Habit) -> None:
@@ -121,6 +123,51 @@ def test_a_thread_is_started_below_threading(habit: Habit) -> None:
                 time.sleep(0.01)
         """
     )
+
+
+@pytest.mark.parametrize("imported", ["import faulthandler", "from faulthandler import *"])
+def test_stacks_are_to_be_dumped_later(habit: Habit, imported: str) -> None:
+    # The thread that waits to do so is none of Python's, and cancelling waits for its end.
+    call = "faulthandler." if imported.startswith("import") else ""
+    habit.is_each_workers_own(
+        f"""
+        {imported}
+        import pytest
+
+        {call}dump_traceback_later(3600)
+
+        def use(me):
+            with pytest.raises(AssertionError):
+                assert not me
+            {call}cancel_dump_traceback_later()
+            {call}dump_traceback_later(3600)
+        """
+    )
+
+
+def test_the_place_where_stacks_are_to_be_dumped_later_is_named(suite: Suite) -> None:
+    suite.conftest("import faulthandler\n\nfaulthandler.dump_traceback_later(3600)\n")
+    suite.test("def test_fails(): assert False\ndef test_passes(): pass\n")
+    run = suite.run()
+    assert run.counts() == {"failed": 1, "passed": 1}
+    assert "start: early (conftest.py:3 leaves a timer of faulthandler running" in run.line("start: early")
+
+
+def test_a_plugin_has_stacks_dumped_later_by_a_function_that_it_has_taken_before(suite: Suite) -> None:
+    suite.write(
+        {
+            "hasty.py": """
+                from faulthandler import dump_traceback_later
+
+                def pytest_sessionstart():
+                    dump_traceback_later(3600)
+            """
+        }
+    )
+    suite.test("def test_fails(): assert False\ndef test_passes(): pass\n")
+    run = suite.run("-p", "hasty")
+    assert run.counts() == {"failed": 1, "passed": 1}
+    assert "leaves a timer of faulthandler running" in run.line("start: early")
 
 
 def test_an_alarm_is_set(habit: Habit) -> None:

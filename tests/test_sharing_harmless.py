@@ -130,6 +130,24 @@ def test_a_thread_has_ended(habit: Habit) -> None:
     )
 
 
+def test_stacks_are_no_longer_to_be_dumped(habit: Habit) -> None:
+    habit.is_shared(
+        """
+        import faulthandler
+
+        def pytest_configure():
+            faulthandler.dump_traceback_later(3600)
+
+        def pytest_sessionstart():
+            faulthandler.cancel_dump_traceback_later()
+
+        def use(me):
+            faulthandler.dump_traceback_later(3600)
+            faulthandler.cancel_dump_traceback_later()
+        """
+    )
+
+
 def test_locks_and_queues_are_made_for_threads(habit: Habit) -> None:
     habit.is_shared(
         """

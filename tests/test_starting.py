@@ -225,6 +225,40 @@ def test_a_plugin_object_of_the_caller_is_not_in_workers(suite: Suite, start: st
     assert suite.notes() == ["main returned 0"]
 
 
+@pytest.mark.parametrize("start", ["template", "early"])
+def test_a_run_leaves_nothing_in_the_process_that_called_pytest(suite: Suite, start: str) -> None:
+    suite.test("def test_one(): pass\ndef test_two(): pass\n")
+    suite.write(
+        {
+            "main.py": f"""
+            import gc
+            import os
+            from collections import Counter
+            import pytest
+            from support import note
+
+            def left():
+                gc.collect()
+                kinds = ("Config", "Session", "TestReport", "Controller", "WorkerController")
+                alive = Counter(name for name in (type(one).__name__ for one in gc.get_objects()) if name in kinds)
+                return alive, len(os.listdir("/proc/self/fd"))
+
+            def run():
+                assert pytest.main(["-n2", "--rustpar-start={start}"]) == 0
+
+            run()
+            before = left()
+            run()
+            run()
+            after = left()
+            note("the same" if after == before else f"{{before}} {{after}}")
+            """
+        }
+    )
+    suite._pytester.runpython(suite.path / "main.py")
+    assert suite.notes() == ["main the same"]
+
+
 def test_workers_of_a_template_do_not_keep_the_fork_server(suite: Suite) -> None:
     suite.test(
         """

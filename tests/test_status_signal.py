@@ -135,6 +135,70 @@ def test_a_process_that_collects_tells_which_file(suite: Suite, start: str, who:
         assert (run.ret, run.counts()) == (0, {"passed": 3})
 
 
+@pytest.mark.parametrize(
+    ("hook", "phase"),
+    [
+        ("configure", "configuring"),
+        ("sessionstart", "starting the session"),
+        ("sessionfinish", "finishing the session"),
+        ("terminal_summary", "finishing the session"),
+        ("unconfigure", "taking leave"),
+    ],
+)
+def test_the_controller_tells_where_it_is_outside_the_run_loop(suite: Suite, hook: str, phase: str) -> None:
+    suite.test("def test_it(): pass\ndef test_too(): pass\n")
+    suite.conftest(
+        f"""
+        import os
+        import support
+
+        def pytest_{hook}():
+            if "PYTEST_XDIST_WORKER" not in os.environ:
+                support.meet("waits", "let go")
+        """
+    )
+    with running(suite) as asked:
+        suite.wait_for("waits")
+        asked.ask(rf"rustpar: the controller \(process \d+\) has been {phase} for (?s:.*) in pytest_{hook}\n")
+        run = asked.end()
+        assert (run.ret, run.counts()) == (0, {"passed": 2})
+
+
+def test_the_controller_tells_where_it_is_when_a_conftest_does_not_end(suite: Suite) -> None:
+    suite.test("def test_it(): pass\n")
+    suite.conftest(
+        """
+        import os
+        import support
+
+        if "PYTEST_XDIST_WORKER" not in os.environ:
+            support.meet("waits", "let go")
+        """
+    )
+    with running(suite) as asked:
+        suite.wait_for("waits")
+        asked.ask(r"rustpar: the controller .* has been configuring for (?s:.*)conftest\.py\", line 6 in <module>")
+        assert asked.end().ret == 0
+
+
+def test_the_controller_tells_where_it_is_when_the_run_loop_does_not_go_on(suite: Suite) -> None:
+    suite.test("def test_it(): pass\n")
+    suite.conftest(
+        """
+        import os
+        import support
+
+        def pytest_runtest_logreport():
+            if "PYTEST_XDIST_WORKER" not in os.environ:
+                support.meet("waits", "let go")
+        """
+    )
+    with running(suite) as asked:
+        suite.wait_for("waits")
+        asked.ask(r"rustpar: the controller .* has been in the run loop for (?s:.*) in pytest_runtest_logreport\n")
+        assert asked.end().ret == 0
+
+
 def test_there_is_no_stack_without_faulthandler(suite: Suite) -> None:
     suite.test(WAITING)
     with running(suite, "-p", "no:faulthandler") as asked:

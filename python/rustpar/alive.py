@@ -18,7 +18,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rustpar import _core
+from rustpar import _core, dumping
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -48,6 +48,7 @@ class Traces:
         self._directories: dict[str, str] = {}
         self._ports: list[str] = []
         self._last: dict[str, str] = {}
+        self._dumping = dumping.DumpingLater(place_of)
         if not _hooked:
             # It stays, and is silent when nobody listens: a hook cannot be taken back.
             sys.addaudithook(_core.audit)
@@ -57,6 +58,7 @@ class Traces:
     def stop(self) -> None:
         """Listen no longer."""
         _core.listen(None)
+        self._dumping.put_back()
 
     def _heard(self, event: str, args: tuple[Any, ...]) -> None:
         frame = sys._getframe(1)
@@ -111,6 +113,8 @@ class Traces:
         # Those that were started without the threading module. Each count lags behind now and then.
         if max(len(sys._current_frames()), _thread._count() + 1) > threading.active_count():
             yield self._last.get("thread"), "leaves a thread running"
+        if self._dumping.is_due or dumping.is_waited_for():
+            yield self._dumping.place, "leaves a timer of faulthandler running"
         if signal.getitimer(signal.ITIMER_REAL)[0]:
             yield None, "a timer that was set while collecting is still running"
         if "memory" in self._last and _shared_mappings() > self._mapped_before:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rustpar.forkserver import ForkServer
+    from rustpar.heeding import Heeding
     from rustpar.nodes import WorkerController
     from rustpar.verdict import Verdict
 
@@ -54,8 +55,8 @@ class Controller:
     # The events without which the end could not be seen.
     _FAREWELL = (_core.Engine.TEMPLATE_EXITED, _core.Engine.SERVER_GONE)
 
-    def __init__(self, config: pytest.Config, server: ForkServer) -> None:
-        """Take over the run that `config` describes, with workers from `server`."""
+    def __init__(self, config: pytest.Config, server: ForkServer, heeding: Heeding) -> None:
+        """Take over the run that `config` describes, with workers from `server`, and answer what `heeding` is asked."""
         self.config = config
         self.log = Producer("dsession", enabled=config.option.debug)
         self.shouldstop: bool | str = False
@@ -71,7 +72,8 @@ class Controller:
         self._journaling = journaling_of(config)
         self._journaling.journal.use_batches()
         self._live = LiveBlock(config, self._screen)
-        self._on_request = OnRequest(self._crew, self._launch, self._screen, self._live)
+        self._heeding = heeding
+        self._on_request = OnRequest(heeding, self._crew, self._launch, self._screen, self._live)
         self._memory = MemoryWatch(config, self._relay, self._screen)
         config.pluginmanager.register(self._relay, "rustpar-relay")
         config.pluginmanager.register(self._memory, "rustpar-memory")
@@ -179,11 +181,11 @@ class Controller:
         sched = self.config.hook.pytest_xdist_make_scheduler(config=self.config, log=self.log)
         self.sched = sched
         native = isinstance(sched, NativeScheduling)
-        self._crew.sched = sched if native else PythonScheduling(self.config, sched)
-        settle = heap.grow()
         assert self._engine is not None
+        self._crew.sched = sched if native else PythonScheduling(self.config, sched, self._engine)
+        settle = heap.grow()
         flushing, live = self._screen.flushing_seldom(), self._live.shown(self._engine)
-        with self._interrupt, self._on_request.heeded(), flushing, live:
+        with self._interrupt, self._heeding.in_loop(), flushing, live:
             try:
                 self._run()
             except Exception:
@@ -332,8 +334,13 @@ class Controller:
             self._died_before_tests(f"worker {node.gateway.id}", worker, status)
         elif not finished:
             self._crew.lost(node, status, running, self._relay)
-        elif status not in (0, pytest.ExitCode.USAGE_ERROR):
-            self._screen.notice(f"{node.gateway.id} ended badly after its session had finished: {death(status)}")
+        elif status not in (0, pytest.ExitCode.USAGE_ERROR) and not self._is_interrupted(status):
+            how = death(status, is_sent=node.is_killed)
+            self._screen.notice(f"{node.gateway.id} ended badly after its session had finished: {how}")
+
+    def _is_interrupted(self, status: int) -> bool:
+        """Whether a process that ended so was interrupted on its way out, by a Ctrl-C that has ended the run, too."""
+        return self._interrupt.arrived and status == pytest.ExitCode.INTERRUPTED
 
     def _on_interrupted(self, worker: int, about: dict[str, Any]) -> None:
         """A session was ended from inside, by ``pytest.exit`` or an interrupt of its own: so is the run."""
@@ -360,8 +367,10 @@ class Controller:
     def _on_broken(self, worker: int, text: str, _: None) -> None:
         self._screen.notice(f"{text}; it is killed")
         if worker == _core.Engine.TEMPLATE:
+            self._crew.note_killing()
             self._server.kill()
         else:
+            self._crew.nodes[worker].is_killed = True
             self._server.signal_worker(worker, signal.SIGKILL)
 
     def _on_template_exited(self, worker: int, status: int, _: None) -> None:

@@ -271,7 +271,7 @@ class Crew:
     def lost(self, node: WorkerController, status: int, running: int | None, relay: Relay) -> None:
         """A worker is gone before its session had finished."""
         node.down = True
-        error = death(status)
+        error = death(status, is_sent=node.is_killed)
         self.config.hook.pytest_testnodedown(node=node, error=error)
         crashed = self.sched.remove_node(node, running)
         if crashed is not None:
@@ -323,6 +323,11 @@ class Crew:
         if self._most_lost == 0:
             self.summary = f"worker {self.nodes[0].gateway.id} crashed and worker restarting disabled"
 
+    def note_killing(self) -> None:
+        """All workers that are still there are about to be killed by this process."""
+        for node in self.active:
+            node.is_killed = True
+
     def stop(self) -> None:
         """Let no further test start, and replace nobody."""
         if not self.stopping:
@@ -330,13 +335,18 @@ class Crew:
             self._engine.stop()
 
 
-def death(status: int) -> str:
-    """How a process ended, in words: `status` is its exit code, or minus the signal that killed it."""
+def death(status: int, *, is_sent: bool = False) -> str:
+    """How a process ended, in words.
+
+    Args:
+        status: Its exit code, or minus the signal that killed it.
+        is_sent: Whether that signal was sent by this process.
+    """
     if status >= 0:
         return f"Not properly terminated (exit code {status})"
     try:
         name = signal.Signals(-status).name
     except ValueError:
         name = f"signal {-status}"
-    hint = "; out of memory?" if -status == signal.SIGKILL else ""
-    return f"Not properly terminated (killed by {name}{hint})"
+    hint = "; sent by rustpar" if is_sent else "; out of memory?"
+    return f"Not properly terminated (killed by {name}{hint if -status == signal.SIGKILL else ''})"

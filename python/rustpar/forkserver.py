@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rustpar import _core, forking
+from rustpar import _core, dumping, forking
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,6 +64,8 @@ def why_not(config: pytest.Config) -> str | None:
     threads = len(sys._current_frames())
     if threads > 1:
         return f"this process already has {threads} threads, and only one survives a fork"
+    if dumping.is_waited_for():
+        return "a timer of faulthandler is running, which cannot be cancelled in a fork"
     return None
 
 

@@ -80,6 +80,7 @@ class InterruptedWorkers:
         if goes_on():
             names = ", ".join(sorted(node.gateway.id for node in self._crew.active)) or "the template"
             self._screen.notice(f"{names} did not react to the interrupt in time and will be killed")
+            self._crew.note_killing()
             self._server.kill()
 
     def _signal(self, nodes: list[WorkerController], *, has_collected: bool) -> None:

@@ -19,7 +19,7 @@ from _pytest.terminal import TerminalReporter
 
 from rustpar import block
 from rustpar.duration import spoken
-from rustpar.livearea import LiveArea
+from rustpar.livearea import LiveArea, is_terminal
 from rustpar.slowlimit import Overdue, slow_limit
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def asked_progress(config: pytest.Config) -> str:
 def is_shown(config: pytest.Config, reporter: object) -> bool:
     """Whether this run has a block: by what was asked for, the terminal and its reporter, and the environment."""
     asked = asked_progress(config)
-    if asked == "off" or not isinstance(reporter, TerminalReporter) or not _is_terminal(reporter._tw._file):
+    if asked == "off" or not isinstance(reporter, TerminalReporter) or not is_terminal(reporter._tw._file):
         return False
     if asked == "on":
         return True
@@ -134,11 +134,6 @@ class LiveBlock:
 def _is_pytests(reporter: object) -> bool:
     """Whether it is pytest's own, and no other plugin has put a class of its own in its place."""
     return type(reporter) is TerminalReporter
-
-
-def _is_terminal(stream: Any) -> bool:
-    """Whether a stream leads to a terminal on which the cursor can be moved."""
-    return bool(getattr(stream, "isatty", bool)()) and os.environ.get("TERM", "") not in ("", "dumb")
 
 
 def _can_write(stream: Any, text: str) -> bool:

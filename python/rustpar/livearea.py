@@ -64,7 +64,7 @@ class LiveArea:
         """Have the area below everything that this process writes to the terminal."""
         terminal = self._terminal
         output = cast("TextIO", _Held(terminal, self))
-        errors = cast("TextIO", _After(sys.stderr, self)) if _is_terminal(sys.stderr) else None
+        errors = cast("TextIO", _After(sys.stderr, self)) if is_terminal(sys.stderr) else None
         self._writer._file = output
         if sys.stdout is terminal:
             sys.stdout = output
@@ -187,5 +187,6 @@ class _After(_Stream):
         return self._stream.write(text)
 
 
-def _is_terminal(stream: TextIO) -> bool:
-    return bool(getattr(stream, "isatty", bool)())
+def is_terminal(stream: Any) -> bool:
+    """Whether a stream leads to a terminal on which the cursor can be moved."""
+    return bool(getattr(stream, "isatty", bool)()) and os.environ.get("TERM", "") not in ("", "dumb")

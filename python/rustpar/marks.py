@@ -6,6 +6,8 @@ where no test has the mark that is looked for. Here each collector is looked at 
 
 from __future__ import annotations
 
+import re
+import warnings
 from typing import TYPE_CHECKING
 
 import pytest
@@ -48,15 +50,36 @@ def group_of(item: pytest.Item) -> str | None:
     return "_".join(sorted(names)) if names else None
 
 
-def look_for_unknown(names: Iterable[str], source: str) -> None:
+def look_for_unknown(config: pytest.Config, names: Iterable[str], source: str) -> None:
     """Have pytest warn of markers that are not registered, or refuse them, as where a test uses one.
 
+    Args:
+        config: The session's configuration.
+        names: The markers.
+        source: The option, or the entry of the ini file, in which they were written: warnings point there.
+
     Raises:
-        pytest.UsageError: When pytest treats that as an error; it names `source`, where the markers were written.
+        pytest.UsageError: When pytest treats that as an error; it names `source`.
     """
-    for name in names:
-        try:
-            getattr(pytest.mark, name)
-        except (pytest.fail.Exception, pytest.PytestUnknownMarkWarning) as error:
-            # In this place either of them would end pytest without a word, or with a traceback.
-            raise pytest.UsageError(f"{source}: {error}") from None
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            for name in names:
+                getattr(pytest.mark, name)
+        if caught:
+            file, line = _place_of(config, source)
+            for warning in caught:
+                warnings.warn_explicit(warning.message, warning.category, file, line)
+    except (pytest.fail.Exception, pytest.PytestUnknownMarkWarning) as error:
+        # In this place either of them would end pytest without a word, or with a traceback.
+        raise pytest.UsageError(f"{source}: {error}") from None
+
+
+def _place_of(config: pytest.Config, source: str) -> tuple[str, int]:
+    """The file and line of an entry of the ini file; of what was given on the command line, its name."""
+    if config.inipath is not None:
+        entry = re.compile(rf"\s*{re.escape(source)}\s*[=:]")
+        for number, line in enumerate(config.inipath.read_text(encoding="utf-8").splitlines(), 1):
+            if entry.match(line):
+                return str(config.inipath), number
+    return source, 1

@@ -10,11 +10,13 @@ run slower than it could be; so it is only made for ``-n auto``, and the run say
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-import pytest
+from typing import TYPE_CHECKING, NamedTuple
 
 from rustpar import _core, size
+from rustpar.given import given
+
+if TYPE_CHECKING:
+    import pytest
 
 # Bytes that a worker needs at least. A worker of a suite of trivial tests comes to write to 6 to 10 MiB; the rest is
 # for what its tests need where nothing is known of them.
@@ -54,14 +56,7 @@ def limit_of(config: pytest.Config) -> int | None:
     Raises:
         pytest.UsageError: The ini file gives no size.
     """
-    given: int | None = config.option.rustpar_max_rss
-    ini: str = config.getini("rustpar_max_rss")
-    if given is not None or not ini:
-        return given
-    try:
-        return size.in_bytes(ini)
-    except ValueError as error:
-        raise pytest.UsageError(f"rustpar_max_rss: {error}") from None
+    return given(config, "rustpar_max_rss", size.in_bytes)
 
 
 def workers_that_fit(template: int, growth: int | None) -> tuple[int, str] | None:

@@ -92,6 +92,7 @@ class WorkerController:
         growth: Bytes by which the worker grew beyond the template, once its session has finished.
         outgrown: The test after which the worker held more memory than it may, and the resident bytes.
         is_replaced: Whether another worker takes its place for that.
+        is_killed: Whether this process has had it killed.
     """
 
     workerinfo: dict[str, Any]
@@ -109,6 +110,7 @@ class WorkerController:
         self.growth: int | None = None
         self.outgrown: tuple[int, int] | None = None
         self.is_replaced = False
+        self.is_killed = False
         self.workerinput: dict[str, Any] = {
             "workerid": self.gateway.id,
             "workercount": len(nodemanager.specs),

@@ -1,15 +1,12 @@
 """What every process of a run is doing, printed when the controller gets SIGUSR1, or SIGINFO where that exists.
 
-The hazard it handles: who asks has a run that seems to hang. So nothing is asked of a worker's interpreter, and the run
-goes on as if nobody had asked.
+When it is answered is the business of `heeding.py`. The hazard it handles: who asks has a run that seems to hang. So
+nothing is asked of a worker's interpreter, and the run goes on as if nobody had asked.
 """
 
 from __future__ import annotations
 
-import contextlib
-import signal
 import sys
-import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -17,15 +14,14 @@ from rustpar import _core, stacks
 from rustpar.duration import spoken
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from rustpar.crew import Crew
+    from rustpar.heeding import Heeding
     from rustpar.launch import Launch
     from rustpar.live import LiveBlock
     from rustpar.nodes import WorkerController
     from rustpar.terminal import DistTerminal
-
-_SIGNALS = [getattr(signal, name) for name in ("SIGUSR1", "SIGINFO") if hasattr(signal, name)]
 
 
 class OnRequest:
@@ -35,32 +31,14 @@ class OnRequest:
         collecting: The file that each process collects, and when it began, by the process's number.
     """
 
-    def __init__(self, crew: Crew, launch: Launch, screen: DistTerminal, live: LiveBlock) -> None:
-        """Tell of the workers of `crew` and of the template of `launch`."""
+    def __init__(self, heeding: Heeding, crew: Crew, launch: Launch, screen: DistTerminal, live: LiveBlock) -> None:
+        """Tell of the workers of `crew` and of the template of `launch` when `heeding` is asked."""
         self.collecting: dict[int, tuple[str, float]] = {}
         self._crew = crew
         self._launch = launch
         self._screen = screen
         self._live = live
-        self._is_asked = False
-
-    @contextlib.contextmanager
-    def heeded(self) -> Iterator[None]:
-        """Note the signals instead of being ended by them, where nobody else handles or ignores them."""
-        taken = []
-        if threading.current_thread() is threading.main_thread():
-            taken = [number for number in _SIGNALS if signal.getsignal(number) is signal.SIG_DFL]
-        for number in taken:
-            signal.signal(number, self._note)
-        try:
-            yield
-        finally:
-            for number in taken:
-                if signal.getsignal(number) == self._note:
-                    signal.signal(number, signal.SIG_DFL)
-
-    def _note(self, number: int, frame: object) -> None:
-        self._is_asked = True
+        self._heeding = heeding
 
     def note_file(self, process: int, file: str) -> None:
         """A process begins to collect a file."""
@@ -68,9 +46,9 @@ class OnRequest:
 
     def answer(self, engine: _core.Engine, node_ids: Sequence[str]) -> None:
         """Print what was asked for, if it was."""
-        if not self._is_asked:
+        if not self._heeding.is_asked:
             return
-        self._is_asked = False
+        self._heeding.is_asked = False
         self._screen.new_line_before_errors()
         self._live.make_way()
         status = engine.status()

@@ -116,18 +116,15 @@ def _add_what_is_seen(parser: pytest.Parser, group: pytest.OptionGroup) -> None:
 
 
 def _duration(text: str) -> float:
-    from rustpar.slowlimit import option_value
+    from rustpar import duration, given
 
-    return option_value(text)
+    return given.from_option(duration.parse, text)
 
 
 def _size(text: str) -> int:
-    from rustpar.size import in_bytes
+    from rustpar import given, size
 
-    try:
-        return in_bytes(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+    return given.from_option(size.in_bytes, text)
 
 
 def _add_choice_of_tests(parser: pytest.Parser, group: pytest.OptionGroup) -> None:

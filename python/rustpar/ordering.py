@@ -108,7 +108,7 @@ def sort(config: pytest.Config, items: list[pytest.Item]) -> None:
     order = order_of(config)
     if order is None:
         return
-    look_for_unknown((name for name in order.names if name != _REST), _source(config))
+    look_for_unknown(config, (name for name in order.names if name != _REST), _source(config))
     classes = order.classes_of(items)
     items[:] = [items[index] for index in sorted(range(len(items)), key=classes.__getitem__)]
 

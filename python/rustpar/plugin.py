@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from rustpar.forkserver import ForkServer
+    from rustpar.heeding import Heeding
 
 
 SERVER_KEY: pytest.StashKey[ForkServer] = pytest.StashKey()
+HEEDING_KEY: pytest.StashKey[Heeding] = pytest.StashKey()
 REASON_KEY: pytest.StashKey[str | None] = pytest.StashKey()
 THAW_KEY: pytest.StashKey[Callable[[], None]] = pytest.StashKey()
 
@@ -132,9 +134,16 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
                 # Not this process any more, but one forked from it, which goes on from here.
                 server.enter(early_config)
                 return (yield)
+            from rustpar.heeding import Heeding
+
+            heeding = Heeding()
+            early_config.pluginmanager.register(heeding, "rustpar-heeding")
+            # Cleanups are called from the last to the first.
+            early_config.add_cleanup(heeding.close)
             early_config.add_cleanup(thaw)
             early_config.add_cleanup(server.close)
             early_config.stash[SERVER_KEY] = server
+            early_config.stash[HEEDING_KEY] = heeding
             early_config.stash[THAW_KEY] = thaw
     if hasattr(early_config.known_args_namespace, "numprocesses"):
         # Registered now: behind all plugins, so that its hooks that are to come after xdist's do.
@@ -180,12 +189,13 @@ class DistributedRun:
         if dsession is None:
             # It may still import what it would have needed, 20 ms that nobody is to wait for.
             server.kill()
+            config.stash[HEEDING_KEY].close()
             config.stash[THAW_KEY]()
             return
         from rustpar.controller import Controller
 
         config.pluginmanager.unregister(dsession)
-        config.pluginmanager.register(Controller(config, server), "dsession")
+        config.pluginmanager.register(Controller(config, server, config.stash[HEEDING_KEY]), "dsession")
 
     def pytest_report_header(self, config: pytest.Config) -> str | None:
         """Name the start and the number of workers, and why where they are not the usual ones or were not given."""

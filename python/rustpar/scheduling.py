@@ -126,9 +126,10 @@ class PythonScheduling:
         expected: As of :class:`NativeScheduling`.
     """
 
-    def __init__(self, config: pytest.Config, scheduler: Any) -> None:
-        """Drive `scheduler`."""
+    def __init__(self, config: pytest.Config, scheduler: Any, engine: _core.Engine) -> None:
+        """Drive `scheduler`, whose nodes are those of `engine`."""
         self.config = config
+        self._engine = engine
         self.scheduler = scheduler
         self.name: str = type(scheduler).__name__
         self.expected: list[float | None] = []
@@ -213,7 +214,9 @@ class PythonScheduling:
 
     def mark_test_pending(self, item: str) -> None:
         """Run a test once more."""
-        self.scheduler.mark_test_pending(self._ids[self._plain_ids.index(item)])
+        index = self._plain_ids.index(item)
+        self._engine.again(index)
+        self.scheduler.mark_test_pending(self._ids[index])
 
     def remove_pending_tests_from_node(self, node: WorkerController, indices: Sequence[int]) -> None:
         """Pass on which tests a worker gave back."""

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 from typing import TYPE_CHECKING
 
-import pytest
-
 from rustpar import duration
+from rustpar.given import given
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import pytest
+
     from rustpar import _core
-
-
-def option_value(text: str) -> float:
-    """Read the option's value, for argparse."""
-    try:
-        return duration.parse(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def slow_limit(config: pytest.Config) -> float | None:
@@ -29,16 +21,7 @@ def slow_limit(config: pytest.Config) -> float | None:
     Raises:
         pytest.UsageError: When ``rustpar_slow`` in the ini file is no duration.
     """
-    given: float | None = config.getoption("rustpar_slow", None)
-    if given is not None:
-        return given
-    text: str = config.getini("rustpar_slow")
-    if not text:
-        return None
-    try:
-        return duration.parse(text)
-    except ValueError as error:
-        raise pytest.UsageError(f"rustpar_slow: {error}") from None
+    return given(config, "rustpar_slow", duration.parse)
 
 
 class Overdue:

@@ -55,7 +55,7 @@ def check_markers(config: pytest.Config) -> None:
     """Have pytest warn of markers that are not registered, or refuse them."""
     thresholds = thresholds_of(config)
     if thresholds is not None:
-        look_for_unknown(thresholds.markers, _source(config))
+        look_for_unknown(config, thresholds.markers, _source(config))
 
 
 def marks_of(config: pytest.Config, items: Sequence[pytest.Item]) -> dict[str, list[int]]:

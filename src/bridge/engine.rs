@@ -4,6 +4,7 @@ use super::events::{EventKind, to_tuples};
 use super::plan::{Facts, mode};
 use super::rebuild::{RunObjects, WorkerObjects};
 use super::status::Status;
+use super::text::texts;
 use crate::engine::controller::Engine as CoreEngine;
 use crate::engine::news::{Command, TEMPLATE};
 use crate::engine::os;
@@ -11,6 +12,7 @@ use crate::engine::shared::Shared as CoreShared;
 use crate::schedule::plan::policy;
 use crate::schedule::{Test, Worker};
 use pyo3::exceptions::PyValueError;
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString, PyType};
 use std::collections::HashMap;
@@ -143,9 +145,9 @@ impl Engine {
         reorder: bool,
         facts: Facts,
     ) -> PyResult<()> {
-        let node_ids: Vec<String> = self.run.node_ids.extract(py)?;
+        let node_ids: Vec<String> = texts(self.run.node_ids.extract(py)?);
         let mode = mode(dist, &node_ids, &self.groups, max_chunk, reorder)?;
-        let kinds = facts.kinds.iter().cloned().zip(0..).collect();
+        let kinds = facts.keys().zip(0..).collect();
         let policy = py.detach(|| {
             let (rules, forecast) = facts.into_plan(&node_ids);
             policy(&mode, forecast, &rules, workers)
@@ -178,7 +180,7 @@ impl Engine {
         Ok(self.core.send(Command::Close(worker))?)
     }
 
-    /// Runs a test once more.
+    /// Runs a test once more that has come to its end in a crash; where tests are assigned by hand, it is only told of.
     fn again(&self, test: Test) -> PyResult<()> {
         Ok(self.core.send(Command::Again(test))?)
     }
@@ -208,6 +210,17 @@ impl Engine {
     /// Ends the thread.
     fn shut_down(&mut self, py: Python<'_>) {
         py.detach(|| self.core.shut_down());
+    }
+
+    /// For the garbage collector: the nodes, which know the whole run, know the engine.
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.workers
+            .values()
+            .try_for_each(|worker| visit.call(&worker.node))
+    }
+
+    fn __clear__(&mut self) {
+        self.workers.clear();
     }
 
     #[classattr]

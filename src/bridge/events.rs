@@ -1,7 +1,7 @@
 //! The engine's events as tuples for Python.
 
 use super::rebuild::{RunObjects, WorkerObjects};
-use super::value::decode_object;
+use super::value::{decode_object, to_text};
 use crate::engine::news::{Event, TEMPLATE};
 use crate::protocol::frame::Frame;
 use crate::schedule::Worker;
@@ -161,9 +161,13 @@ fn frame_tuple<'py>(
 ) -> PyResult<()> {
     let number = |test: u32| PyResult::Ok(test.into_pyobject(py)?.into_any());
     match frame {
-        Frame::Text(text) => objects.define(py, text),
+        Frame::Text(text) => objects.define(py, text)?,
         Frame::Inventory { entries, extras } => {
-            let ids = PyList::new(py, entries.iter().map(|entry| entry.node_id))?;
+            let ids: Vec<_> = entries
+                .iter()
+                .map(|entry| to_text(py, entry.node_id))
+                .collect::<PyResult<_>>()?;
+            let ids = PyList::new(py, ids)?;
             let own: Vec<_> = entries
                 .iter()
                 .map(|entry| entry.group.map(str::to_owned))

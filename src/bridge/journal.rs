@@ -2,6 +2,7 @@
 //! phases of tests come through the `Recorder`.
 
 use super::memory::{peak_memory, proportional_memory, resident_memory};
+use super::text::{Text, texts};
 use crate::journal::event::{Collected, Detail, Ending, Event, Head, Outcome, Start, Test, WorkerGone};
 use crate::journal::read::is_journal;
 use crate::journal::write::{Writer, is_written};
@@ -9,44 +10,9 @@ use crate::journal::{FORMAT, Micros, VERSION, micros};
 use crate::memory::Peak;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyString};
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-/// A text from Python; what is no character, a lone surrogate, is written out as pytest does in XML: `#xD800`.
-#[derive(PartialEq, Eq, Hash)]
-struct Text(String);
-
-impl<'py> FromPyObject<'_, 'py> for Text {
-    type Error = PyErr;
-
-    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        let text = object.cast::<PyString>()?;
-        if let Ok(text) = text.to_cow() {
-            return Ok(Self(text.into_owned()));
-        }
-        let bytes = text.call_method1("encode", ("utf-16-le", "surrogatepass"))?;
-        let bytes = bytes.cast::<PyBytes>()?.as_bytes().chunks_exact(2);
-        let units = bytes.map(|unit| u16::from_le_bytes([unit[0], unit[1]]));
-        let mut whole = String::new();
-        for char in char::decode_utf16(units) {
-            match char {
-                Ok(char) => whole.push(char),
-                Err(lone) => {
-                    let _ = write!(whole, "#x{:04X}", lone.unpaired_surrogate());
-                }
-            }
-        }
-        Ok(Self(whole))
-    }
-}
-
-/// The texts themselves.
-fn texts<T: FromIterator<String>>(texts: Vec<Text>) -> T {
-    texts.into_iter().map(|Text(text)| text).collect()
-}
 
 /// The pairs of texts themselves.
 fn pairs<T: FromIterator<(String, String)>>(pairs: impl IntoIterator<Item = (Text, Text)>) -> T {

@@ -5,7 +5,8 @@
 
 use super::engine::Shared;
 use super::plain::{extras_of, outcome_of, phase, same};
-use super::value::to_value;
+use super::text::Text;
+use super::value::{to_bytes, to_value};
 use crate::engine::worker::{Claim, Line as CoreLine};
 use crate::protocol::frame::{Entry, Frame, Topic};
 use crate::protocol::report::{Location, Outcome, PlainReport, StringId};
@@ -105,17 +106,18 @@ impl Line {
     /// Sends the collection: node ids, their groups (None without), and any plain value.
     fn inventory(
         &mut self,
-        node_ids: Vec<String>,
-        groups: Vec<Option<String>>,
+        node_ids: Vec<Bound<'_, PyString>>,
+        groups: Vec<Option<Text>>,
         extras: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
         let mut body = Vec::new();
         to_value(extras, &mut Vec::new())?.encode(&mut body);
+        let node_ids: Vec<_> = node_ids.iter().map(to_bytes).collect::<PyResult<_>>()?;
         let entries = node_ids.iter().zip(&groups);
         let entries = entries
             .map(|(id, group)| Entry {
                 node_id: id,
-                group: group.as_deref(),
+                group: group.as_ref().map(|Text(group)| group.as_str()),
             })
             .collect();
         self.core.send(
@@ -270,17 +272,16 @@ impl Line {
         }
     }
 
-    /// The number of a string, which is sent first when it is new. None for text that is not valid Unicode.
-    fn string_id(&mut self, text: &Bound<'_, PyString>) -> PyResult<Option<StringId>> {
+    /// The number of a string, which is sent first when it is new.
+    fn string_id(&mut self, text: &Bound<'_, PyString>) -> PyResult<StringId> {
         let strings = self.strings.bind(text.py()).clone();
         if let Some(number) = strings.get_item(text)? {
-            return number.extract().map(Some);
+            return number.extract();
         }
-        let Ok(plain) = text.to_cow() else { return Ok(None) };
         let number = u32::try_from(strings.len()).map_err(|_| PyValueError::new_err("too many strings"))?;
-        self.core.send(&Frame::Text(&plain), false);
+        self.core.send(&Frame::Text(&to_bytes(text)?), false);
         strings.set_item(text, number)?;
-        Ok(Some(number))
+        Ok(number)
     }
 
     fn location(&mut self, location: &Bound<'_, PyAny>) -> PyResult<(StringId, Option<u32>, String)> {
@@ -289,13 +290,7 @@ impl Line {
             Ok(path) => path,
             Err(error) => error.into_inner().str()?,
         };
-        let path = if let Some(number) = self.string_id(&path)? {
-            number
-        } else {
-            let escaped = PyString::new(path.py(), &path.to_string_lossy());
-            self.string_id(&escaped)?
-                .ok_or_else(|| PyValueError::new_err("path is no text"))?
-        };
+        let path = self.string_id(&path)?;
         let line = line
             .and_then(|line| u32::try_from(line).ok())
             .filter(|&line| line < u32::MAX);
@@ -395,10 +390,7 @@ impl Line {
             let Ok(text) = key.cast_exact::<PyString>() else {
                 return Ok(None);
             };
-            let Some(number) = self.string_id(text)? else {
-                return Ok(None);
-            };
-            numbers.push(number);
+            numbers.push(self.string_id(text)?);
         }
         self.keywords = Some(keys.into_iter().map(Bound::unbind).collect());
         Ok(Some(Some(numbers)))

@@ -38,6 +38,7 @@ mod recorder;
 mod report;
 #[cfg(target_os = "linux")]
 mod status;
+mod text;
 mod timing;
 #[cfg(target_os = "linux")]
 mod value;

@@ -1,5 +1,6 @@
 //! What Python knows of a collection, as the scheduling wants it.
 
+use super::text::{Text, texts};
 use crate::schedule::bounds::Bounds;
 use crate::schedule::forecast::Forecast;
 use crate::schedule::needs::Needs;
@@ -21,7 +22,7 @@ pub(super) struct Facts {
     needs: Vec<NeedsOf>,
     places: HashMap<String, u32>,
     /// The keys of shared fixtures.
-    pub(super) kinds: Vec<String>,
+    kinds: Vec<Text>,
     instances: Vec<u32>,
     fixtures: Vec<(Test, Vec<Fixture>)>,
     /// Expected seconds of each test; empty when there is no history.
@@ -31,6 +32,11 @@ pub(super) struct Facts {
 }
 
 impl Facts {
+    /// The keys of shared fixtures.
+    pub(super) fn keys(&self) -> impl Iterator<Item = String> {
+        self.kinds.iter().map(|Text(key)| key.clone())
+    }
+
     /// The names of the resources that tests need, each at its number.
     fn resources(&self) -> Vec<String> {
         let mut seen = HashSet::new();
@@ -136,7 +142,7 @@ pub(super) struct Plan {
 #[pyo3(signature = (node_ids, groups, dist, workers, *, max_chunk, reorder, facts))]
 pub(super) fn rehearse(
     py: Python<'_>,
-    node_ids: Vec<String>,
+    node_ids: Vec<Text>,
     groups: Vec<Option<String>>,
     dist: &str,
     workers: usize,
@@ -144,6 +150,7 @@ pub(super) fn rehearse(
     reorder: bool,
     facts: Facts,
 ) -> PyResult<Plan> {
+    let node_ids: Vec<String> = texts(node_ids);
     let mode = mode(dist, &node_ids, &groups, max_chunk, reorder)?;
     let (steps, bounds, names) = py.detach(|| {
         let names = facts.resources();

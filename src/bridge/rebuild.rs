@@ -1,6 +1,6 @@
 //! Frames of a worker as the Python objects that pytest's hooks expect.
 
-use super::value::decode_object;
+use super::value::{decode_object, to_text};
 use crate::protocol::report::{Location, Outcome, Phase, PlainReport, StringId};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -49,8 +49,9 @@ impl WorkerObjects {
     }
 
     /// The next string of the worker's table.
-    pub(super) fn define(&mut self, py: Python<'_>, text: &str) {
-        self.strings.push(PyString::new(py, text).unbind());
+    pub(super) fn define(&mut self, py: Python<'_>, text: &[u8]) -> PyResult<()> {
+        self.strings.push(to_text(py, text)?.unbind());
+        Ok(())
     }
 
     fn string<'py>(&self, py: Python<'py>, number: StringId) -> PyResult<&Bound<'py, PyString>> {

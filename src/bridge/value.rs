@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::{
     PyBool, PyBytes, PyComplex, PyDict, PyFloat, PyFrozenSet, PyInt, PyList, PySet, PyString, PyTuple,
 };
+use std::borrow::Cow;
 
 /// Converts an object. What has no plain form is replaced by its `repr`, and its type's name is noted in `lost`.
 ///
@@ -74,12 +75,10 @@ fn convert(object: &Bound<'_, PyAny>, lost: &mut Vec<String>, depth: usize) -> P
 }
 
 fn text_value(text: &Bound<'_, PyString>) -> PyResult<Value> {
-    if let Ok(plain) = text.to_cow() {
-        Ok(Value::Str(plain.into_owned()))
-    } else {
-        let bytes = text.call_method1("encode", ("utf-8", "surrogatepass"))?;
-        Ok(Value::Surrogates(bytes.cast::<PyBytes>()?.as_bytes().to_vec()))
-    }
+    Ok(match text.to_cow() {
+        Ok(plain) => Value::Str(plain.into_owned()),
+        Err(_) => Value::Surrogates(to_bytes(text)?.into_owned()),
+    })
 }
 
 fn replaced(object: &Bound<'_, PyAny>, lost: &mut Vec<String>) -> PyResult<Value> {
@@ -103,9 +102,7 @@ pub(super) fn to_object<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'
         Value::Float(float) => PyFloat::new(py, *float).into_any(),
         Value::Complex(real, imaginary) => PyComplex::from_doubles(py, *real, *imaginary).into_any(),
         Value::Str(text) => PyString::new(py, text).into_any(),
-        Value::Surrogates(bytes) => {
-            PyBytes::new(py, bytes).call_method1("decode", ("utf-8", "surrogatepass"))?
-        }
+        Value::Surrogates(bytes) => to_text(py, bytes)?.into_any(),
         Value::Bytes(bytes) => PyBytes::new(py, bytes).into_any(),
         Value::List(items) => PyList::new(py, all(items)?)?.into_any(),
         Value::Tuple(items) => PyTuple::new(py, all(items)?)?.into_any(),
@@ -133,4 +130,28 @@ pub(super) fn decode_object<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Boun
     let value = Value::decode(&mut reader)?;
     reader.end()?;
     to_object(py, &value)
+}
+
+/// The text as UTF-8, a lone surrogate as Python's `surrogatepass` has it.
+pub(super) fn to_bytes<'a>(text: &'a Bound<'_, PyString>) -> PyResult<Cow<'a, [u8]>> {
+    if let Ok(plain) = text.to_cow() {
+        return Ok(match plain {
+            Cow::Borrowed(plain) => Cow::Borrowed(plain.as_bytes()),
+            Cow::Owned(plain) => Cow::Owned(plain.into_bytes()),
+        });
+    }
+    let bytes = text.call_method1("encode", ("utf-8", "surrogatepass"))?;
+    Ok(Cow::Owned(bytes.cast::<PyBytes>()?.as_bytes().to_vec()))
+}
+
+/// The text that [`to_bytes`] has made bytes of.
+///
+/// # Errors
+/// `UnicodeDecodeError` for any other bytes.
+pub(super) fn to_text<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyString>> {
+    if let Ok(plain) = std::str::from_utf8(bytes) {
+        return Ok(PyString::new(py, plain));
+    }
+    let text = PyBytes::new(py, bytes).call_method1("decode", ("utf-8", "surrogatepass"))?;
+    Ok(text.cast_into::<PyString>()?)
 }

@@ -84,6 +84,12 @@ impl Board {
         self.done += self.seconds_of(test);
     }
 
+    /// A test that has come to its end, in a crash, is to be run once more.
+    pub fn again(&mut self, test: Test) {
+        self.finished = self.finished.saturating_sub(1);
+        self.done = (self.done - self.seconds_of(test)).max(0.0);
+    }
+
     /// What a worker is in now, if it takes part.
     pub fn note(&mut self, worker: Worker, test: Option<Test>, now: Instant) {
         match self.workers.iter_mut().find(|activity| activity.worker == worker) {
@@ -190,6 +196,21 @@ mod tests {
         assert_eq!(board.tests, 8);
         assert!(near(board.done(later(now, 60.0)) / board.expected, 0.25));
         assert!(near(board.least_left(later(now, 60.0)), 0.0));
+    }
+
+    #[test]
+    fn a_test_that_is_run_once_more_has_not_come_to_its_end() {
+        let now = Instant::now();
+        let mut board = Board::new(now);
+        board.expect(&[Some(1.0), Some(3.0)], 1, now);
+        board.finish(0);
+        board.finish(1);
+        board.again(1);
+        assert_eq!(board.finished, 1);
+        assert!(near(board.done(now), 1.0));
+        board.finish(1);
+        assert_eq!(board.finished, 2);
+        assert!(near(board.done(now), 4.0));
     }
 
     #[test]

@@ -169,6 +169,7 @@ impl Loop {
             }
             Command::Close(worker) => self.with_worker(worker, Entry::close),
             Command::Again(test) => {
+                self.board.lock().again(test);
                 if let Some(policy) = &mut self.policy {
                     policy.again(test);
                 }

@@ -64,8 +64,8 @@ impl TryFrom<u8> for Topic {
 /// One test of the [`Frame::Inventory`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Entry<'a> {
-    /// The node id.
-    pub node_id: &'a str,
+    /// The node id: UTF-8, lone surrogates (of file names that are not) as Python's `surrogatepass` has them.
+    pub node_id: &'a [u8],
     /// The `xdist_group` it belongs to.
     pub group: Option<&'a str>,
 }
@@ -73,8 +73,8 @@ pub struct Entry<'a> {
 /// What a worker says.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Frame<'a> {
-    /// The next string of the worker's table.
-    Text(&'a str),
+    /// The next string of the worker's table; its bytes are those of a node id.
+    Text(&'a [u8]),
     /// The collection: every test in its order, and a value with what else there is to tell.
     Inventory {
         /// The tests.
@@ -184,13 +184,13 @@ impl<'a> Frame<'a> {
         match self {
             Self::Text(text) => {
                 out.push(TEXT);
-                out.extend_from_slice(text.as_bytes());
+                out.extend_from_slice(text);
             }
             Self::Inventory { entries, extras } => {
                 out.push(INVENTORY);
                 put_uint(out, entries.len() as u64);
                 for entry in entries {
-                    put_bytes(out, entry.node_id.as_bytes());
+                    put_bytes(out, entry.node_id);
                     match entry.group {
                         None => out.push(0),
                         Some(group) => {
@@ -257,12 +257,12 @@ impl<'a> Frame<'a> {
             return Err(ProtocolError::Version(version));
         }
         Ok(match reader.byte()? {
-            TEXT => Self::Text(std::str::from_utf8(reader.rest()).map_err(|_| ProtocolError::Utf8)?),
+            TEXT => Self::Text(reader.rest()),
             INVENTORY => {
                 let count = reader.length()?;
                 let mut entries = Vec::with_capacity(count);
                 for _ in 0..count {
-                    let node_id = reader.text()?;
+                    let node_id = reader.bytes()?;
                     let group = if reader.byte()? == 0 {
                         None
                     } else {

@@ -13,7 +13,7 @@ pub mod wire;
 
 /// Version of the frames and values. Both ends are forked from one process, so it differs only when a process
 /// was replaced underneath (a test that ran `exec`); such a frame is refused.
-pub const VERSION: u8 = 2;
+pub const VERSION: u8 = 3;
 
 /// Why bytes were refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

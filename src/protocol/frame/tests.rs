@@ -27,8 +27,8 @@ proptest! {
     ) {
         let line = line.map(|line| line.min(u32::MAX - 1));
         let location = Location { path, line, domain: &domain };
-        let entry = Entry { node_id: &domain, group: group.as_deref() };
-        round_trip(&Frame::Text(&domain));
+        let entry = Entry { node_id: &extras, group: group.as_deref() };
+        round_trip(&Frame::Text(&extras));
         round_trip(&Frame::Inventory { entries: vec![entry; 3], extras: &extras });
         round_trip(&Frame::Start { test, location });
         round_trip(&Frame::Finish { test, location: None });

@@ -1,0 +1,73 @@
+"""Whether ``faulthandler`` is to dump the stacks later, by ``faulthandler.dump_traceback_later``.
+
+A thread waits for that of which the interpreter knows nothing. The hazard it handles: in a fork that thread is gone,
+and cancelling, which pytest does when a test fails, or setting the time anew, waits for its end for ever.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+
+# The signals that a thread can block, as bits of a mask: not those that the C library keeps to itself.
+_BLOCKABLE = sum(1 << (number - 1) for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
+
+
+class DumpingLater:
+    """Notes who has ``faulthandler`` dump the stacks later.
+
+    Attributes:
+        is_due: Whether it has been told to, and not been told to leave it.
+        place: Where that was done, if known.
+    """
+
+    def __init__(self, place_of: Callable[[FrameType], str | None]) -> None:
+        """Begin to note; `place_of` is that of :class:`rustpar.alive.Traces`."""
+        self.is_due = False
+        self.place: str | None = None
+        self._place_of = place_of
+        self._dump, self._cancel = faulthandler.dump_traceback_later, faulthandler.cancel_dump_traceback_later
+        self._noting_dump, self._noting_cancel = self._dump_later, self._cancel_dump
+        faulthandler.dump_traceback_later = self._noting_dump
+        faulthandler.cancel_dump_traceback_later = self._noting_cancel
+
+    def _dump_later(self, *args: Any, **kwargs: Any) -> None:
+        self._dump(*args, **kwargs)
+        self.is_due, self.place = True, self._place_of(sys._getframe(1))
+
+    def _cancel_dump(self) -> None:
+        self._cancel()
+        self.is_due, self.place = False, None
+
+    def put_back(self) -> None:
+        """Note nothing more, where nobody else has replaced the functions."""
+        if faulthandler.dump_traceback_later is self._noting_dump:
+            faulthandler.dump_traceback_later = self._dump
+        if faulthandler.cancel_dump_traceback_later is self._noting_cancel:
+            faulthandler.cancel_dump_traceback_later = self._cancel
+
+
+def is_waited_for() -> bool:
+    """Whether there is such a thread, whoever has started it.
+
+    It blocks every signal that can be blocked, and is called like the thread that has started it. Threads of native
+    libraries, which are prepared for a fork, block none, or have names of their own.
+    """
+    names = {}
+    for task in Path("/proc/self/task").iterdir():
+        with contextlib.suppress(OSError, KeyError):
+            lines = (task / "status").read_text(encoding="ascii", errors="replace").splitlines()
+            about = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+            names[int(task.name)] = about["Name"], ~int(about["SigBlk"], 16) & _BLOCKABLE == 0
+    own, _ = names.pop(os.getpid(), ("", False))
+    return any(name == own and blocks_all for name, blocks_all in names.values())

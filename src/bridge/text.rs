@@ -1,0 +1,38 @@
+//! Python's text where it need not come back as it went: lone surrogates (of file names that are not UTF-8) are written out.
+
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyString};
+use std::fmt::Write as _;
+
+/// A text from Python; what is no character, a lone surrogate, is written out as pytest does in XML: `#xD800`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Text(pub(super) String);
+
+impl<'py> FromPyObject<'_, 'py> for Text {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        let text = object.cast::<PyString>()?;
+        if let Ok(text) = text.to_cow() {
+            return Ok(Self(text.into_owned()));
+        }
+        let bytes = text.call_method1("encode", ("utf-16-le", "surrogatepass"))?;
+        let bytes = bytes.cast::<PyBytes>()?.as_bytes().chunks_exact(2);
+        let units = bytes.map(|unit| u16::from_le_bytes([unit[0], unit[1]]));
+        let mut whole = String::new();
+        for char in char::decode_utf16(units) {
+            match char {
+                Ok(char) => whole.push(char),
+                Err(lone) => {
+                    let _ = write!(whole, "#x{:04X}", lone.unpaired_surrogate());
+                }
+            }
+        }
+        Ok(Self(whole))
+    }
+}
+
+/// The texts themselves.
+pub(super) fn texts<T: FromIterator<String>>(texts: Vec<Text>) -> T {
+    texts.into_iter().map(|Text(text)| text).collect()
+}
