@@ -300,6 +300,9 @@ class Journal:
     def error(self) -> str | None:
         """What went wrong with the file, told once."""
 
+    def begin(self) -> None:
+        """The run begins, now."""
+
     def run(
         self,
         id: str,
@@ -308,7 +311,7 @@ class Journal:
         versions: Mapping[str, str],
         machine: Mapping[str, str],
     ) -> None:
-        """The run begins, now."""
+        """What the run is that has begun; the first thing to be told."""
 
     def collected(
         self,

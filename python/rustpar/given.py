@@ -25,6 +25,11 @@ def from_option(read: Callable[[str], _Value], text: str) -> _Value:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
+def is_given(config: pytest.Config, name: str) -> bool:
+    """Whether there is a value, be it one that undoes another."""
+    return config.getoption(name, None) is not None or bool(config.getini(name))
+
+
 def given(config: pytest.Config, name: str, read: Callable[[str], _Value]) -> _Value | None:
     """The value of an option, which argparse has read, or else of the ini file's entry with the same name.
 

@@ -19,8 +19,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rustpar.duration import spoken
-
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
@@ -95,6 +93,8 @@ class Heeding:
         if self._in_loop and not self.is_asked:
             self.is_asked = True
         elif self._errors is not None:
+            from rustpar.duration import spoken
+
             about = f"has been {self._phase} for {spoken(time.monotonic() - self._begun)}"
             with contextlib.suppress(OSError):
                 os.write(self._errors, f"rustpar: the controller (process {os.getpid()}) {about}\n".encode())

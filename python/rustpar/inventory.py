@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rustpar import needs, ordering, thresholds
+from rustpar import needs
 from rustpar.fixtureclock import is_users_and_shared, key_of
+from rustpar.given import is_given
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,14 +33,30 @@ def facts(config: pytest.Config, items: Sequence[pytest.Item]) -> dict[str, Any]
     for index, item in enumerate(items):
         instances.add(index, item)
     return {
-        "classes": ordering.classes_of(config, items) if ordering.count(config) > 1 else [],
+        "classes": _classes(config, items),
         "needs": [(index, need.serial, list(need.holds)) for index, need in needs.needs_by_index(items)[0].items()],
         "places": needs.limits_of(config),
         "kinds": list(instances.kinds),
         "instances": list(instances.numbers.values()),
         "fixtures": instances.of_tests,
-        "marks": thresholds.marks_of(config, items),
+        "marks": _marks(config, items),
     }
+
+
+def _classes(config: pytest.Config, items: Sequence[pytest.Item]) -> list[int]:
+    if not is_given(config, "rustpar_order"):
+        return []
+    from rustpar import ordering
+
+    return ordering.classes_of(config, items) if ordering.count(config) > 1 else []
+
+
+def _marks(config: pytest.Config, items: Sequence[pytest.Item]) -> dict[str, list[int]]:
+    if not is_given(config, "rustpar_thresholds"):
+        return {}
+    from rustpar import thresholds
+
+    return thresholds.marks_of(config, items)
 
 
 class _Instances:

@@ -20,13 +20,14 @@ import pytest
 
 import rustpar
 from rustpar import _core, fixtureclock, fixtures, journalfile
-from rustpar.happened import Finder
+from rustpar.given import is_given
 from rustpar.remembering import Remembering, history_of, is_named
 from rustpar.slowlimit import slow_limit
-from rustpar.thresholds import OUTPUT, marks_of, thresholds_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Generator, Mapping, Sequence
+
+    from rustpar.happened import Finder
 
 # Options that decide about a run, or about what is said of it.
 _OPTIONS = (
@@ -68,7 +69,15 @@ def observe(config: pytest.Config) -> None:
 
 def is_judged(config: pytest.Config) -> bool:
     """Whether thresholds or what is shown of a run's time read its journal when it ends."""
-    return thresholds_of(config) is not None or slow_limit(config) is not None or config.getoption("verbose", 0) > 0
+    return _thresholds(config) is not None or slow_limit(config) is not None or config.getoption("verbose", 0) > 0
+
+
+def _thresholds(config: pytest.Config) -> _core.Thresholds | None:
+    if not is_given(config, "rustpar_thresholds"):
+        return None
+    from rustpar.thresholds import thresholds_of
+
+    return thresholds_of(config)
 
 
 def _is_needed(config: pytest.Config) -> bool:
@@ -92,7 +101,8 @@ class Journaling:
         self.path = path
         self.journal = _core.Journal()
         self.recorder = _core.Recorder(self.journal)
-        self._finder = Finder(config)
+        # What finds where a test failed; made when one does.
+        self._finder: Finder | None = None
         self._warning: str | None = None
         self._warnings = 0
         self._deselected = 0
@@ -118,14 +128,10 @@ class Journaling:
 
     # ------------------------------------------------------------------ pytest's hooks
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionstart(self) -> None:
-        """Say what the run is."""
-        config = self.config
-        uid = config.getoption("testrunuid", None) or f"{time.time_ns():x}-{os.getpid():x}"
-        given = {name: config.getoption(name, None) for name in _OPTIONS}
-        limit = slow_limit(config)
-        given |= {"rustpar_thresholds": thresholds_of(config), "rustpar_slow": None if limit is None else str(limit)}
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionstart(self) -> Generator[None, object, object]:
+        """Open the file, and say what the run is: when others are at work, as it takes 6 ms to look up the versions."""
+        self.journal.begin()
         try:
             if self.path is not None:
                 journalfile.make_room(self.path, self.config)
@@ -133,6 +139,17 @@ class Journaling:
         except OSError as error:
             self._warn(str(error))
             self.path = None
+        try:
+            return (yield)
+        finally:
+            self._say_what_it_is()
+
+    def _say_what_it_is(self) -> None:
+        config = self.config
+        uid = config.getoption("testrunuid", None) or f"{time.time_ns():x}-{os.getpid():x}"
+        given = {name: config.getoption(name, None) for name in _OPTIONS}
+        limit = slow_limit(config)
+        given |= {"rustpar_thresholds": _thresholds(config), "rustpar_slow": None if limit is None else str(limit)}
         self.journal.run(
             uid,
             ["pytest", *map(str, config.invocation_params.args)],
@@ -151,7 +168,10 @@ class Journaling:
         if not self.config.pluginmanager.has_plugin("dsession"):
             fixtureclock.watch(session, self._fixture)
             self.collected([item.nodeid for item in session.items], self._deselected)
-            self.marked(marks_of(self.config, session.items))
+            if _thresholds(self.config) is not None:
+                from rustpar.thresholds import marks_of
+
+                self.marked(marks_of(self.config, session.items))
             self.journal.watch_memory()
 
     @pytest.hookimpl(optionalhook=True)
@@ -193,8 +213,12 @@ class Journaling:
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: object) -> None:
         """Hear from a worker of pytest-xdist's own engine which tests carry markers."""
+        if self._is_marked or _thresholds(self.config) is None:
+            return
+        from rustpar.thresholds import OUTPUT
+
         marks = getattr(node, "workeroutput", {}).get(OUTPUT)
-        if marks and not self._is_marked:
+        if marks:
             self.marked(marks)
 
     def _fixture(self, node_id: str, key: str, seconds: float) -> None:
@@ -236,6 +260,10 @@ class Journaling:
             self._detail(report, "collect", outcome=report.outcome, node_id=report.nodeid)
 
     def _detail(self, report: Any, when: str, **about: Any) -> None:
+        if self._finder is None:
+            from rustpar.happened import Finder
+
+            self._finder = Finder(self.config)
         path, line, message = self._finder.find(report)
         failed = report.outcome not in ("skipped", "passed")
         self.journal.detail(

@@ -17,15 +17,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from _pytest.terminal import TerminalReporter
 
-from rustpar import block
-from rustpar.duration import spoken
-from rustpar.livearea import LiveArea, is_terminal
 from rustpar.slowlimit import Overdue, slow_limit
+from rustpar.terminal import is_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from rustpar import _core
+    from rustpar import _core, block
+    from rustpar.livearea import LiveArea
     from rustpar.terminal import DistTerminal
 
 CHOICES = ("auto", "on", "off")
@@ -82,6 +81,9 @@ class LiveBlock:
         if not is_shown(self._config, self._reporter):
             yield
             return
+        from rustpar import block
+        from rustpar.livearea import LiveArea
+
         self._engine = engine
         writer = self._reporter._tw
         signs = block.DRAWN if _can_write(writer._file, "".join(block.DRAWN)) else block.ASCII
@@ -116,6 +118,8 @@ class LiveBlock:
         self._area.paint_when_due()
 
     def _lines(self, status: _core.Status, node_ids: Sequence[str], size: block.Size) -> list[str]:
+        from rustpar import block
+
         counts = {category: len(reports) for category, reports in self._reporter.stats.items()}
         running = [
             block.Running(f"gw{worker}", _writable(node_ids[test], self._reporter._tw._file), seconds)
@@ -127,6 +131,8 @@ class LiveBlock:
     def _tell_overdue(self, status: _core.Status, node_ids: Sequence[str]) -> None:
         if self._overdue is None:
             return
+        from rustpar.duration import spoken
+
         for worker, test, seconds in self._overdue.look(status):
             self._screen.notice(f"gw{worker} has been running {node_ids[test]} for {spoken(seconds)}")
 

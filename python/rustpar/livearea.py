@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 from _pytest._io.wcwidth import wcwidth
 
 from rustpar.block import Size
+from rustpar.terminal import is_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -185,8 +186,3 @@ class _After(_Stream):
     def write(self, text: str) -> int:
         self._area.make_way()
         return self._stream.write(text)
-
-
-def is_terminal(stream: Any) -> bool:
-    """Whether a stream leads to a terminal on which the cursor can be moved."""
-    return bool(getattr(stream, "isatty", bool)()) and os.environ.get("TERM", "") not in ("", "dumb")

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from rustpar import _core, size
+from rustpar import _core
 from rustpar.given import given
 
 if TYPE_CHECKING:
@@ -56,7 +56,13 @@ def limit_of(config: pytest.Config) -> int | None:
     Raises:
         pytest.UsageError: The ini file gives no size.
     """
-    return given(config, "rustpar_max_rss", size.in_bytes)
+    return given(config, "rustpar_max_rss", _in_bytes)
+
+
+def _in_bytes(text: str) -> int:
+    from rustpar import size
+
+    return size.in_bytes(text)
 
 
 def workers_that_fit(template: int, growth: int | None) -> tuple[int, str] | None:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from rustpar import _core
 from rustpar.journaling import journaling_of
 from rustpar.memory import LIMIT_OPTION, in_words, limit_of
-from rustpar.table import aligned
 from rustpar.workers import counted
 
 if TYPE_CHECKING:
@@ -161,6 +160,8 @@ class MemoryWatch:
         return lines
 
     def _table(self) -> list[str]:
+        from rustpar.table import aligned
+
         path = self._journaling.whole_file()
         if path is None:
             return []

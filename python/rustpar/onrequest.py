@@ -11,7 +11,6 @@ import time
 from typing import TYPE_CHECKING
 
 from rustpar import _core, stacks
-from rustpar.duration import spoken
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,15 +66,15 @@ class OnRequest:
         elif running is None:
             self._tell(node.gateway.id, node.pid, self._collects(node.number))
         elif running[0] is None:
-            _say(f"{node.gateway.id} (process {node.pid}) has been idle for {spoken(running[1])}")
+            _say(f"{node.gateway.id} (process {node.pid}) has been idle for {_spoken(running[1])}")
         else:
-            self._tell(node.gateway.id, node.pid, f"has been running {node_ids[running[0]]} for {spoken(running[1])}")
+            self._tell(node.gateway.id, node.pid, f"has been running {node_ids[running[0]]} for {_spoken(running[1])}")
 
     def _collects(self, process: int) -> str:
         if process not in self.collecting:
             return "has not begun to collect"
         file, begun = self.collecting[process]
-        return f"has been collecting {file} for {spoken(time.monotonic() - begun)}"
+        return f"has been collecting {file} for {_spoken(time.monotonic() - begun)}"
 
     def _tell(self, name: str, pid: int, what: str) -> None:
         """Say what a process does, with its stack below."""
@@ -87,3 +86,9 @@ class OnRequest:
 
 def _say(line: str) -> None:
     print(f"rustpar: {line}", file=sys.stderr, flush=True)
+
+
+def _spoken(seconds: float) -> str:
+    from rustpar.duration import spoken
+
+    return spoken(seconds)

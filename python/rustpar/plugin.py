@@ -1,7 +1,7 @@
 """The pytest plugin: options, and the decision where a run takes place.
 
 Everything that only a distributed run needs is imported when one begins: a plain ``pytest`` pays for this file, and for
-what remembers its durations.
+what writes its journal and remembers its durations.
 
 The hazard it handles: the fork server must be forked before the first conftest is loaded and before this process has a
 second thread. That moment is the outermost wrapper of ``pytest_load_initial_conftests``, long before the number of
@@ -16,6 +16,7 @@ import pytest
 
 import rustpar
 from rustpar import options
+from rustpar.given import is_given
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -48,7 +49,7 @@ def pytest_configure(config: pytest.Config) -> None:
         from rustpar import needs
 
         needs.limits_of(config)
-    if _has_order(config):
+    if is_given(config, "rustpar_order"):
         from rustpar import ordering
 
         ordering.order_of(config)
@@ -68,7 +69,7 @@ def pytest_configure(config: pytest.Config) -> None:
         from rustpar import live
 
         live.asked_progress(config)
-    if _has_thresholds(config):
+    if is_given(config, "rustpar_thresholds"):
         from rustpar import thresholds
 
         thresholds.thresholds_of(config)
@@ -82,14 +83,6 @@ def pytest_configure(config: pytest.Config) -> None:
             from rustpar.drawing import Pictures
 
             config.pluginmanager.register(Pictures(config), "rustpar-pictures")
-
-
-def _has_thresholds(config: pytest.Config) -> bool:
-    return config.option.rustpar_thresholds is not None or bool(config.getini("rustpar_thresholds"))
-
-
-def _has_order(config: pytest.Config) -> bool:
-    return config.option.rustpar_order is not None or bool(config.getini("rustpar_order"))
 
 
 @pytest.hookimpl(wrapper=True, trylast=True)
@@ -108,11 +101,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         from rustpar import sharding
 
         sharding.keep_part(config, items)
-    if _has_order(config):
+    if is_given(config, "rustpar_order"):
         from rustpar import ordering
 
         ordering.sort(config, items)
-    if _has_thresholds(config):
+    if is_given(config, "rustpar_thresholds"):
         from rustpar import thresholds
 
         thresholds.check_markers(config)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rustpar import duration
 from rustpar.given import given
 
 if TYPE_CHECKING:
@@ -21,7 +20,13 @@ def slow_limit(config: pytest.Config) -> float | None:
     Raises:
         pytest.UsageError: When ``rustpar_slow`` in the ini file is no duration.
     """
-    return given(config, "rustpar_slow", duration.parse)
+    return given(config, "rustpar_slow", _parse)
+
+
+def _parse(text: str) -> float:
+    from rustpar import duration
+
+    return duration.parse(text)
 
 
 class Overdue:

@@ -155,3 +155,8 @@ def _is_same_file(stream: TextIO, other: TextIO) -> bool:
     except (OSError, ValueError):
         # One of them is no file, or closed.
         return False
+
+
+def is_terminal(stream: Any) -> bool:
+    """Whether a stream leads to a terminal on which the cursor can be moved."""
+    return bool(getattr(stream, "isatty", bool)()) and os.environ.get("TERM", "") not in ("", "dumb")

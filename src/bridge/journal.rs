@@ -128,6 +128,11 @@ impl Journal {
     }
 
     /// The run begins, now.
+    fn begin(&mut self) {
+        self.began = now();
+    }
+
+    /// What the run is that has begun; the first thing to be told.
     fn run(
         &mut self,
         id: Text,
@@ -136,7 +141,6 @@ impl Journal {
         versions: HashMap<Text, Text>,
         machine: HashMap<Text, Text>,
     ) {
-        self.began = now();
         self.tell(&Event::Run(Head {
             format: FORMAT.to_owned(),
             version: VERSION,
