@@ -4,7 +4,8 @@
 //! multiprocessing timing anomalies", 1969) comes close to the best schedule if no piece is long against a worker's
 //! share, so a piece is a small part of that. But tests that share a fixture pay for it once per piece, so theirs are
 //! longer: as long as it takes for the fixture to be a small part, and no longer than a share. Tests that failed in the
-//! last run come first: somebody waits for them.
+//! last run come first: somebody waits for them. Where they lead the collection (`--ff`), somebody has asked for them, and
+//! nothing else comes in between.
 
 use super::Test;
 use super::forecast::Estimates;
@@ -26,9 +27,12 @@ pub(super) fn cut(estimates: &Estimates, tests: &[Test], workers: usize) -> Vec<
     let longest = tests.iter().map(|test| estimates.test(*test)).fold(0.0, f64::max);
     let share = (whole / workers).max(longest);
     let mut pieces: Vec<(bool, f64, Piece)> = Vec::new();
-    for bundle in bundles(estimates, tests) {
+    let has_failed = |test: &Test| estimates.forecast().has_failed(*test);
+    let leading = tests.iter().take_while(|test| has_failed(test)).count();
+    let (failures, others) = tests.split_at(leading);
+    for bundle in bundles(estimates, failures).chain(bundles(estimates, others)) {
         for piece in cut_bundle(estimates, bundle, share) {
-            let failed = piece.iter().any(|test| estimates.forecast().has_failed(*test));
+            let failed = piece.iter().any(has_failed);
             pieces.push((failed, estimates.run(None, piece.iter().copied()), piece));
         }
     }
@@ -156,6 +160,22 @@ mod tests {
             ..known(&[5.0, 3.0, 1.0])
         };
         assert_eq!(pieces(forecast, 2), [[2], [0], [1]]);
+    }
+
+    #[test]
+    fn nothing_comes_between_failures_that_lead_the_collection() {
+        let times = [1.0, 2.0, 5.0, 9.0];
+        for choice in 0..times.len().pow(5) {
+            let seconds: Vec<f64> = (0..5).map(|place| times[(choice >> (2 * place)) % 4]).collect();
+            let forecast = Forecast {
+                failed: vec![true, true, false, false, false],
+                ..known(&seconds)
+            };
+            let order = pieces(forecast, 1).concat();
+            let mut first = order[..2].to_vec();
+            first.sort_unstable();
+            assert_eq!(first, [0, 1], "{seconds:?}: {order:?}");
+        }
     }
 
     #[test]
