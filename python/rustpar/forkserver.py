@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rustpar import _core, dumping, forking
+from rustpar.given import ini_choice
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,10 +42,8 @@ def asked_start(config: pytest.Config) -> str:
         pytest.UsageError: When ``rustpar_start`` in the configuration file is none of them.
     """
     option: Any = config.known_args_namespace
-    start: str = option.rustpar_start or config.getini("rustpar_start")
-    if start not in STARTS:
-        raise pytest.UsageError(f"rustpar_start = {start}: use auto, template, early or xdist")
-    return start
+    start: str | None = option.rustpar_start
+    return start or ini_choice(config, "rustpar_start", STARTS)
 
 
 def why_not(config: pytest.Config) -> str | None:

@@ -19,6 +19,8 @@ from pathlib import Path
 import pytest
 
 from rustpar import _core
+from rustpar.given import ini_text
+from rustpar.options import JOURNALS_KEPT
 
 # What a journal is called here; its name says when its run began, and in which process.
 _KEPT = re.compile(r"\d{8}T\d{6}-\d+(-\d+)?\.jsonl")
@@ -106,7 +108,8 @@ def _temporary(config: pytest.Config) -> Path:
 
 
 def _number_kept(config: pytest.Config) -> int:
-    given = str(config.getini("rustpar_journals"))
+    given = ini_text(config, "rustpar_journals").lower()
+    given = {"true": JOURNALS_KEPT, "false": "0"}.get(given, given)
     if not given.isdecimal():
         raise pytest.UsageError(f"rustpar_journals: {given!r} is no number of journals; use 0 for none, or 10")
     return int(given)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from _pytest.terminal import TerminalReporter
 
+from rustpar.given import ini_choice
 from rustpar.slowlimit import Overdue, slow_limit
 from rustpar.terminal import is_terminal
 
@@ -39,10 +40,8 @@ def asked_progress(config: pytest.Config) -> str:
     Raises:
         pytest.UsageError: When ``rustpar_progress`` in the ini file is none of them.
     """
-    asked: str = config.getoption("rustpar_progress", None) or config.getini("rustpar_progress")
-    if asked not in CHOICES:
-        raise pytest.UsageError(f"rustpar_progress = {asked}: use auto, on or off")
-    return asked
+    asked: str | None = config.getoption("rustpar_progress", None)
+    return asked or ini_choice(config, "rustpar_progress", CHOICES, {"true": "on", "false": "off"})
 
 
 def is_shown(config: pytest.Config, reporter: object) -> bool:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 import pytest
 
+from rustpar.given import ini_lines
 from rustpar.marks import marked
 
 if TYPE_CHECKING:
@@ -85,8 +86,7 @@ def limits_of(config: pytest.Config) -> dict[str, int]:
         pytest.UsageError: When it makes no sense; one line that says what to write.
     """
     limits: dict[str, int] = {}
-    lines: list[str] = config.getini("rustpar_resources")
-    for line in lines:
+    for line in ini_lines(config, "rustpar_resources"):
         for entry in line.strip().removesuffix(",").split(","):
             name, _, places = entry.rpartition(":")
             name, places = name.strip(), places.strip()

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pytest
 
+# How many runs' journals are kept in pytest's cache directory.
+JOURNALS_KEPT = "10"
+
 
 def add(parser: pytest.Parser) -> None:
     """Add all of them; pytest-xdist, which owns the others, is there."""
@@ -45,7 +48,9 @@ def add(parser: pytest.Parser) -> None:
         "pytest's cache directory.",
     )
     parser.addini(
-        "rustpar_journals", "How many runs' journals are kept in pytest's cache directory; 0 for none.", default="10"
+        "rustpar_journals",
+        "How many runs' journals are kept in pytest's cache directory; 0 for none.",
+        default=JOURNALS_KEPT,
     )
     group.addoption(
         "--rustpar-max-rss",

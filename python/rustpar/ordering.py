@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from rustpar.given import ini_lines
 from rustpar.marks import look_for_unknown, marked
 
 if TYPE_CHECKING:
@@ -115,17 +116,17 @@ def sort(config: pytest.Config, items: list[pytest.Item]) -> None:
 
 def _read(config: pytest.Config) -> Order | None:
     given: str | None = config.option.rustpar_order
-    lines: list[str] = config.getini("rustpar_order") if given is None else [given]
-    if not lines:
+    written = ini_lines(config, "rustpar_order") if given is None else [given]
+    if not written:
         return None
     names: list[str] = []
-    for line in lines:
+    for line in written:
         # A comma may end a line of the configuration file.
         names += [name.strip() for name in line.strip().removesuffix(",").split(",")]
     try:
         return Order(names)
     except ValueError as error:
-        raise pytest.UsageError(f"{_source(config)} = {' '.join(lines)}: {error}") from None
+        raise pytest.UsageError(f"{_source(config)} = {' '.join(written)}: {error}") from None
 
 
 def _source(config: pytest.Config) -> str:

@@ -16,7 +16,7 @@ import pytest
 
 import rustpar
 from rustpar import options
-from rustpar.given import is_given
+from rustpar.given import has_entry, ini_text, is_given
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -45,7 +45,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "resource(name, ..., mode='exclusive'): run this test beside no other that holds a resource of this name; with "
         "mode='read', beside others that only read (pytest-rustpar).",
     )
-    if config.getini("rustpar_resources"):
+    if has_entry(config, "rustpar_resources"):
         from rustpar import needs
 
         needs.limits_of(config)
@@ -53,7 +53,7 @@ def pytest_configure(config: pytest.Config) -> None:
         from rustpar import ordering
 
         ordering.order_of(config)
-    if config.getini("rustpar_max_rss"):
+    if has_entry(config, "rustpar_max_rss"):
         from rustpar import memory
 
         memory.limit_of(config)
@@ -61,11 +61,11 @@ def pytest_configure(config: pytest.Config) -> None:
         from rustpar import sharding
 
         sharding.prepare(config)
-    if config.getini("rustpar_slow"):
+    if has_entry(config, "rustpar_slow"):
         from rustpar import slowlimit
 
         slowlimit.slow_limit(config)
-    if config.getini("rustpar_progress") != "auto":
+    if ini_text(config, "rustpar_progress") != "auto":
         from rustpar import live
 
         live.asked_progress(config)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rustpar import _core
+from rustpar.given import ini_path
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -31,9 +32,9 @@ def history_path(config: pytest.Config) -> Path | None:
     given = config.getoption("rustpar_history", None)
     if given:
         return Path(config.invocation_params.dir, given)
-    given = config.getini("rustpar_history")
-    if given:
-        return Path(config.rootpath, given)
+    named = ini_path(config, "rustpar_history")
+    if named is not None:
+        return named
     cache: pytest.Cache | None = getattr(config, "cache", None)
     if cache is None:
         return None
@@ -46,7 +47,7 @@ def history_path(config: pytest.Config) -> Path | None:
 
 def is_named(config: pytest.Config) -> bool:
     """Whether a file was given, on the command line or in the ini file."""
-    return bool(config.getoption("rustpar_history", None) or config.getini("rustpar_history"))
+    return bool(config.getoption("rustpar_history", None) or ini_path(config, "rustpar_history"))
 
 
 def _own_path(config: pytest.Config) -> Path | None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rustpar import _core
+from rustpar.given import ini_lines
 from rustpar.marks import look_for_unknown, marked
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def thresholds_of(config: pytest.Config) -> _core.Thresholds | None:
 
 def _read(config: pytest.Config) -> _core.Thresholds | None:
     given: str | None = config.option.rustpar_thresholds
-    text = "\n".join(config.getini(_INI)) if given is None else given
+    text = "\n".join(ini_lines(config, _INI)) if given is None else given
     try:
         thresholds = _core.Thresholds(text)
     except ValueError as error:
