@@ -79,9 +79,16 @@ def _missing(name: str) -> NoReturn:
 
 def _did_not_yield(wrapper: Generator[None, object, object], result: object) -> NoReturn:
     try:
-        raise StopIteration(*(() if result is None else (result,)))
+        # As this Python does it: until 3.13 what is being handled becomes the context of every `StopIteration`.
+        next(_ending_with(result))
     except StopIteration:
         _raise_wrapfail(wrapper, "did not yield")
+    raise AssertionError
+
+
+def _ending_with(result: object) -> Generator[None, None, object]:
+    yield from ()
+    return result
 
 
 def _second_yield(wrapper: Generator[None, object, object]) -> NoReturn:
