@@ -46,6 +46,9 @@ def is_given(config: pytest.Config, name: str) -> bool:
 def has_entry(config: pytest.Config, name: str) -> bool:
     """Whether the configuration file has a value; an empty one and false are none."""
     value = _entry(config, name)
+    if isinstance(value, list) and len(value) == 1:
+        # What pytest 8 makes of a text for an entry that may have lines.
+        value = value[0]
     return value is not False and (isinstance(value, (int, float)) or value not in ("", [], {}, *_FALSE))
 
 

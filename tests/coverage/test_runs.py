@@ -145,9 +145,16 @@ def _normalize(part: dict[str, Any]) -> None:
         _normalize(inner)
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    """A program and its tests."""
+# Since Python 3.14 coverage.py measures with sys.monitoring, unless it is told to trace as before.
+CORES = ["default", "ctrace"] if sys.version_info >= (3, 14) else ["default"]
+
+
+@pytest.fixture(params=CORES)
+def project(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A program and its tests, measured in each of the ways that coverage.py has here."""
+    monkeypatch.delenv("COVERAGE_CORE", raising=False)
+    if request.param != "default":
+        monkeypatch.setenv("COVERAGE_CORE", request.param)
     return Project(tmp_path)
 
 
