@@ -36,6 +36,10 @@ pub fn is_telling(event: &str) -> bool {
             | "sqlite3.connect"
             | "mmap.__new__"
             | "os.mkdir"
+            | "os.rename"
+            | "os.link"
+            | "os.symlink"
+            | "os.system"
             | "open"
     )
 }

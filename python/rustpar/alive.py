@@ -28,7 +28,13 @@ if TYPE_CHECKING:
 
 _THREAD_EVENTS = ("_thread.start_new_thread", "_thread.start_joinable_thread")
 _PATH_MODULES = ("os", "pathlib", "pathlib._local", "_pytest.tmpdir", "_pytest.pathlib")
-_CHILD_EVENTS = ("subprocess.Popen", "os.fork", "os.posix_spawn")
+_CHILD_EVENTS = ("subprocess.Popen", "os.fork", "os.posix_spawn", "os.system")
+
+# Events with paths that are made or written, and how many of their arguments are paths.
+_PATH_EVENTS = {"open": 1, "os.mkdir": 1, "os.rename": 2, "os.link": 2, "os.symlink": 2}
+
+# Texts of actions that are kept.
+_MOST_ACTIONS = 20_000
 
 
 class Traces:
@@ -46,7 +52,9 @@ class Traces:
         self._files: dict[str, str] = {}
         self._temporary: dict[str, str] = {}
         self._directories: dict[str, str] = {}
-        self._ports: list[str] = []
+        self._actions: list[tuple[str, str, bool]] = []
+        # Told of the frame of who has a free port picked.
+        self.on_port: Callable[[FrameType], None] = lambda frame: None
         self._last: dict[str, str] = {}
         self._dumping = dumping.DumpingLater(place_of)
         if not _hooked:
@@ -68,6 +76,7 @@ class Traces:
         place = self._place_of(frame)
         if place is None:
             return
+        self._note_action(event, args)
         if event in ("open", "sqlite3.connect"):
             if isinstance(args[0], (str, bytes)):
                 self._files[os.path.realpath(os.fsdecode(args[0]))] = place
@@ -78,7 +87,7 @@ class Traces:
         elif event == "socket.bind":
             address = args[1]
             if isinstance(address, tuple) and len(address) > 1 and address[1] == 0:
-                self._ports.append(place)
+                self.on_port(frame)
         elif event in _THREAD_EVENTS:
             self._last["thread"] = place
         elif event in _CHILD_EVENTS:
@@ -87,6 +96,26 @@ class Traces:
             self._last["memory"] = place
         else:
             self._last["socket"] = place
+
+    def _note_action(self, event: str, args: tuple[Any, ...]) -> None:
+        """Note texts that something is done with which reaches beyond this process."""
+        if len(self._actions) >= _MOST_ACTIONS:
+            return
+        if event in _PATH_EVENTS:
+            for path in args[: _PATH_EVENTS[event]]:
+                if isinstance(path, (str, bytes)):
+                    self._actions.append(("a path", os.path.abspath(os.fsdecode(path)), True))
+        elif event == "sqlite3.connect":
+            self._actions.append(("a database", os.fsdecode(args[0]), False))
+        elif event == "socket.bind" and isinstance(args[1], (str, bytes)):
+            self._actions.append(("a socket's path", os.fsdecode(args[1]), False))
+        elif event in ("subprocess.Popen", "os.posix_spawn", "os.system"):
+            for words in args:
+                self._actions += [("a command", text, False) for text in _words(words)]
+
+    def actions(self) -> Iterator[tuple[str, str]]:
+        """Texts that something was done with, each behind what was done; of paths, those that are there."""
+        return ((what, text) for what, text, is_path in self._actions if not is_path or os.path.lexists(text))
 
     def note_shared_memory(self, frame: FrameType) -> None:
         """Note who makes a lock between processes, which is a piece of memory; there is no event for it."""
@@ -105,8 +134,6 @@ class Traces:
         for path, place in (*self._temporary.items(), *own_directories):
             if os.path.lexists(path):
                 yield place, f"makes {path}"
-        for place in self._ports:
-            yield place, "picks a free port"
         for thread in threading.enumerate():
             if thread is not threading.current_thread():
                 yield self._last.get("thread"), f"leaves the thread {thread.name} running"
@@ -145,6 +172,18 @@ class Traces:
 
 # Whether this process, or one that it was forked from, has the hook.
 _hooked: list[bool] = []
+
+
+def _words(words: object) -> list[str]:
+    """The texts among a command's words, or in its environment where that differs from this process's own."""
+    if isinstance(words, (str, bytes)):
+        return [os.fsdecode(words)]
+    if isinstance(words, dict):
+        own: Any = os.environ._data  # type: ignore[attr-defined]
+        words = [value for key, value in words.items() if own.get(os.fsencode(key)) != os.fsencode(value)]
+    if isinstance(words, (list, tuple)):
+        return [os.fsdecode(word) for word in words if isinstance(word, (str, bytes, os.PathLike))]
+    return []
 
 
 def _has_children() -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import FrameType
 
 # Packages that look at what differs between workers, and keep nothing of it that would be wrong in a fork: pytest and
@@ -35,10 +36,26 @@ class Places:
         # Where the standard library really is: a virtual environment names a directory above its packages.
         self._library = (paths["stdlib"], "<frozen")
         self._packages = tuple({paths["purelib"] + os.sep, paths["platlib"] + os.sep})
+        self._own: dict[str, bool] = {}
 
     def is_own(self, frame: FrameType) -> bool:
         """Whether this is the project's own code: neither the standard library's nor an installed package's."""
-        return self.is_own_file(frame.f_code.co_filename)
+        file = frame.f_code.co_filename
+        known = self._own.get(file)
+        if known is None:
+            known = self._own[file] = self.is_own_file(file)
+        return known
+
+    def own_frames(self, frame: FrameType) -> Iterator[FrameType]:
+        """The frames of the project's own code from `frame` on outwards, up to pytest or the import of a package."""
+        caller: FrameType | None = frame
+        while caller is not None:
+            if self.is_own(caller):
+                yield caller
+            elif not self.is_library(caller):
+                if caller.f_code.co_name == "<module>" or self.is_harmless(caller.f_code.co_filename):
+                    return
+            caller = caller.f_back
 
     def is_own_file(self, file: str) -> bool:
         """The same for a file."""
@@ -55,12 +72,12 @@ class Places:
         None where the caller is known to keep nothing, and while a package is imported, unless that counts, too: what a
         package keeps from its import it has in every program that imports it and then forks, so it copes.
         """
-        if self._is_harmless(frame.f_code.co_filename):
+        if self.is_harmless(frame.f_code.co_filename):
             return None
         caller: FrameType | None = frame
         while caller is not None:
             file = caller.f_code.co_filename
-            if self._is_harmless(file):
+            if self.is_harmless(file):
                 # pytest itself: what lies behind it called pytest, not this.
                 break
             if file.startswith(self._packages):
@@ -83,7 +100,8 @@ class Places:
         caller = self.outside_library(frame)
         return None if caller is None else self.of(caller, importing_counts=importing_counts)
 
-    def _is_harmless(self, file: str) -> bool:
+    def is_harmless(self, file: str) -> bool:
+        """Whether a file belongs to a package that keeps nothing which would be wrong in a fork."""
         for packages in self._packages:
             if file.startswith(packages):
                 return Path(file).relative_to(packages).parts[0].removesuffix(".py") in _HARMLESS
