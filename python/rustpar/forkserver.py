@@ -141,6 +141,10 @@ class ForkServer:
         _send(self.control, {"template": worker})
         _send(self._to_template, {"become": worker, "slot": slot, "workerinput": dict(workerinput)}, output)
 
+    def use_template(self) -> None:
+        """Workers are forked from the template from here on."""
+        self._to_workers = self._to_template
+
     def signal_worker(self, worker: int, number: int) -> None:
         """Have a signal sent to a worker, if it is still there."""
         _send(self._to_workers, {"signal": worker, "number": number})

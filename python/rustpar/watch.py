@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     import pytest
 
+    from rustpar.unique_values import Source
+
 # No more reasons than a person reads.
 _MOST_REASONS = 20
 
@@ -41,12 +43,13 @@ class Watch:
         seeds: The random numbers that workers are to begin with.
     """
 
-    def __init__(self, tell: Callable[[str], None]) -> None:
+    def __init__(self, tell: Callable[[str], None], *, is_decided: bool) -> None:
         """Begin to watch.
 
         Args:
             tell: Told at once of what will still be a reason when all is collected: who read the worker's name. What
                 was made may be gone by then, and what was drawn may be nothing but test data.
+            is_decided: Whether nobody asks for reasons: then only random numbers are kept.
         """
         self._tell = tell
         self.seeds = Seeds()
@@ -54,11 +57,15 @@ class Watch:
         self._places = Places()
         self._copies: list[tuple[weakref.ref[str], str | None]] = []
         self._environment: dict[bytes, bytes] = dict(os.environ._data)  # type: ignore[attr-defined]
-        self._traces = Traces(self._places.behind_library)
-        # Behind it, so that this one's functions lie around the other's.
-        self._unique = UniqueValues(self._places, self._traces.note_shared_memory, lambda: self._readings.has_seeded)
+        self._is_decided = is_decided
+        self._traces: Traces | None = None
+        self._unique: UniqueValues | None = None
+        if not is_decided:
+            self._traces = Traces(self._places.behind_library)
+            # Behind it, so that this one's functions lie around the other's.
+            self._unique = UniqueValues(self._places, self._traces.note_shared_memory, lambda: self._readings.has_seeded)
+            self._traces.on_port = self._unique.note_port
         self._readings = Readings(self._note, self._note_copy, self._places.is_own)
-        self._traces.on_port = self._unique.note_port
 
     def stop(self, config: pytest.Config) -> list[str]:
         """Watch no longer.
@@ -67,24 +74,27 @@ class Watch:
             Why this process must not be forked into workers, each in words; empty when it may.
         """
         self.seeds.keep(seeded=self._readings.stop())
+        if self._traces is None or self._unique is None:
+            return []
         self._unique.stop()
         self._traces.stop()
         for place in self._kept_copies():
             self._add(place, "keeps a copy of the environment")
-        for place, what in self._kept_values(config):
+        for place, what in self._kept_values(config, self._unique.sources, self._traces):
             self._add(place, what)
         for place, what in self._traces.reasons(config):
             self._add(place, what)
         return list(self._reasons)
 
-    def _kept_values(self, config: pytest.Config) -> Iterator[tuple[str, str]]:
+    def _kept_values(
+        self, config: pytest.Config, sources: list[Source], traces: Traces
+    ) -> Iterator[tuple[str, str]]:
         """Who has drawn a value that names something outside the process."""
-        sources = self._unique.sources
         if sources:
             from rustpar import kept_values
             from rustpar.naming import Names
 
-            names = Names(config, self._places).all(self._environment, self._traces.actions())
+            names = Names(config, self._places).all(self._environment, traces.actions())
             for source, where in kept_values.kept(sources, names):
                 yield source.place, f"{source.what}, which is kept in {where}"
 
@@ -93,6 +103,8 @@ class Watch:
         return WatchedInput(values, self._readings, frozenset(identity))
 
     def _note(self, frame: FrameType, what: str) -> None:
+        if self._is_decided:
+            return
         # No program but one with workers has their names: a package that takes one at its import has it from here.
         place = self._places.behind_library(frame, importing_counts=True)
         if place is not None:
@@ -103,7 +115,7 @@ class Watch:
     def _note_copy(self, frame: FrameType, key: str) -> None:
         reader = self._places.outside_library(frame)
         # Packages copy it for many reasons.
-        if reader is not None and self._places.is_own(reader):
+        if not self._is_decided and reader is not None and self._places.is_own(reader):
             self._copies.append((weakref.ref(key), self._places.of(reader)))
 
     def _kept_copies(self) -> list[str | None]:
