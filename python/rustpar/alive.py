@@ -15,16 +15,19 @@ import os
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rustpar import _core, dumping
+from rustpar import _core, dumping, native_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
     import pytest
+
+    from rustpar.places import Places
 
 _THREAD_EVENTS = ("_thread.start_new_thread", "_thread.start_joinable_thread")
 _PATH_MODULES = ("os", "pathlib", "pathlib._local", "_pytest.tmpdir", "_pytest.pathlib")
@@ -33,6 +36,22 @@ _CHILD_EVENTS = ("subprocess.Popen", "os.fork", "os.posix_spawn", "os.system")
 # Events with paths that are made or written, and how many of their arguments are paths.
 _PATH_EVENTS = {"open": 1, "os.mkdir": 1, "os.rename": 2, "os.link": 2, "os.symlink": 2}
 
+# Descriptors without a file, in words.
+_KINDS = {
+    "eventpoll": "an event loop",
+    "eventfd": "an eventfd",
+    "timerfd": "a timerfd",
+    "inotify": "an inotify instance",
+    "signalfd": "a signalfd",
+    "pidfd": "a pidfd",
+    "io_uring": "an io_uring",
+    "fanotify": "a fanotify group",
+    "userfaultfd": "a userfaultfd",
+}
+
+# Seconds in which a thread that ends has ended, on a busy machine, too.
+_SETTLE = 0.3
+
 # Texts of actions that are kept.
 _MOST_ACTIONS = 20_000
 
@@ -40,13 +59,13 @@ _MOST_ACTIONS = 20_000
 class Traces:
     """Where threads, children, sockets, files and temporary names came from."""
 
-    def __init__(self, place_of: Callable[[FrameType], str | None]) -> None:
-        """Begin to listen.
-
-        Args:
-            place_of: The place in the project's code that a frame stands for; None when it counts for nothing.
-        """
-        self._place_of = place_of
+    def __init__(self, places: Places) -> None:
+        """Begin to listen; `places` tells which line of the project's code is behind something."""
+        self._place_of = place_of = places.behind_library
+        self._behind_import = places.behind_import
+        # Which line calls native code by `ctypes`; which line has started native threads, and by which import.
+        self._native_call: str | None = None
+        self._more_threads: tuple[str | None, str | None] | None = None
         self._open_before = _open_files()
         self._mapped_before = _shared_mappings()
         self._files: dict[str, str] = {}
@@ -70,6 +89,12 @@ class Traces:
 
     def _heard(self, event: str, args: tuple[Any, ...]) -> None:
         frame = sys._getframe(1)
+        if event.startswith("ctypes."):
+            self._native_call = self._behind_import(frame)
+            return
+        if event == "rustpar.threads":
+            self._note_threads(frame, *args)
+            return
         if event == "os.mkdir":
             # Made by tmp_path_factory, for the caller of that.
             frame = _behind_pytest_paths(frame)
@@ -96,6 +121,16 @@ class Traces:
             self._last["memory"] = place
         else:
             self._last["socket"] = place
+
+    def _note_threads(self, frame: FrameType, event: str, about: tuple[Any, ...]) -> None:
+        """Note what has started threads: what was done behind `event`, the one before."""
+        if native_threads.count() <= max(len(sys._current_frames()), _thread._count() + 1):
+            return
+        if event.startswith("ctypes."):
+            self._more_threads = self._native_call, None
+        else:
+            module = about[0] if event == "import" else None
+            self._more_threads = self._behind_import(frame), module
 
     def _note_action(self, event: str, args: tuple[Any, ...]) -> None:
         """Note texts that something is done with which reaches beyond this process."""
@@ -137,11 +172,14 @@ class Traces:
         for thread in threading.enumerate():
             if thread is not threading.current_thread():
                 yield self._last.get("thread"), f"leaves the thread {thread.name} running"
-        # Those that were started without the threading module. Each count lags behind now and then.
-        if max(len(sys._current_frames()), _thread._count() + 1) > threading.active_count():
+        if _has_unnamed_thread():
             yield self._last.get("thread"), "leaves a thread running"
-        if self._dumping.is_due or dumping.is_waited_for():
+        is_dumping = self._dumping.is_due or dumping.is_waited_for()
+        if is_dumping:
             yield self._dumping.place, "leaves a timer of faulthandler running"
+        strangers = native_threads.strangers(expected=int(is_dumping))
+        if strangers.count:
+            yield self._native_place(), self._native_words(strangers)
         if signal.getitimer(signal.ITIMER_REAL)[0]:
             yield None, "a timer that was set while collecting is still running"
         if "memory" in self._last and _shared_mappings() > self._mapped_before:
@@ -150,6 +188,17 @@ class Traces:
             yield self._last.get("child"), "leaves a child process running"
         yield from self._descriptors(config)
 
+    def _native_place(self) -> str | None:
+        # Nothing was done any more behind a last call that has started some.
+        return self._native_call if self._more_threads is None else self._more_threads[0]
+
+    def _native_words(self, strangers: native_threads.Strangers) -> str:
+        number = "a native thread" if strangers.count == 1 else f"{strangers.count} native threads"
+        of = f" of {', '.join(strangers.libraries)}" if strangers.libraries else ""
+        importing = None if self._more_threads is None else self._more_threads[1]
+        since = f", since the import of {importing}" if importing is not None else ""
+        return f"leaves {number}{of} running{since}"
+
     def _descriptors(self, config: pytest.Config) -> Iterator[tuple[str | None, str]]:
         log_file = getattr(config.pluginmanager.get_plugin("logging-plugin"), "log_file_handler", None)
         # Capturing duplicates descriptors: what counts is the file, not its number.
@@ -157,12 +206,14 @@ class Traces:
         harmless = {getattr(log_file, "baseFilename", None), os.devnull, *self._open_before.values()}
         harmless.update(now.get(fd) for fd in _capture_files(config))
         for fd, target in now.items():
-            if target in harmless:
+            kind = _anonymous_kind(target)
+            # All of a kind are called the same.
+            if (self._open_before.get(fd) == target) if kind is not None else (target in harmless):
                 continue
             if target.startswith("socket:"):
                 yield self._last.get("socket"), "leaves a socket open"
-            elif target == "anon_inode:[eventpoll]":
-                yield None, "an event loop that was made while collecting is still open"
+            elif kind is not None:
+                yield None, f"{_KINDS.get(kind, f'a descriptor ({kind})')} that was made while collecting is still open"
             elif target.startswith("pipe:"):
                 yield self._last.get("child"), "leaves a pipe open"
             elif target.startswith("/") and not target.startswith("/dev/pts/") and _is_being_written(fd):
@@ -186,6 +237,17 @@ def _words(words: object) -> list[str]:
     return []
 
 
+def _has_unnamed_thread() -> bool:
+    """Whether there are threads that were started without the threading module."""
+    deadline = time.monotonic() + _SETTLE
+    # Each count lags behind now and then: a thread that has just ended is still counted, for a moment.
+    while max(len(sys._current_frames()), _thread._count() + 1) > threading.active_count():
+        if time.monotonic() > deadline:
+            return True
+        time.sleep(0.005)
+    return False
+
+
 def _has_children() -> bool:
     children = Path(f"/proc/self/task/{threading.get_native_id()}/children")
     with contextlib.suppress(OSError):
@@ -200,6 +262,13 @@ def _open_files() -> dict[int, str]:
         with contextlib.suppress(OSError):
             found[int(link.name)] = str(link.readlink())
     return found
+
+
+def _anonymous_kind(target: str) -> str | None:
+    """What a descriptor stands for that has no file: eventfd, timerfd, inotify and the like; None for any other."""
+    prefix, _, kind = target.partition(":")
+    # Since Linux 6.9 those of processes have numbers.
+    return kind.strip("[]") if prefix == "anon_inode" else "pidfd" if prefix == "pidfd" else None
 
 
 def _is_being_written(fd: int) -> bool:

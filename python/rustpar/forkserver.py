@@ -60,13 +60,27 @@ def why_not(config: pytest.Config) -> str | None:
         return "--px names a proxy"
     if getattr(option, "looponfail", False):
         return "--looponfail keeps workers of its own"
-    # Threads that can run Python. Those of native libraries (OpenBLAS, for one) are prepared for a fork.
+    # Threads that can run Python.
     threads = len(sys._current_frames())
     if threads > 1:
         return f"this process already has {threads} threads, and only one survives a fork"
+    return _why_not_native()
+
+
+def _why_not_native() -> str | None:
+    """Whether threads that Python does not know keep this process from being forked."""
+    from rustpar import native_threads
+
+    if native_threads.count() <= 1:
+        return None
     if dumping.is_waited_for():
         return "a timer of faulthandler is running, which cannot be cancelled in a fork"
-    return None
+    found = native_threads.strangers()
+    if not found.count:
+        return None
+    threads = "a native thread" if found.count == 1 else f"{found.count} native threads"
+    of = f" of {', '.join(found.libraries)}" if found.libraries else ""
+    return f"this process already has {threads}{of}, and no thread survives a fork"
 
 
 def start() -> ForkServer | Beginning:

@@ -46,14 +46,15 @@ class Places:
             known = self._own[file] = self.is_own_file(file)
         return known
 
-    def own_frames(self, frame: FrameType) -> Iterator[FrameType]:
-        """The frames of the project's own code from `frame` on outwards, up to pytest or the import of a package."""
+    def own_frames(self, frame: FrameType, *, through_imports: bool = False) -> Iterator[FrameType]:
+        """The frames of the project's own code from `frame` on outwards, up to pytest, or the import of a package."""
         caller: FrameType | None = frame
         while caller is not None:
             if self.is_own(caller):
                 yield caller
             elif not self.is_library(caller):
-                if caller.f_code.co_name == "<module>" or self.is_harmless(caller.f_code.co_filename):
+                is_import = caller.f_code.co_name == "<module>" and not through_imports
+                if is_import or self.is_harmless(caller.f_code.co_filename):
                     return
             caller = caller.f_back
 
@@ -87,6 +88,12 @@ class Places:
                 return f"{os.path.relpath(file)}:{caller.f_lineno}"
             caller = caller.f_back
         return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+    def behind_import(self, frame: FrameType) -> str | None:
+        """The nearest line of the project's own code behind a frame, be it in the import of a package."""
+        for caller in self.own_frames(frame, through_imports=True):
+            return f"{os.path.relpath(caller.f_code.co_filename)}:{caller.f_lineno}"
+        return None
 
     def outside_library(self, frame: FrameType) -> FrameType | None:
         """The first caller outside the standard library."""

@@ -61,7 +61,7 @@ class Watch:
         self._traces: Traces | None = None
         self._unique: UniqueValues | None = None
         if not is_decided:
-            self._traces = Traces(self._places.behind_library)
+            self._traces = Traces(self._places)
             # Behind it, so that this one's functions lie around the other's.
             self._unique = UniqueValues(self._places, self._traces.note_shared_memory, lambda: self._readings.has_seeded)
             self._traces.on_port = self._unique.note_port
