@@ -8,6 +8,8 @@ from tests.harness import Suite
 
 REASON = "import os\nNAME = os.environ.get('PYTEST_XDIST_WORKER')\n"
 
+SEEDED = "import random\ndef test_number(): assert random.random() == 0.23796462709189137\n"
+
 # Ways in which ids differ from process to process.
 IDS = {
     "clock": "str(time.perf_counter_ns())",
@@ -158,7 +160,7 @@ def test_the_order_of_tests_is_a_difference_too(suite: Suite) -> None:
 
 def test_random_numbers_that_were_seeded_are_the_same_in_all_workers(suite: Suite) -> None:
     suite.conftest("import random\nrandom.seed(3)\n")
-    suite.test(differing(IDS["clock"], "import random\ndef test_number(): assert random.random() == 0.23796462709189137\n"))
+    suite.test(differing(IDS["clock"], SEEDED))
     run = suite.run("--rustpar-start=early", "-k", "number or differs")
     assert run.counts() == {"passed": 2, "deselected": 6}, run.text
 

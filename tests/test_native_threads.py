@@ -75,13 +75,14 @@ TESTS = """
 """
 
 
+LOAD = "import ctypes\nimport os\nPOOL = ctypes.CDLL(os.path.join(os.path.dirname(__file__), {!r}))\n"
+
+
 @pytest.fixture
 def pool(suite: Suite) -> Suite:
     """A suite with the library, and a module `pool` that loads it."""
     build(suite, "libpool.so")
-    suite.write(
-        {"pool.py": "import ctypes\nimport os\nPOOL = ctypes.CDLL(os.path.join(os.path.dirname(__file__), 'libpool.so'))\n"}
-    )
+    suite.write({"pool.py": LOAD.format("libpool.so")})
     suite.test(TESTS)
     return suite
 
@@ -150,7 +151,7 @@ def test_a_pool_that_is_not_used_is_no_reason(pool: Suite) -> None:
 @pytest.mark.parametrize("name", ["libopenblas.so", "libscipy_openblas64_-ff651d7f.so"])
 def test_a_pool_that_is_prepared_for_a_fork_is_no_reason(pool: Suite, name: str) -> None:
     build(pool, name, "-DCALM")
-    pool.write({"pool.py": f"import ctypes\nimport os\nPOOL = ctypes.CDLL(os.path.join(os.path.dirname(__file__), {name!r}))\n"})
+    pool.write({"pool.py": LOAD.format(name)})
     pool.conftest("from pool import POOL\nassert POOL.work()\n")
     run = pool.run()
     assert run.counts() == {"passed": 4}
@@ -160,7 +161,8 @@ def test_a_pool_that_is_prepared_for_a_fork_is_no_reason(pool: Suite, name: str)
 def test_a_pool_of_another_library_beside_a_prepared_one_is_seen(pool: Suite) -> None:
     build(pool, "libopenblas.so", "-DCALM")
     pool.conftest(
-        "import ctypes\nfrom pool import POOL\nBLAS = ctypes.CDLL('./libopenblas.so')\nassert BLAS.work()\nPOOL.start()\n"
+        "import ctypes\nfrom pool import POOL\n"
+        "BLAS = ctypes.CDLL('./libopenblas.so')\nassert BLAS.work()\nPOOL.start()\n"
     )
     run = pool.run()
     assert run.counts() == {"passed": 4}

@@ -164,7 +164,7 @@ def test_what_a_conftest_draws_in_passing_is_nothing(suite: Suite, conftest: str
         ("class Settings:\n    topic = f'orders-{uuid.uuid4()}'", "conftest.Settings.topic"),
         ("class Settings:\n    port = random.randint(20000, 40000)", "conftest.Settings.port"),
         (
-            "class Settings:\n    def __init__(self):\n        self.prefix = uuid.uuid4().hex[:8]\nSETTINGS = Settings()",
+            "class Settings:\n    def __init__(self): self.prefix = uuid.uuid4().hex[:8]\nSETTINGS = Settings()",
             "conftest.SETTINGS.prefix",
         ),
         (
@@ -259,9 +259,7 @@ def test_a_settings_object_of_a_package_is_looked_into(suite: Suite) -> None:
             """,
         }
     )
-    suite.conftest(
-        "import uuid\nfrom framework import Engine\nENGINE = Engine(f'sqlite:///{uuid.uuid4().hex}.db')\n"
-    )
+    suite.conftest("import uuid\nfrom framework import Engine\nENGINE = Engine(f'sqlite:///{uuid.uuid4().hex}.db')\n")
     suite.test(TESTS)
     run = suite.run_with({"PYTHONPATH": f"{suite.path}:{suite.path / 'packages'}"})
     assert "which is kept in conftest.ENGINE.url" in run.text

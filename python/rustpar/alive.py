@@ -139,7 +139,7 @@ class Traces:
         if event in _PATH_EVENTS:
             for path in args[: _PATH_EVENTS[event]]:
                 if isinstance(path, (str, bytes)):
-                    self._actions.append(("a path", os.path.abspath(os.fsdecode(path)), True))
+                    self._actions.append(("a path", str(Path.cwd() / os.fsdecode(path)), True))
         elif event == "sqlite3.connect":
             self._actions.append(("a database", os.fsdecode(args[0]), False))
         elif event == "socket.bind" and isinstance(args[1], (str, bytes)):
@@ -178,7 +178,7 @@ class Traces:
         if is_dumping:
             yield self._dumping.place, "leaves a timer of faulthandler running"
         strangers = native_threads.strangers(expected=int(is_dumping))
-        if strangers.count:
+        if strangers.number:
             yield self._native_place(), self._native_words(strangers)
         if signal.getitimer(signal.ITIMER_REAL)[0]:
             yield None, "a timer that was set while collecting is still running"
@@ -193,7 +193,7 @@ class Traces:
         return self._native_call if self._more_threads is None else self._more_threads[0]
 
     def _native_words(self, strangers: native_threads.Strangers) -> str:
-        number = "a native thread" if strangers.count == 1 else f"{strangers.count} native threads"
+        number = "a native thread" if strangers.number == 1 else f"{strangers.number} native threads"
         of = f" of {', '.join(strangers.libraries)}" if strangers.libraries else ""
         importing = None if self._more_threads is None else self._more_threads[1]
         since = f", since the import of {importing}" if importing is not None else ""

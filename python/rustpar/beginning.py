@@ -34,8 +34,9 @@ class Beginning:
     """A process forked by the fork server: the template, or an early worker.
 
     The request's message holds ``fork`` (its number), ``slot``, ``workerinput``, ``identity`` (the keys of that which
-    differ between workers), ``is_decided`` (whether it is known how workers come up), ``environment`` and ``directory`` (the controller's), ``basetemp`` (or None) and
-    ``hasmarkup`` (whether the controller's terminal shows colours).
+    differ between workers), ``is_decided`` (whether it is known how workers come up), ``environment`` and
+    ``directory`` (the controller's), ``basetemp`` (or None) and ``hasmarkup`` (whether the controller's terminal shows
+    colours).
     """
 
     def __init__(

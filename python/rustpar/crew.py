@@ -298,9 +298,7 @@ class Crew:
     def _show(self, nodes: Sequence[WorkerController], collection: list[str]) -> None:
         self._screen.show_collected(nodes, len(collection), self.sched.name)
 
-    def _schedule(
-        self, nodes: Sequence[WorkerController], collection: list[str], groups: Sequence[str | None]
-    ) -> None:
+    def _schedule(self, nodes: Sequence[WorkerController], collection: list[str], groups: Sequence[str | None]) -> None:
         self._scheduled = collection
         start = "early" if self._launch.is_early else "template"
         journaling_of(self.config).journal.start(start, len(nodes), self.config.option.dist)

@@ -76,12 +76,16 @@ class Dataflow:
 
 
 def seeds_with(frame: FrameType) -> bool:
-    """Whether the line that a frame is in hands something to a generator of random numbers, as far as its text tells."""
+    """Whether the line that a frame is in seeds a generator of random numbers, as far as its text tells."""
     return _SEEDING.search(linecache.getline(frame.f_code.co_filename, frame.f_lineno)) is not None
 
 
 def _scan(code: CodeType, last: int) -> tuple[str, str]:
-    """What becomes of what the instruction at `last` makes: "name", "item", "variable", "return" or "drop", and a name."""
+    """What becomes of what the instruction at `last` makes, in a word, and the name under which it is kept.
+
+    The word is "name" (a global variable, or one of a class), "item" (an attribute or a key), "variable", "return" or
+    "drop".
+    """
     from dis import opname
 
     instructions = code.co_code[: last + 2 + 2 * _MOST]

@@ -67,8 +67,8 @@ def is_waited_for() -> bool:
     """Whether there is such a thread, whoever has started it.
 
     It blocks every signal that can be blocked, and is called like the thread that has started it. Threads of native
-    libraries, which are prepared for a fork, block none, or have names of their own. But for a moment any thread is like
-    that, when it is being made and when it ends: so what counts is found asleep again and again.
+    libraries block none, or have names of their own. But for a moment any thread is like that, when it is being made
+    and when it ends: so what counts is found asleep again and again.
     """
     found = _waiting()
     for _ in range(_LOOKS):

@@ -76,9 +76,9 @@ def _why_not_native() -> str | None:
     if dumping.is_waited_for():
         return "a timer of faulthandler is running, which cannot be cancelled in a fork"
     found = native_threads.strangers()
-    if not found.count:
+    if not found.number:
         return None
-    threads = "a native thread" if found.count == 1 else f"{found.count} native threads"
+    threads = "a native thread" if found.number == 1 else f"{found.number} native threads"
     of = f" of {', '.join(found.libraries)}" if found.libraries else ""
     return f"this process already has {threads}{of}, and no thread survives a fork"
 

@@ -1,6 +1,6 @@
 """Which of the values that were drawn while collecting name something outside the process.
 
-Two ways lead from a value to a name. It can be seen in it: the digits of a ``uuid`` in the text of a database's name. Or
+Two ways lead from a value to a name. It can be seen in it: digits of a ``uuid`` in the text of a database's name. Or
 the statement that has drawn it has stored its result there: then nothing of the value need be left in it. The hazard it
 handles: there may be many values and many names, so neither is compared with each of the other.
 """

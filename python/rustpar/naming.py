@@ -12,7 +12,7 @@ import builtins
 import os
 import sys
 from pathlib import PurePath
-from types import FunctionType, MappingProxyType, MemberDescriptorType
+from types import FunctionType, MemberDescriptorType
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
@@ -121,7 +121,8 @@ class Names:
 
     def _of_namespace(self, namespace: Mapping[str, Any], where: str, file: str) -> Iterator[Name]:
         for name, value in list(namespace.items()):
-            if not isinstance(name, str) or name[:2] == "__" or name == "pytestmark":
+            # The second is pytest's, whatever the marks of a module are given.
+            if name[:2] == "__" or name == "pytestmark":
                 continue
             if isinstance(value, FunctionType):
                 if value.__code__.co_filename == file:
@@ -131,70 +132,68 @@ class Names:
             else:
                 yield from self._of(name, f"{where}.{name}", value, file, 0)
 
-    def _of(self, name: str, where: str, value: object, file: str, depth: int) -> Iterator[Name]:
-        kind = type(value)
+    def _of(self, name: str, where: str, value: Any, file: str, depth: int) -> Iterator[Name]:
         scalar = _scalar(value)
         if scalar is not None:
             yield Name(name, where, scalar, file)
+        elif depth > _DEEPEST or self._left <= 0 or id(value) in self._seen:
             return
-        if depth > _DEEPEST or self._left <= 0 or id(value) in self._seen:
-            return
-        if issubclass(kind, type):
-            if self._is_own(value):  # type: ignore[arg-type]
+        elif issubclass(type(value), type):
+            if self._is_own(value):
                 self._seen.add(id(value))
-                yield from self._of_namespace(vars(value), where, self._file_of(value))  # type: ignore[arg-type]
-            return
-        inner: Iterable[tuple[Any, Any]]
-        if issubclass(kind, (dict, MappingProxyType)):
-            inner = list(dict.items(value) if issubclass(kind, dict) else value.items())  # type: ignore[arg-type,attr-defined]
+                yield from self._of_namespace(vars(value), where, self._modules[value.__module__])
+        else:
+            yield from self._of_parts(where, value, depth)
+
+    def _of_parts(self, where: str, value: Any, depth: int) -> Iterator[Name]:
+        kind = type(value)
+        parts: list[tuple[Any, Any]] = []
+        if issubclass(kind, dict):
+            parts += dict.items(value)
             # Keys name queues, databases and the like.
-            for key, _ in inner:
+            for key in dict.keys(value):
                 if isinstance(text := _scalar(key), str):
                     yield Name("", f"a key of {where}", text, _NO_FILE)
-            if kind is not dict:
-                inner = [*inner, *_attributes(value)]
-        elif self._is_looked_into(kind):
-            inner = list(_attributes(value))
-        else:
+        if kind is not dict and self._is_looked_into(kind):
+            parts += _attributes(value)
+        if not parts:
             return
         self._seen.add(id(value))
-        self._left -= len(inner)  # type: ignore[arg-type]
-        for key, one in inner:
-            part = key if isinstance(key, str) else repr(key) if isinstance(key, int) else ""
+        self._left -= len(parts)
+        for key, one in parts:
+            part = key if isinstance(key, str) else repr(key) if type(key) is int else ""
             yield from self._of(part, f"{where}.{part}", one, _NO_FILE, depth + 1)
 
     def _is_own(self, kind: type) -> bool:
-        return getattr(kind, "__module__", None) in self._modules
-
-    def _file_of(self, kind: Any) -> str:
-        return self._modules[kind.__module__]
+        module = getattr(kind, "__module__", None)
+        return isinstance(module, str) and module in self._modules
 
     def _is_looked_into(self, kind: type) -> bool:
         """Whether instances may hold names: no modules, and nothing of pytest's own machinery."""
-        if kind.__module__ in self._modules:
+        if self._is_own(kind):
             return True
-        module = sys.modules.get(kind.__module__)
-        file = getattr(module, "__file__", None)
-        return isinstance(file, str) and not self._places.is_harmless(file) and kind.__module__ != "logging"
+        name = getattr(kind, "__module__", None)
+        file = getattr(sys.modules.get(name), "__file__", None) if isinstance(name, str) else None
+        return isinstance(file, str) and not self._places.is_harmless(file) and name != "logging"
 
 
-def _scalar(value: object) -> str | int | None:
+def _scalar(value: Any) -> str | int | None:
     """A value that may be a name, as text, or what may be a port; None for any other."""
     kind = type(value)
     if issubclass(kind, str):
-        return str.__str__(value) if len(value) <= _LONGEST else None  # type: ignore[arg-type]
-    if kind is int:
-        return value if value in _PORTS else None  # type: ignore[operator,return-value]
-    if issubclass(kind, bytes):
-        return value.decode("latin-1") if len(value) <= _LONGEST else None  # type: ignore[attr-defined,arg-type,no-any-return]
-    if issubclass(kind, UUID):
-        return value.hex  # type: ignore[attr-defined,no-any-return]
-    if issubclass(kind, PurePath):
+        text = str.__str__(value)
+    elif issubclass(kind, bytes):
+        text = bytes.decode(value, "latin-1")
+    elif issubclass(kind, UUID):
+        return f"{value.int:032x}"
+    elif issubclass(kind, PurePath):
         return str(value)
-    return None
+    else:
+        return value if kind is int and value in _PORTS else None
+    return text if len(text) <= _LONGEST else None
 
 
-def _is_plain(value: object) -> bool:
+def _is_plain(value: Any) -> bool:
     return type(value) is dict or _scalar(value) is not None
 
 

@@ -1,8 +1,8 @@
 """Threads of native libraries, of which the interpreter knows nothing.
 
 A thread does not survive a fork, and a library that waits in a fork for threads of its own waits for ever. The pools of
-OpenBLAS do: it ends them before a fork, and starts them anew when they are needed. So those are told from all others, by
-the code that a thread waits in. The hazard it handles: threads come and go at any moment. What is there for a moment
+OpenBLAS do: it ends them before a fork, and starts them anew when they are needed. So those are told from all others,
+by the code that a thread waits in. The hazard it handles: threads come and go at any moment. What is there for a moment
 only, because it has just begun or is about to end, does not count.
 """
 
@@ -41,18 +41,18 @@ class Strangers(NamedTuple):
     """Threads that are neither Python's nor prepared for a fork.
 
     Attributes:
-        count: How many.
+        number: How many.
         libraries: The names of libraries that they wait in, as far as that can be told.
     """
 
-    count: int
+    number: int
     libraries: list[str]
 
 
 def count() -> int:
     """How many threads this process has."""
     try:
-        return os.stat("/proc/self/task").st_nlink - 2
+        return Path("/proc/self/task").stat().st_nlink - 2
     except OSError:
         return 1
 
@@ -62,7 +62,7 @@ def strangers(expected: int = 0) -> Strangers:
     deadline = time.monotonic() + _SETTLE
     while True:
         found = _strangers(expected)
-        if found.count <= 0 or time.monotonic() > deadline:
+        if found.number <= 0 or time.monotonic() > deadline:
             return found
         time.sleep(0.005)
 
@@ -86,12 +86,12 @@ def _owners() -> list[str] | None:
     starts, ends, names = _code()
     found = []
     try:
-        with open("/proc/self/mem", "rb", buffering=0) as memory:
-            for task in os.listdir("/proc/self/task"):
-                if int(task) == os.getpid():
+        with Path("/proc/self/mem").open("rb", buffering=0) as memory:
+            for task in Path("/proc/self/task").iterdir():
+                if int(task.name) == os.getpid():
                     continue
                 with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-                    words = Path(f"/proc/self/task/{task}/syscall").read_text(encoding="ascii").split()
+                    words = (task / "syscall").read_text(encoding="ascii").split()
                     found.append("" if len(words) < 3 else _owner(memory, int(words[-2], 16), starts, ends, names))
     except OSError:
         return None
@@ -118,7 +118,7 @@ def _code() -> tuple[list[int], list[int], list[str]]:
             begin, _, end = where.partition("-")
             starts.append(int(begin, 16))
             ends.append(int(end, 16))
-            names.append(os.path.basename(name))
+            names.append(Path(name).name)
     return starts, ends, names
 
 

@@ -2,8 +2,8 @@
 
 Most of them end as test data, and then workers may well have the same. What is drawn while collecting is only noted
 here; :mod:`rustpar.kept_values` looks in the end whether it names something outside the process. The hazard it handles:
-a suite may draw a hundred thousand numbers, so to note one costs about a microsecond, and a line of code that draws ever
-more makes data and is not listened to any longer.
+a suite may draw a hundred thousand numbers, so to note one costs about a microsecond, and a line of code that draws
+ever more makes data and is not listened to any longer.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 # The functions of `random` that a name or a port is drawn with.
 _DRAWING = ("random", "uniform", "randint", "randrange", "getrandbits", "randbytes", "choice", "choices", "sample")
 
-# Modules whose functions make what is meant to be unique from the system's own random numbers, and what lies around them.
+# Modules whose functions make what is unique from the system's own random numbers, and what lies around them.
 _UNIQUE = ("uuid", "secrets", "random", __name__)
 
 # Values of one line that are kept. A line that has drawn more makes data.
@@ -277,9 +277,9 @@ def _leave(generator: random.Random) -> None:
 
 def referenced(numbers: list[Any]) -> list[Any]:
     """Those that something else refers to, too."""
-    probe = [2**40 + len(numbers)]
-    unreferenced = [sys.getrefcount(number) for number in probe][0]
-    return [number for number in numbers if sys.getrefcount(number) > unreferenced]
+    # How often a number is referred to that is in a list only.
+    (alone,) = [sys.getrefcount(number) for number in [2**40 + len(numbers)]]
+    return [number for number in numbers if sys.getrefcount(number) > alone]
 
 
 def _makes_lock(frame: FrameType) -> bool:

@@ -2,10 +2,10 @@
 
 The memory is an entry of pytest's cache: for each choice of tests and plugins on the command line, a fingerprint of
 what the verdict rests on: conftests, the files that the reasons name, plugins, and the versions of Python, pytest and
-rustpar. ``early`` is worth remembering, and a ``template`` that was forked because early workers had collected different
-tests: else each run would find that out anew. Any other template looks in each run, at no cost. The hazard it handles: a suite
-that changes must be looked at anew, so an entry whose fingerprint does not fit, or that cannot be read, counts for
-nothing.
+rustpar. ``early`` is worth remembering, and a ``template`` that was forked because early workers had collected
+different tests: else each run would find that out anew. Any other template looks in each run, at no cost. The hazard it
+handles: a suite that changes must be looked at anew, so an entry whose fingerprint does not fit, or that cannot be
+read, counts for nothing.
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@ the template did; where it would, the template says so before it is forked:
 - **Identity was read** (`reading.py`). A name made from the worker's id (a database, a log file) would be gw0's in
   every worker. An object that remembers the process it was made in (``filelock`` locks, for one) refuses to work in
   another.
-- **Something unique was made** (`unique_values.py`, `alive.py`): a temporary directory, a port, a random name. It counts
-  where it names something outside the process (`kept_values.py`), and not as test data.
+- **Something unique was made** (`unique_values.py`, `alive.py`): a temporary directory, a port, a random name. It
+  counts where it names something outside the process (`kept_values.py`), and not as test data.
 - **Something unshareable is alive** (`alive.py`): a thread, a connection, a child process, a file being written.
 """
 
@@ -63,7 +63,9 @@ class Watch:
         if not is_decided:
             self._traces = Traces(self._places)
             # Behind it, so that this one's functions lie around the other's.
-            self._unique = UniqueValues(self._places, self._traces.note_shared_memory, lambda: self._readings.has_seeded)
+            self._unique = UniqueValues(
+                self._places, self._traces.note_shared_memory, lambda: self._readings.has_seeded
+            )
             self._traces.on_port = self._unique.note_port
         self._readings = Readings(self._note, self._note_copy, self._places.is_own)
 
@@ -86,9 +88,7 @@ class Watch:
             self._add(place, what)
         return list(self._reasons)
 
-    def _kept_values(
-        self, config: pytest.Config, sources: list[Source], traces: Traces
-    ) -> Iterator[tuple[str, str]]:
+    def _kept_values(self, config: pytest.Config, sources: list[Source], traces: Traces) -> Iterator[tuple[str, str]]:
         """Who has drawn a value that names something outside the process."""
         if sources:
             from rustpar import kept_values
