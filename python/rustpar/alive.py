@@ -62,7 +62,7 @@ class Traces:
     def __init__(self, places: Places) -> None:
         """Begin to listen; `places` tells which line of the project's code is behind something."""
         self._place_of = place_of = places.behind_library
-        self._behind_import = places.behind_import
+        self._places = places
         # Which line calls native code by `ctypes`; which line has started native threads, and by which import.
         self._native_call: str | None = None
         self._more_threads: tuple[str | None, str | None] | None = None
@@ -90,7 +90,7 @@ class Traces:
     def _heard(self, event: str, args: tuple[Any, ...]) -> None:
         frame = sys._getframe(1)
         if event.startswith("ctypes."):
-            self._native_call = self._behind_import(frame)
+            self._native_call = self._places.behind_import(frame)
             return
         if event == "rustpar.threads":
             self._note_threads(frame, *args)
@@ -130,7 +130,8 @@ class Traces:
             self._more_threads = self._native_call, None
         else:
             module = about[0] if event == "import" else None
-            self._more_threads = self._behind_import(frame), module
+            place = self._places.behind_import(frame) or self._places.last_imported()
+            self._more_threads = place, module
 
     def _note_action(self, event: str, args: tuple[Any, ...]) -> None:
         """Note texts that something is done with which reaches beyond this process."""
@@ -189,8 +190,10 @@ class Traces:
         yield from self._descriptors(config)
 
     def _native_place(self) -> str | None:
-        # Nothing was done any more behind a last call that has started some.
-        return self._native_call if self._more_threads is None else self._more_threads[0]
+        if self._more_threads is not None:
+            return self._more_threads[0]
+        # Nothing was done any more behind what has started them.
+        return self._native_call or self._places.last_imported()
 
     def _native_words(self, strangers: native_threads.Strangers) -> str:
         number = "a native thread" if strangers.number == 1 else f"{strangers.number} native threads"

@@ -28,6 +28,10 @@ _OPTIMIZED = 1
 _SEEDING = re.compile(r"(?:\bseed|default_rng|RandomState|\bRandom)\(")
 
 
+# What asks for the system's random numbers by name.
+_ASKING = re.compile(r"uuid|secrets|urandom|SystemRandom|token_|randbits|randbelow")
+
+
 class Sink(NamedTuple):
     """What keeps a value.
 
@@ -75,9 +79,16 @@ class Dataflow:
         return self._known[key]
 
 
-def seeds_with(frame: FrameType) -> bool:
-    """Whether the line that a frame is in seeds a generator of random numbers, as far as its text tells."""
-    return _SEEDING.search(linecache.getline(frame.f_code.co_filename, frame.f_lineno)) is not None
+def seeds_with(frame: FrameType, *, is_from_system: bool) -> bool:
+    """Whether the line that a frame is in seeds a generator of random numbers, as far as its text tells.
+
+    Args:
+        frame: Of who has drawn a number.
+        is_from_system: Whether it is one of the system's. A generator that is given a seed may have taken one of those
+            before, unasked.
+    """
+    line = linecache.getline(frame.f_code.co_filename, frame.f_lineno)
+    return _SEEDING.search(line) is not None and (not is_from_system or _ASKING.search(line) is not None)
 
 
 def _scan(code: CodeType, last: int) -> tuple[str, str]:

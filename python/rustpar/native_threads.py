@@ -77,7 +77,11 @@ def _strangers(expected: int) -> Strangers:
     if owners is None:
         return Strangers(max(0, unknown - _threads_of_openblas()), [])
     prepared = sum(any(part in owner for part in _PREPARED) for owner in owners)
-    others = {owner for owner in owners if owner and "python" not in owner and not any(p in owner for p in _PREPARED)}
+    others = {
+        owner
+        for owner in owners
+        if owner and not owner.startswith(("python", "libpython")) and not any(part in owner for part in _PREPARED)
+    }
     return Strangers(max(0, unknown - prepared), sorted(others))
 
 

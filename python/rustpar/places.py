@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import sysconfig
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -93,6 +94,14 @@ class Places:
         """The nearest line of the project's own code behind a frame, be it in the import of a package."""
         for caller in self.own_frames(frame, through_imports=True):
             return f"{os.path.relpath(caller.f_code.co_filename)}:{caller.f_lineno}"
+        return None
+
+    def last_imported(self) -> str | None:
+        """The file of the project's own module of which the import has begun last."""
+        for module in reversed(list(sys.modules.values())):
+            file = getattr(module, "__file__", None)
+            if isinstance(file, str) and self.is_own_file(file):
+                return os.path.relpath(file)
         return None
 
     def outside_library(self, frame: FrameType) -> FrameType | None:

@@ -151,7 +151,7 @@ class UniqueValues:
                 # Harmless, or the import of a package.
                 return
             source = self._sources[key] = Source(frame.f_code, place, what)
-            source.seeds = self._places.is_own(frame) and seeds_with(frame)
+            source.seeds = self._places.is_own(frame) and seeds_with(frame, is_from_system=what is UNIQUE)
         source.count += 1
         if source.count > _MOST_VALUES:
             return
