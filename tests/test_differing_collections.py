@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from typing import TYPE_CHECKING
+
 import pytest
 
-from tests.harness import Suite
+if TYPE_CHECKING:
+    from tests.harness import Suite
 
 REASON = "import os\nNAME = os.environ.get('PYTEST_XDIST_WORKER')\n"
 
@@ -169,3 +174,59 @@ def test_a_worker_that_crashes_later_is_replaced(suite: Suite) -> None:
     suite.test(differing(IDS["clock"], "def test_crash(): os._exit(3)\n"))
     run = suite.run("--rustpar-start=early")
     assert run.counts() == {"passed": 7, "failed": 1}
+
+
+# The first worker has collected, and the other still does.
+SLOW_OTHER = """
+    import os
+    import time
+    from support import arrive
+
+    def pytest_collection_finish(session):
+        worker = os.environ.get("PYTEST_XDIST_WORKER")
+        arrive(f"collected-{worker}")
+        if worker == "gw1":
+            time.sleep(60)
+"""
+
+
+def test_an_interrupt_while_others_still_collect_ends_the_run(suite: Suite) -> None:
+    suite.conftest(SLOW_OTHER)
+    suite.test("def test_one(): pass\ndef test_two(): pass\n")
+    process = suite.start("--rustpar-start=early")
+    suite.wait_for("collected-gw0", "collected-gw1")
+    os.killpg(process.pid, signal.SIGINT)
+    run = suite.end(process, limit=30)
+    assert run.ret == pytest.ExitCode.INTERRUPTED, run.text
+    assert not run.reports
+
+
+def test_a_worker_that_dies_while_others_have_collected_is_a_clear_error(suite: Suite) -> None:
+    suite.conftest(SLOW_OTHER.replace("time.sleep(60)", "time.sleep(0.5); os._exit(3)"))
+    suite.test("def test_one(): pass\ndef test_two(): pass\n")
+    run = suite.run("--rustpar-start=early")
+    assert run.ret == pytest.ExitCode.TESTS_FAILED
+    assert "worker gw1 died while collecting test_it.py (exit code 3)" in run.text
+
+
+def test_gw0_that_dies_while_collecting_is_a_clear_error(suite: Suite) -> None:
+    suite.test("import os\nif os.environ.get('PYTEST_XDIST_WORKER') == 'gw0': os._exit(3)\ndef test_one(): pass\n")
+    run = suite.run("--rustpar-start=early")
+    assert run.ret == pytest.ExitCode.TESTS_FAILED
+    assert "worker gw0 died while collecting test_it.py (exit code 3)" in run.text
+
+
+def test_a_worker_that_dies_on_its_way_out_is_not_missed(suite: Suite) -> None:
+    suite.conftest(
+        """
+        import os
+
+        def pytest_unconfigure(config):
+            if os.environ.get("PYTEST_XDIST_WORKER") == "gw1" and not hasattr(config, "stays"): os._exit(3)
+
+        def pytest_runtest_setup(item): item.config.stays = True
+        """
+    )
+    suite.test(differing(IDS["clock"]))
+    run = suite.run("--rustpar-start=early")
+    assert run.counts() == {"passed": 7}, run.text
