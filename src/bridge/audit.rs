@@ -8,8 +8,15 @@ use pyo3::types::{PyString, PyTuple};
 /// Who is told.
 static LISTENER: Mutex<Option<Py<PyAny>>> = Mutex::new(None);
 
-/// The event behind which a library may have started threads, and how many threads there were then.
-static BEFORE: Mutex<Option<(Py<PyString>, Py<PyTuple>, u64)>> = Mutex::new(None);
+/// An event behind which a library may start threads, with its arguments and how many threads there were then.
+struct Earlier {
+    event: Py<PyString>,
+    args: Py<PyTuple>,
+    threads: u64,
+}
+
+/// The last such event.
+static BEFORE: Mutex<Option<Earlier>> = Mutex::new(None);
 
 /// What the listener is told when there are more: none of the interpreter's events.
 const MORE_THREADS: &str = "rustpar.threads";
@@ -43,14 +50,17 @@ pub(super) fn audit(event: &Bound<'_, PyString>, args: &Bound<'_, PyTuple>) -> P
 /// Tells the listener when there are more threads than at the event before this one.
 fn count_threads(event: &Bound<'_, PyString>, args: &Bound<'_, PyTuple>) -> PyResult<()> {
     let count = threads();
-    let before = BEFORE
-        .lock()
-        .replace((event.clone().unbind(), args.clone().unbind(), count));
-    if let Some((earlier, about, fewer)) = before
-        && count > fewer
+    let now = Earlier {
+        event: event.clone().unbind(),
+        args: args.clone().unbind(),
+        threads: count,
+    };
+    let before = BEFORE.lock().replace(now);
+    if let Some(before) = before
+        && count > before.threads
     {
         let py = event.py();
-        let about = (earlier, about).into_pyobject(py)?;
+        let about = (before.event, before.args).into_pyobject(py)?;
         tell(&PyString::new(py, MORE_THREADS), &about)?;
     }
     Ok(())
