@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.harness import Habit
+    from tests.harness import Habit, Suite
 
 # The table is there already if another worker has the same database.
 DATABASE = """
@@ -183,7 +183,7 @@ def test_a_parameter_is_made_from_the_workers_name(habit: Habit) -> None:
     assert rustpar.start() in habit.EARLY_WORDS
 
 
-def test_tests_that_depend_on_the_worker_are_refused(habit: Habit) -> None:
+def test_tests_that_depend_on_the_worker_are_gw0s(suite: Suite) -> None:
     test = """
         import os
         import pytest
@@ -193,10 +193,11 @@ def test_tests_that_depend_on_the_worker_are_refused(habit: Habit) -> None:
         def test_it(n, worker):
             pass
     """
-    xdist, rustpar = habit.compare({"test_it.py": test})
-    assert rustpar.start() in habit.EARLY_WORDS
-    for run in (xdist, rustpar):
-        assert "Different tests were collected between" in run.text
+    suite.test(test)
+    assert "Different tests were collected between" in suite.run("-p", "no:rustpar").text
+    run = suite.run()
+    assert run.counts() == {"passed": 4}
+    assert "start: template (gw1 collected other tests than gw0)" in run.text
 
 
 PROCESS = f"""{DATABASE}

@@ -161,23 +161,6 @@ def test_a_crashed_early_worker_is_replaced_by_one_that_collects_again(naming: S
     assert set(conftests_loaded(naming)) == {"main", "gw0", "gw1", "gw2"}
 
 
-def test_workers_that_collect_different_tests_are_reported_as_by_xdist(suite: Suite) -> None:
-    suite.test(
-        """
-        import os
-        import pytest
-        @pytest.mark.parametrize("n", [os.environ.get("PYTEST_XDIST_WORKER", "main")])
-        def test_one(n): pass
-        def test_two(): pass
-        """
-    )
-    ours, theirs = suite.run(), suite.run("-p", "no:rustpar")
-    assert ours.ret == theirs.ret
-    assert ours.counts() == theirs.counts() == {"errors": 1}
-    assert "Different tests were collected between gw0 and gw1" in ours.text
-    assert "+test_it.py::test_one[gw1]" in ours.text
-
-
 @pytest.mark.parametrize("start", ["template", "early"])
 def test_collection_errors_and_warnings_are_shown_once(suite: Suite, start: str) -> None:
     suite.write(

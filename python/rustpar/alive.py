@@ -15,10 +15,11 @@ import os
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rustpar import _core, dumping
+from rustpar import _core, dumping, native_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,27 +27,53 @@ if TYPE_CHECKING:
 
     import pytest
 
+    from rustpar.places import Places
+
 _THREAD_EVENTS = ("_thread.start_new_thread", "_thread.start_joinable_thread")
 _PATH_MODULES = ("os", "pathlib", "pathlib._local", "_pytest.tmpdir", "_pytest.pathlib")
-_CHILD_EVENTS = ("subprocess.Popen", "os.fork", "os.posix_spawn")
+_CHILD_EVENTS = ("subprocess.Popen", "os.fork", "os.posix_spawn", "os.system")
+
+# Events with paths that are made or written, and how many of their arguments are paths.
+_PATH_EVENTS = {"open": 1, "os.mkdir": 1, "os.rename": 2, "os.link": 2, "os.symlink": 2}
+
+# Descriptors without a file, in words.
+_KINDS = {
+    "eventpoll": "an event loop",
+    "eventfd": "an eventfd",
+    "timerfd": "a timerfd",
+    "inotify": "an inotify instance",
+    "signalfd": "a signalfd",
+    "pidfd": "a pidfd",
+    "io_uring": "an io_uring",
+    "fanotify": "a fanotify group",
+    "userfaultfd": "a userfaultfd",
+}
+
+# Seconds in which a thread that ends has ended, on a busy machine, too.
+_SETTLE = 0.3
+
+# Texts of actions that are kept.
+_MOST_ACTIONS = 20_000
 
 
 class Traces:
     """Where threads, children, sockets, files and temporary names came from."""
 
-    def __init__(self, place_of: Callable[[FrameType], str | None]) -> None:
-        """Begin to listen.
-
-        Args:
-            place_of: The place in the project's code that a frame stands for; None when it counts for nothing.
-        """
-        self._place_of = place_of
+    def __init__(self, places: Places) -> None:
+        """Begin to listen; `places` tells which line of the project's code is behind something."""
+        self._place_of = place_of = places.behind_library
+        self._places = places
+        # Which line calls native code by `ctypes`; which line has started native threads, and by which import.
+        self._native_call: str | None = None
+        self._more_threads: tuple[str | None, str | None] | None = None
         self._open_before = _open_files()
         self._mapped_before = _shared_mappings()
         self._files: dict[str, str] = {}
         self._temporary: dict[str, str] = {}
         self._directories: dict[str, str] = {}
-        self._ports: list[str] = []
+        self._actions: list[tuple[str, str, bool]] = []
+        # Told of the frame of who has a free port picked.
+        self.on_port: Callable[[FrameType], None] = lambda frame: None
         self._last: dict[str, str] = {}
         self._dumping = dumping.DumpingLater(place_of)
         if not _hooked:
@@ -62,12 +89,19 @@ class Traces:
 
     def _heard(self, event: str, args: tuple[Any, ...]) -> None:
         frame = sys._getframe(1)
+        if event.startswith("ctypes."):
+            self._native_call = self._places.behind_import(frame)
+            return
+        if event == "rustpar.threads":
+            self._note_threads(frame, *args)
+            return
         if event == "os.mkdir":
             # Made by tmp_path_factory, for the caller of that.
             frame = _behind_pytest_paths(frame)
         place = self._place_of(frame)
         if place is None:
             return
+        self._note_action(event, args)
         if event in ("open", "sqlite3.connect"):
             if isinstance(args[0], (str, bytes)):
                 self._files[os.path.realpath(os.fsdecode(args[0]))] = place
@@ -78,7 +112,7 @@ class Traces:
         elif event == "socket.bind":
             address = args[1]
             if isinstance(address, tuple) and len(address) > 1 and address[1] == 0:
-                self._ports.append(place)
+                self.on_port(frame)
         elif event in _THREAD_EVENTS:
             self._last["thread"] = place
         elif event in _CHILD_EVENTS:
@@ -87,6 +121,37 @@ class Traces:
             self._last["memory"] = place
         else:
             self._last["socket"] = place
+
+    def _note_threads(self, frame: FrameType, event: str, about: tuple[Any, ...]) -> None:
+        """Note what has started threads: what was done behind `event`, the one before."""
+        if native_threads.count() <= max(len(sys._current_frames()), _thread._count() + 1):
+            return
+        if event.startswith("ctypes."):
+            self._more_threads = self._native_call, None
+        else:
+            module = about[0] if event == "import" else None
+            place = self._places.behind_import(frame) or self._places.last_imported()
+            self._more_threads = place, module
+
+    def _note_action(self, event: str, args: tuple[Any, ...]) -> None:
+        """Note texts that something is done with which reaches beyond this process."""
+        if len(self._actions) >= _MOST_ACTIONS:
+            return
+        if event in _PATH_EVENTS:
+            for path in args[: _PATH_EVENTS[event]]:
+                if isinstance(path, (str, bytes)):
+                    self._actions.append(("a path", str(Path.cwd() / os.fsdecode(path)), True))
+        elif event == "sqlite3.connect":
+            self._actions.append(("a database", os.fsdecode(args[0]), False))
+        elif event == "socket.bind" and isinstance(args[1], (str, bytes)):
+            self._actions.append(("a socket's path", os.fsdecode(args[1]), False))
+        elif event in ("subprocess.Popen", "os.posix_spawn", "os.system"):
+            for words in args:
+                self._actions += [("a command", text, False) for text in _words(words)]
+
+    def actions(self) -> Iterator[tuple[str, str]]:
+        """Texts that something was done with, each behind what was done; of paths, those that are there."""
+        return ((what, text) for what, text, is_path in self._actions if not is_path or os.path.lexists(text))
 
     def note_shared_memory(self, frame: FrameType) -> None:
         """Note who makes a lock between processes, which is a piece of memory; there is no event for it."""
@@ -105,16 +170,17 @@ class Traces:
         for path, place in (*self._temporary.items(), *own_directories):
             if os.path.lexists(path):
                 yield place, f"makes {path}"
-        for place in self._ports:
-            yield place, "picks a free port"
         for thread in threading.enumerate():
             if thread is not threading.current_thread():
                 yield self._last.get("thread"), f"leaves the thread {thread.name} running"
-        # Those that were started without the threading module. Each count lags behind now and then.
-        if max(len(sys._current_frames()), _thread._count() + 1) > threading.active_count():
+        if _has_unnamed_thread():
             yield self._last.get("thread"), "leaves a thread running"
-        if self._dumping.is_due or dumping.is_waited_for():
+        is_dumping = self._dumping.is_due or dumping.is_waited_for()
+        if is_dumping:
             yield self._dumping.place, "leaves a timer of faulthandler running"
+        strangers = native_threads.strangers(expected=int(is_dumping))
+        if strangers.number:
+            yield self._native_place(), self._native_words(strangers)
         if signal.getitimer(signal.ITIMER_REAL)[0]:
             yield None, "a timer that was set while collecting is still running"
         if "memory" in self._last and _shared_mappings() > self._mapped_before:
@@ -123,6 +189,19 @@ class Traces:
             yield self._last.get("child"), "leaves a child process running"
         yield from self._descriptors(config)
 
+    def _native_place(self) -> str | None:
+        if self._more_threads is not None:
+            return self._more_threads[0]
+        # Nothing was done any more behind what has started them.
+        return self._native_call or self._places.last_imported()
+
+    def _native_words(self, strangers: native_threads.Strangers) -> str:
+        number = "a native thread" if strangers.number == 1 else f"{strangers.number} native threads"
+        of = f" of {', '.join(strangers.libraries)}" if strangers.libraries else ""
+        importing = None if self._more_threads is None else self._more_threads[1]
+        since = f", since the import of {importing}" if importing is not None else ""
+        return f"leaves {number}{of} running{since}"
+
     def _descriptors(self, config: pytest.Config) -> Iterator[tuple[str | None, str]]:
         log_file = getattr(config.pluginmanager.get_plugin("logging-plugin"), "log_file_handler", None)
         # Capturing duplicates descriptors: what counts is the file, not its number.
@@ -130,12 +209,14 @@ class Traces:
         harmless = {getattr(log_file, "baseFilename", None), os.devnull, *self._open_before.values()}
         harmless.update(now.get(fd) for fd in _capture_files(config))
         for fd, target in now.items():
-            if target in harmless:
+            kind = _anonymous_kind(target)
+            # All of a kind are called the same.
+            if (self._open_before.get(fd) == target) if kind is not None else (target in harmless):
                 continue
             if target.startswith("socket:"):
                 yield self._last.get("socket"), "leaves a socket open"
-            elif target == "anon_inode:[eventpoll]":
-                yield None, "an event loop that was made while collecting is still open"
+            elif kind is not None:
+                yield None, f"{_KINDS.get(kind, f'a descriptor ({kind})')} that was made while collecting is still open"
             elif target.startswith("pipe:"):
                 yield self._last.get("child"), "leaves a pipe open"
             elif target.startswith("/") and not target.startswith("/dev/pts/") and _is_being_written(fd):
@@ -145,6 +226,29 @@ class Traces:
 
 # Whether this process, or one that it was forked from, has the hook.
 _hooked: list[bool] = []
+
+
+def _words(words: object) -> list[str]:
+    """The texts among a command's words, or in its environment where that differs from this process's own."""
+    if isinstance(words, (str, bytes)):
+        return [os.fsdecode(words)]
+    if isinstance(words, dict):
+        own: Any = os.environ._data  # type: ignore[attr-defined]
+        words = [value for key, value in words.items() if own.get(os.fsencode(key)) != os.fsencode(value)]
+    if isinstance(words, (list, tuple)):
+        return [os.fsdecode(word) for word in words if isinstance(word, (str, bytes, os.PathLike))]
+    return []
+
+
+def _has_unnamed_thread() -> bool:
+    """Whether there are threads that were started without the threading module."""
+    deadline = time.monotonic() + _SETTLE
+    # Each count lags behind now and then: a thread that has just ended is still counted, for a moment.
+    while max(len(sys._current_frames()), _thread._count() + 1) > threading.active_count():
+        if time.monotonic() > deadline:
+            return True
+        time.sleep(0.005)
+    return False
 
 
 def _has_children() -> bool:
@@ -161,6 +265,13 @@ def _open_files() -> dict[int, str]:
         with contextlib.suppress(OSError):
             found[int(link.name)] = str(link.readlink())
     return found
+
+
+def _anonymous_kind(target: str) -> str | None:
+    """What a descriptor stands for that has no file: eventfd, timerfd, inotify and the like; None for any other."""
+    prefix, _, kind = target.partition(":")
+    # Since Linux 6.9 those of processes have numbers.
+    return kind.strip("[]") if prefix == "anon_inode" else "pidfd" if prefix == "pidfd" else None
 
 
 def _is_being_written(fd: int) -> bool:

@@ -34,8 +34,9 @@ class Beginning:
     """A process forked by the fork server: the template, or an early worker.
 
     The request's message holds ``fork`` (its number), ``slot``, ``workerinput``, ``identity`` (the keys of that which
-    differ between workers), ``environment`` and ``directory`` (the controller's), ``basetemp`` (or None) and
-    ``hasmarkup`` (whether the controller's terminal shows colours).
+    differ between workers), ``is_decided`` (whether it is known how workers come up), ``environment`` and
+    ``directory`` (the controller's), ``basetemp`` (or None) and ``hasmarkup`` (whether the controller's terminal shows
+    colours).
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class Beginning:
         heap.watch()
         self._settle = heap.grow()
         self._loaded_before = frozenset(sys.modules)
-        self._watch = Watch(self._tell_reason) if is_template else None
+        self._watch = Watch(self._tell_reason, is_decided=self._setup["is_decided"]) if is_template else None
 
     def _tell_reason(self, reason: str) -> None:
         self._line.message(self._line.REASON, reason)

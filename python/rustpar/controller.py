@@ -137,18 +137,15 @@ class Controller:
         """Announce the nodes and start the template, or all workers."""
         self._session = session
         nodes = self._crew.announce()
+        with output_pipe() as (reading, writing):
+            self._start_engine(nodes[0], reading)
+            self._launch.start_template(nodes[0], writing)
         if self._launch.is_early:
-            self._start_engine(nodes[0], None)
-            self._collected = True
-            self._crew.start_early()
-        else:
-            with output_pipe() as (reading, writing):
-                self._start_engine(nodes[0], reading)
-                self._launch.start_template(nodes[0], writing)
+            self._crew.start_others_early()
         # Now is time: what configuring has left behind is collected while others work.
         gc.collect()
 
-    def _start_engine(self, template_node: WorkerController, output: int | None) -> None:
+    def _start_engine(self, template_node: WorkerController, output: int) -> None:
         self._engine = _core.Engine(
             self._server.shared,
             self._server.control.fileno(),
@@ -276,21 +273,22 @@ class Controller:
 
     def _on_inventory(self, worker: int, collection: list[str], about: tuple[list[str | None], dict[str, Any]]) -> None:
         groups, extras = about
-        if not self._relay.node_ids:
-            self._relay.node_ids = collection
-            self._crew.facts = extras["facts"]
-            # Else the session would end as one that collected nothing.
-            self._session.testscollected = len(collection)
-            serial = [index for index, is_serial, _ in extras["facts"]["needs"] if is_serial]
-            self._journaling.collected(collection, extras["deselected"], groups, serial)
-            self._journaling.marked(extras["facts"]["marks"])
-            self._screen.show_collection_notes(extras["lines"], extras["deselected"])
         if worker != _core.Engine.TEMPLATE:
-            self._crew.collected(self._crew.nodes[worker], collection, groups)
+            self._crew.collected(self._crew.nodes[worker], collection)
             return
+        self._relay.node_ids = collection
+        self._crew.facts = extras["facts"]
+        # Else the session would end as one that collected nothing.
+        self._session.testscollected = len(collection)
+        serial = [index for index, is_serial, _ in extras["facts"]["needs"] if is_serial]
+        self._journaling.collected(collection, extras["deselected"], groups, serial)
+        self._journaling.marked(extras["facts"]["marks"])
+        self._screen.show_collection_notes(extras["lines"], extras["deselected"])
         self._collected = True
         verdict = self._launch.decide(extras["reasons"], extras["conftests"])
-        self._screen.show_verdict(verdict, self._crew.choose_number(len(collection)))
+        number = self._crew.choose_number(len(collection))
+        if not self._launch.is_settled:
+            self._screen.show_verdict(verdict, number)
         if self._launch.is_early:
             self._crew.go_on_early(collection, groups)
         else:
@@ -320,6 +318,9 @@ class Controller:
         # Nobody is to take the place of a worker that has reported the last failure.
         self._stop_at_limit()
         if worker != _core.Engine.TEMPLATE:
+            if self._crew.is_leaving(self._crew.nodes[worker]):
+                # No worker of this run after all.
+                return
             self._crew.finished(self._crew.nodes[worker], workeroutput)
         reason = workeroutput["shouldfail"] or workeroutput["shouldstop"]
         if reason and not self.shouldstop:
@@ -328,6 +329,9 @@ class Controller:
     def _on_exited(self, worker: int, about: tuple[int, int | None], finished: bool) -> None:
         status, running = about
         node = self._crew.nodes[worker]
+        if self._crew.is_leaving(node):
+            self._crew.left(node)
+            return
         self._memory.gone(node, status, running, finished=finished)
         self._crew.active.discard(node)
         if not self._crew.has_collected(node):
@@ -378,7 +382,8 @@ class Controller:
             return
         self._template_status = status
         if not self._collected or self._crew.active:
-            self._died_before_tests("the template process", worker, status)
+            name = f"worker {self._crew.nodes[0].gateway.id}" if self._launch.is_early else "the template process"
+            self._died_before_tests(name, worker, status)
 
     def _died_before_tests(self, who: str, worker: int, status: int) -> None:
         """A process died that others cannot stand in for: end the run."""

@@ -1,7 +1,8 @@
 """The workers of a run, from the node objects that plugins see to the exit status of each process.
 
 Workers forked from the template have collected when they are forked. Early workers and their replacements collect for
-themselves; as with xdist, nothing is scheduled before all have collected the same.
+themselves, and nothing is scheduled before all have. gw0 is held as a template until then: where the others have
+collected other tests than it, which ends a run of xdist, they leave, and all workers are forked from it.
 
 The hazard it handles: workers come, crash and leave at any moment, and each of them must be announced, replaced and
 taken leave of exactly as xdist's users and plugins expect, within ``--max-worker-restart``.
@@ -35,6 +36,10 @@ if TYPE_CHECKING:
 # Seconds between the loss of a worker and its replacement. Tests that crash one worker tend to crash the next: losses
 # that come together are counted together, before more workers are spent on them. xdist takes longer to boot one.
 _PAUSE = 0.05
+
+# Seconds for early workers to leave that have collected other tests than the template. What they tear down, they have
+# set up while collecting; xdist gives a gateway as long (EXIT_TIMEOUT).
+_LEAVE_LIMIT = 10.0
 
 
 class Crew:
@@ -74,6 +79,11 @@ class Crew:
         self._scheduled: list[str] | None = None
         # Whether the template, which will go on as gw0, still collects while others do.
         self._template_collects = False
+        # The worker as which the template is to go on, as long as it is held.
+        self._held: WorkerController | None = None
+        # Early workers that have collected other tests than the template, and leave; and until when they may.
+        self._leaving: set[WorkerController] = set()
+        self._patience = 0.0
         # How many workers are started when the template has collected.
         self._needed = 0
 
@@ -123,35 +133,42 @@ class Crew:
         for node in nodes:
             self._ready(node)
             self._has_collected(node, collection)
+        self._start_forked(nodes, collection, groups)
+
+    def _start_forked(
+        self, nodes: Sequence[WorkerController], collection: list[str], groups: Sequence[str | None]
+    ) -> None:
         self._show(nodes, collection)
         for node in nodes:
             self._fork(node)
             self._engine.join(node.number)
         self._schedule(nodes, collection, groups)
 
-    def start_early(self) -> None:
-        """Fork all workers; they collect for themselves."""
-        for node in list(self.nodes.values()):
-            self._fork(node)
-
     def start_others_early(self) -> None:
-        """The template still collects, and it is known that it will go on as gw0: let the others collect beside it."""
+        """The template still collects, and it is known that it will be gw0: let the others collect beside it."""
         self._template_collects = True
         for node in list(self.nodes.values())[1:]:
             self._fork(node)
 
     def go_on_early(self, collection: list[str], groups: Sequence[str | None]) -> None:
-        """The template has collected, but must not be forked: it goes on as gw0, and the others collect, too."""
+        """The template has collected, but must not be forked: it will be gw0, and the others collect, too."""
         first, *others = self._first_nodes()
         self._ready(first)
-        self._launch.go_on(first)
+        self._held = first
         self.active.add(first)
         if self._template_collects:
             self._template_collects = False
         else:
             for node in others:
                 self._fork(node)
-        self.collected(first, collection, groups)
+        self._groups = groups
+        self.collected(first, collection)
+
+    def _release(self) -> None:
+        """Let the template go on as gw0, if it is held."""
+        if self._held is not None:
+            held, self._held = self._held, None
+            self._launch.go_on(held)
 
     def choose_number(self, tests: int) -> str | None:
         """The template has collected so many tests: settle how many workers are started.
@@ -172,14 +189,15 @@ class Crew:
     def _first_nodes(self) -> list[WorkerController]:
         return list(self.nodes.values())[: self._needed]
 
-    def collected(self, node: WorkerController, collection: list[str], groups: Sequence[str | None]) -> None:
+    def collected(self, node: WorkerController, collection: list[str]) -> None:
         """An early worker has collected: schedule when it is the last one."""
-        self._has_collected(node, collection)
+        node.test_count = len(collection)
         if self._scheduled is None:
             self._collections[node] = collection
-            self._groups = self._groups or groups
             self._schedule_when_complete()
-        elif self._same(self._scheduled, collection, node):
+            return
+        self._has_collected(node, collection)
+        if self._same(self._scheduled, collection, node):
             self._engine.join(node.number)
             self.sched.add_node(node)
         else:
@@ -194,24 +212,73 @@ class Crew:
         return not self._launch.is_early or node in self._collections or self._scheduled is not None
 
     def _schedule_when_complete(self) -> None:
-        if self._template_collects or self._scheduled is not None or not self._collections:
+        if self._template_collects or self._scheduled is not None or self.stopping:
             return
-        if not self.active <= set(self._collections):
+        if not self._collections or not self.active <= set(self._collections):
             return
-        nodes = sorted(self.active & set(self._collections), key=lambda node: node.number)
+        nodes = sorted(self.active, key=lambda node: node.number)
         if not nodes:
             return
-        first = nodes[0]
-        collection = self._collections[first]
+        collection = self._collections[nodes[0]]
         self._scheduled = collection
+        differing = [node for node in nodes[1:] if self._collections[node] != collection]
+        if differing and self._held is not None:
+            self._fork_anew(nodes, differing[0])
+            return
+        self._release()
+        for node in nodes:
+            self._has_collected(node, self._collections[node])
         # Each difference is reported, not only the first.
-        if not all([self._same(collection, self._collections[node], node, first) for node in nodes[1:]]):
+        if not all([self._same(collection, self._collections[node], node, nodes[0]) for node in nodes[1:]]):
             self.stop()
             return
         self._show(nodes, collection)
         for node in nodes:
             self._engine.join(node.number)
         self._schedule(nodes, collection, self._groups)
+
+    def _fork_anew(self, nodes: Sequence[WorkerController], differing: WorkerController) -> None:
+        """Have all early workers but the template leave, which is forked when they are gone.
+
+        They are taken leave of as if no worker had been there: what they have set up they tear down before others, who
+        may need the same, come in their place.
+        """
+        mine, others = self._collections[nodes[0]], self._collections[differing]
+        verdict = self._launch.decide_for_differing(nodes[0].gateway.id, differing.gateway.id, mine, others)
+        self._screen.show_verdict(verdict, None)
+        self._leaving = set(nodes[1:])
+        self._patience = time.monotonic() + _LEAVE_LIMIT
+        for node in self._leaving:
+            self._engine.close(node.number)
+
+    def is_leaving(self, node: WorkerController) -> bool:
+        """Whether an early worker has made room for one that is forked from the template."""
+        return node in self._leaving
+
+    def left(self, node: WorkerController) -> None:
+        """An early worker that was to leave is gone: fork workers when it was the last one."""
+        self._leaving.discard(node)
+        if self._held is None:
+            # The run has been stopped meanwhile, and there will be no other.
+            node.down = True
+            self.active.discard(node)
+            self.config.hook.pytest_testnodedown(node=node, error=None)
+        if self._leaving or self._held is None or self._scheduled is None:
+            return
+        self._held = None
+        nodes = [one for one in self.nodes.values() if one in self._collections]
+        self._launch.fork_from_template()
+        for one in nodes:
+            self._has_collected(one, self._scheduled)
+        self._start_forked(nodes, self._scheduled, self._groups)
+        self._launch.retire_fork_server()
+
+    def _end_those_that_stay(self) -> None:
+        """Kill early workers that were to leave and have not."""
+        if self._leaving and time.monotonic() > self._patience:
+            self._patience = time.monotonic() + _LEAVE_LIMIT
+            for node in self._leaving:
+                self._launch.server.signal_worker(node.number, signal.SIGKILL)
 
     def _same(
         self, first: list[str], other: list[str], node: WorkerController, first_node: WorkerController | None = None
@@ -228,10 +295,10 @@ class Crew:
             self.config.hook.pytest_collectreport(report=report)
         return not message
 
-    def _show(self, nodes: list[WorkerController], collection: list[str]) -> None:
+    def _show(self, nodes: Sequence[WorkerController], collection: list[str]) -> None:
         self._screen.show_collected(nodes, len(collection), self.sched.name)
 
-    def _schedule(self, nodes: list[WorkerController], collection: list[str], groups: Sequence[str | None]) -> None:
+    def _schedule(self, nodes: Sequence[WorkerController], collection: list[str], groups: Sequence[str | None]) -> None:
         self._scheduled = collection
         start = "early" if self._launch.is_early else "template"
         journaling_of(self.config).journal.start(start, len(nodes), self.config.option.dist)
@@ -303,6 +370,7 @@ class Crew:
 
     def fork_replacements(self) -> None:
         """Fork the replacements whose time has come."""
+        self._end_those_that_stay()
         if self.stopping:
             self._drop_replacements()
         now = time.monotonic()
@@ -333,6 +401,8 @@ class Crew:
         if not self.stopping:
             self.stopping = True
             self._engine.stop()
+            # It has a session to finish.
+            self._release()
 
 
 def death(status: int, *, is_sent: bool = False) -> str:

@@ -11,6 +11,7 @@ import faulthandler
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
 
 # The signals that a thread can block, as bits of a mask: not those that the C library keeps to itself.
 _BLOCKABLE = sum(1 << (number - 1) for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
+
+# How often a thread is looked at again, and seconds in between. To be made takes some microseconds, of which it sleeps
+# at most a moment; on a busy machine it is not asleep but waits for its turn.
+_LOOKS = 4
+_PAUSE = 0.003
 
 
 class DumpingLater:
@@ -61,13 +67,26 @@ def is_waited_for() -> bool:
     """Whether there is such a thread, whoever has started it.
 
     It blocks every signal that can be blocked, and is called like the thread that has started it. Threads of native
-    libraries, which are prepared for a fork, block none, or have names of their own.
+    libraries block none, or have names of their own. But for a moment any thread is like that, when it is being made
+    and when it ends: so what counts is found asleep again and again.
     """
+    found = _waiting()
+    for _ in range(_LOOKS):
+        if not found:
+            return False
+        time.sleep(_PAUSE)
+        found &= _waiting()
+    return bool(found)
+
+
+def _waiting() -> set[int]:
+    """The threads that are asleep now, block every signal, and are called like the main one."""
     names = {}
     for task in Path("/proc/self/task").iterdir():
         with contextlib.suppress(OSError, KeyError):
             lines = (task / "status").read_text(encoding="ascii", errors="replace").splitlines()
             about = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
-            names[int(task.name)] = about["Name"], ~int(about["SigBlk"], 16) & _BLOCKABLE == 0
+            blocks_all = ~int(about["SigBlk"], 16) & _BLOCKABLE == 0
+            names[int(task.name)] = about["Name"], blocks_all and about["State"].startswith("S")
     own, _ = names.pop(os.getpid(), ("", False))
-    return any(name == own and blocks_all for name, blocks_all in names.values())
+    return {task for task, (name, waits) in names.items() if waits and name == own}

@@ -59,13 +59,27 @@ def why_not(config: pytest.Config) -> str | None:
         return "--px names a proxy"
     if getattr(option, "looponfail", False):
         return "--looponfail keeps workers of its own"
-    # Threads that can run Python. Those of native libraries (OpenBLAS, for one) are prepared for a fork.
+    # Threads that can run Python.
     threads = len(sys._current_frames())
     if threads > 1:
         return f"this process already has {threads} threads, and only one survives a fork"
+    return _why_not_native()
+
+
+def _why_not_native() -> str | None:
+    """Whether threads that Python does not know keep this process from being forked."""
+    from rustpar import native_threads
+
+    if native_threads.count() <= 1:
+        return None
     if dumping.is_waited_for():
         return "a timer of faulthandler is running, which cannot be cancelled in a fork"
-    return None
+    found = native_threads.strangers()
+    if not found.number:
+        return None
+    threads = "a native thread" if found.number == 1 else f"{found.number} native threads"
+    of = f" of {', '.join(found.libraries)}" if found.libraries else ""
+    return f"this process already has {threads}{of}, and no thread survives a fork"
 
 
 def start() -> ForkServer | Beginning:
@@ -139,6 +153,10 @@ class ForkServer:
         self._to_workers = self.control
         _send(self.control, {"template": worker})
         _send(self._to_template, {"become": worker, "slot": slot, "workerinput": dict(workerinput)}, output)
+
+    def use_template(self) -> None:
+        """Workers are forked from the template from here on."""
+        self._to_workers = self._to_template
 
     def signal_worker(self, worker: int, number: int) -> None:
         """Have a signal sent to a worker, if it is still there."""

@@ -39,6 +39,7 @@ class Launch:
     Attributes:
         verdict: How workers come up; None until the template has collected.
         reasons: What the template has seen that speaks against forking it, whatever was decided.
+        is_settled: Whether it was known before anything was collected that each worker collects for itself.
         server: The fork server.
         template_pid: The template's process id, once it is forked.
         template_size: Bytes of memory that the template had when it had collected, if it was to be forked then.
@@ -56,6 +57,7 @@ class Launch:
             self.verdict = Verdict("early", ())
         elif self._asked == "auto":
             self.verdict = self._memory.recall()
+        self.is_settled = self.is_early
         # Known once the engine and the nodes exist.
         self._engine: _core.Engine
         self._identity: list[str] = []
@@ -104,6 +106,7 @@ class Launch:
             "workerinput": node.workerinput,
             "basetemp": None if factory is None else str(factory.getbasetemp() / f"popen-{node.gateway.id}"),
             "identity": self._identity,
+            "is_decided": self.is_settled,
             # What conftests and plugins have set here since the fork server was forked, xdist's workers inherit.
             "environment": {os.fsencode(key): os.fsencode(value) for key, value in os.environ.items()},
             "directory": str(Path.cwd()),
@@ -114,6 +117,28 @@ class Launch:
         """The template's process id is known, and the controller waits for it."""
         self.template_pid = pid
         _core.drop_clean_pages()
+
+    def decide_for_differing(self, gw0: str, other: str, mine: list[str], theirs: list[str]) -> Verdict:
+        """Early workers have collected different tests: fork the template all the same, and remember it.
+
+        Args:
+            gw0: The name of the worker that the template was to be.
+            other: The name of a worker that has collected other tests.
+            mine: The node ids that the template has collected.
+            theirs: Those of the other worker.
+        """
+        self.verdict = Verdict("template", (f"{other} collected other tests than {gw0}",))
+        if self._asked == "auto":
+            root = self._config.rootpath
+            files = {str(root / node_id.partition("::")[0]) for node_id in {*mine} ^ {*theirs}}
+            self._memory.remember(self.verdict, {*self._conftests, *filter(os.path.isfile, files)})
+        if self.template_pid is not None:
+            self.template_size = _core.resident_memory(self.template_pid)
+        return self.verdict
+
+    def fork_from_template(self) -> None:
+        """Workers are forked from the template from here on, and no longer early."""
+        self.server.use_template()
 
     def expect_early(self, reason: str) -> bool:
         """The template, which still collects, has seen a reason: whether others shall collect beside it."""
@@ -130,11 +155,16 @@ class Launch:
             conftests: The conftest files that it has loaded.
         """
         self.reasons = tuple(reasons)
-        start = "early" if reasons and self._asked == "auto" else "template"
-        self.verdict = Verdict(start, self.reasons if start == "early" else ())
-        if self._asked == "auto":
-            named = [reason.partition(":")[0] for reason in reasons]
-            self._memory.remember(self.verdict, {*conftests, *filter(os.path.isfile, named)})
+        named = [reason.partition(":")[0] for reason in reasons]
+        self._conftests = {*conftests, *filter(os.path.isfile, named)}
+        if self.is_settled or (self.verdict is not None and self.verdict.remembered):
+            assert self.verdict is not None
+            start = self.verdict.start
+        else:
+            start = "early" if reasons and self._asked == "auto" else "template"
+            self.verdict = Verdict(start, self.reasons if start == "early" else ())
+            if self._asked == "auto":
+                self._memory.remember(self.verdict, self._conftests)
         if start == "template" and self.template_pid is not None:
             self.template_size = _core.resident_memory(self.template_pid)
         return self.verdict

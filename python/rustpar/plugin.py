@@ -211,7 +211,7 @@ class DistributedRun:
         reason = config.stash.get(REASON_KEY, None)
         if reason is not None:
             lines = [f"start: xdist ({reason})"]
-        elif dsession.verdict is not None:
+        elif dsession.verdict is not None and dsession.verdict.start == "early":
             lines = dsession.verdict.words(option.verbose)
         else:
             # It is said when the template has collected.

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import random
 import sys
-import uuid
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -24,12 +23,6 @@ _NAME = "PYTEST_XDIST_WORKER"
 
 # Functions that read for their caller; the last is xdist's.
 _READING_FOR_OTHERS = ("get", "getenv", "getenvb", "pop", "setdefault", "get_xdist_worker_id")
-
-# The functions of `random` that a name or a port is drawn with.
-_DRAWING = ("random", "uniform", "randint", "randrange", "getrandbits", "randbytes", "choice", "choices", "sample")
-
-# Modules whose functions make what is meant to be unique from the system's own random numbers.
-_UNIQUE = ("uuid", "secrets", "random")
 
 
 class _CopiedKey(str):
@@ -109,18 +102,6 @@ def _instruction(frame: FrameType) -> Instruction:
     return id(frame), frame.f_lasti
 
 
-def _makes_lock(frame: FrameType) -> bool:
-    """Whether ``multiprocessing`` draws the name of a lock.
-
-    No audit event tells of locks; their names come from ``tempfile``, which compares the process id each time.
-    """
-    for name in ("rng", "__next__", "_make_name"):
-        if frame.f_code.co_name != name or frame.f_back is None:
-            return False
-        frame = frame.f_back
-    return True
-
-
 def _reader(frame: FrameType) -> FrameType:
     """Who reads, past the methods that read for others."""
     while frame.f_code.co_name in _READING_FOR_OTHERS and frame.f_back is not None:
@@ -178,13 +159,12 @@ class WatchedInput(dict[str, Any]):
 
 
 class Readings:
-    """Notes who reads the worker's name or the process id, and who draws what nobody else should draw again."""
+    """Notes who reads the worker's name, and whether ``random`` is seeded."""
 
     def __init__(
         self,
         note: Note,
         note_copy: Callable[[FrameType, str], None],
-        note_lock: Callable[[FrameType], None],
         is_own: Callable[[FrameType], bool],
     ) -> None:
         """Begin.
@@ -192,11 +172,9 @@ class Readings:
         Args:
             note: Told of each reader.
             note_copy: Told of each who copies the environment, with a key that is there as long as the copy is.
-            note_lock: Told of each who makes a lock between processes.
             is_own: Whether a frame is that of the project's own code. Packages draw random numbers for many reasons.
         """
         self._told: Note | None = note
-        self._note_lock = note_lock
         self._is_own = is_own
         self._seeded = False
         self._before: list[tuple[Any, str, Any, Any]] = []
@@ -204,15 +182,13 @@ class Readings:
         _WatchedEnvironment.note_copy = staticmethod(note_copy)
         os.environ.__class__ = _WatchedEnvironment
         os.environb.__class__ = _WatchedEnvironment
-        self._replace(os, "getpid", self._getpid)
-        self._replace(os, "urandom", self._urandom)
-        self._replace(random, "_urandom", self._urandom)
         self._replace(random, "seed", self._seed)
         self._replace(random.Random, "__init__", self._unseeded)
-        for name in _DRAWING:
-            self._replace(random, name, self._drawing)
-        # Made in C; the other kind is seen by the random numbers that it takes.
-        self._replace(uuid, "uuid1", self._made)
+
+    @property
+    def has_seeded(self) -> bool:
+        """Whether ``random`` has been seeded by hand."""
+        return self._seeded
 
     def note(self, frame: FrameType, what: str) -> None:
         """Note what the code of a frame does; after the fork nothing, when each worker may read what is its own."""
@@ -240,36 +216,6 @@ class Readings:
         self._told = None
         return self._seeded
 
-    def _getpid(self, original: Callable[[], int]) -> Callable[[], int]:
-        def getpid() -> int:
-            caller = sys._getframe(1)
-            if caller.f_code.co_name == "ident" and caller.f_back is not None:
-                caller = caller.f_back  # multiprocessing.current_process().pid
-            if _makes_lock(caller):
-                self._note_lock(caller)
-            self.note(caller, "keeps the process id")
-            return original()
-
-        return getpid
-
-    def _urandom(self, original: Callable[[int], bytes]) -> Callable[[int], bytes]:
-        def urandom(size: int) -> bytes:
-            first = caller = sys._getframe(1)
-            while caller.f_globals.get("__name__") in _UNIQUE and caller.f_back is not None:
-                caller = caller.f_back
-            if caller is not first:
-                self.note_own(caller, "makes something unique")
-            return original(size)
-
-        return urandom
-
-    def _made(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        def make(*args: Any, **kwargs: Any) -> Any:
-            self.note_own(sys._getframe(1), "makes something unique")
-            return original(*args, **kwargs)
-
-        return make
-
     def _seed(self, original: Callable[..., None]) -> Callable[..., None]:
         def seed(*args: Any, **kwargs: Any) -> None:
             # Called without a seed, it takes one from the system: that is not to be the same in all workers.
@@ -277,14 +223,6 @@ class Readings:
             original(*args, **kwargs)
 
         return seed
-
-    def _drawing(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        def draw(*args: Any, **kwargs: Any) -> Any:
-            if not self._seeded:
-                self.note_own(sys._getframe(1), "draws a random number without a seed")
-            return original(*args, **kwargs)
-
-        return draw
 
     def _unseeded(self, original: Callable[..., None]) -> Callable[..., None]:
         def __init__(generator: random.Random, x: Any = None) -> None:

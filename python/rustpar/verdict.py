@@ -2,9 +2,10 @@
 
 The memory is an entry of pytest's cache: for each choice of tests and plugins on the command line, a fingerprint of
 what the verdict rests on: conftests, the files that the reasons name, plugins, and the versions of Python, pytest and
-rustpar. Only ``early`` is worth remembering: a template looks in each run, at no cost. The hazard it handles: a suite
-that changes must be looked at anew, so an entry whose fingerprint does not fit, or that cannot be read, counts for
-nothing.
+rustpar. ``early`` is worth remembering, and a ``template`` that was forked because early workers had collected
+different tests: else each run would find that out anew. Any other template looks in each run, at no cost. The hazard it
+handles: a suite that changes must be looked at anew, so an entry whose fingerprint does not fit, or that cannot be
+read, counts for nothing.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ class Verdict:
 
     Attributes:
         start: ``template`` or ``early``.
-        reasons: Why it is ``early``, each in words, most telling first; empty when it was asked for.
+        reasons: Why it is ``early``, or ``template`` all the same, each in words, most telling first; empty when it was
+            asked for, and when nothing speaks against a template.
         remembered: Whether an earlier run has seen the reasons.
     """
 
@@ -66,7 +68,7 @@ class Memory:
         self._choice = hashlib.sha256(repr((config.args, config.option.plugins)).encode()).hexdigest()
 
     def recall(self) -> Verdict | None:
-        """The remembered verdict, if it is ``early`` and still fits."""
+        """The remembered verdict, if there is one that still fits."""
         try:
             entry = self._entries()[self._choice]
             conftests, reasons = entry["conftests"], tuple(map(str, entry["reasons"]))
@@ -74,21 +76,22 @@ class Memory:
                 return None
         except (TypeError, KeyError, OSError, ValueError):
             return None
-        return Verdict("early", reasons, remembered=True)
+        return Verdict(entry.get("start", "early"), reasons, remembered=True)
 
     def remember(self, verdict: Verdict, conftests: Iterable[str]) -> None:
-        """Keep a verdict that rests on these conftest files; forget an older one when it is ``template``."""
+        """Keep a verdict that rests on these conftest files; forget an older one when there are no reasons."""
         if self._cache is None:
             return
         entries = self._entries()
         known = entries.pop(self._choice, None)
-        if verdict.start == "early":
+        if verdict.reasons:
             files = sorted(conftests)
             fingerprint = self._fingerprint(files)
             entries[self._choice] = {
                 "fingerprint": fingerprint,
                 "conftests": files,
                 "reasons": list(verdict.reasons),
+                "start": verdict.start,
             }
         elif known is None:
             return

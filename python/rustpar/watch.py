@@ -6,13 +6,15 @@ the template did; where it would, the template says so before it is forked:
 - **Identity was read** (`reading.py`). A name made from the worker's id (a database, a log file) would be gw0's in
   every worker. An object that remembers the process it was made in (``filelock`` locks, for one) refuses to work in
   another.
-- **Something unique was made** (`reading.py`, `alive.py`): a temporary directory, a port, a random name.
+- **Something unique was made** (`unique_values.py`, `alive.py`): a temporary directory, a port, a random name. It
+  counts where it names something outside the process (`kept_values.py`), and not as test data.
 - **Something unshareable is alive** (`alive.py`): a thread, a connection, a child process, a file being written.
 """
 
 from __future__ import annotations
 
 import gc
+import os
 import weakref
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +22,15 @@ from rustpar.alive import Traces
 from rustpar.places import Places
 from rustpar.reading import Readings, WatchedInput
 from rustpar.seeds import Seeds
+from rustpar.unique_values import UniqueValues
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterator
     from types import FrameType
 
     import pytest
+
+    from rustpar.unique_values import Source
 
 # No more reasons than a person reads.
 _MOST_REASONS = 20
@@ -38,20 +43,31 @@ class Watch:
         seeds: The random numbers that workers are to begin with.
     """
 
-    def __init__(self, tell: Callable[[str], None]) -> None:
+    def __init__(self, tell: Callable[[str], None], *, is_decided: bool) -> None:
         """Begin to watch.
 
         Args:
-            tell: Told at once of what will still be a reason when all is collected: what was read or drawn. What was
-                made may be gone by then.
+            tell: Told at once of what will still be a reason when all is collected: who read the worker's name. What
+                was made may be gone by then, and what was drawn may be nothing but test data.
+            is_decided: Whether nobody asks for reasons: then only random numbers are kept.
         """
         self._tell = tell
         self.seeds = Seeds()
         self._reasons: dict[str, None] = {}
         self._places = Places()
-        self._traces = Traces(self._places.behind_library)
         self._copies: list[tuple[weakref.ref[str], str | None]] = []
-        self._readings = Readings(self._note, self._note_copy, self._traces.note_shared_memory, self._places.is_own)
+        self._environment: dict[bytes, bytes] = dict(os.environ._data)  # type: ignore[attr-defined]
+        self._is_decided = is_decided
+        self._traces: Traces | None = None
+        self._unique: UniqueValues | None = None
+        if not is_decided:
+            self._traces = Traces(self._places)
+            # Behind it, so that this one's functions lie around the other's.
+            self._unique = UniqueValues(
+                self._places, self._traces.note_shared_memory, lambda: self._readings.has_seeded
+            )
+            self._traces.on_port = self._unique.note_port
+        self._readings = Readings(self._note, self._note_copy, self._places.is_own)
 
     def stop(self, config: pytest.Config) -> list[str]:
         """Watch no longer.
@@ -60,24 +76,37 @@ class Watch:
             Why this process must not be forked into workers, each in words; empty when it may.
         """
         self.seeds.keep(seeded=self._readings.stop())
+        if self._traces is None or self._unique is None:
+            return []
+        self._unique.stop()
         self._traces.stop()
         for place in self._kept_copies():
             self._add(place, "keeps a copy of the environment")
+        for place, what in self._kept_values(config, self._unique.sources, self._traces):
+            self._add(place, what)
         for place, what in self._traces.reasons(config):
             self._add(place, what)
         return list(self._reasons)
+
+    def _kept_values(self, config: pytest.Config, sources: list[Source], traces: Traces) -> Iterator[tuple[str, str]]:
+        """Who has drawn a value that names something outside the process."""
+        if sources:
+            from rustpar import kept_values
+            from rustpar.naming import Names
+
+            names = Names(config, self._places).all(self._environment, traces.actions())
+            for source, where in kept_values.kept(sources, names):
+                yield source.place, f"{source.what}, which is kept in {where}"
 
     def input_of(self, values: dict[str, Any], identity: Collection[str]) -> dict[str, Any]:
         """A ``workerinput`` that notes who reads a key in `identity`."""
         return WatchedInput(values, self._readings, frozenset(identity))
 
     def _note(self, frame: FrameType, what: str) -> None:
-        asks_for_pid = what.startswith("keeps")
-        if asks_for_pid and self._places.is_library(frame):
-            # For its own purposes: log records, temporary names. The worker's name it only reads for others.
+        if self._is_decided:
             return
         # No program but one with workers has their names: a package that takes one at its import has it from here.
-        place = self._places.behind_library(frame, importing_counts=not asks_for_pid)
+        place = self._places.behind_library(frame, importing_counts=True)
         if place is not None:
             if not self._reasons:
                 self._tell(f"{place} {what}")
@@ -86,7 +115,7 @@ class Watch:
     def _note_copy(self, frame: FrameType, key: str) -> None:
         reader = self._places.outside_library(frame)
         # Packages copy it for many reasons.
-        if reader is not None and self._places.is_own(reader):
+        if not self._is_decided and reader is not None and self._places.is_own(reader):
             self._copies.append((weakref.ref(key), self._places.of(reader)))
 
     def _kept_copies(self) -> list[str | None]:

@@ -1,6 +1,6 @@
 //! The audit hook that watches a template while it configures and collects.
 
-use crate::audit::{is_telling, is_watching, watch};
+use crate::audit::{is_telling, is_watching, may_start_threads, threads, watch};
 use parking_lot::Mutex;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
@@ -8,13 +8,34 @@ use pyo3::types::{PyString, PyTuple};
 /// Who is told.
 static LISTENER: Mutex<Option<Py<PyAny>>> = Mutex::new(None);
 
+/// An event behind which a library may start threads, with its arguments and how many threads there were then.
+struct Earlier {
+    event: Py<PyString>,
+    args: Py<PyTuple>,
+    threads: u64,
+}
+
+/// The last such event.
+static BEFORE: Mutex<Option<Earlier>> = Mutex::new(None);
+
+/// What the listener is told when there are more: none of the interpreter's events.
+const MORE_THREADS: &str = "rustpar.threads";
+
 /// Flags of `open` that mean writing: O_WRONLY and O_RDWR.
 const WRITING: i64 = 3;
 
-/// The hook, for `sys.addaudithook`: tells the listener of events that tell something, and of files opened for writing.
+/// The hook, for `sys.addaudithook`: tells the listener of events that tell something, of files opened for writing, and
+/// of more threads than at the event before, which it is told, too.
 #[pyfunction]
 pub(super) fn audit(event: &Bound<'_, PyString>, args: &Bound<'_, PyTuple>) -> PyResult<()> {
-    if !is_watching() || !is_telling(event.to_str().unwrap_or_default()) {
+    if !is_watching() {
+        return Ok(());
+    }
+    let name = event.to_str().unwrap_or_default();
+    if may_start_threads(name) {
+        count_threads(event, args)?;
+    }
+    if !is_telling(name) {
         return Ok(());
     }
     if args.len() == 3 && event.to_str()? == "open" {
@@ -23,6 +44,29 @@ pub(super) fn audit(event: &Bound<'_, PyString>, args: &Bound<'_, PyTuple>) -> P
             return Ok(());
         }
     }
+    tell(event, args)
+}
+
+/// Tells the listener when there are more threads than at the event before this one.
+fn count_threads(event: &Bound<'_, PyString>, args: &Bound<'_, PyTuple>) -> PyResult<()> {
+    let count = threads();
+    let now = Earlier {
+        event: event.clone().unbind(),
+        args: args.clone().unbind(),
+        threads: count,
+    };
+    let before = BEFORE.lock().replace(now);
+    if let Some(before) = before
+        && count > before.threads
+    {
+        let py = event.py();
+        let about = (before.event, before.args).into_pyobject(py)?;
+        tell(&PyString::new(py, MORE_THREADS), &about)?;
+    }
+    Ok(())
+}
+
+fn tell(event: &Bound<'_, PyString>, args: &Bound<'_, PyTuple>) -> PyResult<()> {
     let py = event.py();
     let listener = LISTENER.lock().as_ref().map(|listener| listener.clone_ref(py));
     if let Some(listener) = listener {
@@ -36,6 +80,8 @@ pub(super) fn audit(event: &Bound<'_, PyString>, args: &Bound<'_, PyTuple>) -> P
 #[pyo3(signature = (listener))]
 pub(super) fn listen(listener: Option<Py<PyAny>>) {
     watch(listener.is_some());
+    let earlier = BEFORE.lock().take();
+    drop(earlier);
     let before = std::mem::replace(&mut *LISTENER.lock(), listener);
     drop(before);
 }

@@ -176,12 +176,13 @@ fn frame_tuple<'py>(
                 .into_pyobject(py)?
                 .into_any();
             let first = run.node_ids.bind(py);
-            let ids = if first.is_empty() {
+            let ids = if !first.is_empty() && ids.eq(first)? {
+                first.clone()
+            } else if first.is_empty() || worker == TEMPLATE {
+                // Where others have collected other tests, it is the template's that are run.
                 run.node_ids = ids.clone().unbind();
                 *groups = own;
                 ids
-            } else if ids.eq(first)? {
-                first.clone()
             } else {
                 ids
             };

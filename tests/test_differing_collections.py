@@ -1,0 +1,232 @@
+"""Early workers that collect different tests: nothing has started yet, so workers are forked from gw0 instead."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.harness import Suite
+
+REASON = "import os\nNAME = os.environ.get('PYTEST_XDIST_WORKER')\n"
+
+SEEDED = "import random\ndef test_number(): assert random.random() == 0.23796462709189137\n"
+
+# Ways in which ids differ from process to process.
+IDS = {
+    "clock": "str(time.perf_counter_ns())",
+    "uuid": "uuid.uuid4().hex",
+    "hash": "str(hash('a'))",
+    "process": "str(os.getpid())",
+    "worker": "os.environ.get('PYTEST_XDIST_WORKER', 'main')",
+}
+
+
+def differing(name: str, extra: str = "") -> str:
+    """A test module with one test whose id differs."""
+    return f"""
+import os
+import time
+import uuid
+import pytest
+
+@pytest.mark.parametrize("n", [{name}])
+def test_differs(n): pass
+
+@pytest.mark.parametrize("n", range(6))
+def test_same(n): pass
+{extra}
+"""
+
+
+@pytest.mark.parametrize("start", ["auto", "early"])
+@pytest.mark.parametrize("name", ["clock", "uuid", "process", "worker"])
+def test_workers_that_collect_different_tests_are_forked_from_gw0(suite: Suite, start: str, name: str) -> None:
+    suite.conftest(REASON)
+    suite.test(differing(IDS[name]))
+    for _ in range(3):
+        run = suite.run(f"--rustpar-start={start}", n="3")
+        assert run.ret == 0, run.text
+        assert run.counts() == {"passed": 7}
+        assert set(run.runs.values()) == {1}
+        assert "start: template (gw" in run.text
+        assert "collected other tests than gw0" in run.text
+
+
+def test_the_next_run_forks_at_once(suite: Suite) -> None:
+    suite.conftest(REASON + "from support import note\nnote('conftest')\n")
+    suite.test(differing(IDS["clock"]))
+    suite.run()
+    (suite.path / "notes.log").unlink()
+    run = suite.run()
+    assert run.counts() == {"passed": 7}
+    assert "than gw0, as an earlier run has seen)" in run.line("start: ")
+    assert len(suite.notes()) == 2
+    suite.test("def test_one(): pass\ndef test_two(): pass\n")
+    assert "start: early" in suite.run().line("start: ")
+
+
+@pytest.mark.parametrize("dist", ["load", "worksteal", "loadfile", "loadscope", "loadgroup", "each"])
+def test_every_mode_runs_what_gw0_has_collected(suite: Suite, dist: str) -> None:
+    suite.test(differing(IDS["clock"]))
+    run = suite.run("--rustpar-start=early", "--dist", dist)
+    assert run.ret == 0, run.text
+    assert set(run.runs.values()) == {2 if dist == "each" else 1}
+
+
+@pytest.mark.parametrize("kind", ["Load", "LoadScope", "Each"])
+def test_schedulers_in_python_get_what_gw0_has_collected(suite: Suite, kind: str) -> None:
+    suite.schedule_in_python(kind)
+    suite.test(differing(IDS["clock"]))
+    run = suite.run("--rustpar-start=early")
+    assert run.ret == 0, run.text
+    assert set(run.runs.values()) == {2 if kind == "Each" else 1}
+
+
+def test_plugins_see_each_worker_come_once(suite: Suite) -> None:
+    suite.conftest(
+        """
+        import os
+        from support import note
+
+        def pytest_testnodeready(node): note(f"ready {node.gateway.id}")
+        def pytest_xdist_node_collection_finished(node, ids): note(f"collected {node.gateway.id} {ids[0]}")
+        def pytest_testnodedown(node, error): note(f"down {node.gateway.id} {error}")
+        """
+    )
+    suite.test(differing(IDS["clock"]))
+    run = suite.run("--rustpar-start=early")
+    first = next(name for name in run.runs if "differs" in name)
+    assert sorted(suite.notes()) == sorted(
+        f"main {line}"
+        for worker in ("gw0", "gw1")
+        for line in (f"ready {worker}", f"collected {worker} {first}", f"down {worker} None")
+    )
+
+
+def test_what_a_leaving_worker_has_set_up_is_torn_down_before_another_comes(suite: Suite) -> None:
+    suite.conftest(
+        """
+        import os
+        import pytest
+        from pathlib import Path
+
+        def path(config): return Path(f"resource-{config.workerinput['workerid']}")
+
+        def pytest_configure(config):
+            if hasattr(config, "workerinput"):
+                path(config).touch(exist_ok=False)
+
+        def pytest_unconfigure(config):
+            if hasattr(config, "workerinput"):
+                path(config).unlink()
+
+        @pytest.fixture(scope="session", autouse=True)
+        def resource(worker_id):
+            if worker_id != "gw0":
+                assert not Path(f"resource-{worker_id}").exists()
+                Path(f"resource-{worker_id}").touch()
+        """
+    )
+    suite.test(differing(IDS["clock"]))
+    run = suite.run("--rustpar-start=early")
+    assert run.counts() == {"passed": 7}, run.text
+
+
+def test_more_or_fewer_tests_are_a_difference_too(suite: Suite) -> None:
+    suite.test(
+        """
+        import os
+        import pytest
+        @pytest.mark.parametrize("n", range(1 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])))
+        def test_it(n): pass
+        """
+    )
+    run = suite.run("--rustpar-start=early", n="3")
+    assert run.counts() == {"passed": 1}
+
+
+def test_the_order_of_tests_is_a_difference_too(suite: Suite) -> None:
+    suite.conftest(
+        """
+        import os
+        def pytest_collection_modifyitems(items):
+            if os.environ.get("PYTEST_XDIST_WORKER") == "gw1": items.reverse()
+        """
+    )
+    suite.test("import pytest\n@pytest.mark.parametrize('n', range(5))\ndef test_it(n): pass\n")
+    run = suite.run("--rustpar-start=early")
+    assert run.counts() == {"passed": 5}
+    assert "gw1 collected other tests than gw0" in run.text
+
+
+def test_random_numbers_that_were_seeded_are_the_same_in_all_workers(suite: Suite) -> None:
+    suite.conftest("import random\nrandom.seed(3)\n")
+    suite.test(differing(IDS["clock"], SEEDED))
+    run = suite.run("--rustpar-start=early", "-k", "number or differs")
+    assert run.counts() == {"passed": 2, "deselected": 6}, run.text
+
+
+def test_a_worker_that_crashes_later_is_replaced(suite: Suite) -> None:
+    suite.test(differing(IDS["clock"], "def test_crash(): os._exit(3)\n"))
+    run = suite.run("--rustpar-start=early")
+    assert run.counts() == {"passed": 7, "failed": 1}
+
+
+# The first worker has collected, and the other still does.
+SLOW_OTHER = """
+    import os
+    import time
+    from support import arrive
+
+    def pytest_collection_finish(session):
+        worker = os.environ.get("PYTEST_XDIST_WORKER")
+        arrive(f"collected-{worker}")
+        if worker == "gw1":
+            time.sleep(60)
+"""
+
+
+def test_an_interrupt_while_others_still_collect_ends_the_run(suite: Suite) -> None:
+    suite.conftest(SLOW_OTHER)
+    suite.test("def test_one(): pass\ndef test_two(): pass\n")
+    process = suite.start("--rustpar-start=early")
+    suite.wait_for("collected-gw0", "collected-gw1")
+    os.killpg(process.pid, signal.SIGINT)
+    run = suite.end(process, limit=30)
+    assert run.ret == pytest.ExitCode.INTERRUPTED, run.text
+    assert not run.reports
+
+
+def test_a_worker_that_dies_while_others_have_collected_is_a_clear_error(suite: Suite) -> None:
+    suite.conftest(SLOW_OTHER.replace("time.sleep(60)", "time.sleep(0.5); os._exit(3)"))
+    suite.test("def test_one(): pass\ndef test_two(): pass\n")
+    run = suite.run("--rustpar-start=early")
+    assert run.ret == pytest.ExitCode.TESTS_FAILED
+    assert "worker gw1 died while collecting test_it.py (exit code 3)" in run.text
+
+
+def test_gw0_that_dies_while_collecting_is_a_clear_error(suite: Suite) -> None:
+    suite.test("import os\nif os.environ.get('PYTEST_XDIST_WORKER') == 'gw0': os._exit(3)\ndef test_one(): pass\n")
+    run = suite.run("--rustpar-start=early")
+    assert run.ret == pytest.ExitCode.TESTS_FAILED
+    assert "worker gw0 died while collecting test_it.py (exit code 3)" in run.text
+
+
+def test_a_worker_that_dies_on_its_way_out_is_not_missed(suite: Suite) -> None:
+    suite.conftest(
+        """
+        import os
+
+        def pytest_unconfigure(config):
+            if os.environ.get("PYTEST_XDIST_WORKER") == "gw1" and not hasattr(config, "stays"): os._exit(3)
+
+        def pytest_runtest_setup(item): item.config.stays = True
+        """
+    )
+    suite.test(differing(IDS["clock"]))
+    run = suite.run("--rustpar-start=early")
+    assert run.counts() == {"passed": 7}, run.text
