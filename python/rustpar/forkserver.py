@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rustpar import _core, dumping, forking
+from rustpar import _core, dumping, forking, heap
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -93,6 +93,7 @@ def start() -> ForkServer | Beginning:
     # Imported while there is time: what is forked here needs it, and nothing of the run is in it.
     from rustpar.beginning import Beginning
 
+    heap.refreeze()
     request = forking.ForkLoop(theirs, theirs).serve()
     if request is None:
         forking.leave(0)

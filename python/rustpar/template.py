@@ -48,8 +48,7 @@ class ForkPoint:
             does not return.
         """
         self._settle()
-        _core.fill_pools()
-        heap.freeze_and_watch()
+        heap.collect_and_freeze(_core.fill_pools)
         # Workers answer to interrupts; the template has nothing to be interrupted in.
         interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
         request = self._loop.serve()
