@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import gc
-import sys
+import textwrap
 from typing import TYPE_CHECKING
 
 import pytest
-from harness import WAYS
 
 if TYPE_CHECKING:
     from harness import Suite
 
+# pytest-xdist is left out: its workers search their heaps as plain pytest does.
+WAYS = ("plain", "template", "early")
+
 # Makes classes that nobody uses any more, as a class decorator does that returns a class with slots.
-REPLACED = """
+REPLACED = textwrap.dedent(
+    """
     import weakref
 
     class Base: pass
@@ -30,16 +33,20 @@ REPLACED = """
     circle.me = circle
     gone = weakref.ref(circle)
     del circle
-"""
+    """
+)
 
-IS_FREE = """
+IS_FREE = textwrap.dedent(
+    """
     def test_it():
         assert [cls.__name__ for cls in Base.__subclasses__()] == ["Derived"]
         assert gone() is None
-"""
+    """
+)
 
 # Something to find: garbage and a thing that is held, made before any fork that there may be.
-THINGS = """
+THINGS = textwrap.dedent(
+    """
     import weakref
 
     class Thing: pass
@@ -49,9 +56,11 @@ THINGS = """
     loop = Thing()
     loop.me = loop
     loop = weakref.ref(loop)
-"""
+    """
+)
 
-FINDS_ALL = """
+FINDS_ALL = textwrap.dedent(
+    """
     from things import Thing, holder, loop, thing
 
     def test_objects(): assert any(one is thing for one in get_objects())
@@ -69,14 +78,17 @@ FINDS_ALL = """
         was_there = weakref.ref(cycle.pop())
         collect()
         assert was_there() is None
-"""
+    """
+)
 
-CYCLE = """
+CYCLE = textwrap.dedent(
+    """
     import weakref
     from things import Thing
     cycle = [Thing()]
     cycle[0].me = cycle[0]
-"""
+    """
+)
 
 
 def test_what_collecting_has_left_is_freed_before_the_fork(suite: Suite) -> None:
@@ -129,7 +141,7 @@ def test_a_collection_in_the_controller_finds_what_became_garbage_since(suite: S
 @pytest.mark.parametrize("binder", ["conftest", "test_it", "plugin", "library", "attribute", "namespace", "partial"])
 def test_names_bound_before_the_fork_find_what_they_find_in_plain_pytest(suite: Suite, binder: str, way: str) -> None:
     binding = "from gc import collect, get_objects, get_referrers\n"
-    suite.write({"things.py": THINGS, "support_gc.py": "", "bindings.py": binding})
+    suite.write({"things.py": THINGS, "bindings.py": binding})
     test = CYCLE + FINDS_ALL
     arguments = []
     if binder == "test_it":
@@ -290,7 +302,7 @@ def test_what_became_garbage_is_found_at_the_end_of_a_session(suite: Suite, way:
         """
     )
     suite.write({"things.py": THINGS})
-    suite.test(CYCLE + "    def test_one(cleaned): pass\n")
+    suite.test(CYCLE + "def test_one(cleaned): pass\n")
     suite.run_in(way, n="1")
     assert [note.partition(" ")[2] for note in suite.notes()] == ["free True"]
 
@@ -300,4 +312,36 @@ def test_plain_functions_of_the_collector_are_held_by_nobody(suite: Suite, way: 
     """Else no heap would ever be frozen."""
     suite.test("import sys\ndef test_it(): assert sys.modules['rustpar.heap']._frozen\n")
     assert suite.run_in(way).counts() == {"passed": 1}
-    assert sys.version_info >= (3, 10)
+
+
+@pytest.mark.parametrize("allocator", [{"PYTHONMALLOC": "malloc"}, {"PYTHONMALLOC": "debug"}, {"PYTHONDEVMODE": "1"}])
+def test_no_memory_is_taken_where_there_are_no_pools(suite: Suite, allocator: dict[str, str]) -> None:
+    suite.test(
+        """
+        from pathlib import Path
+        from support import note
+
+        def test_it():
+            private = [line for line in Path("/proc/self/smaps_rollup").read_text().splitlines() if "Rss" in line]
+            note(private[0].split()[1])
+        """
+    )
+    suite.run_with(allocator, n=None)
+    suite.run_with(allocator, "--rustpar-start=template", n="1")
+    plain, worker = (int(note.split()[1]) for note in suite.notes())
+    # The project's own modules and shared memory take some MiB, places in pools would take more than a hundred.
+    assert worker < plain + 40 * 1024
+
+
+def test_memory_that_a_suite_traces_is_its_own(suite: Suite) -> None:
+    suite.conftest("import tracemalloc\ntracemalloc.start(1)\n")
+    suite.test(
+        """
+        import tracemalloc
+
+        def test_it():
+            kinds = tracemalloc.take_snapshot().statistics("filename")
+            assert sum(kind.size for kind in kinds if "rustpar" in kind.traceback[0].filename) < 100_000
+        """
+    )
+    assert suite.run_in("template").counts() == {"passed": 1}

@@ -18,6 +18,8 @@ import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from rustpar import _core
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -101,23 +103,24 @@ def refreeze() -> None:
         collect_and_freeze()
 
 
-def collect_and_freeze(fill: Callable[[], object] | None = None) -> None:
-    """Collect garbage, also among what is frozen, and freeze all the rest until somebody looks.
-
-    Args:
-        fill: What fills the places that garbage has left, so that new objects lie on pages of their own.
-    """
+def collect_and_freeze() -> None:
+    """Collect garbage, also among what is frozen, and freeze all the rest until somebody looks."""
     global _frozen
-    if not _may_freeze():
-        _thaw()
-        return
-    _own("unfreeze")()
-    _collect()
-    if fill is not None:
-        fill()
-    _own("freeze")()
-    _frozen = True
-    _watch()
+    _thaw()
+    if _may_freeze():
+        _collect()
+        _own("freeze")()
+        _frozen = True
+        _watch()
+
+
+def fill_pools() -> None:
+    """Fill the places that garbage has left, so that new objects come to lie on pages of their own."""
+    import _tracemalloc
+
+    # Whoever traces memory would find it here.
+    if not _tracemalloc.is_tracing():
+        _core.fill_pools()
 
 
 def add_to_frozen() -> None:

@@ -48,7 +48,8 @@ class ForkPoint:
             does not return.
         """
         self._settle()
-        heap.collect_and_freeze(_core.fill_pools)
+        heap.collect_and_freeze()
+        heap.fill_pools()
         # Workers answer to interrupts; the template has nothing to be interrupted in.
         interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
         request = self._loop.serve()
