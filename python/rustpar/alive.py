@@ -12,7 +12,6 @@ import _thread
 import contextlib
 import fcntl
 import os
-import signal
 import sys
 import threading
 from pathlib import Path
@@ -115,8 +114,6 @@ class Traces:
             yield self._last.get("thread"), "leaves a thread running"
         if self._dumping.is_due or dumping.is_waited_for():
             yield self._dumping.place, "leaves a timer of faulthandler running"
-        if signal.getitimer(signal.ITIMER_REAL)[0]:
-            yield None, "a timer that was set while collecting is still running"
         if "memory" in self._last and _shared_mappings() > self._mapped_before:
             yield self._last["memory"], "leaves memory mapped, or a lock, that all forks share"
         if _has_children():

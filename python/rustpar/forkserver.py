@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rustpar import _core, dumping, forking, heap
+from rustpar import _core, dumping, forking
+from rustpar.forked_process import ForkedProcess
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,6 +80,7 @@ def start() -> ForkServer | Beginning:
     ours, theirs = socket.socketpair()
     ours_to_template, theirs_to_template = socket.socketpair()
     controller = os.getpid()
+    process = ForkedProcess()
     pid = forking.fork()
     if pid:
         theirs.close()
@@ -90,16 +92,18 @@ def start() -> ForkServer | Beginning:
         posix._exit(0)
     # Ctrl-C reaches every process of the terminal; who is interrupted, and when, is the controller's business.
     interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    process.take_files()
     # Imported while there is time: what is forked here needs it, and nothing of the run is in it.
     from rustpar.beginning import Beginning
 
-    heap.refreeze()
+    process.prepare()
     request = forking.ForkLoop(theirs, theirs).serve()
     if request is None:
         forking.leave(0)
     if interrupt is not signal.SIG_IGN:
         # Workers treat interrupts as a new interpreter would: ignored where they are ignored already.
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    process.begin()
     return Beginning(request, shared, theirs_to_template, theirs)
 
 

@@ -103,12 +103,26 @@ def refreeze() -> None:
         collect_and_freeze()
 
 
-def collect_and_freeze() -> None:
-    """Collect garbage, also among what is frozen, and freeze all the rest until somebody looks."""
+def objects() -> list[Any]:
+    """All objects that the collector knows and that are not frozen."""
+    found: list[Any] = _own("get_objects")()
+    return found
+
+
+def collect_and_freeze(look: Callable[[], None] | None = None) -> None:
+    """Collect garbage, also among what is frozen, and freeze all the rest until somebody looks.
+
+    Args:
+        look: What is to be done in between, with a heap that is not frozen.
+    """
     global _frozen
     _thaw()
-    if _may_freeze():
+    may_freeze = _may_freeze()
+    if may_freeze:
         _collect()
+    if look is not None:
+        look()
+    if may_freeze:
         _own("freeze")()
         _frozen = True
         _watch()

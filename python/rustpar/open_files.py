@@ -23,8 +23,10 @@ from rustpar import _core
 # Flags with which a file was opened, but is not to be opened again: they are about its name, or make one.
 _ABOUT_NAMES = os.O_CREAT | os.O_EXCL | os.O_TRUNC | os.O_NOFOLLOW | (os.O_TMPFILE & ~os.O_DIRECTORY)
 
-# Descriptors of standard streams, which are inherited or replaced as a whole.
+# Descriptors of standard streams, which are inherited or replaced as a whole, and the files that they have stood for in
+# this process and those that it was forked from: capturing keeps descriptors of them.
 _STANDARD = range(3)
+_standard: set[tuple[int, int]] = set()
 
 
 class OpenFile(NamedTuple):
@@ -38,10 +40,9 @@ class OpenFile(NamedTuple):
 def shared() -> list[OpenFile]:
     """The files that forks of this process are to open again; to be called before the fork, or right after it."""
     found: list[OpenFile] = []
-    standard = set()
     for fd in _STANDARD:
         with contextlib.suppress(OSError):
-            standard.add(_identity(os.fstat(fd)))
+            _standard.add(_identity(os.fstat(fd)))
     for name in os.listdir("/proc/self/fd"):
         fd = int(name)
         # The directory that is read here is closed by now.
@@ -50,7 +51,7 @@ def shared() -> list[OpenFile]:
             if not (stat.S_ISREG(about.st_mode) or stat.S_ISDIR(about.st_mode)):
                 continue
             identity, flags = _identity(about), fcntl.fcntl(fd, fcntl.F_GETFL)
-            if identity in standard or not _is_for_reading(flags) or _holds_lock(fd):
+            if identity in _standard or not _is_for_reading(flags) or _holds_lock(fd):
                 continue
             for other in found:
                 if other.identity == identity and _core.share_description(other.descriptors[0], fd):

@@ -208,7 +208,6 @@ class Readings:
         self._replace(os, "urandom", self._urandom)
         self._replace(random, "_urandom", self._urandom)
         self._replace(random, "seed", self._seed)
-        self._replace(random.Random, "__init__", self._unseeded)
         for name in _DRAWING:
             self._replace(random, name, self._drawing)
         # Made in C; the other kind is seen by the random numbers that it takes.
@@ -230,15 +229,14 @@ class Readings:
         self._before.append((module, name, original, replacement))
         setattr(module, name, replacement)
 
-    def stop(self) -> bool:
-        """Put everything back, where nobody else has replaced it; return whether ``random`` was seeded."""
+    def stop(self) -> None:
+        """Put everything back, where nobody else has replaced it."""
         os.environ.__class__ = _Environment
         os.environb.__class__ = _Environment  # type: ignore[assignment]
         for module, name, original, replacement in self._before:
             if getattr(module, name) is replacement:
                 setattr(module, name, original)
         self._told = None
-        return self._seeded
 
     def _getpid(self, original: Callable[[], int]) -> Callable[[], int]:
         def getpid() -> int:
@@ -285,11 +283,3 @@ class Readings:
             return original(*args, **kwargs)
 
         return draw
-
-    def _unseeded(self, original: Callable[..., None]) -> Callable[..., None]:
-        def __init__(generator: random.Random, x: Any = None) -> None:
-            if x is None and type(generator) is random.Random:
-                self.note_own(sys._getframe(1), "makes a random number generator without a seed")
-            original(generator, x)
-
-        return __init__

@@ -10,7 +10,7 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING
 
-from rustpar import _core, forking, heap, leaving, measuring
+from rustpar import _core, forking, heap, leaving, measuring, open_files, timers
 from rustpar.identity import become
 from rustpar.worker import make_line
 
@@ -49,6 +49,7 @@ class ForkPoint:
         """
         self._settle()
         heap.collect_and_freeze()
+        files, running = open_files.shared(), timers.stop()
         heap.fill_pools()
         # Workers answer to interrupts; the template has nothing to be interrupted in.
         interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -60,7 +61,9 @@ class ForkPoint:
         signal.signal(signal.SIGINT, interrupt)
         if "fork" in request.message:
             leaving.forget_exit_functions()
+            open_files.open_again(files)
             self._seeds.restore()
             measuring.restart(self._config, request.message["workerinput"]["testrunuid"])
         become(self._config, request.message["workerinput"], request.output)
+        timers.start(running)
         return make_line(self._shared, request.message["slot"])

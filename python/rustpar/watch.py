@@ -59,7 +59,8 @@ class Watch:
         Returns:
             Why this process must not be forked into workers, each in words; empty when it may.
         """
-        self.seeds.keep(seeded=self._readings.stop())
+        self._readings.stop()
+        self.seeds.keep()
         self._traces.stop()
         for place in self._kept_copies():
             self._add(place, "keeps a copy of the environment")
