@@ -128,7 +128,6 @@ class Seeds:
 
     def _seeding(self, original: Callable[..., None]) -> Callable[..., None]:
         def seed(*args: Any, **kwargs: Any) -> None:
-            original(*args, **kwargs)
             # The functions of the module are methods of the generator behind them.
             generator = getattr(original, "__self__", None) or args[0]
             given = [*(args if hasattr(original, "__self__") else args[1:]), *kwargs.values()]
@@ -137,6 +136,7 @@ class Seeds:
             if is_seeded and original.__name__ == "setstate":
                 # A copy is given the state of another one.
                 is_seeded = not unseeded.has_state(given[0])
+            original(*args, **kwargs)
             if generator is _shared:
                 self._is_seeded = is_seeded
             elif is_seeded:
