@@ -11,6 +11,8 @@
 //! | [`timing`] | where the time of a run went, and whether it kept its thresholds | `journal`, `schedule` |
 //! | [`machine`] | how many workers this machine can feed | the file system |
 //! | [`memory`] | how much memory a process holds | the file system |
+//! | [`pools`] | filling the free places of CPython's allocator | nothing else |
+//! | [`twister`] | whether a random number generator was seeded | nothing else |
 //! | `files` | replacing a file as a whole | the file system |
 //! | [`audit`] | which audit events tell what must not be shared | nothing else |
 //! | [`engine`] | shared memory, the I/O thread, both ends of a worker's line | `schedule`, `protocol` |
@@ -23,10 +25,12 @@ pub mod history;
 pub mod journal;
 pub mod machine;
 pub mod memory;
+pub mod pools;
 pub mod protocol;
 pub mod report;
 pub mod schedule;
 pub mod timing;
+pub mod twister;
 
 #[cfg(target_os = "linux")]
 pub mod engine;

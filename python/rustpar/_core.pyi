@@ -38,8 +38,10 @@ __all__ = [
     "proportional_memory",
     "rehearse",
     "resident_memory",
+    "share_description",
     "spoken",
     "timeline_page",
+    "was_seeded",
 ]
 
 def adopt_orphans(yes: bool) -> None:
@@ -91,8 +93,16 @@ def timeline_page(data: str) -> str:
 def drop_clean_pages() -> None:
     """Lets go of memory that can be read again from the files it came from."""
 
+def share_description(one: int, other: int) -> bool:
+    """Whether two descriptors of this process share a position; False where the kernel does not say."""
+
+def was_seeded(state: Sequence[int]) -> bool:
+    """Whether a generator in this state was given a seed; the state is what `_random.Random.getstate` returns."""
+
 def fill_pools() -> int:
     """Takes the free places in CPython's pools, so that new objects come to lie in pools of their own.
+
+    It takes some MiB at most, and nothing from another allocator.
 
     Returns the bytes that were taken.
     """

@@ -12,7 +12,6 @@ import _thread
 import contextlib
 import fcntl
 import os
-import signal
 import sys
 import threading
 import time
@@ -181,8 +180,6 @@ class Traces:
         strangers = native_threads.strangers(expected=int(is_dumping))
         if strangers.number:
             yield self._native_place(), self._native_words(strangers)
-        if signal.getitimer(signal.ITIMER_REAL)[0]:
-            yield None, "a timer that was set while collecting is still running"
         if "memory" in self._last and _shared_mappings() > self._mapped_before:
             yield self._last["memory"], "leaves memory mapped, or a lock, that all forks share"
         if _has_children():

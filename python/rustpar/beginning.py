@@ -53,7 +53,6 @@ class Beginning:
         leaving.forget_exit_functions()
         own_stdio(request.output)
         self._take_over_environment()
-        heap.watch()
         self._settle = heap.grow()
         self._loaded_before = frozenset(sys.modules)
         self._watch = Watch(self._tell_reason, is_decided=self._setup["is_decided"]) if is_template else None

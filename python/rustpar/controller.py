@@ -180,6 +180,8 @@ class Controller:
         native = isinstance(sched, NativeScheduling)
         assert self._engine is not None
         self._crew.sched = sched if native else PythonScheduling(self.config, sched, self._engine)
+        # The template is collecting tests, and there is nothing else to do meanwhile.
+        heap.refreeze()
         settle = heap.grow()
         flushing, live = self._screen.flushing_seldom(), self._live.shown(self._engine)
         with self._interrupt, self._heeding.in_loop(), flushing, live:
@@ -246,12 +248,13 @@ class Controller:
             return
         self._crew.stop()
         self._server.ask_to_end()
+        # While workers leave.
+        heap.add_to_frozen()
         deadline = time.monotonic() + EXIT_TIMEOUT
         while self._template_status is None and time.monotonic() < deadline:
             self._handle_events()
         self._server.close()
         self._engine.shut_down()
-        heap.add_to_frozen()
 
     @pytest.hookimpl
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rustpar import _core, dumping, forking
+from rustpar.forked_process import ForkedProcess
 from rustpar.given import ini_choice
 
 if TYPE_CHECKING:
@@ -92,6 +93,7 @@ def start() -> ForkServer | Beginning:
     ours, theirs = socket.socketpair()
     ours_to_template, theirs_to_template = socket.socketpair()
     controller = os.getpid()
+    process = ForkedProcess()
     pid = forking.fork()
     if pid:
         theirs.close()
@@ -103,15 +105,18 @@ def start() -> ForkServer | Beginning:
         posix._exit(0)
     # Ctrl-C reaches every process of the terminal; who is interrupted, and when, is the controller's business.
     interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    process.take_files()
     # Imported while there is time: what is forked here needs it, and nothing of the run is in it.
     from rustpar.beginning import Beginning
 
+    process.prepare()
     request = forking.ForkLoop(theirs, theirs).serve()
     if request is None:
         forking.leave(0)
     if interrupt is not signal.SIG_IGN:
         # Workers treat interrupts as a new interpreter would: ignored where they are ignored already.
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    process.begin()
     return Beginning(request, shared, theirs_to_template, theirs)
 
 

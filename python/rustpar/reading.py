@@ -183,7 +183,6 @@ class Readings:
         os.environ.__class__ = _WatchedEnvironment
         os.environb.__class__ = _WatchedEnvironment
         self._replace(random, "seed", self._seed)
-        self._replace(random.Random, "__init__", self._unseeded)
 
     @property
     def has_seeded(self) -> bool:
@@ -206,15 +205,14 @@ class Readings:
         self._before.append((module, name, original, replacement))
         setattr(module, name, replacement)
 
-    def stop(self) -> bool:
-        """Put everything back, where nobody else has replaced it; return whether ``random`` was seeded."""
+    def stop(self) -> None:
+        """Put everything back, where nobody else has replaced it."""
         os.environ.__class__ = _Environment
         os.environb.__class__ = _Environment  # type: ignore[assignment]
         for module, name, original, replacement in self._before:
             if getattr(module, name) is replacement:
                 setattr(module, name, original)
         self._told = None
-        return self._seeded
 
     def _seed(self, original: Callable[..., None]) -> Callable[..., None]:
         def seed(*args: Any, **kwargs: Any) -> None:
@@ -224,10 +222,3 @@ class Readings:
 
         return seed
 
-    def _unseeded(self, original: Callable[..., None]) -> Callable[..., None]:
-        def __init__(generator: random.Random, x: Any = None) -> None:
-            if x is None and type(generator) is random.Random:
-                self.note_own(sys._getframe(1), "makes a random number generator without a seed")
-            original(generator, x)
-
-        return __init__

@@ -10,7 +10,7 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING
 
-from rustpar import _core, forking, heap, leaving, measuring
+from rustpar import _core, forking, heap, leaving, measuring, open_files, timers
 from rustpar.identity import become
 from rustpar.worker import make_line
 
@@ -48,8 +48,9 @@ class ForkPoint:
             does not return.
         """
         self._settle()
-        _core.fill_pools()
-        heap.freeze_and_watch()
+        heap.collect_and_freeze()
+        files, running = open_files.shared(), timers.stop()
+        heap.fill_pools()
         # Workers answer to interrupts; the template has nothing to be interrupted in.
         interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
         request = self._loop.serve()
@@ -60,7 +61,9 @@ class ForkPoint:
         signal.signal(signal.SIGINT, interrupt)
         if "fork" in request.message:
             leaving.forget_exit_functions()
+            open_files.open_again(files)
             self._seeds.restore()
             measuring.restart(self._config, request.message["workerinput"]["testrunuid"])
         become(self._config, request.message["workerinput"], request.output)
+        timers.start(running)
         return make_line(self._shared, request.message["slot"])

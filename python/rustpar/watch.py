@@ -75,10 +75,13 @@ class Watch:
         Returns:
             Why this process must not be forked into workers, each in words; empty when it may.
         """
-        self.seeds.keep(seeded=self._readings.stop())
+        # In the reverse of the order in which they began: each puts back what it found.
+        self._readings.stop()
+        if self._unique is not None:
+            self._unique.stop()
+        self.seeds.keep()
         if self._traces is None or self._unique is None:
             return []
-        self._unique.stop()
         self._traces.stop()
         for place in self._kept_copies():
             self._add(place, "keeps a copy of the environment")

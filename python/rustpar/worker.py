@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 from _pytest.reports import TestReport
 
-from rustpar import _core, fixtureclock, heap, measuring, memory, stacks
+from rustpar import _core, fixtureclock, measuring, memory, stacks
 from rustpar.inventory import facts
 from rustpar.marks import group_of
 from rustpar.quiet import keep_report, quieten, show_live_output, show_nothing
@@ -105,7 +105,6 @@ class WorkerPlugin:
         """Tell the controller how it ended, after all other plugins have added to ``workeroutput``."""
         show_nothing(self.config)
         stacks.answer_no_more(self.config)
-        heap.stop_watching()
         output: dict[str, Any] = self.config.workeroutput  # type: ignore[attr-defined]
         output["exitstatus"] = int(exitstatus)
         output["shouldfail"] = session.shouldfail

@@ -59,6 +59,12 @@ pub(super) fn drop_clean_pages() {
     os::drop_clean_pages();
 }
 
+/// Whether two descriptors of this process share a position; False where the kernel does not say.
+#[pyfunction]
+pub(super) fn share_description(one: i32, other: i32) -> bool {
+    os::share_description(one, other)
+}
+
 /// Whether this process becomes the parent of processes below it whose own parent dies.
 #[pyfunction]
 pub(super) fn adopt_orphans(yes: bool) -> PyResult<()> {

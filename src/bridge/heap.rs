@@ -1,65 +1,38 @@
 //! CPython's heap in processes that share it: where new objects come to lie, and what is touched on the way out.
 
+use crate::pools::{Allocator, BUDGET, fill};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyNone, PyType};
-use std::ffi::c_void;
 
-/// Sizes that CPython takes from pools: multiples of 16 bytes up to 512 (`Objects/obmalloc.c`).
-const POOLED: std::ops::RangeInclusive<usize> = 1..=32;
-const STEP: usize = 16;
+/// CPython's allocator of objects; the GIL is held as long as this is there.
+struct Objects<'py>(Python<'py>);
 
-/// Bytes of a pool, and of what is written at its start.
-const POOL: usize = 16 * 1024;
-const POOL_HEADER: usize = 48;
-
-/// Where to stop looking for an empty pool: with another allocator there is none.
-const MOST_BYTES: usize = 4 << 20;
-
-/// Takes the free places in CPython's pools, so that new objects come to lie in pools of their own.
-///
-/// What a heap of many libraries has freed lies everywhere in it. A forked worker that puts its new objects there
-/// writes to pages that it shares: 20 pages for each test with numpy and pandas loaded, and 3 with full pools.
-///
-/// Returns the bytes that were taken. They are never given back.
-#[pyfunction]
-pub(super) fn fill_pools(_py: Python<'_>) -> usize {
-    POOLED.map(|steps| fill_size(steps * STEP)).sum()
-}
-
-/// Takes blocks of `size` bytes until they come from an empty pool, and gives that pool back.
-fn fill_size(size: usize) -> usize {
-    let whole_pool = (POOL - POOL_HEADER) / size;
-    let mut last_pool: Vec<*mut c_void> = Vec::with_capacity(whole_pool);
-    let mut taken = 0;
-    while taken < MOST_BYTES {
+impl Allocator for Objects<'_> {
+    fn take(&mut self, size: usize) -> Option<usize> {
+        let Self(_held) = self;
         #[expect(unsafe_code, reason = "CPython's allocator")]
         // SAFETY: the GIL is held, which is all that the allocator asks for.
         let block = unsafe { ffi::PyObject_Malloc(size) };
-        if block.is_null() {
-            break;
-        }
-        taken += size;
-        let follows = last_pool.last().is_some_and(|last| {
-            last.addr() + size == block.addr() && last.addr() / POOL == block.addr() / POOL
-        });
-        if !follows {
-            last_pool.clear();
-        }
-        last_pool.push(block);
-        if last_pool.len() == whole_pool {
-            break;
-        }
+        (!block.is_null()).then(|| block.expose_provenance())
     }
-    taken -= last_pool.len() * size;
-    for block in last_pool {
+
+    fn give_back(&mut self, block: usize) {
+        let Self(_held) = self;
         #[expect(unsafe_code, reason = "CPython's allocator")]
-        // SAFETY: the block is from this allocator and nobody else knows it.
+        // SAFETY: the GIL is held, the block is from this allocator and nobody else knows it.
         unsafe {
-            ffi::PyObject_Free(block);
+            ffi::PyObject_Free(std::ptr::with_exposed_provenance_mut(block));
         }
     }
-    taken
+}
+
+/// Takes the free places in CPython's pools, so that new objects come to lie in pools of their own; see `pools`.
+///
+/// Returns the bytes that were taken. They are never given back.
+#[pyfunction]
+pub(super) fn fill_pools(py: Python<'_>) -> usize {
+    fill(&mut Objects(py), BUDGET)
 }
 
 /// Sets to None what a module holds, but for its builtins, classes, and instances of exactly the types in `kept`.

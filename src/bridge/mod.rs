@@ -40,6 +40,7 @@ mod report;
 mod status;
 mod text;
 mod timing;
+mod twister;
 #[cfg(target_os = "linux")]
 mod value;
 
@@ -89,7 +90,7 @@ mod _core {
 
     #[cfg(target_os = "linux")]
     #[pymodule_export]
-    use super::engine::{Engine, Shared, adopt_orphans, die_with_parent, drop_clean_pages, outlive_parent};
+    use super::engine::{Engine, Shared, adopt_orphans, die_with_parent, drop_clean_pages, outlive_parent, share_description};
 
     #[cfg(target_os = "linux")]
     #[pymodule_export]
@@ -112,6 +113,9 @@ mod _core {
 
     #[pymodule_export]
     use super::timing::{Thresholds, Timing, spoken};
+
+    #[pymodule_export]
+    use super::twister::was_seeded;
 
     #[cfg(target_os = "linux")]
     #[pymodule_export]

@@ -235,6 +235,29 @@ pub fn drop_clean_pages() {
     }
 }
 
+/// Whether two descriptors of this process stand for one file description, and so for one position in the file.
+///
+/// False also where the kernel does not say (it can be built without `kcmp`, and containers may forbid it).
+#[must_use]
+pub fn share_description(one: RawFd, other: RawFd) -> bool {
+    /// What to compare: `KCMP_FILE` of `linux/kcmp.h`.
+    const FILE: libc::c_long = 0;
+    let this = libc::c_long::from(getpid().as_raw_nonzero().get());
+    #[expect(unsafe_code, reason = "rustix has no kcmp")]
+    // SAFETY: the call takes numbers and changes nothing; one that is no descriptor is an error.
+    let order = unsafe {
+        libc::syscall(
+            libc::SYS_kcmp,
+            this,
+            this,
+            FILE,
+            libc::c_long::from(one),
+            libc::c_long::from(other),
+        )
+    };
+    order == 0
+}
+
 /// Resident bytes that this process has held at most. A fork begins with what it holds itself. Takes 0.8 µs.
 #[must_use]
 pub fn peak_memory() -> u64 {

@@ -1,0 +1,347 @@
+"""Garbage in a run's processes: what plain pytest would have freed is free, and who searches the heap finds all."""
+
+from __future__ import annotations
+
+import gc
+import textwrap
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from harness import Suite
+
+# pytest-xdist is left out: its workers search their heaps as plain pytest does.
+WAYS = ("plain", "template", "early")
+
+# Makes classes that nobody uses any more, as a class decorator does that returns a class with slots.
+REPLACED = textwrap.dedent(
+    """
+    import weakref
+
+    class Base: pass
+
+    def replaced(cls):
+        return type(cls)(cls.__name__, cls.__bases__, {"__slots__": ("value",)})
+
+    @replaced
+    class Derived(Base): pass
+
+    class Circle: pass
+
+    circle = Circle()
+    circle.me = circle
+    gone = weakref.ref(circle)
+    del circle
+    """
+)
+
+IS_FREE = textwrap.dedent(
+    """
+    def test_it():
+        assert [cls.__name__ for cls in Base.__subclasses__()] == ["Derived"]
+        assert gone() is None
+    """
+)
+
+# Something to find: garbage and a thing that is held, made before any fork that there may be.
+THINGS = textwrap.dedent(
+    """
+    import weakref
+
+    class Thing: pass
+
+    thing = Thing()
+    holder = [thing]
+    loop = Thing()
+    loop.me = loop
+    loop = weakref.ref(loop)
+    """
+)
+
+FINDS_ALL = textwrap.dedent(
+    """
+    from things import Thing, holder, loop, thing
+
+    def test_objects(): assert any(one is thing for one in get_objects())
+    def test_referrers(): assert any(one is holder for one in get_referrers(thing))
+    def test_garbage():
+        collect()
+        assert loop() is None
+        thing.me = other = Thing()
+        other.me = other
+        kept = weakref.ref(other)
+        del other, thing.me
+        collect()
+        assert kept() is None
+    def test_garbage_of_what_was_there():
+        was_there = weakref.ref(cycle.pop())
+        collect()
+        assert was_there() is None
+    """
+)
+
+CYCLE = textwrap.dedent(
+    """
+    import weakref
+    from things import Thing
+    cycle = [Thing()]
+    cycle[0].me = cycle[0]
+    """
+)
+
+
+def test_what_collecting_has_left_is_freed_before_the_fork(suite: Suite) -> None:
+    suite.test(REPLACED + IS_FREE)
+    assert suite.run_in("template").counts() == {"passed": 1}
+
+
+@pytest.mark.parametrize("way", ["template", "early"])
+def test_what_a_plugin_has_left_is_freed_before_the_fork(suite: Suite, way: str) -> None:
+    suite.write({"leaves.py": REPLACED})
+    suite.test("from leaves import Base, gone\n" + IS_FREE)
+    assert suite.run_in(way, "-p", "leaves").counts() == {"passed": 1}
+
+
+def test_what_a_plugin_has_left_in_the_controller_is_freed(suite: Suite) -> None:
+    suite.write({"leaves.py": REPLACED})
+    suite.conftest(
+        """
+        import gc
+        import leaves
+
+        def pytest_terminal_summary(terminalreporter):
+            gc.collect()
+            terminalreporter.write_line(f"free: {leaves.gone() is None}, {len(leaves.Base.__subclasses__())}")
+        """
+    )
+    suite.test("def test_one(): pass\n")
+    assert suite.run_in("template", "-p", "leaves").line("free: ") == "free: True, 1"
+
+
+def test_a_collection_in_the_controller_finds_what_became_garbage_since(suite: Suite) -> None:
+    suite.write({"things.py": THINGS, "cycle.py": CYCLE})
+    suite.conftest(
+        """
+        import gc
+        import weakref
+        import cycle
+
+        def pytest_terminal_summary(terminalreporter):
+            gone = weakref.ref(cycle.cycle.pop())
+            gc.collect()
+            terminalreporter.write_line(f"free: {gone() is None}")
+        """
+    )
+    suite.test("def test_one(): pass\n")
+    assert suite.run_in("template", "-p", "cycle").line("free: ") == "free: True"
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("binder", ["conftest", "test_it", "plugin", "library", "attribute", "namespace", "partial"])
+def test_names_bound_before_the_fork_find_what_they_find_in_plain_pytest(suite: Suite, binder: str, way: str) -> None:
+    binding = "from gc import collect, get_objects, get_referrers\n"
+    suite.write({"things.py": THINGS, "bindings.py": binding})
+    test = CYCLE + FINDS_ALL
+    arguments = []
+    if binder == "test_it":
+        test = binding + test
+    elif binder == "attribute":
+        test = "import gc\n" + test.replace("collect()", "gc.collect()").replace("get_", "gc.get_")
+    elif binder == "namespace":
+        test = "import gc\nglobals().update({name: vars(gc)[name] for name in vars(gc) if name[0] != '_'})\n" + test
+    elif binder == "partial":
+        call = "functools.partial(functools.partial, gc.{0})()\n"
+        names = ("collect", "get_objects", "get_referrers")
+        test = "import functools, gc\n" + "".join(f"{name} = {call.format(name)}" for name in names) + test
+    else:
+        test = f"from {'conftest' if binder == 'conftest' else 'bindings'} import *\n" + test
+        if binder == "conftest":
+            suite.conftest(binding)
+        if binder == "plugin":
+            arguments = ["-p", "bindings", "-p", "things"]
+    suite.test(test)
+    assert suite.run_in(way, *arguments).counts() == {"passed": 4}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_garbage_that_the_suite_does_not_want_collected_stays(suite: Suite, way: str) -> None:
+    suite.conftest("import gc\ngc.disable()\n")
+    suite.test(
+        """
+        import gc
+        import weakref
+
+        class Circle: pass
+
+        circle = Circle()
+        circle.me = circle
+        there = weakref.ref(circle)
+        del circle
+
+        def test_it():
+            assert not gc.isenabled()
+            assert there() is not None
+        """
+    )
+    assert suite.run_in(way).counts() == {"passed": 1}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("before", ["", "gc.collect()\n"])
+def test_a_heap_that_the_suite_has_frozen_stays_frozen(suite: Suite, before: str, way: str) -> None:
+    suite.conftest(f"import gc\n{before}gc.freeze()\nCOUNT = gc.get_freeze_count()\n")
+    suite.test(
+        """
+        import gc
+        import conftest
+
+        late = [object()]
+
+        def test_it():
+            assert gc.get_freeze_count() > 1000
+            assert gc.get_freeze_count() <= conftest.COUNT
+            assert any(one is late for one in gc.get_objects())
+        """
+    )
+    assert suite.run_in(way).counts() == {"passed": 1}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_nothing_is_seen_to_be_frozen(suite: Suite, way: str) -> None:
+    suite.write({"early_gc.py": "from gc import get_freeze_count\n"})
+    suite.test(
+        """
+        from early_gc import get_freeze_count
+        # Python 3.12 freezes some hundred objects when it starts.
+        def test_it(): assert get_freeze_count() < 1000
+        """
+    )
+    assert suite.run_in(way, "-p", "early_gc").counts() == {"passed": 1}
+
+
+THRESHOLDS = {
+    "doubled": "gc.set_threshold(*[2 * x for x in gc.get_threshold()])",
+    "bound": "from gc import get_threshold, set_threshold\nset_threshold(*[2 * x for x in get_threshold()])",
+    "plugin": "from bindings import get_threshold, set_threshold\nset_threshold(*[2 * x for x in get_threshold()])",
+    "kept": "KEPT = gc.get_threshold()",
+    "off": "gc.set_threshold(0)",
+    "namespace": "vars(gc)['set_threshold'](500, 5, 5)",
+    "as ours": "gc.set_threshold(50_000, *gc.get_threshold()[1:])",
+    "untouched": "",
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("change", THRESHOLDS)
+def test_thresholds_are_those_of_plain_pytest(suite: Suite, change: str, way: str) -> None:
+    before, scope = gc.get_threshold(), {"gc": gc}
+    suite.write({"bindings.py": "from gc import get_threshold, set_threshold\n"})
+    suite.conftest(f"import gc\n{THRESHOLDS[change]}\n")
+    try:
+        if change != "plugin":
+            exec(THRESHOLDS[change], scope)
+        else:
+            gc.set_threshold(*[2 * x for x in before])
+        expected = gc.get_threshold()
+    finally:
+        gc.set_threshold(*before)
+    # The thresholds of this process may be those of a run around it.
+    if before[0] > 10_000:
+        pytest.skip("this process has other thresholds")
+    suite.test(
+        f"""
+        import gc
+        import conftest
+
+        def test_it():
+            assert gc.get_threshold() == {expected}
+            assert getattr(conftest, "KEPT", {expected}) == {expected}
+        """
+    )
+    arguments = ["-p", "bindings"] if change == "plugin" else []
+    assert suite.run_in(way, *arguments).counts() == {"passed": 1}
+
+
+@pytest.mark.parametrize("way", ["template", "early"])
+def test_callbacks_of_the_suite_do_not_see_our_collections(suite: Suite, way: str) -> None:
+    suite.write(
+        {
+            "counts.py": """
+            import gc
+            full = []
+
+            def note(phase, info):
+                if phase == "start" and info["generation"] == 2:
+                    full.append(info)
+
+            gc.set_threshold(0)
+            gc.callbacks.append(note)
+            """
+        }
+    )
+    suite.test("import gc\nimport counts\ndef test_it(): assert counts.full == [] and gc.callbacks == [counts.note]\n")
+    assert suite.run_in(way, "-p", "counts").counts() == {"passed": 1}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_became_garbage_is_found_at_the_end_of_a_session(suite: Suite, way: str) -> None:
+    suite.conftest(
+        """
+        import gc
+        import pytest
+
+        @pytest.fixture(scope="session")
+        def cleaned():
+            yield
+            import test_it
+            gone = __import__("weakref").ref(test_it.cycle.pop())
+            gc.collect()
+            from support import note
+            note(f"free {gone() is None}")
+        """
+    )
+    suite.write({"things.py": THINGS})
+    suite.test(CYCLE + "def test_one(cleaned): pass\n")
+    suite.run_in(way, n="1")
+    assert [note.partition(" ")[2] for note in suite.notes()] == ["free True"]
+
+
+@pytest.mark.parametrize("way", ["template", "early"])
+def test_plain_functions_of_the_collector_are_held_by_nobody(suite: Suite, way: str) -> None:
+    """Else no heap would ever be frozen."""
+    suite.test("import sys\ndef test_it(): assert sys.modules['rustpar.heap']._frozen\n")
+    assert suite.run_in(way).counts() == {"passed": 1}
+
+
+@pytest.mark.parametrize("allocator", [{"PYTHONMALLOC": "malloc"}, {"PYTHONMALLOC": "debug"}, {"PYTHONDEVMODE": "1"}])
+def test_no_memory_is_taken_where_there_are_no_pools(suite: Suite, allocator: dict[str, str]) -> None:
+    suite.test(
+        """
+        from pathlib import Path
+        from support import note
+
+        def test_it():
+            private = [line for line in Path("/proc/self/smaps_rollup").read_text().splitlines() if "Rss" in line]
+            note(private[0].split()[1])
+        """
+    )
+    suite.run_with(allocator, n=None)
+    suite.run_with(allocator, "--rustpar-start=template", n="1")
+    plain, worker = (int(note.split()[1]) for note in suite.notes())
+    # The project's own modules and shared memory take some MiB, places in pools would take more than a hundred.
+    assert worker < plain + 40 * 1024
+
+
+def test_memory_that_a_suite_traces_is_its_own(suite: Suite) -> None:
+    suite.conftest("import tracemalloc\ntracemalloc.start(1)\n")
+    suite.test(
+        """
+        import tracemalloc
+
+        def test_it():
+            kinds = tracemalloc.take_snapshot().statistics("filename")
+            assert sum(kind.size for kind in kinds if "rustpar" in kind.traceback[0].filename) < 100_000
+        """
+    )
+    assert suite.run_in("template").counts() == {"passed": 1}

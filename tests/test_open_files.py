@@ -1,0 +1,172 @@
+"""Files that are open before the fork: each worker reads them for itself."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from harness import Suite
+
+WAYS = ("plain", "template", "early")
+
+# Something that is opened once, and what a worker reads of it; `Q` comes again and again in each worker.
+KINDS = {
+    "text": (
+        "file = open(DATA)\nassert file.readline() == 'line 0\\n'\n",
+        "[file.readline() for _ in range(100)] == [f'line {n}\\n' for n in range(1 + 100 * turn, 101 + 100 * turn)]",
+    ),
+    "unbuffered": (
+        "file = open(DATA, 'rb', buffering=0)\nfile.seek(7)\n",
+        "file.read(350) == content[7 + 350 * turn : 357 + 350 * turn]",
+    ),
+    "descriptor": (
+        "fd = os.open(DATA, os.O_RDONLY)\nos.read(fd, 10)\n",
+        "os.read(fd, 500) == content[10 + 500 * turn : 510 + 500 * turn]",
+    ),
+    "inheritable": (
+        "fd = os.open(DATA, os.O_RDONLY)\nos.set_inheritable(fd, True)\n",
+        "os.read(fd, 500) == content[500 * turn : 500 * (turn + 1)] and os.get_inheritable(fd)",
+    ),
+    "duplicated": (
+        "fd = os.open(DATA, os.O_RDONLY)\nother = os.dup(fd)\n",
+        "os.read(fd, 100) + os.read(other, 100) == content[200 * turn : 200 * (turn + 1)]",
+    ),
+    "opened twice": (
+        "fd, other = [os.open(DATA, os.O_RDONLY) for _ in range(2)]\n",
+        "os.read(fd, 100) == os.read(other, 100) == content[100 * turn : 100 * (turn + 1)]",
+    ),
+    "deleted": (
+        "shutil.copy(DATA, DATA + '.mine')\nfile = open(DATA + '.mine', 'rb')\nos.unlink(DATA + '.mine')\n",
+        "file.read(9000) == content[9000 * turn : 9000 * (turn + 1)]",
+    ),
+    "zip": (
+        "archive = zipfile.ZipFile(DATA + '.zip')\n",
+        "all(archive.read(name) == content for name in archive.namelist())",
+    ),
+    "tar": (
+        "archive = tarfile.open(DATA + '.tar')\nmembers = archive.getmembers()\n",
+        "all(archive.extractfile(member).read() == content for member in members)",
+    ),
+    "directory": (
+        "fd = os.open(os.path.dirname(DATA), os.O_RDONLY | os.O_DIRECTORY)\n",
+        "sorted(os.listdir(fd)) == sorted(os.listdir(os.path.dirname(DATA))) and os.stat('test_it.py', dir_fd=fd)",
+    ),
+    "mapped": (
+        "file = open(DATA, 'rb')\nmapped = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)\n",
+        "mapped[:] == content and file.read(300) == content[300 * turn : 300 * (turn + 1)]",
+    ),
+}
+
+HEAD = """
+    import mmap, os, shutil, tarfile, zipfile
+    DATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "data.txt")
+    with open(DATA, "rb") as opened:
+        content = opened.read()
+"""
+
+# Workers read at the same time, so that the turns of one come between those of another.
+TESTS = """
+    import pytest
+    from opening import *
+    from support import meet
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))
+
+    @pytest.mark.parametrize("me", range(2))
+    def test_it(me):
+        for turn in range(10):
+            if workers == 2:
+                meet(f"{me}-{turn}", f"{1 - me}-{turn}")
+            elif me:
+                break
+            assert READS
+"""
+
+
+def write(suite: Suite, opening: str, reads: str) -> None:
+    """Write a suite whose module `opening` opens a file and whose tests read it."""
+    content = "".join(f"line {number}\n" for number in range(20_000))
+    (suite.path / "data.txt").write_text(content)
+    import tarfile
+    import zipfile
+
+    with zipfile.ZipFile(suite.path / "data.txt.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(5):
+            archive.writestr(f"{number}.txt", content)
+    with tarfile.open(suite.path / "data.txt.tar", "w") as tar:
+        for number in range(5):
+            tar.add(suite.path / "data.txt", f"{number}.txt")
+    suite.write({"opening.py": textwrap.dedent(HEAD) + opening})
+    suite.test(TESTS.replace("READS", reads))
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_file_that_is_opened_while_collecting_is_read_by_each_worker(suite: Suite, kind: str, way: str) -> None:
+    write(suite, *KINDS[kind])
+    assert suite.run_in(way, "-v").counts() == {"passed": 2}
+
+
+@pytest.mark.parametrize("way", ["template", "early"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_file_that_a_plugin_has_opened_is_read_by_each_worker(suite: Suite, kind: str, way: str) -> None:
+    write(suite, *KINDS[kind])
+    assert suite.run_in(way, "-p", "opening").counts() == {"passed": 2}
+
+
+def test_a_file_that_is_open_for_reading_is_no_reason_for_an_early_start(suite: Suite) -> None:
+    write(suite, *KINDS["zip"])
+    run = suite.run()
+    assert (run.start(), run.counts()) == ("template", {"passed": 2})
+
+
+def test_a_file_that_is_read_and_written_has_a_position_in_each_worker(suite: Suite) -> None:
+    opening = "fd = os.open(DATA, os.O_RDWR)\n"
+    write(suite, opening, "os.read(fd, 500) == content[500 * turn : 500 * (turn + 1)]")
+    assert suite.run_in("template").counts() == {"passed": 2}
+
+
+def test_a_lock_stays_with_its_file(suite: Suite) -> None:
+    opening = "import fcntl\nfd = os.open(DATA, os.O_RDONLY)\nfcntl.flock(fd, fcntl.LOCK_EX)\n"
+    write(suite, opening, "True")
+    suite.write(
+        {
+            "test_it.py": """
+            import fcntl, os
+            import pytest
+            from opening import DATA, fd
+
+            def test_it():
+                other = os.open(DATA, os.O_RDONLY)
+                with pytest.raises(BlockingIOError):
+                    fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # Ours already, by the description that this is.
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            """
+        }
+    )
+    assert suite.run_in("template").counts() == {"passed": 1}
+
+
+def test_a_file_that_is_not_to_be_opened_again_is_left_as_it_is(suite: Suite) -> None:
+    """What may not be opened any more, what is a pipe, and what somebody closes after all."""
+    opening = """
+import os
+fds = [os.open(DATA, os.O_PATH), os.open("/dev/zero", os.O_RDONLY), os.memfd_create("mine")]
+os.write(fds[2], b"12345")
+os.lseek(fds[2], 2, os.SEEK_SET)
+"""
+    reads = "os.fstat(fds[0]) and os.read(fds[1], 2) == b'\\0\\0' and os.pread(fds[2], 5, 0) == b'12345'"
+    write(suite, opening, reads)
+    assert suite.run_in("template").counts() == {"passed": 2}
+
+
+def test_standard_error_in_a_file_keeps_one_position(suite: Suite) -> None:
+    suite.test("import os, pytest\n@pytest.mark.parametrize('n', range(40))\ndef test_it(n): os.write(2, b'<%02d>' % n)\n")
+    with (suite.path / "output").open("w+") as output:
+        process = suite.start("-s", "--rustpar-start=template", output=output)
+        run = suite.ended(process)
+    assert sorted(re.findall(r"<(\d+)>", run.out)) == [f"{number:02d}" for number in range(40)]
