@@ -171,7 +171,7 @@ def test_a_plugin_has_stacks_dumped_later_by_a_function_that_it_has_taken_before
 
 
 def test_an_alarm_is_set(habit: Habit) -> None:
-    habit.is_each_workers_own(
+    habit.is_shared(
         """
         import signal
         from support import note

@@ -203,7 +203,7 @@ def test_a_port_is_drawn_without_a_seed(habit: Habit) -> None:
 
 
 def test_a_generator_of_random_numbers_is_made_without_a_seed(habit: Habit) -> None:
-    habit.is_each_workers_own(
+    habit.is_shared(
         """
         import random
         from crew import claim

@@ -95,7 +95,7 @@ def look_back(state: Any) -> None:
             unseeded.add(generator)
     for generator in _of_numpy(objects):
         entropy = _entropy_of(generator)
-        if isinstance(entropy, int) and entropy >= _LARGE:
+        if entropy is not None and entropy >= _LARGE:
             unseeded.add(generator)
 
 
@@ -169,11 +169,13 @@ class Seeds:
         if numpy is None or "numpy.random" not in sys.modules:
             return
         shared = numpy.random.mtrand._rand
-        if _entropy_of(shared) in self._entropies:
-            unseeded.add(shared)
-            self._entropies.discard(_entropy_of(shared))
-        elif _entropy_of(shared) is None:
+        entropy = _entropy_of(shared)
+        if entropy is None:
             unseeded.discard(shared)
+            unseeded.discard(shared._bit_generator)
+        elif entropy in self._entropies:
+            unseeded.add(shared)
+            self._entropies.discard(entropy)
         # Most suites have no other, and need not be looked through.
         if self._entropies:
             for generator in _of_numpy(heap.objects()):
@@ -196,10 +198,11 @@ def _of_numpy(objects: Iterable[object]) -> list[Any]:
     return [one for one in objects if issubclass(type(one), kinds)]
 
 
-def _entropy_of(generator: Any) -> Any:
-    """What a generator of numpy was made from; None when it was seeded in the legacy way, or when nobody knows."""
+def _entropy_of(generator: Any) -> int | None:
+    """The number a generator of numpy was made from; None when there are several, or it was seeded in the legacy way."""
     bits = getattr(generator, "_bit_generator", generator)
-    return getattr(getattr(bits, "seed_seq", None), "entropy", None)
+    entropy = getattr(getattr(bits, "seed_seq", None), "entropy", None)
+    return entropy if isinstance(entropy, int) else None
 
 
 def _seed_of_numpy(generator: Any) -> None:
@@ -209,4 +212,5 @@ def _seed_of_numpy(generator: Any) -> None:
         # With the seed sequence, from which further generators may be spawned.
         bits.__setstate__(type(bits)().__getstate__())
         if bits is not generator:
-            generator._reset_gauss()
+            # Normal numbers come in pairs, of which it keeps one.
+            generator.set_state(generator.get_state(legacy=False) | {"has_gauss": 0, "gauss": 0.0})
