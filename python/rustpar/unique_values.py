@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _DRAWING = ("random", "uniform", "randint", "randrange", "getrandbits", "randbytes", "choice", "choices", "sample")
 
 # Modules whose functions make what is unique from the system's own random numbers, and what lies around them.
-_UNIQUE = ("uuid", "secrets", "random", __name__)
+_UNIQUE = ("uuid", "secrets", "random", "rustpar.seeds", __name__)
 
 # Values of one line that are kept. A line that has drawn more makes data.
 _MOST_VALUES = 10_000
