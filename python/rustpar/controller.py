@@ -85,6 +85,7 @@ class Controller:
         self._session: pytest.Session
         self._ending: BaseException | None = None
         self._collected = False
+        self._has_inventory = False
         self._template_status: int | None = None
         self._events: list[tuple[int, int, Any, Any]] = []
         self._interrupt = Interrupt()
@@ -276,15 +277,18 @@ class Controller:
 
     def _on_inventory(self, worker: int, collection: list[str], about: tuple[list[str | None], dict[str, Any]]) -> None:
         groups, extras = about
-        if not self._relay.node_ids:
+        if not self._has_inventory:
+            # Early workers tell the same, each of them.
+            self._has_inventory = True
             self._relay.node_ids = collection
             self._crew.facts = extras["facts"]
             # Else the session would end as one that collected nothing.
             self._session.testscollected = len(collection)
             serial = [index for index, is_serial, _ in extras["facts"]["needs"] if is_serial]
-            self._journaling.collected(collection, extras["deselected"], groups, serial)
+            deselected = extras["deselected"]
+            self._journaling.collected(collection, len(deselected[0]), groups, serial)
             self._journaling.marked(extras["facts"]["marks"])
-            self._screen.show_collection_notes(extras["lines"], extras["deselected"])
+            self._screen.show_collection_notes(self._session, extras["lines"], *deselected)
         if worker != _core.Engine.TEMPLATE:
             self._crew.collected(self._crew.nodes[worker], collection, groups)
             return

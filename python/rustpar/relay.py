@@ -113,9 +113,9 @@ class Relay:
             self.failures += 1
 
     def _on_warning(self, worker: int, warning: dict[str, Any]) -> None:
-        from xdist.workermanage import unserialize_warning_message
+        from rustpar.warning_message import from_plain
 
-        message = unserialize_warning_message(warning["data"])
+        message = from_plain(warning["data"])
         when, node_id, location = warning["when"], warning["nodeid"], warning["location"]
         if when != "runtest" and not self._is_news(worker, _warning_key(message, node_id)):
             return

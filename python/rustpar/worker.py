@@ -76,7 +76,7 @@ class WorkerPlugin:
         self._hasmarkup = hasmarkup
         self._id_attribute = "_id" if id_attribute() == "_id" else "_nodeid"
         self._test = 0
-        self._deselected = 0
+        self._deselected: list[pytest.Item] = []
         self._noticed: set[str] = set()
         self.session: pytest.Session | None = None
 
@@ -142,8 +142,8 @@ class WorkerPlugin:
             self._send(self._line.COLLECT_REPORT, data)
 
     def pytest_deselected(self, items: list[pytest.Item]) -> None:
-        """Count, for the controller's summary."""
-        self._deselected += len(items)
+        """Keep them for the controller's summary, until it is told."""
+        self._deselected += items
 
     # ------------------------------------------------------------------ tests, in the workers
 
@@ -168,9 +168,15 @@ class WorkerPlugin:
         )
         lines.reverse()
         reasons = self._watch.stop(self.config) if self._watch is not None else []
+        told: Any = ([], [])
+        if self._deselected:
+            from rustpar import deselected
+
+            told = deselected.tell(self._deselected)
+            self._deselected = []
         extras = {
             "lines": _flat(lines),
-            "deselected": self._deselected,
+            "deselected": told,
             "reasons": reasons,
             "conftests": _conftests(self.config),
             "facts": facts(self.config, session.items),
@@ -244,10 +250,10 @@ class WorkerPlugin:
         nodeid: str,
         location: tuple[str, int, str] | None,
     ) -> None:
-        """Send a warning in xdist's form."""
-        from xdist.remote import serialize_warning_message
+        """Send a warning."""
+        from rustpar.warning_message import to_plain
 
-        data = serialize_warning_message(warning_message)
+        data = to_plain(warning_message)
         self._send(self._line.WARNING, {"data": data, "when": when, "nodeid": nodeid, "location": location})
 
     def suite_property(self, name: str, value: object) -> None:

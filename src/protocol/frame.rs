@@ -17,7 +17,7 @@ pub enum Topic {
     Ready = 0,
     /// A collection report that did not pass, in its serializable form.
     CollectReport = 1,
-    /// A warning, in xdist's serialized form.
+    /// A warning, as plain values.
     Warning = 2,
     /// An internal error: its text.
     InternalError = 3,
