@@ -141,12 +141,12 @@ ASKER = """
             kinds = [kind.__name__ for kind in category.__mro__]
             text = str(warning_message.message)
             is_one = isinstance(warning_message.message, category)
-            support.note(f"{category.__module__}.{category.__qualname__}|{kinds}|{text}|{is_one}")
+            support.note(f"{category.__module__}.{category.__qualname__}|{kinds}|{text!a}|{is_one}")
 
     def pytest_unconfigure(config):
         assert hasattr(config, "workerinput") or not any(
             name.startswith(("test_", "own_things")) for name in sys.modules
-        ) or not config.getoption("numprocesses")
+        ) or not config.getoption("numprocesses", None)
 """
 
 ODD_WARNINGS = """
@@ -168,7 +168,7 @@ ODD_WARNINGS = """
         def __str__(self): return self.both
     class Keeps(UserWarning):
         def __init__(self, thing):
-            super().__init__(thing, object())
+            super().__init__(thing, sys.stdout.__class__)
     class WithMeta(UserWarning, metaclass=type("Meta", (type,), {})): pass
     gone = types.ModuleType("gone_by_now")
     Gone = type("Gone", (ImportWarning,), {"__module__": "gone_by_now"})
@@ -180,7 +180,7 @@ ODD_WARNINGS = """
     WARNINGS = [
         Ours("one", 2), Mixed("mixed"), Wants("a", two="b"), Keeps("thing"), WithMeta("meta"), Gone("gone"), local(),
         own_things.Elsewhere("else"), UserWarning(), UserWarning("multi", ("ple",)), UserWarning(object),
-        UnicodeWarning("\\udcff"),
+        UnicodeWarning("\u2603"),
     ]
 
     @pytest.mark.filterwarnings("always")
@@ -232,7 +232,7 @@ def test_a_module_that_imports_what_it_is_asked_for_is_not_asked(suite: Suite) -
             """
         }
     )
-    suite.conftest("import lazily\n")
+    suite.conftest("__import__(\"lazily\")\n")
     suite.test(
         """
         import warnings
