@@ -120,7 +120,9 @@ def test_what_a_plugin_deselects_may_be_odd(suite: Suite, way: str) -> None:
 def test_arguments_of_marks_that_cannot_be_sent_are_told_in_words(suite: Suite) -> None:
     suite.conftest(ASKER)
     suite.write({"pytest.ini": MARKERS})
-    suite.test("import pytest\n@pytest.mark.slow(object, list(range(99)))\ndef test_it(): pass\ndef test_other(): pass\n")
+    suite.test(
+        "import pytest\n@pytest.mark.slow(object, list(range(99)))\ndef test_it(): pass\ndef test_other(): pass\n"
+    )
     (found,) = asked(suite, "template", "-m", "not slow")
     assert "<class 'object'>" in found
 

@@ -232,7 +232,7 @@ def test_a_module_that_imports_what_it_is_asked_for_is_not_asked(suite: Suite) -
             """
         }
     )
-    suite.conftest("__import__(\"lazily\")\n")
+    suite.conftest('__import__("lazily")\n')
     suite.test(
         """
         import warnings

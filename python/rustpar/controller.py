@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import gc
 import signal
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -250,8 +249,8 @@ class Controller:
             return
         self._crew.stop()
         self._server.ask_to_end()
-        deadline = time.monotonic() + EXIT_TIMEOUT
-        while self._template_status is None and time.monotonic() < deadline:
+        deadline = _core.monotonic() + EXIT_TIMEOUT
+        while self._template_status is None and _core.monotonic() < deadline:
             self._handle_events()
         self._server.close()
         self._engine.shut_down()

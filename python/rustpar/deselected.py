@@ -1,8 +1,8 @@
 """Deselected tests as pytest knows them: items, in the controller's statistics.
 
-The hazard it handles: plugins read attributes of whatever stands in ``terminalreporter.stats``, and the controller, which
-collects nothing, has no items. So what the template tells of the tests that it has deselected becomes items here. There
-may be tens of thousands that nobody looks at: all but the node id is made when it is asked for.
+The hazard it handles: plugins read attributes of whatever stands in ``terminalreporter.stats``, and the controller,
+which collects nothing, has no items. So what the template tells of the tests that it has deselected becomes items here.
+There may be tens of thousands that nobody looks at: all but the node id is made when it is asked for.
 """
 
 from __future__ import annotations

@@ -16,7 +16,6 @@ import posix
 import signal
 import socket
 import sys
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -157,12 +156,12 @@ class ForkServer:
         """
         _core.adopt_orphans(True)
         _send(self._to_template, {"adopted": os.getpid()})
-        deadline = time.monotonic() + forking.ADOPTION_LIMIT
-        while self._pid is not None and time.monotonic() < deadline:
+        deadline = _core.monotonic() + forking.ADOPTION_LIMIT
+        while self._pid is not None and _core.monotonic() < deadline:
             if _has_ended(self._pid):
                 self._pid = template
                 break
-            time.sleep(0.0002)
+            _core.sleep(0.0002)
         _core.adopt_orphans(False)
 
     def ask_to_end(self) -> None:
@@ -176,14 +175,14 @@ class ForkServer:
         if self._pid is None:
             return
         self.ask_to_end()
-        deadline = time.monotonic() + EXIT_TIMEOUT
+        deadline = _core.monotonic() + EXIT_TIMEOUT
         pid, self._pid = self._pid, None
         while not _has_ended(pid):
-            if time.monotonic() > deadline:
+            if _core.monotonic() > deadline:
                 # Its children die with it: every process has asked the kernel for that.
                 _end(pid)
                 break
-            time.sleep(0.002)
+            _core.sleep(0.002)
         self._let_go()
 
     def kill(self) -> None:

@@ -13,8 +13,10 @@ import os
 import re
 import shutil
 import tempfile
-import time
 from pathlib import Path
+
+# By name: a conftest can have put another clock in their place.
+from time import localtime, strftime
 
 import pytest
 
@@ -59,7 +61,7 @@ def choose(config: pytest.Config, *, is_needed: bool) -> Path | None:
     directory = _directory(config)
     if directory is None or _number_kept(config) == 0 or config.getoption("rustpar_journal", None):
         return _temporary(config) if is_needed else None
-    name = f"{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}"
+    name = f"{strftime('%Y%m%dT%H%M%S', localtime(_core.since_epoch()))}-{os.getpid()}"
     # A process can have several runs in a second.
     names = itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2)))
     return next(path for path in (directory / f"{name}.jsonl" for name in names) if not path.exists())

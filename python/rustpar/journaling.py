@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -106,6 +105,7 @@ class Journaling:
         self._warning: str | None = None
         self._warnings = 0
         self._deselected = 0
+        self._has_begun = False
         self._has_collected = False
         self._is_marked = False
         # What was recorded of the suite, where nobody else keeps it.
@@ -131,6 +131,10 @@ class Journaling:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionstart(self) -> Generator[None, object, object]:
         """Open the file, and say what the run is: when others are at work, as it takes 6 ms to look up the versions."""
+        if self._has_begun:
+            # A second session of one configuration, as pytest's own testing tools make them: one run.
+            return (yield)
+        self._has_begun = True
         self.journal.begin()
         try:
             if self.path is not None:
@@ -146,7 +150,7 @@ class Journaling:
 
     def _say_what_it_is(self) -> None:
         config = self.config
-        uid = config.getoption("testrunuid", None) or f"{time.time_ns():x}-{os.getpid():x}"
+        uid = config.getoption("testrunuid", None) or f"{int(_core.since_epoch() * 1e9):x}-{os.getpid():x}"
         given = {name: config.getoption(name, None) for name in _OPTIONS}
         limit = slow_limit(config)
         given |= {"rustpar_thresholds": _thresholds(config), "rustpar_slow": None if limit is None else str(limit)}
@@ -246,7 +250,7 @@ class Journaling:
     def _say_more(self, report: pytest.TestReport, test: int, worker: int | None) -> None:
         if report.when == "teardown" and report.user_properties:
             self.journal.properties(test, [(str(name), str(value)) for name, value in report.user_properties])
-        if report.passed and not hasattr(report, "wasxfail"):
+        if report.outcome == "passed" and not hasattr(report, "wasxfail"):
             return
         if report.when in ("setup", "call", "teardown"):
             self._detail(report, report.when, test=test, worker=worker)
@@ -282,14 +286,15 @@ class Journaling:
         self._warnings += 1
 
     @pytest.hookimpl(trylast=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Say how the run has ended, when nothing more is to come."""
         xml = self._xml()
         properties = self._suite_properties if xml is None else xml.global_properties
         if properties:
             self.journal.properties(None, [(str(name), str(value)) for name, value in properties])
         self.journal.look_at_memory()
-        self.journal.end(int(session.exitstatus), self._warnings)
+        # The session's own can have been changed meanwhile. One that pytest's main loop does not run has none.
+        self.journal.end(int(getattr(session, "exitstatus", exitstatus)), self._warnings)
         self.whole_file()
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:

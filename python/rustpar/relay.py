@@ -63,6 +63,7 @@ class Relay:
             line.WARNING: self._on_warning,
             line.SUITE_PROPERTY: self._on_suite_property,
             line.FIXTURE: self._on_fixture,
+            line.MEASURED: self._on_measured,
         }
 
     def prepare_batch(self) -> None:
@@ -150,6 +151,10 @@ class Relay:
     def _on_fixture(self, worker: int, about: tuple[str, str, float]) -> None:
         """A shared fixture was set up: who remembers durations takes it off the test's."""
         self._journaling.recorder.fixture(*about, worker)
+
+    def _on_measured(self, worker: int, about: tuple[float, float]) -> None:
+        """What the next report says of its time is not possible: this is what the worker has measured."""
+        self._journaling.recorder.measured(worker, *about)
 
 
 def direct_call(config: pytest.Config, name: str, arguments: tuple[str, ...]) -> Callable[..., None]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import time
 from typing import TYPE_CHECKING, Any, TextIO
 
 import pytest
 from _pytest.terminal import TerminalReporter
+
+from rustpar import _core
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -48,7 +49,7 @@ class DistTerminal:
 
         def flush() -> None:
             nonlocal last
-            now = time.monotonic()
+            now = _core.monotonic()
             if now - last > _FLUSH_INTERVAL:
                 last = now
                 reporter._tw.flush()

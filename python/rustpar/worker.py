@@ -7,7 +7,6 @@ worker forked from it.
 from __future__ import annotations
 
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -195,9 +194,9 @@ class WorkerPlugin:
             after = line.peek()
             line.set_running(test)
             self._waited = 0.0
-            begin = time.perf_counter()
+            begin = _core.monotonic()
             run_protocol(item=items[test], nextitem=None if after is None else items[after])
-            line.done(test, time.perf_counter() - begin - self._waited)
+            line.done(test, _core.monotonic() - begin - self._waited)
             saving.after_test()
             line.set_running(None)
             if session.shouldfail or session.shouldstop:
@@ -208,9 +207,9 @@ class WorkerPlugin:
     def _choose_next(self) -> pytest.Item | pytest.Session | None:
         """Settle which test comes next: called when fixtures are torn down, the last moment at which it matters."""
         if not self._next_is_chosen:
-            begin = time.perf_counter()
+            begin = _core.monotonic()
             claimed = self._line.claim_or_rest()
-            self._waited = time.perf_counter() - begin
+            self._waited = _core.monotonic() - begin
             if claimed is False:
                 # All is torn down but what belongs to the session, which goes on.
                 return self.session
