@@ -186,6 +186,7 @@ class WorkerPlugin:
         line, items = self._line, session.items
         run_protocol = self.config.hook.pytest_runtest_protocol
         saving = measuring.Saving()
+        show_title = _title_setter()
         line.watch_memory(memory.limit_of(self.config))
         self._next: int | None = line.claim()
         while self._next is not None and line.may_start():
@@ -194,9 +195,14 @@ class WorkerPlugin:
             after = line.peek()
             line.set_running(test)
             self._waited = 0.0
+            if show_title is not None:
+                show_title(f"[pytest-xdist running] {items[test].nodeid}")
             begin = _core.monotonic()
             run_protocol(item=items[test], nextitem=None if after is None else items[after])
-            line.done(test, _core.monotonic() - begin - self._waited)
+            took = _core.monotonic() - begin - self._waited
+            if show_title is not None:
+                show_title("[pytest-xdist idle]")
+            line.done(test, took)
             saving.after_test()
             line.set_running(None)
             if session.shouldfail or session.shouldstop:
@@ -304,6 +310,14 @@ class TeardownChoice:
     def pytest_sessionfinish(self) -> None:
         """From here on, None means None."""
         self._in_loop = False
+
+
+def _title_setter() -> Callable[[str], None] | None:
+    """What shows a text as this process's title, in xdist's way; None where setproctitle is not installed."""
+    from xdist import remote
+
+    # xdist has tried to import it.
+    return remote.worker_title if "setproctitle" in sys.modules else None
 
 
 def _conftests(config: pytest.Config) -> list[str]:
