@@ -1,4 +1,4 @@
-"""Where no workers are asked for, the plugin is not noticed, in pytest's own testing tools and without other plugins."""
+"""Where no workers are asked for, the plugin is not noticed, in pytest's own testing tools and without others."""
 
 from __future__ import annotations
 

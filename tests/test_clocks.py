@@ -20,7 +20,10 @@ FREEZER = """
     REAL = {name: getattr(time, name) for name in (*NAMES, "localtime", "gmtime", "strftime")}
 
     def freeze(value=5.0, names=NAMES, only_in_time=False):
-        fakes = {id(REAL[name]): (lambda *args, _name=name: int(value) if _name.endswith("_ns") else value) for name in names}
+        def fake(name):
+            return lambda *args: int(value) if name.endswith("_ns") else value
+
+        fakes = {id(REAL[name]): fake(name) for name in names}
         for module in list(sys.modules.values()):
             if module is sys.modules[__name__] or only_in_time and module is not time:
                 continue

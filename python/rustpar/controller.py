@@ -337,9 +337,21 @@ class Controller:
             self._died_before_tests(f"worker {node.gateway.id}", worker, status)
         elif not finished:
             self._crew.lost(node, status, running, self._relay)
+            if running is None:
+                self._show_stack(node)
         elif status not in (0, pytest.ExitCode.USAGE_ERROR) and not self._is_interrupted(status):
             how = death(status, is_sent=node.is_killed)
             self._screen.notice(f"{node.gateway.id} ended badly after its session had finished: {how}")
+            self._show_stack(node)
+        if node.crash_files is not None:
+            node.crash_files.close()
+            node.crash_files = None
+
+    def _show_stack(self, node: WorkerController) -> None:
+        """Show where a worker crashed that was in no test."""
+        stack = "" if node.crash_files is None else node.crash_files.stack()
+        if stack:
+            self._screen.show_output(f"{stack}\n", node.gateway.id)
 
     def _is_interrupted(self, status: int) -> bool:
         """Whether a process that ended so was interrupted on its way out, by a Ctrl-C that has ended the run, too."""

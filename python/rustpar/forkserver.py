@@ -130,15 +130,15 @@ class ForkServer:
             self._to_workers = self.control
         _send(self.control, {"fork": worker, **setup}, output)
 
-    def fork_worker(self, worker: int, slot: int, workerinput: Mapping[str, Any], output: int) -> None:
-        """Have the template fork a worker."""
-        _send(self._to_template, {"fork": worker, "slot": slot, "workerinput": dict(workerinput)}, output)
+    def fork_worker(self, worker: int, about: Mapping[str, Any], output: int) -> None:
+        """Have the template fork a worker; `about` is what :class:`rustpar.template.ForkPoint` needs, plain values."""
+        _send(self._to_template, {"fork": worker, **about}, output)
 
-    def go_on(self, worker: int, slot: int, workerinput: Mapping[str, Any], output: int) -> None:
+    def go_on(self, worker: int, about: Mapping[str, Any], output: int) -> None:
         """Have the template go on as a worker itself: the one that it was configured as."""
         self._to_workers = self.control
         _send(self.control, {"template": worker})
-        _send(self._to_template, {"become": worker, "slot": slot, "workerinput": dict(workerinput)}, output)
+        _send(self._to_template, {"become": worker, **about}, output)
 
     def signal_worker(self, worker: int, number: int) -> None:
         """Have a signal sent to a worker, if it is still there."""

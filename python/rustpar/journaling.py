@@ -269,6 +269,9 @@ class Journaling:
 
             self._finder = Finder(self.config)
         path, line, message = self._finder.find(report)
+        if when == "crash":
+            # The stack is in the text.
+            message = message.partition("\n")[0]
         failed = report.outcome not in ("skipped", "passed")
         self.journal.detail(
             when,

@@ -15,6 +15,7 @@ from rustpar.representation import from_serializable
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
+    from rustpar.crash_files import CrashFiles
     from rustpar.nodes import WorkerController
 
 # Where a process's number would be, for the controller itself.
@@ -37,6 +38,8 @@ class Relay:
         self.node_ids: list[str] = []
         self._journaling = journaling_of(config)
         self.failures = 0
+        # The last report of each worker.
+        self._last: dict[int, pytest.TestReport] = {}
         self._relaying = False
         self._hook: Any = config.hook
         # What was said while configuring and collecting, by each process that did, and by any of them: several say the
@@ -79,6 +82,7 @@ class Relay:
         self._log_finish(self.node_ids[test], location)
 
     def _on_report(self, worker: int, test: int, report: pytest.TestReport) -> None:
+        self._last[worker] = report
         self._log_report(report)
         if report.failed:
             self.failures += 1
@@ -97,21 +101,35 @@ class Relay:
             self.failures += 1
 
     def crash(self, node: WorkerController, node_id: str, sched: object) -> None:
-        """Report that a worker died in a test, in xdist's words."""
+        """Report that a worker died in a test, in xdist's words, with what it has left behind."""
         path = node_id.split("::")[0]
+        words, sections = f"worker {node.gateway.id!r} crashed while running {node_id!r}", []
+        if node.crash_files is not None:
+            stack = node.crash_files.stack()
+            words = f"{words}\n\n{stack}" if stack else words
+            sections = self._sections(node.number, node_id, node.crash_files)
         report = pytest.TestReport(
             nodeid=node_id,
             location=(path, None, path),
             keywords={},
             outcome="failed",
-            longrepr=f"worker {node.gateway.id!r} crashed while running {node_id!r}",
+            longrepr=words,
             when="???",  # type: ignore[arg-type]
+            sections=sections,
         )
         report.node = node  # type: ignore[attr-defined]
         self._hook.pytest_handlecrashitem(crashitem=node_id, report=report, sched=sched)
         self._hook.pytest_runtest_logreport(report=report)
         if report.failed:
             self.failures += 1
+
+    def _sections(self, worker: int, node_id: str, files: CrashFiles) -> list[tuple[str, str]]:
+        """What was captured of a test: as its last report has it, and what came in the phase after that."""
+        last = self._last.get(worker)
+        begun = last is not None and last.nodeid == node_id and last.when in ("setup", "call")
+        sections = list(last.sections) if last is not None and begun else []
+        phase = "setup" if last is None or not begun else "call" if last.when == "setup" else "teardown"
+        return [*sections, *((f"Captured {name} {phase}", text) for name, text in files.output())]
 
     def _on_warning(self, worker: int, warning: dict[str, Any]) -> None:
         from rustpar.warning_message import from_plain

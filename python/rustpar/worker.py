@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 from _pytest.reports import TestReport
 
-from rustpar import _core, fixtureclock, heap, measuring, memory, stacks
+from rustpar import _core, crash_files, fixtureclock, heap, measuring, memory, stacks
 from rustpar.inventory import facts
 from rustpar.marks import group_of
 from rustpar.quiet import keep_report, quieten, show_live_output, show_nothing
@@ -90,6 +90,7 @@ class WorkerPlugin:
         """Tell the controller who is here."""
         self.session = session
         stacks.answer(self.config)
+        crash_files.prepare(self.config)
         info = {
             "version": sys.version,
             "version_info": tuple(sys.version_info),
