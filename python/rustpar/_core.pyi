@@ -357,6 +357,7 @@ class Journal:
         line: int | None = None,
         longrepr: str,
         sections: Sequence[tuple[str, str]],
+        cut: int = 0,
     ) -> None:
         """What a report says beyond its outcome; `outcome` only where no phase says so."""
 

@@ -13,7 +13,8 @@ import contextlib
 import faulthandler
 import os
 import tempfile
-from typing import IO, TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from _pytest.faulthandler import fault_handler_stderr_fd_key
@@ -36,16 +37,17 @@ class CrashFiles:
 
     def __init__(self) -> None:
         """Make them, if the system lets this process have three more."""
-        self._files: list[IO[bytes]] = []
-        self._open = contextlib.ExitStack()
+        self._files: list[int] = []
         with contextlib.suppress(OSError):
             for _ in range(3):
-                self._files.append(self._open.enter_context(tempfile.TemporaryFile(buffering=0)))
+                file, path = tempfile.mkstemp(prefix="rustpar-")
+                self._files.append(file)
+                Path(path).unlink()
 
     @property
     def address(self) -> list[int]:
         """What the worker finds them by: this process, and its descriptors; empty without files."""
-        return [os.getpid(), *(file.fileno() for file in self._files)] if len(self._files) == 3 else []
+        return [os.getpid(), *self._files] if len(self._files) == 3 else []
 
     def stack(self) -> str:
         """The Python stack of the crash, without the frames of pytest; empty where there was none."""
@@ -60,14 +62,14 @@ class CrashFiles:
 
     def close(self) -> None:
         """Give the files up."""
-        self._open.close()
-        self._files = []
+        while self._files:
+            os.close(self._files.pop())
 
 
-def _read(file: IO[bytes], most: int, *, from_end: bool) -> str:
-    size = os.fstat(file.fileno()).st_size
+def _read(file: int, most: int, *, from_end: bool) -> str:
+    size = os.fstat(file).st_size
     skipped = max(0, size - most)
-    text = os.pread(file.fileno(), most, skipped if from_end else 0).decode(errors="replace")
+    text = os.pread(file, most, skipped if from_end else 0).decode(errors="replace")
     if not skipped:
         return text
     note = f"({skipped} bytes more)"

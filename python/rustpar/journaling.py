@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
 
     from rustpar.happened import Finder
+    from rustpar.journal_text import Room
 
 # Options that decide about a run, or about what is said of it.
 _OPTIONS = (
@@ -102,6 +103,7 @@ class Journaling:
         self.recorder = _core.Recorder(self.journal)
         # What finds where a test failed; made when one does.
         self._finder: Finder | None = None
+        self._room: Room | None = None
         self._warning: str | None = None
         self._warnings = 0
         self._deselected = 0
@@ -249,7 +251,7 @@ class Journaling:
 
     def _say_more(self, report: pytest.TestReport, test: int, worker: int | None) -> None:
         if report.when == "teardown" and report.user_properties:
-            self.journal.properties(test, [(str(name), str(value)) for name, value in report.user_properties])
+            self.journal.properties(test, self._texts().fit_pairs(report.user_properties))
         if report.outcome == "passed" and not hasattr(report, "wasxfail"):
             return
         if report.when in ("setup", "call", "teardown"):
@@ -272,17 +274,26 @@ class Journaling:
         if when == "crash":
             # The stack is in the text.
             message = message.partition("\n")[0]
+        room = self._texts()
         failed = report.outcome not in ("skipped", "passed")
         self.journal.detail(
             when,
-            message=message,
+            message=room.fit(message),
             path=path,
             line=line,
             # Without the line in front that names the worker, which the detail does.
-            longrepr=str(report.longrepr or "") if failed else "",
-            sections=[(str(title), str(text)) for title, text in report.sections] if failed else [],
+            longrepr=room.fit(str(report.longrepr or "")) if failed else "",
+            sections=room.fit_pairs(report.sections) if failed else [],
+            cut=room.take_cut(),
             **about,
         )
+
+    def _texts(self) -> Room:
+        if self._room is None:
+            from rustpar.journal_text import Room, limit_of
+
+            self._room = Room(limit_of(self.config))
+        return self._room
 
     def pytest_warning_recorded(self) -> None:
         """Count."""

@@ -53,6 +53,10 @@ def pytest_configure(config: pytest.Config) -> None:
         from rustpar import ordering
 
         ordering.order_of(config)
+    if config.getini("rustpar_journal_size") != "10M":
+        from rustpar import journal_text
+
+        journal_text.limit_of(config)
     if config.getini("rustpar_max_rss"):
         from rustpar import memory
 
