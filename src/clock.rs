@@ -158,8 +158,7 @@ mod tests {
     #[test]
     fn each_phase_begins_when_the_one_before_was_reported() {
         let (mut clock, frozen) = (clock(), said(0.0, 0.0));
-        let mut seconds =
-            |phase, now| reported(&mut clock, phase, frozen, now).map(|found| found.seconds);
+        let mut seconds = |phase, now| reported(&mut clock, phase, frozen, now).map(|found| found.seconds);
         assert_eq!(seconds(Phase::Setup, 16.0), Some(1.0));
         assert_eq!(seconds(Phase::Call, 18.0), Some(2.0));
         // A subtest, and then the call itself.

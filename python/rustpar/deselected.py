@@ -75,7 +75,7 @@ class DeselectedItem(pytest.Item):
         return self._about[0]
 
     @cached_property
-    def _id(self) -> Any:
+    def _id(self) -> Any:  # type: ignore[override]
         parse = node_id_parser()
         return self._about[0] if parse is None else parse(self._about[0])
 
@@ -106,7 +106,7 @@ class DeselectedItem(pytest.Item):
         return pytest.Stash()
 
     @cached_property
-    def _store(self) -> pytest.Stash:
+    def _store(self) -> pytest.Stash:  # type: ignore[override]
         return self.stash
 
     @cached_property

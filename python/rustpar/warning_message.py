@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from rustpar import _core
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     # Module, qualified name, and the same of each base; none for a class that every process has.
     Kind = tuple[str, str, list["Kind"]]
@@ -26,12 +26,13 @@ _STAND_INS: dict[tuple[str, str, tuple[type, ...]], type] = {}
 def to_plain(message: warnings.WarningMessage) -> dict[str, Any]:
     """What there is to tell of a warning, as plain values."""
     warning: Any = message.message
+    category: Any = message.category
     data: dict[str, Any] = {
-        "category": _kind(message.category) if isinstance(message.category, type) else None,
+        "category": _kind(category) if isinstance(category, type) else None,
         "text": str(warning),
     }
     if isinstance(warning, Warning):
-        if type(warning) is not message.category:
+        if type(warning) is not category:
             data["class"] = _kind(type(warning))
         if not _core.dumps(warning.args)[1]:
             data["args"] = warning.args
@@ -46,7 +47,7 @@ def from_plain(data: dict[str, Any]) -> warnings.WarningMessage:
     message: Any = data["text"]
     if "class" in data:
         message = _instance(_class(data["class"]), message, data.get("args"))
-    elif "args" in data or category is not None:
+    elif category is not None:
         message = _instance(category, message, data.get("args"))
     return warnings.WarningMessage(message=message, category=category, **data["details"])
 
@@ -82,7 +83,7 @@ def _class(kind: Kind) -> type:
 
 def _loaded(module: str, name: str) -> type | None:
     # Not getattr: a module can have one that imports.
-    names = vars(sys.modules[module]) if module in sys.modules else {}
+    names: Mapping[str, Any] = vars(sys.modules[module]) if module in sys.modules else {}
     found: Any = None
     for part in name.split("."):
         found = names.get(part)
@@ -105,7 +106,7 @@ def _made(module: str, name: str, parents: tuple[type, ...]) -> type:
 
 def _instance(cls: type, text: str, args: tuple[object, ...] | None) -> object:
     """A warning of this class that says `text`."""
-    if not (isinstance(cls, type) and issubclass(cls, Warning)):
+    if not issubclass(cls, Warning):
         return text
     try:
         warning = cls(*(args if args is not None else (text,)))
