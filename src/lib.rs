@@ -9,6 +9,7 @@
 //! | [`journal`] | every event of a run, appended to a file and read again | `protocol`, the file system |
 //! | [`report`] | what journals tell, in the formats of others and for the eye | `journal`, `timing` |
 //! | [`timing`] | where the time of a run went, and whether it kept its thresholds | `journal`, `schedule` |
+//! | [`clock`] | clocks that no test can set, and what can be believed of others | `protocol` |
 //! | [`machine`] | how many workers this machine can feed | the file system |
 //! | [`memory`] | how much memory a process holds | the file system |
 //! | [`pools`] | filling the free places of CPython's allocator | nothing else |
@@ -19,6 +20,7 @@
 //! | `bridge` | Python's view of all of it; the only place that names pyo3 | everything |
 
 pub mod audit;
+pub mod clock;
 pub mod coverage;
 mod files;
 pub mod history;

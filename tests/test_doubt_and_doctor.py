@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -28,6 +29,9 @@ NAMED_BY_THE_CLOCK = """
     def test_three(): pass
 """
 DOUBT = "in workers forked from one template"
+
+
+NAMES = ["plain pytest", "pytest-xdist", "rustpar", "rustpar, again", "rustpar, early"]
 
 
 def doctor(suite: Suite, *args: str) -> subprocess.CompletedProcess[str]:
@@ -135,7 +139,11 @@ def test_the_doctor_finds_tests_that_differ_with_a_template(suite: Suite) -> Non
     )
     done = doctor(suite, "-n2")
     assert done.returncode == 1
-    assert "plain pytest: passed, template: error, early: passed" in done.stdout
+    told = done.stdout.splitlines()
+    where = told.index("test_it.py::test_one") if "test_it.py::test_one" in told else told.index("test_it.py::test_two")
+    found = [line.rsplit(maxsplit=1) for line in told[where + 1 : where + 6]]
+    assert [outcome for _, outcome in found] == ["passed", "passed", "error", "error", "passed"]
+    assert [name.strip() for name, _ in found] == NAMES
     assert "what workers share is the cause" in done.stdout
     assert "auto decides for template" in done.stdout
 
@@ -144,7 +152,9 @@ def test_the_doctor_says_what_auto_decides_and_why(suite: Suite) -> None:
     suite.test("import os\nNAME = os.environ.get('PYTEST_XDIST_WORKER')\ndef test_one(): pass\ndef test_two(): pass\n")
     done = doctor(suite)
     assert done.returncode == 0
-    assert "All 2 tests have the same outcome in all three." in done.stdout
+    assert "All 2 tests have the same outcome in all 5 runs." in done.stdout
+    assert re.search(r"rustpar is [\d.]+ times as fast as plain pytest, and [\d.]+ times as fast as", done.stdout)
+    assert [line[:14].strip() for line in done.stdout.splitlines()[1:6]] == NAMES
     assert "auto decides for early here:\n    test_it.py:2 reads PYTEST_XDIST_WORKER" in done.stdout
 
 
@@ -153,3 +163,73 @@ def test_the_doctor_shows_why_a_run_came_to_no_end(suite: Suite) -> None:
     assert done.returncode == 2
     assert "unrecognized arguments: --no-such-option" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_doctor_stops_a_run_that_hangs_and_names_its_test(suite: Suite) -> None:
+    suite.test(
+        """
+        import os
+        import time
+        def test_one(): pass
+        def test_two():
+            # In a worker alone.
+            while "PYTEST_XDIST_WORKER" in os.environ:
+                time.sleep(0.1)
+        """
+    )
+    done = doctor(suite, "--limit", "4s", "-n1")
+    assert done.returncode == 1
+    assert "The run 'pytest-xdist' was stopped after 4 s." in done.stdout
+    assert "test_it.py::test_two" in done.stdout
+    assert "did not end" in done.stdout
+    assert "1 of 1 differing tests were stopped in a run that would not end" in done.stdout
+
+
+def test_the_doctor_refuses_a_limit_that_is_none(suite: Suite) -> None:
+    done = doctor(suite, "--limit", "soon")
+    assert done.returncode == 2
+    assert "'soon' is no duration" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("fails", "words"),
+    [
+        ("'PYTEST_XDIST_WORKER' in os.environ", "differ under pytest-xdist in the same way"),
+        ("history_knows()", "differ between the first run and the second"),
+        ("not is_first()", "differ between two runs of plain pytest"),
+    ],
+    ids=["company", "order", "flaky"],
+)
+def test_the_doctor_tells_causes_apart(suite: Suite, fails: str, words: str) -> None:
+    suite.test(
+        f"""
+        import os
+        import pathlib
+        import sys
+
+        def is_first():
+            path = pathlib.Path("been_here")
+            first = not path.exists()
+            path.write_text("")
+            return first
+
+        def history_knows():
+            args = [argument for argument in sys.argv if argument.endswith("history.json")]
+            return bool(args) and "template" in args[0] and pathlib.Path(args[0].partition("=")[2]).exists()
+
+        def test_one(): assert not ({fails})
+        def test_two(): pass
+        """
+    )
+    done = doctor(suite, "-n2")
+    assert words in done.stdout, done.stdout
+    assert done.returncode == 1
+
+
+def test_the_doctor_changes_nothing(suite: Suite) -> None:
+    suite.test("def test_one(): pass\ndef test_two(): pass\n")
+    suite.run()
+    kept = sorted(str(path) for path in (suite.path / ".pytest_cache").rglob("*"))
+    assert doctor(suite).returncode == 0
+    assert sorted(str(path) for path in (suite.path / ".pytest_cache").rglob("*")) == kept
+    assert doctor(suite, "-p", "no:cacheprovider").returncode == 0

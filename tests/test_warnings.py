@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from tests.harness import Suite
 
@@ -125,3 +127,121 @@ def test_unknown_markers_are_warned_about_once(suite: Suite) -> None:
     run = suite.run()
     assert run.counts() == suite.plain().counts()
     assert "no_such_thing" in run.line("PytestUnknownMarkWarning")
+
+
+# What a plugin may ask of a warning, and whether a module was imported that must not be.
+ASKER = """
+    import sys
+    import support
+
+    def pytest_warning_recorded(warning_message, when, nodeid, location):
+        import os
+        if "PYTEST_XDIST_WORKER" not in os.environ:
+            category = warning_message.category
+            kinds = [kind.__name__ for kind in category.__mro__]
+            text = str(warning_message.message)
+            is_one = isinstance(warning_message.message, category)
+            support.note(f"{category.__module__}.{category.__qualname__}|{kinds}|{text!a}|{is_one}")
+
+    def pytest_unconfigure(config):
+        assert hasattr(config, "workerinput") or not any(
+            name.startswith(("test_", "own_things")) for name in sys.modules
+        ) or not config.getoption("numprocesses", None)
+"""
+
+ODD_WARNINGS = """
+    import sys
+    import types
+    import warnings
+    import pytest
+    import own_things
+
+    with open("imported", "a") as file:
+        file.write("x")
+
+    class Base(DeprecationWarning): pass
+    class Ours(Base): pass
+    class Mixed(own_things.Mixin, FutureWarning, ResourceWarning): pass
+    class Wants(UserWarning):
+        def __init__(self, one, *, two):
+            self.both = f"{one} and {two}"
+        def __str__(self): return self.both
+    class Keeps(UserWarning):
+        def __init__(self, thing):
+            super().__init__(thing, sys.stdout.__class__)
+    class WithMeta(UserWarning, metaclass=type("Meta", (type,), {})): pass
+    gone = types.ModuleType("gone_by_now")
+    Gone = type("Gone", (ImportWarning,), {"__module__": "gone_by_now"})
+
+    def local():
+        class Local(PendingDeprecationWarning): pass
+        return Local("local")
+
+    WARNINGS = [
+        Ours("one", 2), Mixed("mixed"), Wants("a", two="b"), Keeps("thing"), WithMeta("meta"), Gone("gone"), local(),
+        own_things.Elsewhere("else"), UserWarning(), UserWarning("multi", ("ple",)), UserWarning(object),
+        UnicodeWarning("\u2603"),
+    ]
+
+    @pytest.mark.filterwarnings("always")
+    @pytest.mark.parametrize("n", range(len(WARNINGS)))
+    def test_it(n): warnings.warn(WARNINGS[n])
+
+    @pytest.mark.filterwarnings("always")
+    def test_source():
+        warnings.warn("sourced", ResourceWarning, source=object())
+        warnings.warn_explicit("explicit", Ours, "no such file", 3)
+"""
+
+OWN_THINGS = """
+    import os
+    class Mixin: pass
+    class Elsewhere(SyntaxWarning): pass
+    with open("imported_things", "a") as file:
+        file.write("x")
+"""
+
+
+@pytest.mark.parametrize("way", ["template", "early"])
+def test_odd_warnings_are_shown_as_in_plain_pytest_and_import_nothing(suite: Suite, way: str) -> None:
+    suite.write({"own_things.py": OWN_THINGS, "pytest.ini": "[pytest]\npythonpath = .\n"})
+    suite.conftest(ASKER)
+    suite.test(ODD_WARNINGS)
+    plain = suite.plain()
+    expected = sorted(note.split(maxsplit=1)[1] for note in suite.notes())
+    for name in ("notes.log", "imported", "imported_things"):
+        (suite.path / name).unlink()
+    run = suite.run_in(way)
+    assert "INTERNALERROR" not in run.text
+    assert run.ret == 0
+    assert run.counts() == plain.counts()
+    assert sorted(note.split(maxsplit=1)[1] for note in suite.notes()) == expected
+    assert sorted(run.section("warnings summary")) == sorted(plain.section("warnings summary"))
+    times = 1 if way == "template" else 2
+    assert (suite.path / "imported").read_text() == "x" * times
+    assert (suite.path / "imported_things").read_text() == "x" * times
+
+
+def test_a_module_that_imports_what_it_is_asked_for_is_not_asked(suite: Suite) -> None:
+    suite.write(
+        {
+            "lazily.py": """
+                def __getattr__(name):
+                    open("asked", "a").write(name)
+                    raise SystemExit
+            """
+        }
+    )
+    suite.conftest('__import__("lazily")\n')
+    suite.test(
+        """
+        import warnings
+        Late = type("Late", (UserWarning,), {"__module__": "lazily"})
+        def test_it(): warnings.warn(Late("late"))
+        def test_other(): pass
+        """
+    )
+    run = suite.run()
+    assert run.counts() == {"passed": 2, "warning": 1} or run.counts() == {"passed": 2, "warnings": 1}
+    assert "Late: late" in run.out
+    assert not (suite.path / "asked").exists()

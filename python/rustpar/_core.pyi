@@ -33,12 +33,15 @@ __all__ = [
     "loads",
     "memory_left",
     "memory_of_run",
+    "monotonic",
     "outlive_parent",
     "peak_memory",
     "proportional_memory",
     "rehearse",
     "resident_memory",
     "share_description",
+    "since_epoch",
+    "sleep",
     "spoken",
     "timeline_page",
     "was_seeded",
@@ -58,6 +61,15 @@ def outlive_parent() -> None:
 
 def cpu_quota() -> int | None:
     """CPUs that the control group's quota amounts to, rounded up; None without a quota."""
+
+def monotonic() -> float:
+    """Seconds since a moment that is the same for this process and those forked from it. Nobody can set this clock."""
+
+def since_epoch() -> float:
+    """Seconds since the epoch, by the system's clock."""
+
+def sleep(seconds: float) -> None:
+    """Sleeps for so many seconds, and then runs the handlers of signals that have come."""
 
 def memory_left() -> int | None:
     """Bytes of memory that the machine and the control group leave; None where nothing tells."""
@@ -140,6 +152,7 @@ class Line:
     USAGE_ERROR: int
     REASON: int
     FIXTURE: int
+    MEASURED: int
 
     def __new__(cls, shared: Shared, slot: int, report_type: type[TestReport], id_attribute: str) -> Line: ...
     def claim(self) -> int | None:
@@ -354,6 +367,7 @@ class Journal:
         line: int | None = None,
         longrepr: str,
         sections: Sequence[tuple[str, str]],
+        cut: int = 0,
     ) -> None:
         """What a report says beyond its outcome; `outcome` only where no phase says so."""
 
@@ -443,6 +457,11 @@ class Recorder:
         """Takes in a report; one that lacks what a test's report has is ignored.
 
         Returns the number of the test, and that of the worker, where the report says more than how a phase went.
+        """
+
+    def measured(self, worker: int, start: float, seconds: float) -> None:
+        """A worker has measured what it reports next: when that began, in seconds since the epoch, and how long it
+        took.
         """
 
     def fixture(self, node_id: str, key: str, seconds: float, worker: int | None) -> None:

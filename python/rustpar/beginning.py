@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rustpar import _core, fixtures, forking, heap, hookcall, leaving, measuring
+from rustpar import _core, crash_files, fixtures, forking, heap, hookcall, leaving, measuring
 from rustpar.identity import own_stdio
 from rustpar.places import Places
 from rustpar.template import ForkPoint
@@ -27,7 +27,7 @@ from rustpar.worker import WorkerPlugin, make_line
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 
 class Beginning:
@@ -104,7 +104,7 @@ class Beginning:
 
     def _fork_point(self, config: pytest.Config) -> ForkPoint | _NoForkPoint:
         if self._watch is None:
-            return _NoForkPoint(self._line, self._settle)
+            return _NoForkPoint(config, self._line, self._setup["crash_files"], self._settle)
         return ForkPoint(config, self._loop, self._shared, self._watch.seeds, self._settle)
 
     def _leave(self) -> None:
@@ -138,10 +138,15 @@ class Beginning:
 class _NoForkPoint:
     """Where an early worker would be forked, if it were not there already."""
 
-    def __init__(self, line: _core.Line, settle: Callable[[], None]) -> None:
+    def __init__(
+        self, config: pytest.Config, line: _core.Line, files: Sequence[int], settle: Callable[[], None]
+    ) -> None:
+        self._config = config
         self._line = line
+        self._files = files
         self._settle = settle
 
     def wait(self) -> _core.Line:
         self._settle()
+        crash_files.use(self._config, self._files, keep=True)
         return self._line

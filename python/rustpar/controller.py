@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import gc
 import signal
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -250,8 +249,8 @@ class Controller:
         self._server.ask_to_end()
         # While workers leave.
         heap.add_to_frozen()
-        deadline = time.monotonic() + EXIT_TIMEOUT
-        while self._template_status is None and time.monotonic() < deadline:
+        deadline = _core.monotonic() + EXIT_TIMEOUT
+        while self._template_status is None and _core.monotonic() < deadline:
             self._handle_events()
         self._server.close()
         self._engine.shut_down()
@@ -284,9 +283,10 @@ class Controller:
         # Else the session would end as one that collected nothing.
         self._session.testscollected = len(collection)
         serial = [index for index, is_serial, _ in extras["facts"]["needs"] if is_serial]
-        self._journaling.collected(collection, extras["deselected"], groups, serial)
+        deselected = extras["deselected"]
+        self._journaling.collected(collection, len(deselected[0]), groups, serial)
         self._journaling.marked(extras["facts"]["marks"])
-        self._screen.show_collection_notes(extras["lines"], extras["deselected"])
+        self._screen.show_collection_notes(self._session, extras["lines"], *deselected)
         self._collected = True
         verdict = self._launch.decide(extras["reasons"], extras["conftests"])
         number = self._crew.choose_number(len(collection))
@@ -341,9 +341,21 @@ class Controller:
             self._died_before_tests(f"worker {node.gateway.id}", worker, status)
         elif not finished:
             self._crew.lost(node, status, running, self._relay)
+            if running is None:
+                self._show_stack(node)
         elif status not in (0, pytest.ExitCode.USAGE_ERROR) and not self._is_interrupted(status):
             how = death(status, is_sent=node.is_killed)
             self._screen.notice(f"{node.gateway.id} ended badly after its session had finished: {how}")
+            self._show_stack(node)
+        if node.crash_files is not None:
+            node.crash_files.close()
+            node.crash_files = None
+
+    def _show_stack(self, node: WorkerController) -> None:
+        """Show where a worker crashed that was in no test."""
+        stack = "" if node.crash_files is None else node.crash_files.stack()
+        if stack:
+            self._screen.show_output(f"{stack}\n", node.gateway.id)
 
     def _is_interrupted(self, status: int) -> bool:
         """Whether a process that ended so was interrupted on its way out, by a Ctrl-C that has ended the run, too."""

@@ -6,11 +6,11 @@ workers have saved, and makes its reports. This plugin's wrapper lies around tha
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from rustpar import _core
 from rustpar.workers import counted
 
 if TYPE_CHECKING:
@@ -32,15 +32,15 @@ class CoverageTail:
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logreport(self) -> None:
         """Remember when the last phase of a test was reported."""
-        self._last = time.perf_counter()
+        self._last = _core.monotonic()
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
         """Join natively in what comes after the last test."""
-        self._last = time.perf_counter()
+        self._last = _core.monotonic()
         with self._joining:
             result = yield
-        seconds = time.perf_counter() - self._last
+        seconds = _core.monotonic() - self._last
         total = getattr(session.config.pluginmanager.get_plugin("_cov"), "cov_total", None)
         in_all = "" if total is None else f"{total:.2f} % in all; "
         joining = self._joining

@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import platform
 import signal
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from xdist.dsession import get_default_max_worker_restart
 
+from rustpar import _core
 from rustpar.journaling import journaling_of
 from rustpar.memory import HELD, Held
 from rustpar.nodes import NodeManager, WorkerController
@@ -26,7 +26,6 @@ from rustpar.workers import Choice, chosen, counted
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rustpar import _core
     from rustpar.launch import Launch
     from rustpar.relay import Relay
     from rustpar.scheduling import NativeScheduling, PythonScheduling
@@ -366,14 +365,14 @@ class Crew:
         if not self._launch.is_early:
             self._ready(node)
         self.active.add(node)
-        self._replacements.append((time.monotonic() + pause, node))
+        self._replacements.append((_core.monotonic() + pause, node))
 
     def fork_replacements(self) -> None:
         """Fork the replacements whose time has come."""
         self._end_those_that_stay()
         if self.stopping:
             self._drop_replacements()
-        now = time.monotonic()
+        now = _core.monotonic()
         due = [node for at, node in self._replacements if at <= now]
         self._replacements = [(at, node) for at, node in self._replacements if at > now]
         for node in due:

@@ -1,49 +1,62 @@
-"""The command ``rustpar doctor``.
+"""The command ``rustpar doctor``: is rustpar right for a suite, and how much faster is it?
 
-``rustpar doctor [pytest arguments]`` runs a suite in plain pytest, with a template and with early workers, and tells
-which tests differ, and what ``--rustpar-start=auto`` makes of the suite.
+``rustpar doctor [pytest arguments]`` runs a suite in plain pytest, with pytest-xdist's engine, twice with a template
+and once with early workers. It tells how long each took and which tests differ, what that points to, and what
+``--rustpar-start=auto`` makes of the suite.
+
+The hazard it handles: whoever runs it wants to know, not to be changed. The runs have a cache of their own, in a
+temporary directory; the two with a template share one, since what a run remembers can change the next.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import subprocess
 import sys
 import tempfile
-import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from rustpar import trial
+from rustpar.table import aligned
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rustpar.trial import Trial
+
 NAME = "doctor"
-_HELP = "run a suite in plain pytest, with a template and with early workers, and compare"
+_HELP = "run a suite in plain pytest, pytest-xdist and rustpar, and compare outcomes and times"
+
+_USAGE = f"""usage: rustpar {NAME} [--limit TIME] [pytest arguments]
+
+{_HELP}.
+
+-n sets the number of workers; without it, there is one for each CPU.
+--limit sets how long each run may take, as in 90s or 10m. Without it, that is ten times what plain pytest took, and at
+least a minute; for plain pytest it is an hour.
+"""
 
 # Differing tests that are listed; the rest is counted.
 _MOST_LISTED = 50
 
-_HOW = {"plain": "plain pytest", "template": "template", "early": "early"}
+# Seconds. A run that takes ten times as long as the same tests in one process hangs; a suite that takes a second may
+# have a start-up of many.
+_PLAIN_LIMIT = 3600.0
+_LEAST_LIMIT = 60.0
+_TIMES_PLAIN = 10.0
 
+_NOT_RUN = "not run"
 
-@dataclass
-class Record:
-    """What a run has shown.
-
-    Attributes:
-        outcomes: The outcome of each test, by node id.
-        reasons: Why forks of its template would share what each worker needs alone.
-    """
-
-    outcomes: dict[str, str]
-    reasons: list[str]
-
-
-class Failed(Exception):
-    """A run came to no end; the message says how."""
+# The runs, in their order: key, name, how it comes up, and the cache that it uses.
+_PLAIN = ("plain", "plain pytest", None, "plain")
+_RUNS = (
+    ("xdist", "pytest-xdist", "xdist", "xdist"),
+    ("first", "rustpar", "template", "template"),
+    ("second", "rustpar, again", "template", "template"),
+    ("early", "rustpar, early", "early", "early"),
+)
+_AGAIN = ("again", "plain, again", None, "plain again")
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -54,96 +67,177 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 def _run_command(options: argparse.Namespace, pytest_arguments: Sequence[str]) -> int:
     """Run the command; return its exit status: 0 when all is the same, 1 when tests differ, 2 when a run failed."""
     if {"-h", "--help"} & set(pytest_arguments):
-        print(f"usage: rustpar {NAME} [pytest arguments]\n\n{_HELP}; -n sets the number of workers.")
+        print(_USAGE, end="")
         return 0
     try:
         return doctor(pytest_arguments)
-    except Failed as error:
+    except (trial.Failed, ValueError) as error:
         print(f"rustpar doctor: {error}", file=sys.stderr)
         return 2
 
 
+class _Runs:
+    """Does the runs and keeps what they have shown, by their keys."""
+
+    def __init__(self, arguments: Sequence[str], workers: str, limit: float | None, directory: Path) -> None:
+        self._arguments = arguments
+        self._workers = workers
+        self._limit = limit
+        self._directory = directory
+        self.trials: dict[str, Trial] = {}
+
+    def do(self, run: tuple[str, str, str | None, str]) -> None:
+        key, name, start, cache = run
+        workers = ["-n0"] if start is None else ["-n", self._workers, f"--rustpar-start={start}"]
+        caches = self._directory / "caches" / cache
+        # In one argument each: pytest looks for rootdir beside each path that it finds among its arguments.
+        own = [f"--rustpar-journal={os.devnull}", f"--rustpar-history={caches / 'history.json'}"]
+        if not any(argument.endswith("no:cacheprovider") for argument in self._arguments):
+            own += ["-o", f"cache_dir={caches}"]
+        caches.mkdir(parents=True, exist_ok=True)
+        arguments = [*self._arguments, *workers, *own]
+        done = trial.run(name, arguments, self._directory / key, self._limit_of(key))
+        self.trials[key] = done
+        speed = ""
+        if key in ("xdist", "first", "second", "early") and done.limit is None and done.seconds:
+            speed = f"  {self.trials['plain'].seconds / done.seconds:.1f}x"
+        print(f"{name:14}  {done.seconds:7.1f} s{speed:>8}  {done.words()}", flush=True)
+
+    def _limit_of(self, key: str) -> float:
+        if self._limit is not None:
+            return self._limit
+        if key == "plain":
+            return _PLAIN_LIMIT
+        return max(_LEAST_LIMIT, _TIMES_PLAIN * self.trials["plain"].seconds)
+
+
 def doctor(arguments: Sequence[str]) -> int:
     """Run and compare; see the module."""
-    rest, workers = _without_number(list(arguments))
-    records = {
-        "plain": _run("plain", [*rest, "-n0"]),
-        "template": _run("template", [*rest, "-n", workers, "--rustpar-start=template"]),
-        "early": _run("early", [*rest, "-n", workers, "--rustpar-start=early"]),
-    }
-    differing = _differing(records)
+    rest, workers, limit = _own_options(list(arguments))
+    with tempfile.TemporaryDirectory(prefix="rustpar-", ignore_cleanup_errors=True) as directory:
+        runs = _Runs(rest, workers, limit, Path(directory))
+        print(f"workers: {workers}; 2.0x: twice as fast as plain pytest")
+        for run in (_PLAIN, *_RUNS):
+            runs.do(run)
+        if _differing(runs.trials):
+            # What differs from itself is flaky.
+            runs.do(_AGAIN)
+    return _report(runs.trials)
+
+
+def _report(trials: dict[str, Trial]) -> int:
+    differing = _differing(trials)
     print()
     for node_id in differing[:_MOST_LISTED]:
-        found = ", ".join(f"{_HOW[how]}: {record.outcomes.get(node_id, 'not run')}" for how, record in records.items())
-        print(f"{node_id}\n    {found}")
+        print(node_id)
+        for line in aligned([(one.name, _outcome(one, node_id)) for one in trials.values()], left=(0, 1)):
+            print(f"    {line}")
     if len(differing) > _MOST_LISTED:
         print(f"and {len(differing) - _MOST_LISTED} more")
-    print(_conclusion(records, differing))
-    reasons = records["template"].reasons
+    for line in _conclusion(trials, differing):
+        print(line)
+    reasons = trials["first"].reasons
     print(f"--rustpar-start=auto decides for {'early' if reasons else 'template'} here" + (":" if reasons else "."))
     for reason in reasons:
         print(f"    {reason}")
-    return 1 if differing else 0
+    stuck = any(one.limit is not None for one in trials.values())
+    return 1 if differing or stuck or len({one.status for one in trials.values()}) > 1 else 0
 
 
-def _without_number(arguments: list[str]) -> tuple[list[str], str]:
-    """Split pytest's arguments into those without ``-n``, and its value; without one, a worker for each CPU."""
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument("-n", "--numprocesses")
-    options, rest = parser.parse_known_args(arguments)
-    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return rest, options.numprocesses or str(max(2, cpus))
-
-
-def _run(how: str, arguments: Sequence[str]) -> Record:
-    """Run pytest once.
+def _own_options(arguments: list[str]) -> tuple[list[str], str, float | None]:
+    """Split into pytest's arguments without ``-n``, its value (without one, a worker for each CPU), and the limit.
 
     Raises:
-        Failed: When it did not come as far as to write its record.
+        ValueError: When the limit is no duration.
     """
-    with tempfile.TemporaryDirectory(prefix="rustpar-") as directory:
-        file = Path(directory) / "record.json"
-        command = [sys.executable, "-m", "pytest", "-p", "rustpar", "-p", "rustpar.recording", *arguments]
-        environment = {**os.environ, "RUSTPAR_RECORD": str(file)}
-        begin = time.monotonic()
-        done = subprocess.run(
-            command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        )
-        took = time.monotonic() - begin
-        if not file.exists():
-            tail = done.stdout.decode(errors="replace").strip().splitlines()[-15:]
-            raise Failed("\n".join([f"the run in {_HOW[how]} ended with status {done.returncode}:", *tail]))
-        about = json.loads(file.read_text(encoding="utf-8"))
-    record = Record(about["outcomes"], about["reasons"])
-    counts: dict[str, int] = {}
-    for outcome in record.outcomes.values():
-        counts[outcome] = counts.get(outcome, 0) + 1
-    found = ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items())) or "no tests"
-    print(f"{_HOW[how]:12}  {found}  in {took:.1f} s", flush=True)
-    return record
+    from rustpar import duration
+
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("-n", "--numprocesses")
+    parser.add_argument("--limit")
+    options, rest = parser.parse_known_args(arguments)
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    limit = None if options.limit is None else duration.parse(options.limit)
+    return rest, options.numprocesses or str(max(2, cpus)), limit
 
 
-def _differing(records: dict[str, Record]) -> list[str]:
-    node_ids = sorted({node_id for record in records.values() for node_id in record.outcomes})
-    return [node_id for node_id in node_ids if len({record.outcomes.get(node_id) for record in records.values()}) > 1]
+def _outcome(one: Trial, node_id: str) -> str:
+    return one.outcomes.get(node_id, _NOT_RUN)
 
 
-def _conclusion(records: dict[str, Record], differing: list[str]) -> str:
+def _differing(trials: dict[str, Trial]) -> list[str]:
+    node_ids = sorted({node_id for one in trials.values() for node_id in one.outcomes})
+    return [node_id for node_id in node_ids if len({_outcome(one, node_id) for one in trials.values()}) > 1]
+
+
+# What differing tests point to, in the order in which it is looked for, and what to do about it.
+_CAUSES = {
+    "stuck": "were stopped in a run that would not end: look at those that 'did not end' first",
+    "flaky": "differ between two runs of plain pytest: they are flaky, whatever runs them",
+    "company": (
+        "differ under pytest-xdist in the same way: they do not bear company, or another order, or look for a worker. "
+        "Try --dist loadfile, or mark them with serial or resource (docs/scheduling.md)"
+    ),
+    "sharing": (
+        "differ with a template and not with early workers: what workers share is the cause. Until that is found, set "
+        "rustpar_start = early in the configuration file"
+    ),
+    "order": (
+        "differ between the first run and the second, which knows how long tests take: another order or other company "
+        "is the cause, or they are flaky. Run one alone, and then with the tests before it in its file"
+    ),
+    "rustpar": (
+        "differ under rustpar, however its workers come up, and not under pytest-xdist: order or company is the cause, "
+        "as rustpar hands tests out otherwise, or they are flaky. Run them alone, and doctor once more"
+    ),
+    "unclear": "differ without a pattern: some may be flaky; run it again before you look for a cause",
+}
+
+
+def _cause(trials: dict[str, Trial], node_id: str) -> str:
+    outcomes = {key: _outcome(one, node_id) for key, one in trials.items()}
+    plain, xdist, first, second, early = (outcomes[key] for key in ("plain", "xdist", "first", "second", "early"))
+    if trial.STUCK in outcomes.values() or any(
+        one.limit is not None and outcomes[key] == _NOT_RUN for key, one in trials.items()
+    ):
+        return "stuck"
+    if outcomes.get("again", plain) != plain:
+        return "flaky"
+    if xdist != plain and {first, second, early} <= {plain, xdist}:
+        return "company"
+    if first == second != early == plain:
+        return "sharing"
+    if first != second:
+        return "order"
+    if first == second == early and xdist == plain:
+        return "rustpar"
+    return "unclear"
+
+
+def _conclusion(trials: dict[str, Trial], differing: list[str]) -> list[str]:
+    lines = [
+        f"The run '{one.name}' was stopped after {one.limit:.0f} s." for one in trials.values() if one.limit is not None
+    ]
     if not differing:
-        return f"All {len(records['plain'].outcomes)} tests have the same outcome in all three."
-    plain, template, early = (records[how].outcomes for how in ("plain", "template", "early"))
-    shared = [node_id for node_id in differing if template.get(node_id) != early.get(node_id)]
-    if not shared:
-        return (
-            f"{len(differing)} tests differ, but not between template and early: not what workers share is the cause, "
-            "but order, company, or that they look for a worker."
-        )
-    if all(early.get(node_id) == plain.get(node_id) for node_id in shared):
-        return (
-            f"{len(shared)} tests differ between template and early: what workers share is the cause. Until that is "
-            "found, set rustpar_start = early in the configuration file."
-        )
-    return (
-        f"{len(differing)} tests differ, {len(shared)} of them between template and early: some may be flaky; run it "
-        "again before you look for a cause."
-    )
+        count = len(trials["plain"].outcomes)
+        lines.append(f"All {count} tests have the same outcome in all {len(trials)} runs.")
+        if not lines[1:] and len({one.status for one in trials.values()}) > 1:
+            statuses = ", ".join(f"{one.name}: {one.status}" for one in trials.values())
+            lines.append(f"The exit status differs: {statuses}.")
+        return [*lines, *_speed(trials)]
+    causes = [_cause(trials, node_id) for node_id in differing]
+    for cause, words in _CAUSES.items():
+        if cause in causes:
+            lines.append(f"{causes.count(cause)} of {len(differing)} differing tests {words}.")
+    return [*lines, *_speed(trials)]
+
+
+def _speed(trials: dict[str, Trial]) -> list[str]:
+    """How fast the second run was, beside the others; nothing where one did not end."""
+    plain, xdist, second = (trials[key] for key in ("plain", "xdist", "second"))
+    if any(one.limit is not None for one in (plain, xdist, second)) or not second.seconds:
+        return []
+    return [
+        f"With what it remembers, rustpar is {plain.seconds / second.seconds:.1f} times as fast as plain pytest, and "
+        f"{xdist.seconds / second.seconds:.1f} times as fast as pytest-xdist."
+    ]

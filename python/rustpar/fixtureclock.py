@@ -8,13 +8,16 @@ there is none in a suite that shares no fixtures of its own.
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from rustpar import _core
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
+
+_NAME = "rustpar-fixture-clock"
 
 # Seconds. What takes less does not matter to anybody who schedules tests, and need not be sent.
 _LEAST = 0.0005
@@ -40,11 +43,11 @@ class FixtureClock:
         if fixturedef.scope == "function":
             return (yield)
         before, self._within = self._within, 0.0
-        begin = time.perf_counter()
+        begin = _core.monotonic()
         try:
             return (yield)
         finally:
-            took = time.perf_counter() - begin
+            took = _core.monotonic() - begin
             own = took - self._within
             self._within = before + took
             if own >= _LEAST:
@@ -52,9 +55,15 @@ class FixtureClock:
 
 
 def watch(session: pytest.Session, tell: Callable[[str, str, float], object]) -> None:
-    """Have `tell` told of the set-ups in `session`, which has collected, if there is anything to measure."""
+    """Have `tell` told of the set-ups in `session`, which has collected, if there is anything to measure.
+
+    A session can collect again; it is watched once.
+    """
+    plugins = session.config.pluginmanager
+    if plugins.has_plugin(_NAME):
+        return
     if any(is_users_and_shared(definition) for definition in _definitions(session.items)):
-        session.config.pluginmanager.register(FixtureClock(tell), "rustpar-fixture-clock")
+        plugins.register(FixtureClock(tell), _NAME)
 
 
 def _definitions(items: Iterable[pytest.Item]) -> Iterator[Any]:

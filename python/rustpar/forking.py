@@ -17,7 +17,6 @@ import signal
 import socket
 import struct
 import sys
-import time
 import warnings
 from typing import Any, NamedTuple, NoReturn
 
@@ -146,9 +145,9 @@ class ForkLoop:
         server = os.getppid()
         _core.outlive_parent()
         os.kill(server, signal.SIGKILL)
-        deadline = time.monotonic() + ADOPTION_LIMIT
-        while os.getppid() == server and time.monotonic() < deadline:
-            time.sleep(0.0002)
+        deadline = _core.monotonic() + ADOPTION_LIMIT
+        while os.getppid() == server and _core.monotonic() < deadline:
+            _core.sleep(0.0002)
         if not _core.die_with_parent(controller):
             posix._exit(0)
         # From here on there is little to do, and most of the libraries' code is not needed for it.

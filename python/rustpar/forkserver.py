@@ -16,7 +16,6 @@ import posix
 import signal
 import socket
 import sys
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -149,15 +148,15 @@ class ForkServer:
             self._to_workers = self.control
         _send(self.control, {"fork": worker, **setup}, output)
 
-    def fork_worker(self, worker: int, slot: int, workerinput: Mapping[str, Any], output: int) -> None:
-        """Have the template fork a worker."""
-        _send(self._to_template, {"fork": worker, "slot": slot, "workerinput": dict(workerinput)}, output)
+    def fork_worker(self, worker: int, about: Mapping[str, Any], output: int) -> None:
+        """Have the template fork a worker; `about` is what :class:`rustpar.template.ForkPoint` needs, plain values."""
+        _send(self._to_template, {"fork": worker, **about}, output)
 
-    def go_on(self, worker: int, slot: int, workerinput: Mapping[str, Any], output: int) -> None:
+    def go_on(self, worker: int, about: Mapping[str, Any], output: int) -> None:
         """Have the template go on as a worker itself: the one that it was configured as."""
         self._to_workers = self.control
         _send(self.control, {"template": worker})
-        _send(self._to_template, {"become": worker, "slot": slot, "workerinput": dict(workerinput)}, output)
+        _send(self._to_template, {"become": worker, **about}, output)
 
     def use_template(self) -> None:
         """Workers are forked from the template from here on."""
@@ -179,12 +178,12 @@ class ForkServer:
         """
         _core.adopt_orphans(True)
         _send(self._to_template, {"adopted": os.getpid()})
-        deadline = time.monotonic() + forking.ADOPTION_LIMIT
-        while self._pid is not None and time.monotonic() < deadline:
+        deadline = _core.monotonic() + forking.ADOPTION_LIMIT
+        while self._pid is not None and _core.monotonic() < deadline:
             if _has_ended(self._pid):
                 self._pid = template
                 break
-            time.sleep(0.0002)
+            _core.sleep(0.0002)
         _core.adopt_orphans(False)
 
     def ask_to_end(self) -> None:
@@ -198,14 +197,14 @@ class ForkServer:
         if self._pid is None:
             return
         self.ask_to_end()
-        deadline = time.monotonic() + EXIT_TIMEOUT
+        deadline = _core.monotonic() + EXIT_TIMEOUT
         pid, self._pid = self._pid, None
         while not _has_ended(pid):
-            if time.monotonic() > deadline:
+            if _core.monotonic() > deadline:
                 # Its children die with it: every process has asked the kernel for that.
                 _end(pid)
                 break
-            time.sleep(0.002)
+            _core.sleep(0.002)
         self._let_go()
 
     def kill(self) -> None:

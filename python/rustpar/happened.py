@@ -56,10 +56,11 @@ class Finder:
     def find(self, report: Any) -> Happened:
         """What a report says that is no success."""
         longrepr = report.longrepr
-        if isinstance(longrepr, tuple):
+        if isinstance(longrepr, tuple) and len(longrepr) == 3:
             path, line, reason = longrepr
             reason = str(getattr(report, "wasxfail", "") or reason).removeprefix("Skipped: ")
-            return Happened(self._below_root(str(path)) or str(path), int(line), reason)
+            # Plugins leave the line out.
+            return Happened(self._below_root(str(path)) or str(path), None if line is None else int(line), reason)
         if hasattr(report, "wasxfail"):
             return Happened(None, None, str(report.wasxfail).removeprefix("reason: "))
         path, line = next(self._own_places(longrepr), _location(report))

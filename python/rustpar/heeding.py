@@ -14,10 +14,11 @@ import faulthandler
 import os
 import signal
 import threading
-import time
 from typing import TYPE_CHECKING
 
 import pytest
+
+from rustpar import _core
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -87,7 +88,7 @@ class Heeding:
 
     def _begin(self, phase: str) -> None:
         self._phase = phase
-        self._begun = time.monotonic()
+        self._begun = _core.monotonic()
 
     def _note(self, number: int, frame: object) -> None:
         if self._in_loop and not self.is_asked:
@@ -95,7 +96,7 @@ class Heeding:
         elif self._errors is not None:
             from rustpar.duration import spoken
 
-            about = f"has been {self._phase} for {spoken(time.monotonic() - self._begun)}"
+            about = f"has been {self._phase} for {spoken(_core.monotonic() - self._begun)}"
             with contextlib.suppress(OSError):
                 os.write(self._errors, f"rustpar: the controller (process {os.getpid()}) {about}\n".encode())
             faulthandler.dump_traceback(self._errors)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import signal
 import threading
-import time
 from typing import TYPE_CHECKING
+
+from rustpar import _core
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,10 +68,10 @@ class InterruptedWorkers:
     ) -> None:
         """End all of them, and take in what they still have to tell."""
         self._crew.stop()
-        begin, signalled = time.monotonic(), False
+        begin, signalled = _core.monotonic(), False
         while goes_on():
             handle_events()
-            elapsed = time.monotonic() - begin
+            elapsed = _core.monotonic() - begin
             unaware = [node for node in self._crew.active if not self._knows(node)]
             if elapsed > _REACTION and not signalled:
                 signalled = True

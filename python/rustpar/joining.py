@@ -14,7 +14,6 @@ import functools
 import importlib
 import os
 import re
-import time
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,7 +61,7 @@ class NativeJoining:
     ) -> None:
         """What ``coverage.data.combine_parallel_data`` does."""
         original: Any = self._original
-        started = time.perf_counter()
+        started = _core.monotonic()
         paths = None if data_paths is None else list(data_paths)
         joint = None if _is_for_coverage(data) else _join(data, aliases, paths)
         if joint is None:
@@ -71,7 +70,7 @@ class NativeJoining:
         if not keep:
             joint.delete()
         self.files += len(joint.joined)
-        self.seconds += time.perf_counter() - started
+        self.seconds += _core.monotonic() - started
         if message is not None:
             message(joint.words)
         for file in joint.left:

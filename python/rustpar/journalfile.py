@@ -13,8 +13,10 @@ import os
 import re
 import shutil
 import tempfile
-import time
 from pathlib import Path
+
+# By name: a conftest can have put another clock in their place.
+from time import localtime, strftime
 
 import pytest
 
@@ -61,7 +63,7 @@ def choose(config: pytest.Config, *, is_needed: bool) -> Path | None:
     directory = _directory(config)
     if directory is None or _number_kept(config) == 0 or config.getoption("rustpar_journal", None):
         return _temporary(config) if is_needed else None
-    name = f"{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}"
+    name = f"{strftime('%Y%m%dT%H%M%S', localtime(_core.since_epoch()))}-{os.getpid()}"
     # A process can have several runs in a second.
     names = itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2)))
     return next(path for path in (directory / f"{name}.jsonl" for name in names) if not path.exists())
@@ -78,9 +80,30 @@ def make_room(path: Path, config: pytest.Config) -> None:
         _clear(path)
     elif path.parent == _directory(config):
         config.cache.mkdir("rustpar").joinpath("runs").mkdir(exist_ok=True)
-        for old in journals_in(path.parent)[: 1 - _number_kept(config) or None]:
+        for old in _surplus(journals_in(path.parent), config):
             if not _core.Journal.is_written(old):
                 old.unlink(missing_ok=True)
+
+
+def _surplus(journals: list[Path], config: pytest.Config) -> list[Path]:
+    """Those that go, to make room for one more: the oldest, where there are too many, or they take too much room."""
+    from rustpar.journal_text import limit_of_all
+
+    number = max(0, len(journals) - _number_kept(config) + 1)
+    limit = limit_of_all(config)
+    if limit is not None:
+        sizes = [_size(path) for path in journals]
+        # The last run's stays: it is what people ask about.
+        while number < len(journals) - 1 and sum(sizes[number:]) > limit:
+            number += 1
+    return journals[:number]
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _given(config: pytest.Config) -> Path | None:

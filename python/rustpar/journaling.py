@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
 
     from rustpar.happened import Finder
+    from rustpar.journal_text import Room
 
 # Options that decide about a run, or about what is said of it.
 _OPTIONS = (
@@ -103,9 +103,11 @@ class Journaling:
         self.recorder = _core.Recorder(self.journal)
         # What finds where a test failed; made when one does.
         self._finder: Finder | None = None
+        self._room: Room | None = None
         self._warning: str | None = None
         self._warnings = 0
         self._deselected = 0
+        self._has_begun = False
         self._has_collected = False
         self._is_marked = False
         # What was recorded of the suite, where nobody else keeps it.
@@ -131,6 +133,10 @@ class Journaling:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionstart(self) -> Generator[None, object, object]:
         """Open the file, and say what the run is: when others are at work, as it takes 6 ms to look up the versions."""
+        if self._has_begun:
+            # A second session of one configuration, as pytest's own testing tools make them: one run.
+            return (yield)
+        self._has_begun = True
         self.journal.begin()
         try:
             if self.path is not None:
@@ -146,7 +152,7 @@ class Journaling:
 
     def _say_what_it_is(self) -> None:
         config = self.config
-        uid = config.getoption("testrunuid", None) or f"{time.time_ns():x}-{os.getpid():x}"
+        uid = config.getoption("testrunuid", None) or f"{int(_core.since_epoch() * 1e9):x}-{os.getpid():x}"
         given = {name: config.getoption(name, None) for name in _OPTIONS}
         limit = slow_limit(config)
         given |= {"rustpar_thresholds": _thresholds(config), "rustpar_slow": None if limit is None else str(limit)}
@@ -245,8 +251,8 @@ class Journaling:
 
     def _say_more(self, report: pytest.TestReport, test: int, worker: int | None) -> None:
         if report.when == "teardown" and report.user_properties:
-            self.journal.properties(test, [(str(name), str(value)) for name, value in report.user_properties])
-        if report.passed and not hasattr(report, "wasxfail"):
+            self.journal.properties(test, self._texts().fit_pairs(report.user_properties))
+        if report.outcome == "passed" and not hasattr(report, "wasxfail"):
             return
         if report.when in ("setup", "call", "teardown"):
             self._detail(report, report.when, test=test, worker=worker)
@@ -265,31 +271,44 @@ class Journaling:
 
             self._finder = Finder(self.config)
         path, line, message = self._finder.find(report)
+        if when == "crash":
+            # The stack is in the text.
+            message = message.partition("\n")[0]
+        room = self._texts()
         failed = report.outcome not in ("skipped", "passed")
         self.journal.detail(
             when,
-            message=message,
+            message=room.fit(message),
             path=path,
             line=line,
             # Without the line in front that names the worker, which the detail does.
-            longrepr=str(report.longrepr or "") if failed else "",
-            sections=[(str(title), str(text)) for title, text in report.sections] if failed else [],
+            longrepr=room.fit(str(report.longrepr or "")) if failed else "",
+            sections=room.fit_pairs(report.sections) if failed else [],
+            cut=room.take_cut(),
             **about,
         )
+
+    def _texts(self) -> Room:
+        if self._room is None:
+            from rustpar.journal_text import Room, limit_of
+
+            self._room = Room(limit_of(self.config))
+        return self._room
 
     def pytest_warning_recorded(self) -> None:
         """Count."""
         self._warnings += 1
 
     @pytest.hookimpl(trylast=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Say how the run has ended, when nothing more is to come."""
         xml = self._xml()
         properties = self._suite_properties if xml is None else xml.global_properties
         if properties:
             self.journal.properties(None, [(str(name), str(value)) for name, value in properties])
         self.journal.look_at_memory()
-        self.journal.end(int(session.exitstatus), self._warnings)
+        # The session's own can have been changed meanwhile. One that pytest's main loop does not run has none.
+        self.journal.end(int(getattr(session, "exitstatus", exitstatus)), self._warnings)
         self.whole_file()
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rustpar import _core, forking, forkserver, lastrun, memory
+from rustpar.crash_files import CrashFiles
 from rustpar.verdict import Memory, Verdict
 
 if TYPE_CHECKING:
@@ -83,19 +84,24 @@ class Launch:
         with output_pipe() as (reading, writing):
             slot = self._add(node, reading)
             if self.is_early:
-                self.server.begin(node.number, self._setup(node, slot), writing)
+                self.server.begin(node.number, self._setup(node, slot) | self._about(node, slot), writing)
             else:
-                self.server.fork_worker(node.number, slot, node.workerinput, writing)
+                self.server.fork_worker(node.number, self._about(node, slot), writing)
 
     def go_on(self, node: WorkerController) -> None:
         """Have the template go on as the worker that it was configured as."""
         with output_pipe() as (reading, writing):
             node.pid = self.template_pid
-            self.server.go_on(node.number, self._add(node, reading), node.workerinput, writing)
+            self.server.go_on(node.number, self._about(node, self._add(node, reading)), writing)
 
     def _add(self, node: WorkerController, output: int) -> int:
         slot = node.slot = self._engine.add_worker(node.number, output, node, node.gateway.id)
         return slot
+
+    def _about(self, node: WorkerController, slot: int) -> dict[str, Any]:
+        """What makes a worker of the template, or of a fork of it."""
+        node.crash_files = CrashFiles()
+        return {"slot": slot, "workerinput": dict(node.workerinput), "crash_files": node.crash_files.address}
 
     def _setup(self, node: WorkerController, slot: int) -> dict[str, Any]:
         """What a process that is forked before conftests begins with."""

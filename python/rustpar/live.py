@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from _pytest.terminal import TerminalReporter
 
+from rustpar import _core
 from rustpar.given import ini_choice
 from rustpar.slowlimit import Overdue, slow_limit
 from rustpar.terminal import is_terminal
@@ -24,7 +24,7 @@ from rustpar.terminal import is_terminal
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from rustpar import _core, block
+    from rustpar import block
     from rustpar.livearea import LiveArea
     from rustpar.terminal import DistTerminal
 
@@ -107,7 +107,7 @@ class LiveBlock:
         """
         if self._area is None:
             return
-        now = time.monotonic()
+        now = _core.monotonic()
         if now - self._looked >= _INTERVAL:
             self._looked = now
             status = self._engine.status()

@@ -14,11 +14,11 @@ import abc
 import contextlib
 import os
 import sys
-import time
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from _pytest._io.wcwidth import wcwidth
 
+from rustpar import _core
 from rustpar.block import Size
 from rustpar.terminal import is_terminal
 
@@ -102,7 +102,7 @@ class LiveArea:
 
     def paint_when_due(self) -> None:
         """Write what is held, unless that was done a moment ago."""
-        now = time.monotonic()
+        now = _core.monotonic()
         if self._is_open and now - self._painted >= _HELD:
             self._painted = now
             self._write(self._taken() + self._drawn())

@@ -13,10 +13,11 @@ from __future__ import annotations
 import atexit
 import os
 import sys
-import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from rustpar import _core
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -154,15 +155,15 @@ class Saving:
         """Look for what measures this process."""
         # Not `Coverage.save`, which also looks for source files that were not executed, each time.
         self._flush: Any = getattr(getattr(_current(), "_collector", None), "flush_data", None)
-        self._begin = time.perf_counter()
+        self._begin = _core.monotonic()
         self._spent = 0.0
 
     def after_test(self) -> None:
         """Save what the test has measured."""
         if self._flush is None:
             return
-        begin = time.perf_counter()
+        begin = _core.monotonic()
         if self._spent > _ALWAYS + _SHARE * (begin - self._begin):
             return
         self._flush()
-        self._spent += time.perf_counter() - begin
+        self._spent += _core.monotonic() - begin

@@ -8,7 +8,6 @@ it shares. So that is done seldom, the more seldom the longer it takes.
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 from rustpar import _core
@@ -106,7 +105,7 @@ class MemoryWatch:
 
     def look(self) -> None:
         """Write down what the workers hold, if it is time to."""
-        now = time.monotonic()
+        now = _core.monotonic()
         if now < self._next_look:
             return
         self._next_look = now + _INTERVAL
@@ -121,9 +120,9 @@ class MemoryWatch:
         """The proportional memory of the worker that is first in turn, when there was time enough since the last."""
         if now < self._next_proportional:
             return None
-        begin = time.perf_counter()
+        begin = _core.monotonic()
         proportional = _core.proportional_memory(process)
-        took = time.perf_counter() - begin
+        took = _core.monotonic() - begin
         self._next_proportional = now + max(_PROPORTIONAL_INTERVAL, took * _PROPORTIONAL_SHARE)
         self._watched.append(self._watched.pop(0))
         return proportional

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rustpar import _core
+    from rustpar.crash_files import CrashFiles
 
 
 class NodeManager:
@@ -93,6 +94,7 @@ class WorkerController:
         outgrown: The test after which the worker held more memory than it may, and the resident bytes.
         is_replaced: Whether another worker takes its place for that.
         is_killed: Whether this process has had it killed.
+        crash_files: What it leaves behind when it crashes, once it is forked.
     """
 
     workerinfo: dict[str, Any]
@@ -111,6 +113,7 @@ class WorkerController:
         self.outgrown: tuple[int, int] | None = None
         self.is_replaced = False
         self.is_killed = False
+        self.crash_files: CrashFiles | None = None
         self.workerinput: dict[str, Any] = {
             "workerid": self.gateway.id,
             "workercount": len(nodemanager.specs),

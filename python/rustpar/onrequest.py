@@ -7,7 +7,6 @@ nothing is asked of a worker's interpreter, and the run goes on as if nobody had
 from __future__ import annotations
 
 import sys
-import time
 from typing import TYPE_CHECKING
 
 from rustpar import _core, stacks
@@ -41,7 +40,7 @@ class OnRequest:
 
     def note_file(self, process: int, file: str) -> None:
         """A process begins to collect a file."""
-        self.collecting[process] = (file, time.monotonic())
+        self.collecting[process] = (file, _core.monotonic())
 
     def answer(self, engine: _core.Engine, node_ids: Sequence[str]) -> None:
         """Print what was asked for, if it was."""
@@ -74,7 +73,7 @@ class OnRequest:
         if process not in self.collecting:
             return "has not begun to collect"
         file, begun = self.collecting[process]
-        return f"has been collecting {file} for {_spoken(time.monotonic() - begun)}"
+        return f"has been collecting {file} for {_spoken(_core.monotonic() - begun)}"
 
     def _tell(self, name: str, pid: int, what: str) -> None:
         """Say what a process does, with its stack below."""

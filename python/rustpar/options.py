@@ -52,6 +52,11 @@ def add(parser: pytest.Parser) -> None:
         "How many runs' journals are kept in pytest's cache directory; 0 for none.",
         default=JOURNALS_KEPT,
     )
+    parser.addini(
+        "rustpar_journal_size",
+        "How much a journal keeps of what failures say and print: 10M; all for everything.",
+        default="10M",
+    )
     group.addoption(
         "--rustpar-max-rss",
         type=_size,

@@ -53,11 +53,15 @@ def pytest_configure(config: pytest.Config) -> None:
         from rustpar import ordering
 
         ordering.order_of(config)
+    if ini_text(config, "rustpar_journal_size") != "10M":
+        from rustpar import journal_text
+
+        journal_text.limit_of(config)
     if has_entry(config, "rustpar_max_rss"):
         from rustpar import memory
 
         memory.limit_of(config)
-    if config.option.rustpar_shard is not None:
+    if config.getoption("rustpar_shard", None) is not None:
         from rustpar import sharding
 
         sharding.prepare(config)
@@ -79,7 +83,7 @@ def pytest_configure(config: pytest.Config) -> None:
         from rustpar.journaling import observe
 
         observe(config)
-        if config.option.rustpar_timeline or config.option.rustpar_trace:
+        if config.getoption("rustpar_timeline", None) or config.getoption("rustpar_trace", None):
             from rustpar.drawing import Pictures
 
             config.pluginmanager.register(Pictures(config), "rustpar-pictures")
@@ -97,7 +101,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         from rustpar import needs
 
         needs.warn_of_bad_marks(items)
-    if config.option.rustpar_shard is not None:
+    if config.getoption("rustpar_shard", None) is not None:
         from rustpar import sharding
 
         sharding.keep_part(config, items)

@@ -1,6 +1,8 @@
-"""A plugin (``-p rustpar.recording``) that writes each test's outcome to the file named by ``RUSTPAR_RECORD``.
+"""A plugin (``-p rustpar.recording``) that writes what becomes of each test to the file named by ``RUSTPAR_RECORD``.
 
-For ``rustpar doctor``, which compares such records.
+For ``rustpar doctor``, which compares such records. They are lines of JSON, written as tests begin and are reported.
+
+The hazard it handles: a run that is compared may never come to its end, and what it was at is what matters then.
 """
 
 from __future__ import annotations
@@ -12,22 +14,21 @@ from typing import Any
 
 import pytest
 
-# What a test's phases amount to: the worst of them.
-_RANKS = ("passed", "skipped", "xfailed", "xpassed", "failed", "error")
-
 
 class Recorder:
-    """Collects outcomes in the process that the user has started."""
+    """Writes outcomes down in the process that the user has started."""
 
     def __init__(self, config: pytest.Config, file: Path) -> None:
-        """Write to `file` in the end."""
+        """Write to `file`."""
         self._config = config
-        self._file = file
-        self._outcomes: dict[str, str] = {}
+        self._file = file.open("a", encoding="utf-8", buffering=1)
 
-    def _add(self, node_id: str, outcome: str) -> None:
-        before = self._outcomes.get(node_id, outcome)
-        self._outcomes[node_id] = max(before, outcome, key=_RANKS.index)
+    def _write(self, **about: object) -> None:
+        self._file.write(json.dumps(about) + "\n")
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """A test begins."""
+        self._write(begun=nodeid)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take in a phase."""
@@ -36,20 +37,23 @@ class Recorder:
             outcome = "xfailed" if report.skipped else "xpassed"
         elif report.failed and report.when != "call":
             outcome = "error"
-        self._add(report.nodeid, outcome)
+        self._write(test=report.nodeid, outcome=outcome)
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        """A test has ended."""
+        self._write(finished=nodeid)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Take in a collection error."""
         if report.failed:
-            self._add(report.nodeid, "error")
+            self._write(test=report.nodeid, outcome="error")
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, exitstatus: int) -> None:
-        """Write everything down."""
+        """Say that this is all."""
         controller: Any = self._config.pluginmanager.get_plugin("dsession")
-        reasons = list(getattr(controller, "reasons", ()))
-        about = {"outcomes": self._outcomes, "reasons": reasons, "exitstatus": int(exitstatus)}
-        self._file.write_text(json.dumps(about), encoding="utf-8")
+        self._write(reasons=list(getattr(controller, "reasons", ())), exitstatus=int(exitstatus))
+        self._file.close()
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -15,6 +15,7 @@ from rustpar.representation import from_serializable
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
+    from rustpar.crash_files import CrashFiles
     from rustpar.nodes import WorkerController
 
 # Where a process's number would be, for the controller itself.
@@ -37,6 +38,8 @@ class Relay:
         self.node_ids: list[str] = []
         self._journaling = journaling_of(config)
         self.failures = 0
+        # The last report of each worker.
+        self._last: dict[int, pytest.TestReport] = {}
         self._relaying = False
         self._hook: Any = config.hook
         # What was said while configuring and collecting, by each process that did, and by any of them: several say the
@@ -63,6 +66,7 @@ class Relay:
             line.WARNING: self._on_warning,
             line.SUITE_PROPERTY: self._on_suite_property,
             line.FIXTURE: self._on_fixture,
+            line.MEASURED: self._on_measured,
         }
 
     def prepare_batch(self) -> None:
@@ -78,6 +82,7 @@ class Relay:
         self._log_finish(self.node_ids[test], location)
 
     def _on_report(self, worker: int, test: int, report: pytest.TestReport) -> None:
+        self._last[worker] = report
         self._log_report(report)
         if report.failed:
             self.failures += 1
@@ -96,15 +101,21 @@ class Relay:
             self.failures += 1
 
     def crash(self, node: WorkerController, node_id: str, sched: object) -> None:
-        """Report that a worker died in a test, in xdist's words."""
+        """Report that a worker died in a test, in xdist's words, with what it has left behind."""
         path = node_id.split("::")[0]
+        words, sections = f"worker {node.gateway.id!r} crashed while running {node_id!r}", []
+        if node.crash_files is not None:
+            stack = node.crash_files.stack()
+            words = f"{words}\n\n{stack}" if stack else words
+            sections = self._sections(node.number, node_id, node.crash_files)
         report = pytest.TestReport(
             nodeid=node_id,
             location=(path, None, path),
             keywords={},
             outcome="failed",
-            longrepr=f"worker {node.gateway.id!r} crashed while running {node_id!r}",
+            longrepr=words,
             when="???",  # type: ignore[arg-type]
+            sections=sections,
         )
         report.node = node  # type: ignore[attr-defined]
         self._hook.pytest_handlecrashitem(crashitem=node_id, report=report, sched=sched)
@@ -112,10 +123,18 @@ class Relay:
         if report.failed:
             self.failures += 1
 
-    def _on_warning(self, worker: int, warning: dict[str, Any]) -> None:
-        from xdist.workermanage import unserialize_warning_message
+    def _sections(self, worker: int, node_id: str, files: CrashFiles) -> list[tuple[str, str]]:
+        """What was captured of a test: as its last report has it, and what came in the phase after that."""
+        last = self._last.get(worker)
+        begun = last is not None and last.nodeid == node_id and last.when in ("setup", "call")
+        sections = list(last.sections) if last is not None and begun else []
+        phase = "setup" if last is None or not begun else "call" if last.when == "setup" else "teardown"
+        return [*sections, *((f"Captured {name} {phase}", text) for name, text in files.output())]
 
-        message = unserialize_warning_message(warning["data"])
+    def _on_warning(self, worker: int, warning: dict[str, Any]) -> None:
+        from rustpar.warning_message import from_plain
+
+        message = from_plain(warning["data"])
         when, node_id, location = warning["when"], warning["nodeid"], warning["location"]
         if when != "runtest" and not self._is_news(worker, _warning_key(message, node_id)):
             return
@@ -150,6 +169,10 @@ class Relay:
     def _on_fixture(self, worker: int, about: tuple[str, str, float]) -> None:
         """A shared fixture was set up: who remembers durations takes it off the test's."""
         self._journaling.recorder.fixture(*about, worker)
+
+    def _on_measured(self, worker: int, about: tuple[float, float]) -> None:
+        """What the next report says of its time is not possible: this is what the worker has measured."""
+        self._journaling.recorder.measured(worker, *about)
 
 
 def direct_call(config: pytest.Config, name: str, arguments: tuple[str, ...]) -> Callable[..., None]:

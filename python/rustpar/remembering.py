@@ -56,7 +56,7 @@ def _own_path(config: pytest.Config) -> Path | None:
     A part of a suite (``--rustpar-shard``) has a file of its own beside the history: the other parts must find that as
     this one has, or they would divide the suite differently.
     """
-    path, shard = history_path(config), config.option.rustpar_shard
+    path, shard = history_path(config), config.getoption("rustpar_shard", None)
     if path is None or shard is None:
         return path
     return path.with_name(f"{path.stem}.{shard.replace('/', '-of-')}{path.suffix}")

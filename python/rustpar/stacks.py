@@ -13,11 +13,12 @@ from __future__ import annotations
 import faulthandler
 import os
 import signal
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from _pytest.faulthandler import fault_handler_stderr_fd_key
+
+from rustpar import _core
 
 if TYPE_CHECKING:
     import pytest
@@ -59,14 +60,14 @@ def write_stack(process: int) -> str | None:
         os.kill(process, _NUMBER)
     except ProcessLookupError:
         return "it has ended"
-    deadline = time.monotonic() + _LIMIT
+    deadline = _core.monotonic() + _LIMIT
     quiet = 0
     while quiet < _LOOKS:
         # Waiting to be handled, or held back while it is being handled.
         quiet = 0 if _is_in_mask(process, "SigPnd", "ShdPnd", "SigBlk") else quiet + 1
-        if time.monotonic() > deadline:
+        if _core.monotonic() > deadline:
             return f"it has not answered within {_LIMIT:.0f} s"
-        time.sleep(_LOOK)
+        _core.sleep(_LOOK)
     return None
 
 

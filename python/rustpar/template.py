@@ -10,7 +10,7 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING
 
-from rustpar import _core, forking, heap, leaving, measuring, open_files, timers
+from rustpar import _core, crash_files, forking, heap, leaving, measuring, open_files, timers
 from rustpar.identity import become
 from rustpar.worker import make_line
 
@@ -65,5 +65,6 @@ class ForkPoint:
             self._seeds.restore()
             measuring.restart(self._config, request.message["workerinput"]["testrunuid"])
         become(self._config, request.message["workerinput"], request.output)
+        crash_files.use(self._config, request.message["crash_files"], keep="fork" not in request.message)
         timers.start(running)
         return make_line(self._shared, request.message["slot"])

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import time
 from typing import TYPE_CHECKING, Any, TextIO
 
 import pytest
 from _pytest.terminal import TerminalReporter
+
+from rustpar import _core
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -48,7 +49,7 @@ class DistTerminal:
 
         def flush() -> None:
             nonlocal last
-            now = time.monotonic()
+            now = _core.monotonic()
             if now - last > _FLUSH_INTERVAL:
                 last = now
                 reporter._tw.flush()
@@ -111,13 +112,24 @@ class DistTerminal:
         if self.config.option.verbose > 0:
             self._reporter.write_line(f"scheduling tests via {scheduler}")
 
-    def show_collection_notes(self, lines: Sequence[str], deselected: int) -> None:
-        """Show what the template's reporter would have said after collecting."""
+    def show_collection_notes(
+        self, session: pytest.Session, lines: Sequence[str], deselected: Sequence[Any], marks: Sequence[Any]
+    ) -> None:
+        """Show what the template's reporter would have said after collecting, and know what it knows.
+
+        Args:
+            session: The controller's session.
+            lines: What to write.
+            deselected: The tests that will not run, as :func:`rustpar.deselected.tell` tells of them.
+            marks: The marks of these.
+        """
         if self._reporter is None:
             return
         if deselected:
-            # The summary counts them, and asks for nothing but their number.
-            self._reporter._add_stats("deselected", [None] * deselected)
+            from rustpar.deselected import items_of
+
+            # What plugins find there they read attributes of.
+            self._reporter._add_stats("deselected", items_of(session, deselected, marks))
         if self.config.option.verbose >= 0:
             for line in lines:
                 self._reporter.write_line(line)

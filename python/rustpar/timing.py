@@ -43,7 +43,8 @@ class TimingSections:
             self._problem = str(error)
         given = thresholds_of(self._config) is not None
         broken = any(judgement["broken"] for judgement in self._judgements)
-        if (broken or (given and self._problem)) and session.exitstatus == pytest.ExitCode.OK:
+        status = getattr(session, "exitstatus", None)
+        if (broken or (given and self._problem)) and status == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def _read(self) -> _core.Timing:

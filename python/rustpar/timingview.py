@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 # A slow test that took so many times its usual time is shown in another colour.
 _STANDS_OUT = 2.0
 
+# Slow tests that are listed. Where more are slow, the limit is too low, and a longer list would hide the failures.
+_MOST_SLOW = 25
+
 _PHASES = ("tests", "set-up", "call", "teardown")
 
 
@@ -31,18 +34,21 @@ def slow_lines(timing: _core.Timing, place: Callable[[str], str]) -> Iterator[tu
         place: What a node id is shown as.
 
     Yields:
-        Lines, and whether each is of a test that took far longer than usual; nothing without slow tests.
+        Lines, and whether each is of a test that took far longer than usual; nothing without slow tests. Where there
+        are many, the last line says how many are not listed.
     """
     found = timing.slow()
     if not found:
         return
     rows: list[tuple[str, ...]] = [("whole", *_PHASES[1:], "worker", "", "test")]
     stand_out = [False]
-    for node_id, worker, whole, times, phases in found:
+    for node_id, worker, whole, times, phases in found[:_MOST_SLOW]:
         usual = "" if times is None else f"{times:.1f}x its usual"
         rows.append((spoken(whole), *map(_or_nothing, phases), worker, usual, place(node_id)))
         stand_out.append(times is not None and times >= _STANDS_OUT)
     yield from zip(aligned(rows, left=(4, 6)), stand_out, strict=True)
+    if len(found) > _MOST_SLOW:
+        yield f"and {len(found) - _MOST_SLOW} more", False
 
 
 def timing_lines(timing: _core.Timing, place: Callable[[str], str]) -> Iterator[str]:

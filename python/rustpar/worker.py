@@ -7,14 +7,13 @@ worker forked from it.
 from __future__ import annotations
 
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 from _pytest.reports import TestReport
 
-from rustpar import _core, fixtureclock, measuring, memory, stacks
+from rustpar import _core, crash_files, fixtureclock, measuring, memory, stacks
 from rustpar.inventory import facts
 from rustpar.marks import group_of
 from rustpar.quiet import keep_report, quieten, show_live_output, show_nothing
@@ -76,7 +75,7 @@ class WorkerPlugin:
         self._hasmarkup = hasmarkup
         self._id_attribute = "_id" if id_attribute() == "_id" else "_nodeid"
         self._test = 0
-        self._deselected = 0
+        self._deselected: list[pytest.Item] = []
         self._noticed: set[str] = set()
         self.session: pytest.Session | None = None
 
@@ -91,6 +90,7 @@ class WorkerPlugin:
         """Tell the controller who is here."""
         self.session = session
         stacks.answer(self.config)
+        crash_files.prepare(self.config)
         info = {
             "version": sys.version,
             "version_info": tuple(sys.version_info),
@@ -141,8 +141,8 @@ class WorkerPlugin:
             self._send(self._line.COLLECT_REPORT, data)
 
     def pytest_deselected(self, items: list[pytest.Item]) -> None:
-        """Count, for the controller's summary."""
-        self._deselected += len(items)
+        """Keep them for the controller's summary, until it is told."""
+        self._deselected += items
 
     # ------------------------------------------------------------------ tests, in the workers
 
@@ -167,9 +167,15 @@ class WorkerPlugin:
         )
         lines.reverse()
         reasons = self._watch.stop(self.config) if self._watch is not None else []
+        told: Any = ([], [])
+        if self._deselected:
+            from rustpar import deselected
+
+            told = deselected.tell(self._deselected)
+            self._deselected = []
         extras = {
             "lines": _flat(lines),
-            "deselected": self._deselected,
+            "deselected": told,
             "reasons": reasons,
             "conftests": _conftests(self.config),
             "facts": facts(self.config, session.items),
@@ -180,6 +186,7 @@ class WorkerPlugin:
         line, items = self._line, session.items
         run_protocol = self.config.hook.pytest_runtest_protocol
         saving = measuring.Saving()
+        show_title = _title_setter()
         line.watch_memory(memory.limit_of(self.config))
         self._next: int | None = line.claim()
         while self._next is not None and line.may_start():
@@ -188,9 +195,14 @@ class WorkerPlugin:
             after = line.peek()
             line.set_running(test)
             self._waited = 0.0
-            begin = time.perf_counter()
+            if show_title is not None:
+                show_title(f"[pytest-xdist running] {items[test].nodeid}")
+            begin = _core.monotonic()
             run_protocol(item=items[test], nextitem=None if after is None else items[after])
-            line.done(test, time.perf_counter() - begin - self._waited)
+            took = _core.monotonic() - begin - self._waited
+            if show_title is not None:
+                show_title("[pytest-xdist idle]")
+            line.done(test, took)
             saving.after_test()
             line.set_running(None)
             if session.shouldfail or session.shouldstop:
@@ -201,9 +213,9 @@ class WorkerPlugin:
     def _choose_next(self) -> pytest.Item | pytest.Session | None:
         """Settle which test comes next: called when fixtures are torn down, the last moment at which it matters."""
         if not self._next_is_chosen:
-            begin = time.perf_counter()
+            begin = _core.monotonic()
             claimed = self._line.claim_or_rest()
-            self._waited = time.perf_counter() - begin
+            self._waited = _core.monotonic() - begin
             if claimed is False:
                 # All is torn down but what belongs to the session, which goes on.
                 return self.session
@@ -243,10 +255,10 @@ class WorkerPlugin:
         nodeid: str,
         location: tuple[str, int, str] | None,
     ) -> None:
-        """Send a warning in xdist's form."""
-        from xdist.remote import serialize_warning_message
+        """Send a warning."""
+        from rustpar.warning_message import to_plain
 
-        data = serialize_warning_message(warning_message)
+        data = to_plain(warning_message)
         self._send(self._line.WARNING, {"data": data, "when": when, "nodeid": nodeid, "location": location})
 
     def suite_property(self, name: str, value: object) -> None:
@@ -298,6 +310,14 @@ class TeardownChoice:
     def pytest_sessionfinish(self) -> None:
         """From here on, None means None."""
         self._in_loop = False
+
+
+def _title_setter() -> Callable[[str], None] | None:
+    """What shows a text as this process's title, in xdist's way; None where setproctitle is not installed."""
+    from xdist import remote
+
+    # xdist has tried to import it.
+    return remote.worker_title if "setproctitle" in sys.modules else None
 
 
 def _conftests(config: pytest.Config) -> list[str]:

@@ -209,7 +209,7 @@ impl Journal {
     }
 
     /// What a report says beyond its outcome; `outcome` only where no phase says so.
-    #[pyo3(signature = (when, *, test=None, worker=None, outcome=None, node_id=None, message, path=None, line=None, longrepr, sections))]
+    #[pyo3(signature = (when, *, test=None, worker=None, outcome=None, node_id=None, message, path=None, line=None, longrepr, sections, cut=0))]
     fn detail(
         &mut self,
         when: String,
@@ -222,6 +222,7 @@ impl Journal {
         line: Option<u32>,
         longrepr: Text,
         sections: Vec<(Text, Text)>,
+        cut: u64,
     ) -> PyResult<()> {
         let outcome = match outcome {
             None => None,
@@ -241,6 +242,7 @@ impl Journal {
             line,
             text: longrepr.0,
             sections: pairs(sections),
+            cut,
         }));
         self.test_ended();
         Ok(())

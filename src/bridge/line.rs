@@ -4,12 +4,14 @@
 //! attributes; any other goes through `pytest_report_to_serializable` in Python and comes back as plain values.
 
 use super::engine::Shared;
-use super::plain::{extras_of, outcome_of, phase, same};
+use super::plain::{extras_of, outcome_of, phase, same, span_of};
 use super::text::Text;
 use super::value::{to_bytes, to_value};
+use crate::clock::PhaseClock;
 use crate::engine::worker::{Claim, Line as CoreLine};
 use crate::protocol::frame::{Entry, Frame, Topic};
 use crate::protocol::report::{Location, Outcome, PlainReport, StringId};
+use crate::protocol::value::Value;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyInt, PyString, PyType};
@@ -31,6 +33,8 @@ pub(super) struct Line {
     keywords: Option<Vec<Py<PyAny>>>,
     /// The test that was started last.
     current: Option<Started>,
+    /// Made when the first test begins.
+    clock: Option<PhaseClock>,
 }
 
 struct Started {
@@ -41,6 +45,19 @@ struct Started {
 
 #[pymethods]
 impl Line {
+    /// Says how long a phase took, where its report says what is not possible.
+    fn measure(&mut self, report: &Bound<'_, PyAny>) -> PyResult<()> {
+        let (phase, said) = span_of(report)?;
+        let Some(measured) = self.clock.get_or_insert_default().reported(phase, said) else {
+            return Ok(());
+        };
+        let mut body = Vec::new();
+        Value::Tuple(vec![Value::Float(measured.start), Value::Float(measured.seconds)]).encode(&mut body);
+        let topic = Topic::Measured;
+        self.core.send(&Frame::Message { topic, body: &body }, false);
+        Ok(())
+    }
+
     /// The line of the worker in `slot`. `report_type` is pytest's TestReport, `id_attribute` the name of the attribute
     /// in which it keeps the node id.
     #[new]
@@ -59,6 +76,7 @@ impl Line {
             strings: PyDict::new(py).unbind(),
             keywords: None,
             current: None,
+            clock: None,
         })
     }
 
@@ -157,6 +175,7 @@ impl Line {
             },
         };
         self.core.send(&frame, false);
+        self.clock.get_or_insert_default().test_begins();
         drop(self.current.replace(Started {
             test,
             id,
@@ -200,6 +219,7 @@ impl Line {
 
     /// Sends the report if it is a plain one of the test started last; returns whether it was.
     fn report(&mut self, test: u32, report: &Bound<'_, PyAny>) -> PyResult<bool> {
+        self.measure(report)?;
         match self.plain(test, report)? {
             None => Ok(false),
             Some((plain, extras)) => {
@@ -255,6 +275,8 @@ impl Line {
     const REASON: u8 = Topic::Reason as u8;
     #[classattr]
     const FIXTURE: u8 = Topic::Fixture as u8;
+    #[classattr]
+    const MEASURED: u8 = Topic::Measured as u8;
 }
 
 impl Line {

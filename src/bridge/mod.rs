@@ -11,6 +11,7 @@
 
 #[cfg(target_os = "linux")]
 mod audit;
+mod clock;
 mod coverage;
 #[cfg(target_os = "linux")]
 mod engine;
@@ -84,6 +85,9 @@ mod _core {
     #[cfg(target_os = "linux")]
     #[pymodule_export]
     use super::audit::{audit, listen};
+
+    #[pymodule_export]
+    use super::clock::{monotonic, since_epoch, sleep};
 
     #[pymodule_export]
     use super::coverage::Joiner;

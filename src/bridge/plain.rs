@@ -1,6 +1,7 @@
 //! What makes a report plain: one that is exactly what pytest itself makes of a phase.
 
 use super::value::to_value;
+use crate::clock::Span;
 use crate::protocol::report::{Outcome, Phase};
 use crate::protocol::value::Value;
 use pyo3::prelude::*;
@@ -51,4 +52,21 @@ pub(super) fn extras_of(
     let parts: PyResult<Vec<_>> = parts.into_iter().map(|part| to_value(part, &mut lost)).collect();
     Value::Tuple(parts?).encode(out);
     Ok(lost.is_empty())
+}
+
+/// The phase of a report, and what it says of its time; `nan` where it says nothing.
+pub(super) fn span_of(report: &Bound<'_, PyAny>) -> PyResult<(Option<Phase>, Span)> {
+    let py = report.py();
+    let number = |name| -> PyResult<f64> {
+        let value = report.getattr_opt(name)?;
+        Ok(value.and_then(|value| value.extract().ok()).unwrap_or(f64::NAN))
+    };
+    let when = report.getattr_opt(pyo3::intern!(py, "when"))?;
+    let when = when.as_ref().and_then(|when| when.cast::<PyString>().ok());
+    let phase = when.and_then(|when| Phase::named(&when.to_string_lossy()));
+    let said = Span {
+        start: number(pyo3::intern!(py, "start"))?,
+        seconds: number(pyo3::intern!(py, "duration"))?,
+    };
+    Ok((phase, said))
 }

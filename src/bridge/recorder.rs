@@ -1,6 +1,7 @@
 //! The records of a run: each report is read once here, for the history and for the journal.
 
 use super::journal::Journal;
+use crate::clock::{PhaseClock, Span};
 use crate::history::file;
 use crate::history::run::{Reported, Run};
 use crate::journal::event::{Event, Outcome, PhaseEnded};
@@ -8,6 +9,7 @@ use crate::journal::micros;
 use crate::protocol::report::Phase;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 /// The records of a run.
@@ -20,6 +22,10 @@ pub(super) struct Recorder {
     last: Option<(Py<PyAny>, usize)>,
     /// The worker's name in the last report, and its number.
     worker: Option<(Py<PyAny>, u32)>,
+    /// Measures phases where tests run in this process.
+    clock: PhaseClock,
+    /// What workers have measured of the phases that they report next.
+    measured: HashMap<u32, Span>,
 }
 
 /// What is read of a report.
@@ -68,6 +74,13 @@ impl Said {
         }))
     }
 
+    fn span(&self) -> Span {
+        Span {
+            start: self.start,
+            seconds: self.seconds,
+        }
+    }
+
     /// What the history makes of it.
     fn reported(&self) -> Reported {
         match self.outcome {
@@ -89,11 +102,14 @@ impl Recorder {
             journal,
             last: None,
             worker: None,
+            clock: PhaseClock::new(),
+            measured: HashMap::new(),
         }
     }
 
     /// Tests have been collected: they are numbered in this order. Each is there once.
     fn collected(&mut self, py: Python<'_>, ids: &Bound<'_, PyList>) -> PyResult<()> {
+        self.clock.test_begins();
         for (place, id) in ids.iter().enumerate() {
             let id = id.cast::<PyString>()?.to_string_lossy().into_owned();
             let number = self.run.test(&id);
@@ -117,19 +133,33 @@ impl Recorder {
             Some(id) => Some(id),
             None => attributes.get_item(pyo3::intern!(py, "nodeid"))?,
         };
-        let (Some(id), Some(said)) = (id, Said::of(&attributes)?) else {
+        let (Some(id), Some(mut said)) = (id, Said::of(&attributes)?) else {
             return Ok(None);
         };
         let test = self.number(&id)?;
-        self.run.report(test, said.phase, said.reported(), said.seconds);
-        let worker = match attributes.get_item(pyo3::intern!(py, "worker_id"))? {
-            Some(name) => self.worker_number(&name)?,
+        let name = attributes.get_item(pyo3::intern!(py, "worker_id"))?;
+        let worker = match &name {
+            Some(name) => self.worker_number(name)?,
             None => None,
         };
+        let measured = match worker {
+            Some(worker) => self.measured.remove(&worker),
+            None if name.is_none() => self.clock.reported(said.phase, said.span()),
+            None => None,
+        };
+        if let Some(measured) = measured {
+            (said.start, said.seconds) = (measured.start, measured.seconds);
+        }
+        self.run.report(test, said.phase, said.reported(), said.seconds);
         self.write(py, test, worker, &said);
         let says_more = said.outcome != Outcome::Passed
             || said.phase == Some(Phase::Teardown) && has_properties(&attributes)?;
         Ok(says_more.then_some((test, worker)))
+    }
+
+    /// A worker has measured what it reports next: when that began, in seconds since the epoch, and how long it took.
+    fn measured(&mut self, worker: u32, start: f64, seconds: f64) {
+        self.measured.insert(worker, Span { start, seconds });
     }
 
     /// A shared fixture was set up for a test. Comes before the report of the phase in which it was, and is taken off the

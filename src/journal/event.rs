@@ -139,6 +139,9 @@ pub struct Detail {
     /// What was captured: title and text.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sections: Vec<(String, String)>,
+    /// How many characters of the texts were left out, where they say so.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub cut: u64,
 }
 
 /// How a worker's life ended.
@@ -280,6 +283,11 @@ impl Event {
             Phase::Teardown => Self::Teardown(ended),
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls it with")]
+fn is_zero(value: &u64) -> bool {
+    *value == 0
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls it with")]

@@ -17,7 +17,7 @@ pub enum Topic {
     Ready = 0,
     /// A collection report that did not pass, in its serializable form.
     CollectReport = 1,
-    /// A warning, in xdist's serialized form.
+    /// A warning, as plain values.
     Warning = 2,
     /// An internal error: its text.
     InternalError = 3,
@@ -37,6 +37,8 @@ pub enum Topic {
     Reason = 10,
     /// A shared fixture was set up: the node id of the test it was set up for, its key, and the seconds it took.
     Fixture = 11,
+    /// When the phase that is reported next began and how long it took, where its report cannot be believed: seconds.
+    Measured = 12,
 }
 
 impl TryFrom<u8> for Topic {
@@ -56,6 +58,7 @@ impl TryFrom<u8> for Topic {
             9 => Self::UsageError,
             10 => Self::Reason,
             11 => Self::Fixture,
+            12 => Self::Measured,
             _ => return Err(ProtocolError::Unknown { what: "topic", byte }),
         })
     }

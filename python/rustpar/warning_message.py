@@ -1,0 +1,120 @@
+"""Warnings on their way from a worker to the controller.
+
+The hazard it handles: a warning's class may be one that the controller does not have: a test module's, a local one, one
+of a package that only workers import. It must import none of them, as that runs their code once more. So of what it has
+not loaded it makes classes of the same name and module, with the same bases as far as it knows them.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from rustpar import _core
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    # Module, qualified name, and the same of each base; none for a class that every process has.
+    Kind = tuple[str, str, list["Kind"]]
+
+# Classes that stand for those that this process has not loaded.
+_STAND_INS: dict[tuple[str, str, tuple[type, ...]], type] = {}
+
+
+def to_plain(message: warnings.WarningMessage) -> dict[str, Any]:
+    """What there is to tell of a warning, as plain values."""
+    warning: Any = message.message
+    category: Any = message.category
+    data: dict[str, Any] = {
+        "category": _kind(category) if isinstance(category, type) else None,
+        "text": str(warning),
+    }
+    if isinstance(warning, Warning):
+        if type(warning) is not category:
+            data["class"] = _kind(type(warning))
+        if not _core.dumps(warning.args)[1]:
+            data["args"] = warning.args
+    data["details"] = {name: _sendable(getattr(message, name, None)) for name in _details()}
+    return data
+
+
+def from_plain(data: dict[str, Any]) -> warnings.WarningMessage:
+    """The warning that :func:`to_plain` has told of. Imports nothing."""
+    kind = data["category"]
+    category: Any = None if kind is None else _class(kind)
+    message: Any = data["text"]
+    if "class" in data:
+        message = _instance(_class(data["class"]), message, data.get("args"))
+    elif category is not None:
+        message = _instance(category, message, data.get("args"))
+    return warnings.WarningMessage(message=message, category=category, **data["details"])
+
+
+def _details() -> Iterator[str]:
+    """The attributes of a warning message besides message and category; they vary between versions of Python."""
+    details: tuple[str, ...] = warnings.WarningMessage._WARNING_DETAILS  # type: ignore[attr-defined]
+    return (name for name in details if name not in ("message", "category"))
+
+
+def _sendable(value: object) -> object:
+    return value if value is None or isinstance(value, (str, int)) else repr(value)
+
+
+def _kind(cls: type) -> Kind:
+    if cls.__module__ == "builtins":
+        return "builtins", cls.__qualname__, []
+    return cls.__module__, cls.__qualname__, [_kind(base) for base in cls.__bases__]
+
+
+def _class(kind: Kind) -> type:
+    """The class that is meant: the loaded one, else one that stands for it."""
+    module, name, bases = kind
+    loaded = _loaded(module, name)
+    if loaded is not None:
+        return loaded
+    parents = tuple(_class(base) for base in bases) or (object,)
+    known = _STAND_INS.get((module, name, parents))
+    if known is None:
+        known = _STAND_INS[module, name, parents] = _made(module, name, parents)
+    return known
+
+
+def _loaded(module: str, name: str) -> type | None:
+    # Not getattr: a module can have one that imports.
+    names: Mapping[str, Any] = vars(sys.modules[module]) if module in sys.modules else {}
+    found: Any = None
+    for part in name.split("."):
+        found = names.get(part)
+        if not isinstance(found, type):
+            return None
+        names = vars(found)
+    return found if (found.__module__, found.__qualname__) == (module, name) else None
+
+
+def _made(module: str, name: str, parents: tuple[type, ...]) -> type:
+    about = {"__module__": module, "__qualname__": name, "__doc__": None}
+    plain_name = name.rpartition(".")[2]
+    try:
+        return type(plain_name, parents, about)
+    except TypeError:
+        # Bases can have a metaclass, or refuse to be one. As a warning it counts by the first that is a warning.
+        is_warning = (base for base in parents if issubclass(base, Warning))
+        return type(plain_name, (next(is_warning, Warning),), about)
+
+
+def _instance(cls: type, text: str, args: tuple[object, ...] | None) -> object:
+    """A warning of this class that says `text`."""
+    if not issubclass(cls, Warning):
+        return text
+    try:
+        warning = cls(*(args if args is not None else (text,)))
+        if str(warning) == text:
+            return warning
+    except Exception:
+        # It wants other arguments than it keeps.
+        pass
+    about = {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "__init__": lambda self, *args: None}
+    said = type(cls.__name__, (cls,), {**about, "__str__": lambda self: text})
+    return said.__new__(said, *(args if args is not None else (text,)))

@@ -1,0 +1,140 @@
+"""Where no workers are asked for, the plugin is not noticed, in pytest's own testing tools and without others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.harness import Suite
+
+IN_PROCESS = """
+    import pytest
+    from types import SimpleNamespace
+
+    def begun(pytester):
+        config = pytester.parseconfigure()
+        session = pytest.Session.from_config(config)
+        config.hook.pytest_sessionstart(session=session)
+        return config, session
+
+    def test_items(pytester):
+        assert len(pytester.getitems("def test_a(): pass\\ndef test_b(): pass\\n")) == 2
+
+    def test_an_item(pytester):
+        assert pytester.getitem("def test_func(): pass\\n").name == "test_func"
+
+    def test_a_module(pytester):
+        module = pytester.getmodulecol("def test_func(): pass\\n")
+        assert pytester.collect_by_name(module, "test_func").name == "test_func"
+        assert pytester.getpathnode(module.path).name == module.name
+
+    def test_a_run_of_one_item(pytester):
+        from _pytest.runner import runtestprotocol
+        item = pytester.getitem("def test_func(): pass\\n")
+        assert [report.outcome for report in runtestprotocol(item, log=False)] == ["passed"] * 3
+
+    @pytest.mark.parametrize("args", [[], ["-n2"], ["-n0"], ["-v"], ["--rustpar-slow=1s"]])
+    def test_configurations(pytester, args):
+        assert pytester.parseconfig(*args).rootpath
+        assert pytester.parseconfigure(*args).rootpath
+
+    @pytest.mark.parametrize("args", [[], ["-n0"], ["-v", "-rA"], ["--collect-only"], ["-p", "no:terminal"]])
+    def test_runs_in_this_process(pytester, args):
+        pytester.makepyfile("def test_func(): pass\\n")
+        for _ in range(2):
+            assert pytester.inline_run(*args).ret == 0
+        items, _ = pytester.inline_genitems()
+        assert len(items) == 1
+
+    def test_two_ends_of_a_session(pytester):
+        config, session = begun(pytester)
+        for status in (pytest.ExitCode.OK, 1):
+            config.hook.pytest_sessionfinish(session=session, exitstatus=status)
+
+    def test_an_end_that_judges(pytester):
+        pytester.makeini("[pytest]\\nrustpar_thresholds = max<1s\\nrustpar_slow = 1s\\n")
+        config, session = begun(pytester)
+        config.hook.pytest_sessionfinish(session=session, exitstatus=0)
+
+    def test_a_second_collection_in_a_session(pytester):
+        path = pytester.makepyfile(
+            "import pytest\\n@pytest.fixture(scope='module')\\ndef shared(): pass\\ndef test_func(shared): pass\\n"
+        )
+        config, session = begun(pytester)
+        for _ in range(2):
+            assert len(session.perform_collect([str(path)])) == 1
+        config.hook.pytest_sessionfinish(session=session, exitstatus=0)
+
+    def test_odd_reports(pytester):
+        config, _ = begun(pytester)
+        location = ("a", None, "a")
+        skip = pytest.TestReport("a", location, {}, "skipped", ("a", None, "why"), "setup")
+        odd = pytest.TestReport("a", location, {}, "failed", 3, "teardown", user_properties=[(1, 2)], start=-1e300)
+        odd.duration = float("nan")
+        other = pytest.TestReport("b", location, {}, "failed", "text", "elsewhere", [("one", 2)])
+        for report in (skip, odd, other):
+            config.hook.pytest_runtest_logreport(report=report)
+
+    def test_options_made_by_hand(pytester):
+        config = pytester.parseconfig()
+        for name in [name for name in vars(config.option) if name.startswith("rustpar")]:
+            delattr(config.option, name)
+        config._do_configure()
+        config.hook.pytest_collection_modifyitems(session=None, config=config, items=[])
+"""
+
+
+@pytest.mark.parametrize("n", [None, "2"])
+def test_pytests_own_testing_tools_work_in_a_test(suite: Suite, n: str | None) -> None:
+    suite.conftest("pytest_plugins = ['pytester']\n")
+    suite.test(IN_PROCESS)
+    run = suite.run(n=n)
+    assert set(run.counts()) == {"passed"}, run.text
+    assert run.ret == 0
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("--version",),
+        ("--help",),
+        ("--markers",),
+        ("--fixtures",),
+        ("--fixtures-per-test",),
+        ("--collect-only",),
+        ("--collect-only", "-q", "-n2"),
+        ("--setup-plan",),
+        ("--cache-show",),
+        ("-p", "no:terminal"),
+        ("-p", "no:terminal", "-n2"),
+        ("-p", "no:cacheprovider"),
+        ("-p", "no:cacheprovider", "-n2"),
+        ("-p", "no:xdist"),
+        ("-p", "no:xdist", "-p", "no:terminal", "-p", "no:cacheprovider"),
+        ("-p", "no:capture"),
+        ("-p", "no:logging", "-p", "no:junitxml", "-p", "no:faulthandler"),
+        ("-p", "no:faulthandler", "-n2"),
+        ("-p", "no:tmpdir", "-n2"),
+    ],
+    ids=" ".join,
+)
+def test_it_does_without_other_plugins_and_leaves_other_commands_alone(suite: Suite, args: tuple[str, ...]) -> None:
+    suite.test("def test_one(): pass\ndef test_two(): pass\n")
+    run = suite.run(*args, n=None)
+    plain = suite.run("-p", "no:rustpar", *args, n=None)
+    assert run.ret == plain.ret == 0, run.text
+    assert "INTERNALERROR" not in run.text
+    assert "most recent call last" not in run.text
+    assert run.outcomes == plain.outcomes
+
+
+@pytest.mark.parametrize("cache_dir", ["a_file", "/proc/nowhere"])
+@pytest.mark.parametrize("n", [None, "2"])
+def test_a_cache_that_cannot_be_written_fails_nothing(suite: Suite, n: str | None, cache_dir: str) -> None:
+    suite.write({"a_file": ""})
+    suite.test("def test_one(): pass\ndef test_two(): pass\n")
+    run = suite.run("-o", f"cache_dir={cache_dir}", n=n)
+    assert run.ret == 0, run.text
+    assert run.counts()["passed"] == 2

@@ -1,0 +1,144 @@
+"""The report of a crash says where it was and what the test had printed, and begins with xdist's words."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.harness import Run, Suite
+
+TESTS = """
+    import faulthandler
+    import os
+    import sys
+    import pytest
+
+    @pytest.fixture
+    def talks():
+        print("said in set-up")
+        if os.environ["WHEN"] == "setup":
+            print("last words")
+            sink()
+        yield
+        print("said in teardown")
+        if os.environ["WHEN"] == "teardown":
+            print("last words")
+            sink()
+
+    def sink():
+        print("also to errors", file=sys.stderr)
+        os.write(1, b"past Python\\n")
+        faulthandler._sigsegv()
+
+    def test_before(): print("of another test")
+
+    def test_deadly(talks):
+        print("said in the call")
+        if os.environ["WHEN"] == "call":
+            print("last words")
+            sink()
+
+    def test_after(): pass
+"""
+
+
+def crashed(suite: Suite, way: str, when: str, *args: str, n: str = "1") -> tuple[dict[str, str], str, Run]:
+    """The captured sections and the text of the crash's report."""
+    run = suite.run_with({"WHEN": when}, f"--rustpar-start={way}", *args, n=n)
+    # In its teardown, the call has passed.
+    assert run.counts() == {"passed": 3 if when == "teardown" else 2, "failed": 1}, run.text
+    assert run.ret == 1
+    report = run.report("test_deadly", "???")
+    assert report["longrepr"].splitlines()[0] == (
+        f"worker '{report['worker']}' crashed while running 'test_it.py::test_deadly'"
+    )
+    return dict(report["sections"]), report["longrepr"], run
+
+
+@pytest.mark.parametrize("way", ["template", "early"])
+@pytest.mark.parametrize("when", ["setup", "call", "teardown"])
+def test_a_crash_tells_its_stack_and_what_was_printed(suite: Suite, way: str, when: str) -> None:
+    suite.test(TESTS)
+    sections, text, run = crashed(suite, way, when)
+    assert "Segmentation fault" in text
+    assert " in sink" in text
+    assert "_pytest" not in text
+    assert f"Captured stdout {when}" in sections
+    assert sections[f"Captured stdout {when}"].endswith("last words\npast Python\n")
+    assert sections[f"Captured stderr {when}"] == "also to errors\n"
+    if when != "setup":
+        assert sections["Captured stdout setup"] == "said in set-up\n"
+    assert "of another test" not in str(sections)
+    assert "last words" in run.out
+    assert run.out.count(" in sink") == 1
+    assert " in sink" not in run.err
+
+
+@pytest.mark.parametrize("way", ["template", "early"])
+@pytest.mark.parametrize("args", [("-s",), ("--capture=sys",), ("-p", "no:capture")], ids=" ".join)
+def test_other_ways_of_capturing_still_tell_the_stack(suite: Suite, way: str, args: tuple[str, ...]) -> None:
+    suite.test(TESTS)
+    _, text, run = crashed(suite, way, "call", *args)
+    assert " in sink" in text
+    assert "past Python" in run.out or args == ("--capture=sys",)
+
+
+@pytest.mark.parametrize("way", ["template", "early"])
+def test_without_faulthandler_the_report_has_the_output(suite: Suite, way: str) -> None:
+    suite.test(TESTS)
+    sections, text, _ = crashed(suite, way, "call", "-p", "no:faulthandler")
+    assert len(text.splitlines()) == 1
+    assert sections["Captured stdout call"] == "said in the call\nlast words\npast Python\n"
+
+
+@pytest.mark.parametrize("way", ["template", "early"])
+def test_a_death_without_a_stack_still_tells_what_was_printed(suite: Suite, way: str) -> None:
+    suite.test(TESTS.replace("faulthandler._sigsegv()", "os._exit(3)"))
+    sections, text, _ = crashed(suite, way, "call")
+    assert len(text.splitlines()) == 1
+    assert sections["Captured stdout call"].endswith("past Python\n")
+
+
+def test_the_first_test_of_a_worker_is_told_of_too(suite: Suite) -> None:
+    suite.test(TESTS.replace("def test_before", "def test_later"))
+    for _ in range(3):
+        sections, text, _ = crashed(suite, "template", "call", n="3")
+        assert " in sink" in text
+        assert "last words" in sections["Captured stdout call"]
+
+
+def test_a_crash_outside_of_tests_shows_its_stack(suite: Suite) -> None:
+    suite.conftest(
+        """
+        import faulthandler
+
+        def pytest_sessionfinish(session):
+            if hasattr(session.config, "workerinput"):
+                at_the_end()
+
+        def at_the_end(): faulthandler._sigsegv()
+        """
+    )
+    suite.test("def test_one(): pass\n")
+    run = suite.run("--max-worker-restart", "0", n="1")
+    assert run.text.count(" in at_the_end") == 1
+
+
+def test_much_output_is_cut(suite: Suite) -> None:
+    suite.test(TESTS.replace('print("said in the call")', 'print("x" * 1_000_000)'))
+    sections, _, _ = crashed(suite, "template", "call")
+    text = sections["Captured stdout call"]
+    assert text.startswith("(7")
+    assert text.endswith("last words\npast Python\n")
+    assert len(text) < 300_000
+
+
+def test_a_file_that_the_suite_gave_faulthandler_gets_the_stack(suite: Suite) -> None:
+    suite.test("import faulthandler\nfaulthandler.enable(open('own', 'w'))\n" + "from inner import *\n")
+    suite.write({"inner.py": textwrap.dedent(TESTS)})
+    _, text, _ = crashed(suite, "template", "call")
+    assert " in sink" not in text
+    assert " in sink" in (suite.path / "own").read_text()

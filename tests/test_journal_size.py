@@ -1,0 +1,100 @@
+"""What failures print does not fill the disk, and what is left out is said."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from rustpar import journal_text
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.harness import Suite
+
+LOUD = """
+    import pytest
+
+    @pytest.mark.parametrize("n", range(COUNT))
+    def test_it(n, record_property):
+        print("the first line")
+        for _ in range(200):
+            print("x" * 5_000)
+        print("the last line")
+        record_property("large", "y" * 1_000_000)
+        assert n < 0, "z" * 1_000_000
+"""
+
+
+def details(path: Path) -> list[dict[str, Any]]:
+    events = [json.loads(line) for line in path.read_text().splitlines()]
+    return [event for event in events if event["e"] == "detail"]
+
+
+def loud(suite: Suite, count: int) -> None:
+    suite.test(LOUD.replace("COUNT", str(count)))
+
+
+@pytest.mark.parametrize("n", [None, "2"])
+def test_a_journal_is_bounded_and_says_what_is_left_out(suite: Suite, n: str | None) -> None:
+    loud(suite, 12)
+    run = suite.run("--rustpar-journal=run.jsonl", "-o", "rustpar_journal_size=1M", "--show-capture=no", n=n)
+    assert run.counts() == {"failed": 12}
+    assert (suite.path / "run.jsonl").stat().st_size < 1.3 * (1 << 20)
+    found = details(suite.path / "run.jsonl")
+    assert len(found) == 12
+    for detail in found:
+        ((title, text),) = detail["sections"]
+        assert title == "Captured stdout call"
+        assert text.startswith("the first line\n")
+        assert text.endswith("the last line\n")
+        assert "characters are left out here: see rustpar_journal_size" in text
+        assert detail["cut"] > 2_000_000
+
+
+def test_all_is_kept_where_that_is_asked_for(suite: Suite) -> None:
+    loud(suite, 2)
+    suite.run("--rustpar-journal=run.jsonl", "-o", "rustpar_journal_size=all", "--show-capture=no")
+    for detail in details(suite.path / "run.jsonl"):
+        assert len(detail["sections"][0][1]) > 1_000_000
+        assert "cut" not in detail
+
+
+def test_what_is_no_size_is_refused(suite: Suite) -> None:
+    suite.test("def test_it(): assert 0\n")
+    run = suite.run("-o", "rustpar_journal_size=much", n=None)
+    assert run.ret == 4
+    assert "rustpar_journal_size: 'much' is no size" in run.text
+
+
+def test_journals_in_the_cache_make_room_by_their_size(suite: Suite) -> None:
+    suite.test("def test_it(): pass\n")
+    runs = suite.path / ".pytest_cache" / "d" / "rustpar" / "runs"
+    for _ in range(4):
+        suite.run(n=None)
+    oldest, second, *_ = sorted(runs.iterdir())
+    with second.open("a") as file:
+        file.write(" " * (1 << 20))
+    suite.run("-o", "rustpar_journal_size=50K", n=None)
+    kept = list(runs.iterdir())
+    assert oldest not in kept
+    assert second not in kept
+    assert len(kept) == 3
+
+
+def test_texts_fit_into_what_is_left() -> None:
+    room = journal_text.Room(1 << 20)
+    assert room.fit("short") == "short"
+    whole = "".join(f"{number}\n" for number in range(100_000))
+    text = room.fit(whole)
+    assert len(text) < 20_000
+    assert (text[:4], text[-6:]) == (whole[:4], whole[-6:])
+    cut = room.take_cut()
+    assert cut > 0
+    assert room.take_cut() == 0
+    assert f"[{cut} characters are left out" in text
+    total = sum(len(room.fit(whole)) for _ in range(1_000))
+    assert total < 1.5 * (1 << 20)
+    assert journal_text.Room(None).fit(whole) == whole

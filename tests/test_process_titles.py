@@ -1,0 +1,43 @@
+"""A worker's title in the list of processes, as xdist sets it where setproctitle is installed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.harness import Suite
+
+# A module in the place of setproctitle, which the project's tests do without.
+SETPROCTITLE = """
+    import os
+
+    def setproctitle(title):
+        with open(f"titles-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}", "a") as file:
+            file.write(title + "\\n")
+        RAISE
+"""
+
+TESTS = """
+    import pytest
+
+    @pytest.mark.parametrize("n", range(4))
+    def test_it(n): pass
+"""
+
+
+@pytest.mark.parametrize("way", ["template", "early", "xdist"])
+@pytest.mark.parametrize("raises", ["pass", "raise OSError"])
+def test_workers_have_titles(suite: Suite, way: str, raises: str) -> None:
+    suite.write({"setproctitle.py": SETPROCTITLE.replace("RAISE", raises)})
+    suite.test(TESTS)
+    run = suite.run_with({"PYTHONPATH": str(suite.path)}, f"--rustpar-start={way}")
+    assert run.counts() == {"passed": 4}
+    titles = []
+    for path in suite.path.glob("titles-*"):
+        assert path.name in ("titles-gw0", "titles-gw1")
+        shown = path.read_text().splitlines()
+        assert shown[1::2] == ["[pytest-xdist idle]"] * (len(shown) // 2)
+        titles += shown[::2]
+    assert sorted(titles) == [f"[pytest-xdist running] test_it.py::test_it[{n}]" for n in range(4)]
