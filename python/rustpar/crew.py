@@ -246,7 +246,7 @@ class Crew:
         verdict = self._launch.decide_for_differing(nodes[0].gateway.id, differing.gateway.id, mine, others)
         self._screen.show_verdict(verdict, None)
         self._leaving = set(nodes[1:])
-        self._patience = time.monotonic() + _LEAVE_LIMIT
+        self._patience = _core.monotonic() + _LEAVE_LIMIT
         for node in self._leaving:
             self._engine.close(node.number)
 
@@ -274,8 +274,8 @@ class Crew:
 
     def _end_those_that_stay(self) -> None:
         """Kill early workers that were to leave and have not."""
-        if self._leaving and time.monotonic() > self._patience:
-            self._patience = time.monotonic() + _LEAVE_LIMIT
+        if self._leaving and _core.monotonic() > self._patience:
+            self._patience = _core.monotonic() + _LEAVE_LIMIT
             for node in self._leaving:
                 self._launch.server.signal_worker(node.number, signal.SIGKILL)
 

@@ -221,4 +221,3 @@ class Readings:
             original(*args, **kwargs)
 
         return seed
-
