@@ -230,3 +230,27 @@ def test_a_worker_that_dies_on_its_way_out_is_not_missed(suite: Suite) -> None:
     suite.test(differing(IDS["clock"]))
     run = suite.run("--rustpar-start=early")
     assert run.counts() == {"passed": 7}, run.text
+
+
+def test_a_worker_that_dies_while_gw0_still_collects_is_a_clear_error(suite: Suite) -> None:
+    suite.conftest(
+        """
+        import os
+        import time
+        from support import arrive, wait_for
+
+        def pytest_collection_finish(session):
+            worker = os.environ.get("PYTEST_XDIST_WORKER")
+            if worker == "gw1":
+                arrive("dies")
+                os._exit(3)
+            if worker == "gw0":
+                wait_for("dies")
+                time.sleep(1)
+        """
+    )
+    suite.test("def test_one(): pass\ndef test_two(): pass\n")
+    run = suite.run("--rustpar-start=early")
+    assert run.ret == pytest.ExitCode.TESTS_FAILED
+    assert "worker gw1 died while collecting test_it.py (exit code 3)" in run.text
+    assert not run.reports

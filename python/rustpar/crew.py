@@ -162,6 +162,9 @@ class Crew:
                 self._fork(node)
         self._groups = groups
         self.collected(first, collection)
+        if self.stopping:
+            # That was before it could be held.
+            self._release()
 
     def _release(self) -> None:
         """Let the template go on as gw0, if it is held."""
