@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 SETPROCTITLE = """
     import os
 
+    def getproctitle():
+        RAISE
+
     def setproctitle(title):
         with open(f"titles-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}", "a") as file:
             file.write(title + "\\n")

@@ -17,13 +17,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from xdist.remote import setup_config
 
 from rustpar import _core, crash_files, fixtures, forking, heap, hookcall, leaving, measuring
 from rustpar.identity import own_stdio
 from rustpar.places import Places
 from rustpar.template import ForkPoint
 from rustpar.watch import Watch
-from rustpar.worker import WorkerPlugin, make_line
+from rustpar.worker import WorkerPlugin, find_title, make_line
 
 if TYPE_CHECKING:
     import socket
@@ -52,6 +53,7 @@ class Beginning:
         self._line = make_line(shared, self._setup["slot"])
         leaving.forget_exit_functions()
         own_stdio(request.output)
+        find_title()
         self._take_over_environment()
         self._settle = heap.grow()
         self._loaded_before = frozenset(sys.modules)
@@ -85,8 +87,6 @@ class Beginning:
     @pytest.hookimpl(tryfirst=True)
     def pytest_cmdline_main(self, config: pytest.Config) -> None:
         """Set the options of a worker before the session begins."""
-        from xdist.remote import setup_config
-
         setup_config(config, self._setup["basetemp"])
         hookcall.install(config)
         workerinput = self._setup["workerinput"]

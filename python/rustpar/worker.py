@@ -6,6 +6,7 @@ worker forked from it.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -310,6 +311,14 @@ class TeardownChoice:
     def pytest_sessionfinish(self) -> None:
         """From here on, None means None."""
         self._in_loop = False
+
+
+def find_title() -> None:
+    """Have setproctitle, if it is installed, find where the title is: by the environment, before that is replaced."""
+    if "setproctitle" in sys.modules:
+        with contextlib.suppress(Exception):
+            # xdist, too, lets nothing fail for a title.
+            sys.modules["setproctitle"].getproctitle()
 
 
 def _title_setter() -> Callable[[str], None] | None:
