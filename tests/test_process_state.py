@@ -1,0 +1,218 @@
+"""What a process looks like when its first test begins: as in plain pytest, or where a worker is seen, as under xdist."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from harness import Suite
+
+# What a test finds; with a name in front for what every process has another value of.
+STATE = """
+    import faulthandler, gc, json, locale, os, resource, signal, sys, threading, time, warnings
+
+    def status(*names):
+        with open("/proc/self/status") as file:
+            lines = dict(line.rstrip().split(":", 1) for line in file)
+        return {name: lines[name].strip() for name in names if name in lines}
+
+    def state():
+        return {
+            "handlers": {
+                str(number): kind(signal.getsignal(number)) for number in signal.valid_signals() if number < signal.SIGRTMIN
+            },
+            "mask": sorted(signal.pthread_sigmask(signal.SIG_BLOCK, [])),
+            "wakeup": signal_wakeup(),
+            "timers": [signal.getitimer(kind)[0] > 0 for kind in range(3)],
+            "directory": os.getcwd(),
+            "gc": [gc.isenabled(), gc.get_threshold(), gc.get_debug(), [repr(one) for one in gc.callbacks]],
+            "recursion": sys.getrecursionlimit(),
+            "switch": sys.getswitchinterval(),
+            "digits": getattr(sys, "get_int_max_str_digits", lambda: 0)(),
+            "limits": [resource.getrlimit(kind) for kind in range(16)],
+            "locale": locale.setlocale(locale.LC_ALL),
+            "preferred": locale.getpreferredencoding(False),
+            "faulthandler": faulthandler.is_enabled(),
+            "filters": [str(one) for one in warnings.filters],
+            "showwarning": warnings.showwarning.__module__,
+            "flags": list(sys.flags),
+            "options": list(sys.warnoptions),
+            "path": sys.path,
+            "hooks": [kind(sys.excepthook), kind(sys.displayhook), kind(sys.unraisablehook)],
+            "trace": [sys.gettrace() is None, sys.getprofile() is None, threading._trace_hook is None and threading._profile_hook is None],
+            "threads": threading.active_count(),
+            "is main": threading.current_thread() is threading.main_thread(),
+            "own": len(os.listdir("/proc/self/task")),
+            "nice": os.nice(0),
+            "priority": open("/proc/self/oom_score_adj").read().strip(),
+            "affinity": sorted(os.sched_getaffinity(0)),
+            "scheduler": os.sched_getscheduler(0),
+            "session": os.getsid(0) == int(os.environ["RUN_SESSION"]),
+            "terminal": has_terminal(),
+            "status": status("Name", "Umask", "SigIgn", "SigBlk", "NoNewPrivs", "Seccomp", "Speculation_Store_Bypass"),
+            "slack": open("/proc/self/timerslack_ns").read().strip() if os.path.exists("/proc/self/timerslack_ns") else "",
+            "environment": {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "RUN_"))},
+            "main": sys.modules["__main__"].__name__,
+            "executable": [sys.executable, sys.prefix, sys.dont_write_bytecode, sys.pycache_prefix],
+            "subreaper": subreaper(),
+        }
+
+    def kind(function):
+        # Without addresses.
+        return getattr(function, "__qualname__", None) or str(function).partition(" at 0x")[0]
+
+    def signal_wakeup():
+        found = signal.set_wakeup_fd(-1)
+        signal.set_wakeup_fd(found)
+        return found >= 0
+
+    def has_terminal():
+        try:
+            os.close(os.open("/dev/tty", os.O_RDWR))
+        except OSError:
+            return False
+        return True
+
+    def subreaper():
+        import ctypes
+        found = ctypes.c_int(-1)
+        ctypes.CDLL(None).prctl(37, ctypes.byref(found), 0, 0, 0)
+        return found.value
+"""
+
+TESTS = """
+    import json, os, sys
+    import pytest
+    from state import state
+
+    @pytest.mark.parametrize("turn", range(2))
+    def test_it(turn):
+        path = os.path.join(os.path.dirname(os.path.abspath(__file__)), f"state-{os.environ.get('PYTEST_XDIST_WORKER')}")
+        if not os.path.exists(path):
+            with open(path, "w") as file:
+                json.dump(state(), file)
+        # Nothing to read, under no way of running.
+        assert sys.stdin is None or not sys.stdin.isatty()
+"""
+
+# What a conftest may have changed.
+CHANGES = {
+    "nothing": "",
+    "everything": """
+        import faulthandler, gc, locale, os, resource, signal, sys, threading, warnings
+
+        def pytest_configure(config):
+            signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGWINCH])
+            signal.setitimer(signal.ITIMER_VIRTUAL, 1000)
+            signal.setitimer(signal.ITIMER_PROF, 1000)
+            os.umask(0o077)
+            gc.set_threshold(1234, 5, 6)
+            sys.setrecursionlimit(2345)
+            sys.setswitchinterval(0.25)
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+            locale.setlocale(locale.LC_ALL, "C")
+            os.nice(1)
+            os.environ["FROM_CONFTEST"] = "yes"
+            warnings.simplefilter("ignore", ResourceWarning)
+            sys.path.insert(0, "/nowhere")
+            signal.set_wakeup_fd(os.eventfd(0, os.EFD_NONBLOCK))
+
+        def pytest_collection_finish():
+            os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), "elsewhere"))
+    """,
+}
+
+
+def states(suite: Suite, way: str) -> dict[str, dict[str, Any]]:
+    """What tests found, by worker."""
+    for path in suite.path.glob("state-*"):
+        path.unlink()
+    given = ["--rustpar-start=" + way] if way != "plain" else []
+    run = suite.run_with({"RUN_SESSION": str(os.getsid(0))}, *given, n=None if way == "plain" else "2")
+    assert run.counts().get("passed") == 2, run.text
+    return {path.name: json.loads(path.read_text()) for path in suite.path.glob("state-*")}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_the_state_of_a_worker_is_that_of_plain_pytest(suite: Suite, change: str) -> None:
+    (suite.path / "elsewhere").mkdir()
+    suite.write({"state.py": STATE})
+    suite.conftest(CHANGES[change])
+    suite.test(TESTS)
+    (plain,) = states(suite, "plain").values()
+    xdist = states(suite, "xdist")["state-gw0"]
+    for way in ("template", "early"):
+        for worker, found in states(suite, way).items():
+            expected = {name: xdist[name] if value == xdist[name] else plain[name] for name, value in found.items()}
+            assert found == expected, f"{way}, {worker}"
+
+
+TIMERS = {
+    "alarm": ("signal.alarm(50)", "10 < signal.alarm(0) <= 50"),
+    "real": ("signal.setitimer(signal.ITIMER_REAL, 50, 7)", "within(signal.ITIMER_REAL, 50, 7)"),
+    "virtual": ("signal.setitimer(signal.ITIMER_VIRTUAL, 50)", "within(signal.ITIMER_VIRTUAL, 50, 0)"),
+    "profiling": ("signal.setitimer(signal.ITIMER_PROF, 50, 3)", "within(signal.ITIMER_PROF, 50, 3)"),
+    "none": ("signal.setitimer(signal.ITIMER_REAL, 50); signal.alarm(0)", "signal.alarm(0) == 0"),
+    "rings": (
+        "rang = []; signal.signal(signal.SIGALRM, lambda *_: rang.append(1)); signal.alarm(2)",
+        "rang or [time.sleep(0.1) for _ in range(100) if not rang] and rang",
+    ),
+}
+
+SETTING = """
+    import os, signal, time
+    SET
+
+    def within(kind, left, interval):
+        found = signal.getitimer(kind)
+        return 10 < found[0] <= left and found[1] == interval
+"""
+
+
+@pytest.mark.parametrize("where", ["conftest", "plugin"])
+@pytest.mark.parametrize("way", ["plain", "template", "early"])
+@pytest.mark.parametrize("kind", TIMERS)
+def test_timers_go_on_in_each_worker(suite: Suite, kind: str, way: str, where: str) -> None:
+    setting, holds = TIMERS[kind]
+    suite.write({"setting.py": SETTING.replace("SET", setting)})
+    suite.conftest("from setting import *\n")
+    suite.test(
+        f"""
+        import pytest
+        from support import meet
+        from setting import *
+
+        @pytest.mark.parametrize("me", range(2))
+        def test_it(me):
+            if os.environ.get("PYTEST_XDIST_WORKER"):
+                meet(str(me), str(1 - me))
+            assert ({holds}) or {way == "plain"} and me == 1
+        """
+    )
+    run = suite.run_in(way, *(["-p", "setting"] if where == "plugin" else []))
+    assert run.counts() == {"passed": 2}, run.text
+
+
+def test_a_timer_is_no_reason_for_an_early_start(suite: Suite) -> None:
+    suite.conftest("import signal\nsignal.alarm(100)\n")
+    suite.test("def test_one(): pass\ndef test_two(): pass\n")
+    assert suite.run().start() == "template"
+
+
+def test_a_replaced_worker_has_the_time_that_the_first_one_had(suite: Suite) -> None:
+    suite.conftest("import signal\nsignal.alarm(60)\n")
+    suite.test(
+        """
+        import os, signal
+
+        def test_crash(): os.kill(os.getpid(), signal.SIGKILL)
+        def test_other(): assert 10 < signal.alarm(0) <= 60
+        """
+    )
+    assert suite.run_in("template", n="1").counts() == {"passed": 1, "failed": 1}
