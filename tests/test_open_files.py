@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from harness import Suite
+    from tests.harness import Suite
 
 WAYS = ("plain", "template", "early")
 
@@ -165,7 +165,9 @@ os.lseek(fds[2], 2, os.SEEK_SET)
 
 
 def test_standard_error_in_a_file_keeps_one_position(suite: Suite) -> None:
-    suite.test("import os, pytest\n@pytest.mark.parametrize('n', range(40))\ndef test_it(n): os.write(2, b'<%02d>' % n)\n")
+    suite.test(
+        "import os, pytest\n@pytest.mark.parametrize('n', range(40))\ndef test_it(n): os.write(2, b'<%02d>' % n)\n"
+    )
     with (suite.path / "output").open("w+") as output:
         process = suite.start("-s", "--rustpar-start=template", output=output)
         run = suite.ended(process)
