@@ -1,4 +1,4 @@
-//! Filling the free places of an allocator that hands out blocks from pools, as CPython's does.
+//! Filling the free places of an allocator that hands out blocks from pools, as that of Python does.
 //!
 //! What a heap of many libraries has freed lies everywhere in it. A forked process that puts its new objects there writes
 //! to pages that it shares: 20 pages for each test with numpy and pandas loaded, and 3 with full pools.
@@ -6,7 +6,7 @@
 //! The hazard it handles: with another allocator behind the same functions (`PYTHONMALLOC`, `-X dev`, a build without
 //! pools) there are no places to fill, and whatever is taken is memory lost in every process.
 
-/// Sizes that CPython takes from pools: multiples of 16 bytes up to 512 (`Objects/obmalloc.c`).
+/// Sizes that `CPython` takes from pools: multiples of 16 bytes up to 512 (`Objects/obmalloc.c`).
 const SIZES: std::ops::RangeInclusive<usize> = 1..=32;
 const STEP: usize = 16;
 

@@ -1,6 +1,6 @@
 //! Telling from the state of a Mersenne Twister whether somebody has seeded it.
 //!
-//! CPython seeds a `random.Random()` without a seed with 624 words from the operating system, and one with a seed with a
+//! `CPython` seeds a `random.Random()` without a seed with 624 words from the operating system, and one with a seed with a
 //! key made from that: a word or two for most integers, some twenty for a text (`Modules/_randommodule.c`). Both go
 //! through the same function, Matsumoto's `init_by_array`, which repeats a shorter key until all words of the state have
 //! had theirs. Every step of it can be taken back, and so can every step that draws numbers; a key that repeats is a seed.
@@ -93,9 +93,7 @@ fn has_repeating_key(state: &[u32; WORDS]) -> bool {
 fn before_last_mix(state: &[u32; WORDS]) -> [u32; WORDS] {
     let mut mixed = [0; WORDS];
     let back = |position: usize, previous: u32| {
-        #[expect(clippy::cast_possible_truncation, reason = "positions are small")]
-        let number = position as u32;
-        state[position].wrapping_add(number) ^ spread(previous).wrapping_mul(1_566_083_941)
+        state[position].wrapping_add(number(position)) ^ spread(previous).wrapping_mul(1_566_083_941)
     };
     // It began with the third word, and came to the second at last.
     mixed[1] = back(1, state[WORDS - 1]);
@@ -106,6 +104,14 @@ fn before_last_mix(state: &[u32; WORDS]) -> [u32; WORDS] {
     mixed
 }
 
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "a position in the state or in a key"
+)]
+fn number(position: usize) -> u32 {
+    position as u32
+}
+
 fn spread(word: u32) -> u32 {
     word ^ word >> 30
 }
@@ -114,11 +120,9 @@ fn spread(word: u32) -> u32 {
 fn initial() -> [u32; WORDS] {
     let mut state = [19_650_218; WORDS];
     for position in 1..WORDS {
-        #[expect(clippy::cast_possible_truncation, reason = "positions are small")]
-        let number = position as u32;
         state[position] = spread(state[position - 1])
             .wrapping_mul(1_812_433_253)
-            .wrapping_add(number);
+            .wrapping_add(number(position));
     }
     state
 }
@@ -134,7 +138,7 @@ mod tests {
         let (mut position, mut word) = (1, 0);
         for _ in 0..key.len().max(WORDS) {
             let mixed = state[position] ^ spread(state[position - 1]).wrapping_mul(1_664_525);
-            state[position] = mixed.wrapping_add(key[word]).wrapping_add(word as u32);
+            state[position] = mixed.wrapping_add(key[word]).wrapping_add(number(word));
             (position, word) = (position + 1, (word + 1) % key.len());
             if position == WORDS {
                 state[0] = state[WORDS - 1];
@@ -143,7 +147,7 @@ mod tests {
         }
         for _ in 1..WORDS {
             let mixed = state[position] ^ spread(state[position - 1]).wrapping_mul(1_566_083_941);
-            state[position] = mixed.wrapping_sub(position as u32);
+            state[position] = mixed.wrapping_sub(number(position));
             position += 1;
             if position == WORDS {
                 state[0] = state[WORDS - 1];

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from harness import Suite
+    from tests.harness import Suite
 
 # pytest-xdist is left out: its workers search their heaps as plain pytest does.
 WAYS = ("plain", "template", "early")

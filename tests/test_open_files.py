@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from harness import Suite
+    from tests.harness import Suite
 
 WAYS = ("plain", "template", "early")
 

@@ -1,4 +1,4 @@
-"""What a process looks like when its first test begins: as in plain pytest, or where a worker is seen, as under xdist."""
+"""What a process looks like when its first test begins: as in plain pytest, or as under xdist where that differs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from harness import Suite
+    from tests.harness import Suite
 
 # What a test finds; with a name in front for what every process has another value of.
 STATE = """
@@ -23,7 +23,9 @@ STATE = """
     def state():
         return {
             "handlers": {
-                str(number): kind(signal.getsignal(number)) for number in signal.valid_signals() if number < signal.SIGRTMIN
+                str(number): kind(signal.getsignal(number))
+                for number in signal.valid_signals()
+                if number < signal.SIGRTMIN
             },
             "mask": sorted(signal.pthread_sigmask(signal.SIG_BLOCK, [])),
             "wakeup": signal_wakeup(),
@@ -43,7 +45,8 @@ STATE = """
             "options": list(sys.warnoptions),
             "path": sys.path,
             "hooks": [kind(sys.excepthook), kind(sys.displayhook), kind(sys.unraisablehook)],
-            "trace": [sys.gettrace() is None, sys.getprofile() is None, threading._trace_hook is None and threading._profile_hook is None],
+            "trace": [sys.gettrace() is None, sys.getprofile() is None],
+            "trace of threads": [threading._trace_hook is None, threading._profile_hook is None],
             "threads": threading.active_count(),
             "is main": threading.current_thread() is threading.main_thread(),
             "own": len(os.listdir("/proc/self/task")),
@@ -54,7 +57,7 @@ STATE = """
             "session": os.getsid(0) == int(os.environ["RUN_SESSION"]),
             "terminal": has_terminal(),
             "status": status("Name", "Umask", "SigIgn", "SigBlk", "NoNewPrivs", "Seccomp", "Speculation_Store_Bypass"),
-            "slack": open("/proc/self/timerslack_ns").read().strip() if os.path.exists("/proc/self/timerslack_ns") else "",
+            "slack": open("/proc/self/timerslack_ns").read().strip(),
             "environment": {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "RUN_"))},
             "main": sys.modules["__main__"].__name__,
             "executable": [sys.executable, sys.prefix, sys.dont_write_bytecode, sys.pycache_prefix],
@@ -91,7 +94,8 @@ TESTS = """
 
     @pytest.mark.parametrize("turn", range(2))
     def test_it(turn):
-        path = os.path.join(os.path.dirname(os.path.abspath(__file__)), f"state-{os.environ.get('PYTEST_XDIST_WORKER')}")
+        worker = os.environ.get("PYTEST_XDIST_WORKER")
+        path = os.path.join(os.path.dirname(os.path.abspath(__file__)), f"state-{worker}")
         if not os.path.exists(path):
             with open(path, "w") as file:
                 json.dump(state(), file)

@@ -12,7 +12,7 @@ import pytest
 _core = pytest.importorskip("rustpar._core")
 
 if TYPE_CHECKING:
-    from harness import Suite
+    from tests.harness import Suite
 
 # Each worker runs one test, and all note what they draw.
 TESTS = """

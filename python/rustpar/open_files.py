@@ -1,11 +1,11 @@
 """Open files after a fork: each process gets file descriptions of its own.
 
-The hazard it handles: a forked process shares with its parent, and with all other children of that, not only open files
+The hazard it handles: a forked process shares with its parent, and with all its other children, not only open files
 but the positions in them. What one worker reads is skipped in another one: lines of a text, members of an archive. So
 files that are open for reading are opened again under the same numbers, at the same positions. That works by way of
 ``/proc/self/fd``, so also for a file that has been removed or renamed meanwhile.
 
-Left as they are: what is only written to, where a position of one's own would let workers write over each other's lines;
+Left as they are: what is only written to, where workers with positions of their own would write over each other;
 what holds a lock, which belongs to the description; pipes, sockets and devices; and what may not be opened again.
 """
 
@@ -43,8 +43,7 @@ def shared() -> list[OpenFile]:
     for fd in _STANDARD:
         with contextlib.suppress(OSError):
             _standard.add(_identity(os.fstat(fd)))
-    for name in os.listdir("/proc/self/fd"):
-        fd = int(name)
+    for fd in [int(entry.name) for entry in Path("/proc/self/fd").iterdir()]:
         # The directory that is read here is closed by now.
         with contextlib.suppress(OSError):
             about = os.fstat(fd)

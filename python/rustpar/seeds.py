@@ -1,8 +1,8 @@
 """Random numbers after a fork.
 
 Python seeds ``random`` anew in every forked process, and numpy does not. Under pytest-xdist a ``random.seed(42)`` in a
-conftest seeds every worker, and so does ``random.Random(42)``; what nobody seeded differs from worker to worker. So what
-was seeded before a fork is left as it was, or put back, and what was not is seeded anew.
+conftest seeds every worker, and so does ``random.Random(42)``; what nobody seeded differs from worker to worker. So
+what was seeded before a fork is left as it was, or put back, and what was not is seeded anew.
 
 The hazard it handles: who knows whether a generator was seeded? While a template configures and collects, it is noted.
 Of generators that were made before the fork server was forked (a package that a plugin imports may have one) the state
@@ -32,7 +32,7 @@ _ENTROPY_SIZE = 16
 _LARGE = 1 << 96
 
 # The generator behind the functions of `random`.
-_shared: random.Random = random._inst  # type: ignore[attr-defined]
+_shared: random.Random = random._inst
 
 
 class Generators:
@@ -199,7 +199,7 @@ def _of_numpy(objects: Iterable[object]) -> list[Any]:
 
 
 def _entropy_of(generator: Any) -> int | None:
-    """The number a generator of numpy was made from; None when there are several, or it was seeded in the legacy way."""
+    """The number a generator of numpy was made from; None when there are several, or the seed was a legacy one."""
     bits = getattr(generator, "_bit_generator", generator)
     entropy = getattr(getattr(bits, "seed_seq", None), "entropy", None)
     return entropy if isinstance(entropy, int) else None

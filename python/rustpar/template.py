@@ -48,7 +48,7 @@ class ForkPoint:
             does not return.
         """
         self._settle()
-        heap.collect_and_freeze()
+        heap.freeze_what_is_new()
         files, running = open_files.shared(), timers.stop()
         heap.fill_pools()
         # Workers answer to interrupts; the template has nothing to be interrupted in.

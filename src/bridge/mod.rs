@@ -94,7 +94,9 @@ mod _core {
 
     #[cfg(target_os = "linux")]
     #[pymodule_export]
-    use super::engine::{Engine, Shared, adopt_orphans, die_with_parent, drop_clean_pages, outlive_parent, share_description};
+    use super::engine::{
+        Engine, Shared, adopt_orphans, die_with_parent, drop_clean_pages, outlive_parent, share_description,
+    };
 
     #[cfg(target_os = "linux")]
     #[pymodule_export]
