@@ -9,6 +9,7 @@ must neither take the worker's tests nor go on to its next one.
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -80,6 +81,7 @@ class WorkerPlugin:
         self._id_attribute = "_id" if id_attribute() == "_id" else "_nodeid"
         self._test = 0
         self._deselected = 0
+        self._is_forked_by_test = False
         self._noticed: set[str] = set()
         self.session: pytest.Session | None = None
 
@@ -164,9 +166,14 @@ class WorkerPlugin:
         TeardownChoice(session, self._choose_next)
         fixtureclock.watch(session, self._send_fixture)
         self._line = self._fork_point.wait()
+        os.register_at_fork(after_in_child=self._note_fork)
         show_live_output(self.config)
         self._run_tests(session)
         return True
+
+    def _note_fork(self) -> None:
+        assert self.session is not None
+        self._is_forked_by_test = any(isinstance(node, pytest.Item) for node in self.session._setupstate.stack)
 
     def _send_inventory(self, session: pytest.Session) -> None:
         node_ids = [item.nodeid for item in session.items]
@@ -217,10 +224,12 @@ class WorkerPlugin:
     def _choose_next(self, given: pytest.Item | None) -> pytest.Item | pytest.Session | None:
         """Settle which test comes next: called when fixtures are torn down, the last moment at which it matters.
 
-        In a process that the suite has forked nothing is settled, and what was `given` to the teardown holds.
+        In a process that the suite has forked nothing is settled, and what was `given` to the teardown holds. But None
+        is given, too, where the next test is not known yet, and what the session has set up before a test is not to be
+        torn down by a child of that test. A plugin that runs whole tests in children means it.
         """
         if not self.is_own():
-            return given
+            return self.session if given is None and self._is_forked_by_test else given
         if not self._next_is_chosen:
             begin = time.perf_counter()
             claimed = self._line.claim_or_rest()
