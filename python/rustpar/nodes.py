@@ -93,6 +93,8 @@ class WorkerController:
         outgrown: The test after which the worker held more memory than it may, and the resident bytes.
         is_replaced: Whether another worker takes its place for that.
         is_killed: Whether this process has had it killed.
+        given: The tests that a scheduler written in Python has assigned to it, as they were.
+        taken_back: Those of them that it has given back.
     """
 
     workerinfo: dict[str, Any]
@@ -111,6 +113,8 @@ class WorkerController:
         self.outgrown: tuple[int, int] | None = None
         self.is_replaced = False
         self.is_killed = False
+        self.given: list[Sequence[int]] = []
+        self.taken_back: list[int] = []
         self.workerinput: dict[str, Any] = {
             "workerid": self.gateway.id,
             "workercount": len(nodemanager.specs),
@@ -132,7 +136,9 @@ class WorkerController:
     def send_runtest_some(self, indices: Sequence[int]) -> None:
         """Assign tests, by their indices in the collection."""
         if self.engine is not None:
-            self.engine.assign(self.number, list(indices))
+            tests = list(indices)
+            self.given.append(tests)
+            self.engine.assign(self.number, tests)
 
     def send_runtest_all(self) -> None:
         """Assign all tests."""

@@ -83,7 +83,11 @@ impl Line {
     /// The test that comes next, as far as is known; it may still go to another worker.
     #[must_use]
     pub fn peek(&self) -> Option<u32> {
-        if self.is_own() { self.slot().queue().peek() } else { None }
+        if self.is_own() {
+            self.slot().queue().peek()
+        } else {
+            None
+        }
     }
 
     /// Claims the next test, sleeping for a short while when there is none.
