@@ -155,6 +155,11 @@ class Line:
     MEASURED: int
 
     def __new__(cls, shared: Shared, slot: int, report_type: type[TestReport], id_attribute: str) -> Line: ...
+    def is_own(self) -> bool:
+        """Whether this process is the one whose line it is. In one that was forked from it, no test comes from the line,
+        and nothing is sent.
+        """
+
     def claim(self) -> int | None:
         """The next test, for good; None when there is none any more. Sleeps while there is none yet."""
 

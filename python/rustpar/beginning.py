@@ -56,6 +56,7 @@ class Beginning:
         find_title()
         self._take_over_environment()
         self._settle = heap.grow()
+        self._worker: WorkerPlugin | None = None
         self._loaded_before = frozenset(sys.modules)
         self._watch = Watch(self._tell_reason, is_decided=self._setup["is_decided"]) if is_template else None
 
@@ -96,10 +97,10 @@ class Beginning:
             config.workerinput = workerinput  # type: ignore[attr-defined]
         else:
             config.workerinput = self._watch.input_of(workerinput, self._setup["identity"])  # type: ignore[attr-defined]
-        worker = WorkerPlugin(
+        self._worker = WorkerPlugin(
             config, self._line, self._fork_point(config), self._watch, hasmarkup=self._setup["hasmarkup"]
         )
-        config.pluginmanager.register(worker, "rustpar-worker")
+        config.pluginmanager.register(self._worker, "rustpar-worker")
         config.pluginmanager.register(fixtures, "rustpar-fixtures")
 
     def _fork_point(self, config: pytest.Config) -> ForkPoint | _NoForkPoint:
@@ -110,11 +111,18 @@ class Beginning:
     def _leave(self) -> None:
         """End this process where pytest takes leave of the configuration; the last thing it does with it."""
         error = sys.exc_info()[1]
+        if not self._is_own():
+            # Forked by the suite; what is not this process's to tell is not its to tear down either.
+            forking.leave_stray(is_failed=error is not None)
         # The session's own status has been sent; the process says with its status that it left in good order.
         status = 0 if error is None else self._tell(error)
         leaving.run_exit_functions()
         leaving.clear_modules(self._loaded_before, Places().is_own_file)
         forking.leave(status)
+
+    def _is_own(self) -> bool:
+        """Whether this is the template or a worker, and not a process that the suite has forked from it."""
+        return (self._line if self._worker is None else self._worker).is_own()
 
     def _tell(self, error: BaseException) -> int:
         """Tell the controller, or else the terminal, why there was no session."""

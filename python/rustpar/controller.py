@@ -18,6 +18,7 @@ from xdist.dsession import Interrupted
 from xdist.remote import Producer
 
 from rustpar import _core, coveragetail, heap, measuring
+from rustpar.completeness import Completeness
 from rustpar.crew import Crew, death
 from rustpar.doubt import Doubt
 from rustpar.forkserver import EXIT_TIMEOUT
@@ -68,6 +69,7 @@ class Controller:
         self._screen = DistTerminal(config)
         self._crew = Crew(config, self._launch, self._screen)
         self._relay = Relay(config, self._crew.nodes)
+        self._completeness = Completeness(self._screen)
         self._journaling = journaling_of(config)
         self._journaling.journal.use_batches()
         self._live = LiveBlock(config, self._screen)
@@ -76,6 +78,7 @@ class Controller:
         self._memory = MemoryWatch(config, self._relay, self._screen)
         config.pluginmanager.register(self._relay, "rustpar-relay")
         config.pluginmanager.register(self._memory, "rustpar-memory")
+        config.pluginmanager.register(self._completeness, "rustpar-completeness")
         config.pluginmanager.register(Doubt(config, self._launch), "rustpar-doubt")
         coveragetail.register(config)
         self.nodemanager = self._crew.manager
@@ -196,6 +199,8 @@ class Controller:
             raise self._ending
         if self.shouldstop:
             raise Interrupted(str(self.shouldstop))
+        if not self._crew.stopping and self._crew.summary is None:
+            self._completeness.check(self._session, self._crew.nodes.values(), all_are_to_run=native)
         return True
 
     def _run(self) -> None:
@@ -279,6 +284,7 @@ class Controller:
             self._crew.collected(self._crew.nodes[worker], collection)
             return
         self._relay.node_ids = collection
+        self._completeness.expect(collection)
         self._crew.facts = extras["facts"]
         # Else the session would end as one that collected nothing.
         self._session.testscollected = len(collection)
@@ -305,10 +311,12 @@ class Controller:
         self._memory.forked(worker, pid)
 
     def _on_done(self, worker: int, test: int, duration: float) -> None:
+        self._completeness.account(test)
         self._crew.sched.mark_test_complete(self._crew.nodes[worker], test, duration)
 
     def _on_unscheduled(self, worker: int, tests: list[int], _: None) -> None:
         node = self._crew.nodes[worker]
+        node.taken_back.extend(tests)
         # One that has left meanwhile is no longer known to the scheduler, and neither are its tests its own.
         if not node.down:
             self._crew.sched.remove_pending_tests_from_node(node, tests)
@@ -340,7 +348,9 @@ class Controller:
         if not self._crew.has_collected(node):
             self._died_before_tests(f"worker {node.gateway.id}", worker, status)
         elif not finished:
-            self._crew.lost(node, status, running, self._relay)
+            crashed = self._crew.lost(node, status, running, self._relay)
+            if crashed is not None:
+                self._completeness.account_crash(crashed, running)
             if running is None:
                 self._show_stack(node)
         elif status not in (0, pytest.ExitCode.USAGE_ERROR) and not self._is_interrupted(status):

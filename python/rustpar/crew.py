@@ -337,8 +337,8 @@ class Crew:
             node.is_replaced = True
             self._replace(node, 0.0)
 
-    def lost(self, node: WorkerController, status: int, running: int | None, relay: Relay) -> None:
-        """A worker is gone before its session had finished."""
+    def lost(self, node: WorkerController, status: int, running: int | None, relay: Relay) -> str | None:
+        """A worker is gone before its session had finished; return the test that has crashed, if any."""
         node.down = True
         error = death(status, is_sent=node.is_killed)
         self.config.hook.pytest_testnodedown(node=node, error=error)
@@ -346,8 +346,11 @@ class Crew:
         if crashed is not None:
             relay.crash(node, crashed, self.sched)
         self._lost += 1
-        if self.stopping:
-            return
+        if not self.stopping:
+            self._replace_lost(node)
+        return crashed
+
+    def _replace_lost(self, node: WorkerController) -> None:
         if self._most_lost is not None and self._lost > self._most_lost:
             if self._most_lost == 0:
                 self.summary = f"worker {node.gateway.id} crashed and worker restarting disabled"

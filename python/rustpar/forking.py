@@ -3,8 +3,9 @@
 The fork server and the template both live in such a loop, each with requests of its own; what becomes of their children
 they write to one socket, from which the controller's engine reads.
 
-The hazard it handles: children end at any moment, also all at once, and each end must be told exactly once and after
-everything that the child itself has sent.
+The hazards it handles: children end at any moment, also all at once, and each end must be told exactly once and after
+everything that the child itself has sent. And the suite has a say in what becomes of a process's children: where it has
+``SIGCHLD`` ignored, or handled by waiting for any child, their statuses would be gone before the loop could ask.
 """
 
 from __future__ import annotations
@@ -18,9 +19,12 @@ import socket
 import struct
 import sys
 import warnings
-from typing import Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from rustpar import _core, measuring
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # Records to the controller: kind, worker, value. The engine reads them in `engine/records.rs`.
 _RECORD = struct.Struct("<IIq")
@@ -34,6 +38,10 @@ _LOOK = 0.05
 
 # Seconds for the fork server to leave when it was asked to.
 ADOPTION_LIMIT = 1.0
+
+# The status of a child that somebody else has waited for. The controller believes it of one that has sent the end of its
+# session; any other has crashed, whatever its status.
+_UNKNOWN_STATUS = 0
 
 
 class Request(NamedTuple):
@@ -64,15 +72,16 @@ class ForkLoop:
             In each forked child, what it was forked for. In this process: what it is to go on with, or None when the
             controller has closed its end and all children have ended.
         """
-        while True:
-            if self._request_is_there():
-                request = receive(self._requests)
-                if request is None:
-                    self._see_off()
-                    return None
-                if self._obey(request):
-                    return request
-            self._reap()
+        with _waiting_for_children_alone():
+            while True:
+                if self._request_is_there():
+                    request = receive(self._requests)
+                    if request is None:
+                        self._see_off()
+                        return None
+                    if self._obey(request):
+                        return request
+                self._reap()
 
     def _request_is_there(self) -> bool:
         poller = select.poll()
@@ -126,16 +135,17 @@ class ForkLoop:
 
     def _reap(self) -> None:
         for worker, child in list(self._children.items()):
-            pid, status = os.waitpid(child.pid, os.WNOHANG)
-            if pid:
+            status = child.wait(os.WNOHANG)
+            if status is not None:
                 child.close()
                 del self._children[worker]
-                self._tell_exit(worker, os.waitstatus_to_exitcode(status))
+                self._tell_exit(worker, status)
 
     def _see_off(self) -> None:
         for worker, child in self._children.items():
-            _, status = os.waitpid(child.pid, 0)
-            self._tell_exit(worker, os.waitstatus_to_exitcode(status))
+            status = child.wait()
+            assert status is not None
+            self._tell_exit(worker, status)
 
     def _change_parents(self, controller: int) -> None:
         """End the parent of this process, the fork server, and become a child of the controller.
@@ -175,9 +185,32 @@ class _Child:
         with contextlib.suppress(OSError):
             self.pidfd = os.pidfd_open(pid)
 
+    def wait(self, options: int = 0) -> int | None:
+        """Its exit code, or minus the signal that killed it; None while it runs, where `options` are not to wait."""
+        try:
+            pid, status = os.waitpid(self.pid, options)
+        except ChildProcessError:
+            return _UNKNOWN_STATUS
+        return os.waitstatus_to_exitcode(status) if pid else None
+
     def close(self) -> None:
         if self.pidfd is not None:
             os.close(self.pidfd)
+
+
+@contextlib.contextmanager
+def _waiting_for_children_alone() -> Iterator[None]:
+    """Have children stay until this process waits for them, whatever the suite has set; what it has, every child gets."""
+    theirs = signal.getsignal(signal.SIGCHLD)
+    if theirs is None or theirs is signal.SIG_DFL:
+        # Python can neither call nor set again a handler that is not its own.
+        yield
+        return
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGCHLD, theirs)
 
 
 def send(requests: socket.socket, data: bytes, *fds: int) -> None:
@@ -225,6 +258,17 @@ def leave(status: int) -> NoReturn:
     flush()
     # Not os._exit: coverage.py's `patch = _exit` would save there what belongs to another process.
     posix._exit(status)
+
+
+def leave_stray(*, is_failed: bool) -> NoReturn:
+    """End a process that the suite has forked, and that came back to where only the one that it was forked from goes on.
+
+    Args:
+        is_failed: Whether a test has failed, which plain pytest tells with the status.
+    """
+    flush()
+    # As the suite would have ended it. Exit functions, which may remove what the other process needs, are left to that.
+    os._exit(int(is_failed))
 
 
 def flush() -> None:

@@ -95,6 +95,8 @@ class WorkerController:
         is_replaced: Whether another worker takes its place for that.
         is_killed: Whether this process has had it killed.
         crash_files: What it leaves behind when it crashes, once it is forked.
+        given: The tests that a scheduler written in Python has assigned to it, as they were.
+        taken_back: Those of them that it has given back.
     """
 
     workerinfo: dict[str, Any]
@@ -114,6 +116,8 @@ class WorkerController:
         self.is_replaced = False
         self.is_killed = False
         self.crash_files: CrashFiles | None = None
+        self.given: list[Sequence[int]] = []
+        self.taken_back: list[int] = []
         self.workerinput: dict[str, Any] = {
             "workerid": self.gateway.id,
             "workercount": len(nodemanager.specs),
@@ -135,7 +139,9 @@ class WorkerController:
     def send_runtest_some(self, indices: Sequence[int]) -> None:
         """Assign tests, by their indices in the collection."""
         if self.engine is not None:
-            self.engine.assign(self.number, list(indices))
+            tests = list(indices)
+            self.given.append(tests)
+            self.engine.assign(self.number, tests)
 
     def send_runtest_all(self) -> None:
         """Assign all tests."""

@@ -2,6 +2,9 @@
 
 The hooks here are those of xdist's ``WorkerInteractor``; they are active in the template from the start, and in every
 worker forked from it.
+
+The hazard it handles: a test, a fixture or a plugin may fork a worker. In such a child all of this is there as well; it
+must neither take the worker's tests nor go on to its next one.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 from _pytest.reports import TestReport
 
-from rustpar import _core, crash_files, fixtureclock, measuring, memory, stacks
+from rustpar import _core, crash_files, fixtureclock, forking, measuring, memory, stacks
 from rustpar.inventory import facts
 from rustpar.marks import group_of
 from rustpar.quiet import keep_report, quieten, show_live_output, show_nothing
@@ -77,8 +80,13 @@ class WorkerPlugin:
         self._id_attribute = "_id" if id_attribute() == "_id" else "_nodeid"
         self._test = 0
         self._deselected: list[pytest.Item] = []
+        self._is_forked_by_test = False
         self._noticed: set[str] = set()
         self.session: pytest.Session | None = None
+
+    def is_own(self) -> bool:
+        """Whether this process is the template or a worker, and not one that the suite has forked from it."""
+        return self._line.is_own()
 
     # ------------------------------------------------------------------ the session
 
@@ -150,14 +158,21 @@ class WorkerPlugin:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Send the collection, be forked, and in each worker run what the engine assigns."""
+        if not self.is_own():
+            forking.leave_stray(is_failed=session.testsfailed > 0)
         self._send_inventory(session)
         # Made before the fork: to register a plugin touches a MiB of memory, which would be one in each worker.
         TeardownChoice(session, self._choose_next)
         fixtureclock.watch(session, self._send_fixture)
         self._line = self._fork_point.wait()
+        os.register_at_fork(after_in_child=self._note_fork)
         show_live_output(self.config)
         self._run_tests(session)
         return True
+
+    def _note_fork(self) -> None:
+        assert self.session is not None
+        self._is_forked_by_test = any(isinstance(node, pytest.Item) for node in self.session._setupstate.stack)
 
     def _send_inventory(self, session: pytest.Session) -> None:
         node_ids = [item.nodeid for item in session.items]
@@ -199,7 +214,13 @@ class WorkerPlugin:
             if show_title is not None:
                 show_title(f"[pytest-xdist running] {items[test].nodeid}")
             begin = _core.monotonic()
-            run_protocol(item=items[test], nextitem=None if after is None else items[after])
+            try:
+                run_protocol(item=items[test], nextitem=None if after is None else items[after])
+            finally:
+                if not line.is_own():
+                    # Forked by the test. What belongs to the session is not this one's to tear down.
+                    is_failed = session.testsfailed > 0 or sys.exc_info()[1] is not None
+                    forking.leave_stray(is_failed=is_failed)
             took = _core.monotonic() - begin - self._waited
             if show_title is not None:
                 show_title("[pytest-xdist idle]")
@@ -211,8 +232,15 @@ class WorkerPlugin:
             if not self._next_is_chosen:
                 self._next = line.claim()
 
-    def _choose_next(self) -> pytest.Item | pytest.Session | None:
-        """Settle which test comes next: called when fixtures are torn down, the last moment at which it matters."""
+    def _choose_next(self, given: pytest.Item | None) -> pytest.Item | pytest.Session | None:
+        """Settle which test comes next: called when fixtures are torn down, the last moment at which it matters.
+
+        In a process that the suite has forked nothing is settled, and what was `given` to the teardown holds. But None
+        is given, too, where the next test is not known yet, and what the session has set up before a test is not to be
+        torn down by a child of that test. A plugin that runs whole tests in children means it.
+        """
+        if not self.is_own():
+            return self.session if given is None and self._is_forked_by_test else given
         if not self._next_is_chosen:
             begin = _core.monotonic()
             claimed = self._line.claim_or_rest()
@@ -296,7 +324,9 @@ class TeardownChoice:
     the one that was passed down is only what plugins got to see.
     """
 
-    def __init__(self, session: pytest.Session, choose: Callable[[], pytest.Item | pytest.Session | None]) -> None:
+    def __init__(
+        self, session: pytest.Session, choose: Callable[[pytest.Item | None], pytest.Item | pytest.Session | None]
+    ) -> None:
         """Ask `choose` for the next item in `session`, or for the session where that is not to be known yet."""
         self._teardown: Callable[[Any], None] = session._setupstate.teardown_exact
         self._choose = choose
@@ -305,7 +335,7 @@ class TeardownChoice:
         session.config.pluginmanager.register(self, "rustpar-teardown")
 
     def _teardown_exact(self, nextitem: pytest.Item | None) -> None:
-        self._teardown(self._choose() if self._in_loop else nextitem)
+        self._teardown(self._choose(nextitem) if self._in_loop else nextitem)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:

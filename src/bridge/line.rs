@@ -80,6 +80,12 @@ impl Line {
         })
     }
 
+    /// Whether this process is the one whose line it is. In one that was forked from it, no test comes from the line,
+    /// and nothing is sent.
+    fn is_own(&self) -> bool {
+        self.core.is_own()
+    }
+
     /// The next test, for good; None when there is none any more. Sleeps while there is none yet.
     fn claim(&mut self, py: Python<'_>) -> PyResult<Option<u32>> {
         loop {

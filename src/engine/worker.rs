@@ -2,12 +2,16 @@
 //!
 //! The hazard it handles: a worker must not hang when the controller is gone or slow. Every wait is a short sleep after
 //! which the caller can look for signals; death of the controller needs no look, the kernel ends the worker.
+//!
+//! A test may fork its worker, and the child has all of it, this line, too. Only the process that made the line may use
+//! it: in any other it gives out no test and sends nothing, since both would be in the worker's name.
 
 use super::os::{futex_wait, futex_wake, peak_memory, resident_memory};
 use super::ring::pack_frame;
 use super::shared::{Shared, Slot};
 use crate::memory::Peak;
 use crate::protocol::frame::Frame;
+use std::process;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -45,6 +49,8 @@ struct Growth {
 pub struct Line {
     shared: Arc<Shared>,
     slot: usize,
+    /// The process that made it.
+    owner: u32,
     bytes: Vec<u8>,
     words: Vec<u64>,
     growth: Growth,
@@ -57,6 +63,7 @@ impl Line {
         Self {
             shared,
             slot,
+            owner: process::id(),
             bytes: Vec::new(),
             words: Vec::new(),
             growth: Growth::default(),
@@ -67,17 +74,27 @@ impl Line {
         self.shared.slot(self.slot)
     }
 
+    /// Whether this process is the one whose line it is, and not one that was forked from it.
+    #[must_use]
+    pub fn is_own(&self) -> bool {
+        process::id() == self.owner
+    }
+
     /// The test that comes next, as far as is known; it may still go to another worker.
     #[must_use]
     pub fn peek(&self) -> Option<u32> {
-        self.slot().queue().peek()
+        if self.is_own() {
+            self.slot().queue().peek()
+        } else {
+            None
+        }
     }
 
     /// Claims the next test, sleeping for a short while when there is none.
     #[must_use]
     pub fn claim(&self) -> Claim {
         let slot = self.slot();
-        if slot.stopped().is_set() {
+        if slot.stopped().is_set() || !self.is_own() {
             return Claim::Closed;
         }
         let outgrown = self.outgrown();
@@ -112,11 +129,14 @@ impl Line {
     /// Whether a claimed test may still start.
     #[must_use]
     pub fn may_start(&self) -> bool {
-        !self.slot().stopped().is_set()
+        self.is_own() && !self.slot().stopped().is_set()
     }
 
     /// Says which test this worker is in, for the case that it dies there.
     pub fn set_running(&mut self, test: Option<u32>) {
+        if !self.is_own() {
+            return;
+        }
         self.slot().set_running(test);
         self.growth.last = test.or(self.growth.last);
     }
@@ -158,11 +178,16 @@ impl Line {
 
     /// Says that an interrupt has reached this worker, so that the controller sends no second one.
     pub fn set_interrupted(&self) {
-        self.slot().interrupted().set(true);
+        if self.is_own() {
+            self.slot().interrupted().set(true);
+        }
     }
 
     /// Sends a frame. It is safe in shared memory when this returns; `urgent` has the engine look at once.
     pub fn send(&mut self, frame: &Frame<'_>, urgent: bool) {
+        if !self.is_own() {
+            return;
+        }
         self.bytes.clear();
         frame.encode(&mut self.bytes);
         self.words.clear();

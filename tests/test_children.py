@@ -1,0 +1,392 @@
+"""Children that a suite forks are the suite's own, and how it treats its children is nothing to the run's processes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.harness import Suite
+
+# As pytest-forked runs a test: in a child, which sends the reports to its parent.
+FORKED = """
+    import marshal
+    import os
+
+    import pytest
+    from _pytest.runner import runtestprotocol
+
+    def run_forked(item, nextitem):
+        reading, writing = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            reports = runtestprotocol(item, log=False, nextitem=nextitem)
+            data = [item.config.hook.pytest_report_to_serializable(config=item.config, report=r) for r in reports]
+            with os.fdopen(writing, "w") as pipe:
+                pipe.write(repr(data))
+            os._exit(0)
+        os.close(writing)
+        with os.fdopen(reading) as pipe:
+            text = pipe.read()
+        os.waitpid(pid, 0)
+        hook = item.config.hook
+        return [hook.pytest_report_from_serializable(config=item.config, data=data) for data in eval(text)]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(item, nextitem):
+        if item.get_closest_marker("aside") is None:
+            return None
+        item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+        for report in run_forked(item, GIVEN):
+            item.ihook.pytest_runtest_logreport(report=report)
+        item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+        return True
+"""
+
+WITH_WORKERS = ("template", "early")
+
+IGNORED = """
+    import signal
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+"""
+
+REAPED = """
+    import os
+    import signal
+
+    def reap(*_):
+        try:
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        except ChildProcessError:
+            pass
+
+    signal.signal(signal.SIGCHLD, reap)
+"""
+
+# Nine tests that pass, and one that fails in each of two ways.
+SOME = """
+    import pytest
+
+    @pytest.mark.parametrize("n", range(9))
+    def test_it(n):
+        pass
+
+    def test_failing():
+        assert 0
+
+    @pytest.fixture
+    def broken():
+        yield
+        assert 0
+
+    def test_broken(broken):
+        pass
+"""
+
+
+@pytest.mark.parametrize("given", ["None", "nextitem"])
+@pytest.mark.parametrize("all_of_them", [True, False], ids=["all", "some"])
+@pytest.mark.parametrize("start", WITH_WORKERS)
+def test_a_plugin_may_run_tests_in_children(suite: Suite, start: str, all_of_them: bool, given: str) -> None:
+    suite.conftest(FORKED.replace("GIVEN", given))
+    marks = "pytestmark = pytest.mark.aside" if all_of_them else ""
+    suite.test(
+        f"""
+        import pytest
+        {marks}
+
+        @pytest.fixture(scope="module", autouse=True)
+        def shared():
+            yield
+
+        @pytest.mark.parametrize("n", range(6))
+        def test_it(n):
+            pass
+
+        @pytest.mark.aside
+        @pytest.mark.parametrize("n", range(6))
+        def test_aside(n):
+            assert n != 3
+
+        @pytest.mark.aside
+        def test_skipped():
+            pytest.skip("not today")
+
+        def test_last():
+            pass
+        """
+    )
+    plain = suite.run_in("plain", "-W", "ignore")
+    run = suite.run_in(start, "-W", "ignore")
+    assert run.counts() == plain.counts()
+    assert run.outcomes == plain.outcomes
+    assert run.ret == plain.ret
+    assert set(run.runs.values()) == {1}
+
+
+# What the child of a test does, other than to leave at once.
+WAYS_OUT = {
+    "returns": "return",
+    "fails": "assert 0, 'in the child'",
+    "raises-system-exit": "raise SystemExit(3)",
+    "raises-keyboard-interrupt": "raise KeyboardInterrupt",
+    "exits-pytest": "pytest.exit('in the child')",
+    "skips": "pytest.skip('in the child')",
+    "leaves-at-once": "os._exit(0)",
+    "runs-exit-functions": "sys.exit(0)",
+}
+
+
+# Those that leave the test for good.
+ENDING_THE_SESSION = ("leaves-at-once", "raises-keyboard-interrupt", "exits-pytest")
+
+
+@pytest.mark.parametrize("way_out", WAYS_OUT)
+@pytest.mark.parametrize("start", WITH_WORKERS)
+def test_a_child_that_comes_back_from_its_test_is_not_the_worker(suite: Suite, start: str, way_out: str) -> None:
+    suite.conftest(
+        """
+        import os
+        import pytest
+        from support import note
+
+        @pytest.fixture(scope="session", autouse=True)
+        def session():
+            pid = os.getpid()
+            yield
+            note(f"session {os.getpid() == pid}")
+
+        @pytest.fixture
+        def own():
+            yield
+            note("own")
+        """
+    )
+    suite.test(
+        f"""
+        import os
+        import sys
+        import pytest
+
+        @pytest.mark.parametrize("n", range(4))
+        def test_it(n, own):
+            pid = os.fork()
+            if pid == 0:
+                {WAYS_OUT[way_out]}
+            os.waitpid(pid, 0)
+
+        def test_other():
+            pass
+        """
+    )
+    run = suite.run_in(start, "-W", "ignore")
+    assert run.ret == 0, run.text
+    assert run.counts() == {"passed": 5}
+    assert sorted(run.runs.values()) == [1] * 5
+    assert not run.err
+    # A child whose test has ended tears down the test's own fixture, too; what the session holds is the worker's.
+    words = [note.split(" ", 1)[1] for note in suite.notes()]
+    assert words.count("own") == (4 if way_out in ENDING_THE_SESSION else 8)
+    assert set(words) == {"own", "session True"}
+
+
+@pytest.mark.parametrize("where", ["fixture", "teardown", "session", "protocol", "logreport", "sessionfinish"])
+@pytest.mark.parametrize("start", WITH_WORKERS)
+def test_a_child_that_comes_back_from_elsewhere_is_not_the_worker(suite: Suite, start: str, where: str) -> None:
+    suite.conftest(
+        f"""
+        import os
+        import pytest
+
+        def fork(here):
+            if here == {where!r} and "PYTEST_XDIST_WORKER" in os.environ:
+                pid = os.fork()
+                if pid:
+                    os.waitpid(pid, 0)
+
+        @pytest.fixture(scope="session", autouse=True)
+        def session():
+            fork("session")
+
+        @pytest.fixture(autouse=True)
+        def own():
+            fork("fixture")
+            yield
+            fork("teardown")
+
+        @pytest.hookimpl(tryfirst=True)
+        def pytest_runtest_protocol():
+            fork("protocol")
+
+        def pytest_runtest_logreport():
+            fork("logreport")
+
+        def pytest_sessionfinish():
+            fork("sessionfinish")
+        """
+    )
+    suite.test(SOME)
+    run = suite.run_in(start, "-W", "ignore")
+    assert run.ret == 1
+    assert run.counts() == {"passed": 10, "failed": 1, "errors": 1}
+    assert set(run.runs.values()) == {1}
+    assert "ended badly" not in run.text
+
+
+@pytest.mark.parametrize("start", WITH_WORKERS)
+@pytest.mark.parametrize("where", ["import", "collection_modifyitems"])
+def test_a_child_that_comes_back_while_collecting_is_not_the_template(suite: Suite, start: str, where: str) -> None:
+    suite.write(
+        {
+            "forking.py": """
+                import os
+
+                def fork():
+                    if "PYTEST_XDIST_WORKER" in os.environ:
+                        pid = os.fork()
+                        if pid:
+                            os.waitpid(pid, 0)
+            """,
+        }
+    )
+    suite.test("\n    from forking import fork\n    fork()\n" + SOME if where == "import" else SOME)
+    if where != "import":
+        suite.conftest(
+            """
+            def pytest_collection_modifyitems():
+                from forking import fork
+                fork()
+            """
+        )
+    run = suite.run_in(start, "-W", "ignore")
+    assert run.counts() == {"passed": 10, "failed": 1, "errors": 1}
+    assert set(run.runs.values()) == {1}
+
+
+@pytest.mark.parametrize("start", WITH_WORKERS)
+def test_a_child_of_multiprocessing_may_import_and_fail(suite: Suite, start: str) -> None:
+    suite.test(
+        """
+        import multiprocessing
+        import pytest
+
+        def work(n):
+            pytest.fail("in the child") if n else pytest.exit("in the child")
+
+        @pytest.mark.parametrize("n", range(4))
+        def test_it(n):
+            child = multiprocessing.get_context("fork").Process(target=work, args=(n,))
+            child.start()
+            child.join()
+            assert child.exitcode == 1
+        """
+    )
+    run = suite.run_in(start, "-W", "ignore")
+    assert run.counts() == {"passed": 4}
+    assert run.ret == 0
+
+
+@pytest.mark.parametrize("habit", [IGNORED, REAPED], ids=["ignored", "reaped"])
+@pytest.mark.parametrize("place", ["conftest.py", "inner/conftest.py", "inner/test_it.py"])
+@pytest.mark.parametrize("start", WITH_WORKERS)
+def test_a_suite_may_reap_children_or_ignore_their_end(suite: Suite, start: str, place: str, habit: str) -> None:
+    suite.write({"inner/test_it.py": SOME})
+    suite.write({place: habit + (SOME if place.endswith("test_it.py") else "")})
+    plain = suite.run_in("plain")
+    for _ in range(2):
+        run = suite.run_in(start)
+        assert run.counts() == plain.counts()
+        assert run.outcomes == plain.outcomes
+        assert run.ret == plain.ret == 1
+        assert not run.err
+        assert "ended badly" not in run.text
+
+
+@pytest.mark.parametrize("habit", [IGNORED, REAPED], ids=["ignored", "reaped"])
+@pytest.mark.parametrize("start", WITH_WORKERS)
+def test_what_a_suite_has_set_for_its_children_holds_in_its_tests(suite: Suite, start: str, habit: str) -> None:
+    suite.conftest(habit)
+    suite.test(
+        """
+        import os
+        import signal
+        import time
+        import conftest
+        import pytest
+
+        @pytest.mark.parametrize("n", range(4))
+        def test_it(n):
+            assert signal.getsignal(signal.SIGCHLD) == getattr(conftest, "reap", signal.SIG_IGN)
+            pid = os.fork()
+            if pid == 0:
+                os._exit(0)
+            with pytest.raises(ChildProcessError):
+                while True:
+                    os.waitpid(pid, os.WNOHANG)
+                    time.sleep(0.01)
+        """
+    )
+    # The handler and the test may meet; whoever is first, it is the same in plain pytest.
+    if habit is REAPED:
+        suite.test(
+            """
+            import conftest
+            import signal
+
+            def test_it():
+                assert signal.getsignal(signal.SIGCHLD) is conftest.reap
+
+            def test_other():
+                assert signal.getsignal(signal.SIGCHLD) is conftest.reap
+            """
+        )
+    run = suite.run_in(start, "-W", "ignore")
+    assert run.ret == 0, run.text
+
+
+@pytest.mark.parametrize("start", WITH_WORKERS)
+def test_a_crash_is_told_where_ends_of_children_are_ignored(suite: Suite, start: str) -> None:
+    suite.conftest(IGNORED)
+    suite.test(
+        """
+        import os
+        import signal
+        import pytest
+
+        @pytest.mark.parametrize("n", range(5))
+        def test_it(n):
+            pass
+
+        def test_dying():
+            os.kill(os.getpid(), signal.SIGKILL)
+        """
+    )
+    run = suite.run_in(start)
+    assert run.counts() == {"passed": 5, "failed": 1}
+    assert run.ret == 1
+    assert "killed by SIGKILL" in run.text
+
+
+def test_a_test_may_ignore_the_ends_of_children_or_wait_for_any(suite: Suite, way: str) -> None:
+    suite.test(
+        """
+        import os
+        import signal
+        import pytest
+
+        @pytest.mark.parametrize("n", range(4))
+        def test_ignoring(n):
+            signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+
+        @pytest.mark.parametrize("n", range(4))
+        def test_waiting(n):
+            with pytest.raises(ChildProcessError):
+                os.waitpid(-1, 0)
+        """
+    )
+    run = suite.run_in(way)
+    assert run.counts() == {"passed": 8}
+    assert run.ret == 0
+    assert "ended badly" not in run.text
