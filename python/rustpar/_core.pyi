@@ -155,11 +155,7 @@ class Line:
     MEASURED: int
 
     def __new__(cls, shared: Shared, slot: int, report_type: type[TestReport], id_attribute: str) -> Line: ...
-    def is_own(self) -> bool:
-        """Whether this process is the one whose line it is. In one that was forked from it, no test comes from the line,
-        and nothing is sent.
-        """
-
+    def is_own(self) -> bool: ...
     def claim(self) -> int | None:
         """The next test, for good; None when there is none any more. Sleeps while there is none yet."""
 

@@ -10,6 +10,7 @@ must neither take the worker's tests nor go on to its next one.
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
