@@ -128,13 +128,16 @@ def test_early_workers_raise_no_doubt(suite: Suite) -> None:
 def test_the_doctor_finds_tests_that_differ_with_a_template(suite: Suite) -> None:
     suite.test(
         """
+        import os
         import time
         import pytest
         NAME = f"own-{time.time_ns()}"
+        # Long enough for the other worker to come for its test, on a busy machine, too.
+        PAUSE = 1.5 if "PYTEST_XDIST_WORKER" in os.environ else 0
         @pytest.fixture(scope="session")
         def claim(): open(NAME, "x").close()
-        def test_one(claim): time.sleep(0.3)
-        def test_two(claim): time.sleep(0.3)
+        def test_one(claim): time.sleep(PAUSE)
+        def test_two(claim): time.sleep(PAUSE)
         """
     )
     done = doctor(suite, "-n2")
