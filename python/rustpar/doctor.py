@@ -205,13 +205,24 @@ def _cause(trials: dict[str, Trial], node_id: str) -> str:
         return "flaky"
     if xdist != plain and {first, second, early} <= {plain, xdist}:
         return "company"
-    if first == second != early == plain:
-        return "sharing"
+    if early == xdist == plain:
+        # Where workers share a thing, it is chance which of the tests that need it fails.
+        return "sharing" if _first_differs(trials) else "order"
     if first != second:
         return "order"
     if first == second == early and xdist == plain:
         return "rustpar"
     return "unclear"
+
+
+def _first_differs(trials: dict[str, Trial]) -> bool:
+    """Whether tests differ in the first run with a template, which knows nothing of earlier ones, and nowhere else."""
+    plain, xdist, first, early = (trials[key] for key in ("plain", "xdist", "first", "early"))
+    return any(
+        _outcome(first, node_id) != outcome
+        for node_id, outcome in plain.outcomes.items()
+        if _outcome(xdist, node_id) == _outcome(early, node_id) == outcome
+    )
 
 
 def _conclusion(trials: dict[str, Trial], differing: list[str]) -> list[str]:
