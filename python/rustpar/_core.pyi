@@ -133,8 +133,8 @@ class Line:
 
     def __new__(cls, shared: Shared, slot: int, report_type: type[TestReport], id_attribute: str) -> Line: ...
     def is_own(self) -> bool:
-        """Whether this process is the one whose line it is. In one that was forked from it, no test comes from the line,
-        and nothing is sent.
+        """Whether this process is the one whose line it is. In one that was forked from it, no test comes from the
+        line, and nothing is sent.
         """
 
     def claim(self) -> int | None:

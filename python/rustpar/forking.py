@@ -40,8 +40,8 @@ _LOOK = 0.05
 # Seconds for the fork server to leave when it was asked to.
 ADOPTION_LIMIT = 1.0
 
-# The status of a child that somebody else has waited for. The controller believes it of one that has sent the end of its
-# session; any other has crashed, whatever its status.
+# The status of a child that somebody else has waited for. The controller believes it of one that has sent the end of
+# its session; any other has crashed, whatever its status.
 _UNKNOWN_STATUS = 0
 
 
@@ -201,7 +201,7 @@ class _Child:
 
 @contextlib.contextmanager
 def _waiting_for_children_alone() -> Iterator[None]:
-    """Have children stay until this process waits for them, whatever the suite has set; what it has, every child gets."""
+    """Have children stay until this process waits for them, whatever the suite has set; each child gets what it has."""
     theirs = signal.getsignal(signal.SIGCHLD)
     if theirs is None or theirs is signal.SIG_DFL:
         # Python can neither call nor set again a handler that is not its own.
@@ -262,7 +262,7 @@ def leave(status: int) -> NoReturn:
 
 
 def leave_stray(*, is_failed: bool) -> NoReturn:
-    """End a process that the suite has forked, and that came back to where only the one that it was forked from goes on.
+    """End a process that the suite has forked, and that came back to where only the one it was forked from goes on.
 
     Args:
         is_failed: Whether a test has failed, which plain pytest tells with the status.
