@@ -1,4 +1,4 @@
-"""A run in which a test was lost says so and does not pass; one with tests left out on purpose says nothing."""
+"""A run in which a test was lost says so and does not pass; one that left tests out on purpose says nothing."""
 
 from __future__ import annotations
 
