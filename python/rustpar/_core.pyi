@@ -27,6 +27,7 @@ __all__ = [
     "die_with_parent",
     "drop_clean_pages",
     "dumps",
+    "exit_process",
     "fill_pools",
     "let_go",
     "listen",
@@ -105,6 +106,9 @@ def timeline_page(data: str) -> str:
 def drop_clean_pages() -> None:
     """Lets go of memory that can be read again from the files it came from."""
 
+def exit_process(status: int) -> NoReturn:
+    """Ends this process as C's `exit` does: functions registered with `atexit` run, and C's streams are written out."""
+
 def share_description(one: int, other: int) -> bool:
     """Whether two descriptors of this process share a position; False where the kernel does not say."""
 
@@ -133,6 +137,9 @@ class Shared:
     """The memory that a run's processes share. To be made before the fork server is forked."""
 
     def __new__(cls) -> Shared: ...
+    def dismiss(self, slot: int) -> None:
+        """Lets the worker in this slot leave, once its session is over; in slot 0, all workers."""
+
     def interrupted(self, slot: int) -> bool:
         """Whether an interrupt has reached the session of the worker in this slot."""
 
@@ -167,6 +174,9 @@ class Line:
 
     def may_start(self) -> bool:
         """Whether a claimed test may still start."""
+
+    def may_leave(self) -> bool:
+        """Whether this worker, whose session is over, may leave."""
 
     def set_running(self, test: int | None) -> None:
         """Says which test this worker is in, for the case that it dies there."""

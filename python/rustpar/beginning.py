@@ -12,6 +12,7 @@ an error while loading conftests included; so that is where this process ends.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -116,9 +117,14 @@ class Beginning:
             forking.leave_stray(is_failed=error is not None)
         # The session's own status has been sent; the process says with its status that it left in good order.
         status = 0 if error is None else self._tell(error)
+        # Nothing may return from here, an interrupt neither; who does not end in time is killed.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        if self._worker is not None:
+            self._worker.wait_to_leave()
         leaving.run_exit_functions()
         leaving.clear_modules(self._loaded_before, Places().is_own_file)
-        forking.leave(status)
+        forking.flush()
+        _core.exit_process(status)
 
     def _is_own(self) -> bool:
         """Whether this is the template or a worker, and not a process that the suite has forked from it."""

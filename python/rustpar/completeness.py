@@ -1,7 +1,7 @@
 """A run in which a test is lost says so, and does not pass.
 
-The hazard it handles: a test of which nothing is heard leaves no trace; all others have passed, and so would the run. So
-each test that was to be run is accounted for in the end: a worker has run its protocol to the end, or has crashed in
+The hazard it handles: a test of which nothing is heard leaves no trace; all others have passed, and so would the run.
+So each test that was to be run is accounted for in the end: a worker has run its protocol to the end, or has crashed in
 it. Left out on purpose are those that an end before the end has spared, and those that a plugin's scheduler has never
 given to a worker.
 """

@@ -257,8 +257,21 @@ class Controller:
         deadline = _core.monotonic() + EXIT_TIMEOUT
         while self._template_status is None and _core.monotonic() < deadline:
             self._handle_events()
+        if self._template_status is None:
+            self._kill_those_that_stay()
         self._server.close()
         self._engine.shut_down()
+
+    def _kill_those_that_stay(self) -> None:
+        """Name the workers that have not ended in time, and end them; their results are here."""
+        nodes = self._crew.nodes.values()
+        names = [node.gateway.id for node in nodes if node.pid is not None and not node.has_exited]
+        self._screen.notice(
+            f"{', '.join(names) or 'the template'} did not end within {EXIT_TIMEOUT:g} s after the last test and will "
+            "be killed: an exit function, a thread or a C library may hang"
+        )
+        self._crew.note_killing()
+        self._server.kill()
 
     @pytest.hookimpl
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
@@ -340,6 +353,7 @@ class Controller:
     def _on_exited(self, worker: int, about: tuple[int, int | None], finished: bool) -> None:
         status, running = about
         node = self._crew.nodes[worker]
+        node.has_exited = True
         if self._crew.is_leaving(node):
             self._crew.left(node)
             return

@@ -251,6 +251,7 @@ class Crew:
         self._leaving = set(nodes[1:])
         self._patience = _core.monotonic() + _LEAVE_LIMIT
         for node in self._leaving:
+            self._launch.dismiss(node)
             self._engine.close(node.number)
 
     def is_leaving(self, node: WorkerController) -> bool:
@@ -322,8 +323,12 @@ class Crew:
         node.down = True
         self.config.hook.pytest_testnodedown(node=node, error=None)
         # What was wrong with the usage is told behind the end of the session, when pytest takes leave of it.
-        if workeroutput["exitstatus"] != pytest.ExitCode.USAGE_ERROR:
+        is_usage_error = workeroutput["exitstatus"] == pytest.ExitCode.USAGE_ERROR
+        if not is_usage_error:
             self.active.discard(node)
+        if is_usage_error or node.outgrown is not None or not self.has_collected(node):
+            # The others wait for one another: exit functions may remove what a test of theirs still needs.
+            self._launch.dismiss(node)
         if node.outgrown is None:
             self.sched.remove_node(node, None)
             self._schedule_when_complete()

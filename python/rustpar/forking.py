@@ -64,6 +64,7 @@ class ForkLoop:
         self._requests = requests
         self._records = records
         self._children: dict[int, _Child] = {}
+        self.has_forked = False
 
     def serve(self) -> Request | None:
         """Fork children, and reap them.
@@ -84,16 +85,20 @@ class ForkLoop:
                 self._reap()
 
     def _request_is_there(self) -> bool:
+        return self._requests.fileno() in self._wait_for_children(self._requests.fileno())
+
+    def _wait_for_children(self, *others: int) -> set[int]:
+        """Wait until a child has exited, or there is something to read from one of `others`; return what is ready."""
         poller = select.poll()
-        poller.register(self._requests, select.POLLIN)
         blind = False
+        for fd in others:
+            poller.register(fd, select.POLLIN)
         for child in self._children.values():
             if child.pidfd is None:
                 blind = True
             else:
                 poller.register(child.pidfd, select.POLLIN)
-        ready = poller.poll(_LOOK * 1000 if blind else None)
-        return any(fd == self._requests.fileno() for fd, _ in ready)
+        return {fd for fd, _ in poller.poll(_LOOK * 1000 if blind else None)}
 
     def _obey(self, request: Request) -> bool:
         """Carry out a request; True when it is to be gone on with, here or in the child."""
@@ -124,6 +129,7 @@ class ForkLoop:
         if pid != 0:
             os.close(output)
             self._children[worker] = _Child(pid)
+            self.has_forked = True
             self._tell(_TEMPLATE_FORKED if worker == TEMPLATE else _FORKED, worker, pid)
             return False
         if not _core.die_with_parent(parent):
@@ -142,10 +148,10 @@ class ForkLoop:
                 self._tell_exit(worker, status)
 
     def _see_off(self) -> None:
-        for worker, child in self._children.items():
-            status = child.wait()
-            assert status is not None
-            self._tell_exit(worker, status)
+        """Wait for all children, and tell of each as it ends: one that hangs hides no other."""
+        while self._children:
+            self._wait_for_children()
+            self._reap()
 
     def _change_parents(self, controller: int) -> None:
         """End the parent of this process, the fork server, and become a child of the controller.

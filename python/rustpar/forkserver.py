@@ -187,7 +187,8 @@ class ForkServer:
         _core.adopt_orphans(False)
 
     def ask_to_end(self) -> None:
-        """Close our side: everybody ends when their children have."""
+        """Let all workers leave, and close our side: everybody ends when their children have."""
+        self.shared.dismiss(0)
         for requests in (self.control, self._to_template):
             with contextlib.suppress(OSError):
                 requests.shutdown(socket.SHUT_WR)

@@ -88,6 +88,11 @@ class Launch:
             else:
                 self.server.fork_worker(node.number, self._about(node, slot), writing)
 
+    def dismiss(self, node: WorkerController) -> None:
+        """Let a worker leave when its session is over, and not only when the run is."""
+        if node.slot is not None:
+            self.server.shared.dismiss(node.slot)
+
     def go_on(self, node: WorkerController) -> None:
         """Have the template go on as the worker that it was configured as."""
         with output_pipe() as (reading, writing):

@@ -1,14 +1,20 @@
-"""Exit functions after a fork: each runs once, in the process that owes it."""
+"""How a forked process leaves: as one that nobody has forked.
+
+What was registered before the fork server was forked belongs to the controller. What was registered since then, while
+configuring and collecting too, runs in each worker, as it does where each has collected for itself. The hazard it
+handles: an exit function may remove what another worker's test still needs, so a worker waits for the end of the run.
+"""
 
 from __future__ import annotations
 
 import atexit
 import contextlib
+import os
 import sys
 import threading
 import weakref
 from types import BuiltinFunctionType, FunctionType, ModuleType, NoneType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rustpar import _core, forking
 
@@ -20,13 +26,32 @@ _NOTHING_TO_DO = (FunctionType, BuiltinFunctionType, ModuleType, NoneType, bool,
 
 
 def forget_exit_functions() -> None:
-    """Leave what was registered so far to the process that this one was forked from."""
+    """Leave what was registered so far to the process this one was forked from, but for what every process does."""
     atexit._clear()
     # Finalizers (of temporary directories, for one) run through a single exit function, which must register again.
     registry = weakref.finalize._registry  # type: ignore[attr-defined]
     for finalizer in list(registry):
         finalizer.atexit = False
     weakref.finalize._registered_with_atexit = False  # type: ignore[attr-defined]
+    # Registered when these modules are imported, which they are already. What comes first runs last.
+    logging: Any = sys.modules.get("logging")
+    if logging is not None:
+        atexit.register(logging.shutdown)
+    processes: Any = sys.modules.get("multiprocessing.process")
+    if processes is not None:
+        # Children of another process, which this one must not end.
+        processes._children = set()
+    util: Any = sys.modules.get("multiprocessing.util")
+    if util is not None:
+        atexit.register(util._exit_function)
+
+
+def adopt_finalizers(parent: int) -> None:
+    """Make those of ``multiprocessing`` this process's own that its parent has made: they remember who that was."""
+    util: Any = sys.modules.get("multiprocessing.util")
+    for finalizer in [] if util is None else list(util._finalizer_registry.values()):
+        if finalizer._pid == parent:
+            finalizer._pid = os.getpid()
 
 
 def run_exit_functions() -> None:

@@ -34,6 +34,10 @@ _SHARE = 0.05
 _SAVING_PATCHES = ("_exit", "execv")
 
 
+# What :func:`restart` has made, the last one for this process.
+_own: list[Any] = []
+
+
 def _current() -> Any:
     """What measures this process, an instance of ``coverage.Coverage``; None where nothing does."""
     # A directory of that name may have been imported instead.
@@ -97,6 +101,13 @@ def restart(config: pytest.Config, run: str) -> None:
     measurement._warn_no_data = measurement._warn_unimported_source = measurement._warn_preimported_source = False
     measurement.start()
     atexit.register(_end, measurement)
+    _own.append(measurement)
+
+
+def save_own() -> None:
+    """Save what this process itself has measured since :func:`restart`, where its exit functions are left to others."""
+    for measurement in _own[-1:]:
+        _end(measurement)
 
 
 def _save_nothing() -> None:

@@ -94,6 +94,7 @@ class WorkerController:
         outgrown: The test after which the worker held more memory than it may, and the resident bytes.
         is_replaced: Whether another worker takes its place for that.
         is_killed: Whether this process has had it killed.
+        has_exited: Whether its process is gone.
         crash_files: What it leaves behind when it crashes, once it is forked.
         given: The tests that a scheduler written in Python has assigned to it, as they were.
         taken_back: Those of them that it has given back.
@@ -115,6 +116,7 @@ class WorkerController:
         self.outgrown: tuple[int, int] | None = None
         self.is_replaced = False
         self.is_killed = False
+        self.has_exited = False
         self.crash_files: CrashFiles | None = None
         self.given: list[Sequence[int]] = []
         self.taken_back: list[int] = []

@@ -7,6 +7,7 @@ the exit functions that were registered before the fork, once, when no worker ne
 
 from __future__ import annotations
 
+import os
 import signal
 from typing import TYPE_CHECKING
 
@@ -55,12 +56,16 @@ class ForkPoint:
         interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
         request = self._loop.serve()
         if request is None:
-            leaving.run_exit_functions()
+            if self._loop.has_forked:
+                # What was registered runs in each worker, as in one that has collected for itself.
+                measuring.save_own()
+            else:
+                leaving.run_exit_functions()
             forking.leave(0)
         self._loop.close()
         signal.signal(signal.SIGINT, interrupt)
         if "fork" in request.message:
-            leaving.forget_exit_functions()
+            leaving.adopt_finalizers(os.getppid())
             open_files.open_again(files)
             self._seeds.restore()
             measuring.restart(self._config, request.message["workerinput"]["testrunuid"])

@@ -37,6 +37,10 @@ if TYPE_CHECKING:
             """Wait to be the worker; return its line."""
 
 
+# Seconds between two looks whether the run is over.
+_LOOK = 0.001
+
+
 def make_line(shared: _core.Shared, slot: int) -> _core.Line:
     """The line of the worker in this slot."""
     return _core.Line(shared, slot, TestReport, id_attribute())
@@ -82,6 +86,7 @@ class WorkerPlugin:
         self._test = 0
         self._deselected: list[pytest.Item] = []
         self._is_forked_by_test = False
+        self._has_finished = False
         self._noticed: set[str] = set()
         self.session: pytest.Session | None = None
 
@@ -121,6 +126,15 @@ class WorkerPlugin:
         output["shouldstop"] = session.shouldstop
         yield
         self._send(self._line.FINISHED, output | {memory.HELD: tuple(memory.holds())})
+        self._has_finished = True
+
+    def wait_to_leave(self) -> None:
+        """Wait until the run is over, once this session is: exit functions may remove what tests of others need.
+
+        The controller says so, and this process dies with it.
+        """
+        while self._has_finished and not self._line.may_leave():
+            _core.sleep(_LOOK)
 
     def pytest_internalerror(self, excrepr: object) -> None:
         """Send an internal error's text."""

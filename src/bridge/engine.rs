@@ -35,6 +35,11 @@ impl Shared {
         })
     }
 
+    /// Lets the worker in this slot leave, once its session is over; in slot 0, all workers.
+    fn dismiss(&self, slot: usize) {
+        self.core.slot(slot).dismissed().set(true);
+    }
+
     /// Whether an interrupt has reached the session of the worker in this slot.
     fn interrupted(&self, slot: usize) -> bool {
         self.core.slot(slot).interrupted().is_set()
@@ -45,6 +50,12 @@ impl Shared {
 #[pyfunction]
 pub(super) fn die_with_parent(parent: u32) -> PyResult<bool> {
     Ok(os::die_with_parent(parent)?)
+}
+
+/// Ends this process as C's `exit` does: functions registered with `atexit` run, and C's streams are written out.
+#[pyfunction]
+pub(super) fn exit_process(status: i32) {
+    std::process::exit(status);
 }
 
 /// Takes `die_with_parent` back.

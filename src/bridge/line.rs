@@ -116,6 +116,11 @@ impl Line {
         self.core.may_start()
     }
 
+    /// Whether this worker, whose session is over, may leave.
+    fn may_leave(&self) -> bool {
+        self.core.may_leave()
+    }
+
     /// Says which test this worker is in, for the case that it dies there.
     #[pyo3(signature = (test))]
     fn set_running(&mut self, test: Option<u32>) {

@@ -32,6 +32,7 @@ const ASKING: usize = 9;
 const CLOSED: usize = 16;
 const STOPPED: usize = 17;
 const RESTING: usize = 18;
+const DISMISSED: usize = 19;
 const RUNNING: usize = 24;
 const INTERRUPTED: usize = 25;
 const RING_READ: usize = 32;
@@ -138,6 +139,13 @@ impl<'a> Slot<'a> {
     #[must_use]
     pub fn stopped(self) -> Flag<'a> {
         Flag(&self.words[STOPPED])
+    }
+
+    /// Whether the worker, whose session is over, may leave; in the template's slot, whether all may. Written by the
+    /// controller.
+    #[must_use]
+    pub fn dismissed(self) -> Flag<'a> {
+        Flag(&self.words[DISMISSED])
     }
 
     /// Whether an interrupt has reached the worker's session. Written by the worker.

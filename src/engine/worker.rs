@@ -8,7 +8,7 @@
 
 use super::os::{futex_wait, futex_wake, peak_memory, resident_memory};
 use super::ring::pack_frame;
-use super::shared::{Shared, Slot};
+use super::shared::{Shared, Slot, TEMPLATE_SLOT};
 use crate::memory::Peak;
 use crate::protocol::frame::Frame;
 use std::process;
@@ -130,6 +130,15 @@ impl Line {
     #[must_use]
     pub fn may_start(&self) -> bool {
         self.is_own() && !self.slot().stopped().is_set()
+    }
+
+    /// Whether this worker, whose session is over, may leave: another one may still need what its exit functions remove.
+    /// A template that has run no test waits for nobody.
+    #[must_use]
+    pub fn may_leave(&self) -> bool {
+        self.slot == TEMPLATE_SLOT
+            || self.slot().dismissed().is_set()
+            || self.shared.slot(TEMPLATE_SLOT).dismissed().is_set()
     }
 
     /// Says which test this worker is in, for the case that it dies there.

@@ -1,0 +1,147 @@
+"""How workers leave: as processes of their own, when no test of another worker needs what they remove."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.harness import Suite
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# Two tests, one for each worker.
+TESTS = """
+    import time
+    import pytest
+    @pytest.mark.parametrize("n", range(8))
+    def test_it(n): time.sleep(0.05)
+"""
+
+
+def left(suite: Suite) -> list[str]:
+    """What exit functions have written, in order of names."""
+    return sorted(path.name for path in suite.path.glob("left-*"))
+
+
+@pytest.mark.parametrize("start", ["template", "early"])
+@pytest.mark.parametrize(
+    "register",
+    [
+        "atexit.register(leave)",
+        "weakref.finalize(leave, leave)",
+        "threading._register_atexit(leave)",
+        "def pytest_sessionstart(session): atexit.register(leave)",
+        "def pytest_runtest_setup(item): atexit._clear(); atexit.register(leave)",
+        "multiprocessing.util.Finalize(None, leave, exitpriority=1)",
+    ],
+)
+def test_exit_functions_run_in_each_worker(suite: Suite, start: str, register: str) -> None:
+    suite.conftest(
+        f"""
+        import atexit, multiprocessing.util, os, threading, weakref
+        def leave():
+            name = os.environ.get("PYTEST_XDIST_WORKER", "controller")
+            with open(f"left-{{name}}", "a") as file:
+                file.write("x")
+        {register}
+        """
+    )
+    suite.test(TESTS)
+    run = suite.run(f"--rustpar-start={start}")
+    assert run.counts() == {"passed": 8}
+    found = set(left(suite))
+    assert {"left-gw0", "left-gw1"} <= found
+    assert all((suite.path / name).read_text() == "x" for name in found)
+
+
+def test_no_worker_removes_what_another_still_needs(suite: Suite) -> None:
+    suite.conftest(
+        """
+        import atexit, os, shutil
+        os.makedirs("shared", exist_ok=True)
+        if "PYTEST_XDIST_WORKER" in os.environ:
+            atexit.register(shutil.rmtree, "shared", ignore_errors=True)
+        """
+    )
+    suite.test(
+        """
+        import os, time
+        def test_short(): assert os.path.isdir("shared")
+        def test_long():
+            time.sleep(1)
+            assert os.path.isdir("shared")
+        """
+    )
+    assert suite.run("--rustpar-start=template").counts() == {"passed": 2}
+    assert not (suite.path / "shared").exists()
+
+
+@pytest.mark.parametrize("start", ["template", "early"])
+def test_logging_is_shut_down_and_daemonic_children_are_ended(suite: Suite, start: str) -> None:
+    suite.test(
+        """
+        import logging.handlers, multiprocessing, os, time
+        def test_logs():
+            target = logging.FileHandler(f"left-{os.environ['PYTEST_XDIST_WORKER']}")
+            logger = logging.getLogger("kept")
+            logger.addHandler(logging.handlers.MemoryHandler(1000, logging.CRITICAL, target))
+            logger.warning("kept until the end")
+        def test_child():
+            multiprocessing.get_context("fork").Process(target=time.sleep, args=(600,), daemon=True).start()
+        """
+    )
+    # The harness sees to it that no process is left.
+    assert suite.run(f"--rustpar-start={start}").counts() == {"passed": 2}
+    (file,) = left(suite)
+    assert (suite.path / file).read_text() == "kept until the end\n"
+
+
+def test_what_a_c_library_has_registered_runs(suite: Suite, tmp_path: Path) -> None:
+    source = tmp_path / "counting.c"
+    source.write_text(
+        """
+        #include <stdio.h>
+        #include <stdlib.h>
+        static char name[64];
+        static void leave(void) { FILE *file = fopen(name, "w"); fputs("counted", file); }
+        void begin(const char *path) { snprintf(name, sizeof name, "%s", path); atexit(leave); }
+        """
+    )
+    library = tmp_path / "counting.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source], check=True, timeout=60)
+    suite.test(
+        f"""
+        import ctypes, os
+        def test_it(): ctypes.CDLL({str(library)!r}).begin(b"left-" + os.environ["PYTEST_XDIST_WORKER"].encode())
+        def test_other(): pass
+        """
+    )
+    assert suite.run().counts() == {"passed": 2}
+    (file,) = left(suite)
+    assert (suite.path / file).read_text() == "counted"
+
+
+@pytest.mark.parametrize("start", ["template", "early"])
+def test_a_worker_that_does_not_end_is_named_once_and_its_results_are_kept(suite: Suite, start: str) -> None:
+    suite.conftest(
+        """
+        import os
+        import rustpar.controller
+        if "PYTEST_XDIST_WORKER" not in os.environ:
+            rustpar.controller.EXIT_TIMEOUT = 1.0
+        """
+    )
+    suite.test(
+        """
+        import atexit, time
+        def test_hangs(): atexit.register(time.sleep, 600)
+        def test_other(): pass
+        """
+    )
+    run = suite.run(f"--rustpar-start={start}")
+    assert run.counts() == {"passed": 2}
+    assert run.ret == 0
+    assert run.text.count("did not end within 1 s") == 1
