@@ -58,6 +58,71 @@ def test_ctrl_c_tears_fixtures_down_and_reports_what_has_run(suite: Suite, whole
     assert "Traceback" not in run.err
 
 
+@pytest.mark.parametrize("start", ["template", "early"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("whole_group", [True, False], ids=["process group", "controller alone"])
+def test_a_terminated_run_tears_fixtures_down_and_ends_by_the_signal(
+    suite: Suite, whole_group: bool, number: signal.Signals, start: str
+) -> None:
+    suite.conftest("import atexit, support\natexit.register(support.note, 'left')\n")
+    suite.test(HANGING)
+    process = suite.start("--maxschedchunk=1", f"--rustpar-start={start}", "--junitxml=junit.xml")
+    suite.wait_for(*ALL)
+    (os.killpg if whole_group else os.kill)(process.pid, number)
+    run = suite.end(process)
+    assert run.ret == -number
+    assert run.counts() == {"passed": 2}
+    assert (suite.path / "junit.xml").exists()
+    notes = [note.split(maxsplit=1) for note in suite.notes()]
+    assert sorted(text for worker, text in notes if worker in ("gw0", "gw1")) == sorted(
+        ["function down", "session down", "left"] * 2
+    )
+    assert "Traceback" not in run.err
+
+
+def test_a_run_that_is_terminated_while_it_collects_ends_by_the_signal(suite: Suite) -> None:
+    suite.conftest(
+        "import time\nfrom support import arrive\ndef pytest_collection(): arrive('there'); time.sleep(60)\n"
+    )
+    suite.test("def test_it(): pass\n")
+    process = suite.start("--rustpar-start=template")
+    suite.wait_for("there")
+    os.kill(process.pid, signal.SIGTERM)
+    assert suite.end(process).ret == -signal.SIGTERM
+
+
+@pytest.mark.parametrize("number", ["SIGTERM", "SIGHUP"])
+def test_handlers_and_children_of_tests_know_nothing_of_the_workers_handling(suite: Suite, number: str) -> None:
+    suite.test(
+        f"""
+        import multiprocessing, os, signal, subprocess, sys, time
+        import pytest
+        NUMBER = signal.{number}
+        def test_the_handler_is_the_default(): assert signal.getsignal(NUMBER) is signal.SIG_DFL
+        def test_ones_own_handler():
+            rang = []
+            before = signal.signal(NUMBER, lambda *_: rang.append(1))
+            os.kill(os.getpid(), NUMBER)
+            signal.signal(NUMBER, before)
+            assert rang
+        def test_a_forked_child_ends_by_it():
+            child = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
+            child.start()
+            os.kill(child.pid, NUMBER)
+            child.join(20)
+            assert child.exitcode == -NUMBER
+        def test_a_program_ends_by_it():
+            child = subprocess.Popen([sys.executable, "-c", "import time; print(flush=True); time.sleep(60)"],
+                                     stdout=subprocess.PIPE)
+            child.stdout.readline()
+            child.send_signal(NUMBER)
+            assert child.wait(20) == -NUMBER
+            child.stdout.close()
+        """
+    )
+    assert suite.run().counts() == {"passed": 4}
+
+
 def test_ctrl_c_ends_tests_that_ignore_it(suite: Suite) -> None:
     suite.test(
         """

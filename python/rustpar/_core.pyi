@@ -29,6 +29,7 @@ __all__ = [
     "dumps",
     "exit_process",
     "fill_pools",
+    "interrupt_at_termination",
     "let_go",
     "listen",
     "loads",
@@ -108,6 +109,9 @@ def drop_clean_pages() -> None:
 
 def exit_process(status: int) -> NoReturn:
     """Ends this process as C's `exit` does: functions registered with `atexit` run, and C's streams are written out."""
+
+def interrupt_at_termination() -> None:
+    """Has `SIGTERM` and `SIGHUP` interrupt this process as Ctrl-C does, where they would end it."""
 
 def share_description(one: int, other: int) -> bool:
     """Whether two descriptors of this process share a position; False where the kernel does not say."""

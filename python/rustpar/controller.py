@@ -22,7 +22,7 @@ from rustpar.completeness import Completeness
 from rustpar.crew import Crew, death
 from rustpar.doubt import Doubt
 from rustpar.forkserver import EXIT_TIMEOUT
-from rustpar.interrupt import Interrupt, InterruptedWorkers
+from rustpar.interrupt import Interrupt, InterruptedWorkers, Termination
 from rustpar.journaling import journaling_of
 from rustpar.launch import Launch, output_pipe
 from rustpar.live import LiveBlock
@@ -90,6 +90,7 @@ class Controller:
         self._template_status: int | None = None
         self._events: list[tuple[int, int, Any, Any]] = []
         self._interrupt = Interrupt()
+        self.termination = Termination(self._interrupt)
         self._handlers = self._relay.handlers() | self._memory.handlers() | self._own_handlers()
         self._topics = self._relay.topics() | self._own_topics()
 
@@ -138,6 +139,7 @@ class Controller:
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Announce the nodes and start the template, or all workers."""
         self._session = session
+        self.termination.begin()
         nodes = self._crew.announce()
         with output_pipe() as (reading, writing):
             self._start_engine(nodes[0], reading)

@@ -1,8 +1,12 @@
-"""Ctrl-C in the controller, at a moment where it does no harm, and the end of the workers after it."""
+"""Ctrl-C, SIGTERM and SIGHUP in the controller, at a moment where they do no harm, and the end of the workers after."""
 
 from __future__ import annotations
 
+import atexit
+import contextlib
+import os
 import signal
+import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -52,6 +56,51 @@ class Interrupt:
         if self._installed:
             signal.signal(signal.SIGINT, signal.default_int_handler)
             self._installed = False
+
+
+class Termination:
+    """Has ``SIGTERM`` and ``SIGHUP`` end a run as Ctrl-C does, and then this process as they would have.
+
+    A handler of somebody else stays, and an ignored signal (``nohup``) is ignored. A second one ends the process at once.
+    """
+
+    _SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+
+    def __init__(self, interrupt: Interrupt) -> None:
+        """Set `interrupt` off when a signal arrives."""
+        self._interrupt = interrupt
+        self._installed: list[int] = []
+        self._arrived: int | None = None
+
+    def begin(self) -> None:
+        """Wait for the signals."""
+        if threading.current_thread() is not threading.main_thread():
+            return
+        for number in self._SIGNALS:
+            if signal.getsignal(number) is signal.SIG_DFL:
+                signal.signal(number, self._note)
+                self._installed.append(number)
+
+    def _note(self, number: int, frame: object) -> None:
+        self._arrived = number
+        self._interrupt.arrived = True
+        self._restore()
+
+    def _restore(self) -> None:
+        for number in self._installed:
+            signal.signal(number, signal.SIG_DFL)
+        self._installed.clear()
+
+    def end(self) -> None:
+        """Wait no longer; if a signal has arrived, end this process by it. The last thing that pytest does."""
+        self._restore()
+        if self._arrived is not None:
+            # A signal ends a process without them, but this one has had its time.
+            atexit._run_exitfuncs()
+            for stream in (sys.stdout, sys.stderr):
+                with contextlib.suppress(Exception):
+                    stream.flush()
+            os.kill(os.getpid(), self._arrived)
 
 
 class InterruptedWorkers:

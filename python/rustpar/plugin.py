@@ -23,11 +23,13 @@ if TYPE_CHECKING:
 
     from rustpar.forkserver import ForkServer
     from rustpar.heeding import Heeding
+    from rustpar.interrupt import Termination
 
 
 SERVER_KEY: pytest.StashKey[ForkServer] = pytest.StashKey()
 HEEDING_KEY: pytest.StashKey[Heeding] = pytest.StashKey()
 REASON_KEY: pytest.StashKey[str | None] = pytest.StashKey()
+TERMINATION_KEY: pytest.StashKey[Termination] = pytest.StashKey()
 THAW_KEY: pytest.StashKey[Callable[[], None]] = pytest.StashKey()
 
 
@@ -136,6 +138,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
             heeding = Heeding()
             early_config.pluginmanager.register(heeding, "rustpar-heeding")
             # Cleanups are called from the last to the first.
+            early_config.add_cleanup(lambda: _end_by_signal(early_config))
             early_config.add_cleanup(heeding.close)
             early_config.add_cleanup(thaw)
             early_config.add_cleanup(server.close)
@@ -146,6 +149,13 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
         # Registered now: behind all plugins, so that its hooks that are to come after xdist's do.
         early_config.pluginmanager.register(DistributedRun(), "rustpar-run")
     return (yield)
+
+
+def _end_by_signal(config: pytest.Config) -> None:
+    """End this process by the signal that has ended its run, if one has."""
+    termination = config.stash.get(TERMINATION_KEY, None)
+    if termination is not None:
+        termination.end()
 
 
 def _may_have_workers(config: pytest.Config) -> bool:
@@ -192,7 +202,9 @@ class DistributedRun:
         from rustpar.controller import Controller
 
         config.pluginmanager.unregister(dsession)
-        config.pluginmanager.register(Controller(config, server, config.stash[HEEDING_KEY]), "dsession")
+        controller = Controller(config, server, config.stash[HEEDING_KEY])
+        config.stash[TERMINATION_KEY] = controller.termination
+        config.pluginmanager.register(controller, "dsession")
 
     def pytest_report_header(self, config: pytest.Config) -> str | None:
         """Name the start and the number of workers, and why where they are not the usual ones or were not given."""

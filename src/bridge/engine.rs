@@ -58,6 +58,12 @@ pub(super) fn exit_process(status: i32) {
     std::process::exit(status);
 }
 
+/// Has `SIGTERM` and `SIGHUP` interrupt this process as Ctrl-C does, where they would end it.
+#[pyfunction]
+pub(super) fn interrupt_at_termination() {
+    os::interrupt_at_termination();
+}
+
 /// Takes `die_with_parent` back.
 #[pyfunction]
 pub(super) fn outlive_parent() -> PyResult<()> {

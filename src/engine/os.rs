@@ -15,7 +15,7 @@ use rustix::thread::futex;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Zeroed memory that this process shares with every process forked from it.
@@ -198,6 +198,49 @@ pub fn die_with_parent(parent: u32) -> Result<bool, EngineError> {
     Ok(getppid()
         .map(Pid::as_raw_nonzero)
         .is_some_and(|pid| pid.get().cast_unsigned() == parent))
+}
+
+/// The process in which [`interrupt_at_termination`] was called last.
+static INTERRUPTED: AtomicI32 = AtomicI32::new(0);
+
+/// Has `SIGTERM` and `SIGHUP` interrupt this process as Ctrl-C does, where they would end it.
+///
+/// They reach every process of a group, as from `timeout` and from a terminal that is closed. It cannot be told in Python,
+/// where the signals' handlers are as before. A process that this one forks ends by them; so does a program it starts.
+pub fn interrupt_at_termination() {
+    INTERRUPTED.store(getpid().as_raw_nonzero().get(), Ordering::SeqCst);
+    let handler = interrupt_or_end as *const () as libc::sighandler_t;
+    for number in [libc::SIGTERM, libc::SIGHUP] {
+        #[expect(unsafe_code, reason = "rustix has no handlers of signals")]
+        // SAFETY: both structures are valid, of zeros where nothing is said, and the handler calls only what is
+        // async-signal-safe.
+        unsafe {
+            let mut before: libc::sigaction = std::mem::zeroed();
+            if libc::sigaction(number, std::ptr::null(), &raw mut before) != 0
+                || before.sa_sigaction != libc::SIG_DFL
+            {
+                continue;
+            }
+            let mut action: libc::sigaction = std::mem::zeroed();
+            action.sa_sigaction = handler;
+            action.sa_flags = libc::SA_ONSTACK;
+            libc::sigaction(number, &raw const action, std::ptr::null_mut());
+        }
+    }
+}
+
+extern "C" fn interrupt_or_end(number: libc::c_int) {
+    #[expect(unsafe_code, reason = "what a handler may call is C's")]
+    // SAFETY: getpid, kill, signal and raise are async-signal-safe.
+    unsafe {
+        let process = libc::getpid();
+        if process == INTERRUPTED.load(Ordering::SeqCst) {
+            libc::kill(process, libc::SIGINT);
+        } else {
+            libc::signal(number, libc::SIG_DFL);
+            libc::raise(number);
+        }
+    }
 }
 
 /// Takes [`die_with_parent`] back.
