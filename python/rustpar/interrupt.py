@@ -61,7 +61,7 @@ class Interrupt:
 class Termination:
     """Has ``SIGTERM`` and ``SIGHUP`` end a run as Ctrl-C does, and then this process as they would have.
 
-    A handler of somebody else stays, and an ignored signal (``nohup``) is ignored. A second one ends the process at once.
+    Somebody else's handler stays, and an ignored signal (``nohup``) is ignored. A second one ends the process at once.
     """
 
     _SIGNALS = (signal.SIGTERM, signal.SIGHUP)
