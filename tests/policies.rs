@@ -9,7 +9,7 @@ use proptest::test_runner::TestCaseResult;
 use rustpar::schedule::bounds::Bounds;
 use rustpar::schedule::each::Each;
 use rustpar::schedule::forecast::Forecast;
-use rustpar::schedule::load::Load;
+use rustpar::schedule::load::{Load, Plan};
 use rustpar::schedule::needs::Needs;
 use rustpar::schedule::plan::{Mode, Rules, policy};
 use rustpar::schedule::rehearsal::rehearse;
@@ -84,7 +84,9 @@ fn forecasts() -> impl Strategy<Value = Forecast> {
                 setup_seconds: vec![setup, None],
                 seconds,
                 failed,
+                scopes: files.iter().zip(0..).map(|(file, test)| 2 * file + u32::from(test % 5 > 2)).collect(),
                 files,
+                cuts: vec![],
             }
         })
 }
@@ -111,9 +113,13 @@ fn rules() -> impl Strategy<Value = Rules> {
     })
 }
 
+fn plans() -> impl Strategy<Value = Plan> {
+    prop_oneof![Just(Plan::Collection), Just(Plan::Duration)]
+}
+
 fn modes() -> impl Strategy<Value = Mode> {
     prop_oneof![
-        prop::option::of(1..20_usize).prop_map(Mode::Load),
+        (prop::option::of(1..20_usize), plans()).prop_map(|(max_chunk, plan)| Mode::Load { max_chunk, plan }),
         Just(Mode::WorkSteal),
         (keys(), any::<bool>()).prop_map(|(keys, reorder)| Mode::Units { keys, reorder }),
         Just(Mode::Each),
@@ -174,13 +180,13 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn load_gives_every_test_its_result(setup in storm(), max_chunk in prop::option::of(1..20_usize)) {
-        run(Load::new(Forecast::unknown(setup.tests), setup.workers, max_chunk), &setup)?;
+    fn load_gives_every_test_its_result(setup in storm(), max_chunk in prop::option::of(1..20_usize), plan in plans()) {
+        run(Load::new(Forecast::unknown(setup.tests), setup.workers, max_chunk, plan), &setup)?;
     }
 
     #[test]
-    fn load_gives_every_test_its_result_whatever_is_expected(setup in storm(), forecast in forecasts()) {
-        run(Load::new(first(&forecast, setup.tests), setup.workers, None), &setup)?;
+    fn load_gives_every_test_its_result_whatever_is_expected(setup in storm(), forecast in forecasts(), plan in plans()) {
+        run(Load::new(first(&forecast, setup.tests), setup.workers, None, plan), &setup)?;
     }
 
     #[test]
@@ -226,7 +232,7 @@ proptest! {
     #[test]
     fn a_class_begins_when_those_before_are_handed_out(setup in calm(), forecast in forecasts(), rules in rules()) {
         let rules = Rules { needs: vec![], ..rules };
-        let mut policy = policy(&Mode::Load(None), first(&forecast, setup.tests), &cut(&rules, setup.tests), setup.workers);
+        let mut policy = policy(&Mode::load(), first(&forecast, setup.tests), &cut(&rules, setup.tests), setup.workers);
         let outcome = simulate_with(policy.as_mut(), &setup, &|_, _| true).map_err(TestCaseError::fail)?;
         let class = |test: &Test| rules.classes.get(*test as usize).copied().unwrap_or_default();
         let mut seen = std::collections::BTreeSet::new();
@@ -257,7 +263,7 @@ proptest! {
 
     #[test]
     fn no_run_of_load_is_longer_than_the_largest_chunk(setup in storm(), max_chunk in 1..20_usize) {
-        let outcome = run(Load::new(Forecast::unknown(setup.tests), setup.workers, Some(max_chunk)), &setup)?;
+        let outcome = run(Load::new(Forecast::unknown(setup.tests), setup.workers, Some(max_chunk), Plan::Collection), &setup)?;
         for (_, tests) in outcome.assigned {
             prop_assert!(tests.len() <= max_chunk);
         }
@@ -265,7 +271,7 @@ proptest! {
 
     #[test]
     fn with_chunks_of_one_no_queue_is_longer_than_one(setup in storm()) {
-        let outcome = run(Load::new(Forecast::unknown(setup.tests), setup.workers, Some(1)), &setup)?;
+        let outcome = run(Load::new(Forecast::unknown(setup.tests), setup.workers, Some(1), Plan::Collection), &setup)?;
         prop_assert!(outcome.longest_queue <= 1);
     }
 

@@ -194,7 +194,7 @@ fn no_policy_is_better_than_the_bound() {
         .filter(|word| word.len() > 4 && word.contains('.'))
         .filter_map(|word| word.parse().ok())
         .collect();
-    assert_eq!(ratios.len(), 13 * 3 * 7, "{table}");
+    assert_eq!(ratios.len(), 13 * 3 * 8, "{table}");
     assert!(ratios.iter().all(|ratio| *ratio >= 0.9995), "{table}");
 }
 

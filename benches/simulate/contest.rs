@@ -8,9 +8,10 @@ use super::xdist::{self, Scheduler};
 use super::{engine, policies};
 
 /// rustpar's policies, with the titles of their columns.
-pub(crate) const RUSTPAR: [(&str, policies::Make); 4] = [
+pub(crate) const RUSTPAR: [(&str, policies::Make); 5] = [
     ("load", policies::load),
     ("+history", policies::load_with_history),
+    ("duration", policies::longest_first),
     ("worksteal", policies::worksteal),
     ("loadscope", policies::loadscope),
 ];

@@ -1,4 +1,6 @@
-//! The default policy: pieces of work, the longest first, to whoever is free.
+//! The default policy: pieces of work to whoever is free, in the order of a plan.
+//!
+//! Two plans are there: [`in_order`], which keeps the order of the collection, and [`longest_first`].
 //!
 //! The hazard it handles: times may be unknown, or wrong. So nothing that is handed out is final. Whoever finds nothing
 //! more to take gets the end of somebody's queue, cut where both would finish soonest, and a worker gets its next piece
@@ -7,9 +9,53 @@
 
 use super::forecast::{Estimates, Forecast};
 use super::held::Held;
-use super::pieces::{Piece, cut};
-use super::{Action, Definition, Demand, Policy, REFILLS_PER_WORKER, Test, Worker, collection};
+use super::{Action, Definition, Demand, Policy, REFILLS_PER_WORKER, Test, Worker};
 use std::collections::BTreeMap;
+use std::fmt::Debug;
+
+mod in_order;
+mod longest_first;
+
+/// What goes out next: `--rustpar-plan`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Plan {
+    /// The earliest in the collection.
+    #[default]
+    Collection,
+    /// What takes longest.
+    Duration,
+}
+
+/// What a worker is to get.
+#[derive(Debug)]
+struct Ask {
+    worker: Worker,
+    /// The furthest test of the collection that it has run or holds; None before its first.
+    last: Option<Test>,
+    /// How many tests it should get, unless a piece is not to be cut.
+    most: usize,
+    /// How many seconds of tests are enough.
+    seconds: f64,
+    /// How many tests it can get.
+    room: usize,
+    /// Seconds of what all workers hold.
+    in_flight: f64,
+}
+
+/// What is not handed out, in the order of a plan.
+trait Pending: Debug + Send {
+    /// How many tests there are.
+    fn len(&self) -> usize;
+
+    /// Removes what goes out next: at least one test, if there is any.
+    fn take(&mut self, estimates: &Estimates, ask: &Ask) -> Vec<Test>;
+
+    /// Takes back what a lost worker has not run, or what is to run once more.
+    fn put_back(&mut self, estimates: &Estimates, tests: Vec<Test>);
+
+    /// The test with which a worker goes on whose furthest test is `after`; None where the plan keeps to no order.
+    fn next(&self, after: Option<Test>) -> Option<Test>;
+}
 
 /// Seconds of work in a queue below which it is filled, and up to which. The engine looks every 5 to 40 ms.
 const LOW: f64 = 0.05;
@@ -26,10 +72,7 @@ const PATIENCE: f64 = 0.5;
 #[derive(Debug)]
 pub struct Load {
     estimates: Estimates,
-    /// Those to hand out next come last.
-    pending: Vec<Piece>,
-    /// Number of tests in `pending`.
-    waiting: usize,
+    pending: Box<dyn Pending>,
     /// Seconds since the run began.
     now: f64,
     held: Held,
@@ -43,6 +86,8 @@ pub struct Load {
 struct Hand {
     /// The test that ran last, whose fixtures are alive.
     last: Option<Test>,
+    /// The furthest test that it was given, and was not taken back.
+    furthest: Option<Test>,
     /// Seconds that the running test has spent on shared fixtures.
     set_up: f64,
     /// When the running test began, as far as is known.
@@ -57,13 +102,14 @@ impl Load {
     /// A run of the collection of which `forecast` tells, on (about) `workers` workers. No more than `max_chunk` tests are
     /// assigned or taken back at a time; with 1, a worker has at most one test ahead of the running one.
     #[must_use]
-    pub fn new(forecast: Forecast, workers: usize, max_chunk: Option<usize>) -> Self {
-        let tests: Vec<Test> = collection(forecast.tests).collect();
+    pub fn new(forecast: Forecast, workers: usize, max_chunk: Option<usize>, plan: Plan) -> Self {
         let estimates = Estimates::new(forecast);
         let workers = workers.max(1);
         Self {
-            pending: cut(&estimates, &tests, workers),
-            waiting: tests.len(),
+            pending: match plan {
+                Plan::Collection => Box::new(in_order::InOrder::new(&estimates, workers)),
+                Plan::Duration => Box::new(longest_first::LongestFirst::new(&estimates, workers)),
+            },
             now: 0.0,
             estimates,
             held: Held::default(),
@@ -79,7 +125,7 @@ impl Load {
     /// anything is known, what a worker gets is a fraction of what is pending, and half of that is left while the next
     /// part is on its way (guided self-scheduling, Polychronopoulos and Kuck 1987).
     fn portion(&self, demand: Demand) -> Option<(usize, f64)> {
-        let guided = (self.waiting / (REFILLS_PER_WORKER * self.workers)).max(1);
+        let guided = (self.pending.len() / (REFILLS_PER_WORKER * self.workers)).max(1);
         let most = guided.min(self.max_chunk);
         if self.max_chunk < usize::MAX || !self.estimates.is_timed() {
             return (demand.queued <= most / 2).then_some((most, f64::INFINITY));
@@ -114,34 +160,24 @@ impl Load {
         (running.max(0.0) + rest, (-running).max(0.0))
     }
 
-    /// Takes pieces until there are so many tests, or seconds of them; at least one test.
-    fn take(&mut self, most: usize, seconds: f64) -> Vec<Test> {
-        let mut tests = Vec::new();
-        let mut filled = 0.0;
-        while let Some(piece) = self.pending.pop() {
-            if !tests.is_empty() && (tests.len() + piece.len() > most || filled >= seconds) {
-                self.pending.push(piece);
-                break;
-            }
-            filled += self.estimates.run(None, piece.iter().copied());
-            tests.extend(piece);
-        }
-        tests
-    }
-
-    /// Puts tests before all others.
-    fn put_front(&mut self, tests: Vec<Test>) {
-        if !tests.is_empty() {
-            self.waiting += tests.len();
-            self.pending.push(tests);
-        }
+    /// What a worker's tests take, for all workers, from the running one on.
+    fn in_flight(&self) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "numbers of tests are small")]
+        let seconds = |hand: &Hand| hand.known + hand.unknown as f64 * self.estimates.typical();
+        self.hands.values().map(seconds).sum()
     }
 
     fn assign(&mut self, demand: Demand, most: usize, seconds: f64, actions: &mut Vec<Action>) {
-        let mut tests = self.take(most, seconds);
-        self.waiting -= tests.len();
-        let rest = tests.split_off(tests.len().min(demand.room).min(self.max_chunk));
-        self.put_front(rest);
+        let hand = self.hands.get(&demand.worker);
+        let ask = Ask {
+            worker: demand.worker,
+            last: hand.and_then(|hand| hand.furthest),
+            most,
+            seconds,
+            room: demand.room.min(self.max_chunk),
+            in_flight: self.in_flight(),
+        };
+        let tests = self.pending.take(&self.estimates, &ask);
         self.held.assign(demand, tests, actions);
         self.count(demand.worker, actions);
     }
@@ -154,6 +190,7 @@ impl Load {
             if hand.known <= 0.0 && hand.unknown == 0 {
                 hand.since = self.now;
             }
+            hand.furthest = hand.furthest.max(tests.iter().max().copied());
             for test in tests {
                 hand.add(&self.estimates, *test);
             }
@@ -266,7 +303,7 @@ impl Policy for Load {
         if !self.held.listen(demand) {
             return;
         }
-        if !self.pending.is_empty() {
+        if self.pending.len() > 0 {
             if let Some((most, seconds)) = self.portion(demand) {
                 self.assign(demand, most, seconds, actions);
             }
@@ -312,16 +349,16 @@ impl Policy for Load {
     fn lost(&mut self, worker: Worker, running: Option<Test>) {
         self.hands.remove(&worker);
         let mut left = self.held.lost(worker, running);
-        let left = left.take_front(usize::MAX);
-        self.put_front(left);
+        self.pending
+            .put_back(&self.estimates, left.take_front(usize::MAX));
     }
 
     fn again(&mut self, test: Test) {
-        self.put_front(vec![test]);
+        self.pending.put_back(&self.estimates, vec![test]);
     }
 
     fn unfinished(&self) -> usize {
-        self.waiting + self.held.unfinished()
+        self.pending.len() + self.held.unfinished()
     }
 }
 

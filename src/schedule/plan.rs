@@ -3,7 +3,7 @@
 use super::director::{Class, Director, Job};
 use super::each::Each;
 use super::forecast::Forecast;
-use super::load::Load;
+use super::load::{Load, Plan};
 use super::needs::Needs;
 use super::units::Units;
 use super::worksteal::WorkSteal;
@@ -13,8 +13,13 @@ use std::collections::BTreeMap;
 /// A distribution mode.
 #[derive(Debug, Clone)]
 pub enum Mode {
-    /// `--dist load`, with `--maxschedchunk`.
-    Load(Option<usize>),
+    /// `--dist load`, with `--maxschedchunk` and `--rustpar-plan`.
+    Load {
+        /// How many tests a worker gets at a time, at most.
+        max_chunk: Option<usize>,
+        /// What goes out next.
+        plan: Plan,
+    },
     /// `--dist worksteal`.
     WorkSteal,
     /// `--dist loadscope`, `loadfile` and `loadgroup`.
@@ -26,6 +31,17 @@ pub enum Mode {
     },
     /// `--dist each`.
     Each,
+}
+
+impl Mode {
+    /// `--dist load` as it is unless something else is asked for.
+    #[must_use]
+    pub const fn load() -> Self {
+        Self::Load {
+            max_chunk: None,
+            plan: Plan::Collection,
+        }
+    }
 }
 
 /// What tests obey, whatever the mode. Empty vectors stand for "nothing".
@@ -93,7 +109,7 @@ pub fn policy(mode: &Mode, forecast: Forecast, rules: &Rules, workers: usize) ->
 /// The mode's policy for these tests, of which `forecast` tells.
 fn simple(mode: &Mode, forecast: Forecast, tests: &[Test], workers: usize) -> Box<dyn Policy> {
     match mode {
-        Mode::Load(max_chunk) => Box::new(Load::new(forecast, workers, *max_chunk)),
+        Mode::Load { max_chunk, plan } => Box::new(Load::new(forecast, workers, *max_chunk, *plan)),
         Mode::WorkSteal => Box::new(WorkSteal::new(tests.len(), workers)),
         Mode::Units { keys, reorder } => {
             let keys = tests.iter().map(|test| keys[*test as usize]).collect();

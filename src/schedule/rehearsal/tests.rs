@@ -4,7 +4,7 @@ use super::super::needs::Needs;
 use super::super::plan::{Mode, Rules, policy};
 use super::*;
 
-const LOAD: Mode = Mode::Load(None);
+const LOAD: Mode = Mode::load();
 
 fn with_seconds(seconds: &[f64]) -> Forecast {
     Forecast {
