@@ -8,11 +8,13 @@
 //! less than waiting, or when the wait has shown that an expectation was wrong.
 
 use super::forecast::{Estimates, Forecast};
+use self::hand::Hand;
 use super::held::Held;
 use super::{Action, Definition, Demand, Policy, REFILLS_PER_WORKER, Test, Worker};
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
+mod hand;
 mod in_order;
 mod longest_first;
 
@@ -38,8 +40,10 @@ struct Ask {
     seconds: f64,
     /// How many tests it can get.
     room: usize,
-    /// Seconds of what all workers hold.
-    in_flight: f64,
+    /// Seconds that are left of what it holds.
+    own: f64,
+    /// The same of each other worker.
+    others: Vec<(Worker, f64)>,
 }
 
 /// What is not handed out, in the order of a plan.
@@ -52,6 +56,9 @@ trait Pending: Debug + Send {
 
     /// Takes back what a lost worker has not run, or what is to run once more.
     fn put_back(&mut self, estimates: &Estimates, tests: Vec<Test>);
+
+    /// A worker is gone: nothing is kept for it.
+    fn forget(&mut self, worker: Worker);
 
     /// The test with which a worker goes on whose furthest test is `after`; None where the plan keeps to no order.
     fn next(&self, after: Option<Test>) -> Option<Test>;
@@ -79,23 +86,6 @@ pub struct Load {
     hands: BTreeMap<Worker, Hand>,
     workers: usize,
     max_chunk: usize,
-}
-
-/// What a worker is in, besides what [`Held`] knows of it.
-#[derive(Debug, Default)]
-struct Hand {
-    /// The test that ran last, whose fixtures are alive.
-    last: Option<Test>,
-    /// The furthest test that it was given, and was not taken back.
-    furthest: Option<Test>,
-    /// Seconds that the running test has spent on shared fixtures.
-    set_up: f64,
-    /// When the running test began, as far as is known.
-    since: f64,
-    /// What those of its tests take of which that is known.
-    known: f64,
-    /// How many of its tests are like any other.
-    unknown: usize,
 }
 
 impl Load {
@@ -139,9 +129,7 @@ impl Load {
         let Some(hand) = self.hands.get(&worker) else {
             return 0.0;
         };
-        #[expect(clippy::cast_precision_loss, reason = "numbers of tests are small")]
-        let unknown = hand.unknown as f64;
-        let tests = hand.known + unknown * self.estimates.typical();
+        let tests = hand.own_seconds(&self.estimates);
         if tests < LOW {
             return self.left(hand, self.held.of(worker)).0;
         }
@@ -160,11 +148,12 @@ impl Load {
         (running.max(0.0) + rest, (-running).max(0.0))
     }
 
-    /// What a worker's tests take, for all workers, from the running one on.
-    fn in_flight(&self) -> f64 {
-        #[expect(clippy::cast_precision_loss, reason = "numbers of tests are small")]
-        let seconds = |hand: &Hand| hand.known + hand.unknown as f64 * self.estimates.typical();
-        self.hands.values().map(seconds).sum()
+    /// What is left of what each worker but one holds.
+    fn others(&self, worker: Worker) -> Vec<(Worker, f64)> {
+        let others = self.hands.iter().filter(|(other, _)| **other != worker);
+        others
+            .map(|(other, hand)| (*other, hand.seconds_left(&self.estimates, self.now)))
+            .collect()
     }
 
     fn assign(&mut self, demand: Demand, most: usize, seconds: f64, actions: &mut Vec<Action>) {
@@ -175,7 +164,8 @@ impl Load {
             most,
             seconds,
             room: demand.room.min(self.max_chunk),
-            in_flight: self.in_flight(),
+            own: hand.map_or(0.0, |hand| hand.seconds_left(&self.estimates, self.now)),
+            others: self.others(demand.worker),
         };
         let tests = self.pending.take(&self.estimates, &ask);
         self.held.assign(demand, tests, actions);
@@ -187,13 +177,7 @@ impl Load {
         if let (Some(Action::Assign { tests, .. }), Some(hand)) =
             (actions.last(), self.hands.get_mut(&worker))
         {
-            if hand.known <= 0.0 && hand.unknown == 0 {
-                hand.since = self.now;
-            }
-            hand.furthest = hand.furthest.max(tests.iter().max().copied());
-            for test in tests {
-                hand.add(&self.estimates, *test);
-            }
+            hand.add(&self.estimates, tests, self.now);
         }
     }
 
@@ -276,22 +260,6 @@ impl Load {
     }
 }
 
-impl Hand {
-    fn add(&mut self, estimates: &Estimates, test: Test) {
-        match estimates.known(test) {
-            Some(seconds) => self.known += seconds,
-            None => self.unknown += 1,
-        }
-    }
-
-    fn remove(&mut self, estimates: &Estimates, test: Test) {
-        match estimates.known(test) {
-            Some(seconds) => self.known -= seconds,
-            None => self.unknown = self.unknown.saturating_sub(1),
-        }
-    }
-}
-
 impl Policy for Load {
     fn add_worker(&mut self, worker: Worker) {
         self.held.add(worker, super::backlog::Backlog::default());
@@ -321,9 +289,7 @@ impl Policy for Load {
 
     fn finished(&mut self, worker: Worker, test: Test, seconds: f64) {
         if let Some(hand) = self.hands.get_mut(&worker) {
-            hand.remove(&self.estimates, test);
-            hand.last = Some(test);
-            hand.since = self.now;
+            hand.finished(&self.estimates, test, self.now);
             self.estimates
                 .learn_test(test, (seconds - std::mem::take(&mut hand.set_up)).max(0.0));
         }
@@ -339,15 +305,14 @@ impl Policy for Load {
 
     fn returned(&mut self, worker: Worker, tests: &[Test]) {
         if let Some(hand) = self.hands.get_mut(&worker) {
-            for test in tests {
-                hand.remove(&self.estimates, *test);
-            }
+            hand.returned(&self.estimates, tests);
         }
         self.held.returned(worker, tests);
     }
 
     fn lost(&mut self, worker: Worker, running: Option<Test>) {
         self.hands.remove(&worker);
+        self.pending.forget(worker);
         let mut left = self.held.lost(worker, running);
         self.pending
             .put_back(&self.estimates, left.take_front(usize::MAX));

@@ -14,11 +14,23 @@ use super::{Ask, Pending};
 use crate::schedule::forecast::Estimates;
 use crate::schedule::pieces::{Level, WORTH, in_order, level};
 use crate::schedule::{REFILLS_PER_WORKER, Test, Worker, collection};
-use std::cmp::Ordering;
-use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::cmp::{Ordering, Reverse};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 
 /// A cut may make a piece shorter by this part, to fall where it costs less.
 const SHORTER: usize = 4;
+
+/// No piece takes more than this part of a worker's share of the remaining work, where cutting it costs little.
+const PARTS: f64 = 4.0;
+
+/// A piece that takes less than this part of a worker's share of the remaining work never prolongs the run.
+const LONG: f64 = 8.0;
+
+/// So many pieces for each worker are looked at, whether they prolong the run.
+const MOST_LONG: usize = 4;
+
+/// A run is not prolonged by less than this part of what is left.
+const TOLERANCE: f64 = 0.01;
 
 /// The place of a piece: its first test, and a number that tells apart those that begin with the same.
 type Place = (Test, u32);
@@ -35,8 +47,15 @@ struct Piece {
     begun_by: Option<Worker>,
 }
 
-/// A piece by what it takes; it may be gone, or shorter by now.
-#[derive(Debug, PartialEq)]
+impl Piece {
+    /// Whether too much would be set up again if it were cut.
+    fn is_kept(&self) -> bool {
+        self.begun_by.is_some() || self.set_up * WORTH > self.seconds
+    }
+}
+
+/// A piece by what it takes.
+#[derive(Debug, Clone, Copy, PartialEq)]
 struct Long {
     seconds: f64,
     place: Place,
@@ -47,11 +66,13 @@ struct Long {
 pub(super) struct InOrder {
     pieces: BTreeMap<Place, Piece>,
     /// The pieces of which all times are known: only those can be known to be long.
-    longest: BinaryHeap<Long>,
+    longest: BTreeSet<Long>,
     /// Number of tests in `pieces`.
     waiting: usize,
     /// What they take.
     seconds: f64,
+    /// What the pieces take that each worker has begun.
+    begun: BTreeMap<Worker, f64>,
     /// For the next piece's place.
     number: u32,
     /// How many tests a worker's first piece has at most.
@@ -67,12 +88,13 @@ impl InOrder {
         let tests: Vec<Test> = collection(estimates.forecast().tests).collect();
         let mut this = Self {
             pieces: BTreeMap::new(),
-            longest: BinaryHeap::new(),
+            longest: BTreeSet::new(),
             waiting: 0,
             seconds: 0.0,
+            begun: BTreeMap::new(),
             number: 0,
-            first_piece: (tests.len() / (REFILLS_PER_WORKER * workers)).max(1),
-            front: Test::try_from(tests.len().div_ceil(REFILLS_PER_WORKER)).unwrap_or(Test::MAX),
+            first_piece: if std::env::var("NB").is_ok() {usize::MAX} else {(tests.len() / (REFILLS_PER_WORKER * workers)).max(1)},
+            front: (tests.len() as f64 * std::env::var("F").ok().and_then(|f| f.parse().ok()).unwrap_or(0.25)) as u32,
             workers,
         };
         for piece in in_order(estimates, &tests, workers) {
@@ -81,16 +103,18 @@ impl InOrder {
         this
     }
 
-    fn add(&mut self, estimates: &Estimates, tests: VecDeque<Test>, begun_by: Option<Worker>) {
+    /// Adds a piece, the tests before which `begun` has if that is given.
+    fn add(&mut self, estimates: &Estimates, tests: VecDeque<Test>, begun: Option<(Worker, Test)>) {
         let Some(&first) = tests.front() else {
             return;
         };
         let own: f64 = tests.iter().map(|test| estimates.test(*test)).sum();
-        let seconds = estimates.run(None, tests.iter().copied());
+        let before = begun.map(|(_, before)| before);
+        let seconds = estimates.run(before, tests.iter().copied());
         let place = (first, self.number);
         self.number += 1;
         if tests.iter().all(|test| estimates.known(*test).is_some()) {
-            self.longest.push(Long { seconds, place });
+            self.longest.insert(Long { seconds, place });
         }
         self.waiting += tests.len();
         self.seconds += seconds;
@@ -98,16 +122,32 @@ impl InOrder {
             tests,
             seconds,
             set_up: seconds - own,
-            begun_by,
+            begun_by: begun.map(|(worker, _)| worker),
         };
+        if let Some(worker) = piece.begun_by {
+            *self.begun.entry(worker).or_default() += seconds;
+        }
         self.pieces.insert(place, piece);
     }
 
     fn remove(&mut self, place: Place) -> Option<Piece> {
         let piece = self.pieces.remove(&place)?;
+        self.longest.remove(&Long {
+            seconds: piece.seconds,
+            place,
+        });
         self.waiting -= piece.tests.len();
         self.seconds -= piece.seconds;
+        if let Some(seconds) = piece.begun_by.and_then(|worker| self.begun.get_mut(&worker)) {
+            *seconds -= piece.seconds;
+        }
         Some(piece)
+    }
+
+    /// Whether a piece is not kept for another worker, which has begun it.
+    fn may_run(&self, worker: Worker, place: Place) -> bool {
+        let begun_by = self.pieces.get(&place).and_then(|piece| piece.begun_by);
+        begun_by.is_none_or(|by| by == worker)
     }
 
     /// The piece that a worker gets next: the earliest behind its last test that nobody else has begun, or the earliest.
@@ -120,34 +160,59 @@ impl InOrder {
         own.or(earliest).map(|(place, _)| *place)
     }
 
-    /// A later piece that takes at least what a worker's share of the remaining work takes.
-    fn urgent(&mut self, ask: &Ask) -> Option<Place> {
+    /// A later piece that goes out before the one at `head`, because the run would be prolonged if all later ones waited.
+    ///
+    /// Few pieces can do that, those that take much of a worker's share of the remaining work. They are dealt out, the
+    /// longest first, each to the worker that has least to do, once with the asking worker free for them at once, and
+    /// once after the piece at `head`. If that makes a difference, what the asking worker was dealt goes out: the
+    /// earliest of it, since only what a worker gets matters, and not when.
+    fn urgent(&self, ask: &Ask, head: Place) -> Option<Place> {
         if self.workers == 1 {
             return None;
         }
-        let is_there = |pieces: &BTreeMap<Place, Piece>, long: &Long| {
-            let piece = pieces.get(&long.place);
-            piece.is_some_and(|piece| piece.seconds.total_cmp(&long.seconds).is_eq())
-        };
-        while self
+        let share = self.share(ask);
+        let long: Vec<&Long> = self
             .longest
-            .peek()
-            .is_some_and(|long| !is_there(&self.pieces, long))
-        {
-            self.longest.pop();
+            .iter()
+            .rev()
+            .take_while(|long| long.seconds * LONG >= share)
+            .filter(|long| self.may_run(ask.worker, long.place))
+            .take(MOST_LONG * self.workers)
+            .collect();
+        if long.is_empty() {
+            return None;
         }
-        let long = self.longest.peek()?;
-        let is_small = ask.last.is_some() || self.pieces[&long.place].tests.len() <= self.first_piece;
-        (is_small && long.seconds >= self.share(ask)).then_some(long.place)
+        let first = self.pieces.get(&head)?.seconds.min(share / PARTS);
+        // What they have begun is theirs.
+        let begun = |worker: &Worker| self.begun.get(worker).copied().unwrap_or_default();
+        let others: Vec<f64> = ask
+            .others
+            .iter()
+            .map(|(worker, left)| left + begun(worker))
+            .collect();
+        let (end, own) = deal(&long, 0.0, &others);
+        let rest: Vec<&Long> = long.into_iter().filter(|long| long.place != head).collect();
+        let (later, _) = deal(&rest, first, &others);
+        if later.max(share) <= end.max(share) * (1.0 + TOLERANCE) {
+            return None;
+        }
+        own.into_iter().min()
+    }
+
+    /// A worker's share of the remaining work, in seconds.
+    #[expect(clippy::cast_precision_loss, reason = "numbers of workers are small")]
+    fn share(&self, ask: &Ask) -> f64 {
+        (self.seconds + ask.others.iter().map(|(_, left)| left).sum::<f64>() + ask.own) / self.workers as f64
     }
 
     /// How many tests of a piece go out now, behind `taken` others; none, or at least one where nothing is taken.
     ///
     /// It is cut where it is too long, unless it is set up again then for what is not much longer. `limit` is in seconds.
     fn part(&self, estimates: &Estimates, piece: &Piece, taken: usize, limit: f64, ask: &Ask) -> usize {
-        let is_kept = piece.set_up * WORTH > piece.seconds;
+        let is_kept = piece.is_kept();
         let most = match ask.last {
-            None => ask.most.min(self.first_piece),
+            None if std::env::var("NB").is_err() => ask.most.min(self.first_piece),
+            None => ask.room,
             Some(_) if is_kept => ask.room,
             Some(_) => ask.most,
         };
@@ -168,12 +233,27 @@ impl InOrder {
         }
         cheapest_cut(estimates, &piece.tests, count)
     }
+}
 
-    /// A worker's share of the remaining work, in seconds.
-    #[expect(clippy::cast_precision_loss, reason = "numbers of workers are small")]
-    fn share(&self, ask: &Ask) -> f64 {
-        (self.seconds + ask.in_flight) / self.workers as f64
+/// Deals pieces out, the longest of which comes first, to an asking worker that is free after `own` seconds and to others:
+/// when the last one ends, and which the asking one gets.
+fn deal(long: &[&Long], own: f64, others: &[f64]) -> (f64, Vec<Place>) {
+    let mut free: BinaryHeap<Reverse<(Seconds, bool)>> =
+        others.iter().map(|seconds| Reverse((Seconds(*seconds), true))).collect();
+    free.push(Reverse((Seconds(own), false)));
+    let mut end = others.iter().copied().fold(own, f64::max);
+    let mut dealt = Vec::new();
+    for long in long {
+        if let Some(mut first) = free.peek_mut() {
+            let Reverse((at, is_other)) = &mut *first;
+            at.0 += long.seconds;
+            end = end.max(at.0);
+            if !*is_other {
+                dealt.push(long.place);
+            }
+        }
     }
+    (end, dealt)
 }
 
 /// Where to cut a piece that may have so many tests: between files, then classes, where least is to be set up again; a
@@ -192,6 +272,24 @@ fn cheapest_cut(estimates: &Estimates, tests: &VecDeque<Test>, most: usize) -> u
     costs
         .min_by(|(one, _), (other, _)| better(one, other))
         .map_or(1, |(_, count)| count)
+}
+
+/// Seconds that can be put in order.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Seconds(f64);
+
+impl Eq for Seconds {}
+
+impl PartialOrd for Seconds {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Seconds {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.total_cmp(&other.0)
+    }
 }
 
 impl PartialOrd for Long {
@@ -216,12 +314,12 @@ impl Pending for InOrder {
     }
 
     fn take(&mut self, estimates: &Estimates, ask: &Ask) -> Vec<Test> {
-        let urgent = self.urgent(ask);
-        let Some(mut place) = urgent.or_else(|| self.place_for(ask)) else {
+        let Some(mut place) = self.place_for(ask) else {
             return Vec::new();
         };
-        #[expect(clippy::cast_precision_loss, reason = "a small number")]
-        let grain = self.share(ask) / REFILLS_PER_WORKER as f64;
+        let urgent = self.urgent(ask, place).filter(|urgent| *urgent != place);
+        place = urgent.unwrap_or(place);
+        let grain = self.share(ask) / PARTS;
         let mut tests: Vec<Test> = Vec::new();
         let mut filled = 0.0;
         while let Some(mut piece) = self.remove(place) {
@@ -230,8 +328,8 @@ impl Pending for InOrder {
             let rest = piece.tests.split_off(count);
             let is_cut = !rest.is_empty();
             // What has begun goes on where its fixtures are alive.
-            let worker = (piece.set_up > 0.0 && count > 0).then_some(ask.worker);
-            self.add(estimates, rest, worker.or(piece.begun_by));
+            let before = piece.tests.back().filter(|_| is_cut && piece.is_kept());
+            self.add(estimates, rest, before.map(|before| (ask.worker, *before)));
             filled += piece.seconds;
             tests.extend(&piece.tests);
             if is_cut || urgent.is_some() || filled >= ask.seconds.min(grain) {
@@ -253,6 +351,13 @@ impl Pending for InOrder {
         tests.sort_unstable();
         for run in tests.chunk_by(|one, next| one + 1 == *next) {
             self.add(estimates, run.iter().copied().collect(), None);
+        }
+    }
+
+    fn forget(&mut self, worker: Worker) {
+        self.begun.remove(&worker);
+        for piece in self.pieces.values_mut() {
+            piece.begun_by.take_if(|by| *by == worker);
         }
     }
 

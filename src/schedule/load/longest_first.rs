@@ -6,7 +6,7 @@
 use super::{Ask, Pending};
 use crate::schedule::forecast::Estimates;
 use crate::schedule::pieces::{Piece, cut};
-use crate::schedule::{Test, collection};
+use crate::schedule::{Test, Worker, collection};
 
 /// See the module.
 #[derive(Debug)]
@@ -62,6 +62,8 @@ impl Pending for LongestFirst {
     fn put_back(&mut self, _estimates: &Estimates, tests: Vec<Test>) {
         self.put_front(tests);
     }
+
+    fn forget(&mut self, _worker: Worker) {}
 
     fn next(&self, _after: Option<Test>) -> Option<Test> {
         None

@@ -18,7 +18,7 @@ fn load(tests: usize, workers: Worker, max_chunk: Option<usize>) -> Load {
 
 #[test]
 fn without_times_what_is_given_gets_less_and_less() {
-    let mut load = load(80, 2, None, Plan::Duration);
+    let mut load = load(80, 2, None);
     // Pieces of three tests, as many as fit into a fraction of what is pending.
     assert_eq!(idle(&mut load, 0), assign(0, 0..9));
     assert_eq!(idle(&mut load, 1), assign(1, 9..15));
@@ -79,7 +79,7 @@ fn a_fixture_is_set_up_again_for_a_short_rest_only_when_the_wait_is_longer_than_
 
 #[test]
 fn a_worker_with_more_than_half_a_run_in_its_queue_gets_nothing() {
-    let mut load = load(80, 2, None, Plan::Duration);
+    let mut load = load(80, 2, None);
     idle(&mut load, 0);
     assert_eq!(busy(&mut load, 0, 9), []);
 }
@@ -121,7 +121,7 @@ fn an_idle_worker_gets_the_end_of_the_longest_queue() {
 
 #[test]
 fn what_was_taken_back_goes_to_an_idle_worker_in_one_run_and_not_to_the_victim() {
-    let mut load = load(80, 2, None, Plan::Duration);
+    let mut load = load(80, 2, None);
     assert_eq!(idle(&mut load, 0), assign(0, 0..9));
     assert_eq!(run_dry(&mut load, 1), take_back(0, 4));
     load.returned(0, &[5, 6, 7, 8]);
@@ -131,7 +131,7 @@ fn what_was_taken_back_goes_to_an_idle_worker_in_one_run_and_not_to_the_victim()
 
 #[test]
 fn a_test_just_given_to_an_idle_worker_is_not_taken_back() {
-    let mut load = load(2, 2, None, Plan::Duration);
+    let mut load = load(2, 2, None);
     idle(&mut load, 0);
     // Its second test, while the report of the first has not been read.
     idle(&mut load, 0);
@@ -155,7 +155,7 @@ fn a_queue_that_gave_nothing_is_not_tried_again() {
 
 #[test]
 fn a_closed_worker_gets_nothing_even_if_tests_are_pending_again() {
-    let mut load = load(0, 2, None, Plan::Duration);
+    let mut load = load(0, 2, None);
     assert_eq!(idle(&mut load, 0), close(0));
     load.again(0);
     assert_eq!(load.unfinished(), 1);
@@ -167,7 +167,7 @@ fn a_closed_worker_gets_nothing_even_if_tests_are_pending_again() {
 
 #[test]
 fn what_a_lost_worker_held_is_pending_in_front_without_the_running_test() {
-    let mut load = load(80, 2, None, Plan::Duration);
+    let mut load = load(80, 2, None);
     idle(&mut load, 0);
     finish(&mut load, 0, [0]);
     load.lost(0, Some(1));
@@ -177,7 +177,7 @@ fn what_a_lost_worker_held_is_pending_in_front_without_the_running_test() {
 
 #[test]
 fn answers_about_a_lost_worker_change_nothing() {
-    let mut load = load(80, 2, None, Plan::Duration);
+    let mut load = load(80, 2, None);
     idle(&mut load, 0);
     load.lost(0, None);
     load.returned(0, &[8, 9]);
