@@ -40,6 +40,8 @@ struct Ask {
     seconds: f64,
     /// How many tests it can get.
     room: usize,
+    /// For how many seconds it has been idle.
+    waited: f64,
     /// Seconds that are left of what it holds.
     own: f64,
     /// The same of each other worker.
@@ -51,11 +53,14 @@ trait Pending: Debug + Send {
     /// How many tests there are.
     fn len(&self) -> usize;
 
-    /// Removes what goes out next: at least one test, if there is any.
+    /// Removes what goes out next: at least one test, if there is any and it is not kept for somebody else.
     fn take(&mut self, estimates: &Estimates, ask: &Ask) -> Vec<Test>;
 
     /// Takes back what a lost worker has not run, or what is to run once more.
     fn put_back(&mut self, estimates: &Estimates, tests: Vec<Test>);
+
+    /// Whether a worker has begun a piece of which the rest is kept for it.
+    fn has_begun(&self, worker: Worker) -> bool;
 
     /// A worker is gone: nothing is kept for it.
     fn forget(&mut self, worker: Worker);
@@ -117,6 +122,10 @@ impl Load {
     fn portion(&self, demand: Demand) -> Option<(usize, f64)> {
         let guided = (self.pending.len() / (REFILLS_PER_WORKER * self.workers)).max(1);
         let most = guided.min(self.max_chunk);
+        let has_begun = self.pending.has_begun(demand.worker);
+        if has_begun && self.max_chunk == usize::MAX {
+            return Some((usize::MAX, FULL));
+        }
         if self.max_chunk < usize::MAX || !self.estimates.is_timed() {
             return (demand.queued <= most / 2).then_some((most, f64::INFINITY));
         }
@@ -164,12 +173,15 @@ impl Load {
             most,
             seconds,
             room: demand.room.min(self.max_chunk),
+            waited: demand.waited,
             own: hand.map_or(0.0, |hand| hand.seconds_left(&self.estimates, self.now)),
             others: self.others(demand.worker),
         };
         let tests = self.pending.take(&self.estimates, &ask);
-        self.held.assign(demand, tests, actions);
-        self.count(demand.worker, actions);
+        if !tests.is_empty() {
+            self.held.assign(demand, tests, actions);
+            self.count(demand.worker, actions);
+        }
     }
 
     /// Counts what was assigned.

@@ -13,7 +13,7 @@
 use super::{Ask, Pending};
 use crate::schedule::forecast::Estimates;
 use crate::schedule::pieces::{Level, WORTH, in_order, level};
-use crate::schedule::{REFILLS_PER_WORKER, Test, Worker, collection};
+use crate::schedule::{REFILLS_PER_WORKER, STALLED, Test, Worker, collection};
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 
@@ -29,8 +29,9 @@ const LONG: f64 = 8.0;
 /// So many pieces for each worker are looked at, whether they prolong the run.
 const MOST_LONG: usize = 4;
 
-/// A run is not prolonged by less than this part of what is left.
-const TOLERANCE: f64 = 0.01;
+/// This part of a run is not worth to leave the order for. Over all families of the simulator, the median with history is
+/// 1.016 of the lower bound with none and 1.021 with 0.01, and 20 and 12 of 1,000 tests are steps back.
+const TOLERANCE: f64 = 0.003;
 
 /// The place of a piece: its first test, and a number that tells apart those that begin with the same.
 type Place = (Test, u32);
@@ -71,7 +72,7 @@ pub(super) struct InOrder {
     waiting: usize,
     /// What they take.
     seconds: f64,
-    /// What the pieces take that each worker has begun.
+    /// What the rest of the piece takes that each worker has begun and not got whole.
     begun: BTreeMap<Worker, f64>,
     /// For the next piece's place.
     number: u32,
@@ -79,6 +80,8 @@ pub(super) struct InOrder {
     first_piece: usize,
     /// A worker's first piece begins before this test, if one is left there.
     front: Test,
+    /// A run is not prolonged by less than so many seconds.
+    tolerated: f64,
     workers: usize,
 }
 
@@ -93,13 +96,15 @@ impl InOrder {
             seconds: 0.0,
             begun: BTreeMap::new(),
             number: 0,
-            first_piece: if std::env::var("NB").is_ok() {usize::MAX} else {(tests.len() / (REFILLS_PER_WORKER * workers)).max(1)},
-            front: (tests.len() as f64 * std::env::var("F").ok().and_then(|f| f.parse().ok()).unwrap_or(0.25)) as u32,
+            first_piece: (tests.len() / (REFILLS_PER_WORKER * workers)).max(1),
+            front: Test::try_from(tests.len().div_ceil(REFILLS_PER_WORKER)).unwrap_or(Test::MAX),
+            tolerated: 0.0,
             workers,
         };
         for piece in in_order(estimates, &tests, workers) {
             this.add(estimates, piece.into(), None);
         }
+        this.tolerated = this.seconds / workers as f64 * TOLERANCE;
         this
     }
 
@@ -125,7 +130,7 @@ impl InOrder {
             begun_by: begun.map(|(worker, _)| worker),
         };
         if let Some(worker) = piece.begun_by {
-            *self.begun.entry(worker).or_default() += seconds;
+            self.begun.insert(worker, seconds);
         }
         self.pieces.insert(place, piece);
     }
@@ -138,8 +143,8 @@ impl InOrder {
         });
         self.waiting -= piece.tests.len();
         self.seconds -= piece.seconds;
-        if let Some(seconds) = piece.begun_by.and_then(|worker| self.begun.get_mut(&worker)) {
-            *seconds -= piece.seconds;
+        if let Some(worker) = piece.begun_by {
+            self.begun.remove(&worker);
         }
         Some(piece)
     }
@@ -151,13 +156,19 @@ impl InOrder {
     }
 
     /// The piece that a worker gets next: the earliest behind its last test that nobody else has begun, or the earliest.
-    fn place_for(&self, ask: &Ask) -> Option<Place> {
+    fn place_for(&self, estimates: &Estimates, ask: &Ask) -> Option<Place> {
         let behind = ask.last.map_or((0, 0), |last| (last + 1, 0));
-        let mut ahead = self.pieces.range(behind..);
-        let earliest = ahead.clone().next().or_else(|| self.pieces.iter().next());
-        let own = ahead.find(|(_, piece)| piece.begun_by.is_none_or(|worker| worker == ask.worker));
-        let own = own.filter(|(place, _)| ask.last.is_some() || place.0 < self.front);
-        own.or(earliest).map(|(place, _)| *place)
+        let may_run = |(_, piece): &(&Place, &Piece)| piece.begun_by.is_none_or(|by| by == ask.worker);
+        let ahead = || self.pieces.range(behind..);
+        let free = ahead().find(may_run).filter(|((first, _), _)| {
+            // What is kept for others is not passed by for long before it is known to be worth it.
+            ask.last.is_some() || *first < self.front || estimates.knows_fixtures_of(*first)
+        });
+        let free = free.or_else(|| self.pieces.iter().find(may_run));
+        let any = || ahead().next().or_else(|| self.pieces.iter().next());
+        // Who has begun it is asked soon, and if not, it goes to whoever is there.
+        let found = free.or_else(|| any().filter(|_| ask.waited >= STALLED));
+        found.map(|(place, _)| *place)
     }
 
     /// A later piece that goes out before the one at `head`, because the run would be prolonged if all later ones waited.
@@ -166,8 +177,8 @@ impl InOrder {
     /// longest first, each to the worker that has least to do, once with the asking worker free for them at once, and
     /// once after the piece at `head`. If that makes a difference, what the asking worker was dealt goes out: the
     /// earliest of it, since only what a worker gets matters, and not when.
-    fn urgent(&self, ask: &Ask, head: Place) -> Option<Place> {
-        if self.workers == 1 {
+    fn urgent(&self, ask: &Ask, head: Place) -> Option<Vec<Place>> {
+        if self.workers == 1 || self.has_begun(ask.worker) {
             return None;
         }
         let share = self.share(ask);
@@ -182,7 +193,6 @@ impl InOrder {
         if long.is_empty() {
             return None;
         }
-        let first = self.pieces.get(&head)?.seconds.min(share / PARTS);
         // What they have begun is theirs.
         let begun = |worker: &Worker| self.begun.get(worker).copied().unwrap_or_default();
         let others: Vec<f64> = ask
@@ -190,13 +200,35 @@ impl InOrder {
             .iter()
             .map(|(worker, left)| left + begun(worker))
             .collect();
-        let (end, own) = deal(&long, 0.0, &others);
-        let rest: Vec<&Long> = long.into_iter().filter(|long| long.place != head).collect();
-        let (later, _) = deal(&rest, first, &others);
-        if later.max(share) <= end.max(share) * (1.0 + TOLERANCE) {
-            return None;
+        let (end, own) = deal(&long, None, 0.0, &others);
+        let end = end.max(share) + self.tolerated;
+        let head_piece = self.pieces.get(&head)?;
+        let seconds = if head_piece.is_kept() {
+            head_piece.seconds
+        } else {
+            head_piece.seconds.min(share / PARTS)
+        };
+        let after: f64 = own
+            .iter()
+            .filter(|place| **place != head)
+            .map(|place| self.pieces[place].seconds)
+            .sum();
+        let may_wait = seconds + after <= end || deal(&long, Some(head), seconds, &others).0 <= end;
+        (!may_wait).then_some(own)
+    }
+
+    /// Takes pieces as they are, as far as there is room.
+    fn take_whole(&mut self, estimates: &Estimates, places: &[Place], ask: &Ask) -> Vec<Test> {
+        let mut tests = Vec::new();
+        for place in places {
+            let Some(mut piece) = self.remove(*place) else {
+                continue;
+            };
+            let rest = piece.tests.split_off(piece.tests.len().min(ask.room - tests.len()));
+            tests.extend(piece.tests);
+            self.add(estimates, rest, None);
         }
-        own.into_iter().min()
+        tests
     }
 
     /// A worker's share of the remaining work, in seconds.
@@ -211,8 +243,7 @@ impl InOrder {
     fn part(&self, estimates: &Estimates, piece: &Piece, taken: usize, limit: f64, ask: &Ask) -> usize {
         let is_kept = piece.is_kept();
         let most = match ask.last {
-            None if std::env::var("NB").is_err() => ask.most.min(self.first_piece),
-            None => ask.room,
+            None => ask.most.min(self.first_piece),
             Some(_) if is_kept => ask.room,
             Some(_) => ask.most,
         };
@@ -237,13 +268,13 @@ impl InOrder {
 
 /// Deals pieces out, the longest of which comes first, to an asking worker that is free after `own` seconds and to others:
 /// when the last one ends, and which the asking one gets.
-fn deal(long: &[&Long], own: f64, others: &[f64]) -> (f64, Vec<Place>) {
+fn deal(long: &[&Long], without: Option<Place>, own: f64, others: &[f64]) -> (f64, Vec<Place>) {
     let mut free: BinaryHeap<Reverse<(Seconds, bool)>> =
         others.iter().map(|seconds| Reverse((Seconds(*seconds), true))).collect();
     free.push(Reverse((Seconds(own), false)));
     let mut end = others.iter().copied().fold(own, f64::max);
     let mut dealt = Vec::new();
-    for long in long {
+    for long in long.iter().filter(|long| Some(long.place) != without) {
         if let Some(mut first) = free.peek_mut() {
             let Reverse((at, is_other)) = &mut *first;
             at.0 += long.seconds;
@@ -314,16 +345,21 @@ impl Pending for InOrder {
     }
 
     fn take(&mut self, estimates: &Estimates, ask: &Ask) -> Vec<Test> {
-        let Some(mut place) = self.place_for(ask) else {
+        let Some(mut place) = self.place_for(estimates, ask) else {
             return Vec::new();
         };
-        let urgent = self.urgent(ask, place).filter(|urgent| *urgent != place);
-        place = urgent.unwrap_or(place);
+        if let Some(mut own) = self.urgent(ask, place) {
+            own.sort_unstable();
+            if ask.last.is_some() {
+                return self.take_whole(estimates, &own, ask);
+            }
+            place = own.first().copied().unwrap_or(place);
+        }
         let grain = self.share(ask) / PARTS;
         let mut tests: Vec<Test> = Vec::new();
         let mut filled = 0.0;
         while let Some(mut piece) = self.remove(place) {
-            let limit = if urgent.is_some() { f64::INFINITY } else { grain - filled };
+            let limit = grain - filled;
             let count = self.part(estimates, &piece, tests.len(), limit, ask);
             let rest = piece.tests.split_off(count);
             let is_cut = !rest.is_empty();
@@ -332,7 +368,7 @@ impl Pending for InOrder {
             self.add(estimates, rest, before.map(|before| (ask.worker, *before)));
             filled += piece.seconds;
             tests.extend(&piece.tests);
-            if is_cut || urgent.is_some() || filled >= ask.seconds.min(grain) {
+            if is_cut || filled >= ask.seconds.min(grain) {
                 break;
             }
             // Only what follows at once: there may be a piece in between that another worker has begun.
@@ -352,6 +388,10 @@ impl Pending for InOrder {
         for run in tests.chunk_by(|one, next| one + 1 == *next) {
             self.add(estimates, run.iter().copied().collect(), None);
         }
+    }
+
+    fn has_begun(&self, worker: Worker) -> bool {
+        self.begun.contains_key(&worker)
     }
 
     fn forget(&mut self, worker: Worker) {

@@ -63,6 +63,10 @@ impl Pending for LongestFirst {
         self.put_front(tests);
     }
 
+    fn has_begun(&self, _worker: Worker) -> bool {
+        false
+    }
+
     fn forget(&mut self, _worker: Worker) {}
 
     fn next(&self, _after: Option<Test>) -> Option<Test> {
