@@ -25,7 +25,7 @@ pub struct Forecast {
     pub files: Vec<u32>,
     /// The number of the class of each test, or of its file where it is in no class.
     pub scopes: Vec<u32>,
-    /// The tests before which others have their place in the collection that are handed out apart from these; ascending.
+    /// The tests before which others have their place that are handed out apart from these; ascending.
     pub cuts: Vec<Test>,
     /// The shared fixtures that each test needs.
     pub fixtures: Vec<Vec<Fixture>>,
@@ -97,9 +97,9 @@ impl Forecast {
         self.scopes.get(test as usize).copied().unwrap_or_default()
     }
 
-    /// Whether others have their place between two neighbours.
-    pub(super) fn is_cut(&self, one: Test, other: Test) -> bool {
-        one + 1 == other && self.cuts.binary_search(&other).is_ok()
+    /// Whether others have their place right before a test.
+    pub(super) fn is_cut(&self, test: Test) -> bool {
+        self.cuts.binary_search(&test).is_ok()
     }
 
     /// The shared fixtures of a test.

@@ -334,6 +334,11 @@ impl Policy for Load {
         self.pending.put_back(&self.estimates, vec![test]);
     }
 
+    fn next(&self, worker: Worker) -> Option<Test> {
+        let furthest = self.hands.get(&worker).and_then(|hand| hand.furthest);
+        self.pending.next(furthest)
+    }
+
     fn unfinished(&self) -> usize {
         self.pending.len() + self.held.unfinished()
     }

@@ -45,7 +45,7 @@ pub(super) fn in_order(estimates: &Estimates, tests: &[Test], workers: usize) ->
     let share = share(estimates, tests, workers);
     let is_long = |test: &Test| estimates.test(*test) * PIECES_PER_SHARE >= share;
     let mut pieces = Vec::new();
-    for run in tests.chunk_by(|one, other| !estimates.forecast().is_cut(*one, *other)) {
+    for run in tests.chunk_by(|_, next| !estimates.forecast().is_cut(*next)) {
         for bundle in bundles(estimates, run) {
             if costs_of_cuts(estimates, bundle).iter().any(|cost| *cost > 0.0) {
                 pieces.append(&mut cut_bundle(estimates, bundle, share));

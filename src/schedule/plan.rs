@@ -1,8 +1,8 @@
 //! From what is asked for to a policy: the distribution mode, what is known of the tests, and the rules they obey.
 
-use super::director::{Class, Director, Job};
+use super::director::{Class, Director, Job, Remaining};
 use super::each::Each;
-use super::forecast::Forecast;
+use super::forecast::{Estimates, Forecast};
 use super::load::{Load, Plan};
 use super::needs::Needs;
 use super::units::Units;
@@ -71,6 +71,16 @@ impl Rules {
 #[must_use]
 pub fn policy(mode: &Mode, forecast: Forecast, rules: &Rules, workers: usize) -> Box<dyn Policy> {
     let tests = forecast.tests;
+    // One worker runs one test at a time, whatever these need.
+    let alone = Rules {
+        classes: rules.classes.clone(),
+        ..Rules::default()
+    };
+    let rules = if workers == 1 && !is_by_duration(mode) {
+        &alone
+    } else {
+        rules
+    };
     let is_free = rules
         .classes
         .iter()
@@ -86,7 +96,9 @@ pub fn policy(mode: &Mode, forecast: Forecast, rules: &Rules, workers: usize) ->
     }
     for (tests, jobs) in classes.values_mut() {
         *jobs = jobs_of(mode, tests, rules);
-        most_urgent_first(jobs, &forecast, &rules.places);
+        if !keeps_order(mode) {
+            most_urgent_first(jobs, &forecast, &rules.places);
+        }
         let mut taken: Vec<Test> = jobs.iter().flat_map(|job| &job.tests).copied().collect();
         taken.sort_unstable();
         tests.retain(|test| taken.binary_search(test).is_err());
@@ -94,7 +106,7 @@ pub fn policy(mode: &Mode, forecast: Forecast, rules: &Rules, workers: usize) ->
     let classes = classes
         .into_values()
         .map(|(tests, jobs)| Class {
-            policy: simple(mode, forecast.select(&tests), &tests, workers),
+            policy: simple(mode, select(&forecast, &tests, &jobs), &tests, workers),
             tests,
             jobs,
         })
@@ -102,8 +114,47 @@ pub fn policy(mode: &Mode, forecast: Forecast, rules: &Rules, workers: usize) ->
     let places = rules.places.clone();
     Box::new(match mode {
         Mode::Each => Director::each(classes, places, workers),
+        _ if keeps_order(mode) => {
+            let estimates = Estimates::new(forecast);
+            let seconds = collection(tests).map(|test| estimates.test(test)).collect();
+            Director::in_order(classes, places, Remaining::new(seconds, workers))
+        }
         _ => Director::new(classes, places),
     })
+}
+
+/// Whether tests that need something keep their place among the others.
+fn keeps_order(mode: &Mode) -> bool {
+    matches!(
+        mode,
+        Mode::Load {
+            plan: Plan::Collection,
+            ..
+        }
+    )
+}
+
+fn is_by_duration(mode: &Mode) -> bool {
+    matches!(
+        mode,
+        Mode::Load {
+            plan: Plan::Duration,
+            ..
+        }
+    )
+}
+
+/// What is known of these tests, under new numbers, with the places between them that jobs have.
+fn select(forecast: &Forecast, tests: &[Test], jobs: &[Job]) -> Forecast {
+    let mut firsts: Vec<Test> = jobs.iter().filter_map(|job| job.tests.first().copied()).collect();
+    firsts.sort_unstable();
+    let jobs_before = |test: Test| firsts.partition_point(|first| *first < test);
+    let pairs = tests.iter().zip(tests.iter().skip(1)).zip(1..);
+    let cuts = pairs.filter(|((one, next), _)| jobs_before(**one) < jobs_before(**next));
+    Forecast {
+        cuts: cuts.map(|(_, number)| number).collect(),
+        ..forecast.select(tests)
+    }
 }
 
 /// The mode's policy for these tests, of which `forecast` tells.

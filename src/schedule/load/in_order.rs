@@ -376,7 +376,9 @@ impl Pending for InOrder {
                 break;
             };
             match self.pieces.range((last + 1, 0)..).next() {
-                Some((next, piece)) if piece.begun_by.is_none() => place = *next,
+                Some((next, piece)) if piece.begun_by.is_none() && !estimates.forecast().is_cut(next.0) => {
+                    place = *next;
+                }
                 _ => break,
             }
         }
