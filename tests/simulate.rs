@@ -191,7 +191,7 @@ fn no_policy_is_better_than_the_bound() {
     let table = String::from_utf8(table).unwrap();
     let ratios: Vec<f64> = table
         .split_whitespace()
-        .filter(|word| word.rsplit('.').next().is_some_and(|digits| digits.len() == 3))
+        .filter(|word| word.split_once('.').is_some_and(|(_, digits)| digits.len() == 3))
         .filter_map(|word| word.parse().ok())
         .collect();
     assert_eq!(ratios.len(), 13 * 3 * 8, "{table}");
@@ -209,4 +209,54 @@ fn a_recorded_suite_has_files_classes_and_free_text_in_its_node_ids() {
     assert_eq!(suite.scopes, [0, 1, 2]);
     assert!(recorded::parse(&format!("{titles}a.py::two,passed,0,soon,0\n")).is_err());
     assert!(recorded::parse("a.py::one,0.5\n").is_err());
+}
+
+/// What came of some suites of all families.
+fn contest(suites: u64) -> simulate::contest::Contest {
+    let mut contest = simulate::contest::Contest::default();
+    for (_, family) in simulate::families::FAMILIES {
+        for number in 0..suites {
+            let workers = [2, 4, 8, 16][usize::try_from(number % 4).expect("small")];
+            contest.enter(&family(&mut simulate::dice::Dice::new(number)), workers);
+        }
+    }
+    contest
+}
+
+/// The columns of the table.
+const LOAD: usize = 0;
+const WITH_HISTORY: usize = 1;
+const DURATION: usize = 2;
+const WORKSTEAL: usize = 3;
+const XDIST_LOAD: usize = 5;
+
+#[test]
+fn the_order_of_the_collection_costs_little() {
+    let contest = contest(40);
+    let (median, most) = (contest.percentiles(50), contest.percentiles(90));
+    assert!(median[WITH_HISTORY] <= 1.02, "{median:?}");
+    assert!(median[LOAD] <= 1.08, "{median:?}");
+    assert!(most[WITH_HISTORY] <= most[DURATION] * 1.03, "{most:?}");
+    assert!(most[LOAD] <= most[XDIST_LOAD], "{most:?}");
+}
+
+#[test]
+fn steps_back_are_few() {
+    let steps = contest(40).steps_back();
+    assert!(steps[XDIST_LOAD] <= 0.0, "{steps:?}");
+    assert!(steps[LOAD] <= 25.0 && steps[WITH_HISTORY] <= 25.0, "{steps:?}");
+    assert!(steps[WITH_HISTORY] <= steps[WORKSTEAL], "{steps:?}");
+    assert!(steps[DURATION] > 400.0, "{steps:?}");
+}
+
+#[test]
+fn costly_fixtures_are_not_torn_apart_more_than_the_order_needs() {
+    let mut contest = simulate::contest::Contest::default();
+    for number in 0..100 {
+        let suite = simulate::families::fixtures(&mut simulate::dice::Dice::new(number));
+        contest.enter(&suite, 4);
+    }
+    let median = contest.percentiles(50);
+    let xdist = median[XDIST_LOAD..].iter().copied().fold(f64::INFINITY, f64::min);
+    assert!(median[WITH_HISTORY] <= 0.9 * xdist, "{median:?}");
 }

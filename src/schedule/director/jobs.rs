@@ -71,7 +71,7 @@ impl Director {
             let first = pool.first(worker)?;
             // Behind what the worker has run, a job waits for another worker, or for the end.
             let is_in_place = upcoming.is_none_or(|next| first < next && Some(first) > last);
-            let is_urgent = remaining.is_urgent(&pool.needs);
+            let is_urgent = remaining.is_urgent(&pool.needs, []);
             (is_in_place || is_urgent).then_some((!is_urgent, Some(first) <= last, first, number))
         });
         jobs.min().map(|(.., number)| number)
@@ -96,7 +96,12 @@ impl Director {
             self.upcoming(class, worker),
             self.classes[class].pools[pool].first(worker),
         );
-        let is_urgent = |remaining: &super::Remaining| remaining.is_urgent(&self.classes[class].pools[pool].needs);
+        let member = self.members.get(&worker);
+        let running = || member.and_then(|member| member.running.as_ref()).into_iter();
+        let is_urgent = |remaining: &super::Remaining| {
+            let needs = &self.classes[class].pools[pool].needs;
+            remaining.is_urgent(needs, running().flat_map(|running| &running.tests))
+        };
         match (&self.remaining, upcoming, first) {
             (Some(remaining), Some(upcoming), Some(first)) => first < upcoming || is_urgent(remaining),
             _ => true,

@@ -52,13 +52,15 @@ impl Remaining {
     }
 
     /// Whether the run would be prolonged if a job that needs this waited any longer: what waits for one of its resources
-    /// takes at least what a worker's share of all that is left takes.
-    pub(super) fn is_urgent(&self, needs: &Needs) -> bool {
+    /// takes, with the tests of a job that holds it now, at least what a worker's share of all that is left takes.
+    pub(super) fn is_urgent<'a>(&self, needs: &Needs, running: impl IntoIterator<Item = &'a Test>) -> bool {
+        let running = running.into_iter().filter_map(|test| self.seconds.get(*test as usize));
+        let running: f64 = running.sum();
         #[expect(clippy::cast_precision_loss, reason = "numbers of workers are small")]
         let share = self.all / self.workers as f64;
         let holds = needs.holds.iter();
         holds
-            .map(|(resource, _)| self.held[*resource as usize])
-            .any(|held| held >= share)
+            .map(|(resource, _)| *resource as usize)
+            .any(|resource| self.held[resource] + running / self.places[resource] >= share)
     }
 }

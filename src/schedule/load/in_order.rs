@@ -66,7 +66,7 @@ struct Long {
 #[derive(Debug)]
 pub(super) struct InOrder {
     pieces: BTreeMap<Place, Piece>,
-    /// The pieces of which all times are known: only those can be known to be long.
+    /// The pieces that are not cut, and of which all times are known: only those can be known to be long.
     longest: BTreeSet<Long>,
     /// Number of tests in `pieces`.
     waiting: usize,
@@ -118,9 +118,6 @@ impl InOrder {
         let seconds = estimates.run(before, tests.iter().copied());
         let place = (first, self.number);
         self.number += 1;
-        if tests.iter().all(|test| estimates.known(*test).is_some()) {
-            self.longest.insert(Long { seconds, place });
-        }
         self.waiting += tests.len();
         self.seconds += seconds;
         let piece = Piece {
@@ -129,6 +126,10 @@ impl InOrder {
             set_up: seconds - own,
             begun_by: begun.map(|(worker, _)| worker),
         };
+        let is_whole = piece.tests.len() == 1 || piece.is_kept();
+        if is_whole && piece.tests.iter().all(|test| estimates.known(*test).is_some()) {
+            self.longest.insert(Long { seconds, place });
+        }
         if let Some(worker) = piece.begun_by {
             self.begun.insert(worker, seconds);
         }
