@@ -9,6 +9,7 @@ use std::hint::black_box;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use rustpar::schedule::forecast::Forecast;
+use rustpar::schedule::load::Plan;
 use rustpar::schedule::needs::Needs;
 use rustpar::schedule::plan::{Mode, Rules, policy};
 use rustpar::schedule::{Action, Demand, Policy, Test, Worker};
@@ -122,16 +123,27 @@ fn policies(criterion: &mut Criterion) {
     let free = Rules::default();
     let plan = |mode: Mode, forecast: Forecast| policy(&mode, forecast, &free, workers);
     bench(criterion, "load", 1, |tests| {
-        plan(Mode::Load(None), Forecast::unknown(tests))
+        plan(Mode::load(), Forecast::unknown(tests))
     });
     bench(criterion, "load, one by one", 1, |tests| {
-        plan(Mode::Load(Some(1)), Forecast::unknown(tests))
+        let mode = Mode::Load {
+            max_chunk: Some(1),
+            plan: Plan::Collection,
+        };
+        plan(mode, Forecast::unknown(tests))
     });
     bench(criterion, "load with history", 1, |tests| {
-        plan(Mode::Load(None), known(tests))
+        plan(Mode::load(), known(tests))
+    });
+    bench(criterion, "load with history, longest first", 1, |tests| {
+        let mode = Mode::Load {
+            max_chunk: None,
+            plan: Plan::Duration,
+        };
+        plan(mode, known(tests))
     });
     bench(criterion, "load with history and rules", 1, |tests| {
-        policy(&Mode::Load(None), known(tests), &rules(tests), workers)
+        policy(&Mode::load(), known(tests), &rules(tests), workers)
     });
     bench(criterion, "worksteal", 1, |tests| {
         plan(Mode::WorkSteal, Forecast::unknown(tests))

@@ -2,14 +2,14 @@
 
 mod simulator;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 use rustpar::schedule::bounds::Bounds;
 use rustpar::schedule::each::Each;
 use rustpar::schedule::forecast::Forecast;
-use rustpar::schedule::load::Load;
+use rustpar::schedule::load::{Load, Plan};
 use rustpar::schedule::needs::Needs;
 use rustpar::schedule::plan::{Mode, Rules, policy};
 use rustpar::schedule::rehearsal::rehearse;
@@ -84,7 +84,9 @@ fn forecasts() -> impl Strategy<Value = Forecast> {
                 setup_seconds: vec![setup, None],
                 seconds,
                 failed,
+                scopes: files.iter().zip(0..).map(|(file, test)| 2 * file + u32::from(test % 5 > 2)).collect(),
                 files,
+                cuts: vec![],
             }
         })
 }
@@ -111,9 +113,13 @@ fn rules() -> impl Strategy<Value = Rules> {
     })
 }
 
+fn plans() -> impl Strategy<Value = Plan> {
+    prop_oneof![Just(Plan::Collection), Just(Plan::Duration)]
+}
+
 fn modes() -> impl Strategy<Value = Mode> {
     prop_oneof![
-        prop::option::of(1..20_usize).prop_map(Mode::Load),
+        (prop::option::of(1..20_usize), plans()).prop_map(|(max_chunk, plan)| Mode::Load { max_chunk, plan }),
         Just(Mode::WorkSteal),
         (keys(), any::<bool>()).prop_map(|(keys, reorder)| Mode::Units { keys, reorder }),
         Just(Mode::Each),
@@ -174,13 +180,13 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn load_gives_every_test_its_result(setup in storm(), max_chunk in prop::option::of(1..20_usize)) {
-        run(Load::new(Forecast::unknown(setup.tests), setup.workers, max_chunk), &setup)?;
+    fn load_gives_every_test_its_result(setup in storm(), max_chunk in prop::option::of(1..20_usize), plan in plans()) {
+        run(Load::new(Forecast::unknown(setup.tests), setup.workers, max_chunk, plan), &setup)?;
     }
 
     #[test]
-    fn load_gives_every_test_its_result_whatever_is_expected(setup in storm(), forecast in forecasts()) {
-        run(Load::new(first(&forecast, setup.tests), setup.workers, None), &setup)?;
+    fn load_gives_every_test_its_result_whatever_is_expected(setup in storm(), forecast in forecasts(), plan in plans()) {
+        run(Load::new(first(&forecast, setup.tests), setup.workers, None, plan), &setup)?;
     }
 
     #[test]
@@ -226,16 +232,88 @@ proptest! {
     #[test]
     fn a_class_begins_when_those_before_are_handed_out(setup in calm(), forecast in forecasts(), rules in rules()) {
         let rules = Rules { needs: vec![], ..rules };
-        let mut policy = policy(&Mode::Load(None), first(&forecast, setup.tests), &cut(&rules, setup.tests), setup.workers);
+        let mut policy = policy(&Mode::load(), first(&forecast, setup.tests), &cut(&rules, setup.tests), setup.workers);
         let outcome = simulate_with(policy.as_mut(), &setup, &|_, _| true).map_err(TestCaseError::fail)?;
         let class = |test: &Test| rules.classes.get(*test as usize).copied().unwrap_or_default();
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         for (_, tests) in &outcome.assigned {
             for test in tests {
                 if seen.insert(*test) {
                     prop_assert!(seen.iter().all(|before| class(before) <= class(test)));
                 }
             }
+        }
+    }
+
+    #[test]
+    fn with_one_worker_the_order_is_the_collections_whatever_is_known_and_needed(
+        setup in calm(), forecast in forecasts(), rules in rules(), max_chunk in prop::option::of(1..20_usize)
+    ) {
+        let setup = Setup { workers: 1, ..setup };
+        let rules = Rules { classes: vec![], ..cut(&rules, setup.tests) };
+        let mode = Mode::Load { max_chunk, plan: Plan::Collection };
+        let mut policy = policy(&mode, first(&forecast, setup.tests), &rules, 1);
+        let outcome = simulate(policy.as_mut(), &setup).map_err(TestCaseError::fail)?;
+        let order = outcome.started.iter().map(|(_, test)| *test);
+        prop_assert!(order.eq((0..).take(setup.tests)), "{:?}", outcome.started);
+    }
+
+    #[test]
+    fn with_one_worker_only_a_crash_or_a_test_run_again_is_a_step_back(setup in storm(), forecast in forecasts()) {
+        let setup = Setup { workers: 1, ..setup };
+        let outcome = run(Load::new(first(&forecast, setup.tests), 1, None, Plan::Collection), &setup)?;
+        let steps_back = outcome.started.windows(2).filter(|pair| pair[0].1 > pair[1].1).count();
+        prop_assert!(steps_back <= outcome.crashes + outcome.agains, "{:?}", outcome.started);
+    }
+
+    #[test]
+    fn without_times_a_worker_steps_back_only_to_what_was_taken_from_another(setup in calm()) {
+        let load = Load::new(Forecast::unknown(setup.tests), setup.workers, None, Plan::Collection);
+        let outcome = run(load, &setup)?;
+        let mut handed_out: BTreeSet<Test> = BTreeSet::new();
+        let mut furthest: BTreeMap<Worker, Test> = BTreeMap::new();
+        for (worker, tests) in &outcome.assigned {
+            assert_ascending(tests.iter().copied())?;
+            for test in tests {
+                let is_stolen = !handed_out.insert(*test);
+                let last = furthest.entry(*worker).or_insert(*test);
+                prop_assert!(is_stolen || *last <= *test, "{} behind {} in {}", test, last, worker);
+                *last = (*last).max(*test);
+            }
+        }
+    }
+
+    #[test]
+    fn only_what_is_long_or_taken_from_another_is_not_the_earliest_that_is_left(
+        setup in calm(), forecast in forecasts()
+    ) {
+        // Tests of one length and no fixtures: nothing prolongs the run before the tail.
+        let forecast = Forecast {
+            seconds: vec![Some(1.0); 150], fixtures: vec![], ..forecast
+        };
+        let outcome = run(Load::new(first(&forecast, setup.tests), setup.workers, None, Plan::Collection), &setup)?;
+        let mut handed_out: BTreeSet<Test> = BTreeSet::new();
+        let tail = setup.tests.saturating_sub(8 * setup.workers);
+        for (_, tests) in &outcome.assigned {
+            if handed_out.len() >= tail {
+                break;
+            }
+            let earliest = (0..).find(|test| !handed_out.contains(test));
+            prop_assert_eq!(tests.first().copied(), earliest);
+            handed_out.extend(tests);
+        }
+    }
+
+    #[test]
+    fn a_first_piece_is_no_more_than_a_fourth_of_a_workers_share(setup in calm(), forecast in forecasts()) {
+        let outcome = run(Load::new(first(&forecast, setup.tests), setup.workers, None, Plan::Collection), &setup)?;
+        let most = (setup.tests / (4 * setup.workers)).max(1);
+        let mut handed_out: BTreeSet<Test> = BTreeSet::new();
+        let mut begun: BTreeSet<Worker> = BTreeSet::new();
+        for (worker, tests) in &outcome.assigned {
+            let is_stolen = tests.iter().any(|test| handed_out.contains(test));
+            prop_assert!(!begun.insert(*worker) || is_stolen || tests.len() <= most, "{:?} > {}", tests, most);
+            handed_out.extend(tests);
         }
     }
 
@@ -257,7 +335,7 @@ proptest! {
 
     #[test]
     fn no_run_of_load_is_longer_than_the_largest_chunk(setup in storm(), max_chunk in 1..20_usize) {
-        let outcome = run(Load::new(Forecast::unknown(setup.tests), setup.workers, Some(max_chunk)), &setup)?;
+        let outcome = run(Load::new(Forecast::unknown(setup.tests), setup.workers, Some(max_chunk), Plan::Collection), &setup)?;
         for (_, tests) in outcome.assigned {
             prop_assert!(tests.len() <= max_chunk);
         }
@@ -265,7 +343,7 @@ proptest! {
 
     #[test]
     fn with_chunks_of_one_no_queue_is_longer_than_one(setup in storm()) {
-        let outcome = run(Load::new(Forecast::unknown(setup.tests), setup.workers, Some(1)), &setup)?;
+        let outcome = run(Load::new(Forecast::unknown(setup.tests), setup.workers, Some(1), Plan::Collection), &setup)?;
         prop_assert!(outcome.longest_queue <= 1);
     }
 

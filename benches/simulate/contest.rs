@@ -8,9 +8,10 @@ use super::xdist::{self, Scheduler};
 use super::{engine, policies};
 
 /// rustpar's policies, with the titles of their columns.
-pub(crate) const RUSTPAR: [(&str, policies::Make); 4] = [
+pub(crate) const RUSTPAR: [(&str, policies::Make); 5] = [
     ("load", policies::load),
     ("+history", policies::load_with_history),
+    ("duration", policies::longest_first),
     ("worksteal", policies::worksteal),
     ("loadscope", policies::loadscope),
 ];
@@ -41,6 +42,8 @@ const TIE: f64 = 0.001;
 pub(crate) struct Contest {
     /// Makespan over lower bound of each suite, per policy: rustpar's, then xdist's.
     ratios: Vec<[f64; RUSTPAR.len() + XDIST.len()]>,
+    /// Steps back in 1,000 tests, likewise.
+    steps_back: Vec<[f64; RUSTPAR.len() + XDIST.len()]>,
     /// Tests and files of each suite.
     sizes: Vec<(usize, usize)>,
 }
@@ -50,16 +53,21 @@ impl Contest {
     pub(crate) fn enter(&mut self, suite: &Suite, workers: Worker) {
         let bound = lower_bound(suite, workers);
         let mut ratios = [0.0; RUSTPAR.len() + XDIST.len()];
-        let (rustpar, xdist) = ratios.split_at_mut(RUSTPAR.len());
-        for (ratio, (_, make)) in rustpar.iter_mut().zip(RUSTPAR) {
-            let took = engine::simulate(suite, workers, make(suite, workers).as_mut());
-            *ratio = took.as_secs_f64() / bound;
-        }
-        for (ratio, (_, make)) in xdist.iter_mut().zip(XDIST) {
-            let took = xdist::simulate(suite, workers, make(suite, workers).as_mut());
-            *ratio = took.as_secs_f64() / bound;
+        let mut steps_back = [0.0; RUSTPAR.len() + XDIST.len()];
+        let rustpar = RUSTPAR
+            .iter()
+            .map(|(_, make)| engine::simulate(suite, workers, make(suite, workers).as_mut()));
+        let xdist = XDIST
+            .iter()
+            .map(|(_, make)| xdist::simulate(suite, workers, make(suite, workers).as_mut()));
+        for (place, outcome) in rustpar.chain(xdist).enumerate() {
+            ratios[place] = outcome.took.as_secs_f64() / bound;
+            #[expect(clippy::cast_precision_loss, reason = "suites are small")]
+            let tests = suite.len() as f64;
+            steps_back[place] = f64::from(outcome.steps_back) * 1000.0 / tests;
         }
         self.ratios.push(ratios);
+        self.steps_back.push(steps_back);
         let mut files = suite.files.clone();
         files.sort_unstable();
         files.dedup();
@@ -69,6 +77,7 @@ impl Contest {
     /// Takes over what came of other suites.
     pub(crate) fn append(&mut self, mut other: Self) {
         self.ratios.append(&mut other.ratios);
+        self.steps_back.append(&mut other.steps_back);
         self.sizes.append(&mut other.sizes);
     }
 
@@ -96,6 +105,16 @@ impl Contest {
             ratios.get(rank - 1).copied().unwrap_or(f64::NAN)
         };
         policies.map(of_policy).collect()
+    }
+
+    /// For each policy, how many of 1,000 tests run in a worker after a later one of the collection, on average.
+    pub(crate) fn steps_back(&self) -> Vec<f64> {
+        #[expect(clippy::cast_precision_loss, reason = "suites are few")]
+        let suites = self.suites().max(1) as f64;
+        let policies = 0..RUSTPAR.len() + XDIST.len();
+        policies
+            .map(|policy| self.steps_back.iter().map(|steps| steps[policy]).sum::<f64>() / suites)
+            .collect()
     }
 
     /// Of 100 suites, how many one of rustpar's policies ends earlier than one of xdist's, and how many later.

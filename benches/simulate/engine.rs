@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use rustpar::schedule::{Action, Demand, Policy, Test, Worker};
 
-use super::machines::Machines;
+use super::machines::{Machines, Outcome};
 use super::policies;
 use super::suite::Suite;
 
@@ -74,11 +74,11 @@ struct Run<'a> {
     arrived: bool,
 }
 
-/// Runs a suite to its end under a policy; how long that takes.
+/// Runs a suite to its end under a policy; what came of it.
 ///
 /// # Panics
 /// When a test does not run exactly once, a worker is never closed, or an action is against the contract.
-pub(crate) fn simulate(suite: &Suite, workers: Worker, policy: &mut dyn Policy) -> Duration {
+pub(crate) fn simulate(suite: &Suite, workers: Worker, policy: &mut dyn Policy) -> Outcome {
     let mut run = Run {
         policy,
         machines: Machines::new(suite, workers),
@@ -101,7 +101,7 @@ pub(crate) fn simulate(suite: &Suite, workers: Worker, policy: &mut dyn Policy) 
         "a worker was never closed"
     );
     assert_eq!(run.policy.unfinished(), 0, "tests are unfinished");
-    run.machines.makespan()
+    run.machines.outcome()
 }
 
 impl Run<'_> {

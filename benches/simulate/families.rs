@@ -135,7 +135,7 @@ fn modules(dice: &mut Dice) -> Suite {
 
 /// The row "fixtures" of `benches/compare` and its like: few modules, each with an expensive fixture of its own; in one
 /// of them about half of all tests.
-fn fixtures(dice: &mut Dice) -> Suite {
+pub(crate) fn fixtures(dice: &mut Dice) -> Suite {
     let mut suite = Builder::default();
     let (setup, seconds) = (dice.magnitude(0.4, 2.5), dice.magnitude(0.02, 0.12));
     let mut modules: Vec<u32> = (0..dice.whole(4, 20)).map(|_| dice.whole(4, 20)).collect();

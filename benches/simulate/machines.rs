@@ -16,7 +16,19 @@ pub(crate) struct Machines<'a> {
     /// The last test of each worker: what it needed is alive.
     last: Vec<Option<Test>>,
     runs: Vec<u32>,
+    /// The furthest test of each worker in the collection.
+    furthest: Vec<Option<Test>>,
+    steps_back: u32,
     end: Duration,
+}
+
+/// What came of a run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Outcome {
+    /// How long it took.
+    pub(crate) took: Duration,
+    /// How many tests ran in a worker after a later one of the collection.
+    pub(crate) steps_back: u32,
 }
 
 impl<'a> Machines<'a> {
@@ -31,6 +43,8 @@ impl<'a> Machines<'a> {
             suite,
             last: vec![None; workers as usize],
             runs: vec![0; suite.len()],
+            furthest: vec![None; workers as usize],
+            steps_back: 0,
             end: Duration::ZERO,
         }
     }
@@ -55,21 +69,27 @@ impl<'a> Machines<'a> {
             }
         }
         self.runs[test as usize] += 1;
+        let furthest = &mut self.furthest[worker as usize];
+        self.steps_back += u32::from(*furthest > Some(test));
+        *furthest = (*furthest).max(Some(test));
         time += Duration::from_secs_f64(self.suite.seconds[test as usize]);
         self.end = self.end.max(time);
         time
     }
 
-    /// When the last test ended.
+    /// When the last test ended, and how far from the order of the collection.
     ///
     /// # Panics
     /// When a test has not run exactly once.
-    pub(crate) fn makespan(self) -> Duration {
+    pub(crate) fn outcome(self) -> Outcome {
         assert!(
             self.runs.iter().all(|&runs| runs == 1),
             "a test has not run exactly once: {:?}",
             self.runs
         );
-        self.end
+        Outcome {
+            took: self.end,
+            steps_back: self.steps_back,
+        }
     }
 }

@@ -2,7 +2,7 @@
 //! constructor or the `Policy` trait changes this file and no other of the simulator.
 
 use rustpar::schedule::forecast::Forecast;
-use rustpar::schedule::load::Load;
+use rustpar::schedule::load::{Load, Plan};
 use rustpar::schedule::units::Units;
 use rustpar::schedule::worksteal::WorkSteal;
 use rustpar::schedule::{Policy, Test, Worker};
@@ -15,25 +15,41 @@ pub(crate) type Make = fn(&Suite, Worker) -> Box<dyn Policy>;
 
 /// `--dist load`, when nothing is known of the suite but what collecting it shows.
 pub(crate) fn load(suite: &Suite, workers: Worker) -> Box<dyn Policy> {
-    Box::new(Load::new(collected(suite), workers as usize, None))
+    let plan = Plan::Collection;
+    Box::new(Load::new(collected(suite), workers as usize, None, plan))
 }
 
-/// `--dist load`, when the durations of an earlier run are remembered. They were a little different then: each by up to
-/// a fifth.
+/// `--dist load`, when the durations of an earlier run are remembered.
 pub(crate) fn load_with_history(suite: &Suite, workers: Worker) -> Box<dyn Policy> {
+    let plan = Plan::Collection;
+    Box::new(Load::new(remembered(suite), workers as usize, None, plan))
+}
+
+/// The same with `--rustpar-plan=duration`.
+pub(crate) fn longest_first(suite: &Suite, workers: Worker) -> Box<dyn Policy> {
+    Box::new(Load::new(
+        remembered(suite),
+        workers as usize,
+        None,
+        Plan::Duration,
+    ))
+}
+
+/// What an earlier run has shown. Durations were a little different then: each by up to a fifth.
+fn remembered(suite: &Suite) -> Forecast {
     let mut dice = Dice::new(suite.len() as u64);
     let mut then = |seconds: &f64| Some(seconds * dice.between(0.8, 1.2));
-    let forecast = Forecast {
+    Forecast {
         seconds: suite.seconds.iter().map(&mut then).collect(),
         setup_seconds: suite.setups.iter().map(&mut then).collect(),
         ..collected(suite)
-    };
-    Box::new(Load::new(forecast, workers as usize, None))
+    }
 }
 
 fn collected(suite: &Suite) -> Forecast {
     Forecast {
         files: suite.files.clone(),
+        scopes: suite.scopes.clone(),
         fixtures: suite.fixtures.clone(),
         kinds: suite.kinds.clone(),
         setup_seconds: vec![None; suite.setups.len()],

@@ -12,7 +12,7 @@ const COLUMN: usize = 10;
 pub(crate) fn head(out: &mut impl Write) -> Result<()> {
     writeln!(
         out,
-        "time / lower bound; then suites of 100 that end earlier:later, by more than 0.1 %"
+        "time / lower bound; steps back in 1000 tests; then suites of 100 that end earlier:later, by more than 0.1 %"
     )?;
     let (rustpar, xdist) = (COLUMN * RUSTPAR.len(), COLUMN * XDIST.len());
     writeln!(out, "{:TITLE$}{:>rustpar$} |{:>xdist$}", "", "rustpar", "xdist")?;
@@ -51,6 +51,14 @@ pub(crate) fn block(out: &mut impl Write, name: &str, contest: &Contest) -> Resu
         }
         writeln!(out)?;
     }
+    write!(out, "  {:width$}", "steps back", width = TITLE - 2)?;
+    for (column, steps) in contest.steps_back().into_iter().enumerate() {
+        if column == RUSTPAR.len() {
+            write!(out, " |")?;
+        }
+        write!(out, "{steps:COLUMN$.1}")?;
+    }
+    writeln!(out)?;
     for (rustpar, (title, _)) in RUSTPAR.iter().take(COMPARED).enumerate() {
         let gap = COLUMN * RUSTPAR.len();
         write!(

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use rustpar::schedule::{Test, Worker};
 
-use super::machines::Machines;
+use super::machines::{Machines, Outcome};
 use super::suite::Suite;
 
 /// From one process's decision to the other's reaction. A bare message takes 0.05 ms (execnet, half of the median
@@ -118,11 +118,11 @@ struct Run<'a> {
     count: usize,
 }
 
-/// Runs a suite to its end under a scheduler; how long that takes.
+/// Runs a suite to its end under a scheduler; what came of it.
 ///
 /// # Panics
 /// When a test does not run exactly once.
-pub(crate) fn simulate(suite: &Suite, workers: Worker, scheduler: &mut dyn Scheduler) -> Duration {
+pub(crate) fn simulate(suite: &Suite, workers: Worker, scheduler: &mut dyn Scheduler) -> Outcome {
     let mut run = Run {
         machines: Machines::new(suite, workers),
         nodes: Nodes {
@@ -149,7 +149,7 @@ pub(crate) fn simulate(suite: &Suite, workers: Worker, scheduler: &mut dyn Sched
             }
         }
     }
-    run.machines.makespan()
+    run.machines.outcome()
 }
 
 impl Run<'_> {

@@ -591,6 +591,7 @@ def rehearse(
     *,
     max_chunk: int | None,
     reorder: bool,
+    plan: str,
     facts: Mapping[str, Any],
 ) -> Plan:
     """What each worker runs, and when, if everything takes what is expected; arguments as of `Engine.schedule`, with
@@ -675,10 +676,10 @@ class Engine:
         """Lets a worker take part: its collection is known, and the same as the others'."""
 
     def schedule(
-        self, dist: str, workers: int, *, max_chunk: int | None, reorder: bool, facts: Mapping[str, Any]
+        self, dist: str, workers: int, *, max_chunk: int | None, reorder: bool, plan: str, facts: Mapping[str, Any]
     ) -> None:
-        """Schedules the tests of the inventory by xdist's distribution mode `dist`; `facts` are what `inventory.facts`
-        tells of them, with `seconds`, `failed` and `setup_seconds` from the history.
+        """Schedules the tests of the inventory by xdist's distribution mode `dist`, and `load` by `--rustpar-plan`; `facts`
+        are what `inventory.facts` tells of them, with `seconds`, `failed` and `setup_seconds` from the history.
         """
 
     def expect(self, seconds: list[float | None], times: int) -> None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 # Options that decide about a run, or about what is said of it.
 _OPTIONS = (
     *("numprocesses", "dist", "maxprocesses", "max_worker_restart", "keyword", "markexpr", "maxfail"),
-    *("rustpar_start", "rustpar_order", "rustpar_shard", "rustpar_shard_by", "rustpar_max_rss"),
+    *("rustpar_start", "rustpar_plan", "rustpar_order", "rustpar_shard", "rustpar_shard_by", "rustpar_max_rss"),
 )
 
 # Ways to run in which no test takes the time it takes.

@@ -97,6 +97,16 @@ class View:
         above = round((self.end / least - 1) * 100) if least else 0
         return f"expected: {self.amount(self.end)}; lower bound {self.amount(least)} ({above} % above)"
 
+    def gain(self, other: _core.Plan) -> str | None:
+        """What the plan `other`, which does not keep to the order of the collection, would save; None where no time is known."""
+        if not self.known:
+            return None
+        end = max((steps[-1][2] for steps in other.workers if steps), default=0.0)
+        less = round((1 - end / self.end) * 100) if self.end else 0
+        if less < 1:
+            return "--rustpar-plan=duration would save nothing"
+        return f"--rustpar-plan=duration would take {self.amount(end)} ({less} % less), if no test depends on another"
+
     def reasons(self) -> Iterator[str]:
         """What decides how long it takes."""
         made = self.made
@@ -160,9 +170,11 @@ class View:
         return f"{group} ({len(tests)} tests)"
 
 
-def lines(made: _core.Plan, about: dict[str, Any]) -> list[str]:
-    """The plan `made` from what ``rustpar.rehearsing`` has written, for a person."""
+def lines(made: _core.Plan, about: dict[str, Any], other: _core.Plan | None) -> list[str]:
+    """The plan `made` from what ``rustpar.rehearsing`` has written, for a person, and beside it the one by duration."""
     view = View(made, about)
     told = [view.head(), *(f"warning: {warning}" for warning in about["warnings"])]
     reasons = [f"  {reason}" for reason in view.reasons()]
-    return [*told, "", *view.table(), "", view.result(), "what decides it:", *reasons]
+    gain = None if other is None else view.gain(other)
+    gained = [] if gain is None else [gain]
+    return [*told, "", *view.table(), "", view.result(), *gained, "what decides it:", *reasons]

@@ -16,7 +16,7 @@ from rustpar.inventory import facts
 from rustpar.marks import group_of
 from rustpar.remembering import warnings_of
 from rustpar.scheduling import remembered, workers_needed
-from rustpar.workers import check_options
+from rustpar.workers import asked_plan, check_options
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -44,6 +44,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         "groups": [group_of(item) if grouped else None for item in items],
         "dist": option.dist,
         "workers": workers_needed(option.dist, asked, len(items)) if asked else 0,
+        "plan": asked_plan(config),
         "max_chunk": option.maxschedchunk,
         "reorder": getattr(option, "loadscopereorder", True),  # an option since xdist 3.7
         "facts": known,

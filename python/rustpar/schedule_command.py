@@ -66,19 +66,27 @@ def plan(arguments: Sequence[str]) -> list[str]:
         raise Failed("no tests were collected; give the arguments that you give pytest")
     if not about["workers"]:
         raise Failed("there are no workers with -n 0; give -n another number")
-    try:
-        made = _core.rehearse(
+    facts = _with_tuples(about["facts"])
+
+    def made_by(plan: str) -> _core.Plan:
+        return _core.rehearse(
             node_ids,
             about["groups"],
             about["dist"],
             about["workers"],
             max_chunk=about["max_chunk"],
             reorder=about["reorder"],
-            facts=_with_tuples(about["facts"]),
+            plan=plan,
+            facts=facts,
         )
+
+    try:
+        made = made_by(about["plan"])
+        is_worth_asking = about["dist"] == "load" and about["plan"] == "collection"
+        other = made_by("duration") if is_worth_asking else None
     except RuntimeError as error:
         raise Failed(str(error)) from None
-    return planview.lines(made, about)
+    return planview.lines(made, about, other)
 
 
 def _collect(arguments: Sequence[str]) -> dict[str, Any]:

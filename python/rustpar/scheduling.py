@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rustpar import memory
+from rustpar.workers import asked_plan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,7 +85,14 @@ class NativeScheduling:
         reorder = getattr(option, "loadscopereorder", True)  # an option since xdist 3.7
         known = facts | remembered(self.config, collection, facts["kinds"])
         self.expected = known["seconds"] or [None] * len(collection)
-        self._engine.schedule(self.dist, len(nodes), max_chunk=option.maxschedchunk, reorder=reorder, facts=known)
+        self._engine.schedule(
+            self.dist,
+            len(nodes),
+            max_chunk=option.maxschedchunk,
+            reorder=reorder,
+            plan=asked_plan(self.config),
+            facts=known,
+        )
 
     def add_node(self, node: WorkerController) -> None:
         """Let a replacement take part."""

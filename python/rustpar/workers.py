@@ -114,12 +114,28 @@ def _without_workers(config: pytest.Config) -> Choice | None:
     return Choice(0, f"the last run's {counted(run.tests, 'test')} took {took}")
 
 
+PLANS = ("collection", "duration")
+
+
+def asked_plan(config: pytest.Config) -> str:
+    """In which order ``--dist load`` hands tests out: one of :data:`PLANS`.
+
+    Raises:
+        pytest.UsageError: When ``rustpar_plan`` in the configuration file is none of them.
+    """
+    plan: str = config.option.rustpar_plan or config.getini("rustpar_plan")
+    if plan not in PLANS:
+        raise pytest.UsageError(f"rustpar_plan = {plan}: use collection or duration")
+    return plan
+
+
 def check_options(config: pytest.Config) -> None:
-    """Refuse values that xdist would take and then run serially.
+    """Refuse values that xdist would take and then run serially, and plans that nobody knows.
 
     Raises:
         pytest.UsageError: With a line that says what to type instead.
     """
+    asked_plan(config)
     option: Any = config.option
     count = option.numprocesses
     if isinstance(count, int) and count < 0:

@@ -156,9 +156,9 @@ impl Engine {
         Ok(self.core.send(Command::Join(worker))?)
     }
 
-    /// Schedules the tests of the inventory by xdist's distribution mode `dist`; `facts` are what `inventory.facts` tells
-    /// of them, with `seconds`, `failed` and `setup_seconds` from the history.
-    #[pyo3(signature = (dist, workers, *, max_chunk, reorder, facts))]
+    /// Schedules the tests of the inventory by xdist's distribution mode `dist`, and `load` by `--rustpar-plan`; `facts` are
+    /// what `inventory.facts` tells of them, with `seconds`, `failed` and `setup_seconds` from the history.
+    #[pyo3(signature = (dist, workers, *, max_chunk, reorder, plan, facts))]
     fn schedule(
         &self,
         py: Python<'_>,
@@ -166,10 +166,11 @@ impl Engine {
         workers: usize,
         max_chunk: Option<usize>,
         reorder: bool,
+        plan: &str,
         facts: Facts,
     ) -> PyResult<()> {
         let node_ids: Vec<String> = texts(self.run.node_ids.extract(py)?);
-        let mode = mode(dist, &node_ids, &self.groups, max_chunk, reorder)?;
+        let mode = mode(dist, &node_ids, &self.groups, max_chunk, reorder, plan)?;
         let kinds = facts.keys().zip(0..).collect();
         let policy = py.detach(|| {
             let (rules, forecast) = facts.into_plan(&node_ids);

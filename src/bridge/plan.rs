@@ -3,6 +3,7 @@
 use super::text::{Text, texts};
 use crate::schedule::bounds::Bounds;
 use crate::schedule::forecast::Forecast;
+use crate::schedule::load::Plan as Order;
 use crate::schedule::needs::Needs;
 use crate::schedule::plan::{Mode, Rules, policy};
 use crate::schedule::rehearsal::{Step, rehearse as rehearse_plan};
@@ -84,6 +85,8 @@ impl Facts {
             seconds: self.seconds,
             failed: self.failed,
             files: scope::by_key(node_ids, scope::file_key),
+            scopes: scope::by_key(node_ids, scope::scope_key),
+            cuts: Vec::new(),
             fixtures,
             kinds: self.instances,
             setup_seconds: if self.setup_seconds.is_empty() {
@@ -96,17 +99,25 @@ impl Facts {
     }
 }
 
-/// The mode that `--dist` names. `groups` are the names that `xdist_group` marks give.
+/// The mode that `--dist` names, and for `load` `--rustpar-plan`. `groups` are the names that `xdist_group` marks give.
 pub(super) fn mode(
     dist: &str,
     node_ids: &[String],
     groups: &[Option<String>],
     max_chunk: Option<usize>,
     reorder: bool,
+    plan: &str,
 ) -> PyResult<Mode> {
     let units = |keys| Mode::Units { keys, reorder };
     Ok(match dist {
-        "load" => Mode::Load(max_chunk),
+        "load" => {
+            let plan = match plan {
+                "collection" => Order::Collection,
+                "duration" => Order::Duration,
+                _ => return Err(PyValueError::new_err(format!("unknown plan {plan:?}"))),
+            };
+            Mode::Load { max_chunk, plan }
+        }
         "worksteal" => Mode::WorkSteal,
         "each" => Mode::Each,
         "loadfile" => units(scope::by_key(node_ids, scope::file_key)),
@@ -139,7 +150,7 @@ pub(super) struct Plan {
 /// What each worker runs, and when, if everything takes what is expected; arguments as of `Engine.schedule`, with the node
 /// ids and the groups of all tests.
 #[pyfunction]
-#[pyo3(signature = (node_ids, groups, dist, workers, *, max_chunk, reorder, facts))]
+#[pyo3(signature = (node_ids, groups, dist, workers, *, max_chunk, reorder, plan, facts))]
 pub(super) fn rehearse(
     py: Python<'_>,
     node_ids: Vec<Text>,
@@ -148,10 +159,11 @@ pub(super) fn rehearse(
     workers: usize,
     max_chunk: Option<usize>,
     reorder: bool,
+    plan: &str,
     facts: Facts,
 ) -> PyResult<Plan> {
     let node_ids: Vec<String> = texts(node_ids);
-    let mode = mode(dist, &node_ids, &groups, max_chunk, reorder)?;
+    let mode = mode(dist, &node_ids, &groups, max_chunk, reorder, plan)?;
     let (steps, bounds, names) = py.detach(|| {
         let names = facts.resources();
         let (rules, forecast) = facts.into_plan(&node_ids);

@@ -129,7 +129,7 @@ fn wholes(mode: &Mode, rules: &Rules, tests: &[Test]) -> impl Iterator<Item = (V
 mod tests {
     use super::*;
 
-    const LOAD: Mode = Mode::Load(None);
+    const LOAD: Mode = Mode::load();
 
     fn with_seconds(seconds: &[f64]) -> Forecast {
         Forecast {

@@ -10,11 +10,14 @@
 //! hit the wrong tests is answered here, with nothing.
 
 mod classes;
+mod jobs;
 mod members;
+mod remaining;
 
 pub use self::classes::{Class, Job};
+pub use self::remaining::Remaining;
 use self::classes::{Open, Place};
-use self::members::{Member, Queue, Running};
+use self::members::{Member, Queue};
 use super::needs::Resources;
 use super::{Action, Definition, Demand, Policy, Test, Worker};
 use std::collections::{BTreeMap, VecDeque};
@@ -27,6 +30,8 @@ pub struct Director {
     members: BTreeMap<Worker, Member>,
     /// `--dist each`: the jobs of each class, for every worker that begins, and how many have not begun.
     each: Option<(Vec<Vec<Job>>, usize)>,
+    /// Where the order of the collection is kept: what is left.
+    remaining: Option<Remaining>,
     unfinished: usize,
 }
 
@@ -35,6 +40,20 @@ impl Director {
     #[must_use]
     pub fn new(classes: Vec<Class>, places: Vec<u32>) -> Self {
         Self::with(classes, places, None)
+    }
+
+    /// The same, in which jobs keep their place in the collection as far as what they need allows. `remaining` knows all
+    /// tests.
+    #[must_use]
+    pub fn in_order(classes: Vec<Class>, places: Vec<u32>, remaining: Remaining) -> Self {
+        let mut remaining = remaining.with_places(&places);
+        for job in classes.iter().flat_map(|class| &class.jobs) {
+            remaining.hold(&job.needs, &job.tests, 1.0);
+        }
+        Self {
+            remaining: Some(remaining),
+            ..Self::new(classes, places)
+        }
     }
 
     /// The same for `--dist each`, where each of `workers` workers runs all jobs.
@@ -77,6 +96,7 @@ impl Director {
             resources: Resources::new(resources),
             members: BTreeMap::new(),
             each: runs.map(|runs| (each, runs)),
+            remaining: None,
             unfinished,
         }
     }
@@ -84,6 +104,7 @@ impl Director {
     fn assign(&mut self, demand: Demand, tests: Vec<Test>, queue: Queue, actions: &mut Vec<Action>) {
         if let Some(member) = self.members.get_mut(&demand.worker) {
             member.held.extend(&tests);
+            member.furthest = member.furthest.max(tests.iter().max().copied());
             member.queue = queue;
             member.resting = false;
             actions.push(Action::Assign {
@@ -105,66 +126,6 @@ impl Director {
                 worker: demand.worker,
             });
         }
-    }
-
-    /// Gives a worker more of the job that it is in. Whether it got something, or has enough.
-    fn go_on(&mut self, demand: Demand, actions: &mut Vec<Action>) -> bool {
-        let Some(running) = self
-            .members
-            .get_mut(&demand.worker)
-            .and_then(|member| member.running.as_mut())
-        else {
-            return false;
-        };
-        if running.rest.is_empty() {
-            if demand.queued > 0 {
-                return true;
-            }
-            // Another job with the same needs: they need not be given back in between.
-            let pool = &mut self.classes[running.class].pools[running.pool];
-            let Some(tests) = pool.next(demand.worker) else {
-                return !demand.idle;
-            };
-            running.tests.extend(&tests);
-            running.rest = tests;
-        } else if !demand.is_half_free() {
-            return true;
-        }
-        let tests = running
-            .rest
-            .drain(..demand.room.min(running.rest.len()))
-            .collect();
-        self.assign(demand, tests, Queue::Jobs, actions);
-        true
-    }
-
-    /// Starts a job of this class on a worker whose queue is empty. Whether there was one that could start.
-    fn start_job(&mut self, class: usize, serial: bool, demand: Demand, actions: &mut Vec<Action>) -> bool {
-        let resources = &mut self.resources;
-        let mut pools = self.classes[class].pools.iter_mut().enumerate();
-        let found = pools.find_map(|(number, pool)| {
-            let has_any = pool.needs.serial == serial && pool.has_any(demand.worker);
-            let tests = (has_any && resources.take(&pool.needs)).then(|| pool.next(demand.worker))??;
-            Some((number, pool.needs.clone(), tests))
-        });
-        let Some((pool, needs, mut rest)) = found else {
-            return false;
-        };
-        let tests = rest.clone();
-        let first = rest.drain(..demand.room.min(rest.len())).collect();
-        if let Some(member) = self.members.get_mut(&demand.worker) {
-            let only = self.each.as_ref().map(|_| demand.worker);
-            member.running = Some(Running {
-                class,
-                pool,
-                needs,
-                only,
-                tests,
-                rest,
-            });
-        }
-        self.assign(demand, first, Queue::Jobs, actions);
-        true
     }
 
     /// Asks a class's policy, and carries out what concerns the director. Whether that settles the demand.
@@ -300,7 +261,12 @@ impl Policy for Director {
         let member = self.members.get(&demand.worker);
         let is_in_job = member.is_some_and(|member| member.running.is_some());
         for class in 0..self.classes.len() {
-            if demand.queued == 0 && !is_in_job && self.start_job(class, false, demand, actions) {
+            let job = self.next_job(class, demand.worker).filter(|_| !is_in_job);
+            if let Some(pool) = job {
+                if demand.queued == 0 {
+                    self.start_job(class, pool, demand, actions);
+                }
+                // Else it begins when the queue is empty; nothing is to be put before it.
                 return;
             }
             if self.ask(class, demand, actions) {
@@ -312,8 +278,10 @@ impl Policy for Director {
             if self.classes[class].has_serial(demand.worker) {
                 // They wait until nobody holds a test, and the next class waits for them.
                 self.rest(demand, actions);
-                if self.members.values().all(|member| member.held.is_empty()) {
-                    self.start_job(class, true, demand, actions);
+                if self.members.values().all(|member| member.held.is_empty())
+                    && let Some(pool) = self.next_serial_job(class, demand.worker)
+                {
+                    self.start_job(class, pool, demand, actions);
                 }
                 return;
             }
@@ -339,6 +307,9 @@ impl Policy for Director {
             return;
         }
         self.unfinished -= 1;
+        if let Some(remaining) = &mut self.remaining {
+            remaining.count(test, -1.0);
+        }
         if let Some(Place::Policy(class, number)) = place {
             self.classes[class].policy.finished(worker, number, seconds);
         } else if let Some(running) = member.running.take_if(|running| running.finish(test)) {
@@ -375,6 +346,9 @@ impl Policy for Director {
         };
         let running = running.filter(|test| member.held.contains(test));
         self.unfinished -= usize::from(running.is_some());
+        if let (Some(remaining), Some(test)) = (&mut self.remaining, running) {
+            remaining.count(test, -1.0);
+        }
         let place = running.and_then(|test| self.place(test));
         for class in member.joined {
             let policy = &mut self.classes[class].policy;
@@ -387,6 +361,9 @@ impl Policy for Director {
             self.resources.give_back(&job.needs);
             let is_done = running.is_some_and(|test| job.finish(test));
             if !is_done {
+                if let Some(remaining) = &mut self.remaining {
+                    remaining.hold(&job.needs, &job.tests, 1.0);
+                }
                 self.classes[job.class].pools[job.pool].put_back(job.only, job.tests);
             }
         }
@@ -397,13 +374,20 @@ impl Policy for Director {
             return;
         };
         self.unfinished += 1;
+        if let Some(remaining) = &mut self.remaining {
+            remaining.count(test, 1.0);
+        }
         match place {
             Place::Policy(class, number) => {
                 self.classes[class].policy.again(number);
                 self.reopen(class);
             }
             Place::Pool(class, pool) => {
-                self.classes[class].pools[pool].put_back(None, VecDeque::from([test]));
+                let pool = &mut self.classes[class].pools[pool];
+                if let Some(remaining) = &mut self.remaining {
+                    remaining.hold(&pool.needs, [&test], 1.0);
+                }
+                pool.put_back(None, VecDeque::from([test]));
             }
         }
     }

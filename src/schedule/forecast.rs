@@ -23,6 +23,10 @@ pub struct Forecast {
     pub failed: Vec<bool>,
     /// The number of the file of each test.
     pub files: Vec<u32>,
+    /// The number of the class of each test, or of its file where it is in no class.
+    pub scopes: Vec<u32>,
+    /// The tests before which others have their place that are handed out apart from these; ascending.
+    pub cuts: Vec<Test>,
     /// The shared fixtures that each test needs.
     pub fixtures: Vec<Vec<Fixture>>,
     /// The definition of which each shared fixture is an instance.
@@ -53,6 +57,8 @@ impl Forecast {
             seconds: chosen(&self.seconds, tests),
             failed: chosen(&self.failed, tests),
             files: chosen(&self.files, tests),
+            scopes: chosen(&self.scopes, tests),
+            cuts: Vec::new(),
             fixtures: chosen(&self.fixtures, tests),
             kinds: self.kinds.clone(),
             setup_seconds: self.setup_seconds.clone(),
@@ -84,6 +90,16 @@ impl Forecast {
     /// The number of a test's file.
     pub(super) fn file(&self, test: Test) -> u32 {
         self.files.get(test as usize).copied().unwrap_or_default()
+    }
+
+    /// The number of a test's class or file.
+    pub(super) fn scope(&self, test: Test) -> u32 {
+        self.scopes.get(test as usize).copied().unwrap_or_default()
+    }
+
+    /// Whether others have their place right before a test.
+    pub(super) fn is_cut(&self, test: Test) -> bool {
+        self.cuts.binary_search(&test).is_ok()
     }
 
     /// The shared fixtures of a test.

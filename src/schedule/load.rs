@@ -1,4 +1,6 @@
-//! The default policy: pieces of work, the longest first, to whoever is free.
+//! The default policy: pieces of work to whoever is free, in the order of a plan.
+//!
+//! Two plans are there: [`in_order`], which keeps the order of the collection, and [`longest_first`].
 //!
 //! The hazard it handles: times may be unknown, or wrong. So nothing that is handed out is final. Whoever finds nothing
 //! more to take gets the end of somebody's queue, cut where both would finish soonest, and a worker gets its next piece
@@ -6,10 +8,66 @@
 //! less than waiting, or when the wait has shown that an expectation was wrong.
 
 use super::forecast::{Estimates, Forecast};
+use self::hand::Hand;
 use super::held::Held;
-use super::pieces::{Piece, cut};
-use super::{Action, Definition, Demand, Policy, REFILLS_PER_WORKER, Test, Worker, collection};
+use super::{Action, Definition, Demand, Policy, REFILLS_PER_WORKER, Test, Worker};
 use std::collections::BTreeMap;
+use std::fmt::Debug;
+
+mod hand;
+mod in_order;
+mod longest_first;
+
+/// What goes out next: `--rustpar-plan`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Plan {
+    /// The earliest in the collection.
+    #[default]
+    Collection,
+    /// What takes longest.
+    Duration,
+}
+
+/// What a worker is to get.
+#[derive(Debug)]
+struct Ask {
+    worker: Worker,
+    /// The furthest test of the collection that it has run or holds; None before its first.
+    last: Option<Test>,
+    /// How many tests it should get, unless a piece is not to be cut.
+    most: usize,
+    /// How many seconds of tests are enough.
+    seconds: f64,
+    /// How many tests it can get.
+    room: usize,
+    /// For how many seconds it has been idle.
+    waited: f64,
+    /// Seconds that are left of what it holds.
+    own: f64,
+    /// The same of each other worker.
+    others: Vec<(Worker, f64)>,
+}
+
+/// What is not handed out, in the order of a plan.
+trait Pending: Debug + Send {
+    /// How many tests there are.
+    fn len(&self) -> usize;
+
+    /// Removes what goes out next: at least one test, if there is any and it is not kept for somebody else.
+    fn take(&mut self, estimates: &Estimates, ask: &Ask) -> Vec<Test>;
+
+    /// Takes back what a lost worker has not run, or what is to run once more.
+    fn put_back(&mut self, estimates: &Estimates, tests: Vec<Test>);
+
+    /// Whether a worker has begun a piece of which the rest is kept for it.
+    fn has_begun(&self, worker: Worker) -> bool;
+
+    /// A worker is gone: nothing is kept for it.
+    fn forget(&mut self, worker: Worker);
+
+    /// The test with which a worker goes on whose furthest test is `after`; None where the plan keeps to no order.
+    fn next(&self, after: Option<Test>) -> Option<Test>;
+}
 
 /// Seconds of work in a queue below which it is filled, and up to which. The engine looks every 5 to 40 ms.
 const LOW: f64 = 0.05;
@@ -26,10 +84,7 @@ const PATIENCE: f64 = 0.5;
 #[derive(Debug)]
 pub struct Load {
     estimates: Estimates,
-    /// Those to hand out next come last.
-    pending: Vec<Piece>,
-    /// Number of tests in `pending`.
-    waiting: usize,
+    pending: Box<dyn Pending>,
     /// Seconds since the run began.
     now: f64,
     held: Held,
@@ -38,32 +93,18 @@ pub struct Load {
     max_chunk: usize,
 }
 
-/// What a worker is in, besides what [`Held`] knows of it.
-#[derive(Debug, Default)]
-struct Hand {
-    /// The test that ran last, whose fixtures are alive.
-    last: Option<Test>,
-    /// Seconds that the running test has spent on shared fixtures.
-    set_up: f64,
-    /// When the running test began, as far as is known.
-    since: f64,
-    /// What those of its tests take of which that is known.
-    known: f64,
-    /// How many of its tests are like any other.
-    unknown: usize,
-}
-
 impl Load {
     /// A run of the collection of which `forecast` tells, on (about) `workers` workers. No more than `max_chunk` tests are
     /// assigned or taken back at a time; with 1, a worker has at most one test ahead of the running one.
     #[must_use]
-    pub fn new(forecast: Forecast, workers: usize, max_chunk: Option<usize>) -> Self {
-        let tests: Vec<Test> = collection(forecast.tests).collect();
+    pub fn new(forecast: Forecast, workers: usize, max_chunk: Option<usize>, plan: Plan) -> Self {
         let estimates = Estimates::new(forecast);
         let workers = workers.max(1);
         Self {
-            pending: cut(&estimates, &tests, workers),
-            waiting: tests.len(),
+            pending: match plan {
+                Plan::Collection => Box::new(in_order::InOrder::new(&estimates, workers)),
+                Plan::Duration => Box::new(longest_first::LongestFirst::new(&estimates, workers)),
+            },
             now: 0.0,
             estimates,
             held: Held::default(),
@@ -79,8 +120,12 @@ impl Load {
     /// anything is known, what a worker gets is a fraction of what is pending, and half of that is left while the next
     /// part is on its way (guided self-scheduling, Polychronopoulos and Kuck 1987).
     fn portion(&self, demand: Demand) -> Option<(usize, f64)> {
-        let guided = (self.waiting / (REFILLS_PER_WORKER * self.workers)).max(1);
+        let guided = (self.pending.len() / (REFILLS_PER_WORKER * self.workers)).max(1);
         let most = guided.min(self.max_chunk);
+        let has_begun = self.pending.has_begun(demand.worker);
+        if has_begun && self.max_chunk == usize::MAX {
+            return Some((usize::MAX, FULL));
+        }
         if self.max_chunk < usize::MAX || !self.estimates.is_timed() {
             return (demand.queued <= most / 2).then_some((most, f64::INFINITY));
         }
@@ -93,9 +138,7 @@ impl Load {
         let Some(hand) = self.hands.get(&worker) else {
             return 0.0;
         };
-        #[expect(clippy::cast_precision_loss, reason = "numbers of tests are small")]
-        let unknown = hand.unknown as f64;
-        let tests = hand.known + unknown * self.estimates.typical();
+        let tests = hand.own_seconds(&self.estimates);
         if tests < LOW {
             return self.left(hand, self.held.of(worker)).0;
         }
@@ -114,36 +157,31 @@ impl Load {
         (running.max(0.0) + rest, (-running).max(0.0))
     }
 
-    /// Takes pieces until there are so many tests, or seconds of them; at least one test.
-    fn take(&mut self, most: usize, seconds: f64) -> Vec<Test> {
-        let mut tests = Vec::new();
-        let mut filled = 0.0;
-        while let Some(piece) = self.pending.pop() {
-            if !tests.is_empty() && (tests.len() + piece.len() > most || filled >= seconds) {
-                self.pending.push(piece);
-                break;
-            }
-            filled += self.estimates.run(None, piece.iter().copied());
-            tests.extend(piece);
-        }
-        tests
-    }
-
-    /// Puts tests before all others.
-    fn put_front(&mut self, tests: Vec<Test>) {
-        if !tests.is_empty() {
-            self.waiting += tests.len();
-            self.pending.push(tests);
-        }
+    /// What is left of what each worker but one holds.
+    fn others(&self, worker: Worker) -> Vec<(Worker, f64)> {
+        let others = self.hands.iter().filter(|(other, _)| **other != worker);
+        others
+            .map(|(other, hand)| (*other, hand.seconds_left(&self.estimates, self.now)))
+            .collect()
     }
 
     fn assign(&mut self, demand: Demand, most: usize, seconds: f64, actions: &mut Vec<Action>) {
-        let mut tests = self.take(most, seconds);
-        self.waiting -= tests.len();
-        let rest = tests.split_off(tests.len().min(demand.room).min(self.max_chunk));
-        self.put_front(rest);
-        self.held.assign(demand, tests, actions);
-        self.count(demand.worker, actions);
+        let hand = self.hands.get(&demand.worker);
+        let ask = Ask {
+            worker: demand.worker,
+            last: hand.and_then(|hand| hand.furthest),
+            most,
+            seconds,
+            room: demand.room.min(self.max_chunk),
+            waited: demand.waited,
+            own: hand.map_or(0.0, |hand| hand.seconds_left(&self.estimates, self.now)),
+            others: self.others(demand.worker),
+        };
+        let tests = self.pending.take(&self.estimates, &ask);
+        if !tests.is_empty() {
+            self.held.assign(demand, tests, actions);
+            self.count(demand.worker, actions);
+        }
     }
 
     /// Counts what was assigned.
@@ -151,12 +189,7 @@ impl Load {
         if let (Some(Action::Assign { tests, .. }), Some(hand)) =
             (actions.last(), self.hands.get_mut(&worker))
         {
-            if hand.known <= 0.0 && hand.unknown == 0 {
-                hand.since = self.now;
-            }
-            for test in tests {
-                hand.add(&self.estimates, *test);
-            }
+            hand.add(&self.estimates, tests, self.now);
         }
     }
 
@@ -239,22 +272,6 @@ impl Load {
     }
 }
 
-impl Hand {
-    fn add(&mut self, estimates: &Estimates, test: Test) {
-        match estimates.known(test) {
-            Some(seconds) => self.known += seconds,
-            None => self.unknown += 1,
-        }
-    }
-
-    fn remove(&mut self, estimates: &Estimates, test: Test) {
-        match estimates.known(test) {
-            Some(seconds) => self.known -= seconds,
-            None => self.unknown = self.unknown.saturating_sub(1),
-        }
-    }
-}
-
 impl Policy for Load {
     fn add_worker(&mut self, worker: Worker) {
         self.held.add(worker, super::backlog::Backlog::default());
@@ -266,7 +283,7 @@ impl Policy for Load {
         if !self.held.listen(demand) {
             return;
         }
-        if !self.pending.is_empty() {
+        if self.pending.len() > 0 {
             if let Some((most, seconds)) = self.portion(demand) {
                 self.assign(demand, most, seconds, actions);
             }
@@ -284,9 +301,7 @@ impl Policy for Load {
 
     fn finished(&mut self, worker: Worker, test: Test, seconds: f64) {
         if let Some(hand) = self.hands.get_mut(&worker) {
-            hand.remove(&self.estimates, test);
-            hand.last = Some(test);
-            hand.since = self.now;
+            hand.finished(&self.estimates, test, self.now);
             self.estimates
                 .learn_test(test, (seconds - std::mem::take(&mut hand.set_up)).max(0.0));
         }
@@ -302,26 +317,30 @@ impl Policy for Load {
 
     fn returned(&mut self, worker: Worker, tests: &[Test]) {
         if let Some(hand) = self.hands.get_mut(&worker) {
-            for test in tests {
-                hand.remove(&self.estimates, *test);
-            }
+            hand.returned(&self.estimates, tests);
         }
         self.held.returned(worker, tests);
     }
 
     fn lost(&mut self, worker: Worker, running: Option<Test>) {
         self.hands.remove(&worker);
+        self.pending.forget(worker);
         let mut left = self.held.lost(worker, running);
-        let left = left.take_front(usize::MAX);
-        self.put_front(left);
+        self.pending
+            .put_back(&self.estimates, left.take_front(usize::MAX));
     }
 
     fn again(&mut self, test: Test) {
-        self.put_front(vec![test]);
+        self.pending.put_back(&self.estimates, vec![test]);
+    }
+
+    fn next(&self, worker: Worker) -> Option<Test> {
+        let furthest = self.hands.get(&worker).and_then(|hand| hand.furthest);
+        self.pending.next(furthest)
     }
 
     fn unfinished(&self) -> usize {
-        self.waiting + self.held.unfinished()
+        self.pending.len() + self.held.unfinished()
     }
 }
 

@@ -181,4 +181,9 @@ pub trait Policy: Send {
 
     /// How many tests have no result yet, wherever they are.
     fn unfinished(&self) -> usize;
+
+    /// The test with which this worker would go on, if the policy keeps to the order of the collection.
+    fn next(&self, _worker: Worker) -> Option<Test> {
+        None
+    }
 }

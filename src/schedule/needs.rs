@@ -59,14 +59,19 @@ impl Resources {
         }
     }
 
-    /// Takes all that is needed, or nothing. Whether it could be taken.
-    pub(super) fn take(&mut self, needs: &Needs) -> bool {
+    /// Whether all that is needed could be taken.
+    pub(super) fn are_free(&self, needs: &Needs) -> bool {
         let is_free = |&(resource, shared): &(Resource, bool)| {
             let resource = resource as usize;
             let sharing = self.sharing[resource] > 0;
             (shared && sharing) || self.alone[resource] + u32::from(sharing) < self.places[resource]
         };
-        let free = needs.holds.iter().all(is_free);
+        needs.holds.iter().all(is_free)
+    }
+
+    /// Takes all that is needed, or nothing. Whether it could be taken.
+    pub(super) fn take(&mut self, needs: &Needs) -> bool {
+        let free = self.are_free(needs);
         if free {
             for &(resource, shared) in &needs.holds {
                 self.holders(shared)[resource as usize] += 1;

@@ -1,6 +1,7 @@
-//! A collection cut into pieces of work, the longest first.
+//! A collection cut into pieces of work.
 //!
-//! A piece is a run of consecutive tests that one worker gets at once. Longest processing time first (Graham, "Bounds on
+//! A piece is a run of consecutive tests that one worker gets at once, where possible. They go out in the order of the
+//! collection (`in_order`), or the longest first (`cut`). Longest processing time first (Graham, "Bounds on
 //! multiprocessing timing anomalies", 1969) comes close to the best schedule if no piece is long against a worker's
 //! share, so a piece is a small part of that. But tests that share a fixture pay for it once per piece, so theirs are
 //! longer: as long as it takes for the fixture to be a small part, and no longer than a share. Tests that failed in the
@@ -14,18 +15,14 @@ use super::forecast::Estimates;
 const PIECES_PER_SHARE: f64 = 16.0;
 
 /// A piece takes at least so many times what its fixtures take.
-const WORTH: f64 = 20.0;
+pub(super) const WORTH: f64 = 20.0;
 
 /// A run of tests to hand out at once.
 pub(super) type Piece = Vec<Test>;
 
 /// The pieces of `tests`, which are in collection order; those to hand out first come last.
 pub(super) fn cut(estimates: &Estimates, tests: &[Test], workers: usize) -> Vec<Piece> {
-    #[expect(clippy::cast_precision_loss, reason = "numbers of workers are small")]
-    let workers = workers.max(1) as f64;
-    let whole = estimates.run(None, tests.iter().copied());
-    let longest = tests.iter().map(|test| estimates.test(*test)).fold(0.0, f64::max);
-    let share = (whole / workers).max(longest);
+    let share = share(estimates, tests, workers);
     let mut pieces: Vec<(bool, f64, Piece)> = Vec::new();
     let has_failed = |test: &Test| estimates.forecast().has_failed(*test);
     let leading = tests.iter().take_while(|test| has_failed(test)).count();
@@ -40,6 +37,57 @@ pub(super) fn cut(estimates: &Estimates, tests: &[Test], workers: usize) -> Vec<
     pieces.reverse();
     pieces.sort_by(|one, other| one.0.cmp(&other.0).then(one.1.total_cmp(&other.1)));
     pieces.into_iter().map(|(_, _, piece)| piece).collect()
+}
+
+/// The pieces of `tests`, which are in collection order, in that order. Only where fixtures would have to be set up again
+/// are pieces made to be handed out whole; others are as long as their file, but for tests that are long themselves.
+pub(super) fn in_order(estimates: &Estimates, tests: &[Test], workers: usize) -> Vec<Piece> {
+    let share = share(estimates, tests, workers);
+    let is_long = |test: &Test| estimates.test(*test) * PIECES_PER_SHARE >= share;
+    let mut pieces = Vec::new();
+    for run in tests.chunk_by(|_, next| !estimates.forecast().is_cut(*next)) {
+        for bundle in bundles(estimates, run) {
+            if costs_of_cuts(estimates, bundle).iter().any(|cost| *cost > 0.0) {
+                pieces.append(&mut cut_bundle(estimates, bundle, share));
+                continue;
+            }
+            let parts = bundle.chunk_by(|one, other| !is_long(one) && !is_long(other));
+            pieces.extend(parts.map(<[Test]>::to_vec));
+        }
+    }
+    pieces
+}
+
+/// What lies between two neighbours, from what is best cut on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Level {
+    /// They are in different files.
+    File,
+    /// They are in different classes of one file.
+    Class,
+    /// Nothing.
+    Nothing,
+}
+
+/// What lies between two neighbours.
+pub(super) fn level(estimates: &Estimates, one: Test, other: Test) -> Level {
+    let forecast = estimates.forecast();
+    if forecast.file(one) != forecast.file(other) {
+        Level::File
+    } else if forecast.scope(one) != forecast.scope(other) {
+        Level::Class
+    } else {
+        Level::Nothing
+    }
+}
+
+/// A worker's part of all work, and no less than the longest test.
+fn share(estimates: &Estimates, tests: &[Test], workers: usize) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "numbers of workers are small")]
+    let workers = workers.max(1) as f64;
+    let whole = estimates.run(None, tests.iter().copied());
+    let longest = tests.iter().map(|test| estimates.test(*test)).fold(0.0, f64::max);
+    (whole / workers).max(longest)
 }
 
 /// Runs of tests that share fixtures, or else their file.

@@ -1,9 +1,9 @@
 //! From what is asked for to a policy: the distribution mode, what is known of the tests, and the rules they obey.
 
-use super::director::{Class, Director, Job};
+use super::director::{Class, Director, Job, Remaining};
 use super::each::Each;
-use super::forecast::Forecast;
-use super::load::Load;
+use super::forecast::{Estimates, Forecast};
+use super::load::{Load, Plan};
 use super::needs::Needs;
 use super::units::Units;
 use super::worksteal::WorkSteal;
@@ -13,8 +13,13 @@ use std::collections::BTreeMap;
 /// A distribution mode.
 #[derive(Debug, Clone)]
 pub enum Mode {
-    /// `--dist load`, with `--maxschedchunk`.
-    Load(Option<usize>),
+    /// `--dist load`, with `--maxschedchunk` and `--rustpar-plan`.
+    Load {
+        /// How many tests a worker gets at a time, at most.
+        max_chunk: Option<usize>,
+        /// What goes out next.
+        plan: Plan,
+    },
     /// `--dist worksteal`.
     WorkSteal,
     /// `--dist loadscope`, `loadfile` and `loadgroup`.
@@ -26,6 +31,17 @@ pub enum Mode {
     },
     /// `--dist each`.
     Each,
+}
+
+impl Mode {
+    /// `--dist load` as it is unless something else is asked for.
+    #[must_use]
+    pub const fn load() -> Self {
+        Self::Load {
+            max_chunk: None,
+            plan: Plan::Collection,
+        }
+    }
 }
 
 /// What tests obey, whatever the mode. Empty vectors stand for "nothing".
@@ -55,6 +71,16 @@ impl Rules {
 #[must_use]
 pub fn policy(mode: &Mode, forecast: Forecast, rules: &Rules, workers: usize) -> Box<dyn Policy> {
     let tests = forecast.tests;
+    // One worker runs one test at a time, whatever these need.
+    let alone = Rules {
+        classes: rules.classes.clone(),
+        ..Rules::default()
+    };
+    let rules = if workers == 1 && !is_by_duration(mode) {
+        &alone
+    } else {
+        rules
+    };
     let is_free = rules
         .classes
         .iter()
@@ -70,7 +96,9 @@ pub fn policy(mode: &Mode, forecast: Forecast, rules: &Rules, workers: usize) ->
     }
     for (tests, jobs) in classes.values_mut() {
         *jobs = jobs_of(mode, tests, rules);
-        most_urgent_first(jobs, &forecast, &rules.places);
+        if !keeps_order(mode) {
+            most_urgent_first(jobs, &forecast, &rules.places);
+        }
         let mut taken: Vec<Test> = jobs.iter().flat_map(|job| &job.tests).copied().collect();
         taken.sort_unstable();
         tests.retain(|test| taken.binary_search(test).is_err());
@@ -78,7 +106,7 @@ pub fn policy(mode: &Mode, forecast: Forecast, rules: &Rules, workers: usize) ->
     let classes = classes
         .into_values()
         .map(|(tests, jobs)| Class {
-            policy: simple(mode, forecast.select(&tests), &tests, workers),
+            policy: simple(mode, select(&forecast, &tests, &jobs), &tests, workers),
             tests,
             jobs,
         })
@@ -86,14 +114,53 @@ pub fn policy(mode: &Mode, forecast: Forecast, rules: &Rules, workers: usize) ->
     let places = rules.places.clone();
     Box::new(match mode {
         Mode::Each => Director::each(classes, places, workers),
+        _ if keeps_order(mode) => {
+            let estimates = Estimates::new(forecast);
+            let seconds = collection(tests).map(|test| estimates.test(test)).collect();
+            Director::in_order(classes, places, Remaining::new(seconds, workers))
+        }
         _ => Director::new(classes, places),
     })
+}
+
+/// Whether tests that need something keep their place among the others.
+fn keeps_order(mode: &Mode) -> bool {
+    matches!(
+        mode,
+        Mode::Load {
+            plan: Plan::Collection,
+            ..
+        }
+    )
+}
+
+fn is_by_duration(mode: &Mode) -> bool {
+    matches!(
+        mode,
+        Mode::Load {
+            plan: Plan::Duration,
+            ..
+        }
+    )
+}
+
+/// What is known of these tests, under new numbers, with the places between them that jobs have.
+fn select(forecast: &Forecast, tests: &[Test], jobs: &[Job]) -> Forecast {
+    let mut firsts: Vec<Test> = jobs.iter().filter_map(|job| job.tests.first().copied()).collect();
+    firsts.sort_unstable();
+    let jobs_before = |test: Test| firsts.partition_point(|first| *first < test);
+    let pairs = tests.iter().zip(tests.iter().skip(1)).zip(1..);
+    let cuts = pairs.filter(|((one, next), _)| jobs_before(**one) < jobs_before(**next));
+    Forecast {
+        cuts: cuts.map(|(_, number)| number).collect(),
+        ..forecast.select(tests)
+    }
 }
 
 /// The mode's policy for these tests, of which `forecast` tells.
 fn simple(mode: &Mode, forecast: Forecast, tests: &[Test], workers: usize) -> Box<dyn Policy> {
     match mode {
-        Mode::Load(max_chunk) => Box::new(Load::new(forecast, workers, *max_chunk)),
+        Mode::Load { max_chunk, plan } => Box::new(Load::new(forecast, workers, *max_chunk, *plan)),
         Mode::WorkSteal => Box::new(WorkSteal::new(tests.len(), workers)),
         Mode::Units { keys, reorder } => {
             let keys = tests.iter().map(|test| keys[*test as usize]).collect();

@@ -31,6 +31,7 @@ pub(crate) struct Outcome {
     pub(crate) assigned: Vec<(Worker, Vec<Test>)>,
     pub(crate) started: Vec<(Worker, Test)>,
     pub(crate) crashes: usize,
+    pub(crate) agains: usize,
     pub(crate) longest_queue: usize,
 }
 
@@ -264,6 +265,7 @@ impl Run<'_> {
         self.results[test as usize] += 1;
         if self.agains > 0 && self.dice.one_in(8) {
             self.agains -= 1;
+            self.outcome.agains += 1;
             self.wanted[test as usize] += 1;
             self.policy.again(test);
         }

@@ -19,7 +19,7 @@ pub struct Class {
     pub policy: Box<dyn Policy>,
     /// The tests by those numbers.
     pub tests: Vec<Test>,
-    /// The tests that need something, the most urgent first.
+    /// The tests that need something, in the order in which they begin if they can.
     pub jobs: Vec<Job>,
 }
 
@@ -50,6 +50,12 @@ impl Pool {
     /// Whether there is a job that this worker may run.
     pub(super) fn has_any(&self, worker: Worker) -> bool {
         self.place_for(worker).is_some()
+    }
+
+    /// The first test of the next job that this worker may run.
+    pub(super) fn first(&self, worker: Worker) -> Option<Test> {
+        let (_, tests) = self.jobs.get(self.place_for(worker)?)?;
+        tests.front().copied()
     }
 
     /// Removes the next job that this worker may run.

@@ -40,6 +40,10 @@ impl Running {
 pub(super) struct Member {
     /// Assigned, not finished and not taken back.
     pub(super) held: VecDeque<Test>,
+    /// The furthest test of the collection that it has run or holds.
+    pub(super) furthest: Option<Test>,
+    /// The furthest that it has run.
+    ran: Option<Test>,
     pub(super) queue: Queue,
     pub(super) running: Option<Running>,
     /// The classes whose policies know it.
@@ -57,6 +61,7 @@ impl Member {
     /// Notes that a test is finished. Whether it was there.
     pub(super) fn finish(&mut self, test: Test) -> bool {
         self.resting = false;
+        self.ran = self.ran.max(Some(test));
         remove_first(&mut self.held, test)
     }
 
@@ -67,6 +72,7 @@ impl Member {
                 self.held.remove(at);
             }
         }
+        self.furthest = self.ran.max(self.held.iter().max().copied());
     }
 }
 

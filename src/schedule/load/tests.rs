@@ -11,7 +11,7 @@ fn with_seconds(seconds: &[f64]) -> Forecast {
 }
 
 fn load(tests: usize, workers: Worker, max_chunk: Option<usize>) -> Load {
-    let mut load = Load::new(Forecast::unknown(tests), workers as usize, max_chunk);
+    let mut load = Load::new(Forecast::unknown(tests), workers as usize, max_chunk, Plan::Collection);
     (0..workers).for_each(|worker| load.add_worker(worker));
     load
 }
@@ -19,16 +19,17 @@ fn load(tests: usize, workers: Worker, max_chunk: Option<usize>) -> Load {
 #[test]
 fn without_times_what_is_given_gets_less_and_less() {
     let mut load = load(80, 2, None);
-    // Pieces of three tests, as many as fit into a fraction of what is pending.
-    assert_eq!(idle(&mut load, 0), assign(0, 0..9));
-    assert_eq!(idle(&mut load, 1), assign(1, 9..15));
-    assert_eq!(busy(&mut load, 0, 4), assign(0, 15..21));
+    // A fourth of a worker's share of what is pending, as under pytest-xdist.
+    assert_eq!(idle(&mut load, 0), assign(0, 0..10));
+    assert_eq!(idle(&mut load, 1), assign(1, 10..18));
+    assert_eq!(busy(&mut load, 0, 4), []);
+    assert_eq!(busy(&mut load, 0, 3), assign(0, 18..25));
 }
 
 #[test]
 fn with_times_the_longest_come_first_and_nothing_waits_behind_them() {
     let seconds = [vec![0.01; 40], vec![3.0, 1.0]].concat();
-    let mut load = Load::new(with_seconds(&seconds), 2, None);
+    let mut load = Load::new(with_seconds(&seconds), 2, None, Plan::Duration);
     (0..2).for_each(|worker| load.add_worker(worker));
     assert_eq!(idle(&mut load, 0), assign(0, [40]));
     assert_eq!(busy(&mut load, 0, 0), []);
@@ -45,7 +46,7 @@ fn a_group_is_split_when_waiting_for_it_takes_longer_than_its_fixture() {
         setup_seconds: vec![Some(1.0)],
         ..with_seconds(&[0.5; 10])
     };
-    let mut load = Load::new(forecast, 1, None);
+    let mut load = Load::new(forecast, 1, None, Plan::Duration);
     (0..2).for_each(|worker| load.add_worker(worker));
     assert_eq!(idle(&mut load, 0), assign(0, 0..10));
     // With half of the tests and a set-up of its own the thief ends when the other does.
@@ -60,7 +61,7 @@ fn a_fixture_is_set_up_again_for_a_short_rest_only_when_the_wait_is_longer_than_
         setup_seconds: vec![Some(9.0)],
         ..with_seconds(&[0.5; 3])
     };
-    let mut load = Load::new(forecast, 1, None);
+    let mut load = Load::new(forecast, 1, None, Plan::Duration);
     (0..2).for_each(|worker| load.add_worker(worker));
     assert_eq!(idle(&mut load, 0), assign(0, 0..3));
     let demand = |now| Demand {
@@ -122,11 +123,11 @@ fn an_idle_worker_gets_the_end_of_the_longest_queue() {
 #[test]
 fn what_was_taken_back_goes_to_an_idle_worker_in_one_run_and_not_to_the_victim() {
     let mut load = load(80, 2, None);
-    assert_eq!(idle(&mut load, 0), assign(0, 0..9));
-    assert_eq!(run_dry(&mut load, 1), take_back(0, 4));
-    load.returned(0, &[5, 6, 7, 8]);
+    assert_eq!(idle(&mut load, 0), assign(0, 0..10));
+    assert_eq!(run_dry(&mut load, 1), take_back(0, 5));
+    load.returned(0, &[5, 6, 7, 8, 9]);
     assert_eq!(busy(&mut load, 0, 0), []);
-    assert_eq!(idle(&mut load, 1), assign(1, 5..9));
+    assert_eq!(idle(&mut load, 1), assign(1, 5..10));
 }
 
 #[test]
@@ -166,13 +167,15 @@ fn a_closed_worker_gets_nothing_even_if_tests_are_pending_again() {
 }
 
 #[test]
-fn what_a_lost_worker_held_is_pending_in_front_without_the_running_test() {
+fn what_a_lost_worker_held_is_pending_at_its_place_without_the_running_test() {
     let mut load = load(80, 2, None);
     idle(&mut load, 0);
     finish(&mut load, 0, [0]);
     load.lost(0, Some(1));
     assert_eq!(load.unfinished(), 78);
-    assert_eq!(idle(&mut load, 1), assign(1, 2..9));
+    assert_eq!(idle(&mut load, 1), assign(1, 2..10));
+    load.add_worker(2);
+    assert_eq!(idle(&mut load, 2), assign(2, 10..18));
 }
 
 #[test]
@@ -184,4 +187,130 @@ fn answers_about_a_lost_worker_change_nothing() {
     finish(&mut load, 0, [0]);
     load.lost(0, Some(0));
     assert_eq!(load.unfinished(), 80);
+}
+
+fn in_order(seconds: &[f64], workers: Worker) -> Load {
+    let mut load = Load::new(with_seconds(seconds), workers as usize, None, Plan::Collection);
+    (0..workers).for_each(|worker| load.add_worker(worker));
+    load
+}
+
+#[test]
+fn a_slow_test_far_back_waits_until_it_takes_what_is_left_for_a_worker() {
+    let seconds = [vec![1.0; 9], vec![3.0]].concat();
+    let mut load = in_order(&seconds, 2);
+    let mut order: Vec<Test> = Vec::new();
+    for _ in 0..4 {
+        for worker in [0, 1] {
+            let test = match &idle(&mut load, worker)[..] {
+                [Action::Assign { tests, .. }] => tests.clone(),
+                other => panic!("{other:?}"),
+            };
+            order.extend(&test);
+        }
+        finish(&mut load, 0, [order[order.len() - 2]]);
+        finish(&mut load, 1, [order[order.len() - 1]]);
+    }
+    // With 6 s left for two workers, of which it takes 3, it goes out, and not before.
+    assert_eq!(order, [0, 1, 2, 3, 4, 5, 6, 9]);
+}
+
+#[test]
+fn a_test_that_takes_as_long_as_all_others_goes_out_at_once() {
+    let seconds = [vec![0.5; 8], vec![9.0]].concat();
+    let mut load = in_order(&seconds, 2);
+    // Another worker is there for it.
+    assert_eq!(idle(&mut load, 0), assign(0, [0]));
+    assert_eq!(idle(&mut load, 1), assign(1, [8]));
+}
+
+#[test]
+fn one_worker_goes_through_the_collection_whatever_is_expected() {
+    let mut load = in_order(&[0.1, 9.0, 0.2, 30.0, 0.1, 2.0], 1);
+    let mut order: Vec<Test> = Vec::new();
+    while let [Action::Assign { tests, .. }] = &idle(&mut load, 0)[..] {
+        order.extend(tests.clone());
+        finish(&mut load, 0, tests.clone());
+    }
+    assert_eq!(order, [0, 1, 2, 3, 4, 5]);
+}
+
+#[test]
+fn a_first_piece_is_a_fourth_of_a_share_however_short_its_tests_are() {
+    let mut load = in_order(&[0.0001; 800], 2);
+    assert_eq!(idle(&mut load, 0), assign(0, 0..100));
+    assert_eq!(idle(&mut load, 1), assign(1, 100..187));
+}
+
+#[test]
+fn a_piece_is_cut_between_files_before_classes_before_neighbours() {
+    let forecast = |files: Vec<u32>, scopes: Vec<u32>| Forecast {
+        files,
+        scopes,
+        ..Forecast::unknown(80)
+    };
+    let file = |at: usize| [vec![0; at], vec![1; 80 - at]].concat();
+    let begin = |forecast| {
+        let mut load = Load::new(forecast, 2, None, Plan::Collection);
+        load.add_worker(0);
+        idle(&mut load, 0)
+    };
+    assert_eq!(begin(forecast(vec![0; 80], vec![0; 80])), assign(0, 0..10));
+    assert_eq!(begin(forecast(vec![0; 80], file(8))), assign(0, 0..8));
+    // Less than three quarters of a piece is too little.
+    assert_eq!(begin(forecast(vec![0; 80], file(6))), assign(0, 0..10));
+    assert_eq!(begin(forecast(file(9), file(8))), assign(0, 0..9));
+}
+
+#[test]
+fn a_group_with_a_costly_fixture_goes_on_where_it_began() {
+    let forecast = Forecast {
+        files: [vec![0; 12], vec![1; 28]].concat(),
+        fixtures: [vec![vec![0]; 12], vec![vec![1]; 28]].concat(),
+        kinds: vec![0, 0],
+        setup_seconds: vec![Some(1.0)],
+        ..with_seconds(&[0.1; 40])
+    };
+    let mut load = Load::new(forecast, 2, None, Plan::Collection);
+    (0..2).for_each(|worker| load.add_worker(worker));
+    assert_eq!(idle(&mut load, 0), assign(0, 0..5));
+    assert_eq!(idle(&mut load, 1), assign(1, 12..16));
+    assert_eq!(busy(&mut load, 0, 4), assign(0, 5..12));
+    assert_eq!(busy(&mut load, 1, 3), assign(1, 16..26));
+}
+
+#[test]
+fn a_worker_that_is_ahead_goes_on_there_and_steps_back_when_nothing_else_is_left() {
+    let mut load = load(16, 2, None);
+    assert_eq!(idle(&mut load, 0), assign(0, 0..2));
+    assert_eq!(idle(&mut load, 1), assign(1, 2..3));
+    load.lost(0, Some(0));
+    assert_eq!(busy(&mut load, 1, 0), assign(1, 3..4));
+    finish(&mut load, 1, [2, 3]);
+    for test in 4..16 {
+        assert_eq!(busy(&mut load, 1, 0), assign(1, [test]));
+        finish(&mut load, 1, [test]);
+    }
+    assert_eq!(busy(&mut load, 1, 0), assign(1, [1]));
+}
+
+#[test]
+fn a_test_that_runs_again_has_its_place_in_the_collection() {
+    let mut load = load(16, 1, None);
+    assert_eq!(idle(&mut load, 0), assign(0, 0..4));
+    load.lost(0, Some(0));
+    load.again(0);
+    load.add_worker(1);
+    assert_eq!(idle(&mut load, 1), assign(1, 0..4));
+}
+
+#[test]
+fn failed_tests_keep_their_place() {
+    let forecast = Forecast {
+        failed: [vec![false; 79], vec![true]].concat(),
+        ..with_seconds(&[0.1; 80])
+    };
+    let mut load = Load::new(forecast, 2, None, Plan::Collection);
+    load.add_worker(0);
+    assert_eq!(idle(&mut load, 0), assign(0, 0..9));
 }

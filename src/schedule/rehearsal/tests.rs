@@ -3,8 +3,9 @@
 use super::super::needs::Needs;
 use super::super::plan::{Mode, Rules, policy};
 use super::*;
+use crate::schedule::load::Plan;
 
-const LOAD: Mode = Mode::Load(None);
+const LOAD: Mode = Mode::load();
 
 fn with_seconds(seconds: &[f64]) -> Forecast {
     Forecast {
@@ -31,13 +32,24 @@ fn holding(resource: u32) -> Needs {
 }
 
 #[test]
-fn the_longest_tests_come_first() {
+fn a_worker_gets_what_ends_with_the_others_and_runs_it_in_order() {
     let forecast = Forecast {
         files: vec![0, 1, 2, 3],
         ..with_seconds(&[1.0, 2.0, 4.0, 2.5])
     };
     assert_eq!(
         plan(&LOAD, &forecast, &Rules::default(), 2),
+        [
+            vec![(0, 0.0, 1.0), (2, 1.0, 5.0)],
+            vec![(1, 0.0, 2.0), (3, 2.0, 4.5)]
+        ]
+    );
+    let longest_first = Mode::Load {
+        max_chunk: None,
+        plan: Plan::Duration,
+    };
+    assert_eq!(
+        plan(&longest_first, &forecast, &Rules::default(), 2),
         [
             vec![(2, 0.0, 4.0), (0, 4.0, 5.0)],
             vec![(3, 0.0, 2.5), (1, 2.5, 4.5)]
@@ -105,10 +117,50 @@ fn a_class_begins_when_the_one_before_is_handed_out() {
     assert_eq!(
         plan(&LOAD, &with_seconds(&[5.0, 1.0, 4.0, 2.0]), &rules, 2),
         [
-            vec![(3, 0.0, 2.0), (2, 2.0, 6.0)],
-            vec![(1, 0.0, 1.0), (0, 1.0, 6.0)]
+            vec![(1, 0.0, 1.0), (0, 1.0, 6.0)],
+            vec![(3, 0.0, 2.0), (2, 2.0, 6.0)]
         ]
     );
+}
+
+#[test]
+fn a_test_that_holds_a_resource_has_its_place_in_the_collection() {
+    let rules = Rules {
+        needs: (0..40)
+            .map(|test| {
+                if test == 3 || test > 35 {
+                    holding(0)
+                } else {
+                    Needs::default()
+                }
+            })
+            .collect(),
+        places: vec![1],
+        ..Rules::default()
+    };
+    let plan = plan(&LOAD, &with_seconds(&[1.0; 40]), &rules, 2);
+    let begins = |wanted: Test| {
+        let mut steps = plan.iter().flatten();
+        steps
+            .find(|(test, ..)| *test == wanted)
+            .map_or(f64::NAN, |step| step.1)
+    };
+    assert!(begins(3) <= 4.0 && begins(36) > 14.0, "{plan:?}");
+    for steps in &plan {
+        assert!(steps.is_sorted_by_key(|step| step.0), "{plan:?}");
+    }
+}
+
+#[test]
+fn those_that_wait_for_a_resource_begin_early_when_they_would_prolong_the_run() {
+    let rules = Rules {
+        needs: [vec![Needs::default(); 10], vec![holding(0); 10]].concat(),
+        places: vec![1],
+        ..Rules::default()
+    };
+    let plan = plan(&LOAD, &with_seconds(&[1.0; 20]), &rules, 2);
+    let end = plan.iter().filter_map(|steps| steps.last()).map(|step| step.2);
+    assert!(end.fold(0.0, f64::max) < 11.5, "{plan:?}");
 }
 
 #[test]
