@@ -28,7 +28,7 @@ NAMED_BY_THE_CLOCK = """
         claim(NAME)
     def test_three(): pass
 """
-DOUBT = "in workers forked from one template"
+DOUBT = "failed that did not in the last run"
 
 
 NAMES = ["plain pytest", "pytest-xdist", "rustpar", "rustpar, again", "rustpar, early"]
@@ -52,6 +52,7 @@ def test_a_test_that_passed_before_and_fails_with_a_template_raises_a_doubt(suit
     assert run.counts()["failed"] >= 1
     line = run.line(DOUBT)
     assert "--rustpar-start=early" in line
+    assert "their order or company, or what forked workers share" in line
     assert run.lines.index(line) > run.lines.index(run.line("short test summary info"))
     assert "-n0" in line
 
@@ -117,11 +118,14 @@ def test_a_file_that_could_not_be_collected_before_raises_none(suite: Suite) -> 
     assert DOUBT not in run.text
 
 
-def test_early_workers_raise_no_doubt(suite: Suite) -> None:
+def test_order_is_named_as_a_cause_with_early_workers_too_and_sharing_is_not(suite: Suite) -> None:
     suite.test("def test_one(): pass\ndef test_two(): pass\n")
     suite.run()
     suite.test("def test_one(): assert 0\ndef test_two(): pass\n")
-    assert DOUBT not in suite.run("--rustpar-start=early").text
+    line = suite.run("--rustpar-start=early").line(DOUBT)
+    assert "order" in line
+    assert "-n0" in line
+    assert "--rustpar-start" not in line
     assert suite.run("--cache-clear").counts() == {"passed": 1, "failed": 1}
 
 

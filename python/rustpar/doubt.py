@@ -1,4 +1,4 @@
-"""A word at the end of a run whose failures might come from what workers share."""
+"""A word at the end of a run whose failures might come from the order of tests, or from what workers share."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Doubt:
-    """Tells how to check whether sharing is the cause, where tests fail that did not in the last run."""
+    """Tells how to find the cause, where tests fail that did not in the last run."""
 
     def __init__(self, config: pytest.Config, launch: Launch) -> None:
         """Look at the run of `config`."""
@@ -32,8 +32,7 @@ class Doubt:
         """
         cache: Any = getattr(self._config, "cache", None)
         reporter: Any = self._config.pluginmanager.get_plugin("terminalreporter")
-        verdict = self._launch.verdict
-        if cache is None or reporter is None or verdict is None or verdict.start != "template":
+        if cache is None or reporter is None or self._launch.verdict is None:
             return
         stats = getattr(reporter, "stats", {})
         failed = {report.nodeid for category in ("failed", "error") for report in stats.get(category, ())}
@@ -49,9 +48,13 @@ class Doubt:
         result = yield
         if self._count:
             tests = "a test" if self._count == 1 else f"{self._count} tests"
+            verdict = self._launch.verdict
+            ways, cause = "run with -n0", "their order or company"
+            if verdict is not None and verdict.start == "template":
+                ways, cause = "run with -n0 and with --rustpar-start=early", f"{cause}, or what forked workers share,"
             terminalreporter.write_line(
-                f"rustpar: {tests} failed that did not in the last run, in workers forked from one template; to see if "
-                "what they share is the cause, run with --rustpar-start=early and with -n0, or `rustpar doctor`",
+                f"rustpar: {tests} failed that did not in the last run; to see if {cause} is the cause, {ways}, or "
+                "`rustpar doctor`",
                 yellow=True,
             )
         return result

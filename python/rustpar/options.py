@@ -159,7 +159,9 @@ def _add_choice_of_tests(parser: pytest.Parser, group: pytest.OptionGroup) -> No
         "on one another.",
     )
     parser.addini(
-        "rustpar_plan", "In which order --dist load hands tests out: the default of --rustpar-plan.", default="collection"
+        "rustpar_plan",
+        "In which order --dist load hands tests out: the default of --rustpar-plan.",
+        default="collection",
     )
     group.addoption(
         "--rustpar-shard",

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from rustpar import _core, lastrun
+from rustpar.given import ini_choice
 
 # Seconds of tests in one process that are not worth workers. Two of them save half of it, and ten trivial tests take
 # 0.1 s longer with -n 2 than with -n 0 where two CPUs are idle, 0.22 s where they are busy.
@@ -123,10 +124,8 @@ def asked_plan(config: pytest.Config) -> str:
     Raises:
         pytest.UsageError: When ``rustpar_plan`` in the configuration file is none of them.
     """
-    plan: str = config.option.rustpar_plan or config.getini("rustpar_plan")
-    if plan not in PLANS:
-        raise pytest.UsageError(f"rustpar_plan = {plan}: use collection or duration")
-    return plan
+    given: str | None = config.option.rustpar_plan
+    return given or ini_choice(config, "rustpar_plan", PLANS)
 
 
 def check_options(config: pytest.Config) -> None:
