@@ -203,6 +203,20 @@ def test_a_controller_that_is_killed_leaves_no_process(suite: Suite, number: sig
     assert "Traceback" not in run.err
 
 
+@pytest.mark.parametrize("start", ["template", "early"])
+def test_workers_of_a_killed_controller_tear_down_what_they_have_set_up(suite: Suite, start: str) -> None:
+    suite.test(HANGING)
+    process = suite.start("--maxschedchunk=1", f"--rustpar-start={start}")
+    suite.wait_for(*ALL)
+    process.kill()
+    assert suite.end(process).ret == -signal.SIGKILL
+    limit = time.monotonic() + 20
+    while len(suite.notes()) < 4 and time.monotonic() < limit:
+        time.sleep(0.02)
+    notes = [note.split(maxsplit=1) for note in suite.notes()]
+    assert sorted(text for _, text in notes) == ["function down"] * 2 + ["session down"] * 2
+
+
 def test_a_controller_killed_while_collecting_leaves_no_process(suite: Suite) -> None:
     suite.test("import time\nfrom support import arrive\narrive('here')\ntime.sleep(60)\n")
     process = suite.start()

@@ -47,7 +47,7 @@ class Beginning:
         """Begin as `request` says; the sockets lead to and from the controller."""
         self._setup = request.message
         self._shared = shared
-        self._loop = forking.ForkLoop(requests, records)
+        self._loop = forking.ForkLoop(requests, records, shared)
         is_template = self._setup["fork"] == forking.TEMPLATE
         if not is_template:
             self._loop.close()

@@ -39,6 +39,12 @@ _LOOK = 0.05
 # Seconds for the fork server to leave when it was asked to.
 ADOPTION_LIMIT = 1.0
 
+# Seconds between two looks whether the parent is still there; usually the end of its socket tells at once.
+_ORPHAN_LOOK = 1.0
+
+# Seconds that children of a controller that was killed have to tear down what they have set up, as after a Ctrl-C.
+_TEARDOWN_LIMIT = 10.0
+
 # The status of a child that somebody else has waited for. The controller believes it of one that has sent the end of
 # its session; any other has crashed, whatever its status.
 _UNKNOWN_STATUS = 0
@@ -59,10 +65,12 @@ class Request(NamedTuple):
 class ForkLoop:
     """Forks children when asked to, until the controller has no more requests."""
 
-    def __init__(self, requests: socket.socket, records: socket.socket) -> None:
-        """Take requests from `requests` and tell what happens through `records`."""
+    def __init__(self, requests: socket.socket, records: socket.socket, shared: _core.Shared) -> None:
+        """Take requests from `requests` and tell what happens through `records`; `shared` is the run's memory."""
         self._requests = requests
         self._records = records
+        self._shared = shared
+        self._parent = os.getppid()
         self._children: dict[int, _Child] = {}
         self.has_forked = False
 
@@ -73,16 +81,25 @@ class ForkLoop:
             In each forked child, what it was forked for. In this process: what it is to go on with, or None when the
             controller has closed its end and all children have ended.
         """
+        # Here it outlives its parent, to see to it that what children have set up is torn down.
+        self._parent = os.getppid()
+        _core.outlive_parent()
         with _waiting_for_children_alone():
-            while True:
+            while not self._is_orphaned():
                 if self._request_is_there():
                     request = receive(self._requests)
                     if request is None:
-                        self._see_off()
-                        return None
+                        break
                     if self._obey(request):
+                        if "fork" not in request.message and not _core.die_with_parent(self._parent):
+                            posix._exit(0)
                         return request
                 self._reap()
+            self._see_off()
+            return None
+
+    def _is_orphaned(self) -> bool:
+        return os.getppid() != self._parent
 
     def _request_is_there(self) -> bool:
         return self._requests.fileno() in self._wait_for_children(self._requests.fileno())
@@ -98,7 +115,7 @@ class ForkLoop:
                 blind = True
             else:
                 poller.register(child.pidfd, select.POLLIN)
-        return {fd for fd, _ in poller.poll(_LOOK * 1000 if blind else None)}
+        return {fd for fd, _ in poller.poll((_LOOK if blind else _ORPHAN_LOOK) * 1000)}
 
     def _obey(self, request: Request) -> bool:
         """Carry out a request; True when it is to be gone on with, here or in the child."""
@@ -149,10 +166,27 @@ class ForkLoop:
                 self._tell_exit(worker, status)
 
     def _see_off(self) -> None:
-        """Wait for all children, and tell of each as it ends: one that hangs hides no other."""
+        """Wait for all children, and tell of each as it ends: one that hangs hides no other.
+
+        Where the controller is gone without a word, children are interrupted, so that they tear down what is set up,
+        and killed when that takes too long.
+        """
+        begin: float | None = None
         while self._children:
+            if begin is None and self._is_orphaned():
+                begin = _core.monotonic()
+                self._shared.dismiss(0)
+                self._signal_children(signal.SIGINT)
+            elif begin is not None and _core.monotonic() > begin + _TEARDOWN_LIMIT:
+                self._signal_children(signal.SIGKILL)
+                return
             self._wait_for_children()
             self._reap()
+
+    def _signal_children(self, number: int) -> None:
+        for child in self._children.values():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child.pid, number)
 
     def _change_parents(self, controller: int) -> None:
         """End the parent of this process, the fork server, and become a child of the controller.
@@ -165,8 +199,7 @@ class ForkLoop:
         deadline = _core.monotonic() + ADOPTION_LIMIT
         while os.getppid() == server and _core.monotonic() < deadline:
             _core.sleep(0.0002)
-        if not _core.die_with_parent(controller):
-            posix._exit(0)
+        self._parent = controller
         # From here on there is little to do, and most of the libraries' code is not needed for it.
         _core.drop_clean_pages()
 

@@ -110,7 +110,7 @@ def start() -> ForkServer | Beginning:
     from rustpar.beginning import Beginning
 
     process.prepare()
-    request = forking.ForkLoop(theirs, theirs).serve()
+    request = forking.ForkLoop(theirs, theirs, shared).serve()
     if request is None:
         forking.leave(0)
     if interrupt is not signal.SIG_IGN:
