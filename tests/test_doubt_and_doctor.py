@@ -27,7 +27,8 @@ NAMED_BY_THE_CLOCK = """
         claim(NAME)
     def test_three(): pass
 """
-DOUBT = "in workers forked from one template"
+DOUBT = "failed that did not in the last run"
+SHARED = "forked from one template"
 
 
 def doctor(suite: Suite, *args: str) -> subprocess.CompletedProcess[str]:
@@ -47,7 +48,7 @@ def test_a_test_that_passed_before_and_fails_with_a_template_raises_a_doubt(suit
     run = suite.run()
     assert run.counts()["failed"] >= 1
     line = run.line(DOUBT)
-    assert "--rustpar-start=early" in line
+    assert "--rustpar-start=early" in line and SHARED in line and "which tests ran before" in line
     assert run.lines.index(line) > run.lines.index(run.line("short test summary info"))
     assert "-n0" in line
 
@@ -113,12 +114,21 @@ def test_a_file_that_could_not_be_collected_before_raises_none(suite: Suite) -> 
     assert DOUBT not in run.text
 
 
-def test_early_workers_raise_no_doubt(suite: Suite) -> None:
+def test_early_workers_share_nothing_but_may_run_tests_behind_others(suite: Suite) -> None:
     suite.test("def test_one(): pass\ndef test_two(): pass\n")
     suite.run()
     suite.test("def test_one(): assert 0\ndef test_two(): pass\n")
-    assert DOUBT not in suite.run("--rustpar-start=early").text
+    line = suite.run("--rustpar-start=early").line(DOUBT)
+    assert "-n0" in line and "rustpar doctor" in line and "which tests ran before" in line
+    assert SHARED not in line and "early" not in line
     assert suite.run("--cache-clear").counts() == {"passed": 1, "failed": 1}
+
+
+def test_where_the_longest_tests_begin_first_the_order_of_the_collection_is_a_way_to_find_out(suite: Suite) -> None:
+    suite.test("def test_one(): pass\ndef test_two(): pass\n")
+    suite.run()
+    suite.test("def test_one(): assert 0\ndef test_two(): pass\n")
+    assert "--rustpar-plan=collection" in suite.run("--rustpar-plan=duration").line(DOUBT)
 
 
 def test_the_doctor_finds_tests_that_differ_with_a_template(suite: Suite) -> None:

@@ -1,4 +1,4 @@
-"""A word at the end of a run whose failures might come from what workers share."""
+"""A word at the end of a run whose failures might come from the order of the tests, or from what workers share."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rustpar.remembering import history_of
+from rustpar.workers import asked_plan
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -15,13 +16,14 @@ if TYPE_CHECKING:
 
 
 class Doubt:
-    """Tells how to check whether sharing is the cause, where tests fail that did not in the last run."""
+    """Tells how to find out whether workers are the cause, where tests fail that did not in the last run."""
 
     def __init__(self, config: pytest.Config, launch: Launch) -> None:
         """Look at the run of `config`."""
         self._config = config
         self._launch = launch
         self._count = 0
+        self._start = ""
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
@@ -33,8 +35,9 @@ class Doubt:
         cache: Any = getattr(self._config, "cache", None)
         reporter: Any = self._config.pluginmanager.get_plugin("terminalreporter")
         verdict = self._launch.verdict
-        if cache is None or reporter is None or verdict is None or verdict.start != "template":
+        if cache is None or reporter is None or verdict is None:
             return
+        self._start = verdict.start
         stats = getattr(reporter, "stats", {})
         failed = {report.nodeid for category in ("failed", "error") for report in stats.get(category, ())}
         # pytest writes this whenever a run ends; a controller, which collects nothing, writes an empty list.
@@ -49,9 +52,15 @@ class Doubt:
         result = yield
         if self._count:
             tests = "a test" if self._count == 1 else f"{self._count} tests"
-            terminalreporter.write_line(
-                f"rustpar: {tests} failed that did not in the last run, in workers forked from one template; to see if "
-                "what they share is the cause, run with --rustpar-start=early and with -n0, or `rustpar doctor`",
-                yellow=True,
-            )
+            terminalreporter.write_line(f"rustpar: {tests} failed that did not in the last run; {self._advice()}", yellow=True)
         return result
+
+    def _advice(self) -> str:
+        """What may be the cause besides the code, and what to run to find out."""
+        causes, ways = ["which tests ran before them"], ["-n0 (all in order, in one process)"]
+        if asked_plan(self._config) == "duration":
+            ways.append("--rustpar-plan=collection (in order, in workers)")
+        if self._start == "template":
+            causes.append("what workers share that are forked from one template")
+            ways.append("--rustpar-start=early (nothing shared)")
+        return f"if not the code, the cause may be {' or '.join(causes)}: compare {', '.join(ways)}, or run `rustpar doctor`"
