@@ -231,18 +231,15 @@ const WORKSTEAL: usize = 3;
 const XDIST_LOAD: usize = 5;
 
 #[test]
-fn the_order_of_the_collection_costs_little() {
+fn the_order_of_the_collection_costs_little_and_steps_back_are_few() {
     let contest = contest(40);
     let (median, most) = (contest.percentiles(50), contest.percentiles(90));
     assert!(median[WITH_HISTORY] <= 1.02, "{median:?}");
     assert!(median[LOAD] <= 1.08, "{median:?}");
     assert!(most[WITH_HISTORY] <= most[DURATION] * 1.03, "{most:?}");
     assert!(most[LOAD] <= most[XDIST_LOAD], "{most:?}");
-}
 
-#[test]
-fn steps_back_are_few() {
-    let steps = contest(40).steps_back();
+    let steps = contest.steps_back();
     assert!(steps[XDIST_LOAD] <= 0.0, "{steps:?}");
     assert!(steps[LOAD] <= 25.0 && steps[WITH_HISTORY] <= 25.0, "{steps:?}");
     assert!(steps[WITH_HISTORY] <= steps[WORKSTEAL], "{steps:?}");

@@ -62,7 +62,7 @@ NOTES_AND_BEGINS_TOGETHER = """
 
 
 @STARTS
-def test_what_took_longest_begins_first(suite: Suite, start: str) -> None:
+def test_by_duration_what_took_longest_begins_first(suite: Suite, start: str) -> None:
     suite.conftest(NOTES_AND_BEGINS_TOGETHER)
     suite.test(
         """
@@ -76,17 +76,18 @@ def test_what_took_longest_begins_first(suite: Suite, start: str) -> None:
     suite.run(n=None)
     remember(suite.path / HISTORY, {"test_long": 300, "test_longer": 400}, otherwise=5)
     forget(suite)
-    assert suite.run(f"--rustpar-start={start}").counts() == {"passed": 22}
+    run = suite.run(f"--rustpar-start={start}", "--rustpar-plan=duration")
+    assert run.counts() == {"passed": 22}
     assert {name for _, name in started(suite)[:2]} == {"test_long", "test_longer"}
 
 
-def test_what_failed_in_the_last_run_begins_first(suite: Suite) -> None:
+def test_by_duration_what_failed_in_the_last_run_begins_first(suite: Suite) -> None:
     suite.conftest(NOTES_AND_BEGINS_TOGETHER)
     suite.test("import pytest\n@pytest.mark.parametrize('n', range(30))\ndef test_it(n): assert n != 17\n")
     suite.run(n=None)
     remember(suite.path / HISTORY, {}, otherwise=1)
     forget(suite)
-    suite.run()
+    suite.run("--rustpar-plan=duration")
     notes = started(suite)
     (worker,) = (worker for worker, name in notes if name == "test_it[17]")
     assert next(name for own, name in notes if own == worker) == "test_it[17]"

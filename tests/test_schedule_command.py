@@ -203,3 +203,26 @@ def test_what_goes_wrong_is_shown(suite: Suite, text: str, arguments: list[str],
     assert (done.returncode, done.stdout) == (2, "")
     assert words in done.stderr
     assert "rustpar/" not in done.stderr
+
+
+def test_what_the_order_of_the_collection_costs_is_told(suite: Suite) -> None:
+    tests = {f"test_{n}": 1.0 for n in range(4)}
+    suite.test("".join(f"def {name}(): pass\n" for name in tests))
+    remember(suite, tests)
+    assert "--rustpar-plan=duration would save nothing" in plan(suite, "-n2")
+    assert "rustpar-plan" not in plan(suite, "-n2", "--rustpar-plan=duration")
+    assert "rustpar-plan" not in plan(suite, "-n2", "--dist=worksteal")
+
+
+def test_without_known_durations_nothing_is_said_of_another_plan(suite: Suite) -> None:
+    suite.test(FOUR)
+    assert "rustpar-plan" not in plan(suite, "-n2")
+
+
+def test_a_plan_follows_the_order_that_was_asked_for(suite: Suite) -> None:
+    tests = {f"test_{n}": 1.0 for n in range(6)} | {"test_long": 3.0}
+    suite.test("".join(f"def {name}(): pass\n" for name in tests))
+    remember(suite, tests)
+    for asked in ("collection", "duration"):
+        expected, least = figures(plan(suite, "-n3", f"--rustpar-plan={asked}"))
+        assert expected == least == 3.0

@@ -1,0 +1,244 @@
+"""Suites whose tests depend on those before them, without saying so: they stay green, whatever the history says."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+
+import pytest
+
+from tests.harness import Suite
+
+HISTORY = ".pytest_cache/d/rustpar/history.json"
+
+# What each worker has run is in a file of its own.
+NOTES = """
+    import pytest
+    from support import note
+
+    @pytest.fixture(autouse=True)
+    def noted(request):
+        note(request.node.name)
+"""
+
+# Each leans on what tests before it have left behind; in each the last tests are slow, and one of them has failed.
+LEANING = {
+    "a table that an earlier test makes": """
+        import sqlite3
+        import pytest
+        base = sqlite3.connect(":memory:")
+        @pytest.mark.parametrize("n", range(24))
+        def test_it(n):
+            base.execute("create table if not exists numbers (n integer)") if n < 12 else None
+            base.execute("insert into numbers values (?)", (n,))
+        """,
+    "a registry that earlier tests fill": """
+        import pytest
+        known = []
+        @pytest.mark.parametrize("n", range(24))
+        def test_it(n):
+            assert n < 12 or known
+            known.append(n)
+        """,
+    "a module that an earlier test imports": """
+        import sys
+        import pytest
+        @pytest.mark.parametrize("n", range(24))
+        def test_it(n):
+            if n < 12:
+                import colorsys
+            assert "colorsys" in sys.modules
+        """,
+    "a variable that the first tests set": """
+        import os
+        import pytest
+        @pytest.mark.parametrize("n", range(24))
+        def test_it(n):
+            if n < 6:
+                os.environ["STATE"] = "ready"
+            assert os.environ["STATE"] == "ready"
+        """,
+}
+
+
+def say(suite: Suite, milliseconds: dict[str, int], otherwise: int, failed: tuple[str, ...] = ()) -> None:
+    """Have the history say how long tests took, by their names, and which failed in the last run."""
+    path = suite.path / HISTORY
+    history = json.loads(path.read_text())
+    for node_id, test in history["tests"].items():
+        name = node_id.partition("::")[2]
+        test["a"] = test["l"] = [0, 1000 * milliseconds.get(name, otherwise), 0]
+        if name in failed:
+            test["o"] = "f"
+    path.write_text(json.dumps(history))
+
+
+def sequences(suite: Suite) -> dict[str, list[int]]:
+    """The numbers of the tests of each worker, in the order in which they began; they are forgotten then."""
+    found: dict[str, list[int]] = defaultdict(list)
+    for line in suite.notes():
+        worker, _, name = line.partition(" ")
+        found[worker].append(int(name.partition("[")[2].rstrip("]")))
+    (suite.path / "notes.log").unlink()
+    return found
+
+
+def order(suite: Suite) -> list[int]:
+    """The numbers of the tests in the order in which they began, whoever ran them."""
+    numbers = [int(line.partition("[")[2].rstrip("]")) for line in suite.notes()]
+    (suite.path / "notes.log").unlink()
+    return numbers
+
+
+@pytest.mark.parametrize("n", ["1", "2"])
+@pytest.mark.parametrize("shape", LEANING)
+def test_a_suite_that_leans_on_its_order_stays_green(suite: Suite, shape: str, n: str) -> None:
+    suite.test(LEANING[shape])
+    assert suite.run(n=None).counts() == {"passed": 24}
+    for slow in (20, 23, 15):
+        say(suite, {f"test_it[{slow}]": 30, "test_it[18]": 20}, otherwise=2, failed=(f"test_it[{slow}]",))
+        assert suite.run(n=n).counts() == {"passed": 24}
+
+
+def test_one_worker_runs_the_collection_as_it_is_whatever_the_history_says(suite: Suite) -> None:
+    suite.conftest(NOTES)
+    suite.test(
+        """
+        import pytest
+        @pytest.mark.parametrize("n", range(30))
+        @pytest.mark.resource("port")
+        def test_it(n): pass
+        """
+    )
+    suite.run(n=None)
+    say(suite, {f"test_it[{n}]": 10 * n for n in range(30)}, otherwise=1, failed=("test_it[29]",))
+    order(suite)
+    assert suite.run(n="1").counts() == {"passed": 30}
+    assert order(suite) == list(range(30))
+
+
+SHORT = "import pytest\n@pytest.mark.parametrize('n', range(40))\ndef test_it(n): pass\n"
+
+
+def test_a_slow_test_far_back_does_not_begin_first(suite: Suite) -> None:
+    suite.conftest(NOTES)
+    suite.test(SHORT)
+    suite.run(n=None)
+    say(suite, {"test_it[38]": 50}, otherwise=20)
+    order(suite)
+    suite.run()
+    begun = order(suite)
+    assert begun.index(38) >= 20, begun
+
+
+def test_a_test_that_takes_as_long_as_all_others_begins_at_once(suite: Suite) -> None:
+    suite.conftest(NOTES)
+    suite.test(SHORT)
+    suite.run(n=None)
+    say(suite, {"test_it[38]": 5000}, otherwise=20)
+    order(suite)
+    suite.run()
+    first = [numbers[0] for numbers in sequences(suite).values()]
+    assert 38 in first, first
+
+
+def test_a_worker_goes_forward_through_the_collection(suite: Suite) -> None:
+    suite.conftest(NOTES)
+    suite.test(SHORT.replace("range(40)", "range(400)"))
+    suite.run(n=None)
+    for _ in range(2):
+        order(suite)
+        suite.run()
+        found = sequences(suite)
+        (suite.path / "notes.log").touch()
+        for numbers in found.values():
+            # In the end a worker may take over what another one holds.
+            back = [now for before, now in zip(numbers, numbers[1:], strict=False) if now < before]
+            assert len(back) <= 3, (back, numbers)
+            assert numbers[0] <= 100, numbers
+
+
+def test_a_test_that_failed_keeps_its_place(suite: Suite) -> None:
+    suite.conftest(NOTES)
+    suite.test(SHORT.replace(": pass", ": assert n != 30"))
+    for _ in range(3):
+        suite.run(n="1")
+        assert order(suite) == list(range(40))
+
+
+def test_failed_and_new_tests_come_first_when_that_is_asked_for(suite: Suite) -> None:
+    suite.conftest(NOTES)
+    suite.test(SHORT.replace(": pass", ": assert n != 30"))
+    suite.run(n="1")
+    order(suite)
+    say(suite, {"test_it[39]": 1000}, otherwise=1)
+    suite.run("--ff", n="1")
+    assert order(suite) == [30, *(n for n in range(40) if n != 30)]
+    suite.write({"test_new.py": "import pytest\n@pytest.mark.parametrize('n', [50, 51])\ndef test_new(n): pass\n"})
+    suite.run("--nf", n="1")
+    assert order(suite)[:2] == [50, 51]
+
+
+@pytest.mark.parametrize(
+    "conftest",
+    [
+        "def pytest_collection_modifyitems(items): items.reverse()",
+        """
+        import pytest
+        @pytest.hookimpl(trylast=True)
+        def pytest_collection_modifyitems(items): items.sort(key=lambda item: -item.callspec.params["n"])
+        """,
+    ],
+    ids=["reverses", "sorts last"],
+)
+def test_the_order_that_a_plugin_makes_is_kept(suite: Suite, conftest: str) -> None:
+    suite.conftest(NOTES)
+    suite.write({"sorting.py": conftest})
+    suite.test(SHORT)
+    suite.run("-p", "sorting", n="1")
+    say(suite, {"test_it[3]": 900}, otherwise=1)
+    order(suite)
+    suite.run("-p", "sorting", n="1")
+    assert order(suite) == list(range(39, -1, -1))
+
+
+def test_the_order_by_markers_is_kept(suite: Suite) -> None:
+    suite.conftest(NOTES)
+    suite.write({"pytest.ini": "[pytest]\nmarkers =\n  smoke\nrustpar_order = smoke, *\n"})
+    suite.test(
+        """
+        import pytest
+        @pytest.mark.parametrize("n", [pytest.param(n, marks=pytest.mark.smoke) if n > 25 else n for n in range(30)])
+        def test_it(n): pass
+        """
+    )
+    suite.run(n="1")
+    say(suite, {"test_it[3]": 900, "test_it[29]": 400}, otherwise=1)
+    order(suite)
+    suite.run(n="1")
+    assert order(suite) == [26, 27, 28, 29, *range(26)]
+
+
+@pytest.mark.parametrize("ways", [["--rustpar-plan=duration"], ["-o", "rustpar_plan=duration"]])
+def test_by_duration_the_longest_begins_first(suite: Suite, ways: list[str]) -> None:
+    suite.conftest(NOTES)
+    suite.test(SHORT)
+    suite.run(n=None)
+    say(suite, {"test_it[30]": 500}, otherwise=1)
+    order(suite)
+    suite.run(*ways)
+    assert any(numbers[0] == 30 for numbers in sequences(suite).values())
+
+
+@pytest.mark.parametrize(
+    ("ways", "words"),
+    [
+        (["--rustpar-plan=longest"], "argument --rustpar-plan: invalid choice: 'longest'"),
+        (["-o", "rustpar_plan=longest"], "ERROR: rustpar_plan = longest: use collection or duration"),
+    ],
+)
+def test_a_plan_that_nobody_knows_is_a_usage_error(suite: Suite, ways: list[str], words: str) -> None:
+    suite.test("def test_one(): pass\n")
+    run = suite.run(*ways)
+    assert run.ret == pytest.ExitCode.USAGE_ERROR
+    assert words in run.text
