@@ -634,8 +634,8 @@ class Engine:
     def schedule(
         self, dist: str, workers: int, *, max_chunk: int | None, reorder: bool, plan: str, facts: Mapping[str, Any]
     ) -> None:
-        """Schedules the tests of the inventory by xdist's distribution mode `dist`, and `load` by `--rustpar-plan`; `facts`
-        are what `inventory.facts` tells of them, with `seconds`, `failed` and `setup_seconds` from the history.
+        """Schedules the tests of the inventory by xdist's distribution mode `dist`, and `load` by `--rustpar-plan`;
+        `facts` are what `inventory.facts` tells of them, with `seconds`, `failed` and `setup_seconds` from the history.
         """
 
     def expect(self, seconds: list[float | None], times: int) -> None:

@@ -52,7 +52,9 @@ class Doubt:
         result = yield
         if self._count:
             tests = "a test" if self._count == 1 else f"{self._count} tests"
-            terminalreporter.write_line(f"rustpar: {tests} failed that did not in the last run; {self._advice()}", yellow=True)
+            terminalreporter.write_line(
+                f"rustpar: {tests} failed that did not in the last run; {self._advice()}", yellow=True
+            )
         return result
 
     def _advice(self) -> str:
@@ -63,4 +65,5 @@ class Doubt:
         if self._start == "template":
             causes.append("what workers share that are forked from one template")
             ways.append("--rustpar-start=early (nothing shared)")
-        return f"if not the code, the cause may be {' or '.join(causes)}: compare {', '.join(ways)}, or run `rustpar doctor`"
+        cause = " or ".join(causes)
+        return f"if not the code, the cause may be {cause}: compare {', '.join(ways)}, or run `rustpar doctor`"
