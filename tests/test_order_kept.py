@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import defaultdict
 
@@ -153,7 +154,7 @@ def test_a_worker_goes_forward_through_the_collection(suite: Suite) -> None:
         (suite.path / "notes.log").touch()
         for numbers in found.values():
             # In the end a worker may take over what another one holds.
-            back = [now for before, now in zip(numbers, numbers[1:], strict=False) if now < before]
+            back = [now for before, now in itertools.pairwise(numbers) if now < before]
             assert len(back) <= 3, (back, numbers)
             assert numbers[0] <= 100, numbers
 

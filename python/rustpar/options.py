@@ -153,8 +153,8 @@ def _add_choice_of_tests(parser: pytest.Parser, group: pytest.OptionGroup) -> No
         default=None,
         metavar="PLAN",
         help="In which order --dist load hands tests out.\n"
-        "collection (default): As they are collected; a worker goes forward through them, and only what would "
-        "prolong the run goes out before its turn.\n"
+        "collection (default): As they are collected. A worker goes forward through them, and only what would prolong "
+        "the run goes out before its turn.\n"
         "duration: What takes longest first, and what failed in the last run before that; for tests that do not depend "
         "on one another.",
     )

@@ -98,7 +98,7 @@ class View:
         return f"expected: {self.amount(self.end)}; lower bound {self.amount(least)} ({above} % above)"
 
     def gain(self, other: _core.Plan) -> str | None:
-        """What the plan `other`, which does not keep the order, would save; None where no time is known."""
+        """What `other`, the plan by duration, would save; None where no time is known."""
         if not self.known:
             return None
         end = max((steps[-1][2] for steps in other.workers if steps), default=0.0)

@@ -15,9 +15,9 @@ mod members;
 mod remaining;
 
 pub use self::classes::{Class, Job};
-pub use self::remaining::Remaining;
 use self::classes::{Open, Place};
 use self::members::{Member, Queue};
+pub use self::remaining::Remaining;
 use super::needs::Resources;
 use super::{Action, Definition, Demand, Policy, Test, Worker};
 use std::collections::{BTreeMap, VecDeque};

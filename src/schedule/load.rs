@@ -7,8 +7,8 @@
 //! only when little is left of the last one. A test whose fixtures would have to be set up again is moved when that takes
 //! less than waiting, or when the wait has shown that an expectation was wrong.
 
-use super::forecast::{Estimates, Forecast};
 use self::hand::Hand;
+use super::forecast::{Estimates, Forecast};
 use super::held::Held;
 use super::{Action, Definition, Demand, Policy, REFILLS_PER_WORKER, Test, Worker};
 use std::collections::BTreeMap;

@@ -28,7 +28,7 @@
 //!
 //! | policy | pending tests are | an idle worker takes back |
 //! |---|---|---|
-//! | [`load`] | handed out in pieces, the longest first | the end of the queue where both would finish soonest |
+//! | [`load`] | handed out in pieces, the earliest first | the end of the queue where both would finish soonest |
 //! | [`worksteal`] | split into one block per worker, up front | half of the longest queue |
 //! | [`units`] | handed out in units that stay on one worker | half of the units not started in the longest queue |
 //! | [`each`] | all tests, for every worker | nothing |
@@ -171,12 +171,12 @@ pub trait Policy: Send {
     fn returned(&mut self, worker: Worker, tests: &[Test]);
 
     /// The worker is gone, or leaves to be replaced. `running` is the test that it died in; it has its result (a crash)
-    /// and is not run again. Everything else the worker held and had not finished is pending, in front and in order. A
-    /// closed worker can be lost, too.
+    /// and is not run again. Everything else the worker held and had not finished is pending, in order and before what
+    /// comes after it. A closed worker can be lost, too.
     fn lost(&mut self, worker: Worker, running: Option<Test>);
 
-    /// Run this test (once more), before everything that is pending: on any worker, as a unit on its own. It
-    /// may have a result already; the number of unfinished tests goes up by one.
+    /// Run this test (once more), before everything that is pending or at its place there: on any worker, as a unit on its
+    /// own. It may have a result already; the number of unfinished tests goes up by one.
     fn again(&mut self, test: Test);
 
     /// How many tests have no result yet, wherever they are.

@@ -25,8 +25,7 @@ pub(super) fn cut(estimates: &Estimates, tests: &[Test], workers: usize) -> Vec<
     let share = share(estimates, tests, workers);
     let mut pieces: Vec<(bool, f64, Piece)> = Vec::new();
     let has_failed = |test: &Test| estimates.forecast().has_failed(*test);
-    let leading = tests.iter().take_while(|test| has_failed(test)).count();
-    let (failures, others) = tests.split_at(leading);
+    let (failures, others) = tests.split_at(leading_failures(estimates, tests));
     for bundle in bundles(estimates, failures).chain(bundles(estimates, others)) {
         for piece in cut_bundle(estimates, bundle, share) {
             let failed = piece.iter().any(has_failed);
@@ -43,9 +42,10 @@ pub(super) fn cut(estimates: &Estimates, tests: &[Test], workers: usize) -> Vec<
 /// are pieces made to be handed out whole; others are as long as their file, but for tests that are long themselves.
 pub(super) fn in_order(estimates: &Estimates, tests: &[Test], workers: usize) -> Vec<Piece> {
     let share = share(estimates, tests, workers);
+    let first_other = tests.get(leading_failures(estimates, tests)).copied();
     let is_long = |test: &Test| estimates.test(*test) * PIECES_PER_SHARE >= share;
     let mut pieces = Vec::new();
-    for run in tests.chunk_by(|_, next| !estimates.forecast().is_cut(*next)) {
+    for run in tests.chunk_by(|_, next| Some(*next) != first_other && !estimates.forecast().is_cut(*next)) {
         for bundle in bundles(estimates, run) {
             if costs_of_cuts(estimates, bundle).iter().any(|cost| *cost > 0.0) {
                 pieces.append(&mut cut_bundle(estimates, bundle, share));
@@ -56,6 +56,12 @@ pub(super) fn in_order(estimates: &Estimates, tests: &[Test], workers: usize) ->
         }
     }
     pieces
+}
+
+/// With how many tests that failed in the last run the collection begins.
+pub(super) fn leading_failures(estimates: &Estimates, tests: &[Test]) -> usize {
+    let has_failed = |test: &&Test| estimates.forecast().has_failed(**test);
+    tests.iter().take_while(has_failed).count()
 }
 
 /// What lies between two neighbours, from what is best cut on.

@@ -38,7 +38,9 @@ impl Remaining {
 
     /// A job waits (`sign` 1), or begins (-1).
     pub(super) fn hold<'a>(&mut self, needs: &Needs, tests: impl IntoIterator<Item = &'a Test>, sign: f64) {
-        let seconds = tests.into_iter().filter_map(|test| self.seconds.get(*test as usize));
+        let seconds = tests
+            .into_iter()
+            .filter_map(|test| self.seconds.get(*test as usize));
         let seconds = sign * seconds.sum::<f64>();
         for &(resource, _) in &needs.holds {
             let resource = resource as usize;
@@ -54,7 +56,9 @@ impl Remaining {
     /// Whether the run would be prolonged if a job that needs this waited any longer: what waits for one of its resources
     /// takes, with the tests of a job that holds it now, at least what a worker's share of all that is left takes.
     pub(super) fn is_urgent<'a>(&self, needs: &Needs, running: impl IntoIterator<Item = &'a Test>) -> bool {
-        let running = running.into_iter().filter_map(|test| self.seconds.get(*test as usize));
+        let running = running
+            .into_iter()
+            .filter_map(|test| self.seconds.get(*test as usize));
         let running: f64 = running.sum();
         #[expect(clippy::cast_precision_loss, reason = "numbers of workers are small")]
         let share = self.all / self.workers as f64;

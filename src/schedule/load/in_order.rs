@@ -12,7 +12,7 @@
 
 use super::{Ask, Pending};
 use crate::schedule::forecast::Estimates;
-use crate::schedule::pieces::{Level, WORTH, in_order, level};
+use crate::schedule::pieces::{Level, WORTH, in_order, leading_failures, level};
 use crate::schedule::{REFILLS_PER_WORKER, STALLED, Test, Worker, collection};
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
@@ -83,6 +83,9 @@ pub(super) struct InOrder {
     first_piece: usize,
     /// A worker's first piece begins before this test, if one is left there.
     front: Test,
+    /// The first test that is not among the failures of the last run with which the collection begins: where somebody has
+    /// asked for those (`--ff`), nothing comes in between.
+    failures: Test,
     /// A run is not prolonged by less than so many seconds.
     tolerated: f64,
     /// Whether few tests are left.
@@ -103,6 +106,7 @@ impl InOrder {
             number: 0,
             first_piece: (tests.len() / (REFILLS_PER_WORKER * workers)).max(1),
             front: Test::try_from(tests.len().div_ceil(REFILLS_PER_WORKER)).unwrap_or(Test::MAX),
+            failures: Test::try_from(leading_failures(estimates, &tests)).unwrap_or(Test::MAX),
             tolerated: 0.0,
             is_tail: false,
             workers,
@@ -110,7 +114,7 @@ impl InOrder {
         for piece in in_order(estimates, &tests, workers) {
             this.add(estimates, piece.into(), None);
         }
-        this.tolerated = this.seconds / workers as f64 * TOLERANCE;
+        this.tolerated = this.part_of(this.seconds) * TOLERANCE;
         this
     }
 
@@ -200,7 +204,7 @@ impl InOrder {
     /// once after the piece at `head`. If that makes a difference, what the asking worker was dealt goes out: the
     /// earliest of it, since only what a worker gets matters, and not when.
     fn urgent(&self, ask: &Ask, head: Place) -> Option<Vec<Place>> {
-        if self.workers == 1 || self.has_begun(ask.worker) {
+        if self.workers == 1 || head.0 < self.failures || self.has_begun(ask.worker) {
             return None;
         }
         let share = self.share(ask);
@@ -246,7 +250,9 @@ impl InOrder {
             let Some(mut piece) = self.remove(*place) else {
                 continue;
             };
-            let rest = piece.tests.split_off(piece.tests.len().min(ask.room - tests.len()));
+            let rest = piece
+                .tests
+                .split_off(piece.tests.len().min(ask.room - tests.len()));
             tests.extend(piece.tests);
             self.add(estimates, rest, None);
         }
@@ -254,9 +260,14 @@ impl InOrder {
     }
 
     /// A worker's share of the remaining work, in seconds.
-    #[expect(clippy::cast_precision_loss, reason = "numbers of workers are small")]
     fn share(&self, ask: &Ask) -> f64 {
-        (self.seconds + ask.others.iter().map(|(_, left)| left).sum::<f64>() + ask.own) / self.workers as f64
+        let others: f64 = ask.others.iter().map(|(_, left)| left).sum();
+        self.part_of(self.seconds + others + ask.own)
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "numbers of workers are small")]
+    fn part_of(&self, seconds: f64) -> f64 {
+        seconds / self.workers as f64
     }
 
     /// How many tests of a piece go out now, behind `taken` others; none, or at least one where nothing is taken.
@@ -291,8 +302,10 @@ impl InOrder {
 /// Deals pieces out, the longest of which comes first, to an asking worker that is free after `own` seconds and to others:
 /// when the last one ends, and which the asking one gets.
 fn deal(long: &[&Long], without: Option<Place>, own: f64, others: &[f64]) -> (f64, Vec<Place>) {
-    let mut free: BinaryHeap<Reverse<(Seconds, bool)>> =
-        others.iter().map(|seconds| Reverse((Seconds(*seconds), true))).collect();
+    let mut free: BinaryHeap<Reverse<(Seconds, bool)>> = others
+        .iter()
+        .map(|seconds| Reverse((Seconds(*seconds), true)))
+        .collect();
     free.push(Reverse((Seconds(own), false)));
     let mut end = others.iter().copied().fold(own, f64::max);
     let mut dealt = Vec::new();
@@ -320,7 +333,8 @@ fn cheapest_cut(estimates: &Estimates, tests: &VecDeque<Test>, most: usize) -> u
         (set_up, level(estimates, before, after))
     };
     let counts = (most - most / SHORTER).max(1)..=most.max(1);
-    let better = |one: &(f64, Level), other: &(f64, Level)| one.0.total_cmp(&other.0).then(one.1.cmp(&other.1));
+    let better =
+        |one: &(f64, Level), other: &(f64, Level)| one.0.total_cmp(&other.0).then(one.1.cmp(&other.1));
     let costs = counts.rev().map(|count| (cost(count), count));
     costs
         .min_by(|(one, _), (other, _)| better(one, other))

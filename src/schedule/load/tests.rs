@@ -11,7 +11,12 @@ fn with_seconds(seconds: &[f64]) -> Forecast {
 }
 
 fn load(tests: usize, workers: Worker, max_chunk: Option<usize>) -> Load {
-    let mut load = Load::new(Forecast::unknown(tests), workers as usize, max_chunk, Plan::Collection);
+    let mut load = Load::new(
+        Forecast::unknown(tests),
+        workers as usize,
+        max_chunk,
+        Plan::Collection,
+    );
     (0..workers).for_each(|worker| load.add_worker(worker));
     load
 }
@@ -313,4 +318,20 @@ fn failed_tests_keep_their_place() {
     let mut load = Load::new(forecast, 2, None, Plan::Collection);
     load.add_worker(0);
     assert_eq!(idle(&mut load, 0), assign(0, 0..9));
+}
+
+#[test]
+fn nothing_comes_between_failures_that_lead_the_collection() {
+    let forecast = Forecast {
+        failed: vec![true, true, true, false, false],
+        ..with_seconds(&[1.0, 1.0, 1.0, 1.0, 60.0])
+    };
+    let mut load = Load::new(forecast, 2, None, Plan::Collection);
+    (0..2).for_each(|worker| load.add_worker(worker));
+    assert_eq!(idle(&mut load, 0), assign(0, [0]));
+    assert_eq!(idle(&mut load, 1), assign(1, [1]));
+    finish(&mut load, 0, [0]);
+    assert_eq!(idle(&mut load, 0), assign(0, [2]));
+    finish(&mut load, 1, [1]);
+    assert_eq!(idle(&mut load, 1), assign(1, [4]));
 }
