@@ -219,7 +219,7 @@ def test_an_error_in_a_session_teardown_is_reported(suite: Suite) -> None:
     assert "at the very end" in run.out
 
 
-def test_finalizers_of_the_process_run_once(suite: Suite) -> None:
+def test_exit_functions_of_a_conftest_run_in_each_worker(suite: Suite) -> None:
     suite.conftest(
         """
         import atexit
@@ -232,7 +232,7 @@ def test_finalizers_of_the_process_run_once(suite: Suite) -> None:
     )
     suite.test("def test_a(): pass\ndef test_b(): pass\n")
     assert suite.run().ret == 0
-    assert len(suite.notes()) == 1
+    assert sorted(suite.notes()) == ["gw0 exit function", "gw1 exit function"]
 
 
 def test_exit_functions_of_a_test_run_in_its_worker(suite: Suite) -> None:

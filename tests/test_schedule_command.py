@@ -39,9 +39,10 @@ def remember(suite: Suite, seconds: Mapping[str, float]) -> None:
         for when in ("setup", "call", "teardown"):
             duration = took if when == "call" else 0.0
             location = ("test_it.py", 0, name)
-            recorder.report(
-                pytest.TestReport(f"test_it.py::{name}", location, {}, "passed", None, when, duration=duration)
-            )
+            report = pytest.TestReport(f"test_it.py::{name}", location, {}, "passed", None, when, duration=duration)
+            # From a worker, whose word is taken; what this process reports must be possible by the clock.
+            report.worker_id = "gw0"  # type: ignore[attr-defined]
+            recorder.report(report)
     path = suite.path / ".pytest_cache/d/rustpar/history.json"
     path.parent.mkdir(parents=True)
     assert recorder.save(path) is None
