@@ -28,6 +28,10 @@ _NOTICE_LIMIT = 1.5
 _TEARDOWN_LIMIT = 10.0
 
 
+# Seconds in which a signal counts once: `timeout` sends it to its process, and then to the process's group.
+_SAME_SIGNAL = 1.0
+
+
 class Interrupt:
     """Notes a Ctrl-C instead of raising it in the middle of an event; a second one is raised at once.
 
@@ -71,6 +75,7 @@ class Termination:
         self._interrupt = interrupt
         self._installed: list[int] = []
         self._arrived: int | None = None
+        self._since = 0.0
 
     def begin(self) -> None:
         """Wait for the signals."""
@@ -82,9 +87,12 @@ class Termination:
                 self._installed.append(number)
 
     def _note(self, number: int, frame: object) -> None:
-        self._arrived = number
-        self._interrupt.arrived = True
-        self._restore()
+        if self._arrived is None:
+            self._arrived, self._since = number, _core.monotonic()
+            self._interrupt.arrived = True
+        elif _core.monotonic() > self._since + _SAME_SIGNAL:
+            self._restore()
+            os.kill(os.getpid(), number)
 
     def _restore(self) -> None:
         for number in self._installed:
