@@ -14,9 +14,11 @@ use super::{Action, Definition, Demand, Policy, REFILLS_PER_WORKER, Test, Worker
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
+mod dealing;
 mod hand;
 mod in_order;
 mod longest_first;
+mod piece;
 
 /// What goes out next: `--rustpar-plan`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -10,15 +10,13 @@
 //! prolong the run if it waited any longer goes out now. It ends when the run does, so that its worker hardly has to
 //! step back.
 
+use super::dealing::{Long, deal};
+use super::piece::{Piece, Place, cheapest_cut};
 use super::{Ask, Pending};
 use crate::schedule::forecast::Estimates;
-use crate::schedule::pieces::{Level, WORTH, in_order, leading_failures, level};
+use crate::schedule::pieces::{in_order, leading_failures};
 use crate::schedule::{REFILLS_PER_WORKER, STALLED, Test, Worker, collection};
-use std::cmp::{Ordering, Reverse};
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
-
-/// A cut may make a piece shorter by this part, to fall where it costs less.
-const SHORTER: usize = 4;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// No piece takes more than this part of a worker's share of the remaining work, where cutting it costs little.
 const PARTS: f64 = 4.0;
@@ -35,35 +33,6 @@ const TOLERANCE: f64 = 0.002;
 
 /// With so many tests left for each worker, or fewer, they go out one by one.
 const TAIL: usize = 8;
-
-/// The place of a piece: its first test, and a number that tells apart those that begin with the same.
-type Place = (Test, u32);
-
-/// A run of tests that are handed out together as far as possible.
-#[derive(Debug)]
-struct Piece {
-    tests: VecDeque<Test>,
-    /// What it takes, fixtures included.
-    seconds: f64,
-    /// What of that goes into shared fixtures: a part of it is set up once more if the piece is cut.
-    set_up: f64,
-    /// Who has begun it, and has its fixtures alive.
-    begun_by: Option<Worker>,
-}
-
-impl Piece {
-    /// Whether too much would be set up again if it were cut.
-    fn is_kept(&self) -> bool {
-        self.begun_by.is_some() || self.set_up * WORTH > self.seconds
-    }
-}
-
-/// A piece by what it takes.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Long {
-    seconds: f64,
-    place: Place,
-}
 
 /// See the module.
 #[derive(Debug)]
@@ -112,32 +81,21 @@ impl InOrder {
             workers,
         };
         for piece in in_order(estimates, &tests, workers) {
-            this.add(estimates, piece.into(), None);
+            this.add(Piece::new(estimates, piece.into(), None));
         }
         this.tolerated = this.part_of(this.seconds) * TOLERANCE;
         this
     }
 
-    /// Adds a piece, the tests before which `begun` has if that is given.
-    fn add(&mut self, estimates: &Estimates, tests: VecDeque<Test>, begun: Option<(Worker, Test)>) {
-        let Some(&first) = tests.front() else {
+    fn add(&mut self, piece: Piece) {
+        let Some(&first) = piece.tests.front() else {
             return;
         };
-        let own: f64 = tests.iter().map(|test| estimates.test(*test)).sum();
-        let before = begun.map(|(_, before)| before);
-        let seconds = estimates.run(before, tests.iter().copied());
-        let place = (first, self.number);
+        let (seconds, place) = (piece.seconds, (first, self.number));
         self.number += 1;
-        self.waiting += tests.len();
+        self.waiting += piece.tests.len();
         self.seconds += seconds;
-        let piece = Piece {
-            tests,
-            seconds,
-            set_up: seconds - own,
-            begun_by: begun.map(|(worker, _)| worker),
-        };
-        let is_whole = piece.tests.len() == 1 || piece.is_kept();
-        if is_whole && piece.tests.iter().all(|test| estimates.known(*test).is_some()) {
+        if piece.is_whole_and_known() {
             self.longest.insert(Long { seconds, place });
         }
         if let Some(worker) = piece.begun_by {
@@ -170,7 +128,7 @@ impl InOrder {
         let places: Vec<Place> = pieces.map(|(place, _)| *place).collect();
         for place in places {
             for test in self.remove(place).into_iter().flat_map(|piece| piece.tests) {
-                self.add(estimates, VecDeque::from([test]), None);
+                self.add(Piece::new(estimates, VecDeque::from([test]), None));
             }
         }
     }
@@ -250,11 +208,9 @@ impl InOrder {
             let Some(mut piece) = self.remove(*place) else {
                 continue;
             };
-            let rest = piece
-                .tests
-                .split_off(piece.tests.len().min(ask.room - tests.len()));
-            tests.extend(piece.tests);
-            self.add(estimates, rest, None);
+            let count = piece.tests.len().min(ask.room - tests.len());
+            tests.extend(piece.take(estimates, count, ask.worker).0);
+            self.add(piece);
         }
         tests
     }
@@ -299,82 +255,6 @@ impl InOrder {
     }
 }
 
-/// Deals pieces out, the longest of which comes first, to an asking worker that is free after `own` seconds and to others:
-/// when the last one ends, and which the asking one gets.
-fn deal(long: &[&Long], without: Option<Place>, own: f64, others: &[f64]) -> (f64, Vec<Place>) {
-    let mut free: BinaryHeap<Reverse<(Seconds, bool)>> = others
-        .iter()
-        .map(|seconds| Reverse((Seconds(*seconds), true)))
-        .collect();
-    free.push(Reverse((Seconds(own), false)));
-    let mut end = others.iter().copied().fold(own, f64::max);
-    let mut dealt = Vec::new();
-    for long in long.iter().filter(|long| Some(long.place) != without) {
-        if let Some(mut first) = free.peek_mut() {
-            let Reverse((at, is_other)) = &mut *first;
-            at.0 += long.seconds;
-            end = end.max(at.0);
-            if !*is_other {
-                dealt.push(long.place);
-            }
-        }
-    }
-    (end, dealt)
-}
-
-/// Where to cut a piece that may have so many tests: between files, then classes, where least is to be set up again; a
-/// little earlier than there, if that is better.
-fn cheapest_cut(estimates: &Estimates, tests: &VecDeque<Test>, most: usize) -> usize {
-    let cost = |count: usize| {
-        let (Some(&before), Some(&after)) = (tests.get(count - 1), tests.get(count)) else {
-            return (0.0, Level::File);
-        };
-        let set_up = estimates.change(None, after) - estimates.change(Some(before), after);
-        (set_up, level(estimates, before, after))
-    };
-    let counts = (most - most / SHORTER).max(1)..=most.max(1);
-    let better =
-        |one: &(f64, Level), other: &(f64, Level)| one.0.total_cmp(&other.0).then(one.1.cmp(&other.1));
-    let costs = counts.rev().map(|count| (cost(count), count));
-    costs
-        .min_by(|(one, _), (other, _)| better(one, other))
-        .map_or(1, |(_, count)| count)
-}
-
-/// Seconds that can be put in order.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Seconds(f64);
-
-impl Eq for Seconds {}
-
-impl PartialOrd for Seconds {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Seconds {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.0.total_cmp(&other.0)
-    }
-}
-
-impl PartialOrd for Long {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Eq for Long {}
-
-/// The longest is the greatest; of equal ones, the earliest.
-impl Ord for Long {
-    fn cmp(&self, other: &Self) -> Ordering {
-        let by_length = self.seconds.total_cmp(&other.seconds);
-        by_length.then_with(|| other.place.cmp(&self.place))
-    }
-}
-
 impl Pending for InOrder {
     fn len(&self) -> usize {
         self.waiting
@@ -398,13 +278,15 @@ impl Pending for InOrder {
         while let Some(mut piece) = self.remove(place) {
             let limit = grain - filled;
             let count = self.part(estimates, &piece, tests.len(), limit, ask);
-            let rest = piece.tests.split_off(count);
-            let is_cut = !rest.is_empty();
-            // What has begun goes on where its fixtures are alive.
-            let before = piece.tests.back().filter(|_| is_cut && piece.is_kept());
-            self.add(estimates, rest, before.map(|before| (ask.worker, *before)));
-            filled += piece.seconds;
-            tests.extend(&piece.tests);
+            if count == 0 {
+                self.add(piece);
+                break;
+            }
+            let (part, seconds) = piece.take(estimates, count, ask.worker);
+            let is_cut = !piece.tests.is_empty();
+            self.add(piece);
+            filled += seconds;
+            tests.extend(part);
             if is_cut || filled >= ask.seconds.min(grain) {
                 break;
             }
@@ -425,7 +307,7 @@ impl Pending for InOrder {
     fn put_back(&mut self, estimates: &Estimates, mut tests: Vec<Test>) {
         tests.sort_unstable();
         for run in tests.chunk_by(|one, next| one + 1 == *next) {
-            self.add(estimates, run.iter().copied().collect(), None);
+            self.add(Piece::new(estimates, run.iter().copied().collect(), None));
         }
     }
 
