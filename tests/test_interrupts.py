@@ -217,6 +217,62 @@ def test_workers_of_a_killed_controller_tear_down_what_they_have_set_up(suite: S
     assert sorted(text for _, text in notes) == ["function down"] * 2 + ["session down"] * 2
 
 
+@pytest.mark.parametrize("start", ["template", "early"])
+@pytest.mark.parametrize("capture", ["fd", "no"])
+def test_what_is_printed_while_it_is_torn_down_keeps_no_fixture_of_a_killed_controller(
+    suite: Suite, start: str, capture: str
+) -> None:
+    suite.test(HANGING.replace('note("session down")', 'print("down", flush=True)\n        note("session down")'))
+    process = suite.start("--maxschedchunk=1", f"--rustpar-start={start}", f"--capture={capture}")
+    suite.wait_for(*ALL)
+    process.kill()
+    assert suite.end(process).ret == -signal.SIGKILL
+    limit = time.monotonic() + 20
+    while len(suite.notes()) < 4 and time.monotonic() < limit:
+        time.sleep(0.02)
+    assert sorted(note.split(maxsplit=1)[1] for note in suite.notes()) == ["function down"] * 2 + ["session down"] * 2
+
+
+def test_a_run_that_is_terminated_while_it_is_configured_is_unconfigured(suite: Suite) -> None:
+    suite.conftest(
+        """
+        import os, signal
+        from support import note
+        def pytest_configure(config):
+            if not hasattr(config, "workerinput"): os.kill(os.getpid(), signal.SIGTERM)
+        def pytest_unconfigure(): note("unconfigured")
+        """
+    )
+    suite.test("def test_it(): pass\n")
+    run = suite.run()
+    assert run.ret == -signal.SIGTERM
+    assert suite.notes() == ["main unconfigured"]
+
+
+@pytest.mark.parametrize("start", ["template", "early"])
+@pytest.mark.parametrize("number", ["SIGTERM", "SIGHUP"])
+@pytest.mark.parametrize("sender", ["itself", "its child"])
+def test_a_signal_to_a_worker_alone_is_one_crash(suite: Suite, start: str, number: str, sender: str) -> None:
+    kill = {
+        "itself": f"os.kill(os.getpid(), signal.{number})",
+        "its child": f"subprocess.run(['kill', '-{number[3:]}', str(os.getpid())])",
+    }[sender]
+    suite.test(
+        f"""
+        import os, signal, subprocess, time
+        import pytest
+        @pytest.mark.parametrize("n", range(6))
+        def test_it(n): pass
+        def test_crash():
+            {kill}
+            time.sleep(20)
+        """
+    )
+    run = suite.run(f"--rustpar-start={start}")
+    assert run.counts() == {"passed": 6, "failed": 1}
+    assert run.ret == 1
+
+
 def test_a_controller_killed_while_collecting_leaves_no_process(suite: Suite) -> None:
     suite.test("import time\nfrom support import arrive\narrive('here')\ntime.sleep(60)\n")
     process = suite.start()

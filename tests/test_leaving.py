@@ -145,3 +145,34 @@ def test_a_worker_that_does_not_end_is_named_once_and_its_results_are_kept(suite
     assert run.counts() == {"passed": 2}
     assert run.ret == 0
     assert run.text.count("did not end within 1 s") == 1
+
+
+def test_a_worker_that_is_replaced_leaves_to_the_next_what_it_has_inherited(suite: Suite) -> None:
+    suite.conftest(
+        """
+        import atexit, os, shutil
+        os.makedirs("shared", exist_ok=True)
+        if "PYTEST_XDIST_WORKER" in os.environ:
+            atexit.register(shutil.rmtree, "shared", ignore_errors=True)
+        """
+    )
+    suite.test(
+        """
+        import atexit, os, time
+        import pytest
+        kept = []
+        def leave(): open(f"left-{os.getpid()}", "w").close()
+        @pytest.mark.parametrize("n", range(12))
+        def test_it(n):
+            assert os.path.isdir("shared")
+            if not kept:
+                atexit.register(leave)
+            kept.append(b"x" * (64 << 20))
+            time.sleep(0.05)
+        """
+    )
+    run = suite.run("--rustpar-start=template", "--rustpar-max-rss=200M")
+    assert run.counts() == {"passed": 12}
+    # More than the two that there are at a time, and each has done what it registered itself.
+    assert len(left(suite)) > 2
+    assert not (suite.path / "shared").exists()

@@ -29,7 +29,6 @@ __all__ = [
     "dumps",
     "exit_process",
     "fill_pools",
-    "interrupt_at_termination",
     "let_go",
     "listen",
     "loads",
@@ -110,9 +109,6 @@ def drop_clean_pages() -> None:
 def exit_process(status: int) -> NoReturn:
     """Ends this process as C's `exit` does: functions registered with `atexit` run, and C's streams are written out."""
 
-def interrupt_at_termination() -> None:
-    """Has `SIGTERM` and `SIGHUP` interrupt this process as Ctrl-C does, where they would end it."""
-
 def share_description(one: int, other: int) -> bool:
     """Whether two descriptors of this process share a position; False where the kernel does not say."""
 
@@ -143,6 +139,12 @@ class Shared:
     def __new__(cls) -> Shared: ...
     def dismiss(self, slot: int) -> None:
         """Lets the worker in this slot leave, once its session is over; in slot 0, all workers."""
+
+    def terminate(self) -> None:
+        """Tells all processes that a signal to the controller ends the run."""
+
+    def interrupt_at_termination(self) -> None:
+        """Has `SIGTERM` and `SIGHUP` interrupt this process as Ctrl-C does, when they end the run."""
 
     def interrupted(self, slot: int) -> bool:
         """Whether an interrupt has reached the session of the worker in this slot."""
@@ -181,6 +183,9 @@ class Line:
 
     def may_leave(self) -> bool:
         """Whether this worker, whose session is over, may leave."""
+
+    def leaves_early(self) -> bool:
+        """Whether this worker has to leave while others still run tests."""
 
     def set_running(self, test: int | None) -> None:
         """Says which test this worker is in, for the case that it dies there."""

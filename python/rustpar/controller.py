@@ -55,8 +55,11 @@ class Controller:
     # The events without which the end could not be seen.
     _FAREWELL = (_core.Engine.TEMPLATE_EXITED, _core.Engine.SERVER_GONE)
 
-    def __init__(self, config: pytest.Config, server: ForkServer, heeding: Heeding) -> None:
-        """Take over the run that `config` describes, with workers from `server`, and answer what `heeding` is asked."""
+    def __init__(self, config: pytest.Config, server: ForkServer, heeding: Heeding, termination: Termination) -> None:
+        """Take over the run that `config` describes, with workers from `server`.
+
+        What `heeding` is asked is answered, and what `termination` waits for ends the run.
+        """
         self.config = config
         self.log = Producer("dsession", enabled=config.option.debug)
         self.shouldstop: bool | str = False
@@ -90,7 +93,7 @@ class Controller:
         self._template_status: int | None = None
         self._events: list[tuple[int, int, Any, Any]] = []
         self._interrupt = Interrupt()
-        self.termination = Termination(self._interrupt)
+        self._termination = termination
         self._handlers = self._relay.handlers() | self._memory.handlers() | self._own_handlers()
         self._topics = self._relay.topics() | self._own_topics()
 
@@ -139,7 +142,6 @@ class Controller:
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Announce the nodes and start the template, or all workers."""
         self._session = session
-        self.termination.begin()
         nodes = self._crew.announce()
         with output_pipe() as (reading, writing):
             self._start_engine(nodes[0], reading)
@@ -188,6 +190,7 @@ class Controller:
         heap.refreeze()
         settle = heap.grow()
         flushing, live = self._screen.flushing_seldom(), self._live.shown(self._engine)
+        self._termination.note_in(self._interrupt)
         with self._interrupt, self._heeding.in_loop(), flushing, live:
             try:
                 self._run()

@@ -154,7 +154,7 @@ class ForkLoop:
         for child in self._children.values():
             child.close()
         self._children.clear()
-        _core.interrupt_at_termination()
+        self._shared.interrupt_at_termination()
         return True
 
     def _reap(self) -> None:

@@ -104,7 +104,7 @@ def start() -> ForkServer | Beginning:
         posix._exit(0)
     # Ctrl-C reaches every process of the terminal; who is interrupted, and when, is the controller's business.
     interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _core.interrupt_at_termination()
+    shared.interrupt_at_termination()
     process.take_files()
     # Imported while there is time: what is forked here needs it, and nothing of the run is in it.
     from rustpar.beginning import Beginning

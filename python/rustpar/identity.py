@@ -8,6 +8,7 @@ objects which hold them (log handlers, ``sys.stdout``) go on to work.
 from __future__ import annotations
 
 import os
+import select
 import sys
 import tempfile
 from pathlib import Path
@@ -84,6 +85,23 @@ def _rename_in_benchmark(config: pytest.Config, worker_id: str) -> None:
     if hasattr(session, "xdist_benchmark_found"):
         session.xdist_worker = worker_id
         session.xdist_benchmark_found = False
+
+
+def let_go_of_lost_output(config: pytest.Config) -> None:
+    """Have this process write to nowhere what nobody reads any more, since the controller is gone.
+
+    A fixture that prints while it is torn down would stop there.
+    """
+    manager: Any = config.pluginmanager.get_plugin("capturemanager")
+    capturing = getattr(manager, "_global_capturing", None)
+    saved = getattr(getattr(capturing, "out", None), "targetfd_save", None)
+    for fd in {1} if saved is None else {1, saved}:
+        poller = select.poll()
+        poller.register(fd, 0)
+        if any(event & select.POLLERR for _, event in poller.poll(0)):
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, fd)
+            os.close(null)
 
 
 def _replace_output(config: pytest.Config, output: int) -> None:

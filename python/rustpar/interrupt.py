@@ -27,7 +27,6 @@ _REACTION = 0.2
 _NOTICE_LIMIT = 1.5
 _TEARDOWN_LIMIT = 10.0
 
-
 # Seconds in which a signal counts once: `timeout` sends it to its process, and then to the process's group.
 _SAME_SIGNAL = 1.0
 
@@ -70,15 +69,13 @@ class Termination:
 
     _SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
-    def __init__(self, interrupt: Interrupt) -> None:
-        """Set `interrupt` off when a signal arrives."""
-        self._interrupt = interrupt
+    def __init__(self, shared: _core.Shared) -> None:
+        """Wait for the signals from now on, and tell the processes that share this memory when one has arrived."""
+        self._shared = shared
+        self._interrupt: Interrupt | None = None
         self._installed: list[int] = []
         self._arrived: int | None = None
         self._since = 0.0
-
-    def begin(self) -> None:
-        """Wait for the signals."""
         if threading.current_thread() is not threading.main_thread():
             return
         for number in self._SIGNALS:
@@ -86,28 +83,37 @@ class Termination:
                 signal.signal(number, self._note)
                 self._installed.append(number)
 
+    def note_in(self, interrupt: Interrupt) -> None:
+        """Set `interrupt` off from now on, instead of raising it."""
+        self._interrupt = interrupt
+
     def _note(self, number: int, frame: object) -> None:
         if self._arrived is None:
             self._arrived, self._since = number, _core.monotonic()
+            # Where the signal has reached them, too, they wait for this word.
+            self._shared.terminate()
+            if self._interrupt is None:
+                raise KeyboardInterrupt
             self._interrupt.arrived = True
         elif _core.monotonic() > self._since + _SAME_SIGNAL:
-            self._restore()
+            self.cancel()
             os.kill(os.getpid(), number)
 
-    def _restore(self) -> None:
+    def cancel(self) -> None:
+        """Wait for the signals no longer."""
         for number in self._installed:
             signal.signal(number, signal.SIG_DFL)
         self._installed.clear()
 
     def end(self) -> None:
         """Wait no longer; if a signal has arrived, end this process by it. The last thing that pytest does."""
-        self._restore()
+        self.cancel()
         if self._arrived is not None:
             # A signal ends a process without them, but this one has had its time.
             atexit._run_exitfuncs()
-            for stream in (sys.stdout, sys.stderr):
+            for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
                 with contextlib.suppress(Exception):
-                    stream.flush()
+                    stream.flush()  # type: ignore[union-attr]
             os.kill(os.getpid(), self._arrived)
 
 

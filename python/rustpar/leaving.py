@@ -54,6 +54,33 @@ def adopt_finalizers(parent: int) -> None:
             finalizer._pid = os.getpid()
 
 
+class Inherited:
+    """Exit functions that a worker has from the template it was forked from.
+
+    One that leaves while others still run tests, because it holds too much memory, leaves them to the worker that takes
+    its place: they may remove what is still needed.
+    """
+
+    def __init__(self, line: _core.Line) -> None:
+        """Know those that are there now, after the fork; `line` tells how the worker leaves."""
+        self._line = line
+        self._finalizers = set(weakref.finalize._registry)  # type: ignore[attr-defined]
+        # What is registered last is called first: behind this one lie those that are inherited.
+        atexit.register(self._end_early)
+
+    def _end_early(self) -> None:
+        if not self._line.leaves_early():
+            return
+        for finalizer in self._finalizers:
+            finalizer.atexit = False
+        weakref.finalize._exitfunc()  # type: ignore[attr-defined]
+        for module, name in (("multiprocessing.util", "_exit_function"), ("logging", "shutdown")):
+            if module in sys.modules:
+                getattr(sys.modules[module], name)()
+        forking.flush()
+        _core.exit_process(0)
+
+
 def run_exit_functions() -> None:
     """Do what the interpreter does on its way out, short of tearing itself down."""
     with contextlib.suppress(Exception):

@@ -134,28 +134,23 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
                 server.enter(early_config)
                 return (yield)
             from rustpar.heeding import Heeding
+            from rustpar.interrupt import Termination
 
-            heeding = Heeding()
+            heeding, termination = Heeding(), Termination(server.shared)
             early_config.pluginmanager.register(heeding, "rustpar-heeding")
             # Cleanups are called from the last to the first.
-            early_config.add_cleanup(lambda: _end_by_signal(early_config))
+            early_config.add_cleanup(termination.end)
             early_config.add_cleanup(heeding.close)
             early_config.add_cleanup(thaw)
             early_config.add_cleanup(server.close)
             early_config.stash[SERVER_KEY] = server
             early_config.stash[HEEDING_KEY] = heeding
+            early_config.stash[TERMINATION_KEY] = termination
             early_config.stash[THAW_KEY] = thaw
     if hasattr(early_config.known_args_namespace, "numprocesses"):
         # Registered now: behind all plugins, so that its hooks that are to come after xdist's do.
         early_config.pluginmanager.register(DistributedRun(), "rustpar-run")
     return (yield)
-
-
-def _end_by_signal(config: pytest.Config) -> None:
-    """End this process by the signal that has ended its run, if one has."""
-    termination = config.stash.get(TERMINATION_KEY, None)
-    if termination is not None:
-        termination.end()
 
 
 def _may_have_workers(config: pytest.Config) -> bool:
@@ -197,13 +192,13 @@ class DistributedRun:
             # It may still import what it would have needed, 20 ms that nobody is to wait for.
             server.kill()
             config.stash[HEEDING_KEY].close()
+            config.stash[TERMINATION_KEY].cancel()
             config.stash[THAW_KEY]()
             return
         from rustpar.controller import Controller
 
         config.pluginmanager.unregister(dsession)
-        controller = Controller(config, server, config.stash[HEEDING_KEY])
-        config.stash[TERMINATION_KEY] = controller.termination
+        controller = Controller(config, server, config.stash[HEEDING_KEY], config.stash[TERMINATION_KEY])
         config.pluginmanager.register(controller, "dsession")
 
     def pytest_report_header(self, config: pytest.Config) -> str | None:

@@ -72,4 +72,7 @@ class ForkPoint:
         become(self._config, request.message["workerinput"], request.output)
         crash_files.use(self._config, request.message["crash_files"], keep="fork" not in request.message)
         timers.start(running)
-        return make_line(self._shared, request.message["slot"])
+        line = make_line(self._shared, request.message["slot"])
+        if "fork" in request.message:
+            leaving.Inherited(line)
+        return line

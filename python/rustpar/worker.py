@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 from _pytest.reports import TestReport
 
-from rustpar import _core, crash_files, fixtureclock, forking, measuring, memory, stacks
+from rustpar import _core, crash_files, fixtureclock, forking, identity, measuring, memory, stacks
 from rustpar.inventory import facts
 from rustpar.marks import group_of
 from rustpar.quiet import keep_report, quieten, show_live_output, show_nothing
@@ -143,6 +143,7 @@ class WorkerPlugin:
     @pytest.hookimpl(tryfirst=True)
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Send what ended the session from inside: an interrupt, or ``pytest.exit``."""
+        identity.let_go_of_lost_output(self.config)
         self._line.set_interrupted()
         value = excinfo.value
         if isinstance(value, pytest.exit.Exception):

@@ -8,7 +8,7 @@ use super::text::texts;
 use crate::engine::controller::Engine as CoreEngine;
 use crate::engine::news::{Command, TEMPLATE};
 use crate::engine::os;
-use crate::engine::shared::Shared as CoreShared;
+use crate::engine::shared::{Shared as CoreShared, TEMPLATE_SLOT};
 use crate::schedule::plan::policy;
 use crate::schedule::{Test, Worker};
 use pyo3::exceptions::PyValueError;
@@ -18,6 +18,7 @@ use pyo3::types::{PyList, PyString, PyType};
 use std::collections::HashMap;
 use std::os::fd::{OwnedFd, RawFd};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// The memory that a run's processes share. To be made before the fork server is forked.
@@ -40,6 +41,21 @@ impl Shared {
         self.core.slot(slot).dismissed().set(true);
     }
 
+    /// Tells all processes that a signal to the controller ends the run.
+    fn terminate(&self) {
+        self.core
+            .slot(TEMPLATE_SLOT)
+            .terminated()
+            .store(1, Ordering::SeqCst);
+    }
+
+    /// Has `SIGTERM` and `SIGHUP` interrupt this process as Ctrl-C does, when they end the run.
+    fn interrupt_at_termination(&self) {
+        // The signal's handler reads it until the process ends.
+        let core: &'static Arc<CoreShared> = Box::leak(Box::new(Arc::clone(&self.core)));
+        os::interrupt_at_termination(core.slot(TEMPLATE_SLOT).terminated());
+    }
+
     /// Whether an interrupt has reached the session of the worker in this slot.
     fn interrupted(&self, slot: usize) -> bool {
         self.core.slot(slot).interrupted().is_set()
@@ -56,12 +72,6 @@ pub(super) fn die_with_parent(parent: u32) -> PyResult<bool> {
 #[pyfunction]
 pub(super) fn exit_process(status: i32) {
     std::process::exit(status);
-}
-
-/// Has `SIGTERM` and `SIGHUP` interrupt this process as Ctrl-C does, where they would end it.
-#[pyfunction]
-pub(super) fn interrupt_at_termination() {
-    os::interrupt_at_termination();
 }
 
 /// Takes `die_with_parent` back.

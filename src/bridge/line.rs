@@ -121,6 +121,11 @@ impl Line {
         self.core.may_leave()
     }
 
+    /// Whether this worker has to leave while others still run tests.
+    fn leaves_early(&self) -> bool {
+        self.core.leaves_early()
+    }
+
     /// Says which test this worker is in, for the case that it dies there.
     #[pyo3(signature = (test))]
     fn set_running(&mut self, test: Option<u32>) {

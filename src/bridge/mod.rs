@@ -95,8 +95,8 @@ mod _core {
     #[cfg(target_os = "linux")]
     #[pymodule_export]
     use super::engine::{
-        Engine, Shared, adopt_orphans, die_with_parent, drop_clean_pages, exit_process,
-        interrupt_at_termination, outlive_parent, share_description,
+        Engine, Shared, adopt_orphans, die_with_parent, drop_clean_pages, exit_process, outlive_parent,
+        share_description,
     };
 
     #[cfg(target_os = "linux")]

@@ -15,7 +15,7 @@ use rustix::thread::futex;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Zeroed memory that this process shares with every process forked from it.
@@ -203,11 +203,21 @@ pub fn die_with_parent(parent: u32) -> Result<bool, EngineError> {
 /// The process in which [`interrupt_at_termination`] was called last.
 static INTERRUPTED: AtomicI32 = AtomicI32::new(0);
 
-/// Has `SIGTERM` and `SIGHUP` interrupt this process as Ctrl-C does, where they would end it.
+/// What it was called with.
+static TERMINATED: AtomicPtr<AtomicU64> = AtomicPtr::new(std::ptr::null_mut());
+
+/// Looks, and milliseconds between two, in which the controller has to say that it was meant, too. It does when Python
+/// comes to its handler, which takes up to 0.1 s while it waits for events.
+const LOOKS: usize = 200;
+const LOOK: u64 = 10;
+
+/// Has `SIGTERM` and `SIGHUP` interrupt this process as Ctrl-C does, where they would end it, when they end the run.
 ///
-/// They reach every process of a group, as from `timeout` and from a terminal that is closed. It cannot be told in Python,
-/// where the signals' handlers are as before. A process that this one forks ends by them; so does a program it starts.
-pub fn interrupt_at_termination() {
+/// They may reach every process of a group, as from `timeout` and from a terminal that is closed; then `terminated` is not
+/// 0 soon. One that was sent to this process alone ends it. None of it can be seen in Python, where the signals' handlers
+/// are as before. A process that this one forks ends by them, too; so does a program that it starts.
+pub fn interrupt_at_termination(terminated: &'static AtomicU64) {
+    TERMINATED.store(std::ptr::from_ref(terminated).cast_mut(), Ordering::SeqCst);
     INTERRUPTED.store(getpid().as_raw_nonzero().get(), Ordering::SeqCst);
     let handler = interrupt_or_end as *const () as libc::sighandler_t;
     for number in [libc::SIGTERM, libc::SIGHUP] {
@@ -223,23 +233,34 @@ pub fn interrupt_at_termination() {
             }
             let mut action: libc::sigaction = std::mem::zeroed();
             action.sa_sigaction = handler;
-            action.sa_flags = libc::SA_ONSTACK;
+            action.sa_flags = libc::SA_ONSTACK | libc::SA_SIGINFO;
             libc::sigaction(number, &raw const action, std::ptr::null_mut());
         }
     }
 }
 
-extern "C" fn interrupt_or_end(number: libc::c_int) {
+extern "C" fn interrupt_or_end(number: libc::c_int, info: *mut libc::siginfo_t, _context: *mut libc::c_void) {
     #[expect(unsafe_code, reason = "what a handler may call is C's")]
-    // SAFETY: getpid, kill, signal and raise are async-signal-safe.
+    // SAFETY: what is called is async-signal-safe. The kernel gives `info`, and the word lives as long as the process.
     unsafe {
         let process = libc::getpid();
-        if process == INTERRUPTED.load(Ordering::SeqCst) {
-            libc::kill(process, libc::SIGINT);
-        } else {
-            libc::signal(number, libc::SIG_DFL);
-            libc::raise(number);
+        let is_sent_by_itself = !info.is_null() && (*info).si_code <= 0 && (*info).si_pid() == process;
+        if process == INTERRUPTED.load(Ordering::SeqCst) && !is_sent_by_itself {
+            let pause = libc::timespec {
+                tv_sec: 0,
+                tv_nsec: (LOOK * 1_000_000).cast_signed(),
+            };
+            for _ in 0..LOOKS {
+                let terminated = TERMINATED.load(Ordering::SeqCst);
+                if !terminated.is_null() && (*terminated).load(Ordering::SeqCst) != 0 {
+                    libc::kill(process, libc::SIGINT);
+                    return;
+                }
+                libc::nanosleep(&raw const pause, std::ptr::null_mut());
+            }
         }
+        libc::signal(number, libc::SIG_DFL);
+        libc::raise(number);
     }
 }
 

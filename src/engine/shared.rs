@@ -33,6 +33,7 @@ const CLOSED: usize = 16;
 const STOPPED: usize = 17;
 const RESTING: usize = 18;
 const DISMISSED: usize = 19;
+const TERMINATED: usize = 20;
 const RUNNING: usize = 24;
 const INTERRUPTED: usize = 25;
 const RING_READ: usize = 32;
@@ -146,6 +147,12 @@ impl<'a> Slot<'a> {
     #[must_use]
     pub fn dismissed(self) -> Flag<'a> {
         Flag(&self.words[DISMISSED])
+    }
+
+    /// Whether a signal is about to end the run; in the template's slot. Written by the controller.
+    #[must_use]
+    pub fn terminated(self) -> &'a AtomicU64 {
+        &self.words[TERMINATED]
     }
 
     /// Whether an interrupt has reached the worker's session. Written by the worker.

@@ -141,6 +141,12 @@ impl Line {
             || self.shared.slot(TEMPLATE_SLOT).dismissed().is_set()
     }
 
+    /// Whether this worker has to leave while others still run tests: one that takes its place has what it has inherited.
+    #[must_use]
+    pub fn leaves_early(&self) -> bool {
+        self.slot().dismissed().is_set() && !self.shared.slot(TEMPLATE_SLOT).dismissed().is_set()
+    }
+
     /// Says which test this worker is in, for the case that it dies there.
     pub fn set_running(&mut self, test: Option<u32>) {
         if !self.is_own() {
