@@ -71,7 +71,9 @@ class Completeness:
         more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
         tests = "a test was" if len(missing) == 1 else f"{len(missing)} tests were"
         words = f"{tests} lost, collected and neither run nor left out on purpose: {named}{more}"
-        if session.config.pluginmanager.has_plugin("terminalreporter"):
+        # Without a summary, pytest 8 does not ask for one.
+        has_summary = not session.config.getoption("no_summary", False)
+        if has_summary and session.config.pluginmanager.has_plugin("terminalreporter"):
             self._words = words
         else:
             self._screen.notice(words)

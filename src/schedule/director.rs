@@ -278,7 +278,7 @@ impl Policy for Director {
             if self.classes[class].has_serial(demand.worker) {
                 // They wait until nobody holds a test, and the next class waits for them.
                 self.rest(demand, actions);
-                if self.members.values().all(|member| member.held.is_empty())
+                if self.members.values().all(Member::is_between_tests)
                     && let Some(pool) = self.next_serial_job(class, demand.worker)
                 {
                     self.start_job(class, pool, demand, actions);

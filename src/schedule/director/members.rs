@@ -58,6 +58,11 @@ pub(super) struct Member {
 }
 
 impl Member {
+    /// Whether it is in no test and no job. The rest of a job may wait for room in the queue while that is empty.
+    pub(super) fn is_between_tests(&self) -> bool {
+        self.held.is_empty() && self.running.is_none()
+    }
+
     /// Notes that a test is finished. Whether it was there.
     pub(super) fn finish(&mut self, test: Test) -> bool {
         self.resting = false;
