@@ -153,9 +153,9 @@ def test_a_worker_goes_forward_through_the_collection(suite: Suite) -> None:
         found = sequences(suite)
         (suite.path / "notes.log").touch()
         for numbers in found.values():
-            # In the end a worker may take over what another one holds.
+            # In the end a worker may take over what another one holds, less each time.
             back = [now for before, now in itertools.pairwise(numbers) if now < before]
-            assert len(back) <= 3, (back, numbers)
+            assert len(back) <= 8, (back, numbers)
             assert numbers[0] <= 100, numbers
 
 

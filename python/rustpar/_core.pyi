@@ -169,6 +169,9 @@ class Line:
 
     def __new__(cls, shared: Shared, slot: int, report_type: type[TestReport], id_attribute: str) -> Line: ...
     def is_own(self) -> bool: ...
+    def measure(self, report: TestReport) -> None:
+        """Say how long a phase took, where its report says what is not possible."""
+
     def claim(self) -> int | None:
         """The next test, for good; None when there is none any more. Sleeps while there is none yet."""
 

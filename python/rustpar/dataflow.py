@@ -21,6 +21,10 @@ _MOST = 300
 # What uses a value up without keeping it: it is compared, decided by, or dropped.
 _DROPS = ("POP_TOP", "COMPARE_OP", "CONTAINS_OP", "IS_OP", "UNARY_NOT", "RAISE_VARARGS", "FOR_ITER", "RETURN_CONST")
 
+# What stands behind the loop of a comprehension that is part of its function's code (since Python 3.12), before its
+# variables get back what they were.
+_ENDS_LOOP = ("END_FOR", "POP_TOP", "POP_ITER", "SWAP")
+
 # Code objects of a class or a module; what is a local variable elsewhere is the variable of a comprehension there.
 _OPTIMIZED = 1
 
@@ -100,11 +104,19 @@ def _scan(code: CodeType, last: int) -> tuple[str, str]:
     from dis import opname
 
     instructions = code.co_code[: last + 2 + 2 * _MOST]
-    at, extended, constant = last + 2, 0, ""
+    at, extended, constant, in_end, put_back = last + 2, 0, "", False, 0
     while at + 1 < len(instructions):
         name, argument = opname[instructions[at]], instructions[at + 1] | extended
         at += 2
         extended = argument << 8 if name == "EXTENDED_ARG" else 0
+        if name == "END_FOR" or (in_end and name in _ENDS_LOOP):
+            in_end, put_back = name != "SWAP", argument - 1 if name == "SWAP" else 0
+            continue
+        in_end = False
+        if name.startswith("STORE_") and put_back > 0:
+            put_back -= 2 if name == "STORE_FAST_STORE_FAST" else 1
+            if put_back >= 0:
+                continue
         if name in ("STORE_NAME", "STORE_GLOBAL"):
             return "name", code.co_names[argument]
         if name == "STORE_ATTR":
