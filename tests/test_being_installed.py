@@ -138,3 +138,45 @@ def test_a_cache_that_cannot_be_written_fails_nothing(suite: Suite, n: str | Non
     run = suite.run("-o", f"cache_dir={cache_dir}", n=n)
     assert run.ret == 0, run.text
     assert run.counts()["passed"] == 2
+
+
+LOADERS = """
+    import sys
+    from _pytest.assertion.rewrite import AssertionRewritingHook
+
+    def test_it():
+        ours = [module for name, module in sys.modules.items() if name.partition(".")[0] == "rustpar"]
+        rewritten = [module.__name__ for module in ours if isinstance(module.__loader__, AssertionRewritingHook)]
+        assert set(rewritten) <= {"rustpar"}
+        assert sys.modules["rustpar.plugin"] in ours
+"""
+
+
+@pytest.mark.parametrize("args", [(), ("-p", "rustpar")], ids=" ".join)
+@pytest.mark.parametrize("n", [None, "2"])
+def test_its_modules_are_imported_as_they_are_written(suite: Suite, n: str | None, args: tuple[str, ...]) -> None:
+    suite.test(LOADERS)
+    run = suite.run("-W", "error", *args, n=n)
+    assert run.counts() == {"passed": 1}, run.text
+    assert run.ret == 0
+
+
+@pytest.mark.parametrize("arguments", [[], ["-p", "rustpar"]], ids=" ".join)
+def test_pytest_can_be_called_again_and_after_an_import(
+    pytester: pytest.Pytester, suite: Suite, arguments: list[str]
+) -> None:
+    suite.test("def test_one(): pass\n")
+    suite.write(
+        {
+            "calls.py": f"""
+                import sys
+                import rustpar.plugin
+                import pytest
+
+                sys.exit(pytest.main([*{arguments}, "-Werror"]) or pytest.main([*{arguments}, "-Werror", "-n2"]))
+            """
+        }
+    )
+    result = pytester.runpython(pytester.path / "calls.py")
+    assert result.ret == 0, result.stdout.str()
+    assert "rewritten" not in result.stdout.str() + result.stderr.str()

@@ -8,7 +8,6 @@ The hazard it handles: whatever happens to the processes below, this one ends, w
 
 from __future__ import annotations
 
-import gc
 import signal
 from typing import TYPE_CHECKING, Any
 
@@ -148,8 +147,6 @@ class Controller:
             self._launch.start_template(nodes[0], writing)
         if self._launch.is_early:
             self._crew.start_others_early()
-        # Now is time: what configuring has left behind is collected while others work.
-        gc.collect()
 
     def _start_engine(self, template_node: WorkerController, output: int) -> None:
         self._engine = _core.Engine(

@@ -31,7 +31,7 @@ _THRESHOLDS = frozenset({"get_threshold", "set_threshold"})
 _AT_THE_END = "_pytest.unraisableexception"
 
 # New objects between two collections while a heap grows that is there to stay; 700 is Python's own number.
-_GROWTH = 50_000
+_GROWTH = 100_000
 
 # The state of this process, which those forked from it begin with.
 _frozen = False

@@ -1,7 +1,7 @@
 """The pytest plugin: options, and the decision where a run takes place.
 
 Everything that only a distributed run needs is imported when one begins: a plain ``pytest`` pays for this file, and for
-what writes its journal and remembers its durations.
+what writes its journal and remembers its durations. PYTEST_DONT_REWRITE, as in the package.
 
 The hazard it handles: the fork server must be forked before the first conftest is loaded and before this process has a
 second thread. That moment is the outermost wrapper of ``pytest_load_initial_conftests``, long before the number of
