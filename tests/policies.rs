@@ -205,6 +205,18 @@ proptest! {
     }
 
     #[test]
+    fn few_units_and_short_queues_obey_the_rules_through_crashes(
+        (setup, capacity, workers) in (storm(), 1..4_usize, 2..5_usize), (crashes, agains) in (3..7_usize, 3..7_usize),
+        rules in rules(), keys in prop::collection::vec(0..5_u32, 150), reorder: bool
+    ) {
+        let setup = Setup { crashes, agains, capacity, workers, ..setup };
+        let mode = Mode::Units { keys, reorder };
+        let mut policy = policy(&mode, Forecast::unknown(setup.tests), &cut(&rules, setup.tests), workers);
+        simulate_with(policy.as_mut(), &setup, &|test, others| may_meet(&rules, test, others))
+            .map_err(TestCaseError::fail)?;
+    }
+
+    #[test]
     fn a_plan_has_every_test_obeys_the_rules_and_is_no_shorter_than_its_bounds(
         setup in calm(), forecast in forecasts(), rules in rules(), mode in modes()
     ) {

@@ -132,7 +132,9 @@ impl Run<'_> {
             self.to_come = 1;
         }
         let first = self.next == 0;
-        if self.to_come > 0 && (unfinished || first) && self.dice.one_in(3) {
+        // The only worker of a run is replaced when it is gone: it runs what needs a resource without asking for that.
+        let is_alone = self.setup.workers == 1 && !self.stations.is_empty();
+        if self.to_come > 0 && (unfinished || first) && !is_alone && self.dice.one_in(3) {
             self.to_come -= 1;
             self.stations.insert(self.next, Station::default());
             self.policy.add_worker(self.next);
