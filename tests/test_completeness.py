@@ -73,6 +73,28 @@ def test_lost_tests_are_named_and_the_run_fails(suite: Suite, start: str) -> Non
     assert len(lines_of(run)) == 1
 
 
+@pytest.mark.parametrize("start", ["template", "early"])
+def test_a_loss_in_one_worker_is_seen_where_each_runs_all(suite: Suite, start: str) -> None:
+    suite.conftest(
+        """
+        from rustpar.completeness import Completeness
+
+        account, heard = Completeness.account, []
+
+        def account_once(self, test):
+            if test != 2 or heard.append(test) or len(heard) > 1:
+                account(self, test)
+
+        Completeness.account = account_once
+        """
+    )
+    suite.test(SIX)
+    run = suite.run_in(start, "--dist=each")
+    assert run.ret == 1
+    (line,) = lines_of(run)
+    assert line.endswith(": test_it.py::test_it[2]")
+
+
 def test_what_a_scheduler_never_assigned_is_not_lost(suite: Suite) -> None:
     suite.conftest(CARELESS)
     suite.test(SIX)

@@ -30,18 +30,18 @@ class Completeness:
         """Tell what is missing on `screen`, where there is no terminal reporter to do so at the end."""
         self._screen = screen
         self._collection: list[str] = []
-        # By the test's index: whether a worker is through with it.
-        self._accounted = bytearray()
+        # By the test's index: how often a worker was through with it.
+        self._accounted: list[int] = []
         self._words: str | None = None
 
     def expect(self, collection: list[str]) -> None:
         """These are the tests."""
         self._collection = collection
-        self._accounted = bytearray(len(collection))
+        self._accounted = [0] * len(collection)
 
     def account(self, test: int) -> None:
         """A worker has run a test to its end."""
-        self._accounted[test] = True
+        self._accounted[test] += 1
 
     def account_crash(self, node_id: str, running: int | None) -> None:
         """A worker's crash was reported as that of `node_id`; `running` is the test that it was in."""
@@ -50,17 +50,20 @@ class Completeness:
             running = self._collection.index(node_id)
         self.account(running)
 
-    def check(self, session: pytest.Session, nodes: Iterable[WorkerController], *, all_are_to_run: bool) -> None:
+    def check(
+        self, session: pytest.Session, nodes: Iterable[WorkerController], *, times: int, all_are_to_run: bool
+    ) -> None:
         """The run has come to its end by itself: see that nothing is missing.
 
         Args:
             session: The session, which does not pass if there is.
             nodes: All workers there were.
+            times: How often each test is to be run.
             all_are_to_run: Whether each test has to be run; else those that workers were given.
         """
-        if all(self._accounted):
+        missing = [test for test, count in enumerate(self._accounted) if count < times]
+        if not missing:
             return
-        missing = [test for test, is_accounted in enumerate(self._accounted) if not is_accounted]
         if not all_are_to_run:
             given = _given(nodes)
             missing = [test for test in missing if given[test] > 0]

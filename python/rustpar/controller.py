@@ -202,7 +202,9 @@ class Controller:
         if self.shouldstop:
             raise Interrupted(str(self.shouldstop))
         if not self._crew.stopping and self._crew.summary is None:
-            self._completeness.check(self._session, self._crew.nodes.values(), all_are_to_run=native)
+            times = len(self._crew.manager.specs) if native and self.config.option.dist == "each" else 1
+            nodes = self._crew.nodes.values()
+            self._completeness.check(self._session, nodes, times=times, all_are_to_run=native)
         return True
 
     def _run(self) -> None:
