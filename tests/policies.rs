@@ -209,7 +209,7 @@ proptest! {
         (setup, capacity, workers) in (storm(), 1..4_usize, 2..5_usize), (crashes, agains) in (3..7_usize, 3..7_usize),
         rules in rules(), keys in prop::collection::vec(0..5_u32, 150), reorder: bool
     ) {
-        let setup = Setup { crashes, agains, capacity, workers, ..setup };
+        let setup = Setup { workers, capacity, crashes, agains, ..setup };
         let mode = Mode::Units { keys, reorder };
         let mut policy = policy(&mode, Forecast::unknown(setup.tests), &cut(&rules, setup.tests), workers);
         simulate_with(policy.as_mut(), &setup, &|test, others| may_meet(&rules, test, others))
