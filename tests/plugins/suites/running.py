@@ -296,4 +296,67 @@ ENV = Case(
     terminal=r"pytest-env:.*|(PLAIN|RAW|HASH|FORMATTED)=.*",
 )
 
-CASES = [RERUNFAILURES, RERUNFAILURES_CRASH, RANDOMLY, TIMEOUT, TIMEOUT_THREAD, ORDER, ENV]
+FREEZER = Case(
+    plugin="pytest-freezer",
+    compared="dates in tests, by fixture and by marker, and with the clock that freezegun leaves to a test",
+    files={
+        "test_dates.py": """
+            import datetime
+            import time
+            import freezegun
+            import pytest
+
+            def test_moves(freezer):
+                freezer.move_to("2001-02-03")
+                assert datetime.date.today() == datetime.date(2001, 2, 3)
+                now = time.monotonic(), time.perf_counter()
+                freezer.tick(100)
+                assert time.monotonic() - now[0] == time.perf_counter() - now[1] == 100
+
+            @pytest.mark.freeze_time("1970-01-02")
+            @pytest.mark.parametrize("n", range(5))
+            def test_is_long_ago(n): assert time.time() == 86400 and n != 3
+
+            def test_stays_frozen():
+                freezegun.freeze_time("2050-01-01").start()
+
+            def test_is_frozen_or_not(): assert time.time() > 1.7e9
+            """,
+        "test_others.py": "import pytest\n@pytest.mark.parametrize('n', range(12))\ndef test_it(n): pass\n",
+    },
+    runs=("", "--durations=3"),
+)
+
+TIME_MACHINE = Case(
+    plugin="time-machine",
+    compared="a clock that is replaced in C, by fixture and by marker",
+    files={
+        "test_travels.py": """
+            import datetime
+            import time
+            import pytest
+
+            def test_moves(time_machine):
+                time_machine.move_to(datetime.datetime(2001, 2, 3, tzinfo=datetime.timezone.utc), tick=False)
+                assert time.time() == 981158400
+
+            @pytest.mark.time_machine("1970-01-02 00:00 +0000", tick=False)
+            @pytest.mark.parametrize("n", range(5))
+            def test_is_long_ago(n): assert time.time() == 86400 and n != 3
+            """,
+        "test_others.py": "import pytest\n@pytest.mark.parametrize('n', range(12))\ndef test_it(n): pass\n",
+    },
+    runs=("", "--durations=3"),
+)
+
+CASES = [
+    RERUNFAILURES,
+    RERUNFAILURES_CRASH,
+    RANDOMLY,
+    TIMEOUT,
+    TIMEOUT_THREAD,
+    ORDER,
+    ENV,
+    FREEZER,
+    TIME_MACHINE,
+]
