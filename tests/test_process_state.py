@@ -220,3 +220,25 @@ def test_a_replaced_worker_has_the_time_that_the_first_one_had(suite: Suite) -> 
         """
     )
     assert suite.run_in("template", n="1").counts() == {"passed": 1, "failed": 1}
+
+
+STREAMS = """
+    import sys
+
+    def facts(stream):
+        names = "name", "mode", "encoding", "errors", "newlines", "closed"
+        return [type(stream).__name__, repr(stream), stream.fileno(), *(getattr(stream, name) for name in names)]
+
+    def test_it():
+        found = [facts(getattr(sys, f"__{name}__")) for name in ("stdin", "stdout", "stderr")]
+        with open("streams.txt", "a") as file:
+            print(found, file=file)
+"""
+
+
+@pytest.mark.parametrize("args", [(), ("-s",)], ids=["captured", "-s"])
+def test_standard_streams_are_called_what_they_are_called_in_plain_pytest(suite: Suite, args: tuple[str, ...]) -> None:
+    suite.test(STREAMS)
+    for way in ("plain", "template", "early"):
+        assert suite.run_in(way, *args).counts() == {"passed": 1}
+    assert len(set((suite.path / "streams.txt").read_text().splitlines())) == 1

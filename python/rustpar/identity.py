@@ -7,12 +7,13 @@ objects which hold them (log handlers, ``sys.stdout``) go on to work.
 
 from __future__ import annotations
 
+import io
 import os
 import select
 import sys
 import tempfile
 from pathlib import Path
-from typing import IO, Any, TextIO
+from typing import Any, TextIO, cast
 
 import pytest
 
@@ -25,15 +26,22 @@ def own_stdio(output: int) -> None:
     os.dup2(output, 1)
     os.close(output)
     for fd, name in enumerate(("stdin", "stdout", "stderr")):
-        stream = _stream(fd, getattr(sys, f"__{name}__"))
+        stream = _stream(fd, f"<{name}>", getattr(sys, f"__{name}__"))
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)
 
 
-def _stream(fd: int, like: TextIO | None) -> IO[str]:
+def _stream(fd: int, name: str, like: TextIO | None) -> TextIO:
+    """A standard stream as Python makes it, but for its buffer: what is written to it is shown line by line."""
     encoding = getattr(like, "encoding", None) or "utf-8"
     errors = getattr(like, "errors", None) or ("strict" if fd < 2 else "backslashreplace")
-    return open(fd, "w" if fd else "r", buffering=1, encoding=encoding, errors=errors, closefd=False)
+    mode = "w" if fd else "r"
+    raw: Any = io.FileIO(fd, mode, closefd=False)
+    raw.name = name
+    buffer = io.BufferedWriter(raw) if fd else io.BufferedReader(raw)
+    stream: Any = io.TextIOWrapper(buffer, encoding, errors, "\n" if fd else None, line_buffering=True)
+    stream.mode = mode
+    return cast("TextIO", stream)
 
 
 def become(config: pytest.Config, workerinput: dict[str, Any], output: int) -> None:
