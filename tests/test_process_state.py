@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.harness import WAYS
+
 if TYPE_CHECKING:
     from tests.harness import Suite
 
@@ -242,3 +244,17 @@ def test_standard_streams_are_called_what_they_are_called_in_plain_pytest(suite:
     for way in ("plain", "template", "early"):
         assert suite.run_in(way, *args).counts() == {"passed": 1}
     assert len(set((suite.path / "streams.txt").read_text().splitlines())) == 1
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_main_thread_knows_its_own_number(suite: Suite, way: str) -> None:
+    suite.test(
+        """
+        import os
+        import threading
+
+        def test_it(): assert threading.main_thread().native_id == threading.get_native_id() == os.getpid()
+        def test_again(): test_it()
+        """
+    )
+    assert suite.run_in(way).counts() == {"passed": 2}

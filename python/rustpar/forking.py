@@ -18,6 +18,7 @@ import signal
 import socket
 import struct
 import sys
+import threading
 import warnings
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
@@ -290,7 +291,13 @@ def fork() -> int:
         # Since Python 3.12 a fork warns of any other thread, those of native libraries included.
         warnings.simplefilter("ignore", DeprecationWarning)
         with measuring.going_on_after_fork():
-            return os.fork()
+            pid = os.fork()
+    if pid == 0:
+        # Python leaves the thread the number that it had in the parent.
+        renew: Any = getattr(threading.main_thread(), "_set_native_id", None)
+        if renew is not None:
+            renew()
+    return pid
 
 
 def leave(status: int) -> NoReturn:
