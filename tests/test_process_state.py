@@ -129,6 +129,9 @@ CHANGES = {
             sys.path.insert(0, "/nowhere")
             signal.set_wakeup_fd(os.eventfd(0, os.EFD_NONBLOCK))
 
+        # It changes some of that in every child.
+        import asyncio
+
         def pytest_collection_finish():
             os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), "elsewhere"))
     """,

@@ -287,6 +287,8 @@ def _read(requests: socket.socket, count: int) -> bytes:
 def fork() -> int:
     """Fork this process; whoever asked has made sure that it may be."""
     flush()
+    wakeup = signal.set_wakeup_fd(-1)
+    _wake(wakeup)
     with warnings.catch_warnings():
         # Since Python 3.12 a fork warns of any other thread, those of native libraries included.
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -297,7 +299,16 @@ def fork() -> int:
         renew: Any = getattr(threading.main_thread(), "_set_native_id", None)
         if renew is not None:
             renew()
+        # asyncio takes it away in every child.
+        _wake(wakeup)
     return pid
+
+
+def _wake(fd: int) -> None:
+    """Have signals written to a descriptor, if there is one and it is still open."""
+    if fd != -1:
+        with contextlib.suppress(ValueError, OSError):
+            signal.set_wakeup_fd(fd)
 
 
 def leave(status: int) -> NoReturn:
