@@ -28,6 +28,9 @@ _BLOCKABLE = sum(1 << (number - 1) for number in signal.valid_signals() - {signa
 _LOOKS = 4
 _PAUSE = 0.003
 
+# How often one that is not asleep yet is looked at.
+_MOST_LOOKS = 100
+
 
 class DumpingLater:
     """Notes who has ``faulthandler`` dump the stacks later.
@@ -70,23 +73,29 @@ def is_waited_for() -> bool:
     libraries block none, or have names of their own. But for a moment any thread is like that, when it is being made
     and when it ends: so what counts is found asleep again and again.
     """
-    found = _waiting()
-    for _ in range(_LOOKS):
-        if not found:
+    found: set[int] = set()
+    times = 0
+    for _ in range(_MOST_LOOKS):
+        alike, asleep = _waiting()
+        if not alike:
             return False
+        # One that has just begun is not asleep yet, on a busy machine.
+        found, times = (found & asleep, times + 1) if found else (asleep, 0)
+        if found and times >= _LOOKS:
+            return True
         time.sleep(_PAUSE)
-        found &= _waiting()
-    return bool(found)
+    return False
 
 
-def _waiting() -> set[int]:
-    """The threads that are asleep now, block every signal, and are called like the main one."""
+def _waiting() -> tuple[set[int], set[int]]:
+    """The threads that block every signal and are called like the main one, and those of them that are asleep now."""
     names = {}
     for task in Path("/proc/self/task").iterdir():
         with contextlib.suppress(OSError, KeyError):
             lines = (task / "status").read_text(encoding="ascii", errors="replace").splitlines()
             about = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
             blocks_all = ~int(about["SigBlk"], 16) & _BLOCKABLE == 0
-            names[int(task.name)] = about["Name"], blocks_all and about["State"].startswith("S")
-    own, _ = names.pop(os.getpid(), ("", False))
-    return {task for task, (name, waits) in names.items() if waits and name == own}
+            names[int(task.name)] = about["Name"], blocks_all, about["State"].startswith("S")
+    own, *_ = names.pop(os.getpid(), ("", False, False))
+    alike = {task for task, (name, blocks_all, _) in names.items() if blocks_all and name == own}
+    return alike, {task for task in alike if names[task][2]}
