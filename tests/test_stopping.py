@@ -187,3 +187,46 @@ def test_shouldstop_set_by_a_plugin_in_a_worker_ends_the_run(suite: Suite) -> No
     assert run.ret == pytest.ExitCode.INTERRUPTED
     assert run.counts() == {"passed": 4}
     assert "a plugin says so" in run.text
+
+
+# What ends a session before its workers get tests, while they may be through with theirs: the conftest, the status.
+HASTY = {
+    "usage": ("import pytest", "pytest_collection(session)", "raise pytest.UsageError('bad')", 4),
+    "usage of the scheduler": ("import pytest", "pytest_xdist_make_scheduler()", "raise pytest.UsageError('bad')", 4),
+    "an interrupt": ("import pytest", "pytest_collection(session)", "raise KeyboardInterrupt", 2),
+    "an exit": ("import pytest", "pytest_collection(session)", "pytest.exit('enough', 7)", 7),
+    "an error": ("import pytest", "pytest_collection(session)", "raise ValueError('mine')", 3),
+}
+
+
+@pytest.mark.parametrize("way", ["template", "early"])
+@pytest.mark.parametrize("end", HASTY)
+def test_a_session_that_ends_before_there_is_a_scheduler(suite: Suite, end: str, way: str) -> None:
+    imports, hook, statement, status = HASTY[end]
+    suite.conftest(
+        f"""
+        {imports}
+        import os
+        import time
+
+        @pytest.hookimpl(tryfirst=True)
+        def {hook}:
+            if "PYTEST_XDIST_WORKER" in os.environ:
+                raise pytest.UsageError("bad in a worker, too")
+            time.sleep(1)
+            {statement}
+        """
+    )
+    suite.test("def test_it(): pass\n")
+    run = suite.run_in(way)
+    assert run.ret == status, run.text
+    assert "AttributeError" not in run.text
+
+
+def test_a_usage_error_of_early_workers_is_one_line(suite: Suite) -> None:
+    suite.write({"pytest.ini": "[pytest]\nfoo = nope\n"})
+    suite.test("def test_it(): pass\n")
+    for _ in range(3):
+        run = suite.run_in("early", "--strict-config", n="4")
+        assert run.ret == 4, run.text
+        assert "Traceback" not in run.text

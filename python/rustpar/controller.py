@@ -179,10 +179,10 @@ class Controller:
     def pytest_runtestloop(self) -> bool:
         """Handle events until every worker has left."""
         sched = self.config.hook.pytest_xdist_make_scheduler(config=self.config, log=self.log)
-        self.sched = sched
         native = isinstance(sched, NativeScheduling)
         assert self._engine is not None
         self._crew.sched = sched if native else PythonScheduling(self.config, sched, self._engine)
+        self.sched = sched
         # The template is collecting tests, and there is nothing else to do meanwhile.
         heap.refreeze()
         settle = heap.grow()
@@ -193,7 +193,7 @@ class Controller:
                 self._run()
             except Exception:
                 # A plugin's hook is broken, and would be called again for what is still to come.
-                self._handlers = {kind: self._handlers[kind] for kind in self._FAREWELL}
+                self._only_see_the_end()
                 raise
             finally:
                 settle()
@@ -254,6 +254,9 @@ class Controller:
         """Wait until every process has left."""
         if self._engine is None:
             return
+        if self.sched is None:
+            # The session has ended before there was anybody to give tests to the workers.
+            self._only_see_the_end()
         self._crew.stop()
         self._server.ask_to_end()
         # While workers leave.
@@ -265,6 +268,9 @@ class Controller:
             self._kill_those_that_stay()
         self._server.close()
         self._engine.shut_down()
+
+    def _only_see_the_end(self) -> None:
+        self._handlers = {kind: self._handlers[kind] for kind in self._FAREWELL}
 
     def _kill_those_that_stay(self) -> None:
         """Name the workers that have not ended in time, and end them; their results are here."""
