@@ -230,3 +230,23 @@ def test_a_usage_error_of_early_workers_is_one_line(suite: Suite) -> None:
         run = suite.run_in("early", "--strict-config", n="4")
         assert run.ret == 4, run.text
         assert "Traceback" not in run.text
+
+
+@pytest.mark.parametrize("way", ["template", "early"])
+def test_an_internal_error_of_a_worker_is_told_to_plugins(suite: Suite, way: str) -> None:
+    suite.conftest(
+        """
+        import os
+
+        def pytest_runtest_logreport(report):
+            if report.when == "call" and "PYTEST_XDIST_WORKER" in os.environ:
+                raise RuntimeError("out of order")
+        """
+    )
+    suite.test("def test_it(): pass\n")
+    run = suite.run_in(way, "--junitxml=junit.xml", n="1")
+    assert run.ret == 3, run.text
+    text = (suite.path / "junit.xml").read_text()
+    assert text.count('<testcase classname="pytest" name="internal"') == 1
+    assert "RuntimeError: out of order" in text
+    assert "controller.py" not in text

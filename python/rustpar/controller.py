@@ -409,9 +409,21 @@ class Controller:
     def _on_internal_error(self, worker: int, text: str) -> None:
         for line in text.splitlines():
             self._screen.internal_error(line)
+        self._tell_of_internal_error(text)
         where = "the template" if worker == _core.Engine.TEMPLATE else f"worker gw{worker}"
         self._ending = pytest.exit.Exception(f"internal error in {where}", returncode=pytest.ExitCode.INTERNAL_ERROR)
         self._crew.stop()
+
+    def _tell_of_internal_error(self, text: str) -> None:
+        """Let plugins know, JUnit files for one; the terminal has it already."""
+        plugins = self.config.pluginmanager
+        told = [plugins.get_plugin("terminalreporter")]
+        hook = plugins.subset_hook_caller("pytest_internalerror", [plugin for plugin in told if plugin is not None])
+        try:
+            raise AssertionError(text)
+        except AssertionError:
+            excinfo = pytest.ExceptionInfo.from_current()
+        hook(excrepr=excinfo.getrepr(style="value"), excinfo=excinfo)
 
     def _on_usage_error(self, worker: int, messages: list[str]) -> None:
         self._ending = pytest.UsageError(*messages)
