@@ -337,7 +337,7 @@ class TeardownChoice:
 
     pytest passes the next item down to the teardown, so that fixtures which it shares stay alive. A worker's next test
     may be taken back by the engine while a long test runs; so the item that counts is asked for at the last moment, and
-    the one that was passed down is only what plugins got to see.
+    everybody is given that one: plugins keep what belongs to a class or a module by it.
     """
 
     def __init__(
@@ -347,11 +347,31 @@ class TeardownChoice:
         self._teardown: Callable[[Any], None] = session._setupstate.teardown_exact
         self._choose = choose
         self._in_loop = True
+        # What was chosen for the teardown that is going on.
+        self._chosen: list[pytest.Item | pytest.Session | None] = []
         session._setupstate.teardown_exact = self._teardown_exact  # type: ignore[method-assign]
+        hook: Any = session.config.hook.pytest_runtest_teardown
+        self._call: Callable[..., object] = hook._hookexec
+        hook._hookexec = self._call_teardown
         session.config.pluginmanager.register(self, "rustpar-teardown")
 
+    def _call_teardown(self, name: str, impls: Any, kwargs: dict[str, Any], firstresult: bool) -> object:
+        """Call the hook with the item that comes next, or with None where there is none, or none that is known yet."""
+        if not self._in_loop:
+            return self._call(name, impls, kwargs, firstresult)
+        chosen = self._choose(kwargs.get("nextitem"))
+        self._chosen.append(chosen)
+        kwargs["nextitem"] = chosen if isinstance(chosen, pytest.Item) else None
+        try:
+            return self._call(name, impls, kwargs, firstresult)
+        finally:
+            self._chosen.pop()
+
     def _teardown_exact(self, nextitem: pytest.Item | None) -> None:
-        self._teardown(self._choose(nextitem) if self._in_loop else nextitem)
+        if self._chosen:
+            self._teardown(self._chosen[-1])
+        else:
+            self._teardown(self._choose(nextitem) if self._in_loop else nextitem)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:

@@ -1,0 +1,113 @@
+"""What a plugin is told of the next test at a teardown is what comes next, whatever was taken back meanwhile."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.harness import Suite
+
+# Notes each test, and what every kind of implementation of the hook is told at its teardown.
+CONFTEST = """
+    import pytest
+    from support import note
+
+    def name(item):
+        return None if item is None else item.name
+
+    def pytest_runtest_setup(item):
+        note(f"begins {item.name}")
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_teardown(item, nextitem):
+        note(f"first {name(nextitem)}")
+        result = yield
+        note(f"then {name(nextitem)}")
+        return result
+"""
+
+# One class, of which some tests take long: what is behind them is taken by others.
+TESTS = """
+    import time
+    import pytest
+
+    class TestAll:
+        @pytest.mark.parametrize("n", range(60))
+        def test_it(self, n):
+            time.sleep(0.2 if n in (3, 21, 40, 41, 57) else 0.004)
+"""
+
+# As SQLAlchemy's own suite does it: what a class needs is made by one hook, and let go by another one when the next
+# test belongs to another class; fixtures of the class build on it.
+KEPT_BY_CLASS = """
+    import sqlite3
+    import pytest
+
+    current = None
+
+    def pytest_runtest_setup(item):
+        global current
+        if current is None:
+            current = item.getparent(pytest.Class)
+            current.database = sqlite3.connect(":memory:")
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_teardown(item, nextitem):
+        global current
+        yield
+        if nextitem is None or nextitem.getparent(pytest.Class) is not current:
+            current.database.close()
+            current = None
+
+    @pytest.fixture(scope="class")
+    def database(request):
+        base = request.node.getparent(pytest.Class).database
+        base.execute("create table numbers (n integer)")
+        yield base
+        base.execute("drop table numbers")
+"""
+
+
+def told(suite: Suite) -> list[dict[str, list[str]]]:
+    """What each worker has noted: the tests it began, and what implementations were told; it is forgotten then."""
+    workers: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for line in suite.notes():
+        worker, kind, name = line.split(" ", 2)
+        workers[worker][kind].append(name)
+    (suite.path / "notes.log").unlink()
+    return list(workers.values())
+
+
+@pytest.mark.parametrize(
+    "args", [[], ["--dist=worksteal"], ["--rustpar-plan=duration"], ["--maxschedchunk=1"]], ids=str
+)
+def test_a_teardown_is_given_the_test_that_comes_next(suite: Suite, args: list[str]) -> None:
+    suite.conftest(CONFTEST)
+    suite.write({"sub/conftest.py": "def pytest_runtest_call(item): pass\n", "sub/test_it.py": TESTS})
+    for _ in range(2):
+        assert suite.run(*args, n="4").counts() == {"passed": 60}
+        for notes in told(suite):
+            assert notes["first"] == notes["then"] == [*notes["begins"][1:], "None"]
+
+
+@pytest.mark.parametrize("way", ["template", "early"])
+def test_what_a_plugin_keeps_for_a_class_lasts_as_long_as_the_fixtures_of_the_class(suite: Suite, way: str) -> None:
+    suite.conftest(KEPT_BY_CLASS)
+    statement = "database.execute('select n from numbers')"
+    test = TESTS.replace("self, n", "self, n, database").replace("time.sleep(", f"{statement}; time.sleep(")
+    suite.test(test + test.replace("import time\n", "").replace("TestAll", "TestMore"))
+    for _ in range(3):
+        assert suite.run_in(way, n="4").counts() == {"passed": 120}
+
+
+def test_with_serial_tests_a_teardown_knows_the_next_test_or_that_there_is_none_yet(suite: Suite) -> None:
+    suite.conftest(CONFTEST)
+    alone = "class TestAll:\n        @pytest.mark.serial\n        def test_alone(self): pass\n"
+    suite.test(TESTS.replace("class TestAll:", alone))
+    assert suite.run(n="3").counts() == {"passed": 61}
+    for notes in told(suite):
+        following = zip(notes["then"], [*notes["begins"][1:], "None"], strict=True)
+        assert all(said in ("None", name) for said, name in following)
