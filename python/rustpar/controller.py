@@ -417,8 +417,8 @@ class Controller:
     def _tell_of_internal_error(self, text: str) -> None:
         """Let plugins know, JUnit files for one; the terminal has it already."""
         plugins = self.config.pluginmanager
-        told = [plugins.get_plugin("terminalreporter")]
-        hook = plugins.subset_hook_caller("pytest_internalerror", [plugin for plugin in told if plugin is not None])
+        terminal = plugins.get_plugin("terminalreporter")
+        hook = plugins.subset_hook_caller("pytest_internalerror", [] if terminal is None else [terminal])
         try:
             raise AssertionError(text)
         except AssertionError:

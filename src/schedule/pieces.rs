@@ -97,15 +97,24 @@ pub(super) fn level(estimates: &Estimates, one: Test, other: Test) -> Level {
 fn share(estimates: &Estimates, tests: &[Test], workers: usize) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "numbers of workers are small")]
     let workers = workers.max(1) as f64;
-    let bundles: Vec<(f64, f64)> = bundles(estimates, tests)
-        .map(|bundle| {
-            let whole = estimates.run(None, bundle.iter().copied());
-            (whole, mean(&costs_of_cuts(estimates, bundle)))
-        })
+    let bundles: Vec<(&[Test], f64)> = bundles(estimates, tests)
+        .map(|bundle| (bundle, estimates.run(None, bundle.iter().copied())))
         .collect();
-    let whole: f64 = bundles.iter().map(|(whole, _)| whole).sum();
+    let whole: f64 = bundles.iter().map(|(_, whole)| whole).sum();
     let longest = tests.iter().map(|test| estimates.test(*test)).fold(0.0, f64::max);
     let (mut least, mut most) = ((whole / workers).max(longest), whole);
+    // Shorter ones are not split, whatever the time is.
+    let split = |(bundle, whole): &(&[Test], f64)| {
+        (
+            *whole,
+            if *whole > least {
+                mean(&costs_of_cuts(estimates, bundle))
+            } else {
+                0.0
+            },
+        )
+    };
+    let bundles: Vec<(f64, f64)> = bundles.iter().map(split).collect();
     if places_needed(&bundles, least) <= workers {
         return least;
     }
