@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rustpar import _core, dumping, native_threads
+from rustpar.origins import Origins, children
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -73,7 +74,8 @@ class Traces:
         self._actions: list[tuple[str, str, bool]] = []
         # Told of the frame of who has a free port picked.
         self.on_port: Callable[[FrameType], None] = lambda frame: None
-        self._last: dict[str, str] = {}
+        self._origins = Origins()
+        self._memory: str | None = None
         self._dumping = dumping.DumpingLater(place_of)
         if not _hooked:
             # It stays, and is silent when nobody listens: a hook cannot be taken back.
@@ -113,13 +115,13 @@ class Traces:
             if isinstance(address, tuple) and len(address) > 1 and address[1] == 0:
                 self.on_port(frame)
         elif event in _THREAD_EVENTS:
-            self._last["thread"] = place
+            self._origins.note_thread(args[0], place)
         elif event in _CHILD_EVENTS:
-            self._last["child"] = place
+            self._origins.note_child(place)
         elif event == "mmap.__new__":
-            self._last["memory"] = place
-        else:
-            self._last["socket"] = place
+            self._memory = place
+        elif event == "socket.__new__":
+            self._origins.note_socket(args[0], place)
 
     def _note_threads(self, frame: FrameType, event: str, about: tuple[Any, ...]) -> None:
         """Note what has started threads: what was done behind `event`, the one before."""
@@ -156,7 +158,7 @@ class Traces:
         """Note who makes a lock between processes, which is a piece of memory; there is no event for it."""
         place = self._place_of(frame)
         if place is not None:
-            self._last["memory"] = place
+            self._memory = place
 
     def reasons(self, config: pytest.Config) -> Iterator[tuple[str | None, str]]:
         """What must not be shared: the place where it comes from, if known, and what it is."""
@@ -171,19 +173,19 @@ class Traces:
                 yield place, f"makes {path}"
         for thread in threading.enumerate():
             if thread is not threading.current_thread():
-                yield self._last.get("thread"), f"leaves the thread {thread.name} running"
+                yield self._origins.of_thread(thread), f"leaves the thread {thread.name} running"
         if _has_unnamed_thread():
-            yield self._last.get("thread"), "leaves a thread running"
+            yield self._origins.of_thread(None), "leaves a thread running"
         is_dumping = self._dumping.is_due or dumping.is_waited_for()
         if is_dumping:
             yield self._dumping.place, "leaves a timer of faulthandler running"
         strangers = native_threads.strangers(expected=int(is_dumping))
         if strangers.number:
             yield self._native_place(), self._native_words(strangers)
-        if "memory" in self._last and _shared_mappings() > self._mapped_before:
-            yield self._last["memory"], "leaves memory mapped, or a lock, that all forks share"
-        if _has_children():
-            yield self._last.get("child"), "leaves a child process running"
+        if self._memory is not None and _shared_mappings() > self._mapped_before:
+            yield self._memory, "leaves memory mapped, or a lock, that all forks share"
+        for pid in children():
+            yield self._origins.of_child(pid), "leaves a child process running"
         yield from self._descriptors(config)
 
     def _native_place(self) -> str | None:
@@ -211,11 +213,11 @@ class Traces:
             if (self._open_before.get(fd) == target) if kind is not None else (target in harmless):
                 continue
             if target.startswith("socket:"):
-                yield self._last.get("socket"), "leaves a socket open"
+                yield self._origins.of_socket(fd), "leaves a socket open"
             elif kind is not None:
                 yield None, f"{_KINDS.get(kind, f'a descriptor ({kind})')} that was made while collecting is still open"
             elif target.startswith("pipe:"):
-                yield self._last.get("child"), "leaves a pipe open"
+                yield self._origins.of_child(None), "leaves a pipe open"
             elif target.startswith("/") and not target.startswith("/dev/pts/") and _is_being_written(fd):
                 name = target.removesuffix(" (deleted)")
                 yield self._files.get(name), f"leaves {name} open for writing"
@@ -245,13 +247,6 @@ def _has_unnamed_thread() -> bool:
         if time.monotonic() > deadline:
             return True
         time.sleep(0.005)
-    return False
-
-
-def _has_children() -> bool:
-    children = Path(f"/proc/self/task/{threading.get_native_id()}/children")
-    with contextlib.suppress(OSError):
-        return bool(children.read_text())
     return False
 
 
