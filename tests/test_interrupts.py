@@ -80,6 +80,18 @@ def test_a_terminated_run_tears_fixtures_down_and_ends_by_the_signal(
     assert "Traceback" not in run.err
 
 
+@pytest.mark.parametrize("start", ["template", "early"])
+def test_a_terminated_run_that_ignores_ctrl_c_waits_for_the_tests_that_run(suite: Suite, start: str) -> None:
+    suite.write({"ignoring.py": "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"})
+    suite.test(HANGING.replace("range(600)", "range(30)"))
+    process = suite.start("--maxschedchunk=1", f"--rustpar-start={start}", "-p", "ignoring")
+    suite.wait_for(*ALL)
+    os.kill(process.pid, signal.SIGTERM)
+    run = suite.end(process)
+    assert run.ret == -signal.SIGTERM
+    assert sorted(note.split(maxsplit=1)[1] for note in suite.notes()) == ["function down"] * 2 + ["session down"] * 2
+
+
 def test_a_run_that_is_terminated_while_it_collects_ends_by_the_signal(suite: Suite) -> None:
     suite.conftest(
         "import time\nfrom support import arrive\ndef pytest_collection(): arrive('there'); time.sleep(60)\n"

@@ -132,6 +132,8 @@ class InterruptedWorkers:
         """End all of them, and take in what they still have to tell."""
         self._crew.stop()
         begin, signalled = _core.monotonic(), False
+        # What a shell script starts in its background has Ctrl-C ignored: nobody notices, and a test's end is waited for.
+        notice_limit = _TEARDOWN_LIMIT if signal.getsignal(signal.SIGINT) is signal.SIG_IGN else _NOTICE_LIMIT
         while goes_on():
             handle_events()
             elapsed = _core.monotonic() - begin
@@ -139,7 +141,7 @@ class InterruptedWorkers:
             if elapsed > _REACTION and not signalled:
                 signalled = True
                 self._signal(unaware, has_collected=has_collected())
-            if elapsed > (_TEARDOWN_LIMIT if len(unaware) < len(self._crew.active) else _NOTICE_LIMIT):
+            if elapsed > (_TEARDOWN_LIMIT if len(unaware) < len(self._crew.active) else notice_limit):
                 break
         if goes_on():
             names = ", ".join(sorted(node.gateway.id for node in self._crew.active)) or "the template"
