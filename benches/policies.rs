@@ -8,11 +8,11 @@ use std::collections::VecDeque;
 use std::hint::black_box;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use rustpar::schedule::constraints::needs::Needs;
 use rustpar::schedule::forecast::Forecast;
-use rustpar::schedule::load::Plan;
-use rustpar::schedule::needs::Needs;
 use rustpar::schedule::plan::{Mode, Rules, policy};
-use rustpar::schedule::{Action, Demand, Policy, Test, Worker};
+use rustpar::schedule::policies::load::Plan;
+use rustpar::schedule::policy::{Action, Demand, Policy, Test, Worker};
 
 const WORKERS: Worker = 64;
 /// The size of the engine's queues is of this order.

@@ -6,16 +6,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
-use rustpar::schedule::bounds::Bounds;
-use rustpar::schedule::each::Each;
+use rustpar::schedule::constraints::needs::Needs;
 use rustpar::schedule::forecast::Forecast;
-use rustpar::schedule::load::{Load, Plan};
-use rustpar::schedule::needs::Needs;
+use rustpar::schedule::lower_bound::Bounds;
 use rustpar::schedule::plan::{Mode, Rules, policy};
-use rustpar::schedule::rehearsal::rehearse;
-use rustpar::schedule::units::Units;
-use rustpar::schedule::worksteal::WorkSteal;
-use rustpar::schedule::{Policy, Test, Worker};
+use rustpar::schedule::policies::each::Each;
+use rustpar::schedule::policies::load::{Load, Plan};
+use rustpar::schedule::policies::units::Units;
+use rustpar::schedule::policies::worksteal::WorkSteal;
+use rustpar::schedule::policy::{Policy, Test, Worker};
+use rustpar::schedule::simulation::rehearse;
 use simulator::{Outcome, Setup, simulate, simulate_with};
 
 /// Runs in which everything may happen.

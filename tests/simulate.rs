@@ -3,7 +3,7 @@
 #[path = "../benches/simulate/mod.rs"]
 mod simulate;
 
-use rustpar::schedule::{Action, Demand, Policy, Test, Worker};
+use rustpar::schedule::policy::{Action, Demand, Policy, Test, Worker};
 use simulate::bound::lower_bound;
 use simulate::suite::{Builder, Suite};
 use simulate::{engine, policies, recorded, xdist};

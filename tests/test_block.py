@@ -8,8 +8,9 @@ from typing import cast
 import pytest
 from _pytest._io.wcwidth import wcswidth
 
-from rustpar import _core, duration
-from rustpar.block import ASCII, DRAWN, Running, Signs, Size, Style, lines, time_left
+from rustpar import _core
+from rustpar.config import duration
+from rustpar.terminal.live_text import ASCII, DRAWN, Running, Signs, Size, Style, lines, time_left
 
 
 @dataclass

@@ -19,7 +19,7 @@ SIX = """
 
 # The end of some tests does not reach the controller.
 DEAF = """
-    from rustpar.completeness import Completeness
+    from rustpar.controller.completeness import Completeness
 
     account = Completeness.account
     Completeness.account = lambda self, test: None if test in {lost} else account(self, test)
@@ -77,7 +77,7 @@ def test_lost_tests_are_named_and_the_run_fails(suite: Suite, start: str) -> Non
 def test_a_loss_in_one_worker_is_seen_where_each_runs_all(suite: Suite, start: str) -> None:
     suite.conftest(
         """
-        from rustpar.completeness import Completeness
+        from rustpar.controller.completeness import Completeness
 
         account, heard = Completeness.account, []
 

@@ -310,7 +310,7 @@ def test_what_became_garbage_is_found_at_the_end_of_a_session(suite: Suite, way:
 @pytest.mark.parametrize("way", ["template", "early"])
 def test_plain_functions_of_the_collector_are_held_by_nobody(suite: Suite, way: str) -> None:
     """Else no heap would ever be frozen."""
-    suite.test("import sys\ndef test_it(): assert sys.modules['rustpar.heap']._frozen\n")
+    suite.test("import sys\ndef test_it(): assert sys.modules['rustpar.process.gc_freeze']._frozen\n")
     assert suite.run_in(way).counts() == {"passed": 1}
 
 

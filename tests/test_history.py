@@ -198,7 +198,7 @@ def test_the_history_is_read_once_and_shared(suite: Suite) -> None:
     suite.run(n=None)
     suite.conftest(
         """
-        from rustpar.remembering import history_of
+        from rustpar.recording.history import history_of
         def pytest_sessionfinish(session):
             history = history_of(session.config)
             assert history is history_of(session.config)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rustpar import journal_text
+from rustpar.recording import retention
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,7 +85,7 @@ def test_journals_in_the_cache_make_room_by_their_size(suite: Suite) -> None:
 
 
 def test_texts_fit_into_what_is_left() -> None:
-    room = journal_text.Room(1 << 20)
+    room = retention.Room(1 << 20)
     assert room.fit("short") == "short"
     whole = "".join(f"{number}\n" for number in range(100_000))
     text = room.fit(whole)
@@ -97,4 +97,4 @@ def test_texts_fit_into_what_is_left() -> None:
     assert f"[{cut} characters are left out" in text
     total = sum(len(room.fit(whole)) for _ in range(1_000))
     assert total < 1.5 * (1 << 20)
-    assert journal_text.Room(None).fit(whole) == whole
+    assert retention.Room(None).fit(whole) == whole

@@ -129,9 +129,9 @@ def test_a_worker_that_does_not_end_is_named_once_and_its_results_are_kept(suite
     suite.conftest(
         """
         import os
-        import rustpar.controller
+        import rustpar.controller.session
         if "PYTEST_XDIST_WORKER" not in os.environ:
-            rustpar.controller.EXIT_TIMEOUT = 1.0
+            rustpar.controller.session.EXIT_TIMEOUT = 1.0
         """
     )
     suite.test(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rustpar.size import in_bytes
+from rustpar.config.size import in_bytes
 from tests.journals import events
 
 if TYPE_CHECKING:

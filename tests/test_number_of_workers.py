@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rustpar import _core, memory
+from rustpar import _core
+from rustpar.process import memory
 
 if TYPE_CHECKING:
     from tests.harness import Run, Suite

@@ -232,12 +232,12 @@ def test_other_code_can_ask_for_the_class_of_each_test(suite: Suite) -> None:
     suite.write({"pytest.ini": ORDERED})
     suite.conftest(
         """
-        from rustpar import ordering
+        from rustpar.collection import order
 
         def pytest_collection_finish(session):
-            one_by_one = [ordering.class_of(item) for item in session.items]
-            assert one_by_one == ordering.classes_of(session.config, session.items)
-            print("CLASSES", one_by_one, ordering.count(session.config))
+            one_by_one = [order.class_of(item) for item in session.items]
+            assert one_by_one == order.classes_of(session.config, session.items)
+            print("CLASSES", one_by_one, order.count(session.config))
         """
     )
     suite.test(MIXED)

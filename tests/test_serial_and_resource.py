@@ -7,15 +7,15 @@ import pytest
 from tests.harness import Suite
 
 PRINTS_NEEDS = """
-    from rustpar import needs
+    from rustpar.collection import constraints
 
     def pytest_collection_finish(session):
-        some, wrong = needs.needs_by_index(session.items)
+        some, wrong = constraints.needs_by_index(session.items)
         assert not wrong
         for index, item in enumerate(session.items):
-            assert needs.needs_of(item) == some.get(index, needs.NOTHING)
-            print("NEEDS", item.name, tuple(needs.needs_of(item)))
-        print("LIMITS", needs.limits_of(session.config))
+            assert constraints.needs_of(item) == some.get(index, constraints.NOTHING)
+            print("NEEDS", item.name, tuple(constraints.needs_of(item)))
+        print("LIMITS", constraints.limits_of(session.config))
 """
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rustpar.parts import Entry, by_duration, by_hash, expected
+from rustpar.collection.shard_assignment import Entry, by_duration, by_hash, expected
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,12 +25,12 @@ FILES = {
 }
 # Each test's seconds are its number, as if they had been remembered.
 DURATIONS = """
-    from rustpar import sharding
+    from rustpar.collection import shard
 
     def expected_seconds(config, node_ids):
         return [float(node_id.rpartition("_")[2]) for node_id in node_ids]
 
-    sharding.expected_seconds = expected_seconds
+    shard.expected_seconds = expected_seconds
 """
 
 

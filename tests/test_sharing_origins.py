@@ -1,4 +1,4 @@
-"""A reason for early workers names the line that what is left comes from, not the last one that made something alike."""
+"""A reason for early workers names the line that has left something, not the last one that made something alike."""
 
 from __future__ import annotations
 
@@ -53,8 +53,7 @@ def test_a_reason_names_the_line_that_left_something(suite: Suite, case: str) ->
     imported, leaving, done, reason = CASES[case]
     end = "KEPT.kill(); KEPT.wait()" if "subprocess" in imported else "pass"
     suite.conftest(
-        f"{imported}, time\n\n{leaving}\n\ntime.sleep(0.05)\n\n{done}\n\n"
-        f"def pytest_unconfigure(config):\n    {end}\n"
+        f"{imported}, time\n\n{leaving}\n\ntime.sleep(0.05)\n\n{done}\n\ndef pytest_unconfigure(config):\n    {end}\n"
     )
     suite.test("def test_one(): pass\ndef test_two(): pass\n")
     run = suite.run()

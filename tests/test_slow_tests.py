@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rustpar import _core, timingview
+from rustpar import _core
+from rustpar.terminal import timing_text
 from tests.journals import written
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def test_a_run_without_tests_has_nothing_to_show(suite: Suite) -> None:
 
 def test_the_longest_comes_first_beside_its_usual_time(tmp_path: Path) -> None:
     timing = timing_of(tmp_path / "j", RUN)
-    assert list(timingview.slow_lines(timing, str)) == [
+    assert list(timing_text.slow_lines(timing, str)) == [
         (" whole  set-up    call  teardown  worker                  test", False),
         ("3.50 s  500 ms  2.90 s    100 ms  gw0     3.1x its usual  a.py::slow", True),
         ("1.00 s          1.00 s            gw1                     a.py::test", False),
@@ -129,7 +130,7 @@ def test_the_limit_of_the_run_counts(tmp_path: Path) -> None:
 
 
 def test_percentiles_workers_and_what_decides(tmp_path: Path) -> None:
-    assert list(timingview.timing_lines(timing_of(tmp_path / "j", RUN), str)) == [
+    assert list(timing_text.timing_lines(timing_of(tmp_path / "j", RUN), str)) == [
         "          count     p50     p95     p99     max",
         "tests         3  1.00 s  3.50 s  3.50 s  3.50 s",
         "set-up        2    0 us  500 ms  500 ms  500 ms",
@@ -155,7 +156,7 @@ def test_percentiles_workers_and_what_decides(tmp_path: Path) -> None:
 def test_what_decided_is_named(tmp_path: Path, dist: str, groups: list[str | None], words: str) -> None:
     collected, start, *rest = RUN
     events = [collected | {"groups": groups}, start | {"dist": dist}, *rest]
-    assert words in list(timingview.timing_lines(timing_of(tmp_path / "j", events), str))[-1]
+    assert words in list(timing_text.timing_lines(timing_of(tmp_path / "j", events), str))[-1]
 
 
 def test_what_is_no_journal_is_refused(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 //! Runs each suite under every policy and keeps how far from the lower bound each ended.
 
-use rustpar::schedule::Worker;
+use rustpar::schedule::policy::Worker;
 
 use super::bound::lower_bound;
 use super::suite::Suite;

@@ -10,7 +10,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::time::Duration;
 
-use rustpar::schedule::{Action, Demand, Policy, Test, Worker};
+use rustpar::schedule::policy::{Action, Demand, Policy, Test, Worker};
 
 use super::machines::{Machines, Outcome};
 use super::policies;

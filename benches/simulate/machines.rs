@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use rustpar::schedule::{Test, Worker};
+use rustpar::schedule::policy::{Test, Worker};
 
 use super::suite::Suite;
 

@@ -8,7 +8,7 @@
 //! - [`suite`]: tests with true durations, files, and shared fixture instances; [`families`] makes random ones,
 //!   [`recorded`] reads real durations.
 //! - [`machines`]: what running a test costs a worker, set-ups included; both engines use it.
-//! - [`engine`]: rustpar's engine around a real `rustpar::schedule::Policy`, which [`policies`] makes and talks to.
+//! - [`engine`]: rustpar's engine around a real `rustpar::schedule::policy::Policy`, which [`policies`] makes and talks to.
 //! - [`xdist`]: three schedulers of pytest-xdist 3.8, with its messages and its workers.
 //! - [`bound`]: the time no schedule can beat. [`contest`] runs everything, [`table`] prints.
 //!

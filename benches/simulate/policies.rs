@@ -2,10 +2,10 @@
 //! constructor or the `Policy` trait changes this file and no other of the simulator.
 
 use rustpar::schedule::forecast::Forecast;
-use rustpar::schedule::load::{Load, Plan};
-use rustpar::schedule::units::Units;
-use rustpar::schedule::worksteal::WorkSteal;
-use rustpar::schedule::{Policy, Test, Worker};
+use rustpar::schedule::policies::load::{Load, Plan};
+use rustpar::schedule::policies::units::Units;
+use rustpar::schedule::policies::worksteal::WorkSteal;
+use rustpar::schedule::policy::{Policy, Test, Worker};
 
 use super::dice::Dice;
 use super::suite::Suite;

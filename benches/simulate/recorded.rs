@@ -4,7 +4,7 @@
 //! The hazard it handles: parameters are free text, so that a node id may contain commas and quotes. No other field
 //! does, so fields are counted from the end.
 
-use rustpar::schedule::scope::{by_key, file_key, scope_key};
+use rustpar::schedule::policies::scope::{by_key, file_key, scope_key};
 
 use super::suite::Suite;
 

@@ -1,6 +1,6 @@
 //! A test suite as a scheduler sees it, and the truth about its durations.
 
-use rustpar::schedule::Test;
+use rustpar::schedule::policy::Test;
 
 /// Tests in collection order.
 #[derive(Debug, Clone, Default)]

@@ -13,7 +13,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::time::Duration;
 
-use rustpar::schedule::{Test, Worker};
+use rustpar::schedule::policy::{Test, Worker};
 
 use super::machines::{Machines, Outcome};
 use super::suite::Suite;

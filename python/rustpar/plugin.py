@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import rustpar
-from rustpar import options
-from rustpar.given import has_entry, ini_text, is_given
+from rustpar.config import options
+from rustpar.config.values import has_entry, ini_text, is_given
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from rustpar.forkserver import ForkServer
-    from rustpar.heeding import Heeding
-    from rustpar.interrupt import Termination
+    from rustpar.controller.interrupts import Termination
+    from rustpar.controller.status_signals import Heeding
+    from rustpar.forkserver.server import ForkServer
 
 
 SERVER_KEY: pytest.StashKey[ForkServer] = pytest.StashKey()
@@ -48,45 +48,45 @@ def pytest_configure(config: pytest.Config) -> None:
         "mode='read', beside others that only read (pytest-rustpar).",
     )
     if has_entry(config, "rustpar_resources"):
-        from rustpar import needs
+        from rustpar.collection import constraints
 
-        needs.limits_of(config)
+        constraints.limits_of(config)
     if is_given(config, "rustpar_order"):
-        from rustpar import ordering
+        from rustpar.collection import order
 
-        ordering.order_of(config)
+        order.order_of(config)
     if ini_text(config, "rustpar_journal_size") != "10M":
-        from rustpar import journal_text
+        from rustpar.recording import retention
 
-        journal_text.limit_of(config)
+        retention.limit_of(config)
     if has_entry(config, "rustpar_max_rss"):
-        from rustpar import memory
+        from rustpar.process import memory
 
         memory.limit_of(config)
     if config.getoption("rustpar_shard", None) is not None:
-        from rustpar import sharding
+        from rustpar.collection import shard
 
-        sharding.prepare(config)
+        shard.prepare(config)
     if has_entry(config, "rustpar_slow"):
-        from rustpar import slowlimit
+        from rustpar.config import slow_limit
 
-        slowlimit.slow_limit(config)
+        slow_limit.slow_limit(config)
     if ini_text(config, "rustpar_progress") != "auto":
-        from rustpar import live
+        from rustpar.terminal import live_block
 
-        live.asked_progress(config)
+        live_block.asked_progress(config)
     if is_given(config, "rustpar_thresholds"):
-        from rustpar import thresholds
+        from rustpar.collection import thresholds
 
         thresholds.thresholds_of(config)
         if hasattr(config, "workeroutput") and not config.pluginmanager.has_plugin("rustpar-worker"):
             config.pluginmanager.register(thresholds.MarksOfWorker(), "rustpar-marks")
     if not hasattr(config, "workerinput"):
-        from rustpar.journaling import observe
+        from rustpar.recording.journal import observe
 
         observe(config)
         if config.getoption("rustpar_timeline", None) or config.getoption("rustpar_trace", None):
-            from rustpar.drawing import Pictures
+            from rustpar.recording.timeline import Pictures
 
             config.pluginmanager.register(Pictures(config), "rustpar-pictures")
 
@@ -100,19 +100,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """
     result = yield
     if hasattr(config, "workerinput"):
-        from rustpar import needs
+        from rustpar.collection import constraints
 
-        needs.warn_of_bad_marks(items)
+        constraints.warn_of_bad_marks(items)
     if config.getoption("rustpar_shard", None) is not None:
-        from rustpar import sharding
+        from rustpar.collection import shard
 
-        sharding.keep_part(config, items)
+        shard.keep_part(config, items)
     if is_given(config, "rustpar_order"):
-        from rustpar import ordering
+        from rustpar.collection import order
 
-        ordering.sort(config, items)
+        order.sort(config, items)
     if is_given(config, "rustpar_thresholds"):
-        from rustpar import thresholds
+        from rustpar.collection import thresholds
 
         thresholds.check_markers(config)
     return result
@@ -122,19 +122,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, object, object]:
     """Fork the fork server if this may become a distributed run."""
     if _may_have_workers(early_config):
-        from rustpar import forkserver, heap
+        from rustpar.forkserver import server as forkserver
+        from rustpar.process import gc_freeze
 
         reason = forkserver.why_not(early_config)
         early_config.stash[REASON_KEY] = reason
         if reason is None:
-            thaw = heap.freeze()
+            thaw = gc_freeze.freeze()
             server = forkserver.start()
             if not isinstance(server, forkserver.ForkServer):
                 # Not this process any more, but one forked from it, which goes on from here.
                 server.enter(early_config)
                 return (yield)
-            from rustpar.heeding import Heeding
-            from rustpar.interrupt import Termination
+            from rustpar.controller.interrupts import Termination
+            from rustpar.controller.status_signals import Heeding
 
             heeding, termination = Heeding(), Termination(server.shared)
             early_config.pluginmanager.register(heeding, "rustpar-heeding")
@@ -169,7 +170,7 @@ class DistributedRun:
     @pytest.hookimpl(tryfirst=True)
     def pytest_xdist_auto_num_workers(self, config: pytest.Config) -> int:
         """Take xdist's count, but no more than this process may use of the machine; or none for a short run."""
-        from rustpar.workers import auto_num_workers
+        from rustpar.controller.worker_count import auto_num_workers
 
         return auto_num_workers(config, self, may_do_without=SERVER_KEY in config.stash)
 
@@ -177,7 +178,7 @@ class DistributedRun:
     def pytest_cmdline_main(self, config: pytest.Config) -> None:
         """Refuse option values that would silently run something else."""
         if config.option.numprocesses is not None or config.option.dist != "no":
-            from rustpar.workers import check_options
+            from rustpar.controller.worker_count import check_options
 
             check_options(config)
 
@@ -195,7 +196,7 @@ class DistributedRun:
             config.stash[TERMINATION_KEY].cancel()
             config.stash[THAW_KEY]()
             return
-        from rustpar.controller import Controller
+        from rustpar.controller.session import Controller
 
         config.pluginmanager.unregister(dsession)
         controller = Controller(config, server, config.stash[HEEDING_KEY], config.stash[TERMINATION_KEY])
@@ -210,7 +211,7 @@ class DistributedRun:
         dsession: Any = config.pluginmanager.get_plugin("dsession")
         option, choice = config.option, None
         if option.numprocesses is not None:
-            from rustpar.workers import chosen
+            from rustpar.controller.worker_count import chosen
 
             choice = chosen(config)
         if dsession is None:

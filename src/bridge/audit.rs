@@ -1,6 +1,6 @@
 //! The audit hook that watches a template while it configures and collects.
 
-use crate::audit::{is_telling, is_watching, may_start_threads, threads, watch};
+use crate::platform::audit::{is_telling, is_watching, may_start_threads, threads, watch};
 use parking_lot::Mutex;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};

@@ -6,13 +6,13 @@ use std::time::Duration;
 /// Seconds since a moment that is the same for this process and those forked from it. Nobody can set this clock.
 #[pyfunction]
 pub(super) fn monotonic() -> f64 {
-    crate::clock::monotonic()
+    crate::platform::clock::monotonic()
 }
 
 /// Seconds since the epoch, by the system's clock.
 #[pyfunction]
 pub(super) fn since_epoch() -> f64 {
-    crate::clock::since_epoch()
+    crate::platform::clock::since_epoch()
 }
 
 /// Sleeps for so many seconds, and then runs the handlers of signals that have come.

@@ -1,20 +1,27 @@
 //! The core's errors as Python's built-in exceptions.
 
 use crate::engine::EngineError;
+use crate::platform::os::OsError;
 use crate::protocol::ProtocolError;
-use crate::schedule::rehearsal::RehearsalError;
+use crate::schedule::simulation::RehearsalError;
 use pyo3::PyErr;
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 
 impl From<EngineError> for PyErr {
     fn from(error: EngineError) -> Self {
         match error {
-            EngineError::Os { .. } => PyOSError::new_err(error.to_string()),
+            EngineError::Os(_) => PyOSError::new_err(error.to_string()),
             EngineError::Protocol { .. } => PyValueError::new_err(error.to_string()),
             EngineError::Stopped | EngineError::TooManyWorkers(_) => {
                 PyRuntimeError::new_err(error.to_string())
             }
         }
+    }
+}
+
+impl From<OsError> for PyErr {
+    fn from(error: OsError) -> Self {
+        PyOSError::new_err(error.to_string())
     }
 }
 

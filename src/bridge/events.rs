@@ -4,7 +4,7 @@ use super::rebuild::{RunObjects, WorkerObjects};
 use super::value::{decode_object, to_text};
 use crate::engine::news::{Event, TEMPLATE};
 use crate::protocol::frame::Frame;
-use crate::schedule::Worker;
+use crate::schedule::policy::Worker;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};

@@ -1,6 +1,6 @@
 //! CPython's heap in processes that share it: where new objects come to lie, and what is touched on the way out.
 
-use crate::pools::{Allocator, BUDGET, fill};
+use crate::platform::allocator::{Allocator, BUDGET, fill};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyNone, PyType};

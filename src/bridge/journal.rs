@@ -7,7 +7,7 @@ use crate::journal::event::{Collected, Detail, Ending, Event, Head, Outcome, Sta
 use crate::journal::read::is_journal;
 use crate::journal::write::{Writer, is_written};
 use crate::journal::{FORMAT, Micros, VERSION, micros};
-use crate::memory::Peak;
+use crate::platform::memory::Peak;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use std::collections::HashMap;

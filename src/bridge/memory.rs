@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use std::path::PathBuf;
 
 #[cfg(target_os = "linux")]
-use crate::engine::os;
+use crate::platform::os;
 
 /// Resident bytes that this process has held at most; 0 where the system is not Linux.
 #[pyfunction]

@@ -9,6 +9,7 @@
     reason = "signatures and documentation are those of Python functions"
 )]
 
+mod analysis;
 #[cfg(target_os = "linux")]
 mod audit;
 mod clock;
@@ -40,7 +41,6 @@ mod report;
 #[cfg(target_os = "linux")]
 mod status;
 mod text;
-mod timing;
 mod twister;
 #[cfg(target_os = "linux")]
 mod value;
@@ -51,13 +51,13 @@ use std::path::Path;
 /// CPUs that the control group's quota amounts to, rounded up; None without a quota.
 #[pyfunction]
 fn cpu_quota() -> Option<usize> {
-    crate::machine::cpu_quota(Path::new("/proc"), Path::new("/sys/fs/cgroup"))
+    crate::platform::cgroup::cpu_quota(Path::new("/proc"), Path::new("/sys/fs/cgroup"))
 }
 
 /// Bytes of memory that the machine and the control group leave; None where nothing tells.
 #[pyfunction]
 fn memory_left() -> Option<u64> {
-    crate::machine::memory_left(Path::new("/proc"), Path::new("/sys/fs/cgroup"))
+    crate::platform::cgroup::memory_left(Path::new("/proc"), Path::new("/sys/fs/cgroup"))
 }
 
 /// Encodes an object as plain values; also returns the types of what had to be replaced by its repr.
@@ -119,7 +119,7 @@ mod _core {
     use super::journals::Report;
 
     #[pymodule_export]
-    use super::timing::{Thresholds, Timing, spoken};
+    use super::analysis::{Thresholds, Timing, spoken};
 
     #[pymodule_export]
     use super::twister::was_seeded;

@@ -1,7 +1,7 @@
 //! What makes a report plain: one that is exactly what pytest itself makes of a phase.
 
 use super::value::to_value;
-use crate::clock::Span;
+use crate::protocol::phase_clock::Span;
 use crate::protocol::report::{Outcome, Phase};
 use crate::protocol::value::Value;
 use pyo3::prelude::*;

@@ -1,13 +1,14 @@
 //! What Python knows of a collection, as the scheduling wants it.
 
 use super::text::{Text, texts};
-use crate::schedule::bounds::Bounds;
+use crate::schedule::constraints::needs::Needs;
 use crate::schedule::forecast::Forecast;
-use crate::schedule::load::Plan as Order;
-use crate::schedule::needs::Needs;
+use crate::schedule::lower_bound::Bounds;
 use crate::schedule::plan::{Mode, Rules, policy};
-use crate::schedule::rehearsal::{Step, rehearse as rehearse_plan};
-use crate::schedule::{Fixture, Test, scope};
+use crate::schedule::policies::load::Plan as Order;
+use crate::schedule::policies::scope;
+use crate::schedule::policy::{Fixture, Test};
+use crate::schedule::simulation::{Step, rehearse as rehearse_plan};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use std::collections::{HashMap, HashSet};

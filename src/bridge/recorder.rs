@@ -1,11 +1,11 @@
 //! The records of a run: each report is read once here, for the history and for the journal.
 
 use super::journal::Journal;
-use crate::clock::{PhaseClock, Span};
 use crate::history::file;
 use crate::history::run::{Reported, Run};
 use crate::journal::event::{Event, Outcome, PhaseEnded};
 use crate::journal::micros;
+use crate::protocol::phase_clock::{PhaseClock, Span};
 use crate::protocol::report::Phase;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};

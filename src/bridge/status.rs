@@ -1,7 +1,7 @@
 //! How far a run is, for Python.
 
 use crate::engine::board::Board;
-use crate::schedule::{Test, Worker};
+use crate::schedule::policy::{Test, Worker};
 use pyo3::prelude::*;
 use std::time::Instant;
 

@@ -1,6 +1,6 @@
 //! The state of `random.Random`, as `_random.Random.getstate` tells it.
 
-use crate::twister::{WORDS, was_seeded as words_were_seeded};
+use crate::platform::mersenne_twister::{WORDS, was_seeded as words_were_seeded};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 

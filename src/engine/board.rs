@@ -3,7 +3,7 @@
 //! The hazard it handles: people look while the run goes on, and must not hold it up. Who looks takes a copy, without the
 //! list of tests, and reckons on that.
 
-use crate::schedule::{Test, Worker};
+use crate::schedule::policy::{Test, Worker};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

@@ -6,12 +6,12 @@
 use super::EngineError;
 use super::board::Board;
 use super::news::{Command, Event};
-use super::os::set_nonblocking;
 use super::records::Records;
 use super::shared::{SLOTS, Shared};
 use super::table::Entry;
 use super::thread::Loop;
-use crate::schedule::Worker;
+use crate::platform::os::{OsError, set_nonblocking};
+use crate::schedule::policy::Worker;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use parking_lot::Mutex;
 use std::os::fd::{AsFd, OwnedFd};
@@ -61,7 +61,7 @@ impl Engine {
         let thread = std::thread::Builder::new()
             .name("rustpar-engine".to_owned())
             .spawn(move || state.run())
-            .map_err(|source| EngineError::Os {
+            .map_err(|source| OsError {
                 what: "start the engine's thread",
                 source,
             })?;

@@ -2,14 +2,12 @@
 //!
 //! | file | what is in it |
 //! |---|---|
-//! | [`os`] | shared memory, wake-ups, the parent-death signal; the only unsafe code |
 //! | [`shared`] | the layout of the shared memory: a slot per worker |
 //! | [`queue`] | a slot's test queue: the engine fills and shortens it, the worker empties it |
 //! | [`ring`] | a slot's byte ring: the worker writes frames, the engine reads them |
 //! | [`worker`] | the worker's end of the line |
 //! | [`table`] | what the engine knows of each worker |
 //! | [`board`] | how much of the run is done, and what each worker is in, for who looks |
-//! | [`footprint`] | memory that an idle process need not hold |
 //! | [`output`] | a worker's standard output, cut into whole lines |
 //! | [`records`] | what is told of processes that are forked and that exit |
 //! | [`news`] | what Python asks, and what it is told |
@@ -21,9 +19,7 @@
 
 pub mod board;
 pub mod controller;
-pub mod footprint;
 pub mod news;
-pub mod os;
 pub mod output;
 pub mod queue;
 pub mod records;
@@ -33,17 +29,14 @@ pub mod table;
 mod thread;
 pub mod worker;
 
+use crate::platform::os::OsError;
+
 /// Why the engine could not do its work.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// The operating system refused.
-    #[error("failed to {what}: {source}")]
-    Os {
-        /// What was attempted.
-        what: &'static str,
-        /// The system's answer.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Os(#[from] OsError),
     /// A worker sent bytes that cannot be read.
     #[error("worker gw{worker} sent a frame that cannot be read: {source}")]
     Protocol {
@@ -58,13 +51,4 @@ pub enum EngineError {
     /// More workers than the shared memory has slots for.
     #[error("no room for more than {0} workers at a time")]
     TooManyWorkers(usize),
-}
-
-impl EngineError {
-    fn os(what: &'static str) -> impl FnOnce(rustix::io::Errno) -> Self {
-        move |errno| Self::Os {
-            what,
-            source: errno.into(),
-        }
-    }
 }

@@ -1,7 +1,7 @@
 //! What Python asks the engine to do, and what the engine tells Python.
 
 use super::table::Entry;
-use crate::schedule::{Definition, Policy, Test, Worker};
+use crate::schedule::policy::{Definition, Policy, Test, Worker};
 use std::collections::HashMap;
 
 /// The number under which the template speaks.

@@ -3,11 +3,11 @@
 //! The hazard it handles: both write to one socket, and either can be gone. A record is read whole or not at all.
 
 use super::EngineError;
-use super::os::{Read, read_some, set_nonblocking};
-use crate::schedule::Worker;
+use crate::platform::os::{Read, read_some, set_nonblocking};
+use crate::schedule::policy::Worker;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-/// Bytes of a record, as `forking.py` writes it: kind, worker, value.
+/// Bytes of a record, as `forkserver/loop.py` writes it: kind, worker, value.
 const LENGTH: usize = 16;
 
 /// What has happened to a process. A status is an exit code, or minus the number of the signal that killed it.

@@ -4,9 +4,9 @@
 //! that is never used is never touched and costs nothing. A slot is cleared and used again for a replacement.
 
 use super::EngineError;
-use super::os::{Bell, SharedMemory};
 use super::queue::TestQueue;
 use super::ring::ByteRing;
+use crate::platform::os::{Bell, SharedMemory};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 

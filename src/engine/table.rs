@@ -1,11 +1,11 @@
 //! What the engine knows of each worker.
 
-use super::os::{Read, read_some};
 use super::output::LineBuffer;
 use super::ring::FrameReader;
 use super::shared::{Shared, Slot};
 use super::worker::wake;
-use crate::schedule::{Demand, Policy, Test, Worker};
+use crate::platform::os::{Read, read_some};
+use crate::schedule::policy::{Demand, Policy, Test, Worker};
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;

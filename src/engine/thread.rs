@@ -7,13 +7,13 @@
 use super::EngineError;
 use super::board::Board;
 use super::news::{Command, Event, TEMPLATE};
-use super::os::wait_readable;
 use super::records::{Record, Records};
 use super::shared::{Shared, TEMPLATE_SLOT};
 use super::table::Entry;
 use super::worker::wake;
+use crate::platform::os::wait_readable;
 use crate::protocol::frame::{Frame, Topic};
-use crate::schedule::{Action, Definition, Policy, Worker};
+use crate::schedule::policy::{Action, Definition, Policy, Worker};
 use crossbeam_channel::{Receiver, Sender};
 use parking_lot::Mutex;
 use std::collections::HashMap;

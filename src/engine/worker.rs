@@ -6,10 +6,10 @@
 //! A test may fork its worker, and the child has all of it, this line, too. Only the process that made the line may use
 //! it: in any other it gives out no test and sends nothing, since both would be in the worker's name.
 
-use super::os::{futex_wait, futex_wake, peak_memory, resident_memory};
 use super::ring::pack_frame;
 use super::shared::{Shared, Slot, TEMPLATE_SLOT};
-use crate::memory::Peak;
+use crate::platform::memory::Peak;
+use crate::platform::os::{futex_wait, futex_wake, peak_memory, resident_memory};
 use crate::protocol::frame::Frame;
 use std::process;
 use std::sync::Arc;

@@ -7,7 +7,7 @@
 use super::records::Records;
 use super::run::Run;
 use super::{Fixture, History, KEPT_DAYS, Test};
-use crate::files::{directory_of, replace};
+use crate::platform::atomic_file::{directory_of, replace};
 use serde::{Deserialize, Serialize};
 use serde_json::ser::{CompactFormatter, Formatter};
 use std::fs::{self, File};

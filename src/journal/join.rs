@@ -5,7 +5,7 @@
 
 use super::read::{self, Problem};
 use super::{Micros, event::Head};
-use crate::files::replace;
+use crate::platform::atomic_file::replace;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,12 +1,13 @@
 //! The protocol between a worker and the controller: what is said, and its bytes.
 //!
-//! A worker writes *frames* into its ring of shared memory ([`crate::engine::ring`]); the controller's engine
+//! A worker writes *frames* into its ring of shared memory (`engine::ring`); the controller's engine
 //! reads them. Everything here is pure: bytes in, messages out.
 //!
 //! The hazard it handles: a worker can die in the middle of a frame, and a bug on one side must not take the
 //! other down. Every decoder checks every length, and survives any bytes.
 
 pub mod frame;
+pub mod phase_clock;
 pub mod report;
 pub mod value;
 pub mod wire;

@@ -6,7 +6,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::{Definition, Fixture, Test};
+use crate::schedule::policy::{Definition, Fixture, Test};
 
 /// Units that a shared fixture counts while nothing is known: as much as so many tests.
 const UNKNOWN_FIXTURE: f64 = 5.0;

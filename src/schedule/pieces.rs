@@ -8,8 +8,8 @@
 //! last run come first: somebody waits for them. Where they lead the collection (`--ff`), somebody has asked for them, and
 //! nothing else comes in between.
 
-use super::Test;
-use super::forecast::Estimates;
+use crate::schedule::forecast::Estimates;
+use crate::schedule::policy::Test;
 
 /// A worker's share is cut into at least so many pieces where nothing speaks against it.
 const PIECES_PER_SHARE: f64 = 16.0;
@@ -222,8 +222,8 @@ fn costs_of_cuts(estimates: &Estimates, bundle: &[Test]) -> Vec<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::forecast::Forecast;
     use super::*;
+    use crate::schedule::forecast::Forecast;
 
     fn pieces(forecast: Forecast, workers: usize) -> Vec<Piece> {
         let tests: Vec<Test> = (0..).take(forecast.tests).collect();

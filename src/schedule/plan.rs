@@ -1,13 +1,13 @@
 //! From what is asked for to a policy: the distribution mode, what is known of the tests, and the rules they obey.
 
-use super::director::{Class, Director, Job, Remaining};
-use super::each::Each;
-use super::forecast::{Estimates, Forecast};
-use super::load::{Load, Plan};
-use super::needs::Needs;
-use super::units::Units;
-use super::worksteal::WorkSteal;
-use super::{Policy, Test, collection};
+use crate::schedule::constraints::director::{Class, Director, Job, Remaining};
+use crate::schedule::constraints::needs::Needs;
+use crate::schedule::forecast::{Estimates, Forecast};
+use crate::schedule::policies::each::Each;
+use crate::schedule::policies::load::{Load, Plan};
+use crate::schedule::policies::units::Units;
+use crate::schedule::policies::worksteal::WorkSteal;
+use crate::schedule::policy::{Policy, Test, collection};
 use std::collections::BTreeMap;
 
 /// A distribution mode.

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use rustpar::schedule::{Action, Demand, Policy, Test, Worker};
+use rustpar::schedule::policy::{Action, Demand, Policy, Test, Worker};
 
 /// What a run is like.
 #[derive(Debug, Clone)]

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use rustpar::schedule::{Test, Worker};
+use rustpar::schedule::policy::{Test, Worker};
 
 use super::{Nodes, Scheduler};
 use crate::simulate::suite::Suite;

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{HashMap, VecDeque};
 
-use rustpar::schedule::{Test, Worker};
+use rustpar::schedule::policy::{Test, Worker};
 
 use super::{Nodes, Scheduler};
 use crate::simulate::suite::Suite;

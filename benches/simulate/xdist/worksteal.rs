@@ -1,7 +1,7 @@
 //! `WorkStealingScheduling`: everything goes out at once, and whoever is down to one test gets half of the longest
 //! queue.
 
-use rustpar::schedule::{Test, Worker};
+use rustpar::schedule::policy::{Test, Worker};
 
 use super::{Nodes, Scheduler};
 use crate::simulate::suite::Suite;

@@ -1,14 +1,14 @@
 //! What the page shows, from journals.
 
 use super::figures::Figures;
+use crate::analysis::parse::ParseError;
+use crate::analysis::slow;
 use crate::journal::event::{Detail, Ending, Outcome};
 use crate::journal::merged::{Merged, Part};
 use crate::journal::run::{Attempt, Process, Verdict};
 use crate::journal::{Micros, seconds};
 use crate::report::failures::errors;
 use crate::report::spans::spans;
-use crate::timing::parse::ParseError;
-use crate::timing::slow;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap, HashSet};
 

@@ -1,12 +1,12 @@
 //! What the page says that is worked out elsewhere: percentiles, the bound and thresholds.
 
 use super::data::Problem;
+use crate::analysis::bound::{self, Decider};
+use crate::analysis::durations::{Durations, Spread};
+use crate::analysis::judge::{Judgement, judge};
 use crate::journal::merged::Merged;
 use crate::journal::run::Run;
 use crate::journal::seconds;
-use crate::timing::bound::{self, Decider};
-use crate::timing::durations::{Durations, Spread};
-use crate::timing::judge::{Judgement, judge};
 use serde::Serialize;
 use std::collections::BTreeMap;
 

@@ -1,0 +1,1 @@
+"""The command ``rustpar`` and its subcommands."""

@@ -1,0 +1,130 @@
+"""The command ``rustpar schedule``.
+
+``rustpar schedule [pytest arguments]`` collects, runs no test, and tells which worker would run how much, when it all
+would end, and which tests that is due to.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+NAME = "schedule"
+_HELP = "tell how a suite would be divided among workers, and what decides how long it takes"
+
+# Lines of what pytest has said that are shown where none of them is the heading of its errors.
+_MOST_LINES = 15
+
+
+class Failed(Exception):
+    """There is no plan; the message says why."""
+
+
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command; what it does not know goes to pytest."""
+    commands.add_parser(NAME, help=_HELP, description=_HELP, add_help=False).set_defaults(run=_run_command)
+
+
+def _run_command(options: argparse.Namespace, pytest_arguments: Sequence[str]) -> int:
+    """Run the command; return its exit status: 2 when there is no plan."""
+    if {"-h", "--help"} & set(pytest_arguments):
+        print(
+            f"usage: rustpar {NAME} [pytest arguments]\n\n{_HELP}; no test is run. -n, --dist and all others count as "
+            "for pytest; without -n there is a worker for each CPU."
+        )
+        return 0
+    try:
+        print("\n".join(plan(pytest_arguments)))
+    except Failed as error:
+        print(f"rustpar {NAME}: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def plan(arguments: Sequence[str]) -> list[str]:
+    """The lines that tell of the plan.
+
+    Raises:
+        Failed: When there is none.
+    """
+    if sys.platform != "linux":
+        raise Failed("on this system pytest-xdist schedules, whose plans are not known beforehand")
+    from rustpar import _core
+    from rustpar.terminal import plan_text
+
+    about = _collect(arguments)
+    node_ids: list[str] = about["node_ids"]
+    if not node_ids:
+        raise Failed("no tests were collected; give the arguments that you give pytest")
+    if not about["workers"]:
+        raise Failed("there are no workers with -n 0; give -n another number")
+    facts = _with_tuples(about["facts"])
+
+    def made_by(plan: str) -> _core.Plan:
+        return _core.rehearse(
+            node_ids,
+            about["groups"],
+            about["dist"],
+            about["workers"],
+            max_chunk=about["max_chunk"],
+            reorder=about["reorder"],
+            plan=plan,
+            facts=facts,
+        )
+
+    try:
+        made = made_by(about["plan"])
+        is_worth_asking = about["dist"] == "load" and about["plan"] == "collection"
+        other = made_by("duration") if is_worth_asking else None
+    except RuntimeError as error:
+        raise Failed(str(error)) from None
+    return plan_text.lines(made, about, other)
+
+
+def _collect(arguments: Sequence[str]) -> dict[str, Any]:
+    """What ``rustpar.cli.collection_recorder`` has written.
+
+    Raises:
+        Failed: When pytest did not collect without errors; with its words.
+    """
+    with tempfile.TemporaryDirectory(prefix="rustpar-") as directory:
+        file = Path(directory) / "rehearsal.json"
+        command = [sys.executable, "-m", "pytest", "-p", "rustpar", "-p", "rustpar.cli.collection_recorder"]
+        environment = {**os.environ, "RUSTPAR_REHEARSAL": str(file)}
+        done = subprocess.run(
+            [*command, *arguments, "--collect-only", "-qq"],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        # Status 5 is a suite without tests.
+        if done.returncode not in (0, 5) or not file.exists():
+            words = _errors(done.stdout.decode(errors="replace"))
+            raise Failed("\n".join([f"pytest could not collect; its status is {done.returncode}:", *words]))
+        about: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return about
+
+
+def _with_tuples(facts: dict[str, Any]) -> dict[str, Any]:
+    """The facts as they were before they were JSON, which knows no tuples."""
+    needs = [(test, serial, [tuple(hold) for hold in holds]) for test, serial, holds in facts["needs"]]
+    return facts | {"needs": needs, "fixtures": [tuple(needed) for needed in facts["fixtures"]]}
+
+
+def _errors(output: str) -> list[str]:
+    """What pytest has said of errors, without the tests that it has listed before."""
+    lines = output.strip().splitlines()
+    for number, line in enumerate(lines):
+        if line.startswith("=") and line.strip("= ") == "ERRORS":
+            return lines[number:]
+    return lines[-_MOST_LINES:]

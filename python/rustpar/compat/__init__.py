@@ -1,0 +1,1 @@
+"""Parts of pytest, pluggy and plugins that have no public interface."""

@@ -1,0 +1,1 @@
+"""Options: what is given on the command line, in the ini file or in the environment, and how it is read."""

@@ -1,0 +1,1 @@
+"""The controller of a run: its session, its workers' objects and processes, and what it calls plugins with."""

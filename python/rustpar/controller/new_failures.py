@@ -1,0 +1,60 @@
+"""A word at the end of a run whose failures might come from the order of tests, or from what workers share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from rustpar.recording.history import history_of
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from rustpar.controller.startup import Launch
+
+
+class Doubt:
+    """Tells how to find the cause, where tests fail that did not in the last run."""
+
+    def __init__(self, config: pytest.Config, launch: Launch) -> None:
+        """Look at the run of `config`."""
+        self._config = config
+        self._launch = launch
+        self._count = 0
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self) -> None:
+        """Compare with the last run, before pytest's cache and the history forget it.
+
+        pytest's cache has the files that could not be collected. Of tests the history knows more: pytest takes the last
+        report with a node id, be it that of a call behind failing subtests, or of a teardown that skips.
+        """
+        cache: Any = getattr(self._config, "cache", None)
+        reporter: Any = self._config.pluginmanager.get_plugin("terminalreporter")
+        if cache is None or reporter is None or self._launch.verdict is None:
+            return
+        stats = getattr(reporter, "stats", {})
+        failed = {report.nodeid for category in ("failed", "error") for report in stats.get(category, ())}
+        # pytest writes this whenever a run ends; a controller, which collects nothing, writes an empty list.
+        if failed and cache.get("cache/nodeids", None) is not None:
+            news = sorted(failed - set(cache.get("cache/lastfailed", {})))
+            history = history_of(self._config)
+            self._count = len(news) if history is None else history.failed(news).count(False)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_terminal_summary(self, terminalreporter: Any) -> Generator[None, object, object]:
+        """Say it in one line, after everything else."""
+        result = yield
+        if self._count:
+            tests = "a test" if self._count == 1 else f"{self._count} tests"
+            verdict = self._launch.verdict
+            ways, cause = "run with -n0", "their order or company"
+            if verdict is not None and verdict.start == "template":
+                ways, cause = "run with -n0 and with --rustpar-start=early", f"{cause}, or what forked workers share,"
+            terminalreporter.write_line(
+                f"rustpar: {tests} failed that did not in the last run; to see if {cause} is the cause, {ways}, or "
+                "`rustpar doctor`",
+                yellow=True,
+            )
+        return result

@@ -1,0 +1,161 @@
+"""The controller's objects for its workers, with everything plugins expect of xdist's ``WorkerController``."""
+
+from __future__ import annotations
+
+import os
+import sys
+import uuid
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import execnet
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rustpar import _core
+    from rustpar.process.crash_files import CrashFiles
+
+
+class NodeManager:
+    """What plugins look for in ``node.nodemanager``.
+
+    Attributes:
+        specs: One execution specification per worker that was asked for.
+        roots: Directories to rsync; always empty, workers are local.
+        testrunuid: The run's unique id.
+    """
+
+    def __init__(self, config: pytest.Config) -> None:
+        """Make the specifications that ``-n`` or ``--tx`` asks for."""
+        self.config = config
+        self.testrunuid: str = config.getoption("testrunuid") or uuid.uuid4().hex
+        self.specs = [execnet.XSpec(f"execmodel=main_thread_only//{spec}") for spec in _specs(config.getoption("tx"))]
+        self.roots: list[os.PathLike[str]] = []
+        self.rsyncoptions: dict[str, Any] = {}
+        self._next_number = 0
+        for spec in self.specs:
+            self.allocate_id(spec)
+
+    def allocate_id(self, spec: execnet.XSpec) -> int:
+        """Give a specification the next unused id; return its number."""
+        number = self._next_number
+        self._next_number += 1
+        spec.id = f"gw{number}"
+        return number
+
+
+def _specs(tx: Sequence[str]) -> list[str]:
+    """The execution specifications with ``N*`` written out."""
+    specs: list[str] = []
+    for spec in tx:
+        count, _, single = spec.rpartition("*")
+        specs += [single] * int(count or 1)
+    return specs
+
+
+class Gateway:
+    """What plugins look for in ``node.gateway``."""
+
+    def __init__(self, spec: execnet.XSpec) -> None:
+        """Stand for the worker that `spec` names."""
+        self.spec = spec
+        self.id = str(spec.id)
+
+    def __repr__(self) -> str:
+        return f"<Gateway id={self.id!r} forked>"
+
+    def _rinfo(self, update: bool = False) -> SimpleNamespace:
+        """Platform, interpreter and directory of the worker: this process's own, from which it is forked."""
+        return SimpleNamespace(
+            executable=sys.executable,
+            version_info=tuple(sys.version_info),
+            platform=sys.platform,
+            cwd=str(Path.cwd()),
+            pid=os.getpid(),
+        )
+
+
+class WorkerController:
+    """A worker, as the controller, its plugins and schedulers written in Python see it.
+
+    The name is xdist's: it is what ``repr(node)`` shows.
+
+    Attributes:
+        gateway: Names the worker.
+        workerinput: What the worker starts with.
+        workerinfo: The worker's platform and interpreter, once it is ready.
+        workeroutput: What the worker leaves behind, once its session has finished.
+        pid: Its process id, once it is forked.
+        slot: The worker's slot in the shared memory, once it has one.
+        growth: Bytes by which the worker grew beyond the template, once its session has finished.
+        outgrown: The test after which the worker held more memory than it may, and the resident bytes.
+        is_replaced: Whether another worker takes its place for that.
+        is_killed: Whether this process has had it killed.
+        has_exited: Whether its process is gone.
+        crash_files: What it leaves behind when it crashes, once it is forked.
+        given: The tests that a scheduler written in Python has assigned to it, as they were.
+        taken_back: Those of them that it has given back.
+    """
+
+    workerinfo: dict[str, Any]
+    workeroutput: dict[str, Any]
+
+    def __init__(self, nodemanager: NodeManager, spec: execnet.XSpec, engine: _core.Engine | None = None) -> None:
+        """Stand for the worker that `spec` names."""
+        self.nodemanager = nodemanager
+        self.config = nodemanager.config
+        self.gateway = Gateway(spec)
+        self.number = int(self.gateway.id.removeprefix("gw"))
+        self.engine = engine
+        self.pid: int | None = None
+        self.slot: int | None = None
+        self.growth: int | None = None
+        self.outgrown: tuple[int, int] | None = None
+        self.is_replaced = False
+        self.is_killed = False
+        self.has_exited = False
+        self.crash_files: CrashFiles | None = None
+        self.given: list[Sequence[int]] = []
+        self.taken_back: list[int] = []
+        self.workerinput: dict[str, Any] = {
+            "workerid": self.gateway.id,
+            "workercount": len(nodemanager.specs),
+            "testrunuid": nodemanager.testrunuid,
+            "mainargv": sys.argv,
+        }
+        self.down = False
+        self.test_count = 0
+        self._shutdown_sent = False
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.gateway.id}>"
+
+    @property
+    def shutting_down(self) -> bool:
+        """Whether the worker is gone, or gets no more tests."""
+        return self.down or self._shutdown_sent
+
+    def send_runtest_some(self, indices: Sequence[int]) -> None:
+        """Assign tests, by their indices in the collection."""
+        if self.engine is not None:
+            tests = list(indices)
+            self.given.append(tests)
+            self.engine.assign(self.number, tests)
+
+    def send_runtest_all(self) -> None:
+        """Assign all tests."""
+        self.send_runtest_some(range(self.test_count))
+
+    def send_steal(self, indices: Sequence[int]) -> None:
+        """Take back these tests, or none of them when one has been claimed."""
+        if self.engine is not None:
+            self.engine.steal(self.number, list(indices))
+
+    def shutdown(self) -> None:
+        """Let the worker leave when it has run what it holds."""
+        if not self.down and not self._shutdown_sent and self.engine is not None:
+            self.engine.close(self.number)
+        self._shutdown_sent = True

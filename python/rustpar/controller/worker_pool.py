@@ -1,0 +1,432 @@
+"""The workers of a run, from the node objects that plugins see to the exit status of each process.
+
+Workers forked from the template have collected when they are forked. Early workers and their replacements collect for
+themselves, and nothing is scheduled before all have. gw0 is held as a template until then: where the others have
+collected other tests than it, which ends a run of xdist, they leave, and all workers are forked from it.
+
+The hazard it handles: workers come, crash and leave at any moment, and each of them must be announced, replaced and
+taken leave of exactly as xdist's users and plugins expect, within ``--max-worker-restart``.
+"""
+
+from __future__ import annotations
+
+import platform
+import signal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from xdist.dsession import get_default_max_worker_restart
+
+from rustpar import _core
+from rustpar.controller.nodes import NodeManager, WorkerController
+from rustpar.controller.worker_count import Choice, chosen, counted
+from rustpar.process.memory import HELD, Held
+from rustpar.recording.journal import journaling_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rustpar.controller.hook_dispatch import Relay
+    from rustpar.controller.scheduling import NativeScheduling, PythonScheduling
+    from rustpar.controller.startup import Launch
+    from rustpar.terminal.reporter import DistTerminal
+
+
+# Seconds between the loss of a worker and its replacement. Tests that crash one worker tend to crash the next: losses
+# that come together are counted together, before more workers are spent on them. xdist takes longer to boot one.
+_PAUSE = 0.05
+
+# Seconds for early workers to leave that have collected other tests than the template. What they tear down, they have
+# set up while collecting; xdist gives a gateway as long (EXIT_TIMEOUT).
+_LEAVE_LIMIT = 10.0
+
+
+class Crew:
+    """The workers.
+
+    Attributes:
+        manager: The specifications and the run's id.
+        nodes: All workers there have ever been, by number.
+        active: Those whose session goes on, or that have still to tell of a usage error.
+        sched: Who schedules; set when the run loop begins.
+        facts: What `inventory.facts` tells of the collection, once it is known.
+        stopping: Whether lost workers are no longer replaced.
+        summary: Why not all tests were run, for the end.
+    """
+
+    sched: NativeScheduling | PythonScheduling
+
+    def __init__(self, config: pytest.Config, launch: Launch, screen: DistTerminal) -> None:
+        """Have the workers forked by `launch`."""
+        self.config = config
+        self.manager = NodeManager(config)
+        self.nodes: dict[int, WorkerController] = {}
+        self.active: set[WorkerController] = set()
+        self.facts: dict[str, Any] = {}
+        self.stopping = False
+        self.summary: str | None = None
+        self._launch = launch
+        self._screen = screen
+        self._engine: _core.Engine
+        self._lost = 0
+        self._replacements: list[tuple[float, WorkerController]] = []
+        self._most_lost: int | None = get_default_max_worker_restart(config)
+        self._workerinfo: dict[str, Any] = {}
+        # What early workers have collected, until all of them have.
+        self._collections: dict[WorkerController, list[str]] = {}
+        self._groups: Sequence[str | None] = ()
+        self._scheduled: list[str] | None = None
+        # Whether the template, which will go on as gw0, still collects while others do.
+        self._template_collects = False
+        # The worker as which the template is to go on, as long as it is held.
+        self._held: WorkerController | None = None
+        # Early workers that have collected other tests than the template, and leave; and until when they may.
+        self._leaving: set[WorkerController] = set()
+        self._patience = 0.0
+        # How many workers are started when the template has collected.
+        self._needed = 0
+
+    def announce(self) -> list[WorkerController]:
+        """Make the nodes that were asked for and let plugins configure them."""
+        self.config.hook.pytest_xdist_setupnodes(config=self.config, specs=self.manager.specs)
+        return [self._announce(spec) for spec in self.manager.specs]
+
+    def _announce(self, spec: Any) -> WorkerController:
+        node = WorkerController(self.manager, spec)
+        self.nodes[node.number] = node
+        self.config.hook.pytest_xdist_newgateway(gateway=node.gateway)
+        self.config.hook.pytest_configure_node(node=node)
+        return node
+
+    def identity_keys(self) -> list[str]:
+        """The keys of ``workerinput`` whose values are not the same for all workers."""
+        inputs = [node.workerinput for node in self.nodes.values()]
+        keys = {key for one in inputs for key in one}
+        return sorted(key for key in keys if any(one.get(key) != inputs[0].get(key) for one in inputs))
+
+    def use(self, engine: _core.Engine) -> None:
+        """Run the workers on this engine."""
+        self._engine = engine
+        for node in self.nodes.values():
+            node.engine = engine
+
+    def template_ready(self, workerinfo: dict[str, Any]) -> None:
+        """The template's session has started, as gw0's; what it says of itself holds for every fork of it.
+
+        The platform's name takes a subprocess to find out; here it costs nothing while the template collects.
+        """
+        self._workerinfo = {**workerinfo, "platform": platform.platform()}
+
+    def worker_ready(self, node: WorkerController, workerinfo: dict[str, Any]) -> None:
+        """An early worker's session has started."""
+        self.template_ready(workerinfo)
+        self._ready(node)
+
+    def _ready(self, node: WorkerController) -> None:
+        node.workerinfo = {**self._workerinfo, "id": node.gateway.id, "spec": node.gateway.spec}
+        self.config.hook.pytest_testnodeready(node=node)
+
+    def start(self, collection: list[str], groups: Sequence[str | None]) -> None:
+        """The template has collected: fork the workers and schedule."""
+        nodes = self._first_nodes()
+        for node in nodes:
+            self._ready(node)
+            self._has_collected(node, collection)
+        self._start_forked(nodes, collection, groups)
+
+    def _start_forked(
+        self, nodes: Sequence[WorkerController], collection: list[str], groups: Sequence[str | None]
+    ) -> None:
+        self._show(nodes, collection)
+        for node in nodes:
+            self._fork(node)
+            self._engine.join(node.number)
+        self._schedule(nodes, collection, groups)
+
+    def start_others_early(self) -> None:
+        """The template still collects, and it is known that it will be gw0: let the others collect beside it."""
+        self._template_collects = True
+        for node in list(self.nodes.values())[1:]:
+            self._fork(node)
+
+    def go_on_early(self, collection: list[str], groups: Sequence[str | None]) -> None:
+        """The template has collected, but must not be forked: it will be gw0, and the others collect, too."""
+        first, *others = self._first_nodes()
+        self._ready(first)
+        self._held = first
+        self.active.add(first)
+        if self._template_collects:
+            self._template_collects = False
+        else:
+            for node in others:
+                self._fork(node)
+        self._groups = groups
+        self.collected(first, collection)
+        if self.stopping:
+            # That was before it could be held.
+            self._release()
+
+    def _release(self) -> None:
+        """Let the template go on as gw0, if it is held."""
+        if self._held is not None:
+            held, self._held = self._held, None
+            self._launch.go_on(held)
+
+    def choose_number(self, tests: int) -> str | None:
+        """The template has collected so many tests: settle how many workers are started.
+
+        Returns:
+            The number and why, in words; None where it was given.
+        """
+        asked = chosen(self.config)
+        choice = asked or Choice(len(self.nodes), "", is_given=True)
+        if self.sched.takes_fewer and not self._template_collects:
+            choice = choice.at_most(max(1, tests), counted(tests, "test"))
+            if not choice.is_given:
+                fits = self._launch.workers_that_fit()
+                choice = choice if fits is None else choice.at_most(*fits)
+        self._needed = choice.count
+        return None if asked is None else choice.words
+
+    def _first_nodes(self) -> list[WorkerController]:
+        return list(self.nodes.values())[: self._needed]
+
+    def collected(self, node: WorkerController, collection: list[str]) -> None:
+        """An early worker has collected: schedule when it is the last one."""
+        node.test_count = len(collection)
+        if self._scheduled is None:
+            self._collections[node] = collection
+            self._schedule_when_complete()
+            return
+        self._has_collected(node, collection)
+        if self._same(self._scheduled, collection, node):
+            self._engine.join(node.number)
+            self.sched.add_node(node)
+        else:
+            self._engine.close(node.number)
+
+    def _has_collected(self, node: WorkerController, collection: list[str]) -> None:
+        node.test_count = len(collection)
+        self.config.hook.pytest_xdist_node_collection_finished(node=node, ids=collection)
+
+    def has_collected(self, node: WorkerController) -> bool:
+        """Whether a worker's tests are known."""
+        return not self._launch.is_early or node in self._collections or self._scheduled is not None
+
+    def _schedule_when_complete(self) -> None:
+        if self._template_collects or self._scheduled is not None or self.stopping:
+            return
+        if not self._collections or not self.active <= set(self._collections):
+            return
+        nodes = sorted(self.active, key=lambda node: node.number)
+        if not nodes:
+            return
+        collection = self._collections[nodes[0]]
+        self._scheduled = collection
+        differing = [node for node in nodes[1:] if self._collections[node] != collection]
+        if differing and self._held is not None:
+            self._fork_anew(nodes, differing[0])
+            return
+        self._release()
+        for node in nodes:
+            self._has_collected(node, self._collections[node])
+        # Each difference is reported, not only the first.
+        if not all([self._same(collection, self._collections[node], node, nodes[0]) for node in nodes[1:]]):
+            self.stop()
+            return
+        self._show(nodes, collection)
+        for node in nodes:
+            self._engine.join(node.number)
+        self._schedule(nodes, collection, self._groups)
+
+    def _fork_anew(self, nodes: Sequence[WorkerController], differing: WorkerController) -> None:
+        """Have all early workers but the template leave, which is forked when they are gone.
+
+        They are taken leave of as if no worker had been there: what they have set up they tear down before others, who
+        may need the same, come in their place.
+        """
+        mine, others = self._collections[nodes[0]], self._collections[differing]
+        verdict = self._launch.decide_for_differing(nodes[0].gateway.id, differing.gateway.id, mine, others)
+        self._screen.show_verdict(verdict, None)
+        self._leaving = set(nodes[1:])
+        self._patience = _core.monotonic() + _LEAVE_LIMIT
+        for node in self._leaving:
+            self._launch.dismiss(node)
+            self._engine.close(node.number)
+
+    def is_leaving(self, node: WorkerController) -> bool:
+        """Whether an early worker has made room for one that is forked from the template."""
+        return node in self._leaving
+
+    def left(self, node: WorkerController) -> None:
+        """An early worker that was to leave is gone: fork workers when it was the last one."""
+        self._leaving.discard(node)
+        if self._held is None:
+            # The run has been stopped meanwhile, and there will be no other.
+            node.down = True
+            self.active.discard(node)
+            self.config.hook.pytest_testnodedown(node=node, error=None)
+        if self._leaving or self._held is None or self._scheduled is None:
+            return
+        self._held = None
+        nodes = [one for one in self.nodes.values() if one in self._collections]
+        self._launch.fork_from_template()
+        for one in nodes:
+            self._has_collected(one, self._scheduled)
+        self._start_forked(nodes, self._scheduled, self._groups)
+        self._launch.retire_fork_server()
+
+    def _end_those_that_stay(self) -> None:
+        """Kill early workers that were to leave and have not."""
+        if self._leaving and _core.monotonic() > self._patience:
+            self._patience = _core.monotonic() + _LEAVE_LIMIT
+            for node in self._leaving:
+                self._launch.server.signal_worker(node.number, signal.SIGKILL)
+
+    def _same(
+        self, first: list[str], other: list[str], node: WorkerController, first_node: WorkerController | None = None
+    ) -> bool:
+        """Whether two workers have collected the same; if not, it is reported in xdist's words."""
+        if first is other:
+            return True
+        from xdist.report import report_collection_diff
+
+        first_id = self.nodes[0].gateway.id if first_node is None else first_node.gateway.id
+        message = report_collection_diff(first, other, first_id, node.gateway.id)
+        if message:
+            report = pytest.CollectReport(nodeid=node.gateway.id, outcome="failed", longrepr=message, result=[])
+            self.config.hook.pytest_collectreport(report=report)
+        return not message
+
+    def _show(self, nodes: Sequence[WorkerController], collection: list[str]) -> None:
+        self._screen.show_collected(nodes, len(collection), self.sched.name)
+
+    def _schedule(self, nodes: Sequence[WorkerController], collection: list[str], groups: Sequence[str | None]) -> None:
+        self._scheduled = collection
+        start = "early" if self._launch.is_early else "template"
+        journaling_of(self.config).journal.start(start, len(nodes), self.config.option.dist)
+        self.sched.start(nodes, collection, groups, self.facts)
+        times = len(nodes) if self.config.option.dist == "each" else 1
+        self._engine.expect(self.sched.expected, times)
+
+    def _fork(self, node: WorkerController) -> None:
+        self._launch.start_worker(node)
+        self.active.add(node)
+
+    def finished(self, node: WorkerController, workeroutput: dict[str, Any]) -> None:
+        """A worker's session has finished."""
+        held = Held(*workeroutput.pop(HELD))
+        journaling_of(self.config).journal.memory(node.number, held.resident, held.proportional)
+        if self._launch.template_size is not None:
+            node.growth = max(0, held.peak - self._launch.template_size)
+        node.workeroutput = workeroutput
+        node.down = True
+        self.config.hook.pytest_testnodedown(node=node, error=None)
+        # What was wrong with the usage is told behind the end of the session, when pytest takes leave of it.
+        is_usage_error = workeroutput["exitstatus"] == pytest.ExitCode.USAGE_ERROR
+        if not is_usage_error:
+            self.active.discard(node)
+        if is_usage_error or node.outgrown is not None or not self.has_collected(node):
+            # The others wait for one another: exit functions may remove what a test of theirs still needs.
+            self._launch.dismiss(node)
+        if node.outgrown is None:
+            self.sched.remove_node(node, None)
+            self._schedule_when_complete()
+        else:
+            self._replace_outgrown(node)
+
+    def _replace_outgrown(self, node: WorkerController) -> None:
+        """A worker has left because it held too much memory: have another one run its tests, unless the run stops."""
+        self.sched.release_node(node)
+        if not self.stopping:
+            node.is_replaced = True
+            self._replace(node, 0.0)
+
+    def lost(self, node: WorkerController, status: int, running: int | None, relay: Relay) -> str | None:
+        """A worker is gone before its session had finished; return the test that has crashed, if any."""
+        node.down = True
+        error = death(status, is_sent=node.is_killed)
+        self.config.hook.pytest_testnodedown(node=node, error=error)
+        crashed = self.sched.remove_node(node, running)
+        if crashed is not None:
+            relay.crash(node, crashed, self.sched)
+        self._lost += 1
+        if not self.stopping:
+            self._replace_lost(node)
+        return crashed
+
+    def _replace_lost(self, node: WorkerController) -> None:
+        if self._most_lost is not None and self._lost > self._most_lost:
+            if self._most_lost == 0:
+                self.summary = f"worker {node.gateway.id} crashed and worker restarting disabled"
+            else:
+                self.summary = f"maximum crashed workers reached: {self._most_lost}"
+            self._screen.report_line(f"\n{self.summary}")
+            self._drop_replacements()
+        else:
+            self._screen.report_line(f"\nreplacing crashed worker {node.gateway.id}")
+            self._replace(node, _PAUSE)
+
+    def _replace(self, lost: WorkerController, pause: float) -> None:
+        spec = lost.gateway.spec
+        self.manager.allocate_id(spec)
+        node = self._announce(spec)
+        node.engine = self._engine
+        node.test_count = lost.test_count
+        if not self._launch.is_early:
+            self._ready(node)
+        self.active.add(node)
+        self._replacements.append((_core.monotonic() + pause, node))
+
+    def fork_replacements(self) -> None:
+        """Fork the replacements whose time has come."""
+        self._end_those_that_stay()
+        if self.stopping:
+            self._drop_replacements()
+        now = _core.monotonic()
+        due = [node for at, node in self._replacements if at <= now]
+        self._replacements = [(at, node) for at, node in self._replacements if at > now]
+        for node in due:
+            self._fork(node)
+            if not self._launch.is_early:
+                self._engine.join(node.number)
+                self.sched.add_node(node)
+
+    def _drop_replacements(self) -> None:
+        self.active.difference_update(node for _, node in self._replacements)
+        self._replacements.clear()
+
+    def template_lost(self) -> None:
+        """The template died before there was a worker; with ``--max-worker-restart=0`` xdist has words for it."""
+        if self._most_lost == 0:
+            self.summary = f"worker {self.nodes[0].gateway.id} crashed and worker restarting disabled"
+
+    def note_killing(self) -> None:
+        """All workers that are still there are about to be killed by this process."""
+        for node in self.active:
+            node.is_killed = True
+
+    def stop(self) -> None:
+        """Let no further test start, and replace nobody."""
+        if not self.stopping:
+            self.stopping = True
+            self._engine.stop()
+            # It has a session to finish.
+            self._release()
+
+
+def death(status: int, *, is_sent: bool = False) -> str:
+    """How a process ended, in words.
+
+    Args:
+        status: Its exit code, or minus the signal that killed it.
+        is_sent: Whether that signal was sent by this process.
+    """
+    if status >= 0:
+        return f"Not properly terminated (exit code {status})"
+    try:
+        name = signal.Signals(-status).name
+    except ValueError:
+        name = f"signal {-status}"
+    hint = "; sent by rustpar" if is_sent else "; out of memory?"
+    return f"Not properly terminated (killed by {name}{hint if -status == signal.SIGKILL else ''})"

@@ -1,0 +1,1 @@
+"""Coverage in forked processes, and joining the data files that they write."""

@@ -1,0 +1,163 @@
+"""Which of the values that were drawn while collecting name something outside the process.
+
+Two ways lead from a value to a name. It can be seen in it: digits of a ``uuid`` in the text of a database's name. Or
+the statement that has drawn it has stored its result there: then nothing of the value need be left in it. The hazard it
+handles: there may be many values and many names, so neither is compared with each of the other.
+"""
+
+from __future__ import annotations
+
+import base64
+import gc
+import re
+from typing import TYPE_CHECKING
+
+from rustpar.fork_safety.unique_values import PORT, PROCESS, TEMPORARY, referenced
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from rustpar.fork_safety.external_names import Name
+    from rustpar.fork_safety.unique_values import Source
+
+# Letters or digits in a row that are no coincidence: as many as `uuid4().hex[:8]` has hexadecimal ones, and six of an
+# alphabet. Shorter ones count where nothing stands beside them, or by the statement that stored them.
+_HEX_WINDOW = 8
+_SHORT_HEX = 6
+_WINDOW = 6
+
+# A line that has drawn more numbers than this makes data: with so many, one will be like some constant by chance.
+_FEW = 64
+
+# Characters that a text of single draws must have of its own, to be told from others by six of them.
+_DISTINCT = 8
+
+_HEX_RUN = re.compile(r"[0-9a-f]{6,}")
+_NUMBER = re.compile(r"[0-9]{4,}")
+
+
+def kept(sources: Iterable[Source], names: Iterable[Name]) -> Iterator[tuple[Source, str]]:
+    """The sources of values that name something, and where the name is; each once, in their order."""
+    sources = list(sources)
+    index = _Index(list(names))
+    found = [_seeded(source) or index.stored_by(source) or index.seen_of(source) or _held(source) for source in sources]
+    texts: dict[str, list[tuple[str, int]]] = {}
+    for number, source in enumerate(sources):
+        if found[number] is None:
+            for text in _texts_of(source):
+                if len(text) >= _WINDOW:
+                    texts.setdefault(text[:_WINDOW], []).append((text, number))
+    if texts:
+        for number, where in index.with_texts(texts):
+            found[number] = found[number] or where
+    return ((source, where) for source, where in zip(sources, found, strict=True) if where is not None)
+
+
+def _seeded(source: Source) -> str | None:
+    return "the seed of a random number generator" if source.seeds else None
+
+
+def _held(source: Source) -> str | None:
+    """Whether something refers to a process id that was asked for: locks, clients of databases."""
+    if source.what is not PROCESS or not referenced(source.values):
+        return None
+    gc.collect()
+    return "an object" if referenced(source.values) else None
+
+
+class _Index:
+    """Names, by what is looked for in them."""
+
+    def __init__(self, names: list[Name]) -> None:
+        self._stored: dict[tuple[str, str], list[Name]] = {}
+        self._hex: dict[str, str] = {}
+        self._short_hex: dict[str, str] = {}
+        self._numbers: dict[int, str] = {}
+        self._ports: dict[int, Name] = {}
+        self._texts = [(name.value, name.where) for name in names if isinstance(name.value, str)]
+        for name in names:
+            self._stored.setdefault((name.name, name.file), []).append(name)
+            if isinstance(name.value, int):
+                self._ports[name.value] = name
+            else:
+                self._add_text(name.value, name.where)
+
+    def _add_text(self, text: str, where: str) -> None:
+        for run in _HEX_RUN.findall(text.lower()):
+            for at in range(len(run) - _HEX_WINDOW + 1):
+                self._hex.setdefault(run[at : at + _HEX_WINDOW], where)
+            self._short_hex.setdefault(run[-_SHORT_HEX:], where)
+        for run in _NUMBER.findall(text):
+            self._numbers.setdefault(int(run), where)
+
+    def stored_by(self, source: Source) -> str | None:
+        """Where the statement that has drawn something has stored it."""
+        for sink in source.sinks:
+            for name in self._stored.get((sink.name, sink.file or ""), ()):
+                if _is_made_of(name.value, source, is_variable=sink.file is not None):
+                    return name.where
+        return None
+
+    def seen_of(self, source: Source) -> str | None:
+        """Where digits of a value that was drawn are seen in a name."""
+        for value in source.values:
+            where = None
+            if isinstance(value, bytes):
+                where = self._digits_of(value)
+            elif isinstance(value, int):
+                where = self._number(value, source)
+            if where is not None:
+                return where
+        return None
+
+    def with_texts(self, wanted: dict[str, list[tuple[str, int]]]) -> Iterator[tuple[int, str]]:
+        """Which of some texts, each with a number and by how they begin, are seen in a name."""
+        for text, where in self._texts:
+            for at in range(len(text) - _WINDOW + 1):
+                for token, number in wanted.get(text[at : at + _WINDOW], ()):
+                    if text.startswith(token, at):
+                        yield number, where
+
+    def _digits_of(self, value: bytes) -> str | None:
+        digits = value.hex()
+        for at in range(len(digits) - _HEX_WINDOW + 1):
+            if digits[at : at + _HEX_WINDOW] in self._hex:
+                return self._hex[digits[at : at + _HEX_WINDOW]]
+        return self._short_hex.get(digits[:_SHORT_HEX]) or self._short_hex.get(digits[-_SHORT_HEX:])
+
+    def _number(self, value: int, source: Source) -> str | None:
+        name = self._ports.get(value)
+        if name is not None and (name.value is value or source.count <= _FEW or source.what is PORT):
+            return name.where
+        if value >= 1000 and (source.count <= _FEW or value >= 10**7 or source.what in (PORT, PROCESS)):
+            return self._numbers.get(value) or (self._hex.get(f"{value:x}"[-_HEX_WINDOW:]) if value >> 28 else None)
+        return None
+
+
+def _is_made_of(value: str | int, source: Source, *, is_variable: bool) -> bool:
+    """Whether what a statement has stored under a name counts as made of what a source has drawn."""
+    if isinstance(value, int):
+        return True
+    # An attribute of that name may be anybody's: in a text it can be seen whether it is this one.
+    if not value or not (is_variable or source.what is PROCESS):
+        return False
+    # One of several texts that were there before is no name of its own.
+    return source.what is TEMPORARY or value not in source.values
+
+
+def _texts_of(source: Source) -> Iterator[str]:
+    """Texts in which what a source has drawn would be seen."""
+    joined = "".join(value for value in source.values if isinstance(value, str) and len(value) == 1)
+    if len(set(joined)) >= _DISTINCT:
+        # Which of them belong together is not known.
+        for at in range(len(joined) - _WINDOW + 1):
+            yield joined[at : at + _WINDOW]
+    for value in source.values:
+        if isinstance(value, bytes):
+            yield base64.urlsafe_b64encode(value).rstrip(b"=").decode()
+        elif isinstance(value, float):
+            yield repr(value).partition(".")[2][:_HEX_WINDOW]
+        elif isinstance(value, str) and source.what is TEMPORARY:
+            yield value.rpartition("/")[2]
+        elif isinstance(value, list) and value and all(isinstance(one, str) and len(one) == 1 for one in value):
+            yield "".join(value)

@@ -1,0 +1,298 @@
+"""What configuring and collecting has left behind that several processes cannot use at once.
+
+A thread does not survive a fork. A connection, an event loop, a child process or a file that is being written cannot be
+used by several workers. A temporary file or directory that one worker removes is gone for all, and a port can be
+listened on once. Where such things come from is learnt from the interpreter's audit events (PEP 578); whether they are
+still there is looked at in the end, so what was made and is gone again counts for nothing.
+"""
+
+from __future__ import annotations
+
+import _thread
+import contextlib
+import fcntl
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rustpar import _core
+from rustpar.fork_safety import native_threads, traceback_timer
+from rustpar.fork_safety.resource_origins import Origins, children
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import FrameType
+
+    import pytest
+
+    from rustpar.process.code_origin import Places
+
+_THREAD_EVENTS = ("_thread.start_new_thread", "_thread.start_joinable_thread")
+_PATH_MODULES = ("os", "pathlib", "pathlib._local", "_pytest.tmpdir", "_pytest.pathlib")
+_CHILD_EVENTS = ("subprocess.Popen", "os.fork", "os.posix_spawn", "os.system")
+
+# Events with paths that are made or written, and how many of their arguments are paths.
+_PATH_EVENTS = {"open": 1, "os.mkdir": 1, "os.rename": 2, "os.link": 2, "os.symlink": 2}
+
+# Descriptors without a file, in words.
+_KINDS = {
+    "eventpoll": "an event loop",
+    "eventfd": "an eventfd",
+    "timerfd": "a timerfd",
+    "inotify": "an inotify instance",
+    "signalfd": "a signalfd",
+    "pidfd": "a pidfd",
+    "io_uring": "an io_uring",
+    "fanotify": "a fanotify group",
+    "userfaultfd": "a userfaultfd",
+}
+
+# Seconds in which a thread that ends has ended, on a busy machine, too.
+_SETTLE = 0.3
+
+# Texts of actions that are kept.
+_MOST_ACTIONS = 20_000
+
+
+class Traces:
+    """Where threads, children, sockets, files and temporary names came from."""
+
+    def __init__(self, places: Places) -> None:
+        """Begin to listen; `places` tells which line of the project's code is behind something."""
+        self._place_of = place_of = places.behind_library
+        self._places = places
+        # Which line calls native code by `ctypes`; which line has started native threads, and by which import.
+        self._native_call: str | None = None
+        self._more_threads: tuple[str | None, str | None] | None = None
+        self._open_before = _open_files()
+        self._mapped_before = _shared_mappings()
+        self._files: dict[str, str] = {}
+        self._temporary: dict[str, str] = {}
+        self._directories: dict[str, str] = {}
+        self._actions: list[tuple[str, str, bool]] = []
+        # Told of the frame of who has a free port picked.
+        self.on_port: Callable[[FrameType], None] = lambda frame: None
+        self._origins = Origins()
+        self._memory: str | None = None
+        self._dumping = traceback_timer.DumpingLater(place_of)
+        if not _hooked:
+            # It stays, and is silent when nobody listens: a hook cannot be taken back.
+            sys.addaudithook(_core.audit)
+            _hooked.append(True)
+        _core.listen(self._heard)
+
+    def stop(self) -> None:
+        """Listen no longer."""
+        _core.listen(None)
+        self._dumping.put_back()
+
+    def _heard(self, event: str, args: tuple[Any, ...]) -> None:
+        frame = sys._getframe(1)
+        if event.startswith("ctypes."):
+            self._native_call = self._places.behind_import(frame)
+            return
+        if event == "rustpar.threads":
+            self._note_threads(frame, *args)
+            return
+        if event == "os.mkdir":
+            # Made by tmp_path_factory, for the caller of that.
+            frame = _behind_pytest_paths(frame)
+        place = self._place_of(frame)
+        if place is None:
+            return
+        self._note_action(event, args)
+        if event in ("open", "sqlite3.connect"):
+            if isinstance(args[0], (str, bytes)):
+                self._files[os.path.realpath(os.fsdecode(args[0]))] = place
+        elif event.startswith("tempfile."):
+            self._temporary[os.fsdecode(args[0])] = place
+        elif event == "os.mkdir":
+            self._directories[os.fsdecode(args[0])] = place
+        elif event == "socket.bind":
+            address = args[1]
+            if isinstance(address, tuple) and len(address) > 1 and address[1] == 0:
+                self.on_port(frame)
+        elif event in _THREAD_EVENTS:
+            self._origins.note_thread(args[0], place)
+        elif event in _CHILD_EVENTS:
+            self._origins.note_child(place)
+        elif event == "mmap.__new__":
+            self._memory = place
+        elif event == "socket.__new__":
+            self._origins.note_socket(args[0], place)
+
+    def _note_threads(self, frame: FrameType, event: str, about: tuple[Any, ...]) -> None:
+        """Note what has started threads: what was done behind `event`, the one before."""
+        if native_threads.count() <= max(len(sys._current_frames()), _thread._count() + 1):
+            return
+        if event.startswith("ctypes."):
+            self._more_threads = self._native_call, None
+        else:
+            module = about[0] if event == "import" else None
+            place = self._places.behind_import(frame) or self._places.last_imported()
+            self._more_threads = place, module
+
+    def _note_action(self, event: str, args: tuple[Any, ...]) -> None:
+        """Note texts that something is done with which reaches beyond this process."""
+        if len(self._actions) >= _MOST_ACTIONS:
+            return
+        if event in _PATH_EVENTS:
+            for path in args[: _PATH_EVENTS[event]]:
+                if isinstance(path, (str, bytes)):
+                    self._actions.append(("a path", str(Path.cwd() / os.fsdecode(path)), True))
+        elif event == "sqlite3.connect":
+            self._actions.append(("a database", os.fsdecode(args[0]), False))
+        elif event == "socket.bind" and isinstance(args[1], (str, bytes)):
+            self._actions.append(("a socket's path", os.fsdecode(args[1]), False))
+        elif event in ("subprocess.Popen", "os.posix_spawn", "os.system"):
+            for words in args:
+                self._actions += [("a command", text, False) for text in _words(words)]
+
+    def actions(self) -> Iterator[tuple[str, str]]:
+        """Texts that something was done with, each behind what was done; of paths, those that are there."""
+        return ((what, text) for what, text, is_path in self._actions if not is_path or os.path.lexists(text))
+
+    def note_shared_memory(self, frame: FrameType) -> None:
+        """Note who makes a lock between processes, which is a piece of memory; there is no event for it."""
+        place = self._place_of(frame)
+        if place is not None:
+            self._memory = place
+
+    def reasons(self, config: pytest.Config) -> Iterator[tuple[str | None, str]]:
+        """What must not be shared: the place where it comes from, if known, and what it is."""
+        basetemp = config.option.basetemp
+        own_directories = (
+            (path, place)
+            for path, place in self._directories.items()
+            if basetemp is not None and path.startswith(str(basetemp) + os.sep)
+        )
+        for path, place in (*self._temporary.items(), *own_directories):
+            if os.path.lexists(path):
+                yield place, f"makes {path}"
+        for thread in threading.enumerate():
+            if thread is not threading.current_thread():
+                yield self._origins.of_thread(thread), f"leaves the thread {thread.name} running"
+        if _has_unnamed_thread():
+            yield self._origins.of_thread(None), "leaves a thread running"
+        is_dumping = self._dumping.is_due or traceback_timer.is_waited_for()
+        if is_dumping:
+            yield self._dumping.place, "leaves a timer of faulthandler running"
+        strangers = native_threads.strangers(expected=int(is_dumping))
+        if strangers.number:
+            yield self._native_place(), self._native_words(strangers)
+        if self._memory is not None and _shared_mappings() > self._mapped_before:
+            yield self._memory, "leaves memory mapped, or a lock, that all forks share"
+        for pid in children():
+            yield self._origins.of_child(pid), "leaves a child process running"
+        yield from self._descriptors(config)
+
+    def _native_place(self) -> str | None:
+        if self._more_threads is not None:
+            return self._more_threads[0]
+        # Nothing was done any more behind what has started them.
+        return self._native_call or self._places.last_imported()
+
+    def _native_words(self, strangers: native_threads.Strangers) -> str:
+        number = "a native thread" if strangers.number == 1 else f"{strangers.number} native threads"
+        of = f" of {', '.join(strangers.libraries)}" if strangers.libraries else ""
+        importing = None if self._more_threads is None else self._more_threads[1]
+        since = f", since the import of {importing}" if importing is not None else ""
+        return f"leaves {number}{of} running{since}"
+
+    def _descriptors(self, config: pytest.Config) -> Iterator[tuple[str | None, str]]:
+        log_file = getattr(config.pluginmanager.get_plugin("logging-plugin"), "log_file_handler", None)
+        # Capturing duplicates descriptors: what counts is the file, not its number.
+        now = _open_files()
+        harmless = {getattr(log_file, "baseFilename", None), os.devnull, *self._open_before.values()}
+        harmless.update(now.get(fd) for fd in _capture_files(config))
+        for fd, target in now.items():
+            kind = _anonymous_kind(target)
+            # All of a kind are called the same.
+            if (self._open_before.get(fd) == target) if kind is not None else (target in harmless):
+                continue
+            if target.startswith("socket:"):
+                yield self._origins.of_socket(fd), "leaves a socket open"
+            elif kind is not None:
+                yield None, f"{_KINDS.get(kind, f'a descriptor ({kind})')} that was made while collecting is still open"
+            elif target.startswith("pipe:"):
+                yield self._origins.of_child(None), "leaves a pipe open"
+            elif target.startswith("/") and not target.startswith("/dev/pts/") and _is_being_written(fd):
+                name = target.removesuffix(" (deleted)")
+                yield self._files.get(name), f"leaves {name} open for writing"
+
+
+# Whether this process, or one that it was forked from, has the hook.
+_hooked: list[bool] = []
+
+
+def _words(words: object) -> list[str]:
+    """The texts among a command's words, or in its environment where that differs from this process's own."""
+    if isinstance(words, (str, bytes)):
+        return [os.fsdecode(words)]
+    if isinstance(words, dict):
+        own: Any = os.environ._data  # type: ignore[attr-defined]
+        words = [value for key, value in words.items() if own.get(os.fsencode(key)) != os.fsencode(value)]
+    if isinstance(words, (list, tuple)):
+        return [os.fsdecode(word) for word in words if isinstance(word, (str, bytes, os.PathLike))]
+    return []
+
+
+def _has_unnamed_thread() -> bool:
+    """Whether there are threads that were started without the threading module."""
+    deadline = time.monotonic() + _SETTLE
+    # Each count lags behind now and then: a thread that has just ended is still counted, for a moment.
+    while max(len(sys._current_frames()), _thread._count() + 1) > threading.active_count():
+        if time.monotonic() > deadline:
+            return True
+        time.sleep(0.005)
+    return False
+
+
+def _open_files() -> dict[int, str]:
+    """The descriptors of this process and what they stand for."""
+    found = {}
+    for link in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):
+            found[int(link.name)] = str(link.readlink())
+    return found
+
+
+def _anonymous_kind(target: str) -> str | None:
+    """What a descriptor stands for that has no file: eventfd, timerfd, inotify and the like; None for any other."""
+    prefix, _, kind = target.partition(":")
+    # Since Linux 6.9 those of processes have numbers.
+    return kind.strip("[]") if prefix == "anon_inode" else "pidfd" if prefix == "pidfd" else None
+
+
+def _is_being_written(fd: int) -> bool:
+    """Whether a file is open for writing."""
+    with contextlib.suppress(OSError):
+        return fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY
+    return False
+
+
+def _capture_files(config: pytest.Config) -> Iterator[int]:
+    """The descriptors of the files that capturing writes to; each worker opens its own."""
+    manager: Any = config.pluginmanager.get_plugin("capturemanager")
+    capturing = getattr(manager, "_global_capturing", None)
+    for capture in (getattr(capturing, "out", None), getattr(capturing, "err", None)):
+        if capture is not None and hasattr(capture, "targetfd_save"):
+            yield capture.tmpfile.fileno()
+
+
+def _shared_mappings() -> int:
+    """How many pieces of memory this process can write to that a fork would share."""
+    with contextlib.suppress(OSError):
+        lines = Path("/proc/self/maps").read_bytes().splitlines()
+        return sum(line.split(b" ", 2)[1].startswith(b"rw-s") for line in lines)
+    return 0
+
+
+def _behind_pytest_paths(frame: FrameType) -> FrameType:
+    """The first caller outside pytest's own handling of temporary directories."""
+    while frame.f_back is not None and frame.f_globals.get("__name__") in _PATH_MODULES:
+        frame = frame.f_back
+    return frame

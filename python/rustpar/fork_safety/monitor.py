@@ -1,0 +1,137 @@
+"""What the template must not have done, if its forks are to be workers.
+
+Under pytest-xdist each worker configures and collects for itself. Mostly it does no harm that forked workers share what
+the template did; where it would, the template says so before it is forked:
+
+- **Identity was read** (`reading.py`). A name made from the worker's id (a database, a log file) would be gw0's in
+  every worker. An object that remembers the process it was made in (``filelock`` locks, for one) refuses to work in
+  another.
+- **Something unique was made** (`unique_values.py`, `alive.py`): a temporary directory, a port, a random name. It
+  counts where it names something outside the process (`kept_values.py`), and not as test data.
+- **Something unshareable is alive** (`alive.py`): a thread, a connection, a child process, a file being written.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from rustpar.fork_safety.identity_reads import Readings, WatchedInput
+from rustpar.fork_safety.leaked_resources import Traces
+from rustpar.fork_safety.unique_values import UniqueValues
+from rustpar.process.code_origin import Places
+from rustpar.process.random_state import Seeds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator
+    from types import FrameType
+
+    import pytest
+
+    from rustpar.fork_safety.unique_values import Source
+
+# No more reasons than a person reads.
+_MOST_REASONS = 20
+
+
+class Watch:
+    """Watches a template while it configures and collects.
+
+    Attributes:
+        seeds: The random numbers that workers are to begin with.
+    """
+
+    def __init__(self, tell: Callable[[str], None], *, is_decided: bool) -> None:
+        """Begin to watch.
+
+        Args:
+            tell: Told at once of what will still be a reason when all is collected: who read the worker's name. What
+                was made may be gone by then, and what was drawn may be nothing but test data.
+            is_decided: Whether nobody asks for reasons: then only random numbers are kept.
+        """
+        self._tell = tell
+        self.seeds = Seeds()
+        self._reasons: dict[str, None] = {}
+        self._places = Places()
+        self._copies: list[tuple[weakref.ref[str], str | None]] = []
+        self._environment: dict[bytes, bytes] = dict(os.environ._data)  # type: ignore[attr-defined]
+        self._is_decided = is_decided
+        self._traces: Traces | None = None
+        self._unique: UniqueValues | None = None
+        if not is_decided:
+            self._traces = Traces(self._places)
+            # Behind it, so that this one's functions lie around the other's.
+            self._unique = UniqueValues(
+                self._places, self._traces.note_shared_memory, lambda: self._readings.has_seeded
+            )
+            self._traces.on_port = self._unique.note_port
+        self._readings = Readings(self._note, self._note_copy, self._places.is_own)
+
+    def stop(self, config: pytest.Config) -> list[str]:
+        """Watch no longer.
+
+        Returns:
+            Why this process must not be forked into workers, each in words; empty when it may.
+        """
+        # In the reverse of the order in which they began: each puts back what it found.
+        self._readings.stop()
+        if self._unique is not None:
+            self._unique.stop()
+        self.seeds.keep()
+        if self._traces is None or self._unique is None:
+            return []
+        self._traces.stop()
+        for place in self._kept_copies():
+            self._add(place, "keeps a copy of the environment")
+        for place, what in self._kept_values(config, self._unique.sources, self._traces):
+            self._add(place, what)
+        for place, what in self._traces.reasons(config):
+            self._add(place, what)
+        return list(self._reasons)
+
+    def _kept_values(self, config: pytest.Config, sources: list[Source], traces: Traces) -> Iterator[tuple[str, str]]:
+        """Who has drawn a value that names something outside the process."""
+        if sources:
+            from rustpar.fork_safety import kept_values
+            from rustpar.fork_safety.external_names import Names
+
+            names = Names(config, self._places).all(self._environment, traces.actions())
+            for source, where in kept_values.kept(sources, names):
+                yield source.place, f"{source.what}, which is kept in {where}"
+
+    def input_of(self, values: dict[str, Any], identity: Collection[str]) -> dict[str, Any]:
+        """A ``workerinput`` that notes who reads a key in `identity`."""
+        return WatchedInput(values, self._readings, frozenset(identity))
+
+    def _note(self, frame: FrameType, what: str) -> None:
+        if self._is_decided:
+            return
+        # No program but one with workers has their names: a package that takes one at its import has it from here.
+        place = self._places.behind_library(frame, importing_counts=True)
+        if place is not None:
+            if not self._reasons:
+                self._tell(f"{place} {what}")
+            self._add(place, what)
+
+    def _note_copy(self, frame: FrameType, key: str) -> None:
+        reader = self._places.outside_library(frame)
+        # Packages copy it for many reasons.
+        if not self._is_decided and reader is not None and self._places.is_own(reader):
+            self._copies.append((weakref.ref(key), self._places.of(reader)))
+
+    def _kept_copies(self) -> list[str | None]:
+        """Who has copied the environment and still has the copy, with the name of one worker in it."""
+        if any(key() is not None for key, _ in self._copies):
+            gc.collect()
+        return [place for key, place in self._copies if _is_held_by_a_dictionary(key())]
+
+    def _add(self, place: str | None, what: str) -> None:
+        if len(self._reasons) < _MOST_REASONS:
+            self._reasons[what if place is None else f"{place} {what}"] = None
+
+
+def _is_held_by_a_dictionary(key: str | None) -> bool:
+    """Whether it is there and stands for a value, and not in a list of names."""
+    return key is not None and any(isinstance(holder, dict) and key in holder for holder in gc.get_referrers(key))

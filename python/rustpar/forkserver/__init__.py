@@ -1,0 +1,1 @@
+"""The fork server, and the processes that are forked from it: the template and early workers."""

@@ -1,0 +1,171 @@
+"""How a forked process begins: from the fork server's fork to the start of its pytest session.
+
+It stands where the controller stood, before the first conftest, with the command line read and plugins loaded. From
+there its way is that of an xdist worker (``xdist/remote.py``): environment before conftests, ``workerinput`` before
+``pytest_configure``, ``dist`` "no" in its options. What plugins do in a worker, they do here.
+
+The hazard it handles: below this process's part of the stack lie the frames of the controller, up to the program that
+called pytest. Whatever happens, it must not return into them. pytest takes leave of a configuration on every way out,
+an error while loading conftests included; so that is where this process ends.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from xdist.remote import setup_config
+
+from rustpar import _core
+from rustpar.compat import property_fixtures
+from rustpar.coverage import measuring
+from rustpar.fork_safety.monitor import Watch
+from rustpar.forkserver import loop
+from rustpar.forkserver.template import ForkPoint
+from rustpar.process import crash_files, gc_freeze, shutdown
+from rustpar.process.code_origin import Places
+from rustpar.process.identity import own_stdio
+from rustpar.worker import hook_calls
+from rustpar.worker.session import WorkerPlugin, find_title, make_line
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Sequence
+
+
+class Beginning:
+    """A process forked by the fork server: the template, or an early worker.
+
+    The request's message holds ``fork`` (its number), ``slot``, ``workerinput``, ``identity`` (the keys of that which
+    differ between workers), ``is_decided`` (whether it is known how workers come up), ``environment`` and
+    ``directory`` (the controller's), ``basetemp`` (or None) and ``hasmarkup`` (whether the controller's terminal shows
+    colours).
+    """
+
+    def __init__(
+        self, request: loop.Request, shared: _core.Shared, requests: socket.socket, records: socket.socket
+    ) -> None:
+        """Begin as `request` says; the sockets lead to and from the controller."""
+        self._setup = request.message
+        self._shared = shared
+        self._loop = loop.ForkLoop(requests, records, shared)
+        is_template = self._setup["fork"] == loop.TEMPLATE
+        if not is_template:
+            self._loop.close()
+        self._line = make_line(shared, self._setup["slot"])
+        shutdown.forget_exit_functions()
+        own_stdio(request.output)
+        find_title()
+        self._take_over_environment()
+        self._settle = gc_freeze.grow()
+        self._worker: WorkerPlugin | None = None
+        self._loaded_before = frozenset(sys.modules)
+        self._watch = Watch(self._tell_reason, is_decided=self._setup["is_decided"]) if is_template else None
+
+    def _tell_reason(self, reason: str) -> None:
+        self._line.message(self._line.REASON, reason)
+
+    def _take_over_environment(self) -> None:
+        """Set what the controller has set since the fork server was forked, and who this is."""
+        workerinput = self._setup["workerinput"]
+        os.environb.clear()
+        os.environb.update(self._setup["environment"])
+        os.chdir(self._setup["directory"])
+        os.environ["PYTEST_XDIST_TESTRUNUID"] = workerinput["testrunuid"]
+        os.environ["PYTEST_XDIST_WORKER"] = workerinput["workerid"]
+        os.environ["PYTEST_XDIST_WORKER_COUNT"] = str(workerinput["workercount"])
+
+    def enter(self, early_config: pytest.Config) -> None:
+        """Make the controller's early configuration this process's own."""
+        early_config.add_cleanup(self._leave)
+        plugins = early_config.pluginmanager
+        for plugin in early_config.invocation_params.plugins or ():
+            # Objects given to pytest.main() are the controller's; xdist's workers do not have them either.
+            if not isinstance(plugin, str) and plugins.is_registered(plugin):
+                plugins.unregister(plugin)
+        plugins.register(self, "rustpar-beginning")
+        measuring.keep_what_others_saved(early_config)
+        measuring.restart(early_config, self._setup["workerinput"]["testrunuid"])
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_cmdline_main(self, config: pytest.Config) -> None:
+        """Set the options of a worker before the session begins."""
+        setup_config(config, self._setup["basetemp"])
+        hook_calls.install(config)
+        workerinput = self._setup["workerinput"]
+        config._parser.prog = Path(workerinput["mainargv"][0]).name
+        config.workeroutput = {}  # type: ignore[attr-defined]
+        if self._watch is None:
+            config.workerinput = workerinput  # type: ignore[attr-defined]
+        else:
+            config.workerinput = self._watch.input_of(workerinput, self._setup["identity"])  # type: ignore[attr-defined]
+        self._worker = WorkerPlugin(
+            config, self._line, self._fork_point(config), self._watch, hasmarkup=self._setup["hasmarkup"]
+        )
+        config.pluginmanager.register(self._worker, "rustpar-worker")
+        config.pluginmanager.register(property_fixtures, "rustpar-fixtures")
+
+    def _fork_point(self, config: pytest.Config) -> ForkPoint | _NoForkPoint:
+        if self._watch is None:
+            return _NoForkPoint(config, self._line, self._setup["crash_files"], self._settle)
+        return ForkPoint(config, self._loop, self._shared, self._watch.seeds, self._settle)
+
+    def _leave(self) -> None:
+        """End this process where pytest takes leave of the configuration; the last thing it does with it."""
+        error = sys.exc_info()[1]
+        if not self._is_own():
+            # Forked by the suite; what is not this process's to tell is not its to tear down either.
+            loop.leave_stray(is_failed=error is not None)
+        # The session's own status has been sent; the process says with its status that it left in good order.
+        status = 0 if error is None else self._tell(error)
+        # Nothing may return from here, an interrupt neither; who does not end in time is killed.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        if self._worker is not None:
+            self._worker.wait_to_leave()
+        shutdown.run_exit_functions()
+        shutdown.clear_modules(self._loaded_before, Places().is_own_file)
+        loop.flush()
+        _core.exit_process(status)
+
+    def _is_own(self) -> bool:
+        """Whether this is the template or a worker, and not a process that the suite has forked from it."""
+        return (self._line if self._worker is None else self._worker).is_own()
+
+    def _tell(self, error: BaseException) -> int:
+        """Tell the controller, or else the terminal, why there was no session."""
+        from _pytest.config import ConftestImportFailure
+
+        if isinstance(error, pytest.UsageError):
+            messages = [str(arg) for arg in error.args]
+        elif isinstance(error, ConftestImportFailure):
+            messages = [f"a conftest cannot be imported in a worker: {error}"]
+        elif isinstance(error, KeyboardInterrupt):
+            return int(pytest.ExitCode.INTERRUPTED)
+        else:
+            import traceback
+
+            traceback.print_exception(error)
+            return 70  # EX_SOFTWARE of sysexits.h
+        self._line.message(self._line.USAGE_ERROR, messages)
+        return int(pytest.ExitCode.USAGE_ERROR)
+
+
+class _NoForkPoint:
+    """Where an early worker would be forked, if it were not there already."""
+
+    def __init__(
+        self, config: pytest.Config, line: _core.Line, files: Sequence[int], settle: Callable[[], None]
+    ) -> None:
+        self._config = config
+        self._line = line
+        self._files = files
+        self._settle = settle
+
+    def wait(self) -> _core.Line:
+        self._settle()
+        crash_files.use(self._config, self._files, keep=True)
+        return self._line

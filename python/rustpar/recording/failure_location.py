@@ -1,0 +1,102 @@
+"""Where it happened that a test failed or was left out, and what.
+
+The hazard it handles: an error is raised where it is noticed, often in the standard library or in a package: in
+`assertEqual`, a mock, a parser. Whoever reads a report wants the line of the project that led there. And failures come
+in many shapes, some of them without a place.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pytest
+
+    from rustpar.process.code_origin import Places
+
+# Where packages lie, in whatever environment.
+_PACKAGES = {"site-packages", "dist-packages"}
+
+
+class Happened(NamedTuple):
+    """What a report says happened.
+
+    Attributes:
+        path: The file, relative to rootdir where it is below it.
+        line: The line in it, counted from 1.
+        message: The error, which may have several lines, or the reason.
+    """
+
+    path: str | None
+    line: int | None
+    message: str
+
+
+class Finder:
+    """Finds it in reports."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        """Look for places below the root directory."""
+        self._root = config.rootpath
+        # What tracebacks are relative to.
+        self._base = config.invocation_params.dir
+
+    @cached_property
+    def _places(self) -> Places:
+        # Not before something fails: looking up where packages are takes more than a millisecond.
+        from rustpar.process.code_origin import Places
+
+        return Places()
+
+    def find(self, report: Any) -> Happened:
+        """What a report says that is no success."""
+        longrepr = report.longrepr
+        if isinstance(longrepr, tuple) and len(longrepr) == 3:
+            path, line, reason = longrepr
+            reason = str(getattr(report, "wasxfail", "") or reason).removeprefix("Skipped: ")
+            # Plugins leave the line out.
+            return Happened(self._below_root(str(path)) or str(path), None if line is None else int(line), reason)
+        if hasattr(report, "wasxfail"):
+            return Happened(None, None, str(report.wasxfail).removeprefix("reason: "))
+        path, line = next(self._own_places(longrepr), _location(report))
+        return Happened(path, line, _error(longrepr))
+
+    def _own_places(self, longrepr: Any) -> Iterator[tuple[str, int]]:
+        """The places in a traceback that are in the project's own code, the last one first."""
+        entries = getattr(getattr(longrepr, "reprtraceback", None), "reprentries", ())
+        places = [getattr(entry, "reprfileloc", None) for entry in entries]
+        for place in (getattr(longrepr, "reprcrash", None), *reversed(places)):
+            path = None if place is None else self._below_root(str(place.path))
+            if path is not None and not _PACKAGES.intersection(Path(path).parts):
+                yield path, int(place.lineno)
+
+    def _below_root(self, path: str) -> str | None:
+        """A path relative to rootdir; None for one that is not below it, or not the project's own."""
+        whole = os.path.normpath(Path(self._base, path))
+        if path.startswith("<") or not Path(whole).is_relative_to(self._root) or not self._places.is_own_file(whole):
+            return None
+        return str(Path(whole).relative_to(self._root))
+
+
+def _location(report: Any) -> tuple[str | None, int | None]:
+    """Where the test is defined, or what was collected."""
+    path, line, _ = getattr(report, "location", None) or (None, None, "")
+    return str(path) if path else None, None if line is None else int(line) + 1
+
+
+def _error(longrepr: Any) -> str:
+    crash = getattr(longrepr, "reprcrash", None)
+    if crash is not None:
+        return str(crash.message)
+    text = str(longrepr or "").strip()
+    if isinstance(longrepr, str) or not text:
+        return text
+    # A broken import or a missing fixture marks its error, a failed doctest ends with it.
+    lines = text.splitlines()
+    errors = [line for line in lines if line.startswith("E ")]
+    return (errors[0][1:] if errors else lines[-1]).strip()

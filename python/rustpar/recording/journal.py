@@ -1,0 +1,342 @@
+"""The journal of a run: every event, in a file under pytest's cache. ``docs/journal.md`` describes it.
+
+In the process that the user has started. Phases are written by the native recorder, as reports come; what happens once,
+and what a report says beyond its outcome, is put together here.
+
+The hazard it handles: a journal is a convenience. Whatever is wrong with its file, the run goes on and ends as it would
+without one, and one line says so.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import rustpar
+from rustpar import _core
+from rustpar.compat import property_fixtures
+from rustpar.config.slow_limit import slow_limit
+from rustpar.config.values import is_given
+from rustpar.recording import fixture_timing, journal_file
+from rustpar.recording.history import Remembering, history_of, is_named
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping, Sequence
+
+    from rustpar.recording.failure_location import Finder
+    from rustpar.recording.retention import Room
+
+# Options that decide about a run, or about what is said of it.
+_OPTIONS = (
+    *("numprocesses", "dist", "maxprocesses", "max_worker_restart", "keyword", "markexpr", "maxfail"),
+    *("rustpar_start", "rustpar_plan", "rustpar_order", "rustpar_shard", "rustpar_shard_by", "rustpar_max_rss"),
+)
+
+# Ways to run in which no test takes the time it takes.
+_NO_RUN = ("collectonly", "setuponly", "setupplan", "trace")
+
+_JOURNALING: pytest.StashKey[Journaling] = pytest.StashKey()
+
+
+def journaling_of(config: pytest.Config) -> Journaling:
+    """What writes the journal of this run."""
+    return config.stash[_JOURNALING]
+
+
+def observe(config: pytest.Config) -> None:
+    """Record the run of `config`, if it is one, in a journal and in the history, where they are kept."""
+    is_run = not any(config.getoption(name, False) for name in _NO_RUN)
+    path = journal_file.choose(config, is_needed=_is_needed(config)) if is_run else None
+    journaling = Journaling(config, path)
+    config.stash[_JOURNALING] = journaling
+    has_history = is_named(config) or hasattr(config, "cache")
+    if not is_run or not (has_history or journaling.path):
+        return
+    if is_judged(config):
+        from rustpar.terminal.timing_summary import TimingSections
+
+        # Before the journal, which ends with the exit status that thresholds may change: of hooks that come last, those
+        # of a plugin that is registered later come later.
+        config.pluginmanager.register(TimingSections(config, journaling), "rustpar-timing")
+    config.pluginmanager.register(journaling, "rustpar-journaling")
+    config.pluginmanager.register(property_fixtures, "rustpar-fixtures")
+    if has_history:
+        config.pluginmanager.register(Remembering(config, journaling.recorder), "rustpar-remembering")
+
+
+def is_judged(config: pytest.Config) -> bool:
+    """Whether thresholds or what is shown of a run's time read its journal when it ends."""
+    return _thresholds(config) is not None or slow_limit(config) is not None or config.getoption("verbose", 0) > 0
+
+
+def _thresholds(config: pytest.Config) -> _core.Thresholds | None:
+    if not is_given(config, "rustpar_thresholds"):
+        return None
+    from rustpar.collection.thresholds import thresholds_of
+
+    return thresholds_of(config)
+
+
+def _is_needed(config: pytest.Config) -> bool:
+    """Whether there has to be a journal, also where none is kept."""
+    is_drawn = config.getoption("rustpar_timeline", None) or config.getoption("rustpar_trace", None)
+    return bool(is_drawn) or is_judged(config)
+
+
+class Journaling:
+    """Writes the journal of a run.
+
+    Attributes:
+        path: The file; None when none is written.
+        journal: What events are appended to; it drops them when there is no file.
+        recorder: What reports and set-ups of shared fixtures are told to.
+    """
+
+    def __init__(self, config: pytest.Config, path: Path | None) -> None:
+        """Write to the file `path`, if one is given; what is wrong with it is told in the summary."""
+        self.config = config
+        self.path = path
+        self.journal = _core.Journal()
+        self.recorder = _core.Recorder(self.journal)
+        # What finds where a test failed; made when one does.
+        self._finder: Finder | None = None
+        self._room: Room | None = None
+        self._warning: str | None = None
+        self._warnings = 0
+        self._deselected = 0
+        self._has_begun = False
+        self._has_collected = False
+        self._is_marked = False
+        # What was recorded of the suite, where nobody else keeps it.
+        self._suite_properties: list[tuple[str, object]] = []
+        # The number of each test that was collected; one that was asked for twice has one number.
+        self._numbers: list[int] = []
+
+    def _warn(self, reason: str) -> None:
+        self._warning = f"the journal {self.path} cannot be written: {reason}; check the disk, or name another file"
+
+    def whole_file(self) -> Path | None:
+        """The journal, if everything that was to be written so far is in it, and nothing of another run."""
+        self.journal.flush()
+        error = self.journal.error()
+        if error is not None:
+            self._warn(error)
+        if self._warning is None and self.path is not None and not self.journal.is_at(self.path):
+            self._warning = f"the journal {self.path} was replaced during the run; give each run a file of its own"
+        return self.path if self._warning is None else None
+
+    # ------------------------------------------------------------------ pytest's hooks
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionstart(self) -> Generator[None, object, object]:
+        """Open the file, and say what the run is: when others are at work, as it takes 6 ms to look up the versions."""
+        if self._has_begun:
+            # A second session of one configuration, as pytest's own testing tools make them: one run.
+            return (yield)
+        self._has_begun = True
+        self.journal.begin()
+        try:
+            if self.path is not None:
+                journal_file.make_room(self.path, self.config)
+                self.journal.open(self.path)
+        except OSError as error:
+            self._warn(str(error))
+            self.path = None
+        try:
+            return (yield)
+        finally:
+            self._say_what_it_is()
+
+    def _say_what_it_is(self) -> None:
+        config = self.config
+        uid = config.getoption("testrunuid", None) or f"{int(_core.since_epoch() * 1e9):x}-{os.getpid():x}"
+        given = {name: config.getoption(name, None) for name in _OPTIONS}
+        limit = slow_limit(config)
+        given |= {"rustpar_thresholds": _thresholds(config), "rustpar_slow": None if limit is None else str(limit)}
+        self.journal.run(
+            uid,
+            ["pytest", *map(str, config.invocation_params.args)],
+            {name: str(value) for name, value in given.items() if value not in (None, "", 0)},
+            _versions(config),
+            _machine(),
+        )
+
+    def pytest_deselected(self, items: Sequence[object]) -> None:
+        """Count."""
+        self._deselected += len(items)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Say what was collected, and measure shared fixtures, where tests run in this process."""
+        if not self.config.pluginmanager.has_plugin("dsession"):
+            fixture_timing.watch(session, self._fixture)
+            self.collected([item.nodeid for item in session.items], self._deselected)
+            if _thresholds(self.config) is not None:
+                from rustpar.collection.thresholds import marks_of
+
+                self.marked(marks_of(self.config, session.items))
+            self.journal.watch_memory()
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
+        """Say what was collected, where pytest-xdist's own engine runs."""
+        if not self._has_collected:
+            self.collected(ids, 0)
+
+    def collected(
+        self, node_ids: Sequence[str], deselected: int, groups: Sequence[str | None] = (), serial: Sequence[int] = ()
+    ) -> None:
+        """Say which tests are to run, and how many are not.
+
+        Args:
+            node_ids: The tests.
+            deselected: How many tests were collected and will not run.
+            groups: The group that each stays with; empty without.
+            serial: The places of those that run while no other runs.
+        """
+        self._has_collected = True
+        ids = list(dict.fromkeys(node_ids))
+        numbers = {node_id: number for number, node_id in enumerate(ids)}
+        self._numbers = [numbers[node_id] for node_id in node_ids]
+        if len(ids) < len(node_ids):
+            # Places are no numbers any more.
+            groups, serial = (), ()
+        history = history_of(self.config)
+        usual = [] if history is None else history.expected(ids)
+        self.journal.collected(ids, usual, groups, serial, deselected)
+        self.recorder.collected(ids)
+
+    def marked(self, marks: Mapping[str, Sequence[int]]) -> None:
+        """Say which tests carry the markers that thresholds name: their places in what was collected."""
+        if marks:
+            self._is_marked = True
+            numbers = {name: sorted({self._numbers[place] for place in places}) for name, places in marks.items()}
+            self.journal.marks(numbers)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: object) -> None:
+        """Hear from a worker of pytest-xdist's own engine which tests carry markers."""
+        if self._is_marked or _thresholds(self.config) is None:
+            return
+        from rustpar.collection.thresholds import OUTPUT
+
+        marks = getattr(node, "workeroutput", {}).get(OUTPUT)
+        if marks:
+            self.marked(marks)
+
+    def _fixture(self, node_id: str, key: str, seconds: float) -> None:
+        self.recorder.fixture(node_id, key, seconds, None)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Record a report, and what it says beyond its outcome."""
+        more = self.recorder.report(report)
+        if more is not None:
+            self._say_more(report, *more)
+
+    def suite_property(self, name: str, value: object) -> None:
+        """Keep what ``record_testsuite_property`` recorded: pytest's ``--junitxml`` keeps it, where it was given."""
+        xml = self._xml()
+        if xml is not None:
+            xml.add_global_property(name, value)
+        else:
+            self._suite_properties.append((name, value))
+
+    def _xml(self) -> Any:
+        from _pytest.junitxml import xml_key
+
+        return self.config.stash.get(xml_key, None)
+
+    def _say_more(self, report: pytest.TestReport, test: int, worker: int | None) -> None:
+        if report.when == "teardown" and report.user_properties:
+            self.journal.properties(test, self._texts().fit_pairs(report.user_properties))
+        if report.outcome == "passed" and not hasattr(report, "wasxfail"):
+            return
+        if report.when in ("setup", "call", "teardown"):
+            self._detail(report, report.when, test=test, worker=worker)
+        else:
+            node = getattr(report, "node", None)
+            self._detail(report, "crash", test=test, worker=_number_of(node), outcome=report.outcome)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Record what could not be collected."""
+        if not report.passed:
+            self._detail(report, "collect", outcome=report.outcome, node_id=report.nodeid)
+
+    def _detail(self, report: Any, when: str, **about: Any) -> None:
+        if self._finder is None:
+            from rustpar.recording.failure_location import Finder
+
+            self._finder = Finder(self.config)
+        path, line, message = self._finder.find(report)
+        if when == "crash":
+            # The stack is in the text.
+            message = message.partition("\n")[0]
+        room = self._texts()
+        failed = report.outcome not in ("skipped", "passed")
+        self.journal.detail(
+            when,
+            message=room.fit(message),
+            path=path,
+            line=line,
+            # Without the line in front that names the worker, which the detail does.
+            longrepr=room.fit(str(report.longrepr or "")) if failed else "",
+            sections=room.fit_pairs(report.sections) if failed else [],
+            cut=room.take_cut(),
+            **about,
+        )
+
+    def _texts(self) -> Room:
+        if self._room is None:
+            from rustpar.recording.retention import Room, limit_of
+
+            self._room = Room(limit_of(self.config))
+        return self._room
+
+    def pytest_warning_recorded(self) -> None:
+        """Count."""
+        self._warnings += 1
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """Say how the run has ended, when nothing more is to come."""
+        xml = self._xml()
+        properties = self._suite_properties if xml is None else xml.global_properties
+        if properties:
+            self.journal.properties(None, [(str(name), str(value)) for name, value in properties])
+        self.journal.look_at_memory()
+        # The session's own can have been changed meanwhile. One that pytest's main loop does not run has none.
+        self.journal.end(int(getattr(session, "exitstatus", exitstatus)), self._warnings)
+        self.whole_file()
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Say what is wrong with the journal."""
+        if self._warning is not None:
+            terminalreporter.write_line(f"rustpar: {self._warning}", yellow=True)
+
+
+def _number_of(node: Any) -> int | None:
+    """The number of the worker that a report of its death names."""
+    number = "" if node is None else str(node.gateway.id).removeprefix("gw")
+    return int(number) if number.isdecimal() else None
+
+
+def _versions(config: pytest.Config) -> dict[str, str]:
+    plugins = {dist.project_name: dist.version for _, dist in config.pluginmanager.list_plugin_distinfo()}
+    python = ".".join(map(str, sys.version_info[:3]))
+    return {"python": python, "pytest": pytest.__version__, "pytest-rustpar": rustpar.__version__, **plugins}
+
+
+def _machine() -> dict[str, str]:
+    about = {"cpus": str(os.cpu_count()), "platform": sys.platform}
+    if hasattr(os, "uname"):
+        system = os.uname()
+        about |= {"name": system.nodename, "system": f"{system.sysname} {system.release} {system.machine}"}
+    if hasattr(os, "sysconf"):
+        with contextlib.suppress(ValueError, OSError):
+            about["memory"] = str(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    return about

@@ -1,0 +1,174 @@
+"""What the controller shows of the workers: their states while they come up, their output, their losses."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from typing import TYPE_CHECKING, Any, TextIO
+
+import pytest
+from _pytest.terminal import TerminalReporter
+
+from rustpar import _core
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from rustpar.controller.nodes import WorkerController
+    from rustpar.controller.start_decision import Verdict
+
+
+# Seconds between two times that what was written is shown, while there is more to write.
+_FLUSH_INTERVAL = 0.05
+
+
+class DistTerminal:
+    """Writes to the terminal through pytest's reporter, or to standard output where there is none."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        """Write to the terminal of `config`."""
+        self.config = config
+        self._reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
+        self._status: Any = config.pluginmanager.get_plugin("terminaldistreporter")
+        if self._reporter is not None:
+            # The progress column shows workers, not files.
+            self._reporter.showfspath = False
+
+    @contextlib.contextmanager
+    def flushing_seldom(self) -> Iterator[None]:
+        """Have the reporter show what it writes when there is nothing more to write, or some time has passed.
+
+        It does so for each test; where standard output is a pipe, that wakes up whoever reads it each time.
+        """
+        reporter = self._reporter
+        if not isinstance(reporter, TerminalReporter) or type(reporter).flush is not TerminalReporter.flush:
+            yield
+            return
+        last = 0.0
+
+        def flush() -> None:
+            nonlocal last
+            now = _core.monotonic()
+            if now - last > _FLUSH_INTERVAL:
+                last = now
+                reporter._tw.flush()
+
+        vars(reporter)["flush"] = flush
+        try:
+            yield
+        finally:
+            del vars(reporter)["flush"]
+            self.flush()
+
+    def flush(self) -> None:
+        """Show what was written."""
+        if self._reporter is not None:
+            self._reporter._tw.flush()
+
+    def report_line(self, line: str) -> None:
+        """Write a line, unless ``-q`` was given."""
+        if self._reporter is not None and self.config.option.verbose >= 0:
+            self._reporter.write_line(line)
+
+    def show_verdict(self, verdict: Verdict, number: str | None) -> None:
+        """Say how workers come up, and why; and how many, in words, where that was not given."""
+        if self._reporter is not None:
+            # On a terminal, xdist leaves the line about its workers open, to write it again.
+            self._new_line()
+            first, *more = verdict.words(self.config.option.verbose)
+            for line in (first if number is None else f"{first}, {number}", *more):
+                self.report_line(f"rustpar: {line}")
+
+    def notice(self, line: str) -> None:
+        """Write a line that must not be missed."""
+        if self._reporter is not None:
+            self._new_line()
+            self._reporter.write_line(f"rustpar: {line}", yellow=True)
+        else:
+            print(f"rustpar: {line}", file=sys.stderr)
+
+    def internal_error(self, line: str) -> None:
+        """Write a line of an internal error, as pytest does."""
+        if self._reporter is not None:
+            self._new_line()
+            self._reporter.write_line(f"INTERNALERROR> {line}")
+        else:
+            print(f"INTERNALERROR> {line}", file=sys.stderr)
+
+    def show_collected(self, nodes: Sequence[WorkerController], tests: int, scheduler: str) -> None:
+        """Say how many workers run how many tests, as xdist does."""
+        if self._reporter is None or self._status is None:
+            return
+        from xdist.dsession import WorkerStatus
+
+        started = {node.gateway.id for node in nodes}
+        for idle in set(self._status._status) - started:
+            del self._status._status[idle]
+        for node in nodes:
+            self._status.setstatus(node.gateway.spec, WorkerStatus.CollectionDone, tests_collected=tests)
+        self._status.ensure_show_status()
+        self._reporter.write_line("")
+        if self.config.option.verbose > 0:
+            self._reporter.write_line(f"scheduling tests via {scheduler}")
+
+    def show_collection_notes(
+        self, session: pytest.Session, lines: Sequence[str], deselected: Sequence[Any], marks: Sequence[Any]
+    ) -> None:
+        """Show what the template's reporter would have said after collecting, and know what it knows.
+
+        Args:
+            session: The controller's session.
+            lines: What to write.
+            deselected: The tests that will not run, as :func:`rustpar.collection.deselected.tell` tells of them.
+            marks: The marks of these.
+        """
+        if self._reporter is None:
+            return
+        if deselected:
+            from rustpar.collection.deselected import items_of
+
+            # What plugins find there they read attributes of.
+            self._reporter._add_stats("deselected", items_of(session, deselected, marks))
+        if self.config.option.verbose >= 0:
+            for line in lines:
+                self._reporter.write_line(line)
+
+    def show_output(self, text: str, worker: str | None) -> None:
+        """Show what a worker printed past pytest's capturing: whole lines, marked where several workers run."""
+        if worker is not None:
+            text = "".join(f"[{worker}] {line}" if line.strip() else line for line in text.splitlines(keepends=True))
+        if self._reporter is None:
+            sys.stdout.write(text)
+            sys.stdout.flush()
+            return
+        self._new_line()
+        if not text.endswith("\n"):
+            text += "\n"
+        writer = self._reporter._tw
+        writer._file.write(text)
+        writer.flush()
+
+    def new_line_before_errors(self) -> None:
+        """Have standard error begin on a line of its own, where it goes to the same place."""
+        if self._reporter is not None and _is_same_file(self._reporter._tw._file, sys.stderr):
+            self._new_line()
+        self.flush()
+
+    def _new_line(self) -> None:
+        self._reporter.ensure_newline()
+        if self._reporter._tw.width_of_current_line:
+            self._reporter._tw.line()
+
+
+def _is_same_file(stream: TextIO, other: TextIO) -> bool:
+    try:
+        return os.path.sameopenfile(stream.fileno(), other.fileno())
+    except (OSError, ValueError):
+        # One of them is no file, or closed.
+        return False
+
+
+def is_terminal(stream: Any) -> bool:
+    """Whether a stream leads to a terminal on which the cursor can be moved."""
+    return bool(getattr(stream, "isatty", bool)()) and os.environ.get("TERM", "") not in ("", "dumb")

@@ -1,0 +1,101 @@
+"""What a run says of its time when it ends, and the thresholds that it fails by. ``docs/timing.md`` is for users.
+
+The journal of the run is read back, and that only when somebody asks: with thresholds, a limit for slow tests, or
+``-v``.
+
+The hazard it handles: a gate that cannot look must not open. Where thresholds were given and the journal cannot be
+read, the run fails and says why.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from _pytest.pathlib import bestrelpath
+
+from rustpar import _core
+from rustpar.collection.thresholds import thresholds_of
+from rustpar.config.slow_limit import slow_limit
+from rustpar.terminal import timing_text
+
+if TYPE_CHECKING:
+    from rustpar.recording.journal import Journaling
+
+
+class TimingSections:
+    """Judges a run when its last report is there, and adds sections to pytest's summary."""
+
+    def __init__(self, config: pytest.Config, journaling: Journaling) -> None:
+        """Read what `journaling` writes of the run of `config`."""
+        self._config = config
+        self._journaling = journaling
+        self._timing: _core.Timing | None = None
+        self._judgements: list[dict[str, Any]] = []
+        self._problem: str | None = None
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Fail a run that has broken a threshold; a status that is worse stays."""
+        try:
+            self._timing = self._read()
+            self._judgements = self._timing.judge()
+        except (OSError, ValueError) as error:
+            self._problem = str(error)
+        given = thresholds_of(self._config) is not None
+        broken = any(judgement["broken"] for judgement in self._judgements)
+        status = getattr(session, "exitstatus", None)
+        if (broken or (given and self._problem)) and status == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def _read(self) -> _core.Timing:
+        path = self._journaling.whole_file()
+        if path is None:
+            raise ValueError("the run has no whole journal")
+        return _core.Timing.read(path)
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Show slow tests, where the time went, and thresholds."""
+        verbosity = self._config.option.verbose
+        if self._timing is not None and verbosity >= 0:
+            self._show_slow(terminalreporter, self._timing)
+            if verbosity > 0:
+                self._show_timing(terminalreporter, self._timing)
+        self._show_thresholds(terminalreporter)
+
+    def _place(self, node_id: str) -> str:
+        """A node id as pytest shows it: relative to the directory that it was started in."""
+        started, root = self._config.invocation_params.dir, self._config.rootpath
+        if started == root:
+            return node_id
+        path, colons, names = node_id.partition("::")
+        return f"{bestrelpath(started, root / path)}{colons}{names}"
+
+    def _show_slow(self, reporter: Any, timing: _core.Timing) -> None:
+        if slow_limit(self._config) is None and self._config.option.verbose <= 0:
+            return
+        lines = list(timing_text.slow_lines(timing, self._place))
+        if lines:
+            reporter.write_sep("=", f"slow tests ({_core.spoken(timing.slow_limit)} and more)")
+        for line, stands_out in lines:
+            reporter.write_line(line, yellow=stands_out)
+
+    def _show_timing(self, reporter: Any, timing: _core.Timing) -> None:
+        lines = list(timing_text.timing_lines(timing, self._place))
+        if lines:
+            reporter.write_sep("=", "timing")
+        for line in lines:
+            reporter.write_line(line)
+
+    def _show_thresholds(self, reporter: Any) -> None:
+        lines = [
+            (line, broken)
+            for line, broken in timing_text.threshold_lines(self._judgements)
+            if broken or self._config.option.verbose > 0
+        ]
+        if self._problem is not None and thresholds_of(self._config) is not None:
+            lines = [(f"not judged: {self._problem}", True)]
+        if lines:
+            reporter.write_sep("=", "thresholds")
+        for line, broken in lines:
+            reporter.write_line(line, red=broken, green=not broken)

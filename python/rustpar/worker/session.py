@@ -1,0 +1,412 @@
+"""A worker: pytest's own session, with a run loop that takes its tests from the engine and sends what happens there.
+
+The hooks here are those of xdist's ``WorkerInteractor``; they are active in the template from the start, and in every
+worker forked from it.
+
+The hazard it handles: a test, a fixture or a plugin may fork a worker. In such a child all of this is there as well; it
+must neither take the worker's tests nor go on to its next one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+from _pytest.reports import TestReport
+
+from rustpar import _core
+from rustpar.collection.inventory import facts
+from rustpar.collection.markers import group_of
+from rustpar.compat.longrepr import to_serializable
+from rustpar.coverage import measuring
+from rustpar.forkserver import loop
+from rustpar.process import crash_files, identity, memory, stack_dump
+from rustpar.recording import fixture_timing
+from rustpar.worker.terminal import keep_report, quieten, show_live_output, show_nothing
+
+if TYPE_CHECKING:
+    import warnings
+    from collections.abc import Callable, Generator
+
+    from rustpar.fork_safety.monitor import Watch
+
+    class RunPoint(Protocol):
+        """The last thing before a worker's first test."""
+
+        def wait(self) -> _core.Line:
+            """Wait to be the worker; return its line."""
+
+
+# Seconds between two looks whether the run is over.
+_LOOK = 0.001
+
+
+def make_line(shared: _core.Shared, slot: int) -> _core.Line:
+    """The line of the worker in this slot."""
+    return _core.Line(shared, slot, TestReport, id_attribute())
+
+
+def id_attribute() -> str:
+    """The attribute in which this pytest's reports keep their node id: an object since 9.2, text before."""
+    probe = TestReport("a::b", ("a", 0, "b"), {}, "passed", None, "call")
+    return "_id" if "_id" in vars(probe) else "nodeid"
+
+
+def node_id_parser() -> Callable[[str], object] | None:
+    """What makes the node id object of a report from its text; None where it is the text (before pytest 9.2)."""
+    if id_attribute() == "nodeid":
+        return None
+    from _pytest.nodeid import NodeId
+
+    parse: Callable[[str], object] = NodeId.parse
+    return parse
+
+
+class WorkerPlugin:
+    """The plugin that makes a pytest session a worker's."""
+
+    def __init__(
+        self, config: pytest.Config, line: _core.Line, fork_point: RunPoint, watch: Watch | None, *, hasmarkup: bool
+    ) -> None:
+        """Speak through `line` while collecting, and then through the one that `fork_point` gives.
+
+        Args:
+            config: The session's configuration.
+            line: The line of this process.
+            fork_point: Where the template is forked into workers.
+            watch: What watches a template; None in a worker that was forked early.
+            hasmarkup: Whether the controller's terminal shows colours.
+        """
+        self.config = config
+        self._line = line
+        self._fork_point = fork_point
+        self._watch = watch
+        self._hasmarkup = hasmarkup
+        self._id_attribute = "_id" if id_attribute() == "_id" else "_nodeid"
+        self._test = 0
+        self._deselected: list[pytest.Item] = []
+        self._is_forked_by_test = False
+        self._has_finished = False
+        self._noticed: set[str] = set()
+        self.session: pytest.Session | None = None
+
+    def is_own(self) -> bool:
+        """Whether this process is the template or a worker, and not one that the suite has forked from it."""
+        return self._line.is_own()
+
+    # ------------------------------------------------------------------ the session
+
+    def pytest_plugin_registered(self, plugin: object, manager: pytest.PytestPluginManager) -> None:
+        """Quieten the terminal reporter, whichever it is: the controller's is the one people see."""
+        if plugin is manager.get_plugin("terminalreporter"):
+            quieten(plugin, self.config, hasmarkup=self._hasmarkup)
+
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Tell the controller who is here."""
+        self.session = session
+        stack_dump.answer(self.config)
+        crash_files.prepare(self.config)
+        info = {
+            "version": sys.version,
+            "version_info": tuple(sys.version_info),
+            "sysplatform": sys.platform,
+            "executable": sys.executable,
+            "cwd": str(Path.cwd()),
+        }
+        self._send(self._line.READY, info)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Generator[None, None, None]:
+        """Tell the controller how it ended, after all other plugins have added to ``workeroutput``."""
+        show_nothing(self.config)
+        stack_dump.answer_no_more(self.config)
+        output: dict[str, Any] = self.config.workeroutput  # type: ignore[attr-defined]
+        output["exitstatus"] = int(exitstatus)
+        output["shouldfail"] = session.shouldfail
+        output["shouldstop"] = session.shouldstop
+        yield
+        self._send(self._line.FINISHED, output | {memory.HELD: tuple(memory.holds())})
+        self._has_finished = True
+
+    def wait_to_leave(self) -> None:
+        """Wait until the run is over, once this session is: exit functions may remove what tests of others need.
+
+        The controller says so, and this process dies with it.
+        """
+        while self._has_finished and not self._line.may_leave():
+            _core.sleep(_LOOK)
+
+    def pytest_internalerror(self, excrepr: object) -> None:
+        """Send an internal error's text."""
+        self._send(self._line.INTERNAL_ERROR, str(excrepr))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Send what ended the session from inside: an interrupt, or ``pytest.exit``."""
+        identity.let_go_of_lost_output(self.config)
+        self._line.set_interrupted()
+        value = excinfo.value
+        if isinstance(value, pytest.exit.Exception):
+            about = {"exit": str(value.msg), "returncode": value.returncode}
+        else:
+            about = {"exit": None, "returncode": None}
+        self._send(self._line.INTERRUPTED, about)
+
+    # ------------------------------------------------------------------ collection, in the template
+
+    def pytest_collectstart(self, collector: pytest.Collector) -> None:
+        """Say which file comes next, for the case that this process dies in it."""
+        if isinstance(collector, pytest.File):
+            self._line.message(self._line.COLLECTING, collector.nodeid)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Send what did not pass; the rest the controller has no use for."""
+        if not report.passed:
+            data = to_serializable(self.config, report)
+            self._send(self._line.COLLECT_REPORT, data)
+
+    def pytest_deselected(self, items: list[pytest.Item]) -> None:
+        """Keep them for the controller's summary, until it is told."""
+        self._deselected += items
+
+    # ------------------------------------------------------------------ tests, in the workers
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Send the collection, be forked, and in each worker run what the engine assigns."""
+        if not self.is_own():
+            loop.leave_stray(is_failed=session.testsfailed > 0)
+        self._send_inventory(session)
+        # Made before the fork: to register a plugin touches a MiB of memory, which would be one in each worker.
+        TeardownChoice(session, self._choose_next)
+        fixture_timing.watch(session, self._send_fixture)
+        self._line = self._fork_point.wait()
+        os.register_at_fork(after_in_child=self._note_fork)
+        show_live_output(self.config)
+        self._run_tests(session)
+        return True
+
+    def _note_fork(self) -> None:
+        assert self.session is not None
+        self._is_forked_by_test = any(isinstance(node, pytest.Item) for node in self.session._setupstate.stack)
+
+    def _send_inventory(self, session: pytest.Session) -> None:
+        node_ids = [item.nodeid for item in session.items]
+        grouped = self.config.option.loadgroup
+        groups = [group_of(item) if grouped else None for item in session.items]
+        lines = self.config.hook.pytest_report_collectionfinish(
+            config=self.config, start_path=self.config.invocation_params.dir, items=session.items
+        )
+        lines.reverse()
+        reasons = self._watch.stop(self.config) if self._watch is not None else []
+        told: Any = ([], [])
+        if self._deselected:
+            from rustpar.collection import deselected
+
+            told = deselected.tell(self._deselected)
+            self._deselected = []
+        extras = {
+            "lines": _flat(lines),
+            "deselected": told,
+            "reasons": reasons,
+            "conftests": _conftests(self.config),
+            "facts": facts(self.config, session.items),
+        }
+        self._line.inventory(node_ids, groups, extras)
+
+    def _run_tests(self, session: pytest.Session) -> None:
+        line, items = self._line, session.items
+        run_protocol = self.config.hook.pytest_runtest_protocol
+        saving = measuring.Saving()
+        show_title = _title_setter()
+        line.watch_memory(memory.limit_of(self.config))
+        self._next: int | None = line.claim()
+        while self._next is not None and line.may_start():
+            test = self._test = self._next
+            self._next_is_chosen = False
+            after = line.peek()
+            line.set_running(test)
+            self._waited = 0.0
+            if show_title is not None:
+                show_title(f"[pytest-xdist running] {items[test].nodeid}")
+            begin = _core.monotonic()
+            try:
+                run_protocol(item=items[test], nextitem=None if after is None else items[after])
+            finally:
+                if not line.is_own():
+                    # Forked by the test. What belongs to the session is not this one's to tear down.
+                    is_failed = session.testsfailed > 0 or sys.exc_info()[1] is not None
+                    loop.leave_stray(is_failed=is_failed)
+            took = _core.monotonic() - begin - self._waited
+            if show_title is not None:
+                show_title("[pytest-xdist idle]")
+            line.done(test, took)
+            saving.after_test()
+            line.set_running(None)
+            if session.shouldfail or session.shouldstop:
+                break
+            if not self._next_is_chosen:
+                self._next = line.claim()
+
+    def _choose_next(self, given: pytest.Item | None) -> pytest.Item | pytest.Session | None:
+        """Settle which test comes next: called when fixtures are torn down, the last moment at which it matters.
+
+        In a process that the suite has forked nothing is settled, and what was `given` to the teardown holds. But None
+        is given, too, where the next test is not known yet, and what the session has set up before a test is not to be
+        torn down by a child of that test. A plugin that runs whole tests in children means it.
+        """
+        if not self.is_own():
+            return self.session if given is None and self._is_forked_by_test else given
+        if not self._next_is_chosen:
+            begin = _core.monotonic()
+            claimed = self._line.claim_or_rest()
+            self._waited = _core.monotonic() - begin
+            if claimed is False:
+                # All is torn down but what belongs to the session, which goes on.
+                return self.session
+            self._next = claimed
+            self._next_is_chosen = True
+        if self._next is None or self.session is None:
+            return None
+        return self.session.items[self._next]
+
+    def pytest_runtest_logstart(self, nodeid: str, location: tuple[str, int | None, str]) -> None:
+        """Send the start of a test."""
+        assert self.session is not None
+        self._line.start(self._test, getattr(self.session.items[self._test], self._id_attribute), location)
+
+    def pytest_runtest_logfinish(self, nodeid: str, location: tuple[str, int | None, str]) -> None:
+        """Send the finish of a test."""
+        self._line.finish(self._test, location)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Send a report: natively where it is plain, through pytest's serialization where it is not."""
+        if report.when == "call" or not report.passed:
+            keep_report(report, self.config)
+        if not self._line.report(self._test, report):
+            data = to_serializable(self.config, report)
+            if data is None:
+                self._notice(
+                    f"no plugin can serialize a {type(report).__name__} of {report.nodeid}; sent as TestReport"
+                )
+                data = report._to_json() | {"$report_type": "TestReport"}
+            lost = self._line.serialized(self._test, report.outcome == "failed", data)
+            self._notice_lost(lost, f"the report of {report.nodeid}")
+
+    def pytest_warning_recorded(
+        self,
+        warning_message: warnings.WarningMessage,
+        when: str,
+        nodeid: str,
+        location: tuple[str, int, str] | None,
+    ) -> None:
+        """Send a warning."""
+        from rustpar.compat.warning_message import to_plain
+
+        data = to_plain(warning_message)
+        self._send(self._line.WARNING, {"data": data, "when": when, "nodeid": nodeid, "location": location})
+
+    def suite_property(self, name: str, value: object) -> None:
+        """Send what ``record_testsuite_property`` records."""
+        self._send(self._line.SUITE_PROPERTY, (name, value))
+
+    def _send_fixture(self, node_id: str, key: str, seconds: float) -> None:
+        """Send how long a shared fixture took to set up, before the report of the phase in which it was."""
+        self._send(self._line.FIXTURE, (node_id, key, seconds))
+
+    # ------------------------------------------------------------------ sending
+
+    def _send(self, topic: int, value: object) -> None:
+        self._notice_lost(self._line.message(topic, value), "what a plugin set")
+
+    def _notice_lost(self, lost: list[str], where: str) -> None:
+        if lost:
+            kinds = ", ".join(sorted(set(lost)))
+            self._notice(
+                f"{where} holds {kinds}, which cannot leave a worker and is sent as its repr; use plain values"
+            )
+
+    def _notice(self, text: str) -> None:
+        if text not in self._noticed:
+            self._noticed.add(text)
+            self._line.message(self._line.NOTICE, text)
+
+
+class TeardownChoice:
+    """Settles the next test when fixtures are torn down, not when the test before it starts.
+
+    pytest passes the next item down to the teardown, so that fixtures which it shares stay alive. A worker's next test
+    may be taken back by the engine while a long test runs; so the item that counts is asked for at the last moment, and
+    everybody is given that one: plugins keep what belongs to a class or a module by it.
+    """
+
+    def __init__(
+        self, session: pytest.Session, choose: Callable[[pytest.Item | None], pytest.Item | pytest.Session | None]
+    ) -> None:
+        """Ask `choose` for the next item in `session`, or for the session where that is not to be known yet."""
+        self._teardown: Callable[[Any], None] = session._setupstate.teardown_exact
+        self._choose = choose
+        self._in_loop = True
+        # What was chosen for the teardown that is going on.
+        self._chosen: list[pytest.Item | pytest.Session | None] = []
+        session._setupstate.teardown_exact = self._teardown_exact  # type: ignore[method-assign]
+        hook: Any = session.config.hook.pytest_runtest_teardown
+        self._call: Callable[..., object] = hook._hookexec
+        hook._hookexec = self._call_teardown
+        session.config.pluginmanager.register(self, "rustpar-teardown")
+
+    def _call_teardown(self, name: str, impls: Any, kwargs: dict[str, Any], firstresult: bool) -> object:
+        """Call the hook with the item that comes next, or with None where there is none, or none that is known yet."""
+        if not self._in_loop:
+            return self._call(name, impls, kwargs, firstresult)
+        chosen = self._choose(kwargs.get("nextitem"))
+        self._chosen.append(chosen)
+        kwargs["nextitem"] = chosen if isinstance(chosen, pytest.Item) else None
+        try:
+            return self._call(name, impls, kwargs, firstresult)
+        finally:
+            self._chosen.pop()
+
+    def _teardown_exact(self, nextitem: pytest.Item | None) -> None:
+        if self._chosen:
+            self._teardown(self._chosen[-1])
+        else:
+            self._teardown(self._choose(nextitem) if self._in_loop else nextitem)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self) -> None:
+        """From here on, None means None."""
+        self._in_loop = False
+
+
+def find_title() -> None:
+    """Have setproctitle, if it is installed, find where the title is: by the environment, before that is replaced."""
+    if "setproctitle" in sys.modules:
+        with contextlib.suppress(Exception):
+            # xdist, too, lets nothing fail for a title.
+            sys.modules["setproctitle"].getproctitle()
+
+
+def _title_setter() -> Callable[[str], None] | None:
+    """What shows a text as this process's title, in xdist's way; None where setproctitle is not installed."""
+    from xdist import remote
+
+    # xdist has tried to import it.
+    return remote.worker_title if "setproctitle" in sys.modules else None
+
+
+def _conftests(config: pytest.Config) -> list[str]:
+    """The conftest files that have been loaded."""
+    plugins = (getattr(plugin, "__file__", None) for plugin in config.pluginmanager.get_plugins())
+    return [file for file in plugins if file is not None and Path(file).name == "conftest.py"]
+
+
+def _flat(lines: list[Any]) -> list[str]:
+    flat: list[str] = []
+    for line in lines:
+        flat.extend(line if isinstance(line, (list, tuple)) else [line])
+    return [str(line) for line in flat]

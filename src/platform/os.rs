@@ -1,0 +1,379 @@
+//! The operating system's part: shared memory, events, futexes, the parent-death signal.
+//!
+//! The hazard it handles: memory that several processes write. It is handed out as atomics only, and lives as long as
+//! the [`SharedMemory`] that it is borrowed from.
+
+use super::footprint::readable_again;
+use super::memory;
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::io::Errno;
+use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous, munmap};
+use rustix::process::{Pid, Signal, getpid, getppid, set_child_subreaper, set_parent_process_death_signal};
+use rustix::thread::futex;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
+use std::path::{Path, PathBuf};
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+/// The operating system refused.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to {what}: {source}")]
+pub struct OsError {
+    /// What was attempted.
+    pub what: &'static str,
+    /// The system's answer.
+    pub source: std::io::Error,
+}
+
+impl OsError {
+    fn new(what: &'static str) -> impl FnOnce(Errno) -> Self {
+        move |errno| Self {
+            what,
+            source: errno.into(),
+        }
+    }
+}
+
+/// Zeroed memory that this process shares with every process forked from it.
+#[derive(Debug)]
+pub struct SharedMemory {
+    start: NonNull<AtomicU64>,
+    words: usize,
+}
+
+#[expect(unsafe_code, reason = "the memory is plain atomics, which any thread may use")]
+// SAFETY: `start` points to a mapping that nobody moves or unmaps before drop, and all access is through atomics.
+unsafe impl Send for SharedMemory {}
+#[expect(unsafe_code, reason = "the memory is plain atomics, which any thread may use")]
+// SAFETY: as for `Send`.
+unsafe impl Sync for SharedMemory {}
+
+impl SharedMemory {
+    /// Reserves `words` 64-bit words. Pages that are never touched cost no memory.
+    ///
+    /// # Errors
+    /// [`OsError`] when the system has none.
+    pub fn new(words: usize) -> Result<Self, OsError> {
+        #[expect(unsafe_code, reason = "mapping memory")]
+        // SAFETY: no address is asked for, so nothing that exists can be overwritten.
+        let start = unsafe {
+            mmap_anonymous(
+                std::ptr::null_mut(),
+                words * size_of::<AtomicU64>(),
+                ProtFlags::READ | ProtFlags::WRITE,
+                MapFlags::SHARED | MapFlags::NORESERVE,
+            )
+        }
+        .map_err(OsError::new("map shared memory"))?;
+        let start =
+            NonNull::new(start.cast()).ok_or_else(|| OsError::new("map shared memory")(Errno::FAULT))?;
+        Ok(Self { start, words })
+    }
+
+    /// The words.
+    #[must_use]
+    pub fn words(&self) -> &[AtomicU64] {
+        #[expect(unsafe_code, reason = "the mapping as a slice")]
+        // SAFETY: the mapping is `words` long, page-aligned, zeroed (a valid AtomicU64), and lives as long as `self`.
+        unsafe {
+            std::slice::from_raw_parts(self.start.as_ptr(), self.words)
+        }
+    }
+
+    /// A 32-bit view of the first half of one word, for futexes. The word must be used through this view only.
+    ///
+    /// # Panics
+    /// When `index` is out of range.
+    #[must_use]
+    pub fn futex_word(&self, index: usize) -> &AtomicU32 {
+        let word = &self.words()[index];
+        #[expect(unsafe_code, reason = "the kernel's futexes are 32 bits wide")]
+        // SAFETY: an AtomicU64 is at least as large and as aligned as an AtomicU32, and the borrow is the same.
+        unsafe {
+            AtomicU32::from_ptr(word.as_ptr().cast())
+        }
+    }
+}
+
+impl Drop for SharedMemory {
+    fn drop(&mut self) {
+        #[expect(unsafe_code, reason = "unmapping memory")]
+        // SAFETY: the mapping is ours, and borrows of it have ended with `self`.
+        let unmapped = unsafe { munmap(self.start.as_ptr().cast(), self.words * size_of::<AtomicU64>()) };
+        debug_assert!(unmapped.is_ok());
+    }
+}
+
+/// Sleeps while `word` holds `seen`, for at most `limit`; also wakes for signals.
+pub fn futex_wait(word: &AtomicU32, seen: u32, limit: Duration) {
+    // Woken, changed meanwhile, interrupted, timed out: the caller looks again in every case.
+    let _woken = futex::wait(word, futex::Flags::empty(), seen, Some(&timespec(limit)));
+}
+
+/// Wakes who sleeps in [`futex_wait`] on `word`, in any process.
+pub fn futex_wake(word: &AtomicU32) {
+    let _count = futex::wake(word, futex::Flags::empty(), u32::MAX);
+}
+
+/// A bell that any process can ring and the engine's thread hears in [`wait_readable`].
+#[derive(Debug)]
+pub struct Bell(OwnedFd);
+
+impl Bell {
+    /// A bell that is silent.
+    ///
+    /// # Errors
+    /// [`OsError`].
+    pub fn new() -> Result<Self, OsError> {
+        eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
+            .map(Self)
+            .map_err(OsError::new("create an event descriptor"))
+    }
+
+    /// Rings it. A bell that rings already just goes on.
+    pub fn ring(&self) {
+        let _written = rustix::io::write(&self.0, &1u64.to_ne_bytes());
+    }
+
+    /// Silences it.
+    pub fn hush(&self) {
+        let _read = rustix::io::read(&self.0, &mut [0u8; 8]);
+    }
+}
+
+impl AsFd for Bell {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// Waits until one of `fds` can be read or is closed at the other end, or a signal comes, for at most `limit`.
+pub fn wait_readable(fds: &[BorrowedFd<'_>], limit: Duration) {
+    let mut polled: Vec<_> = fds
+        .iter()
+        .map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN))
+        .collect();
+    // Which one it was does not matter: the caller reads them all.
+    let _ready = poll(&mut polled, Some(&timespec(limit)));
+}
+
+/// What a read of a non-blocking descriptor gave.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Read {
+    /// So many bytes.
+    Bytes(usize),
+    /// Nothing now.
+    Nothing,
+    /// Nothing ever again.
+    End,
+}
+
+/// Reads what is there.
+pub fn read_some(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Read {
+    match rustix::io::read(fd, buffer) {
+        Ok(0) => Read::End,
+        Ok(count) => Read::Bytes(count),
+        Err(Errno::AGAIN | Errno::INTR) => Read::Nothing,
+        Err(_) => Read::End,
+    }
+}
+
+/// A descriptor of our own for an open file whose number is all we have (Python's `fileno`).
+///
+/// # Errors
+/// [`OsError`] when the number is that of no open file.
+pub fn duplicate(fd: RawFd) -> Result<OwnedFd, OsError> {
+    if fd < 0 {
+        return Err(OsError::new("duplicate a descriptor")(Errno::BADF));
+    }
+    #[expect(unsafe_code, reason = "Python hands over descriptors as numbers")]
+    // SAFETY: the number is not negative, and the borrow ends with this call; a closed one makes the call fail.
+    let borrowed = unsafe { BorrowedFd::borrow_raw(fd) };
+    rustix::io::fcntl_dupfd_cloexec(borrowed, 3).map_err(OsError::new("duplicate a descriptor"))
+}
+
+/// Makes reads of `fd` return at once.
+///
+/// # Errors
+/// [`OsError`].
+pub fn set_nonblocking(fd: BorrowedFd<'_>) -> Result<(), OsError> {
+    fcntl_getfl(fd)
+        .and_then(|flags| fcntl_setfl(fd, flags | OFlags::NONBLOCK))
+        .map_err(OsError::new("change a descriptor"))
+}
+
+/// Has the kernel kill this process when its parent, which must be process `parent`, dies.
+///
+/// Returns false when the parent is already gone.
+///
+/// # Errors
+/// [`OsError`].
+pub fn die_with_parent(parent: u32) -> Result<bool, OsError> {
+    set_parent_process_death_signal(Some(Signal::KILL))
+        .map_err(OsError::new("set the parent-death signal"))?;
+    Ok(getppid()
+        .map(Pid::as_raw_nonzero)
+        .is_some_and(|pid| pid.get().cast_unsigned() == parent))
+}
+
+/// The process in which [`interrupt_at_termination`] was called last.
+static INTERRUPTED: AtomicI32 = AtomicI32::new(0);
+
+/// What it was called with.
+static TERMINATED: AtomicPtr<AtomicU64> = AtomicPtr::new(std::ptr::null_mut());
+
+/// Looks, and milliseconds between two, in which the controller has to say that it was meant, too. It does when Python
+/// comes to its handler, which takes up to 0.1 s while it waits for events.
+const LOOKS: usize = 200;
+const LOOK: u64 = 10;
+
+/// Has `SIGTERM` and `SIGHUP` interrupt this process as Ctrl-C does, where they would end it, when they end the run.
+///
+/// They may reach every process of a group, as from `timeout` and from a terminal that is closed; then `terminated` is not
+/// 0 soon. One that was sent to this process alone ends it. None of it can be seen in Python, where the signals' handlers
+/// are as before. A process that this one forks ends by them, too; so does a program that it starts.
+pub fn interrupt_at_termination(terminated: &'static AtomicU64) {
+    TERMINATED.store(std::ptr::from_ref(terminated).cast_mut(), Ordering::SeqCst);
+    INTERRUPTED.store(getpid().as_raw_nonzero().get(), Ordering::SeqCst);
+    let handler = interrupt_or_end as *const () as libc::sighandler_t;
+    for number in [libc::SIGTERM, libc::SIGHUP] {
+        #[expect(unsafe_code, reason = "rustix has no handlers of signals")]
+        // SAFETY: both structures are valid, of zeros where nothing is said, and the handler calls only what is
+        // async-signal-safe.
+        unsafe {
+            let mut before: libc::sigaction = std::mem::zeroed();
+            if libc::sigaction(number, std::ptr::null(), &raw mut before) != 0
+                || before.sa_sigaction != libc::SIG_DFL
+            {
+                continue;
+            }
+            let mut action: libc::sigaction = std::mem::zeroed();
+            action.sa_sigaction = handler;
+            action.sa_flags = libc::SA_ONSTACK | libc::SA_SIGINFO;
+            libc::sigaction(number, &raw const action, std::ptr::null_mut());
+        }
+    }
+}
+
+extern "C" fn interrupt_or_end(number: libc::c_int, info: *mut libc::siginfo_t, _context: *mut libc::c_void) {
+    #[expect(unsafe_code, reason = "what a handler may call is C's")]
+    // SAFETY: what is called is async-signal-safe. The kernel gives `info`, and the word lives as long as the process.
+    unsafe {
+        let process = libc::getpid();
+        let is_sent_by_itself = !info.is_null() && (*info).si_code <= 0 && (*info).si_pid() == process;
+        if process == INTERRUPTED.load(Ordering::SeqCst) && !is_sent_by_itself {
+            let pause = libc::timespec {
+                tv_sec: 0,
+                tv_nsec: (LOOK * 1_000_000).cast_signed(),
+            };
+            for _ in 0..LOOKS {
+                let terminated = TERMINATED.load(Ordering::SeqCst);
+                if !terminated.is_null() && (*terminated).load(Ordering::SeqCst) != 0 {
+                    libc::kill(process, libc::SIGINT);
+                    return;
+                }
+                libc::nanosleep(&raw const pause, std::ptr::null_mut());
+            }
+        }
+        libc::signal(number, libc::SIG_DFL);
+        libc::raise(number);
+    }
+}
+
+/// Takes [`die_with_parent`] back.
+///
+/// # Errors
+/// [`OsError`].
+pub fn outlive_parent() -> Result<(), OsError> {
+    set_parent_process_death_signal(None).map_err(OsError::new("clear the parent-death signal"))
+}
+
+/// Whether this process becomes the parent of processes below it whose own parent dies.
+///
+/// # Errors
+/// [`OsError`].
+pub fn adopt_orphans(yes: bool) -> Result<(), OsError> {
+    let whoever = yes.then(getpid);
+    set_child_subreaper(whoever).map_err(OsError::new("change who adopts orphans"))
+}
+
+/// Lets go of memory that can be read again from the files it came from.
+pub fn drop_clean_pages() {
+    let Ok(smaps) = std::fs::read_to_string("/proc/self/smaps") else {
+        return;
+    };
+    for range in readable_again(&smaps) {
+        #[expect(unsafe_code, reason = "advising about memory")]
+        // SAFETY: nothing in the range was ever written, nor can be; whoever touches it gets what is in the file.
+        let _kept = unsafe {
+            madvise(
+                std::ptr::with_exposed_provenance_mut(range.start),
+                range.len(),
+                Advice::LinuxDontNeed,
+            )
+        };
+    }
+}
+
+/// Whether two descriptors of this process stand for one file description, and so for one position in the file.
+///
+/// False also where the kernel does not say (it can be built without `kcmp`, and containers may forbid it).
+#[must_use]
+pub fn share_description(one: RawFd, other: RawFd) -> bool {
+    /// What to compare: `KCMP_FILE` of `linux/kcmp.h`.
+    const FILE: libc::c_long = 0;
+    let this = libc::c_long::from(getpid().as_raw_nonzero().get());
+    #[expect(unsafe_code, reason = "rustix has no kcmp")]
+    // SAFETY: the call takes numbers and changes nothing; one that is no descriptor is an error.
+    let order = unsafe {
+        libc::syscall(
+            libc::SYS_kcmp,
+            this,
+            this,
+            FILE,
+            libc::c_long::from(one),
+            libc::c_long::from(other),
+        )
+    };
+    order == 0
+}
+
+/// Resident bytes that this process has held at most. A fork begins with what it holds itself. Takes 0.8 µs.
+#[must_use]
+pub fn peak_memory() -> u64 {
+    let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
+    #[expect(unsafe_code, reason = "rustix has no getrusage")]
+    // SAFETY: the call writes to the structure or leaves it as it is, and one of zeros is valid.
+    let usage = unsafe {
+        libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr());
+        usage.assume_init()
+    };
+    // Linux counts in kibibytes.
+    u64::try_from(usage.ru_maxrss).unwrap_or(0).saturating_mul(1024)
+}
+
+/// Resident bytes of a process, of this one for `None`; `None` when it is gone.
+#[must_use]
+pub fn resident_memory(process: Option<u32>) -> Option<u64> {
+    memory::resident(&directory(process), rustix::param::page_size())
+}
+
+/// Proportional bytes of a process, of this one for `None`; `None` when it is gone.
+#[must_use]
+pub fn proportional_memory(process: Option<u32>) -> Option<u64> {
+    memory::proportional(&directory(process))
+}
+
+fn directory(process: Option<u32>) -> PathBuf {
+    let name = process.map_or_else(|| "self".to_owned(), |process| process.to_string());
+    Path::new("/proc").join(name)
+}
+
+fn timespec(duration: Duration) -> Timespec {
+    Timespec {
+        tv_sec: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: i64::from(duration.subsec_nanos()),
+    }
+}

@@ -1,0 +1,232 @@
+//! What no plan can be shorter than, and which tests that is due to.
+//!
+//! The hazard it handles: a bound that is too high tells somebody that nothing is left to gain. So each counts only what
+//! every plan must do: a test once, a shared fixture once, and what has to stay together on one worker.
+
+use crate::schedule::constraints::needs::Needs;
+use crate::schedule::forecast::{Estimates, Forecast};
+use crate::schedule::plan::{Mode, Rules};
+use crate::schedule::policy::{Fixture, Test, collection};
+use crate::schedule::simulation::set_up_seconds;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Tests that have to stay on one worker.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Whole {
+    /// The tests; a single one where nothing else belongs to it.
+    pub tests: Vec<Test>,
+    /// What they take, with each shared fixture that they need once.
+    pub seconds: f64,
+}
+
+/// Seconds that a run takes at least.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Bounds {
+    /// Everything that there is to do, divided evenly.
+    pub even: f64,
+    /// The longest test, or the longest unit in modes that have any.
+    pub longest: Whole,
+    /// What the serial tests take, with the shared fixtures that only they need; nothing runs beside them.
+    pub serial: f64,
+    /// That, and everything else divided evenly.
+    pub around_serial: f64,
+    /// For how long each resource is held, if no place of it is ever free.
+    pub resources: Vec<f64>,
+}
+
+impl Bounds {
+    /// The bounds of a run on `workers` workers. Where nothing is known of any test, a test takes a second and a shared
+    /// fixture no time.
+    #[must_use]
+    pub fn new(mode: &Mode, forecast: Forecast, rules: &Rules, workers: usize) -> Self {
+        let estimates = Estimates::new(forecast);
+        let runs = if matches!(mode, Mode::Each) { workers } else { 1 };
+        #[expect(clippy::cast_precision_loss, reason = "numbers of workers are small")]
+        let (runs, workers) = (runs as f64, workers.max(1) as f64);
+        let nothing = BTreeSet::new();
+        let tests: Vec<Test> = collection(estimates.forecast().tests).collect();
+        let all = seconds_but(&estimates, &tests, &nothing) * runs;
+        let mut bounds = Self {
+            even: all / workers,
+            ..Self::default()
+        };
+        let mut alone = vec![0.0; rules.places.len()];
+        let mut sharing = vec![0.0_f64; rules.places.len()];
+        let (mut serial, mut beside) = (Vec::new(), BTreeSet::new());
+        for (tests, needs) in wholes(mode, rules, &tests) {
+            let own: f64 = tests.iter().map(|test| estimates.test(*test)).sum();
+            if needs.serial {
+                serial.extend(&tests);
+            } else {
+                beside.extend(fixtures_of(&estimates, &tests));
+            }
+            for &(resource, shared) in &needs.holds {
+                let resource = resource as usize;
+                if shared {
+                    // All who share may do so at the same time.
+                    sharing[resource] = sharing[resource].max(own);
+                } else {
+                    alone[resource] += own * runs;
+                }
+            }
+            let seconds = seconds_but(&estimates, &tests, &nothing);
+            if seconds > bounds.longest.seconds || bounds.longest.tests.is_empty() {
+                bounds.longest = Whole { tests, seconds };
+            }
+        }
+        // A fixture that others need, too, may be there before a serial test begins.
+        bounds.serial = runs * seconds_but(&estimates, &serial, &beside);
+        bounds.around_serial = bounds.serial + (all - bounds.serial) / workers;
+        let held = alone.iter().zip(&sharing).zip(&rules.places);
+        bounds.resources = held
+            .map(|((alone, sharing), places)| (alone + sharing) / f64::from((*places).max(1)))
+            .collect();
+        bounds
+    }
+
+    /// The largest of them.
+    #[must_use]
+    pub fn least(&self) -> f64 {
+        let resources = self.resources.iter().copied();
+        let others = [self.even, self.longest.seconds, self.around_serial];
+        resources.chain(others).fold(0.0, f64::max)
+    }
+}
+
+/// What these tests take, with each shared fixture once, but for those in `without`.
+fn seconds_but(estimates: &Estimates, tests: &[Test], without: &BTreeSet<Fixture>) -> f64 {
+    let own: f64 = tests.iter().map(|test| estimates.test(*test)).sum();
+    let fixtures = fixtures_of(estimates, tests);
+    let set_ups = fixtures
+        .difference(without)
+        .map(|fixture| set_up_seconds(estimates, *fixture));
+    own + set_ups.sum::<f64>()
+}
+
+fn fixtures_of(estimates: &Estimates, tests: &[Test]) -> BTreeSet<Fixture> {
+    let needed = tests.iter().map(|test| estimates.forecast().fixtures_of(*test));
+    needed.flatten().copied().collect()
+}
+
+/// The tests by what has to stay together, each time with all that any of them needs.
+fn wholes(mode: &Mode, rules: &Rules, tests: &[Test]) -> impl Iterator<Item = (Vec<Test>, Needs)> {
+    let mut wholes: BTreeMap<(u32, u32), (Vec<Test>, Needs)> = BTreeMap::new();
+    for &test in tests {
+        let unit = match mode {
+            Mode::Units { keys, .. } => keys[test as usize],
+            _ => test,
+        };
+        let (members, needs) = wholes.entry((rules.class(test), unit)).or_default();
+        members.push(test);
+        if let Some(also) = rules.needs(test) {
+            *needs = needs.union(also);
+        }
+    }
+    wholes.into_values()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOAD: Mode = Mode::load();
+
+    fn with_seconds(seconds: &[f64]) -> Forecast {
+        Forecast {
+            seconds: seconds.iter().copied().map(Some).collect(),
+            ..Forecast::unknown(seconds.len())
+        }
+    }
+
+    fn near(one: f64, other: f64) -> bool {
+        (one - other).abs() < 1e-9
+    }
+
+    fn holding(shared: bool) -> Needs {
+        Needs {
+            serial: false,
+            holds: vec![(0, shared)],
+        }
+    }
+
+    #[test]
+    fn everything_divided_evenly_or_the_longest_test_with_its_fixtures() {
+        let forecast = Forecast {
+            fixtures: vec![vec![], vec![0, 1], vec![1]],
+            kinds: vec![0, 1],
+            setup_seconds: vec![Some(3.0), Some(1.0)],
+            ..with_seconds(&[1.0, 2.0, 3.0])
+        };
+        let bounds = Bounds::new(&LOAD, forecast.clone(), &Rules::default(), 2);
+        assert!(near(bounds.even, 5.0) && near(bounds.longest.seconds, 6.0));
+        assert_eq!(bounds.longest.tests, [1]);
+        assert!(near(bounds.least(), 6.0));
+        assert!(near(
+            Bounds::new(&LOAD, forecast, &Rules::default(), 1).least(),
+            10.0
+        ));
+    }
+
+    #[test]
+    fn a_unit_is_as_long_as_its_tests() {
+        let mode = Mode::Units {
+            keys: vec![0, 1, 1],
+            reorder: true,
+        };
+        let bounds = Bounds::new(&mode, with_seconds(&[4.0, 2.0, 3.0]), &Rules::default(), 4);
+        assert_eq!(bounds.longest.tests, [1, 2]);
+        assert!(near(bounds.least(), 5.0));
+    }
+
+    #[test]
+    fn what_is_serial_is_not_divided() {
+        let rules = Rules {
+            needs: vec![
+                Needs {
+                    serial: true,
+                    holds: vec![],
+                },
+                Needs::default(),
+            ],
+            ..Rules::default()
+        };
+        let bounds = Bounds::new(&LOAD, with_seconds(&[3.0, 4.0]), &rules, 4);
+        assert!(near(bounds.serial, 3.0) && near(bounds.around_serial, 4.0));
+    }
+
+    #[test]
+    fn a_fixture_that_only_serial_tests_need_is_not_divided_either() {
+        let rules = Rules {
+            needs: vec![Needs {
+                serial: true,
+                holds: vec![],
+            }],
+            ..Rules::default()
+        };
+        let forecast = Forecast {
+            fixtures: vec![vec![0, 1], vec![1]],
+            kinds: vec![0, 1],
+            setup_seconds: vec![Some(2.0), Some(4.0)],
+            ..with_seconds(&[3.0, 4.0])
+        };
+        let bounds = Bounds::new(&LOAD, forecast, &rules, 4);
+        assert!(near(bounds.serial, 5.0) && near(bounds.around_serial, 7.0));
+    }
+
+    #[test]
+    fn a_resource_is_held_by_one_after_the_other_and_shared_at_once() {
+        let rules = Rules {
+            needs: vec![holding(false), holding(false), holding(true), holding(true)],
+            places: vec![2],
+            ..Rules::default()
+        };
+        let bounds = Bounds::new(&LOAD, with_seconds(&[3.0, 4.0, 2.0, 5.0]), &rules, 8);
+        assert!(near(bounds.resources[0], 6.0));
+    }
+
+    #[test]
+    fn each_worker_runs_everything_with_each() {
+        let bounds = Bounds::new(&Mode::Each, with_seconds(&[3.0, 4.0]), &Rules::default(), 3);
+        assert!(near(bounds.least(), 7.0));
+    }
+}

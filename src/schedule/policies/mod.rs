@@ -1,0 +1,12 @@
+//! The policies, one file each; what several of them keep of their workers is in [`held`], [`backlog`] and [`unit_hand`].
+
+mod backlog;
+pub mod each;
+pub(crate) mod held;
+pub mod load;
+pub mod scope;
+#[cfg(test)]
+pub(crate) mod script;
+mod unit_hand;
+pub mod units;
+pub mod worksteal;

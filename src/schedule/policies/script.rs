@@ -1,0 +1,81 @@
+//! Words in which the policies' unit tests are written.
+
+use crate::schedule::policy::{Action, Demand, Policy, Test, Worker};
+
+/// Room in a queue of the scripts, unless a test says otherwise.
+pub(super) const ROOM: usize = 100;
+
+/// Asks for a worker that stands still.
+pub(super) fn idle(policy: &mut dyn Policy, worker: Worker) -> Vec<Action> {
+    let demand = Demand {
+        worker,
+        queued: 0,
+        room: ROOM,
+        idle: true,
+        waited: 60.0,
+        now: 0.0,
+    };
+    ask(policy, demand)
+}
+
+/// Asks for a worker that runs a test and has `queued` more in its queue.
+pub(super) fn busy(policy: &mut dyn Policy, worker: Worker, queued: usize) -> Vec<Action> {
+    let demand = Demand {
+        worker,
+        queued,
+        room: ROOM - queued,
+        idle: false,
+        waited: 0.0,
+        now: 0.0,
+    };
+    ask(policy, demand)
+}
+
+pub(super) fn ask(policy: &mut dyn Policy, demand: Demand) -> Vec<Action> {
+    let mut actions = Vec::new();
+    policy.demand(demand, &mut actions);
+    actions
+}
+
+pub(super) fn assign(worker: Worker, tests: impl IntoIterator<Item = Test>) -> Vec<Action> {
+    let tests = tests.into_iter().collect();
+    vec![Action::Assign { worker, tests }]
+}
+
+pub(super) fn take_back(worker: Worker, count: usize) -> Vec<Action> {
+    vec![Action::TakeBack {
+        worker,
+        count,
+        whole: false,
+    }]
+}
+
+pub(super) fn take_back_whole(worker: Worker, count: usize) -> Vec<Action> {
+    vec![Action::TakeBack {
+        worker,
+        count,
+        whole: true,
+    }]
+}
+
+pub(super) fn close(worker: Worker) -> Vec<Action> {
+    vec![Action::Close { worker }]
+}
+
+/// Reports tests as finished.
+pub(super) fn finish(policy: &mut dyn Policy, worker: Worker, tests: impl IntoIterator<Item = Test>) {
+    for test in tests {
+        policy.finished(worker, test, 1.0);
+    }
+}
+
+/// Has an idle worker run all it is given, at once, until it is given no more; the first other answer.
+pub(super) fn run_dry(policy: &mut dyn Policy, worker: Worker) -> Vec<Action> {
+    loop {
+        let mut actions = idle(policy, worker);
+        match actions.pop() {
+            Some(Action::Assign { tests, .. }) => finish(policy, worker, tests),
+            other => return other.into_iter().collect(),
+        }
+    }
+}
