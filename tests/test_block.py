@@ -9,7 +9,6 @@ import pytest
 from _pytest._io.wcwidth import wcswidth
 
 from rustpar import _core
-from rustpar.config import duration
 from rustpar.terminal.live_text import ASCII, DRAWN, Running, Signs, Size, Style, lines, time_left
 
 
@@ -96,29 +95,3 @@ def test_the_history_is_believed_at_first_and_the_run_itself_later() -> None:
 
 def test_the_time_left_is_not_less_than_the_longest_running_test_needs() -> None:
     assert left(done=19.0, least_left=30.0) == 30.0
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [("500ms", 0.5), ("1s", 1.0), ("1.5m", 90.0), ("2 h", 7200.0), (" 3 ", 3.0), (".25", 0.25), ("0", 0.0)],
-)
-def test_a_duration_is_a_number_with_or_without_a_unit(text: str, seconds: float) -> None:
-    assert duration.parse(text) == pytest.approx(seconds)
-
-
-def test_a_duration_of_any_number_of_digits_is_one() -> None:
-    assert duration.parse("9" * 400) > duration.parse("9" * 20 + "h")
-
-
-@pytest.mark.parametrize("text", ["", "s", "1d", "-1s", "1,5s", "1s 5ms", "nan", "inf", "1e3"])
-def test_anything_else_is_no_duration(text: str) -> None:
-    with pytest.raises(ValueError, match=r"is no duration; use one like 500ms, 1s or 1\.5m"):
-        duration.parse(text)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(0.04, "0.0 s"), (59.94, "59.9 s"), (59.96, "1:00 min"), (61.0, "1:01 min"), (7325.0, "2:02:05 h")],
-)
-def test_a_time_that_has_passed_is_said_in_few_words(seconds: float, words: str) -> None:
-    assert duration.spoken(seconds) == words

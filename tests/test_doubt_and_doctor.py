@@ -197,7 +197,7 @@ def test_the_doctor_stops_a_run_that_hangs_and_names_its_test(suite: Suite) -> N
 def test_the_doctor_refuses_a_limit_that_is_none(suite: Suite) -> None:
     done = doctor(suite, "--limit", "soon")
     assert done.returncode == 2
-    assert "'soon' is no duration" in done.stderr
+    assert "invalid duration 'soon'" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def test_what_is_no_size_is_refused(suite: Suite) -> None:
     suite.test("def test_it(): assert 0\n")
     run = suite.run("-o", "rustpar_journal_size=much", n=None)
     assert run.ret == 4
-    assert "rustpar_journal_size: 'much' is no size" in run.text
+    assert "rustpar_journal_size: invalid size 'much'" in run.text
 
 
 def test_journals_in_the_cache_make_room_by_their_size(suite: Suite) -> None:

@@ -335,8 +335,8 @@ def test_a_line_tells_once_of_a_test_that_passes_the_slow_limit(suite: Suite) ->
 @pytest.mark.parametrize(
     ("args", "complaint"),
     [
-        (["--rustpar-slow=5 apples"], "'5 apples' is no duration; use one like 500ms, 1s or 1.5m"),
-        (["-o", "rustpar_slow=-1s"], "rustpar_slow: '-1s' is no duration; use one like 500ms, 1s or 1.5m"),
+        (["--rustpar-slow=5 apples"], "invalid duration '5 apples': expected for example 500ms, 1s or 1.5m"),
+        (["-o", "rustpar_slow=-1s"], "rustpar_slow: invalid duration '-1s': expected for example 500ms, 1s or 1.5m"),
         (["--rustpar-progress=never"], "--rustpar-progress"),
         (["-o", "rustpar_progress=never"], "rustpar_progress = never: use auto, on or off"),
     ],

@@ -64,11 +64,14 @@ def test_the_ini_file_has_a_limit_too(tests: Suite) -> None:
 
 
 def test_a_limit_that_makes_no_sense_is_refused(tests: Suite) -> None:
-    assert "'soon' is no duration; use one like 500ms, 1s or 1.5m" in tests.run("--rustpar-slow=soon", n=None).text
+    assert (
+        "invalid duration 'soon': expected for example 500ms, 1s or 1.5m"
+        in tests.run("--rustpar-slow=soon", n=None).text
+    )
     tests.write({"pytest.ini": "[pytest]\nrustpar_slow = soon\n"})
     run = tests.run(n=None)
     assert run.ret == 4
-    assert "rustpar_slow: 'soon' is no duration" in run.text
+    assert "rustpar_slow: invalid duration 'soon'" in run.text
 
 
 def test_nothing_is_shown_that_nobody_asked_for(tests: Suite, way: str) -> None:

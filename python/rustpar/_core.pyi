@@ -501,7 +501,16 @@ class Recorder:
         """
 
 def spoken(seconds: float) -> str:
-    """A duration with three digits and a unit, such as `612 ms`."""
+    """A duration with three digits and a unit, such as `612 ms`; from a minute on as on a clock."""
+
+def parse_duration(text: str) -> float:
+    """The seconds that a text stands for. Raises ValueError with a line that says what to write."""
+
+def parse_size(text: str) -> int:
+    """The bytes that a text stands for. Raises ValueError with a line that says what to write."""
+
+def counted(count: int, noun: str) -> str:
+    """A number of things, such as `2 workers`."""
 
 @final
 class Thresholds:

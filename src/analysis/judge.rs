@@ -2,13 +2,14 @@
 
 use super::durations::Spread;
 use super::parse::ParseError;
-use super::spoken::{apart, percent, percent_apart, spoken};
 use super::thresholds::{Figure, Limit, Threshold, Thresholds};
 use super::{counted, slow};
 use crate::journal::Micros;
 use crate::journal::event::Test;
 use crate::journal::merged::Merged;
 use crate::journal::run::{Attempt, Run, Verdict};
+use crate::text::duration::{apart, spoken};
+use crate::text::{percent, percent_apart};
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};
 

@@ -9,7 +9,6 @@
 //! | [`bound`] | what the run could not be shorter than, and what decided that |
 //! | [`thresholds`] | expressions that a run has to keep; [`parse`] reads them |
 //! | [`judge`] | whether it did |
-//! | [`spoken`] | durations as text |
 //!
 //! The hazard it handles: a test can have several attempts, in several runs, and one that was skipped took no time worth
 //! comparing. What counts is decided once, in [`counted`].
@@ -19,7 +18,6 @@ pub mod durations;
 pub mod judge;
 pub mod parse;
 pub mod slow;
-pub mod spoken;
 pub mod thresholds;
 pub mod usage;
 

@@ -1,6 +1,7 @@
 //! Reading thresholds. The grammar is in [`super::thresholds`].
 
-use super::thresholds::{Comparison, Figure, Kind, Limit, Threshold, Thresholds, UNITS};
+use super::thresholds::{Comparison, Figure, Kind, Limit, Threshold, Thresholds};
+use crate::text::duration::UNITS;
 use std::fmt;
 use std::str::FromStr;
 

@@ -15,7 +15,7 @@
 //! The hazard it handles: a limit that is read in another unit than it was meant in never breaks, and nobody notices. So
 //! there is no unit that goes without saying.
 
-use crate::journal::Micros;
+use crate::text::duration::{Micros, UNITS};
 use std::fmt;
 
 /// A figure of many tests.
@@ -134,15 +134,6 @@ impl fmt::Display for Comparison {
     }
 }
 
-/// The units of durations in microseconds, the largest first.
-pub const UNITS: [(&str, Micros); 5] = [
-    ("h", 3_600_000_000),
-    ("m", 60_000_000),
-    ("s", 1_000_000),
-    ("ms", 1_000),
-    ("us", 1),
-];
-
 /// What a figure is compared to.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Limit {
@@ -162,8 +153,11 @@ impl fmt::Display for Limit {
             Self::Time(0) => f.write_str("0s"),
             Self::Time(time) => {
                 // The largest unit of which it is a whole number: the last one always is.
-                let unit = UNITS.iter().find(|(_, micros)| time.is_multiple_of(*micros));
-                let (unit, micros) = unit.unwrap_or(&UNITS[4]);
+                let unit = UNITS
+                    .iter()
+                    .rev()
+                    .find(|(_, micros)| time.is_multiple_of(*micros));
+                let (unit, micros) = unit.unwrap_or(&UNITS[0]);
                 write!(f, "{}{unit}", time / micros)
             }
         }

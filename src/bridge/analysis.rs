@@ -8,17 +8,11 @@ use crate::analysis::usage::usage;
 use crate::analysis::{self, Counted};
 use crate::journal::merged::{Merged, Part};
 use crate::journal::read::{Problem, read};
-use crate::journal::{micros, seconds};
+use crate::journal::seconds;
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use std::path::PathBuf;
-
-/// A duration with three digits and a unit, such as `612 ms`.
-#[pyfunction]
-pub(super) fn spoken(seconds: f64) -> String {
-    analysis::spoken::spoken(micros(seconds))
-}
 
 /// What a run has to keep.
 #[pyclass(frozen, module = "rustpar._core")]

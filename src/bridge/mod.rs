@@ -20,6 +20,7 @@ mod engine;
 mod errors;
 #[cfg(target_os = "linux")]
 mod events;
+mod format;
 #[cfg(target_os = "linux")]
 mod heap;
 mod history;
@@ -104,6 +105,9 @@ mod _core {
     use super::heap::{fill_pools, let_go};
 
     #[pymodule_export]
+    use super::format::{counted, parse_duration, parse_size, spoken};
+
+    #[pymodule_export]
     use super::history::History;
 
     #[pymodule_export]
@@ -119,7 +123,7 @@ mod _core {
     use super::journals::Report;
 
     #[pymodule_export]
-    use super::analysis::{Thresholds, Timing, spoken};
+    use super::analysis::{Thresholds, Timing};
 
     #[pymodule_export]
     use super::twister::was_seeded;

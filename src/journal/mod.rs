@@ -31,22 +31,4 @@ pub const FORMAT: &str = "rustpar-journal";
 pub const VERSION: u32 = 1;
 
 /// Whole microseconds: durations, and moments since the run began.
-pub type Micros = u64;
-
-/// What a clock has measured in seconds, as whole microseconds; 0 for what is no duration.
-#[must_use]
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a conversion of floats saturates, and that of nan is 0"
-)]
-pub fn micros(seconds: f64) -> Micros {
-    (seconds * 1e6).round() as Micros
-}
-
-/// Microseconds in seconds.
-#[must_use]
-#[expect(clippy::cast_precision_loss, reason = "exact up to 285 years")]
-pub fn seconds(micros: Micros) -> f64 {
-    micros as f64 / 1e6
-}
+pub use crate::text::duration::{Micros, micros, seconds};

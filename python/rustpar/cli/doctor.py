@@ -150,14 +150,14 @@ def _own_options(arguments: list[str]) -> tuple[list[str], str, float | None]:
     Raises:
         ValueError: When the limit is no duration.
     """
-    from rustpar.config import duration
+    from rustpar import _core
 
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("-n", "--numprocesses")
     parser.add_argument("--limit")
     options, rest = parser.parse_known_args(arguments)
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    limit = None if options.limit is None else duration.parse(options.limit)
+    limit = None if options.limit is None else _core.parse_duration(options.limit)
     return rest, options.numprocesses or str(max(2, cpus)), limit
 
 

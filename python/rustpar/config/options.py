@@ -126,15 +126,17 @@ def _add_what_is_seen(parser: pytest.Parser, group: pytest.OptionGroup) -> None:
 
 
 def _duration(text: str) -> float:
-    from rustpar.config import duration, values
+    from rustpar import _core
+    from rustpar.config import values
 
-    return values.from_option(duration.parse, text)
+    return values.from_option(_core.parse_duration, text)
 
 
 def _size(text: str) -> int:
-    from rustpar.config import size, values
+    from rustpar import _core
+    from rustpar.config import values
 
-    return values.from_option(size.in_bytes, text)
+    return values.from_option(_core.parse_size, text)
 
 
 def _add_choice_of_tests(parser: pytest.Parser, group: pytest.OptionGroup) -> None:

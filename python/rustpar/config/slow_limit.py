@@ -24,9 +24,9 @@ def slow_limit(config: pytest.Config) -> float | None:
 
 
 def _parse(text: str) -> float:
-    from rustpar.config import duration
+    from rustpar import _core
 
-    return duration.parse(text)
+    return _core.parse_duration(text)
 
 
 class Overdue:

@@ -11,7 +11,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rustpar import _core
-from rustpar.controller.worker_count import counted
 from rustpar.process.memory import LIMIT_OPTION, in_words, limit_of
 from rustpar.recording.journal import journaling_of
 
@@ -155,7 +154,7 @@ class MemoryWatch:
         lines = [f"{len(nodes)} {were} replaced for holding more than {in_words(self._limit)}, after:"]
         lines += [f"  {self._relay.node_ids[test]} ({worker}, {in_words(held)})" for held, worker, test in shown]
         if len(shown) < len(largest):
-            lines.append(f"  and {counted(len(largest) - len(shown), 'more test')}; -vv shows all")
+            lines.append(f"  and {_core.counted(len(largest) - len(shown), 'more test')}; -vv shows all")
         return lines
 
     def _table(self) -> list[str]:
@@ -172,7 +171,7 @@ class MemoryWatch:
         head = ("worker", "peak", "proportional", "largest growth")
         lines = list(aligned([head, *map(_cells, shown)], left=(0, 3)))
         if len(shown) < len(rows):
-            lines.append(f"and {counted(len(rows) - len(shown), 'worker')} that held less; -vv shows all")
+            lines.append(f"and {_core.counted(len(rows) - len(shown), 'worker')} that held less; -vv shows all")
         return lines if rows else []
 
 

@@ -66,15 +66,17 @@ class OnRequest:
         elif running is None:
             self._tell(node.gateway.id, node.pid, self._collects(node.number))
         elif running[0] is None:
-            _say(f"{node.gateway.id} (process {node.pid}) has been idle for {_spoken(running[1])}")
+            _say(f"{node.gateway.id} (process {node.pid}) has been idle for {_core.spoken(running[1])}")
         else:
-            self._tell(node.gateway.id, node.pid, f"has been running {node_ids[running[0]]} for {_spoken(running[1])}")
+            self._tell(
+                node.gateway.id, node.pid, f"has been running {node_ids[running[0]]} for {_core.spoken(running[1])}"
+            )
 
     def _collects(self, process: int) -> str:
         if process not in self.collecting:
             return "has not begun to collect"
         file, begun = self.collecting[process]
-        return f"has been collecting {file} for {_spoken(_core.monotonic() - begun)}"
+        return f"has been collecting {file} for {_core.spoken(_core.monotonic() - begun)}"
 
     def _tell(self, name: str, pid: int, what: str) -> None:
         """Say what a process does, with its stack below."""
@@ -86,9 +88,3 @@ class OnRequest:
 
 def _say(line: str) -> None:
     print(f"rustpar: {line}", file=sys.stderr, flush=True)
-
-
-def _spoken(seconds: float) -> str:
-    from rustpar.config.duration import spoken
-
-    return spoken(seconds)

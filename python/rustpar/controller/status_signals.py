@@ -94,9 +94,7 @@ class Heeding:
         if self._in_loop and not self.is_asked:
             self.is_asked = True
         elif self._errors is not None:
-            from rustpar.config.duration import spoken
-
-            about = f"has been {self._phase} for {spoken(_core.monotonic() - self._begun)}"
+            about = f"has been {self._phase} for {_core.spoken(_core.monotonic() - self._begun)}"
             with contextlib.suppress(OSError):
                 os.write(self._errors, f"rustpar: the controller (process {os.getpid()}) {about}\n".encode())
             faulthandler.dump_traceback(self._errors)

@@ -42,16 +42,11 @@ class Choice:
     @property
     def words(self) -> str:
         """What the run says of it."""
-        number = "one process" if self.count == 0 else counted(self.count, "worker")
+        number = "one process" if self.count == 0 else _core.counted(self.count, "worker")
         return f"{number} ({self.why})"
 
 
 CHOICE_KEY: pytest.StashKey[Choice] = pytest.StashKey()
-
-
-def counted(count: int, noun: str) -> str:
-    """A number of things, in words."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def chosen(config: pytest.Config) -> Choice | None:
@@ -92,7 +87,7 @@ def _of_the_machine(count: int) -> Choice:
     """
     if os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS"):
         return Choice(count, "PYTEST_XDIST_AUTO_NUM_WORKERS", is_given=True)
-    choice = Choice(count, counted(count, "CPU"))
+    choice = Choice(count, _core.counted(count, "CPU"))
     if hasattr(os, "sched_getaffinity"):
         usable = len(os.sched_getaffinity(0))
         # A mask that leaves nothing out says nothing: who counts more CPUs than there are means it.
@@ -113,7 +108,7 @@ def _without_workers(config: pytest.Config) -> Choice | None:
         return None
     last_run.forget(config)
     took = f"{max(1, round(run.seconds * 1000))} ms"
-    return Choice(0, f"the last run's {counted(run.tests, 'test')} took {took}")
+    return Choice(0, f"the last run's {_core.counted(run.tests, 'test')} took {took}")
 
 
 PLANS = ("collection", "duration")

@@ -19,7 +19,7 @@ from xdist.dsession import get_default_max_worker_restart
 
 from rustpar import _core
 from rustpar.controller.nodes import NodeManager, WorkerController
-from rustpar.controller.worker_count import Choice, chosen, counted
+from rustpar.controller.worker_count import Choice, chosen
 from rustpar.process.memory import HELD, Held
 from rustpar.recording.journal import journaling_of
 
@@ -181,7 +181,7 @@ class Crew:
         asked = chosen(self.config)
         choice = asked or Choice(len(self.nodes), "", is_given=True)
         if self.sched.takes_fewer and not self._template_collects:
-            choice = choice.at_most(max(1, tests), counted(tests, "test"))
+            choice = choice.at_most(max(1, tests), _core.counted(tests, "test"))
             if not choice.is_given:
                 fits = self._launch.workers_that_fit()
                 choice = choice if fits is None else choice.at_most(*fits)

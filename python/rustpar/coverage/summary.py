@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rustpar import _core
-from rustpar.controller.worker_count import counted
+from rustpar._core import counted
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -60,9 +60,7 @@ def limit_of(config: pytest.Config) -> int | None:
 
 
 def _in_bytes(text: str) -> int:
-    from rustpar.config import size
-
-    return size.in_bytes(text)
+    return _core.parse_size(text)
 
 
 def workers_that_fit(template: int, growth: int | None) -> tuple[int, str] | None:

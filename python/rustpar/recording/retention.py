@@ -41,10 +41,10 @@ def limit_of(config: pytest.Config) -> int | None:
         return None
     if given == DEFAULT:
         return 10 << 20
-    from rustpar.config import size
+    from rustpar import _core
 
     try:
-        return size.in_bytes(given)
+        return _core.parse_size(given)
     except ValueError as error:
         raise pytest.UsageError(f"{_INI}: {error}; or all") from None
 

@@ -130,10 +130,8 @@ class LiveBlock:
     def _tell_overdue(self, status: _core.Status, node_ids: Sequence[str]) -> None:
         if self._overdue is None:
             return
-        from rustpar.config.duration import spoken
-
         for worker, test, seconds in self._overdue.look(status):
-            self._screen.notice(f"gw{worker} has been running {node_ids[test]} for {spoken(seconds)}")
+            self._screen.notice(f"gw{worker} has been running {node_ids[test]} for {_core.spoken(seconds)}")
 
 
 def _is_pytests(reporter: object) -> bool:

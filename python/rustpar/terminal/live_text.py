@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from _pytest._io.wcwidth import wcswidth, wcwidth
 
-from rustpar.config.duration import clock, spoken
+from rustpar._core import spoken
+from rustpar.config.duration import clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rustpar.controller.worker_count import counted
+from rustpar._core import counted
 from rustpar.terminal.table import aligned
 
 if TYPE_CHECKING:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rustpar._core import spoken
-from rustpar.controller.worker_count import counted
+from rustpar._core import counted, spoken
 from rustpar.terminal.table import aligned
 
 if TYPE_CHECKING:

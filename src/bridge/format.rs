@@ -1,0 +1,30 @@
+//! Values as people write and read them, for Python.
+
+use crate::text::duration::{self, micros};
+use crate::text::size;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+
+/// A duration in seconds, with three digits and a unit, such as `612 ms`; from a minute on as on a clock.
+#[pyfunction]
+pub(super) fn spoken(seconds: f64) -> String {
+    duration::spoken(micros(seconds))
+}
+
+/// The seconds that a text stands for. Raises ValueError with a line that says what to write.
+#[pyfunction]
+pub(super) fn parse_duration(text: &str) -> PyResult<f64> {
+    duration::parse(text).map_err(|error| PyValueError::new_err(error.to_string()))
+}
+
+/// The bytes that a text stands for. Raises ValueError with a line that says what to write.
+#[pyfunction]
+pub(super) fn parse_size(text: &str) -> PyResult<u64> {
+    size::parse(text).map_err(|error| PyValueError::new_err(error.to_string()))
+}
+
+/// A number of things, such as `2 workers`.
+#[pyfunction]
+pub(super) fn counted(count: usize, noun: &str) -> String {
+    crate::text::counted(count, noun)
+}
