@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rustpar.controller.interrupts import Termination
     from rustpar.controller.status_signals import Heeding
     from rustpar.forkserver.server import ForkServer
+    from rustpar.recording.journal import Journaling
 
 
 SERVER_KEY: pytest.StashKey[ForkServer] = pytest.StashKey()
@@ -84,11 +85,17 @@ def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         from rustpar.recording.journal import observe
 
-        observe(config)
+        observe(config, _timing_sections)
         if config.getoption("rustpar_timeline", None) or config.getoption("rustpar_trace", None):
             from rustpar.recording.timeline import Pictures
 
             config.pluginmanager.register(Pictures(config), "rustpar-pictures")
+
+
+def _timing_sections(config: pytest.Config, journaling: Journaling) -> object:
+    from rustpar.terminal.timing_summary import TimingSections
+
+    return TimingSections(config, journaling)
 
 
 @pytest.hookimpl(wrapper=True, trylast=True)

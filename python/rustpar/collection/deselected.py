@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
-from rustpar.worker.session import node_id_parser
+from rustpar.compat.node_ids import node_id_parser
+from rustpar.compat.sessions import keywords_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,9 +88,7 @@ class DeselectedItem(pytest.Item):
     @cached_property
     def keywords(self) -> Any:  # type: ignore[override]
         """The names of the test and of what it is in, and its marks."""
-        from _pytest.mark.structures import NodeKeywords
-
-        keywords: Any = NodeKeywords(self)
+        keywords = keywords_of(self)
         path, *names = self._names
         keywords.update(dict.fromkeys([*path.split("/"), *names], True))
         keywords.update((mark.name, mark) for mark in self.own_markers)

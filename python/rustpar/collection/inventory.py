@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rustpar.collection import constraints
+from rustpar.collection.shared_fixtures import is_users_and_shared, key_of
+from rustpar.compat.sessions import fixtures_of
 from rustpar.config.values import is_given
-from rustpar.recording.fixture_timing import is_users_and_shared, key_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,7 +78,7 @@ class _Instances:
 
     def add(self, index: int, item: pytest.Item) -> None:
         """Note the shared fixtures of a test."""
-        info: Any = getattr(item, "_fixtureinfo", None)
+        info = fixtures_of(item)
         if info is None:
             return
         shared = self._shared.get(id(info))

@@ -6,9 +6,9 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from pluggy import _manager
 
 from rustpar import _core
+from rustpar.compat import hooks
 from rustpar.compat.longrepr import from_serializable
 from rustpar.recording.journal import journaling_of
 
@@ -183,7 +183,7 @@ def direct_call(config: pytest.Config, name: str, arguments: tuple[str, ...]) ->
     """
     hook = getattr(config.hook, name)
     implementations = hook.get_hookimpls()
-    traced = getattr(config.pluginmanager, "_inner_hookexec", None) is not _manager._multicall  # type: ignore[attr-defined]
+    traced = hooks.caller_of(config) is not hooks.multicall
     if traced or any(impl.wrapper or impl.hookwrapper for impl in implementations):
         return lambda *values: hook(**dict(zip(arguments, values, strict=True)))
     calls = [

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import os
-import signal
 import sys
 import threading
 from typing import TYPE_CHECKING
 
 from rustpar import _core
+from rustpar.process.system import os, signal
 
 if TYPE_CHECKING:
     from collections.abc import Callable

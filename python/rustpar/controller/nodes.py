@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import uuid
 from pathlib import Path
@@ -11,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import execnet
 import pytest
+
+from rustpar.process.system import os
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

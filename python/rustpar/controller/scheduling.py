@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from rustpar.compat.xdist_internals import give_second_test, is_by_scope, takes_no_test_back
 from rustpar.controller.worker_count import asked_plan
 from rustpar.process import memory
 
@@ -180,9 +181,7 @@ class PythonScheduling:
             self._collected(node)
 
     def _check_limit(self) -> None:
-        from xdist.scheduler import EachScheduling
-
-        if isinstance(self.scheduler, EachScheduling) and memory.limit_of(self.config) is not None:
+        if takes_no_test_back(self.scheduler) and memory.limit_of(self.config) is not None:
             raise pytest.UsageError(
                 f"{memory.LIMIT_OPTION} cannot be kept by {self.name}, which takes no test back; leave one of them out"
             )
@@ -199,14 +198,10 @@ class PythonScheduling:
         A worker finishes a test when it knows what comes next. What they hand out when another worker is gone or has
         come is one unit, which may be one test, or none: they hand out again what was begun, even if nothing is left.
         """
-        from xdist.scheduler import LoadScopeScheduling
-
         scheduler = self.scheduler
-        if not isinstance(scheduler, LoadScopeScheduling) or scheduler.collection is None:
-            return
-        for node in self.nodes:
-            while not node.shutting_down and scheduler._pending_of(scheduler.assigned_work[node]) < 2:
-                scheduler._reschedule(node)
+        if is_by_scope(scheduler) and scheduler.collection is not None:
+            for node in self.nodes:
+                give_second_test(scheduler, node)
 
     def _collected(self, node: WorkerController) -> None:
         self.scheduler.add_node_collection(node, list(self._ids))
@@ -233,11 +228,9 @@ class PythonScheduling:
 
     def remove_node(self, node: WorkerController, running: int | None) -> str | None:
         """Forget a worker; return the node id of the test in which it died."""
-        from xdist.scheduler import LoadScopeScheduling
-
         if node not in self.nodes:
             return None
-        if isinstance(self.scheduler, LoadScopeScheduling) and running is not None:
+        if is_by_scope(self.scheduler) and running is not None:
             # They would hand the test that crashed out again, with the rest of its group, until no worker is left.
             self.scheduler.mark_test_complete(node, running)
             self.scheduler.remove_node(node)
@@ -249,12 +242,10 @@ class PythonScheduling:
 
     def release_node(self, node: WorkerController) -> None:
         """Forget a worker that another one takes the place of, and have others run what it has not begun."""
-        from xdist.scheduler import LoadScopeScheduling
-
         # Schedulers know crashes alone: the first test that a worker has not run is the one in which it died. Those by
         # scope schedule that one again themselves.
         unhurt = self.scheduler.remove_node(node)
-        if unhurt is not None and not isinstance(self.scheduler, LoadScopeScheduling):
+        if unhurt is not None and not is_by_scope(self.scheduler):
             self.scheduler.mark_test_pending(unhurt)
         self._shut_down_when_finished()
         self._supply()

@@ -8,15 +8,13 @@ The hazard it handles: whatever happens to the processes below, this one ends, w
 
 from __future__ import annotations
 
-import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from _pytest.reports import TestReport
-from xdist.dsession import Interrupted
-from xdist.remote import Producer
 
 from rustpar import _core
+from rustpar.compat.node_ids import id_attribute, node_id_parser
+from rustpar.compat.xdist_internals import Interrupted, Producer
 from rustpar.controller.completeness import Completeness
 from rustpar.controller.hook_dispatch import Relay
 from rustpar.controller.interrupts import Interrupt, InterruptedWorkers, Termination
@@ -29,10 +27,10 @@ from rustpar.controller.worker_pool import Crew, death
 from rustpar.coverage import measuring, summary
 from rustpar.forkserver.server import EXIT_TIMEOUT
 from rustpar.process import gc_freeze
+from rustpar.process.system import signal
 from rustpar.recording.journal import journaling_of
 from rustpar.terminal.live_block import LiveBlock
 from rustpar.terminal.reporter import DistTerminal
-from rustpar.worker.session import id_attribute, node_id_parser
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -155,7 +153,7 @@ class Controller:
             self._server.shared,
             self._server.control.fileno(),
             output,
-            report_type=TestReport,
+            report_type=pytest.TestReport,
             id_attribute=id_attribute(),
             make_id=node_id_parser(),
             testrun_uid=self.nodemanager.testrunuid,
@@ -203,7 +201,8 @@ class Controller:
             raise self._ending
         if self.shouldstop:
             raise Interrupted(str(self.shouldstop))
-        if not self._crew.stopping and self._crew.summary is None:
+        # Where too many workers were lost, their tests have failed, or else nothing says that the run has not passed.
+        if not self._crew.stopping and (self._crew.summary is None or not self._session.testsfailed):
             times = len(self._crew.manager.specs) if native and self.config.option.dist == "each" else 1
             nodes = self._crew.nodes.values()
             self._completeness.check(self._session, nodes, times=times, all_are_to_run=native)
@@ -322,7 +321,7 @@ class Controller:
         verdict = self._launch.decide(extras["reasons"], extras["conftests"])
         number = self._crew.choose_number(len(collection))
         if not self._launch.is_settled:
-            self._screen.show_verdict(verdict, number)
+            self._screen.show_start(verdict.words(self.config.getoption("verbose", 0)), number)
         if self._launch.is_early:
             self._crew.go_on_early(collection, groups)
         else:

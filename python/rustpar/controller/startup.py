@@ -7,17 +7,19 @@ template has seen of itself when it has collected.
 from __future__ import annotations
 
 import contextlib
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rustpar import _core
+from rustpar.compat.sessions import basetemp_of
+from rustpar.compat.terminal import writer_of
 from rustpar.controller import last_run
 from rustpar.controller.start_decision import Memory, Verdict
 from rustpar.forkserver import loop
 from rustpar.forkserver import server as forkserver
 from rustpar.process import memory
 from rustpar.process.crash_files import CrashFiles
+from rustpar.process.system import os
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -114,18 +116,18 @@ class Launch:
 
     def _setup(self, node: WorkerController, slot: int) -> dict[str, Any]:
         """What a process that is forked before conftests begins with."""
-        factory = getattr(self._config, "_tmp_path_factory", None)
+        basetemp = basetemp_of(self._config)
         terminal: Any = self._config.pluginmanager.get_plugin("terminalreporter")
         return {
             "slot": slot,
             "workerinput": node.workerinput,
-            "basetemp": None if factory is None else str(factory.getbasetemp() / f"popen-{node.gateway.id}"),
+            "basetemp": None if basetemp is None else str(basetemp / f"popen-{node.gateway.id}"),
             "identity": self._identity,
             "is_decided": self.is_settled,
             # What conftests and plugins have set here since the fork server was forked, xdist's workers inherit.
             "environment": {os.fsencode(key): os.fsencode(value) for key, value in os.environ.items()},
             "directory": str(Path.cwd()),
-            "hasmarkup": bool(getattr(getattr(terminal, "_tw", None), "hasmarkup", False)),
+            "hasmarkup": bool(getattr(writer_of(terminal), "hasmarkup", False)),
         }
 
     def template_forked(self, pid: int) -> None:

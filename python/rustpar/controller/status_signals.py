@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
-import os
-import signal
 import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
 from rustpar import _core
+from rustpar.process.system import os, signal
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator

@@ -11,16 +11,16 @@ taken leave of exactly as xdist's users and plugins expect, within ``--max-worke
 from __future__ import annotations
 
 import platform
-import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from xdist.dsession import get_default_max_worker_restart
 
 from rustpar import _core
+from rustpar.compat.xdist_internals import collection_difference, get_default_max_worker_restart
 from rustpar.controller.nodes import NodeManager, WorkerController
 from rustpar.controller.worker_count import Choice, chosen
 from rustpar.process.memory import HELD, Held
+from rustpar.process.system import signal
 from rustpar.recording.journal import journaling_of
 
 if TYPE_CHECKING:
@@ -247,7 +247,7 @@ class Crew:
         """
         mine, others = self._collections[nodes[0]], self._collections[differing]
         verdict = self._launch.decide_for_differing(nodes[0].gateway.id, differing.gateway.id, mine, others)
-        self._screen.show_verdict(verdict, None)
+        self._screen.show_start(verdict.words(self.config.getoption("verbose", 0)), None)
         self._leaving = set(nodes[1:])
         self._patience = _core.monotonic() + _LEAVE_LIMIT
         for node in self._leaving:
@@ -289,17 +289,15 @@ class Crew:
         """Whether two workers have collected the same; if not, it is reported in xdist's words."""
         if first is other:
             return True
-        from xdist.report import report_collection_diff
-
         first_id = self.nodes[0].gateway.id if first_node is None else first_node.gateway.id
-        message = report_collection_diff(first, other, first_id, node.gateway.id)
+        message = collection_difference(first, other, first_id, node.gateway.id)
         if message:
             report = pytest.CollectReport(nodeid=node.gateway.id, outcome="failed", longrepr=message, result=[])
             self.config.hook.pytest_collectreport(report=report)
         return not message
 
     def _show(self, nodes: Sequence[WorkerController], collection: list[str]) -> None:
-        self._screen.show_collected(nodes, len(collection), self.sched.name)
+        self._screen.show_collected([node.gateway for node in nodes], len(collection), self.sched.name)
 
     def _schedule(self, nodes: Sequence[WorkerController], collection: list[str], groups: Sequence[str | None]) -> None:
         self._scheduled = collection

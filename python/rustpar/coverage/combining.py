@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rustpar import _core
+from rustpar.compat import coverage_py
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -63,7 +64,7 @@ class NativeJoining:
         original: Any = self._original
         started = _core.monotonic()
         paths = None if data_paths is None else list(data_paths)
-        joint = None if _is_for_coverage(data) else _join(data, aliases, paths)
+        joint = None if coverage_py.tells_of_each_file(data) else _join(data, aliases, paths)
         if joint is None:
             original(data, aliases=aliases, data_paths=paths, strict=strict, keep=keep, message=message)
             return
@@ -102,16 +103,6 @@ class _Joint:
         return f"Combined {plural(len(self.joined), 'file')}{skipped}"
 
 
-def _is_for_coverage(data: Any) -> bool:
-    """Whether data is not in a file, or coverage.py is to tell what it does with each file."""
-    try:
-        return bool(data._no_disk) or any(
-            data._debug.should(what) for what in ("combine", "dataio", "dataop", "pathmap")
-        )
-    except AttributeError:
-        return True
-
-
 def _join(data: Any, aliases: Any, data_paths: list[str] | None) -> _Joint | None:
     """Join the files that belong to `data` into its own; None where coverage.py is to do it all.
 
@@ -130,7 +121,7 @@ def _join(data: Any, aliases: Any, data_paths: list[str] | None) -> _Joint | Non
     try:
         alike = _alike(files)
         # What was not read is not added to; coverage.py would erase it.
-        joiner = _core.Joiner(target if data._have_used and Path(target).exists() else None)
+        joiner = _core.Joiner(target if coverage_py.has_been_used(data) and Path(target).exists() else None)
         while alike:
             reasons = joiner.add([first for first, *_ in alike], _map_path(aliases))
             tried, alike = alike, []
@@ -147,16 +138,15 @@ def _join(data: Any, aliases: Any, data_paths: list[str] | None) -> _Joint | Non
     if not joined:
         return None
     # Its connection is closed: it would go on with the file that is replaced.
-    data._reset()
+    coverage_py.close(data)
     try:
         joiner.write(target, coverage.__version__)
     except OSError as error:
         raise DataError(f"Couldn't write data file {target!r}: {error}; no data file was deleted") from error
     finally:
         data.read()
-    if data._warn is not None:
-        for file, reason in left.items():
-            data._warn(f"Data file {os.path.relpath(file)!r} {reason}; it is left to coverage.py")
+    for file, reason in left.items():
+        coverage_py.warn(data, f"Data file {os.path.relpath(file)!r} {reason}; it is left to coverage.py")
     return _Joint(joined, duplicates, list(left))
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rustpar import _core
+from rustpar.compat import coverage_py
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,19 +52,11 @@ def going_on_after_fork() -> Iterator[None]:
 
     ``[run] patch = fork`` would have each fork begin anew, as a program of its own, and save where nobody asks it to.
     """
-    control: Any = sys.modules.get("coverage.control")
-    begin = getattr(control, "_start_process_coverage", None)
-    if begin is None:
+    with coverage_py.without_restart_in_forks() as could_restart:
+        before = _current() if could_restart else None
         yield
-        return
-    before = _current()
-    control._start_process_coverage = lambda *_args, **_kwargs: None
-    try:
-        yield
-    finally:
-        control._start_process_coverage = begin
-        if before is not None and _current() is not before:
-            before.start()
+    if before is not None and _current() is not before:
+        before.start()
 
 
 def keep_what_others_saved(config: pytest.Config) -> None:
@@ -89,8 +82,7 @@ def restart(config: pytest.Config, run: str) -> None:
 
     before.stop()
     # What it has measured is saved by the process that it belongs to. It is asked to save by `patch = _exit`, too.
-    before.save = _save_nothing
-    before._auto_save = False
+    coverage_py.save_no_more(before)
     suffix = True if before.config.parallel else f"{_prefix(run)}{os.getpid()}"
     measurement: Any = Coverage(config_file=False, data_suffix=suffix)
     measurement.config = copy.deepcopy(before.config)
@@ -98,7 +90,7 @@ def restart(config: pytest.Config, run: str) -> None:
     patches = getattr(before.config, "patch", ())
     measurement.config.patch = [patch for patch in patches if patch in _SAVING_PATCHES]
     # They speak of a program, of which this is a part.
-    measurement._warn_no_data = measurement._warn_unimported_source = measurement._warn_preimported_source = False
+    coverage_py.silence_warnings(measurement, is_part=True)
     measurement.start()
     atexit.register(_end, measurement)
     _own.append(measurement)
@@ -108,10 +100,6 @@ def save_own() -> None:
     """Save what this process itself has measured since :func:`restart`, where its exit functions are left to others."""
     for measurement in _own[-1:]:
         _end(measurement)
-
-
-def _save_nothing() -> None:
-    """What is saved of a measurement that belongs to another process."""
 
 
 def _end(measurement: Any) -> None:
@@ -134,7 +122,7 @@ def join_in_the_end(config: pytest.Config, run: str) -> None:
     if measurement is None or measurement.config.parallel or config.pluginmanager.has_plugin("_cov"):
         return
     # This process may have measured nothing itself.
-    measurement._warn_no_data = False
+    coverage_py.silence_warnings(measurement, is_part=False)
     # `coverage run` saves when pytest has returned.
     atexit.register(_join, measurement.config, Path(measurement.config.data_file).absolute(), run)
 
@@ -165,7 +153,7 @@ class Saving:
     def __init__(self) -> None:
         """Look for what measures this process."""
         # Not `Coverage.save`, which also looks for source files that were not executed, each time.
-        self._flush: Any = getattr(getattr(_current(), "_collector", None), "flush_data", None)
+        self._flush: Any = getattr(coverage_py.collector_of(_current()), "flush_data", None)
         self._begin = _core.monotonic()
         self._spent = 0.0
 

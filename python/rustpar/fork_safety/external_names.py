@@ -18,6 +18,8 @@ from uuid import UUID
 
 import pytest
 
+from rustpar.compat.sessions import stash_values
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from types import ModuleType
@@ -106,7 +108,7 @@ class Names:
             for name, value in list(_attributes(owner)):
                 if name != "workerinput":
                     yield from self._of_foreign(name, f"{where}.{name}", value)
-        for value in list(getattr(self._config.stash, "_storage", {}).values()):
+        for value in stash_values(self._config):
             yield from self._of_foreign("", "config.stash", value)
 
     def _of_foreign(self, name: str, where: str, value: object) -> Iterator[Name]:

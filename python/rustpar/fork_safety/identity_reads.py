@@ -180,9 +180,12 @@ class Readings:
         self._before: list[tuple[Any, str, Any, Any]] = []
         _WatchedEnvironment.note = staticmethod(self.note)
         _WatchedEnvironment.note_copy = staticmethod(note_copy)
-        os.environ.__class__ = _WatchedEnvironment
-        os.environb.__class__ = _WatchedEnvironment
+        # A suite may put something else in their place.
+        self._environments = os.environ, os.environb
+        for environment in self._environments:
+            environment.__class__ = _WatchedEnvironment
         self._replace(random, "seed", self._seed)
+        self._replace(os, "register_at_fork", self._register_at_fork)
 
     @property
     def has_seeded(self) -> bool:
@@ -207,12 +210,20 @@ class Readings:
 
     def stop(self) -> None:
         """Put everything back, where nobody else has replaced it."""
-        os.environ.__class__ = _Environment
-        os.environb.__class__ = _Environment  # type: ignore[assignment]
+        for environment in self._environments:
+            environment.__class__ = _Environment
         for module, name, original, replacement in self._before:
             if getattr(module, name) is replacement:
                 setattr(module, name, original)
         self._told = None
+
+    def _register_at_fork(self, original: Callable[..., None]) -> Callable[..., None]:
+        def register_at_fork(**functions: Any) -> None:
+            # What a package registers makes it fit for a fork. What a suite registers may count forks, or close things.
+            self.note_own(sys._getframe(1), "has forks call a function (os.register_at_fork)")
+            original(**functions)
+
+        return register_at_fork
 
     def _seed(self, original: Callable[..., None]) -> Callable[..., None]:
         def seed(*args: Any, **kwargs: Any) -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import _thread
 import contextlib
 import fcntl
-import os
 import sys
 import threading
 import time
@@ -19,8 +18,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rustpar import _core
+from rustpar.compat.capture import captures
 from rustpar.fork_safety import native_threads, traceback_timer
 from rustpar.fork_safety.resource_origins import Origins, children
+from rustpar.process.system import os
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -276,11 +277,8 @@ def _is_being_written(fd: int) -> bool:
 
 def _capture_files(config: pytest.Config) -> Iterator[int]:
     """The descriptors of the files that capturing writes to; each worker opens its own."""
-    manager: Any = config.pluginmanager.get_plugin("capturemanager")
-    capturing = getattr(manager, "_global_capturing", None)
-    for capture in (getattr(capturing, "out", None), getattr(capturing, "err", None)):
-        if capture is not None and hasattr(capture, "targetfd_save"):
-            yield capture.tmpfile.fileno()
+    for _, capture in captures(config):
+        yield capture.tmpfile.fileno()
 
 
 def _shared_mappings() -> int:

@@ -14,7 +14,6 @@ the template did; where it would, the template says so before it is forked:
 from __future__ import annotations
 
 import gc
-import os
 import weakref
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +22,7 @@ from rustpar.fork_safety.leaked_resources import Traces
 from rustpar.fork_safety.unique_values import UniqueValues
 from rustpar.process.code_origin import Places
 from rustpar.process.random_state import Seeds
+from rustpar.process.system import os
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator

@@ -11,12 +11,13 @@ from __future__ import annotations
 import _thread
 import array
 import contextlib
-import os
 import sys
 import time
 from bisect import bisect_right
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from rustpar.process.system import os
 
 # Libraries with threads that are prepared for a fork, by a part of their file's name.
 _PREPARED = ("openblas",)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import weakref
 from collections import deque
@@ -10,6 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from time import CLOCK_BOOTTIME, clock_gettime
 from typing import TYPE_CHECKING, Any
+
+from rustpar.process.system import os
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

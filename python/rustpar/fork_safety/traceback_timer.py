@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
-import os
-import signal
 import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from rustpar.process.system import os, signal
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,24 +11,24 @@ an error while loading conftests included; so that is where this process ends.
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from xdist.remote import setup_config
 
 from rustpar import _core
 from rustpar.compat import property_fixtures
+from rustpar.compat.sessions import is_conftest_error, set_program_name
+from rustpar.compat.xdist_internals import setup_config
 from rustpar.coverage import measuring
 from rustpar.fork_safety.monitor import Watch
 from rustpar.forkserver import loop
 from rustpar.forkserver.template import ForkPoint
-from rustpar.process import crash_files, gc_freeze, shutdown
+from rustpar.process import crash_files, forking, gc_freeze, shutdown
 from rustpar.process.code_origin import Places
 from rustpar.process.identity import own_stdio
+from rustpar.process.system import os, signal
 from rustpar.worker import hook_calls
 from rustpar.worker.session import WorkerPlugin, find_title, make_line
 
@@ -97,7 +97,7 @@ class Beginning:
         setup_config(config, self._setup["basetemp"])
         hook_calls.install(config)
         workerinput = self._setup["workerinput"]
-        config._parser.prog = Path(workerinput["mainargv"][0]).name
+        set_program_name(config, Path(workerinput["mainargv"][0]).name)
         config.workeroutput = {}  # type: ignore[attr-defined]
         if self._watch is None:
             config.workerinput = workerinput  # type: ignore[attr-defined]
@@ -119,7 +119,7 @@ class Beginning:
         error = sys.exc_info()[1]
         if not self._is_own():
             # Forked by the suite; what is not this process's to tell is not its to tear down either.
-            loop.leave_stray(is_failed=error is not None)
+            forking.leave_stray(is_failed=error is not None)
         # The session's own status has been sent; the process says with its status that it left in good order.
         status = 0 if error is None else self._tell(error)
         # Nothing may return from here, an interrupt neither; who does not end in time is killed.
@@ -128,7 +128,7 @@ class Beginning:
             self._worker.wait_to_leave()
         shutdown.run_exit_functions()
         shutdown.clear_modules(self._loaded_before, Places().is_own_file)
-        loop.flush()
+        forking.flush()
         _core.exit_process(status)
 
     def _is_own(self) -> bool:
@@ -137,11 +137,9 @@ class Beginning:
 
     def _tell(self, error: BaseException) -> int:
         """Tell the controller, or else the terminal, why there was no session."""
-        from _pytest.config import ConftestImportFailure
-
         if isinstance(error, pytest.UsageError):
             messages = [str(arg) for arg in error.args]
-        elif isinstance(error, ConftestImportFailure):
+        elif is_conftest_error(error):
             messages = [f"a conftest cannot be imported in a worker: {error}"]
         elif isinstance(error, KeyboardInterrupt):
             return int(pytest.ExitCode.INTERRUPTED)
@@ -165,7 +163,7 @@ class _NoForkPoint:
         self._files = files
         self._settle = settle
 
-    def wait(self) -> _core.Line:
+    def wait(self, speak_through: Callable[[_core.Line], None]) -> None:
+        speak_through(self._line)
         self._settle()
         crash_files.use(self._config, self._files, keep=True)
-        return self._line

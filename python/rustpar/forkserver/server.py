@@ -11,9 +11,7 @@ loaded its plugins, and comes to the conftests next. So no process prepares its 
 from __future__ import annotations
 
 import contextlib
-import os
 import posix
-import signal
 import socket
 import sys
 from typing import TYPE_CHECKING, Any
@@ -24,7 +22,9 @@ from rustpar import _core
 from rustpar.config.values import ini_choice
 from rustpar.fork_safety import traceback_timer
 from rustpar.forkserver import loop
+from rustpar.process import forking
 from rustpar.process.inherited_state import ForkedProcess
+from rustpar.process.system import os, signal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -95,7 +95,7 @@ def start() -> ForkServer | Beginning:
     ours_to_template, theirs_to_template = socket.socketpair()
     controller = os.getpid()
     process = ForkedProcess()
-    pid = loop.fork()
+    pid = forking.fork()
     if pid:
         theirs.close()
         theirs_to_template.close()
@@ -114,7 +114,7 @@ def start() -> ForkServer | Beginning:
     process.prepare()
     request = loop.ForkLoop(theirs, theirs, shared).serve()
     if request is None:
-        loop.leave(0)
+        forking.leave(0)
     if interrupt is not signal.SIG_IGN:
         # Workers treat interrupts as a new interpreter would: ignored where they are ignored already.
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -7,15 +7,14 @@ the exit functions that were registered before the fork, once, when no worker ne
 
 from __future__ import annotations
 
-import os
-import signal
 from typing import TYPE_CHECKING
 
 from rustpar import _core
 from rustpar.coverage import measuring
 from rustpar.forkserver import loop
-from rustpar.process import crash_files, gc_freeze, open_files, shutdown, timers
+from rustpar.process import crash_files, forking, gc_freeze, open_files, shutdown, timers
 from rustpar.process.identity import become
+from rustpar.process.system import os, signal
 from rustpar.worker.session import make_line
 
 if TYPE_CHECKING:
@@ -44,12 +43,11 @@ class ForkPoint:
         self._seeds = seeds
         self._settle = settle
 
-    def wait(self) -> _core.Line:
+    def wait(self, speak_through: Callable[[_core.Line], None]) -> None:
         """Fork workers until the controller has no more requests, then end the template.
 
-        Returns:
-            The worker's line: in each forked worker, or here when the template is to go on as one. Otherwise this
-            does not return.
+        Returns in each forked worker, or here when the template is to go on as one. First of all `speak_through` is
+        given the worker's line: whatever goes wrong from there on, the worker tells it.
         """
         gc_freeze.freeze_what_is_new()
         # After that: Python would collect garbage at once, and that took 6 ms with pandas loaded.
@@ -65,7 +63,9 @@ class ForkPoint:
                 measuring.save_own()
             else:
                 shutdown.run_exit_functions()
-            loop.leave(0)
+            forking.leave(0)
+        line = make_line(self._shared, request.message["slot"])
+        speak_through(line)
         self._loop.close()
         signal.signal(signal.SIGINT, interrupt)
         if "fork" in request.message:
@@ -76,7 +76,5 @@ class ForkPoint:
         become(self._config, request.message["workerinput"], request.output)
         crash_files.use(self._config, request.message["crash_files"], keep="fork" not in request.message)
         timers.start(running)
-        line = make_line(self._shared, request.message["slot"])
         if "fork" in request.message:
             shutdown.Inherited(line)
-        return line

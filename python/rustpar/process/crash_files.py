@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
-import os
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from _pytest.faulthandler import fault_handler_stderr_fd_key
+
+from rustpar.compat.capture import captures, is_suspended
+from rustpar.compat.sessions import fault_handler_stderr_fd_key
+from rustpar.process.system import os
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -36,9 +38,9 @@ class CrashFiles:
     """The files of one worker, in the controller."""
 
     def __init__(self) -> None:
-        """Make them, if the system lets this process have three more."""
+        """Make them, if the system and the suite let this process have three more."""
         self._files: list[int] = []
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(Exception):
             for _ in range(3):
                 file, path = tempfile.mkstemp(prefix="rustpar-")
                 self._files.append(file)
@@ -134,12 +136,11 @@ def use(config: pytest.Config, address: Sequence[int], *, keep: bool) -> None:
 
 def _capture_in(config: pytest.Config, outputs: Sequence[int], *, keep: bool) -> None:
     """Put these in the place of the files that pytest captures in; not those that are in memory (``--capture=sys``)."""
-    manager: Any = config.pluginmanager.get_plugin("capturemanager")
-    capturing = getattr(manager, "_global_capturing", None)
-    for name, output in zip(("out", "err"), outputs, strict=True):
-        capture = getattr(capturing, name, None)
-        if capture is None or not hasattr(capture, "targetfd_save") or capture._state != "suspended":
+    files = dict(zip(("out", "err"), outputs, strict=True))
+    for name, capture in captures(config):
+        if not is_suspended(capture):
             continue
+        output = files[name]
         file = capture.tmpfile.fileno()
         if keep:
             os.write(output, os.pread(file, os.fstat(file).st_size, 0))

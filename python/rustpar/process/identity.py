@@ -8,7 +8,6 @@ objects which hold them (log handlers, ``sys.stdout``) go on to work.
 from __future__ import annotations
 
 import io
-import os
 import select
 import sys
 import tempfile
@@ -16,6 +15,11 @@ from pathlib import Path
 from typing import Any, TextIO, cast
 
 import pytest
+
+from rustpar.compat import plugins
+from rustpar.compat.capture import captures
+from rustpar.compat.sessions import move_basetemp
+from rustpar.process.system import os
 
 
 def own_stdio(output: int) -> None:
@@ -55,8 +59,8 @@ def become(config: pytest.Config, workerinput: dict[str, Any], output: int) -> N
         own.clear()
         own.update(workerinput)
         _move_basetemp(config, workerinput["workerid"])
-        _rename_in_benchmark(config, workerinput["workerid"])
-    _own_measuring(config)
+        plugins.rename_in_benchmark(config, workerinput["workerid"])
+    plugins.own_measuring(config)
     _replace_output(config, output)
 
 
@@ -65,34 +69,7 @@ def _move_basetemp(config: pytest.Config, worker_id: str) -> None:
     if config.option.basetemp is None:
         return
     basetemp = Path(config.option.basetemp).with_name(f"popen-{worker_id}")
-    config.option.basetemp = str(basetemp)
-    factory = getattr(config, "_tmp_path_factory", None)
-    if factory is not None:
-        factory._given_basetemp = basetemp
-        factory._basetemp = None
-
-
-def _own_measuring(config: pytest.Config) -> None:
-    """Tell pytest-cov before version 7, which names its data file and notes its process when a session starts.
-
-    It measures anew where a test does not run in that process, and all workers would write to the same file.
-    """
-    plugin: Any = config.pluginmanager.get_plugin("_cov")
-    if getattr(plugin, "pid", os.getpid()) == os.getpid():
-        return
-    plugin.pid = os.getpid()
-    data: Any = getattr(plugin.cov_controller.cov, "_data", None)
-    if isinstance(getattr(data, "_suffix", None), str):
-        # A name with the process id in it, made when something is saved.
-        data._suffix = True
-
-
-def _rename_in_benchmark(config: pytest.Config, worker_id: str) -> None:
-    """Tell pytest-benchmark, which keeps the worker's name: gw0 alone warns that benchmarks are switched off."""
-    session: Any = getattr(config, "_benchmarksession", None)
-    if hasattr(session, "xdist_benchmark_found"):
-        session.xdist_worker = worker_id
-        session.xdist_benchmark_found = False
+    move_basetemp(config, basetemp)
 
 
 def let_go_of_lost_output(config: pytest.Config) -> None:
@@ -100,10 +77,8 @@ def let_go_of_lost_output(config: pytest.Config) -> None:
 
     A fixture that prints while it is torn down would stop there.
     """
-    manager: Any = config.pluginmanager.get_plugin("capturemanager")
-    capturing = getattr(manager, "_global_capturing", None)
-    saved = getattr(getattr(capturing, "out", None), "targetfd_save", None)
-    for fd in {1} if saved is None else {1, saved}:
+    saved = {capture.targetfd_save for name, capture in captures(config) if name == "out"}
+    for fd in {1, *saved}:
         poller = select.poll()
         poller.register(fd, 0)
         if any(event & select.POLLERR for _, event in poller.poll(0)):
@@ -115,13 +90,20 @@ def let_go_of_lost_output(config: pytest.Config) -> None:
 def _replace_output(config: pytest.Config, output: int) -> None:
     """Give the worker its own standard output and its own capture files."""
     os.dup2(output, 1)
-    manager: Any = config.pluginmanager.get_plugin("capturemanager")
-    capturing = getattr(manager, "_global_capturing", None)
-    for capture in (getattr(capturing, "out", None), getattr(capturing, "err", None)):
-        if capture is None or not hasattr(capture, "targetfd_save"):
-            continue
-        with tempfile.TemporaryFile(buffering=0) as own:
-            os.dup2(own.fileno(), capture.tmpfile.fileno())
+    for _, capture in captures(config):
+        own = _nameless_file()
+        os.dup2(own, capture.tmpfile.fileno())
+        os.close(own)
         if capture.targetfd == 1:
             os.dup2(output, capture.targetfd_save)
     os.close(output)
+
+
+def _nameless_file() -> int:
+    """A descriptor of an empty file; in memory where the suite has changed where temporary files are made."""
+    try:
+        fd, path = tempfile.mkstemp()
+    except Exception:
+        return os.memfd_create("rustpar")
+    os.unlink(path)
+    return fd

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import os
 import stat
 from pathlib import Path
 from typing import NamedTuple
 
 from rustpar import _core
+from rustpar.process.system import os
 
 # Flags with which a file was opened, but is not to be opened again: they are about its name, or make one.
 _ABOUT_NAMES = os.O_CREAT | os.O_EXCL | os.O_TRUNC | os.O_NOFOLLOW | (os.O_TMPFILE & ~os.O_DIRECTORY)

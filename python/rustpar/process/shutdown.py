@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import os
 import sys
 import threading
 import weakref
@@ -17,7 +16,8 @@ from types import BuiltinFunctionType, FunctionType, ModuleType, NoneType
 from typing import TYPE_CHECKING, Any
 
 from rustpar import _core
-from rustpar.forkserver import loop
+from rustpar.process import forking
+from rustpar.process.system import os
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -78,7 +78,7 @@ class Inherited:
         for module, name in (("multiprocessing.util", "_exit_function"), ("logging", "shutdown")):
             if module in sys.modules:
                 getattr(sys.modules[module], name)()
-        loop.flush()
+        forking.flush()
         _core.exit_process(0)
 
 
@@ -87,7 +87,7 @@ def run_exit_functions() -> None:
     with contextlib.suppress(Exception):
         threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
-    loop.flush()
+    forking.flush()
 
 
 def clear_modules(loaded_before: Collection[str], is_own: Callable[[str], bool]) -> None:

@@ -11,14 +11,12 @@ and ignored by a process that has caught it and is about to leave.
 from __future__ import annotations
 
 import faulthandler
-import os
-import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from _pytest.faulthandler import fault_handler_stderr_fd_key
-
 from rustpar import _core
+from rustpar.compat.sessions import fault_handler_stderr_fd_key
+from rustpar.process.system import os, signal
 
 if TYPE_CHECKING:
     import pytest

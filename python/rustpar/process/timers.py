@@ -6,8 +6,9 @@ pytest-xdist. So a worker begins with what was left at its template's fork; the 
 
 from __future__ import annotations
 
-import signal
 from typing import TypeAlias
+
+from rustpar.process.system import signal
 
 _KINDS = (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
 

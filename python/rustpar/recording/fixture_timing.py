@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rustpar import _core
+from rustpar.collection.shared_fixtures import is_users_and_shared, key_of
+from rustpar.compat.sessions import fixtures_of, item_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
@@ -21,10 +23,6 @@ _NAME = "rustpar-fixture-clock"
 
 # Seconds. What takes less does not matter to anybody who schedules tests, and need not be sent.
 _LEAST = 0.0005
-
-# What pytest and this project bring takes no time, except where it calls the set-up functions of a module or class.
-_OURS = ("_pytest.", "xdist.", "rustpar.")
-_CALLS_USERS = ("_xunit_", "_unittest_")
 
 
 class FixtureClock:
@@ -51,7 +49,7 @@ class FixtureClock:
             own = took - self._within
             self._within = before + took
             if own >= _LEAST:
-                self._tell(request._pyfuncitem.nodeid, key_of(fixturedef), own)
+                self._tell(item_of(request).nodeid, key_of(fixturedef), own)
 
 
 def watch(session: pytest.Session, tell: Callable[[str, str, float], object]) -> None:
@@ -69,19 +67,6 @@ def watch(session: pytest.Session, tell: Callable[[str, str, float], object]) ->
 def _definitions(items: Iterable[pytest.Item]) -> Iterator[Any]:
     """The fixtures that tests ask for by name; those that are only asked for while a test runs are not known."""
     for item in items:
-        info: Any = getattr(item, "_fixtureinfo", None)
+        info = fixtures_of(item)
         for found in getattr(info, "name2fixturedefs", {}).values():
             yield from found
-
-
-def key_of(definition: Any) -> str:
-    """The name under which the history knows a fixture."""
-    return f"{definition.baseid}::{definition.argname}"
-
-
-def is_users_and_shared(definition: Any) -> bool:
-    """Whether a fixture is of class scope or wider, and may take time."""
-    if definition.scope == "function":
-        return False
-    module = getattr(definition.func, "__module__", None) or ""
-    return not module.startswith(_OURS) or definition.argname.startswith(_CALLS_USERS)

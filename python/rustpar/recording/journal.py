@@ -20,13 +20,14 @@ import pytest
 import rustpar
 from rustpar import _core
 from rustpar.compat import property_fixtures
+from rustpar.compat.sessions import junit_file
 from rustpar.config.slow_limit import slow_limit
 from rustpar.config.values import is_given
 from rustpar.recording import fixture_timing, journal_file
 from rustpar.recording.history import Remembering, history_of, is_named
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
 
     from rustpar.recording.failure_location import Finder
     from rustpar.recording.retention import Room
@@ -48,8 +49,13 @@ def journaling_of(config: pytest.Config) -> Journaling:
     return config.stash[_JOURNALING]
 
 
-def observe(config: pytest.Config) -> None:
-    """Record the run of `config`, if it is one, in a journal and in the history, where they are kept."""
+def observe(config: pytest.Config, judge: Callable[[pytest.Config, Journaling], object]) -> None:
+    """Record the run of `config`, if it is one, in a journal and in the history, where they are kept.
+
+    Args:
+        config: The session's configuration.
+        judge: Makes the plugin that reads the journal in the end, if anybody asks for what it tells.
+    """
     is_run = not any(config.getoption(name, False) for name in _NO_RUN)
     path = journal_file.choose(config, is_needed=_is_needed(config)) if is_run else None
     journaling = Journaling(config, path)
@@ -58,11 +64,9 @@ def observe(config: pytest.Config) -> None:
     if not is_run or not (has_history or journaling.path):
         return
     if is_judged(config):
-        from rustpar.terminal.timing_summary import TimingSections
-
         # Before the journal, which ends with the exit status that thresholds may change: of hooks that come last, those
         # of a plugin that is registered later come later.
-        config.pluginmanager.register(TimingSections(config, journaling), "rustpar-timing")
+        config.pluginmanager.register(judge(config, journaling), "rustpar-timing")
     config.pluginmanager.register(journaling, "rustpar-journaling")
     config.pluginmanager.register(property_fixtures, "rustpar-fixtures")
     if has_history:
@@ -240,16 +244,11 @@ class Journaling:
 
     def suite_property(self, name: str, value: object) -> None:
         """Keep what ``record_testsuite_property`` recorded: pytest's ``--junitxml`` keeps it, where it was given."""
-        xml = self._xml()
+        xml = junit_file(self.config)
         if xml is not None:
             xml.add_global_property(name, value)
         else:
             self._suite_properties.append((name, value))
-
-    def _xml(self) -> Any:
-        from _pytest.junitxml import xml_key
-
-        return self.config.stash.get(xml_key, None)
 
     def _say_more(self, report: pytest.TestReport, test: int, worker: int | None) -> None:
         if report.when == "teardown" and report.user_properties:
@@ -304,7 +303,7 @@ class Journaling:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Say how the run has ended, when nothing more is to come."""
-        xml = self._xml()
+        xml = junit_file(self.config)
         properties = self._suite_properties if xml is None else xml.global_properties
         if properties:
             self.journal.properties(None, [(str(name), str(value)) for name, value in properties])

@@ -21,6 +21,7 @@ from time import localtime, strftime
 import pytest
 
 from rustpar import _core
+from rustpar.compat.sessions import cache_directory
 from rustpar.config.options import JOURNALS_KEPT
 from rustpar.config.values import ini_text
 
@@ -120,7 +121,7 @@ def _given(config: pytest.Config) -> Path | None:
 def _directory(config: pytest.Config) -> Path | None:
     """Where journals are kept; None without pytest's cache."""
     cache: pytest.Cache | None = getattr(config, "cache", None)
-    return None if cache is None else cache._cachedir / "d" / "rustpar" / "runs"
+    return None if cache is None else cache_directory(cache) / "d" / "rustpar" / "runs"
 
 
 def _temporary(config: pytest.Config) -> Path:

@@ -8,15 +8,12 @@ import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
 import pytest
-from _pytest.terminal import TerminalReporter
 
 from rustpar import _core
+from rustpar.compat.terminal import TerminalReporter, add_stats, stream_of, writer_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-    from rustpar.controller.nodes import WorkerController
-    from rustpar.controller.start_decision import Verdict
 
 
 # Seconds between two times that what was written is shown, while there is more to write.
@@ -52,7 +49,7 @@ class DistTerminal:
             now = _core.monotonic()
             if now - last > _FLUSH_INTERVAL:
                 last = now
-                reporter._tw.flush()
+                writer_of(reporter).flush()
 
         vars(reporter)["flush"] = flush
         try:
@@ -64,19 +61,19 @@ class DistTerminal:
     def flush(self) -> None:
         """Show what was written."""
         if self._reporter is not None:
-            self._reporter._tw.flush()
+            writer_of(self._reporter).flush()
 
     def report_line(self, line: str) -> None:
         """Write a line, unless ``-q`` was given."""
         if self._reporter is not None and self.config.option.verbose >= 0:
             self._reporter.write_line(line)
 
-    def show_verdict(self, verdict: Verdict, number: str | None) -> None:
-        """Say how workers come up, and why; and how many, in words, where that was not given."""
+    def show_start(self, lines: Sequence[str], number: str | None) -> None:
+        """Say how workers come up, and why, in `lines`; and how many, in words, where that was not given."""
         if self._reporter is not None:
             # On a terminal, xdist leaves the line about its workers open, to write it again.
             self._new_line()
-            first, *more = verdict.words(self.config.option.verbose)
+            first, *more = lines
             for line in (first if number is None else f"{first}, {number}", *more):
                 self.report_line(f"rustpar: {line}")
 
@@ -96,18 +93,13 @@ class DistTerminal:
         else:
             print(f"INTERNALERROR> {line}", file=sys.stderr)
 
-    def show_collected(self, nodes: Sequence[WorkerController], tests: int, scheduler: str) -> None:
+    def show_collected(self, gateways: Sequence[Any], tests: int, scheduler: str) -> None:
         """Say how many workers run how many tests, as xdist does."""
         if self._reporter is None or self._status is None:
             return
-        from xdist.dsession import WorkerStatus
+        from rustpar.compat.xdist_internals import show_collected
 
-        started = {node.gateway.id for node in nodes}
-        for idle in set(self._status._status) - started:
-            del self._status._status[idle]
-        for node in nodes:
-            self._status.setstatus(node.gateway.spec, WorkerStatus.CollectionDone, tests_collected=tests)
-        self._status.ensure_show_status()
+        show_collected(self._status, gateways, tests)
         self._reporter.write_line("")
         if self.config.option.verbose > 0:
             self._reporter.write_line(f"scheduling tests via {scheduler}")
@@ -129,7 +121,7 @@ class DistTerminal:
             from rustpar.collection.deselected import items_of
 
             # What plugins find there they read attributes of.
-            self._reporter._add_stats("deselected", items_of(session, deselected, marks))
+            add_stats(self._reporter, "deselected", items_of(session, deselected, marks))
         if self.config.option.verbose >= 0:
             for line in lines:
                 self._reporter.write_line(line)
@@ -145,20 +137,21 @@ class DistTerminal:
         self._new_line()
         if not text.endswith("\n"):
             text += "\n"
-        writer = self._reporter._tw
-        writer._file.write(text)
+        writer = writer_of(self._reporter)
+        stream_of(writer).write(text)
         writer.flush()
 
     def new_line_before_errors(self) -> None:
         """Have standard error begin on a line of its own, where it goes to the same place."""
-        if self._reporter is not None and _is_same_file(self._reporter._tw._file, sys.stderr):
+        if self._reporter is not None and _is_same_file(stream_of(writer_of(self._reporter)), sys.stderr):
             self._new_line()
         self.flush()
 
     def _new_line(self) -> None:
         self._reporter.ensure_newline()
-        if self._reporter._tw.width_of_current_line:
-            self._reporter._tw.line()
+        writer = writer_of(self._reporter)
+        if writer.width_of_current_line:
+            writer.line()
 
 
 def _is_same_file(stream: TextIO, other: TextIO) -> bool:

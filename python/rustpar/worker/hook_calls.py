@@ -12,9 +12,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from pluggy import HookCallError, HookImpl, _manager
+from pluggy import HookCallError, HookImpl
 
 from rustpar import _core
+from rustpar.compat import hooks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -34,8 +35,6 @@ _ATTRIBUTES = {
     *("wrapper", "hookwrapper", "optionalhook", "tryfirst", "trylast"),
 }
 
-_multicall: Any = getattr(_manager, "_multicall", None)
-
 
 def install(config: pytest.Config) -> None:
     """Make `config` call hooks natively, unless somebody traces its calls, or pluggy is too old (1.5) or too new.
@@ -43,9 +42,9 @@ def install(config: pytest.Config) -> None:
     Tracebacks lack pluggy's frames then, which only --tb=native and --full-trace do not hide.
     """
     shown = config.getoption("tbstyle", "auto") == "native" or config.getoption("fulltrace", False)
-    current = getattr(config.pluginmanager, "_inner_hookexec", None)
-    if not shown and current is not None and current is _multicall and _is_known():
-        config.pluginmanager._inner_hookexec = native(current)  # type: ignore[assignment]
+    current = hooks.caller_of(config)
+    if not shown and current is not None and current is hooks.multicall and _is_known():
+        hooks.set_caller(config, native(current))
 
 
 def native(fallback: Callable[..., Any], ours: Sequence[str] = _OURS) -> _core.Multicall:
@@ -61,11 +60,11 @@ def native(fallback: Callable[..., Any], ours: Sequence[str] = _OURS) -> _core.M
 
 
 def _is_known() -> bool:
-    code = getattr(_multicall, "__code__", None)
+    code = getattr(hooks.multicall, "__code__", None)
     return (
         code is not None
         and code.co_varnames[: code.co_argcount + code.co_kwonlyargcount] == _ARGUMENTS
-        and {"_raise_wrapfail", "run_old_style_hookwrapper"} <= _multicall.__globals__.keys()
+        and {"_raise_wrapfail", "run_old_style_hookwrapper"} <= hooks.multicall.__globals__.keys()
         and set(HookImpl.__slots__) <= _ATTRIBUTES
     )
 
@@ -96,5 +95,5 @@ def _second_yield(wrapper: Generator[None, object, object]) -> NoReturn:
 
 
 def _raise_wrapfail(wrapper: Generator[None, object, object], message: str) -> NoReturn:
-    _multicall.__globals__["_raise_wrapfail"](wrapper, message)
+    hooks.multicall.__globals__["_raise_wrapfail"](wrapper, message)
     raise AssertionError

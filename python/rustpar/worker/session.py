@@ -10,21 +10,24 @@ must neither take the worker's tests nor go on to its next one.
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
-from _pytest.reports import TestReport
 
 from rustpar import _core
+from rustpar.collection import deselected
 from rustpar.collection.inventory import facts
 from rustpar.collection.markers import group_of
+from rustpar.compat import sessions
+from rustpar.compat.hooks import intercept
 from rustpar.compat.longrepr import to_serializable
+from rustpar.compat.node_ids import id_attribute
+from rustpar.compat.warning_message import to_plain
 from rustpar.coverage import measuring
-from rustpar.forkserver import loop
-from rustpar.process import crash_files, identity, memory, stack_dump
+from rustpar.process import crash_files, forking, identity, memory, stack_dump
+from rustpar.process.system import os
 from rustpar.recording import fixture_timing
 from rustpar.worker.terminal import keep_report, quieten, show_live_output, show_nothing
 
@@ -37,8 +40,8 @@ if TYPE_CHECKING:
     class RunPoint(Protocol):
         """The last thing before a worker's first test."""
 
-        def wait(self) -> _core.Line:
-            """Wait to be the worker; return its line."""
+        def wait(self, speak_through: Callable[[_core.Line], None]) -> None:
+            """Wait to be the worker; first of all `speak_through` is given its line."""
 
 
 # Seconds between two looks whether the run is over.
@@ -47,23 +50,7 @@ _LOOK = 0.001
 
 def make_line(shared: _core.Shared, slot: int) -> _core.Line:
     """The line of the worker in this slot."""
-    return _core.Line(shared, slot, TestReport, id_attribute())
-
-
-def id_attribute() -> str:
-    """The attribute in which this pytest's reports keep their node id: an object since 9.2, text before."""
-    probe = TestReport("a::b", ("a", 0, "b"), {}, "passed", None, "call")
-    return "_id" if "_id" in vars(probe) else "nodeid"
-
-
-def node_id_parser() -> Callable[[str], object] | None:
-    """What makes the node id object of a report from its text; None where it is the text (before pytest 9.2)."""
-    if id_attribute() == "nodeid":
-        return None
-    from _pytest.nodeid import NodeId
-
-    parse: Callable[[str], object] = NodeId.parse
-    return parse
+    return _core.Line(shared, slot, pytest.TestReport, id_attribute())
 
 
 class WorkerPlugin:
@@ -179,20 +166,25 @@ class WorkerPlugin:
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Send the collection, be forked, and in each worker run what the engine assigns."""
         if not self.is_own():
-            loop.leave_stray(is_failed=session.testsfailed > 0)
+            forking.leave_stray(is_failed=session.testsfailed > 0)
         self._send_inventory(session)
         # Made before the fork: to register a plugin touches a MiB of memory, which would be one in each worker.
         TeardownChoice(session, self._choose_next)
         fixture_timing.watch(session, self._send_fixture)
-        self._line = self._fork_point.wait()
+        self._fork_point.wait(self._speak_through)
         os.register_at_fork(after_in_child=self._note_fork)
         show_live_output(self.config)
         self._run_tests(session)
         return True
 
+    def _speak_through(self, line: _core.Line) -> None:
+        self._line = line
+
     def _note_fork(self) -> None:
         assert self.session is not None
-        self._is_forked_by_test = any(isinstance(node, pytest.Item) for node in self.session._setupstate.stack)
+        self._is_forked_by_test = any(
+            isinstance(node, pytest.Item) for node in sessions.setup_state_of(self.session).stack
+        )
 
     def _send_inventory(self, session: pytest.Session) -> None:
         node_ids = [item.nodeid for item in session.items]
@@ -205,8 +197,6 @@ class WorkerPlugin:
         reasons = self._watch.stop(self.config) if self._watch is not None else []
         told: Any = ([], [])
         if self._deselected:
-            from rustpar.collection import deselected
-
             told = deselected.tell(self._deselected)
             self._deselected = []
         extras = {
@@ -240,7 +230,7 @@ class WorkerPlugin:
                 if not line.is_own():
                     # Forked by the test. What belongs to the session is not this one's to tear down.
                     is_failed = session.testsfailed > 0 or sys.exc_info()[1] is not None
-                    loop.leave_stray(is_failed=is_failed)
+                    forking.leave_stray(is_failed=is_failed)
             took = _core.monotonic() - begin - self._waited
             if show_title is not None:
                 show_title("[pytest-xdist idle]")
@@ -293,7 +283,7 @@ class WorkerPlugin:
                 self._notice(
                     f"no plugin can serialize a {type(report).__name__} of {report.nodeid}; sent as TestReport"
                 )
-                data = report._to_json() | {"$report_type": "TestReport"}
+                data = sessions.serialized(report) | {"$report_type": "TestReport"}
             lost = self._line.serialized(self._test, report.outcome == "failed", data)
             self._notice_lost(lost, f"the report of {report.nodeid}")
 
@@ -305,8 +295,6 @@ class WorkerPlugin:
         location: tuple[str, int, str] | None,
     ) -> None:
         """Send a warning."""
-        from rustpar.compat.warning_message import to_plain
-
         data = to_plain(warning_message)
         self._send(self._line.WARNING, {"data": data, "when": when, "nodeid": nodeid, "location": location})
 
@@ -348,15 +336,14 @@ class TeardownChoice:
         self, session: pytest.Session, choose: Callable[[pytest.Item | None], pytest.Item | pytest.Session | None]
     ) -> None:
         """Ask `choose` for the next item in `session`, or for the session where that is not to be known yet."""
-        self._teardown: Callable[[Any], None] = session._setupstate.teardown_exact
+        setup_state = sessions.setup_state_of(session)
+        self._teardown: Callable[[Any], None] = setup_state.teardown_exact
         self._choose = choose
         self._in_loop = True
         # What was chosen for the teardown that is going on.
         self._chosen: list[pytest.Item | pytest.Session | None] = []
-        session._setupstate.teardown_exact = self._teardown_exact  # type: ignore[method-assign]
-        hook: Any = session.config.hook.pytest_runtest_teardown
-        self._call: Callable[..., object] = hook._hookexec
-        hook._hookexec = self._call_teardown
+        setup_state.teardown_exact = self._teardown_exact
+        self._call = intercept(session.config.hook.pytest_runtest_teardown, self._call_teardown)
         session.config.pluginmanager.register(self, "rustpar-teardown")
 
     def _call_teardown(self, name: str, impls: Any, kwargs: dict[str, Any], firstresult: bool) -> object:

@@ -12,13 +12,9 @@ from typing import Any
 
 import pytest
 
-_FAILED_SUBTESTS: pytest.StashKey[Any] | None
-try:
-    from _pytest.subtests import failed_subtests_key
-
-    _FAILED_SUBTESTS = failed_subtests_key
-except ImportError:  # before pytest 9
-    _FAILED_SUBTESTS = None
+from rustpar.compat.hooks import forget_implementation
+from rustpar.compat.sessions import has_failed_subtests
+from rustpar.compat.terminal import set_stream, writer_of
 
 # The reporter's per-test hooks: a tenth of a worker's time for trivial tests, for output that is dropped.
 _PER_TEST = ("pytest_runtest_logstart", "pytest_runtest_logreport", "pytest_runtest_logfinish")
@@ -44,11 +40,11 @@ def quieten(reporter: Any, config: pytest.Config, *, hasmarkup: bool) -> None:
     for name in _PER_TEST:
         hook = getattr(config.hook, name)
         if any(implementation.plugin is reporter for implementation in hook.get_hookimpls()):
-            hook._remove_plugin(reporter)
-    writer = getattr(reporter, "_tw", None)
+            forget_implementation(hook, reporter)
+    writer = writer_of(reporter)
     if writer is not None:
         writer.hasmarkup = hasmarkup
-        writer._file = _Nowhere()
+        set_stream(writer, _Nowhere())
 
 
 def keep_report(report: pytest.TestReport, config: pytest.Config) -> None:
@@ -71,7 +67,7 @@ def _status_is_plain(config: pytest.Config) -> bool:
 
     Asking the hook for each takes a worker 3 % of its time for trivial tests.
     """
-    if _FAILED_SUBTESTS is not None and config.stash.get(_FAILED_SUBTESTS, None):
+    if has_failed_subtests(config):
         return False
     implementations = config.hook.pytest_report_teststatus.get_hookimpls()
     return all(implementation.function.__module__.startswith("_pytest.") for implementation in implementations)
@@ -88,6 +84,6 @@ def show_nothing(config: pytest.Config) -> None:
 
 
 def _set_file(config: pytest.Config, file: object) -> None:
-    writer = getattr(config.pluginmanager.get_plugin("terminalreporter"), "_tw", None)
+    writer = writer_of(config.pluginmanager.get_plugin("terminalreporter"))
     if writer is not None:
-        writer._file = file
+        set_stream(writer, file)

@@ -1,0 +1,53 @@
+"""Parts of pytest-xdist that plugins see and that it has no interface for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from xdist.dsession import Interrupted, get_default_max_worker_restart
+from xdist.remote import Producer, setup_config
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Interrupted", "Producer", "get_default_max_worker_restart", "setup_config"]
+
+
+def show_collected(reporter: Any, gateways: Sequence[Any], tests: int) -> None:
+    """Have xdist's plugin for the terminal say how many workers have collected how many tests."""
+    from xdist.dsession import WorkerStatus
+
+    started = {gateway.id for gateway in gateways}
+    for idle in set(reporter._status) - started:
+        del reporter._status[idle]
+    for gateway in gateways:
+        reporter.setstatus(gateway.spec, WorkerStatus.CollectionDone, tests_collected=tests)
+    reporter.ensure_show_status()
+
+
+def collection_difference(first: list[str], other: list[str], first_id: str, other_id: str) -> str | None:
+    """In xdist's words, how two collections differ; None where they do not."""
+    from xdist.report import report_collection_diff
+
+    difference: str | None = report_collection_diff(first, other, first_id, other_id)
+    return difference
+
+
+def takes_no_test_back(scheduler: object) -> bool:
+    """Whether a scheduler has every worker run all tests."""
+    from xdist.scheduler import EachScheduling
+
+    return isinstance(scheduler, EachScheduling)
+
+
+def is_by_scope(scheduler: object) -> bool:
+    """Whether a scheduler hands out groups of tests: those of ``loadscope``, ``loadfile`` and ``loadgroup``."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    return isinstance(scheduler, LoadScopeScheduling)
+
+
+def give_second_test(scheduler: Any, node: Any) -> None:
+    """Have a scheduler by scope give a worker a second test, or tell it that there is none."""
+    while not node.shutting_down and scheduler._pending_of(scheduler.assigned_work[node]) < 2:
+        scheduler._reschedule(node)

@@ -1,0 +1,132 @@
+"""The packages know one another in one direction only, and what is private to others is known in one place."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "python" / "rustpar"
+
+# From the top down: a package imports from those below it only, in annotations, too.
+LAYERS = (
+    "plugin",
+    "cli",
+    "controller",
+    "forkserver",
+    "worker",
+    "fork_safety",
+    "terminal",
+    "recording",
+    "collection",
+    "process",
+    "coverage",
+    "compat",
+    "config",
+)
+
+
+def imports(path: Path) -> Iterator[tuple[str, ...]]:
+    """The modules of this package that a file imports, split at the dots."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        yield from (tuple(name.split(".")[1:]) for name in names if name.startswith("rustpar."))
+
+
+def files() -> Iterator[tuple[str, Path]]:
+    """The package, or the module at the top, that each file belongs to."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        if room != "__init__":
+            yield room, path
+
+
+def test_every_package_has_its_layer() -> None:
+    assert {room for room, _ in files()} == set(LAYERS)
+
+
+def test_no_package_imports_from_one_above_it() -> None:
+    upwards = [
+        f"{path.relative_to(PACKAGE)} imports {'.'.join(name)}"
+        for room, path in files()
+        for name in imports(path)
+        if name[0] in LAYERS and LAYERS.index(name[0]) < LAYERS.index(room)
+    ]
+    assert not upwards
+
+
+def test_no_modules_of_a_package_import_each_other_in_a_circle() -> None:
+    modules = {path.relative_to(PACKAGE).with_suffix("").parts: path for _, path in files()}
+    arrows = {
+        module: {name[:end] for name in imports(path) for end in (1, 2) if name[:end] in modules} - {module}
+        for module, path in modules.items()
+    }
+    while free := [module for module, targets in arrows.items() if not targets & arrows.keys()]:
+        for module in free:
+            del arrows[module]
+    assert not arrows
+
+
+def test_packages_cost_no_import() -> None:
+    for path in PACKAGE.glob("*/__init__.py"):
+        statements = ast.parse(path.read_text()).body
+        assert len(statements) == 1, path
+        assert isinstance(statements[0], ast.Expr), path
+
+
+# Rust: what a room may use. Files at the top of `src` are the crate's root.
+RUST_ROOMS = {
+    "text": set[str](),
+    "platform": set[str](),
+    "schedule": {"text"},
+    "protocol": {"platform"},
+    "coverage": {"platform"},
+    "history": {"platform", "protocol"},
+    "journal": {"platform", "protocol", "text"},
+    "analysis": {"journal", "protocol", "schedule", "text"},
+    "report": {"analysis", "journal", "protocol", "text"},
+    "engine": {"platform", "protocol", "schedule"},
+}
+
+
+def rust_files(room: str) -> list[Path]:
+    return sorted((ROOT / "src" / room).rglob("*.rs"))
+
+
+def test_every_room_in_rust_is_known() -> None:
+    rooms = {path.name for path in (ROOT / "src").iterdir() if path.is_dir()}
+    assert rooms == {*RUST_ROOMS, "bridge"}
+
+
+@pytest.mark.parametrize("room", RUST_ROOMS)
+def test_a_room_in_rust_uses_those_below_it_only(room: str) -> None:
+    for path in rust_files(room):
+        used = set(re.findall(r"\bcrate::(?:\{)?([a-z_]+)", path.read_text())) - {room}
+        assert used <= RUST_ROOMS[room], path
+
+
+def test_only_the_bridge_names_pyo3() -> None:
+    naming = [path for room in RUST_ROOMS for path in rust_files(room) if "pyo3" in path.read_text()]
+    assert not naming
+
+
+def test_only_the_platform_and_one_file_of_the_bridge_have_unsafe_code() -> None:
+    having = [
+        path.relative_to(ROOT / "src")
+        for path in (ROOT / "src").rglob("*.rs")
+        if re.search(r"\bunsafe\b(?! code)", path.read_text())
+    ]
+    assert {path.parts[0] for path in having} == {"platform", "bridge"}
+    assert [path.name for path in having if path.parts[0] == "bridge"] == ["heap.rs"]
