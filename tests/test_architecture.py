@@ -130,3 +130,37 @@ def test_only_the_platform_and_one_file_of_the_bridge_have_unsafe_code() -> None
     ]
     assert {path.parts[0] for path in having} == {"platform", "bridge"}
     assert [path.name for path in having if path.parts[0] == "bridge"] == ["heap.rs"]
+
+
+def test_files_that_the_documentation_names_are_there() -> None:
+    texts = [*ROOT.glob("docs/*.md"), ROOT / "CONTRIBUTING.md"]
+    named = {name for text in texts for name in re.findall(r"`((?:[a-z_]+/)+[a-z_]+\.(?:py|rs))`", text.read_text())}
+    assert named
+    assert not {name for name in named if not (ROOT / name).exists() and not (PACKAGE / name).exists()}
+
+
+def private_names(path: Path) -> Iterator[str]:
+    """What a file names that belongs to pytest, pluggy, pytest-xdist or coverage.py alone."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            modules = [node.module]
+        elif isinstance(node, ast.Import):
+            modules = [alias.name for alias in node.names]
+        else:
+            continue
+        yield from (name for name in modules if re.match(r"_pytest\b|pluggy\._|xdist\b", name))
+
+
+# Attributes of objects that belong to them.
+PRIVATE = re.compile(
+    r"\._(?:tw|file|setupstate|fixtureinfo|pyfuncitem|hookexec|inner_hookexec|multicall|remove_plugin|tmp_path_factory"
+    r"|global_capturing|cachedir|parser|add_stats|to_json|storage|collector|data\._suffix|warn_no_data|auto_save)\b"
+)
+
+
+def test_only_compat_knows_private_names_of_others() -> None:
+    for room, path in files():
+        if room != "compat":
+            assert not [*private_names(path)], path
+            named = [line for line in path.read_text().splitlines() if PRIVATE.search(line) and "self._" not in line]
+            assert not named, path

@@ -28,6 +28,10 @@ _HARMLESS = (
 )
 
 
+# Where this package is: an editable install is not beside the others.
+_THIS_PACKAGE = str(Path(__file__).parent.parent) + os.sep
+
+
 class Places:
     """Knows the directories of the standard library and of installed packages."""
 
@@ -61,7 +65,7 @@ class Places:
 
     def is_own_file(self, file: str) -> bool:
         """The same for a file."""
-        return not file.startswith(self._packages + self._library)
+        return not file.startswith((*self._packages, *self._library, _THIS_PACKAGE))
 
     def is_library(self, frame: FrameType) -> bool:
         """Whether this is code of the standard library."""
@@ -118,6 +122,8 @@ class Places:
 
     def is_harmless(self, file: str) -> bool:
         """Whether a file belongs to a package that keeps nothing which would be wrong in a fork."""
+        if file.startswith(_THIS_PACKAGE):
+            return True
         for packages in self._packages:
             if file.startswith(packages):
                 return Path(file).relative_to(packages).parts[0].removesuffix(".py") in _HARMLESS
