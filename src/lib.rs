@@ -5,7 +5,7 @@
 //! | [`platform`] | the operating system and Python's runtime; the only unsafe code | nothing else |
 //! | [`schedule`] | which worker runs which test, one file per policy | nothing else |
 //! | [`protocol`] | what a worker says, and its bytes | `platform` |
-//! | [`text`] | durations, sizes and tables as people read them | nothing else |
+//! | [`text`] | durations, sizes and tables as people read them, and their width | nothing else |
 //! | [`coverage`] | joining data files of coverage.py | the file system |
 //! | [`history`] | what is remembered of tests and fixtures, and its file | `platform`, `protocol` |
 //! | [`journal`] | every event of a run, appended to a file and read again | `platform`, `protocol` |
