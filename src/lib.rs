@@ -5,12 +5,12 @@
 //! | [`platform`] | the operating system and Python's runtime; the only unsafe code | nothing else |
 //! | [`schedule`] | which worker runs which test, one file per policy | nothing else |
 //! | [`protocol`] | what a worker says, and its bytes | `platform` |
-//! | [`text`] | durations, sizes and tables as people read them | nothing else |
+//! | [`text`] | durations, sizes and tables as people read them, and their width | nothing else |
 //! | [`coverage`] | joining data files of coverage.py | the file system |
 //! | [`history`] | what is remembered of tests and fixtures, and its file | `platform`, `protocol` |
 //! | [`journal`] | every event of a run, appended to a file and read again | `platform`, `protocol` |
-//! | [`analysis`] | where the time of a run went, and whether it kept its thresholds | `journal`, `schedule` |
-//! | [`report`] | what journals tell, in the formats of others and for the eye | `journal`, `analysis` |
+//! | [`analysis`] | where the time of a run went, and whether it kept its thresholds | `journal`, `schedule`, `text` |
+//! | [`report`] | what journals tell, in the formats of others and for the eye | `journal`, `analysis`, `text` |
 //! | [`engine`] | shared memory, the I/O thread, both ends of a worker's line | `platform`, `schedule`, `protocol` |
 //! | `bridge` | Python's view of all of it; the only place that names pyo3 | everything |
 

@@ -87,8 +87,8 @@ def test_the_block_shows_a_bar_counts_and_the_longest_running_tests(suite: Suite
     with on_terminal(suite, "-n2") as terminal:
         terminal.wait_to_show(
             rf"^ 66% {BAR}  4/6  2 passed  1 failed  1 skipped",
-            r"^gw[01] +\d+\.\d s  test_it\.py::test_waits\[0\]$",
-            r"^gw[01] +\d+\.\d s  test_it\.py::test_waits\[1\]$",
+            r"^gw[01] +[\d.]+ m?s  test_it\.py::test_waits\[0\]$",
+            r"^gw[01] +[\d.]+ m?s  test_it\.py::test_waits\[1\]$",
         )
         line, _ = terminal.cursor
         assert re.fullmatch("[.Fs]{4}", terminal.screen[line])
@@ -130,7 +130,7 @@ def test_a_test_that_crashed_and_runs_again_is_yet_to_come(suite: Suite, in_pyth
         """
     )
     with on_terminal(suite, "-n1", "-p", "retrying") as terminal:
-        terminal.wait_to_show(rf"^ 75% {BAR}  3/4", r"^gw1 +\d+\.\d s  test_it\.py::test_crashes$")
+        terminal.wait_to_show(rf"^ 75% {BAR}  3/4", r"^gw1 +[\d.]+ m?s  test_it\.py::test_crashes$")
         let_go(suite)
         assert terminal.end() == 0
 
@@ -143,7 +143,7 @@ def test_a_test_that_crashed_and_runs_again_is_yet_to_come(suite: Suite, in_pyth
 def test_what_stays_on_the_screen_is_what_a_run_without_the_block_shows(suite: Suite, args: list[str]) -> None:
     suite.test(TALKING)
     with on_terminal(suite, "-n1", *args) as terminal:
-        terminal.wait_to_show(BAR, r"^gw0 +\d+\.\d s  test_it\.py::test_waits$")
+        terminal.wait_to_show(BAR, r"^gw0 +[\d.]+ m?s  test_it\.py::test_waits$")
         let_go(suite)
         assert terminal.end() in (pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED)
         line, column = terminal.cursor
@@ -162,7 +162,7 @@ def test_what_workers_write_is_shown_in_whole_lines_above_the_block(suite: Suite
     suite.test(TALKING)
     args = ["-n1", *args]
     with on_terminal(suite, "--rustpar-progress=on", *args) as terminal:
-        terminal.wait_to_show(BAR, r"^gw0 +\d+\.\d s  test_it\.py::test_waits$")
+        terminal.wait_to_show(BAR, r"^gw0 +[\d.]+ m?s  test_it\.py::test_waits$")
         let_go(suite)
         terminal.end()
         assert not has_block(terminal)
@@ -204,7 +204,7 @@ def test_the_block_fits_a_small_terminal_and_wide_characters(suite: Suite) -> No
         """
     )
     with on_terminal(suite, "-n1", columns=30, lines=6) as terminal:
-        terminal.wait_to_show("^  0%.* 0/1$", r"^gw0  \d+\.\d s  ….*テスト$")
+        terminal.wait_to_show("^  0%.* 0/1$", r"^gw0  [\d.]+ m?s  ….*テスト$")
         last, _ = terminal.cursor
         assert len([line for line in terminal.screen[last + 1 :] if line]) == 2
         let_go(suite)
@@ -324,8 +324,8 @@ def test_output_that_is_no_terminal_has_no_escape_code(suite: Suite) -> None:
 def test_a_line_tells_once_of_a_test_that_passes_the_slow_limit(suite: Suite) -> None:
     suite.test(WAITING)
     with on_terminal(suite, "-n2", "--rustpar-slow=100ms") as terminal:
-        lines = [rf"rustpar: gw[01] has been running test_it\.py::test_waits\[{n}\] for \d+\.\d s$" for n in range(2)]
-        terminal.wait_to_show(*lines, r"^gw[01] +[1-9]\d*\.\d s  test_it\.py::test_waits\[0\]$")
+        lines = [rf"rustpar: gw[01] has been running test_it\.py::test_waits\[{n}\] for [\d.]+ m?s$" for n in range(2)]
+        terminal.wait_to_show(*lines, r"^gw[01] +[\d.]+ s  test_it\.py::test_waits\[0\]$")
         let_go(suite)
         terminal.end()
         for line in lines:

@@ -142,7 +142,7 @@ def test_a_process_that_collects_tells_which_file(suite: Suite, start: str, who:
         ("sessionstart", "starting the session"),
         ("sessionfinish", "finishing the session"),
         ("terminal_summary", "finishing the session"),
-        ("unconfigure", "taking leave"),
+        ("unconfigure", "shutting down"),
     ],
 )
 def test_the_controller_tells_where_it_is_outside_the_run_loop(suite: Suite, hook: str, phase: str) -> None:
@@ -203,8 +203,8 @@ def test_there_is_no_stack_without_faulthandler(suite: Suite) -> None:
     suite.test(WAITING)
     with running(suite, "-p", "no:faulthandler") as asked:
         suite.wait_for("waits0", "waits1")
-        lines = asked.ask("no stack of gw1")
-        assert "rustpar: no stack of gw0: its faulthandler is not enabled" in lines
+        lines = asked.ask("could not get the stack of gw1")
+        assert "rustpar: could not get the stack of gw0: its faulthandler is not enabled" in lines
         run = asked.end()
         assert (run.ret, run.counts()) == (0, {"passed": 2})
 
@@ -221,7 +221,7 @@ def test_a_run_can_be_asked_again_and_again(suite: Suite) -> None:
 def test_the_answer_is_above_the_live_block(suite: Suite) -> None:
     suite.test(WAITING)
     with on_terminal(suite, "-n2", lines=150) as terminal:
-        terminal.wait_to_show("gw0 +[0-9.]+ s", "gw1 +[0-9.]+ s")
+        terminal.wait_to_show("gw0 +[0-9.]+ m?s", "gw1 +[0-9.]+ m?s")
         terminal.process.send_signal(signal.SIGUSR1)
         terminal.wait_to_show("rustpar: gw1 .*has been running", "in test_waits", "━|─")
         (suite.path / "let go.here").touch()

@@ -8,6 +8,7 @@ from _pytest.reports import TestReport
 from pluggy import HookImpl
 
 __all__ = [
+    "LIVE_BLOCK_CHARACTERS",
     "Engine",
     "History",
     "Joiner",
@@ -23,6 +24,7 @@ __all__ = [
     "Timing",
     "adopt_orphans",
     "audit",
+    "counted",
     "cpu_quota",
     "die_with_parent",
     "drop_clean_pages",
@@ -36,6 +38,8 @@ __all__ = [
     "memory_of_run",
     "monotonic",
     "outlive_parent",
+    "parse_duration",
+    "parse_size",
     "peak_memory",
     "proportional_memory",
     "rehearse",
@@ -46,7 +50,11 @@ __all__ = [
     "spoken",
     "timeline_page",
     "was_seeded",
+    "width",
 ]
+
+LIVE_BLOCK_CHARACTERS: str
+"""The characters beyond ASCII that a live block uses where it may."""
 
 def adopt_orphans(yes: bool) -> None:
     """Whether this process becomes the parent of processes below it whose own parent dies."""
@@ -512,6 +520,9 @@ def parse_size(text: str) -> int:
 def counted(count: int, noun: str) -> str:
     """A number of things, such as `2 workers`."""
 
+def width(text: str) -> int:
+    """The columns of a terminal that a text takes."""
+
 @final
 class Thresholds:
     """What a run has to keep."""
@@ -617,7 +628,7 @@ def rehearse(
 
 @final
 class Status:
-    """How far a run is. Where nothing is known of any test, a test is expected to take one second."""
+    """How far a run is."""
 
     @property
     def tests(self) -> int:
@@ -625,31 +636,25 @@ class Status:
 
     @property
     def finished(self) -> int:
-        """How many have come to their end."""
-
-    @property
-    def expected(self) -> float:
-        """Seconds that all of them are expected to take."""
-
-    @property
-    def done(self) -> float:
-        """What of that is done."""
-
-    @property
-    def is_known(self) -> bool:
-        """Whether it is known what any of the tests will take."""
-
-    @property
-    def least_left(self) -> float:
-        """Seconds that the longest running test still needs, if it takes what is expected."""
-
-    @property
-    def elapsed(self) -> float:
-        """Seconds since the first tests were handed out."""
+        """How many have finished."""
 
     @property
     def workers(self) -> list[tuple[int, int | None, float]]:
         """Of each worker that takes part: its number, the test it is in or None, and for how many seconds."""
+
+    def live_block(
+        self,
+        counts: Mapping[str, int],
+        running: Sequence[tuple[int, str, float]],
+        size: tuple[int, int],
+        has_colours: bool,
+        is_drawn: bool,
+    ) -> list[str]:
+        """The lines of the live block, for a terminal with so many columns and lines; none where it is too low for any.
+
+        `counts` are those of pytest's reporter, by category; `running` has of each running test its worker, its node
+        id and its seconds. `is_drawn` says whether the terminal can show `LIVE_BLOCK_CHARACTERS`.
+        """
 
 @final
 class Engine:

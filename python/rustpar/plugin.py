@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from rustpar.controller.interrupts import Termination
-    from rustpar.controller.status_signals import Heeding
+    from rustpar.controller.status_signals import StatusSignals
     from rustpar.forkserver.server import ForkServer
     from rustpar.recording.journal import Journaling
 
 
 SERVER_KEY: pytest.StashKey[ForkServer] = pytest.StashKey()
-HEEDING_KEY: pytest.StashKey[Heeding] = pytest.StashKey()
+STATUS_SIGNALS_KEY: pytest.StashKey[StatusSignals] = pytest.StashKey()
 REASON_KEY: pytest.StashKey[str | None] = pytest.StashKey()
 TERMINATION_KEY: pytest.StashKey[Termination] = pytest.StashKey()
 THAW_KEY: pytest.StashKey[Callable[[], None]] = pytest.StashKey()
@@ -142,17 +142,17 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
                 server.enter(early_config)
                 return (yield)
             from rustpar.controller.interrupts import Termination
-            from rustpar.controller.status_signals import Heeding
+            from rustpar.controller.status_signals import StatusSignals
 
-            heeding, termination = Heeding(), Termination(server.shared)
-            early_config.pluginmanager.register(heeding, "rustpar-heeding")
+            status_signals, termination = StatusSignals(), Termination(server.shared)
+            early_config.pluginmanager.register(status_signals, "rustpar-status-signals")
             # Cleanups are called from the last to the first.
             early_config.add_cleanup(termination.end)
-            early_config.add_cleanup(heeding.close)
+            early_config.add_cleanup(status_signals.close)
             early_config.add_cleanup(thaw)
             early_config.add_cleanup(server.close)
             early_config.stash[SERVER_KEY] = server
-            early_config.stash[HEEDING_KEY] = heeding
+            early_config.stash[STATUS_SIGNALS_KEY] = status_signals
             early_config.stash[TERMINATION_KEY] = termination
             early_config.stash[THAW_KEY] = thaw
     if hasattr(early_config.known_args_namespace, "numprocesses"):
@@ -199,14 +199,14 @@ class DistributedRun:
         if dsession is None:
             # It may still import what it would have needed, 20 ms that nobody is to wait for.
             server.kill()
-            config.stash[HEEDING_KEY].close()
+            config.stash[STATUS_SIGNALS_KEY].close()
             config.stash[TERMINATION_KEY].cancel()
             config.stash[THAW_KEY]()
             return
         from rustpar.controller.session import Controller
 
         config.pluginmanager.unregister(dsession)
-        controller = Controller(config, server, config.stash[HEEDING_KEY], config.stash[TERMINATION_KEY])
+        controller = Controller(config, server, config.stash[STATUS_SIGNALS_KEY], config.stash[TERMINATION_KEY])
         config.pluginmanager.register(controller, "dsession")
 
     def pytest_report_header(self, config: pytest.Config) -> str | None:

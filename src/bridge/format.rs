@@ -1,5 +1,6 @@
 //! Values as people write and read them, for Python.
 
+use super::text::Text;
 use crate::text::duration::{self, micros};
 use crate::text::size;
 use pyo3::exceptions::PyValueError;
@@ -27,4 +28,10 @@ pub(super) fn parse_size(text: &str) -> PyResult<u64> {
 #[pyfunction]
 pub(super) fn counted(count: usize, noun: &str) -> String {
     crate::text::counted(count, noun)
+}
+
+/// The columns of a terminal that a text takes.
+#[pyfunction]
+pub(super) fn width(text: Text) -> usize {
+    crate::text::width::width(&text.0)
 }

@@ -105,7 +105,7 @@ mod _core {
     use super::heap::{fill_pools, let_go};
 
     #[pymodule_export]
-    use super::format::{counted, parse_duration, parse_size, spoken};
+    use super::format::{counted, parse_duration, parse_size, spoken, width};
 
     #[pymodule_export]
     use super::history::History;
@@ -146,6 +146,10 @@ mod _core {
     #[cfg(target_os = "linux")]
     #[pymodule_export]
     use super::status::Status;
+
+    /// The characters beyond ASCII that a live block uses where it may.
+    #[pymodule_export]
+    const LIVE_BLOCK_CHARACTERS: &str = crate::report::terminal::live_block::DRAWN_CHARACTERS;
 
     #[cfg(target_os = "linux")]
     #[pymodule_export]

@@ -1,47 +1,94 @@
-//! How far a run is, for Python.
+//! How far a run is, for Python, and the live block that shows it.
 
+use super::text::Text;
+use crate::analysis::time_left::Progress;
 use crate::engine::board::Board;
+use crate::report::terminal::live_block::{Running, Size, Style, lines};
 use crate::schedule::policy::{Test, Worker};
 use pyo3::prelude::*;
+use std::collections::HashMap;
 use std::time::Instant;
 
-/// How far a run is. Where nothing is known of any test, a test is expected to take one second.
-#[pyclass(module = "rustpar._core", frozen, get_all)]
+/// How far a run is.
+#[pyclass(module = "rustpar._core", frozen)]
 pub(super) struct Status {
-    /// How many tests there are to run; 0 before they are known.
-    tests: usize,
-    /// How many have come to their end.
-    finished: usize,
-    /// Seconds that all of them are expected to take.
-    expected: f64,
-    /// What of that is done.
-    done: f64,
-    /// Whether it is known what any of the tests will take.
-    is_known: bool,
-    /// Seconds that the longest running test still needs, if it takes what is expected.
-    least_left: f64,
-    /// Seconds since the first tests were handed out.
-    elapsed: f64,
+    progress: Progress,
     /// Of each worker that takes part: its number, the test it is in or None, and for how many seconds.
+    #[pyo3(get)]
     workers: Vec<(Worker, Option<Test>, f64)>,
 }
 
 impl Status {
     /// What a board tells `now`.
     pub(super) fn new(board: &Board, now: Instant) -> Self {
-        Self {
+        let progress = Progress {
             tests: board.tests,
             finished: board.finished,
+            workers: board.workers.len(),
             expected: board.expected,
             done: board.done(now),
             is_known: board.is_known(),
             least_left: board.least_left(now),
             elapsed: now.saturating_duration_since(board.begun).as_secs_f64(),
-            workers: board
-                .workers
-                .iter()
-                .map(|activity| (activity.worker, activity.test, activity.lasts(now).as_secs_f64()))
-                .collect(),
+        };
+        let workers = board.workers.iter();
+        let workers =
+            workers.map(|activity| (activity.worker, activity.test, activity.lasts(now).as_secs_f64()));
+        Self {
+            progress,
+            workers: workers.collect(),
         }
+    }
+}
+
+#[pymethods]
+impl Status {
+    /// How many tests there are to run; 0 before they are known.
+    #[getter]
+    fn tests(&self) -> usize {
+        self.progress.tests
+    }
+
+    /// How many have finished.
+    #[getter]
+    fn finished(&self) -> usize {
+        self.progress.finished
+    }
+
+    /// The lines of the live block, for a terminal of that size; none where it is too low for any. `counts` are those of
+    /// pytest's reporter, by category; `running` has of each running test its worker, its node id and its seconds.
+    /// `is_drawn` says whether the terminal can show `LIVE_BLOCK_CHARACTERS`.
+    fn live_block(
+        &self,
+        counts: HashMap<Text, usize>,
+        running: Vec<(Worker, Text, f64)>,
+        size: (usize, usize),
+        has_colours: bool,
+        is_drawn: bool,
+    ) -> Vec<String> {
+        let counts = counts
+            .into_iter()
+            .map(|(Text(category), count)| (category, count));
+        let running = running
+            .into_iter()
+            .map(|(worker, Text(node_id), seconds)| Running {
+                worker,
+                node_id,
+                seconds,
+            });
+        let (columns, height) = size;
+        lines(
+            &self.progress,
+            &counts.collect(),
+            running.collect(),
+            Size {
+                columns,
+                lines: height,
+            },
+            Style {
+                has_colours,
+                is_drawn,
+            },
+        )
     }
 }

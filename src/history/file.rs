@@ -71,11 +71,14 @@ pub enum Warning {
 
 /// What is wrong with the bytes of a file.
 #[derive(Debug, thiserror::Error)]
-enum Damage {
+pub enum Damage {
+    /// It is not JSON, or not that of a history.
     #[error("{0}")]
     Json(#[from] serde_json::Error),
+    /// It belongs to another program.
     #[error("it is no history of rustpar")]
     Format,
+    /// Another version has written it.
     #[error("format {0}")]
     Version(u32),
 }
@@ -179,7 +182,11 @@ fn write(path: &Path, history: &History) -> Result<(), Warning> {
     })
 }
 
-fn parse(bytes: &[u8]) -> Result<History, Damage> {
+/// The history in the bytes of a file.
+///
+/// # Errors
+/// [`Damage`].
+pub fn parse(bytes: &[u8]) -> Result<History, Damage> {
     let error = match serde_json::from_slice::<Content>(bytes) {
         Ok(content) => {
             check(&content.format, content.version)?;
@@ -205,7 +212,9 @@ fn check(format: &str, version: u32) -> Result<(), Damage> {
     }
 }
 
-fn bytes(history: &History) -> Vec<u8> {
+/// The bytes of a file with this history.
+#[must_use]
+pub fn bytes(history: &History) -> Vec<u8> {
     let mut out = Vec::with_capacity(1024 + BYTES_PER_TEST * history.tests.len());
     let written = Written {
         format: FORMAT,

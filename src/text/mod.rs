@@ -1,8 +1,10 @@
-//! Values as people write and read them: one form for durations, one for sizes, one for tables.
+//! Values as people write and read them: one form for durations, one for sizes, one for tables; and
+//! how wide a text is on a terminal.
 
 pub mod duration;
 pub mod size;
 pub mod table;
+pub mod width;
 
 /// A number of things: `1 worker`, `2 workers`.
 #[must_use]

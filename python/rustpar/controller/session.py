@@ -22,7 +22,7 @@ from rustpar.controller.memory_watch import MemoryWatch
 from rustpar.controller.new_failures import Doubt
 from rustpar.controller.scheduling import NativeScheduling, PythonScheduling
 from rustpar.controller.startup import Launch, output_pipe
-from rustpar.controller.status_request import OnRequest
+from rustpar.controller.status_request import StatusRequest
 from rustpar.controller.worker_pool import Crew, death
 from rustpar.coverage import measuring, summary
 from rustpar.forkserver.server import EXIT_TIMEOUT
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from rustpar.controller.nodes import WorkerController
     from rustpar.controller.start_decision import Verdict
-    from rustpar.controller.status_signals import Heeding
+    from rustpar.controller.status_signals import StatusSignals
     from rustpar.forkserver.server import ForkServer
 
 # Seconds to wait for events before looking at the clock and for signals.
@@ -54,10 +54,12 @@ class Controller:
     # The events without which the end could not be seen.
     _FAREWELL = (_core.Engine.TEMPLATE_EXITED, _core.Engine.SERVER_GONE)
 
-    def __init__(self, config: pytest.Config, server: ForkServer, heeding: Heeding, termination: Termination) -> None:
+    def __init__(
+        self, config: pytest.Config, server: ForkServer, status_signals: StatusSignals, termination: Termination
+    ) -> None:
         """Take over the run that `config` describes, with workers from `server`.
 
-        What `heeding` is asked is answered, and what `termination` waits for ends the run.
+        Signals that `status_signals` notes are answered, and what `termination` waits for ends the run.
         """
         self.config = config
         self.log = Producer("dsession", enabled=config.option.debug)
@@ -75,8 +77,8 @@ class Controller:
         self._journaling = journaling_of(config)
         self._journaling.journal.use_batches()
         self._live = LiveBlock(config, self._screen)
-        self._heeding = heeding
-        self._on_request = OnRequest(heeding, self._crew, self._launch, self._screen, self._live)
+        self._status_signals = status_signals
+        self._status_request = StatusRequest(status_signals, self._crew, self._launch, self._screen, self._live)
         self._memory = MemoryWatch(config, self._relay, self._screen)
         config.pluginmanager.register(self._relay, "rustpar-relay")
         config.pluginmanager.register(self._memory, "rustpar-memory")
@@ -120,7 +122,7 @@ class Controller:
             line.FINISHED: self._on_finished,
             line.INTERRUPTED: self._on_interrupted,
             line.NOTICE: lambda _worker, text: self._screen.notice(text),
-            line.COLLECTING: self._on_request.note_file,
+            line.COLLECTING: self._status_request.note_file,
             line.USAGE_ERROR: self._on_usage_error,
             line.REASON: self._on_reason,
         }
@@ -188,7 +190,7 @@ class Controller:
         settle = gc_freeze.grow()
         flushing, live = self._screen.flushing_seldom(), self._live.shown(self._engine)
         self._termination.note_in(self._interrupt)
-        with self._interrupt, self._heeding.in_loop(), flushing, live:
+        with self._interrupt, self._status_signals.in_loop(), flushing, live:
             try:
                 self._run()
             except Exception:
@@ -223,7 +225,7 @@ class Controller:
         assert self._engine is not None
         self._screen.flush()
         self._live.show(self._relay.node_ids)
-        self._on_request.answer(self._engine, self._relay.node_ids)
+        self._status_request.answer(self._engine, self._relay.node_ids)
         self._engine.events(self._events, _PATIENCE)
         self._relay.prepare_batch()
         done = 0
@@ -452,7 +454,7 @@ class Controller:
         if self._ending is not None or self.shouldstop:
             return
         self._crew.template_lost()
-        file, _ = self._on_request.collecting.get(worker, (None, 0.0))
+        file, _ = self._status_request.collecting.get(worker, (None, 0.0))
         where = f" while collecting {file}" if file else " before collecting"
         if worker == _core.Engine.TEMPLATE and self._collected:
             where = " before all tests had run"

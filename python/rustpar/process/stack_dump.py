@@ -64,7 +64,7 @@ def write_stack(process: int) -> str | None:
         # Waiting to be handled, or held back while it is being handled.
         quiet = 0 if _is_in_mask(process, "SigPnd", "ShdPnd", "SigBlk") else quiet + 1
         if _core.monotonic() > deadline:
-            return f"it has not answered within {_LIMIT:.0f} s"
+            return f"no answer within {_LIMIT:.0f} s"
         _core.sleep(_LOOK)
     return None
 

@@ -16,10 +16,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
-from _pytest._io.wcwidth import wcwidth
-
 from rustpar import _core
-from rustpar.terminal.live_text import Size
 from rustpar.terminal.reporter import is_terminal
 
 if TYPE_CHECKING:
@@ -84,14 +81,14 @@ class LiveArea:
             if errors is not None and sys.stderr is errors:
                 sys.stderr = plain_errors
 
-    def size(self) -> Size:
+    def size(self) -> os.terminal_size:
         """The terminal's size now."""
         try:
             columns, lines = os.get_terminal_size(self._terminal.fileno())
         except (OSError, ValueError):
             columns, lines = 0, 0
-        # A terminal of unknown size has none.
-        return Size(columns or 80, lines or 24)
+        # A terminal that does not know its size says 0.
+        return os.terminal_size((columns or 80, lines or 24))
 
     def hold(self, text: str) -> None:
         """Take in text that goes above the area."""
@@ -140,7 +137,7 @@ class LiveArea:
         if width <= 0 or width % columns:
             return ""
         last = self._writer._current_line[-1]
-        return f"\x1b[{columns + 1 - wcwidth(last)}G{last}"
+        return f"\x1b[{columns + 1 - _core.width(last)}G{last}"
 
     def _write(self, text: str) -> None:
         if text:

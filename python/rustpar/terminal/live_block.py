@@ -1,7 +1,7 @@
 """The live block: what the controller shows at the bottom of a terminal while tests run.
 
-Nothing is done for each test: a few times a second it is asked how far the run is, of the engine and of pytest's
-reporter.
+It costs nothing per test: a few times a second, it takes the state of the run from the engine and the counts from
+pytest's reporter. The lines come from Rust.
 
 The hazard it handles: output that nobody watches must not change. The block is for people at a terminal; logs of CI
 systems, files and pipes get what they would get without it.
@@ -24,18 +24,17 @@ from rustpar.terminal.reporter import is_terminal
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from rustpar.terminal import live_text
     from rustpar.terminal.live_area import LiveArea
     from rustpar.terminal.reporter import DistTerminal
 
 CHOICES = ("auto", "on", "off")
 
-# Seconds between two looks at how far the run is. Times are shown in tenths of a second.
+# Seconds between two updates of the lines. More often, nobody could read them.
 _INTERVAL = 0.1
 
 
 def asked_progress(config: pytest.Config) -> str:
-    """When the block is to be shown: one of :data:`CHOICES`.
+    """When to show the block: one of :data:`CHOICES`, from the command line or the ini file.
 
     Raises:
         pytest.UsageError: When ``rustpar_progress`` in the ini file is none of them.
@@ -45,13 +44,13 @@ def asked_progress(config: pytest.Config) -> str:
 
 
 def is_shown(config: pytest.Config, reporter: object) -> bool:
-    """Whether this run has a block: by what was asked for, the terminal and its reporter, and the environment."""
+    """Whether this run has a block; depends on the options, the reporter, its terminal and the environment."""
     asked = asked_progress(config)
     if asked == "off" or not isinstance(reporter, TerminalReporter) or not is_terminal(reporter._tw._file):
         return False
     if asked == "on":
         return True
-    # A reporter in the place of pytest's has a display of its own, and with -s tests may write to the terminal.
+    # A reporter that replaces pytest's has a display of its own, and with -s tests may write to the terminal.
     return (
         _is_pytests(reporter)
         and config.option.capture != "no"
@@ -61,10 +60,10 @@ def is_shown(config: pytest.Config, reporter: object) -> bool:
 
 
 class LiveBlock:
-    """The block of a run, and the line about a running test that has passed the slow limit."""
+    """The block of a run, and a line for each running test that exceeds the slow limit."""
 
     def __init__(self, config: pytest.Config, screen: DistTerminal) -> None:
-        """Show nothing yet; `screen` writes the lines about slow tests."""
+        """Prepare; nothing is shown yet. `screen` writes the lines about slow tests."""
         self._config = config
         self._screen = screen
         self._engine: _core.Engine
@@ -72,21 +71,20 @@ class LiveBlock:
         self._reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
         limit = slow_limit(config)
         self._overdue = None if limit is None else Overdue(limit)
-        self._looked = 0.0
+        self._updated = 0.0
 
     @contextlib.contextmanager
     def shown(self, engine: _core.Engine) -> Iterator[None]:
-        """Have the block at the bottom of the terminal, if this run has one."""
+        """Keep the block at the bottom of the terminal, if this run has one."""
         if not is_shown(self._config, self._reporter):
             yield
             return
-        from rustpar.terminal import live_text
         from rustpar.terminal.live_area import LiveArea
 
         self._engine = engine
         writer = self._reporter._tw
-        signs = live_text.DRAWN if _can_write(writer._file, "".join(live_text.DRAWN)) else live_text.ASCII
-        self._style = live_text.Style(writer.markup, signs)
+        self._has_colours = bool(writer.hasmarkup)
+        self._is_drawn = _can_write(writer._file, _core.LIVE_BLOCK_CHARACTERS)
         self._area = LiveArea(writer, is_pytests=_is_pytests(self._reporter))
         try:
             with self._area.below_output():
@@ -95,39 +93,38 @@ class LiveBlock:
             self._area = None
 
     def make_way(self) -> None:
-        """Take the block away until it is next drawn: another process is about to write to the terminal."""
+        """Remove the block until the next update: another process is about to write to the terminal."""
         if self._area is not None:
             self._area.make_way()
 
     def show(self, node_ids: Sequence[str]) -> None:
-        """Show how far the run is; called often, it does so seldom.
+        """Update the block if the last update was a while ago; may be called as often as one likes.
 
         Args:
-            node_ids: The collection.
+            node_ids: The node ids of all tests, in the order of the collection.
         """
         if self._area is None:
             return
         now = _core.monotonic()
-        if now - self._looked >= _INTERVAL:
-            self._looked = now
+        if now - self._updated >= _INTERVAL:
+            self._updated = now
             status = self._engine.status()
             if status.tests:
-                self._tell_overdue(status, node_ids)
-                self._area.lines = self._lines(status, node_ids, self._area.size())
+                self._report_overdue(status, node_ids)
+                self._area.lines = self._lines(status, node_ids, self._area)
         self._area.paint_when_due()
 
-    def _lines(self, status: _core.Status, node_ids: Sequence[str], size: live_text.Size) -> list[str]:
-        from rustpar.terminal import live_text
-
+    def _lines(self, status: _core.Status, node_ids: Sequence[str], area: LiveArea) -> list[str]:
+        stream = self._reporter._tw._file
         counts = {category: len(reports) for category, reports in self._reporter.stats.items()}
         running = [
-            live_text.Running(f"gw{worker}", _writable(node_ids[test], self._reporter._tw._file), seconds)
+            (worker, _writable(node_ids[test], stream), seconds)
             for worker, test, seconds in status.workers
             if test is not None
         ]
-        return live_text.lines(status, counts, running, size, self._style)
+        return status.live_block(counts, running, area.size(), self._has_colours, self._is_drawn)
 
-    def _tell_overdue(self, status: _core.Status, node_ids: Sequence[str]) -> None:
+    def _report_overdue(self, status: _core.Status, node_ids: Sequence[str]) -> None:
         if self._overdue is None:
             return
         for worker, test, seconds in self._overdue.look(status):
@@ -135,7 +132,7 @@ class LiveBlock:
 
 
 def _is_pytests(reporter: object) -> bool:
-    """Whether it is pytest's own, and no other plugin has put a class of its own in its place."""
+    """Whether this is pytest's own reporter, not one that a plugin has put in its place."""
     return type(reporter) is TerminalReporter
 
 
@@ -148,5 +145,5 @@ def _can_write(stream: Any, text: str) -> bool:
 
 
 def _writable(text: str, stream: Any) -> str:
-    """The text with escapes for what this stream cannot write."""
+    """The text, with characters that this stream cannot encode as backslash escapes."""
     return text if text.isascii() else text.encode(stream.encoding, "backslashreplace").decode(stream.encoding)

@@ -1,0 +1,11 @@
+//! Runs [`targets::sqlite`] on what libFuzzer makes up.
+
+#![no_main]
+
+#[path = "../targets.rs"]
+#[expect(dead_code, reason = "each program runs one target")]
+mod targets;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    targets::sqlite(bytes);
+});

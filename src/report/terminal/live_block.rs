@@ -1,0 +1,253 @@
+//! The live block: how far the run is, and the tests that have been running longest, in lines that fit the terminal.
+//!
+//! The hazard it handles: a line that is too wide wraps, and then the block cannot be taken away again. A node id can be
+//! of any length and have any characters.
+
+use crate::analysis::time_left::Progress;
+use crate::text::duration::{clock, micros, spoken};
+use crate::text::width::{beginning, end, width};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+/// Seconds from which on a running test is named. Shorter ones would be gone before they are read.
+const WORTH_NAMING: f64 = 0.5;
+
+/// Running tests that are named at most.
+const MOST_NAMED: usize = 4;
+
+/// Lines of the terminal that the block leaves to what is above it.
+const LEFT_ABOVE: usize = 2;
+
+/// Columns of the bar: no wider than it needs to be to show a percent or two, and not at all where it says nothing.
+const WIDEST_BAR: usize = 32;
+const NARROWEST_BAR: usize = 6;
+
+/// Categories of pytest's reporter in the order in which they are shown, their words and colours.
+const CATEGORIES: [(&str, &str, Colour); 6] = [
+    ("passed", "passed", Colour::Green),
+    ("failed", "failed", Colour::Red),
+    ("error", "errors", Colour::Red),
+    ("skipped", "skipped", Colour::Yellow),
+    ("xfailed", "xfailed", Colour::Yellow),
+    ("xpassed", "xpassed", Colour::Yellow),
+];
+
+/// The size of a terminal, in characters.
+#[derive(Debug, Clone, Copy)]
+pub struct Size {
+    /// Its width.
+    pub columns: usize,
+    /// Its height.
+    pub lines: usize,
+}
+
+/// A test that runs.
+#[derive(Debug, Clone)]
+pub struct Running {
+    /// The worker's number.
+    pub worker: u32,
+    /// The test's node id.
+    pub node_id: String,
+    /// For how many seconds it has been running.
+    pub seconds: f64,
+}
+
+/// The characters of a bar, and the one for what is cut off.
+#[derive(Debug, Clone, Copy)]
+struct Characters {
+    full: char,
+    half: char,
+    empty: char,
+    cut: char,
+}
+
+const DRAWN: Characters = Characters {
+    full: '━',
+    half: '╸',
+    empty: '─',
+    cut: '…',
+};
+
+const ASCII: Characters = Characters {
+    full: '=',
+    half: '>',
+    empty: '-',
+    cut: '~',
+};
+
+/// The characters beyond ASCII that a block uses where [`Style::is_drawn`] says so.
+pub const DRAWN_CHARACTERS: &str = "━╸─…";
+
+/// What the terminal can show.
+#[derive(Debug, Clone, Copy)]
+pub struct Style {
+    /// Whether text has colours.
+    pub has_colours: bool,
+    /// Whether there are characters for drawing, or only ASCII.
+    pub is_drawn: bool,
+}
+
+impl Style {
+    fn characters(self) -> Characters {
+        if self.is_drawn { DRAWN } else { ASCII }
+    }
+}
+
+/// The colours of pytest's terminal writer, by the code that selects them.
+#[derive(Debug, Clone, Copy)]
+enum Colour {
+    Light = 2,
+    Red = 31,
+    Green = 32,
+    Yellow = 33,
+}
+
+/// A piece of a line.
+struct Part {
+    text: String,
+    colour: Option<Colour>,
+}
+
+impl Part {
+    fn plain(text: impl Into<String>) -> Self {
+        let text = text.into();
+        Self { text, colour: None }
+    }
+
+    fn coloured(text: impl Into<String>, colour: Colour) -> Self {
+        Self {
+            colour: Some(colour),
+            ..Self::plain(text)
+        }
+    }
+}
+
+/// The lines of the block; none where the terminal is too low for any. `counts` are those of pytest's reporter, by
+/// category. The last column stays free: a terminal that has written there may already be in the next line.
+#[must_use]
+pub fn lines(
+    progress: &Progress,
+    counts: &BTreeMap<String, usize>,
+    mut running: Vec<Running>,
+    size: Size,
+    style: Style,
+) -> Vec<String> {
+    let room = size.lines.saturating_sub(LEFT_ABOVE).min(1 + MOST_NAMED);
+    if room == 0 {
+        return Vec::new();
+    }
+    let width = size.columns.saturating_sub(1);
+    running.retain(|test| test.seconds >= WORTH_NAMING);
+    running.sort_by(|one, other| other.seconds.total_cmp(&one.seconds));
+    running.truncate(room - 1);
+    let mut lines = vec![summary(progress, counts, width, style.characters())];
+    lines.extend(tests(&running, width, style.characters().cut));
+    lines
+        .iter()
+        .map(|parts| joined(parts, width, style.has_colours))
+        .collect()
+}
+
+/// Percentage, bar, tests, outcomes, time left.
+fn summary(
+    progress: &Progress,
+    counts: &BTreeMap<String, usize>,
+    columns: usize,
+    characters: Characters,
+) -> Vec<Part> {
+    let count = |category: &str| counts.get(category).copied().unwrap_or(0);
+    let share = progress.share();
+    let mut facts = vec![Part::plain(format!("{}/{}", progress.finished, progress.tests))];
+    for (category, word, colour) in CATEGORIES {
+        if count(category) > 0 {
+            facts.push(Part::coloured(format!("{} {word}", count(category)), colour));
+        }
+    }
+    let left = progress.time_left().map(|left| clock(micros(left)));
+    if let Some(left) = left.filter(|left| left != "0:00") {
+        facts.push(Part::plain(format!("{left} left")));
+    }
+    let percent = format!("{:3}% ", (share * 100.0).floor());
+    let taken = width(&percent) + facts.iter().map(|fact| width(&fact.text) + 2).sum::<usize>();
+    let is_bad = count("failed") + count("error") > 0;
+    let colour = if is_bad { Colour::Red } else { Colour::Green };
+    let mut parts = vec![Part::plain(percent)];
+    parts.extend(bar(
+        share,
+        columns.saturating_sub(taken).min(WIDEST_BAR),
+        characters,
+        colour,
+    ));
+    for fact in facts {
+        if parts.len() > 1 {
+            parts.push(Part::plain("  "));
+        }
+        parts.push(fact);
+    }
+    parts
+}
+
+fn bar(share: f64, columns: usize, characters: Characters, colour: Colour) -> Vec<Part> {
+    if columns < NARROWEST_BAR {
+        return Vec::new();
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "from 0 to twice the columns"
+    )]
+    let halves = (share * columns as f64 * 2.0).round() as usize;
+    let (full, half) = (halves / 2, halves % 2);
+    let repeated = |character, times| std::iter::repeat_n(character, times).collect::<String>();
+    let done = repeated(characters.full, full) + &repeated(characters.half, half);
+    let rest = repeated(characters.empty, columns - full - half);
+    vec![Part::coloured(done, colour), Part::coloured(rest, Colour::Light)]
+}
+
+/// A line for each test: worker, time, node id.
+fn tests(running: &[Running], columns: usize, cut: char) -> Vec<Vec<Part>> {
+    let facts: Vec<(String, String)> = running
+        .iter()
+        .map(|test| (format!("gw{}", test.worker), spoken(micros(test.seconds))))
+        .collect();
+    let names = facts.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let times = facts.iter().map(|(_, time)| time.len()).max().unwrap_or(0);
+    let lines = facts.iter().zip(running).map(|((name, time), test)| {
+        let before = format!("{name:<names$}  {time:>times$}  ");
+        let room = columns.saturating_sub(before.len());
+        vec![
+            Part::coloured(before, Colour::Light),
+            Part::plain(end_of(&test.node_id, room, cut)),
+        ]
+    });
+    lines.collect()
+}
+
+/// A node id that fits; of one that does not, the end, where the test's name is.
+fn end_of(node_id: &str, columns: usize, cut: char) -> String {
+    let node_id = node_id.replace(char::is_control, "?");
+    if width(&node_id) <= columns {
+        return node_id;
+    }
+    format!("{cut}{}", end(&node_id, columns.saturating_sub(1)))
+}
+
+/// The parts as one line that is no wider than this, with the escape codes of pytest's terminal writer.
+fn joined(parts: &[Part], mut columns: usize, has_colours: bool) -> String {
+    let mut line = String::new();
+    for part in parts {
+        let text = beginning(&part.text, columns);
+        columns -= width(text);
+        match part.colour.filter(|_| has_colours && !text.is_empty()) {
+            Some(colour) => {
+                let _ = write!(line, "\x1b[{}m{text}\x1b[0m", colour as u8);
+            }
+            None => line.push_str(text),
+        }
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests;
