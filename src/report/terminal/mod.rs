@@ -1,0 +1,17 @@
+//! The lines that a run and the commands show in a terminal. Python prints them, and makes none.
+//!
+//! | file | what it tells |
+//! |---|---|
+//! | [`coverage`] | what is covered, and how long measuring took at the end |
+//! | [`doctor`] | how runs of `rustpar doctor` differ, and what that points to |
+//! | [`memory`] | what workers held, and which were replaced |
+//! | [`notices`] | how workers start, and how to look into new failures |
+//! | [`plan`] | who would run how much, for `rustpar schedule` |
+//! | [`status`] | what each process is doing |
+
+pub mod coverage;
+pub mod doctor;
+pub mod memory;
+pub mod notices;
+pub mod plan;
+pub mod status;
