@@ -15,7 +15,6 @@ from rustpar.process import stack_dump
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rustpar.controller.nodes import WorkerController
     from rustpar.controller.startup import Launch
     from rustpar.controller.status_signals import Heeding
     from rustpar.controller.worker_pool import Crew
@@ -51,36 +50,33 @@ class OnRequest:
         self._screen.new_line_before_errors()
         self._live.make_way()
         status = engine.status()
-        _say(f"{status.finished} of {status.tests} tests have run" if status.tests else "tests are being collected")
+        _say(_core.progress_line(status.finished, status.tests))
         running = {worker: (test, seconds) for worker, test, seconds in status.workers}
         if not status.tests and not self._launch.is_early and self._launch.template_pid is not None:
-            self._tell("the template", self._launch.template_pid, self._collects(_core.Engine.TEMPLATE))
+            self._tell("the template", self._launch.template_pid, _core.Engine.TEMPLATE)
         for node in sorted(self._crew.active, key=lambda node: node.number):
-            self._tell_worker(node, running.get(node.number), node_ids)
+            self._tell(node.gateway.id, node.pid, node.number, running.get(node.number), node_ids)
 
-    def _tell_worker(
-        self, node: WorkerController, running: tuple[int | None, float] | None, node_ids: Sequence[str]
+    def _tell(
+        self,
+        name: str,
+        pid: int | None,
+        number: int,
+        running: tuple[int | None, float] | None = None,
+        node_ids: Sequence[str] = (),
     ) -> None:
-        if node.pid is None:
-            _say(f"{node.gateway.id} is being started")
-        elif running is None:
-            self._tell(node.gateway.id, node.pid, self._collects(node.number))
-        elif running[0] is None:
-            _say(f"{node.gateway.id} (process {node.pid}) has been idle for {_core.spoken(running[1])}")
-        else:
-            self._tell(
-                node.gateway.id, node.pid, f"has been running {node_ids[running[0]]} for {_core.spoken(running[1])}"
-            )
-
-    def _collects(self, process: int) -> str:
-        if process not in self.collecting:
-            return "has not begun to collect"
-        file, begun = self.collecting[process]
-        return f"has been collecting {file} for {_core.spoken(_core.monotonic() - begun)}"
-
-    def _tell(self, name: str, pid: int, what: str) -> None:
-        """Say what a process does, with its stack below."""
-        _say(f"{name} (process {pid}) {what}")
+        """Say what a process does, with its stack below where it does anything."""
+        collects = runs = None
+        if number in self.collecting:
+            file, begun = self.collecting[number]
+            collects = (file, _core.monotonic() - begun)
+        if running is not None:
+            test, seconds = running
+            runs = (None if test is None else node_ids[test], seconds)
+        _say(_core.process_line(name, pid, collects, runs))
+        is_idle = runs is not None and runs[0] is None
+        if pid is None or is_idle:
+            return
         reason = stack_dump.write_stack(pid)
         if reason is not None:
             _say(f"no stack of {name}: {reason}")
