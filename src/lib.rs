@@ -10,7 +10,7 @@
 //! | [`history`] | what is remembered of tests and fixtures, and its file | `platform`, `protocol` |
 //! | [`journal`] | every event of a run, appended to a file and read again | `platform`, `protocol` |
 //! | [`analysis`] | where the time of a run went, and whether it kept its thresholds | `journal`, `schedule`, `text` |
-//! | [`report`] | what journals tell, in the formats of others and for the eye | `journal`, `analysis`, `text` |
+//! | [`report`] | what journals tell, in the formats of others and for the eye | `journal`, `analysis`, `schedule`, `text` |
 //! | [`engine`] | shared memory, the I/O thread, both ends of a worker's line | `platform`, `schedule`, `protocol` |
 //! | `bridge` | Python's view of all of it; the only place that names pyo3 | everything |
 

@@ -188,7 +188,7 @@ def test_the_doctor_stops_a_run_that_hangs_and_names_its_test(suite: Suite) -> N
     )
     done = doctor(suite, "--limit", "4s", "-n1")
     assert done.returncode == 1
-    assert "The run 'pytest-xdist' was stopped after 4 s." in done.stdout
+    assert "The run 'pytest-xdist' was stopped after 4.00 s." in done.stdout
     assert "test_it.py::test_two" in done.stdout
     assert "did not end" in done.stdout
     assert "1 of 1 differing tests were stopped in a run that would not end" in done.stdout

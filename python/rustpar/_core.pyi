@@ -7,6 +7,8 @@ from typing import Any, Literal, NoReturn, final
 from _pytest.reports import TestReport
 from pluggy import HookImpl
 
+from rustpar.cli.trial import Trial
+
 __all__ = [
     "LIVE_BLOCK_CHARACTERS",
     "Engine",
@@ -15,7 +17,6 @@ __all__ = [
     "Journal",
     "Line",
     "Multicall",
-    "Plan",
     "Recorder",
     "Report",
     "Shared",
@@ -24,7 +25,9 @@ __all__ = [
     "Timing",
     "adopt_orphans",
     "audit",
+    "comparison_lines",
     "counted",
+    "coverage_line",
     "cpu_quota",
     "die_with_parent",
     "drop_clean_pages",
@@ -32,23 +35,33 @@ __all__ = [
     "exit_process",
     "fill_pools",
     "let_go",
+    "limit_without_effect",
     "listen",
     "loads",
     "memory_left",
-    "memory_of_run",
+    "memory_lines",
     "monotonic",
+    "new_failures_line",
     "outlive_parent",
     "parse_duration",
     "parse_size",
     "peak_memory",
+    "plan_lines",
+    "process_line",
+    "progress_line",
     "proportional_memory",
-    "rehearse",
+    "read_trial",
+    "replaced_because",
     "resident_memory",
     "share_description",
     "since_epoch",
     "sleep",
     "spoken",
+    "spoken_size",
+    "start_lines",
     "timeline_page",
+    "trial_line",
+    "trials_differ",
     "was_seeded",
     "width",
 ]
@@ -96,14 +109,56 @@ def proportional_memory(process: int | None) -> int | None:
     it is gone, and where the system is not Linux.
     """
 
-def memory_of_run(
-    path: str | PathLike[str],
-) -> list[tuple[str, int, int | None, tuple[str, int] | None, str | None]]:
-    """The memory of each process that ran tests in the last run in the journal `path`, in the order of their numbers:
-    its name, its peak in resident bytes, the most proportional bytes if they were read, the test in which the peak grew
-    most with the bytes, and the test after which another process took its place. Raises ValueError for what is no
-    journal.
+def memory_lines(
+    limit: int | None,
+    replaced: Sequence[tuple[int, str, str]],
+    path: str | PathLike[str] | None,
+    verbosity: int,
+) -> list[str]:
+    """The section on memory in the summary of a run. `replaced` are the resident bytes, the worker and its last test of
+    each worker that held more than `limit`; `path` is the run's journal.
     """
+
+def limit_without_effect(resident: int, limit: int) -> str:
+    """Why no worker is replaced, where one holds more than the limit from its beginning."""
+
+def replaced_because(resident: int, limit: int, test: str) -> str:
+    """Why a worker is replaced after a test."""
+
+def start_lines(name: str, reasons: Sequence[str], remembered: bool, verbosity: int) -> list[str]:
+    """The lines that say how workers start; with a `verbosity` above 0, with every reason."""
+
+def new_failures_line(tests: int, with_template: bool) -> str:
+    """How to find out why so many tests fail that did not in the last run."""
+
+def progress_line(finished: int, tests: int) -> str:
+    """How far a run is; with no tests, they are being collected."""
+
+def process_line(
+    name: str, process: int | None, collects: tuple[str, float] | None, runs: tuple[str | None, float] | None
+) -> str:
+    """What a process does: the file that it `collects`, the test that it `runs`, None while it is idle, each with the
+    seconds for which it has done so. Without a number of the `process`, it is being started.
+    """
+
+def coverage_line(total: float | None, seconds: float, files: int, joining: float) -> str:
+    """What is covered, in percent, and how many seconds measuring took after the last test, a part of them for joining
+    so many files.
+    """
+
+def read_trial(lines: str, was_stopped: bool) -> tuple[dict[str, str], list[str], int | None]:
+    """What a run for `rustpar doctor` has recorded: outcomes by node id, reasons against a template, and the exit
+    status, None for a run that has not come to its end.
+    """
+
+def trial_line(trial: Trial, plain: Trial) -> str:
+    """The line for a run that has ended, beside the one in plain pytest."""
+
+def trials_differ(trials: Sequence[Trial]) -> bool:
+    """Whether any test has different outcomes."""
+
+def comparison_lines(trials: Sequence[Trial]) -> tuple[list[str], bool]:
+    """The comparison of all runs, and whether they agree."""
 
 def die_with_parent(parent: int) -> bool:
     """Has the kernel kill this process when its parent dies; False when `parent` is already gone."""
@@ -511,6 +566,9 @@ class Recorder:
 def spoken(seconds: float) -> str:
     """A duration with three digits and a unit, such as `612 ms`; from a minute on as on a clock."""
 
+def spoken_size(bytes: int) -> str:
+    """A number of bytes in whole mebibytes, such as `1,234 MiB`."""
+
 def parse_duration(text: str) -> float:
     """The seconds that a text stands for. Raises ValueError with a line that says what to write."""
 
@@ -573,45 +631,7 @@ class Timing:
         keep the same keep them together. Raises ValueError when the journal names some that cannot be understood.
         """
 
-@final
-class Plan:
-    """What a run is expected to be. All times are in seconds; where nothing is known of any test, a test takes one."""
-
-    @property
-    def workers(self) -> list[list[tuple[int, float, float, float]]]:
-        """Of each worker: the tests in order, when each starts and ends, and how much of that is set-up of shared
-        fixtures.
-        """
-
-    @property
-    def units(self) -> list[int]:
-        """The number of each test's unit, in modes that keep tests together; else empty."""
-
-    @property
-    def least(self) -> float:
-        """What no plan can be shorter than: the largest of the bounds below."""
-
-    @property
-    def even(self) -> float:
-        """All that there is to do, each shared fixture set up once, divided evenly."""
-
-    @property
-    def longest(self) -> tuple[list[int], float]:
-        """The tests of the longest unit, or the longest test, and what that takes with the fixtures it needs."""
-
-    @property
-    def serial(self) -> float:
-        """What the serial tests take, with the shared fixtures that only they need."""
-
-    @property
-    def around_serial(self) -> float:
-        """That, and everything else divided evenly."""
-
-    @property
-    def resources(self) -> list[tuple[str, float]]:
-        """For how long each resource is held, if no place of it is ever free."""
-
-def rehearse(
+def plan_lines(
     node_ids: list[str],
     groups: Sequence[str | None],
     dist: str,
@@ -621,9 +641,11 @@ def rehearse(
     reorder: bool,
     plan: str,
     facts: Mapping[str, Any],
-) -> Plan:
-    """What each worker runs, and when, if everything takes what is expected; arguments as of `Engine.schedule`, with
-    the node ids and the groups of all tests. Raises RuntimeError when there is no such plan.
+    warnings: Sequence[str],
+) -> list[str]:
+    """The lines that tell what each worker would run, and when, if everything takes what is expected; arguments as of
+    `Engine.schedule`, with the node ids and the groups of all tests, and warnings to show. Raises RuntimeError when
+    there is no such plan.
     """
 
 @final

@@ -1,6 +1,6 @@
 //! Where the time of a run went: how long tests took, what workers did, what the run could not be shorter than, and
-//! whether it kept its thresholds. All of it but the time left comes from a journal, at the end of the run or
-//! later.
+//! whether it kept its thresholds. All of that comes from a journal, at the end of the run or later. And how long a run will
+//! still take, and how runs of one suite differ, from what `rustpar doctor` has recorded of them.
 //!
 //! | file | what is in it |
 //! |---|---|
@@ -11,6 +11,7 @@
 //! | [`thresholds`] | expressions that a run has to keep; [`parse`] reads them |
 //! | [`judge`] | whether it did |
 //! | [`time_left`] | of a run that goes on: how long it will still take |
+//! | [`trials`] | which tests differ between runs of one suite, and what that points to |
 //!
 //! The hazard it handles: a test can have several attempts, in several runs, and one that was skipped took no time worth
 //! comparing. What counts is decided once, in [`counted`].
@@ -22,6 +23,7 @@ pub mod parse;
 pub mod slow;
 pub mod thresholds;
 pub mod time_left;
+pub mod trials;
 pub mod usage;
 
 #[cfg(test)]

@@ -12,6 +12,12 @@ pub(super) fn spoken(seconds: f64) -> String {
     duration::spoken(micros(seconds))
 }
 
+/// A number of bytes in whole mebibytes, such as `1,234 MiB`.
+#[pyfunction]
+pub(super) fn spoken_size(bytes: u64) -> String {
+    size::spoken(bytes)
+}
+
 /// The seconds that a text stands for. Raises ValueError with a line that says what to write.
 #[pyfunction]
 pub(super) fn parse_duration(text: &str) -> PyResult<f64> {

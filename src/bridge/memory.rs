@@ -1,9 +1,7 @@
-//! How much memory processes hold, and what a journal says of it.
+//! How much memory processes hold, and what is told of it.
 
-use crate::journal::read::read;
-use crate::journal::run::Run;
-use crate::report::memory::memory;
-use pyo3::exceptions::PyValueError;
+use super::text::Text;
+use crate::report::terminal::memory::{self, Replaced};
 use pyo3::prelude::*;
 use std::path::PathBuf;
 
@@ -39,25 +37,35 @@ pub(super) fn proportional_memory(process: Option<u32>) -> Option<u64> {
     process.and(None)
 }
 
-/// A test, and a number of bytes.
-type Growth = (String, u64);
-
-/// Name, peak, proportional bytes, where it grew most and by how much, and the test after which it was replaced.
-type Row = (String, u64, Option<u64>, Option<Growth>, Option<String>);
-
-/// The memory of each process that ran tests in the last run in the journal `path`; see the stub. Raises ValueError for what
-/// is no journal.
+/// The section on memory in the summary of a run. `replaced` are the resident bytes, the worker and its last test of each
+/// worker that held more than `limit`; `path` is the run's journal.
 #[pyfunction]
-pub(super) fn memory_of_run(py: Python<'_>, path: PathBuf) -> PyResult<Vec<Row>> {
-    py.detach(|| {
-        let mut logs = read(&path).map_err(|problem| PyValueError::new_err(problem.to_string()))?;
-        let run = logs.pop().map(Run::new).unwrap_or_default();
-        let id = |test| run.id(test).to_owned();
-        let rows = memory(&run).into_iter().map(|process| {
-            let growth = process.growth.map(|(test, bytes)| (id(test), bytes));
-            let replaced = process.replaced_after.map(id);
-            (process.name, process.peak, process.proportional, growth, replaced)
+pub(super) fn memory_lines(
+    py: Python<'_>,
+    limit: Option<u64>,
+    replaced: Vec<(u64, String, Text)>,
+    path: Option<PathBuf>,
+    verbosity: i32,
+) -> Vec<String> {
+    let replaced = replaced
+        .into_iter()
+        .map(|(resident, worker, Text(test))| Replaced {
+            resident,
+            worker,
+            test,
         });
-        Ok(rows.collect())
-    })
+    let replaced = replaced.collect();
+    py.detach(|| memory::summary(limit, replaced, path.as_deref(), verbosity))
+}
+
+/// Why no worker is replaced, where one holds more than the limit from its beginning.
+#[pyfunction]
+pub(super) fn limit_without_effect(resident: u64, limit: u64) -> String {
+    memory::limit_without_effect(resident, limit)
+}
+
+/// Why a worker is replaced after a test.
+#[pyfunction]
+pub(super) fn replaced_because(resident: u64, limit: u64, test: Text) -> String {
+    memory::replaced_because(resident, limit, &test.0)
 }

@@ -14,6 +14,7 @@ mod analysis;
 mod audit;
 mod clock;
 mod coverage;
+mod doctor;
 #[cfg(target_os = "linux")]
 mod engine;
 #[cfg(target_os = "linux")]
@@ -31,6 +32,7 @@ mod journals;
 #[cfg(target_os = "linux")]
 mod line;
 mod memory;
+mod notices;
 #[cfg(target_os = "linux")]
 mod plain;
 #[cfg(target_os = "linux")]
@@ -93,6 +95,9 @@ mod _core {
     #[pymodule_export]
     use super::coverage::Joiner;
 
+    #[pymodule_export]
+    use super::doctor::{comparison_lines, read_trial, trial_line, trials_differ};
+
     #[cfg(target_os = "linux")]
     #[pymodule_export]
     use super::engine::{
@@ -105,7 +110,7 @@ mod _core {
     use super::heap::{fill_pools, let_go};
 
     #[pymodule_export]
-    use super::format::{counted, parse_duration, parse_size, spoken, width};
+    use super::format::{counted, parse_duration, parse_size, spoken, spoken_size, width};
 
     #[pymodule_export]
     use super::history::History;
@@ -114,7 +119,13 @@ mod _core {
     use super::journal::Journal;
 
     #[pymodule_export]
-    use super::memory::{memory_of_run, peak_memory, proportional_memory, resident_memory};
+    use super::memory::{
+        limit_without_effect, memory_lines, peak_memory, proportional_memory, replaced_because,
+        resident_memory,
+    };
+
+    #[pymodule_export]
+    use super::notices::{coverage_line, new_failures_line, process_line, progress_line, start_lines};
 
     #[pymodule_export]
     use super::recorder::Recorder;
@@ -138,7 +149,7 @@ mod _core {
 
     #[cfg(target_os = "linux")]
     #[pymodule_export]
-    use super::plan::{Plan, rehearse};
+    use super::plan::plan_lines;
 
     #[pymodule_export]
     use super::report::timeline_page;

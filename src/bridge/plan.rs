@@ -1,14 +1,13 @@
 //! What Python knows of a collection, as the scheduling wants it.
 
 use super::text::{Text, texts};
+use crate::report::terminal::plan::{self, Suite};
 use crate::schedule::constraints::needs::Needs;
 use crate::schedule::forecast::Forecast;
-use crate::schedule::lower_bound::Bounds;
-use crate::schedule::plan::{Mode, Rules, policy};
+use crate::schedule::plan::{Mode, Rules};
 use crate::schedule::policies::load::Plan as Order;
 use crate::schedule::policies::scope;
 use crate::schedule::policy::{Fixture, Test};
-use crate::schedule::simulation::{Step, rehearse as rehearse_plan};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use std::collections::{HashMap, HashSet};
@@ -132,27 +131,12 @@ pub(super) fn mode(
     })
 }
 
-/// A test in a plan: its index, when it starts and ends, and how much of that goes into shared fixtures.
-type PlannedStep = (Test, f64, f64, f64);
-
-/// What a run is expected to be.
-#[pyclass(module = "rustpar._core", frozen, get_all)]
-pub(super) struct Plan {
-    workers: Vec<Vec<PlannedStep>>,
-    units: Vec<u32>,
-    least: f64,
-    even: f64,
-    longest: (Vec<Test>, f64),
-    serial: f64,
-    around_serial: f64,
-    resources: Vec<(String, f64)>,
-}
-
-/// What each worker runs, and when, if everything takes what is expected; arguments as of `Engine.schedule`, with the node
-/// ids and the groups of all tests.
+/// The lines that tell what each worker would run, and when, if everything takes what is expected; arguments as of
+/// `Engine.schedule`, with the node ids and the groups of all tests, and warnings to show. Raises RuntimeError when there
+/// is no such plan.
 #[pyfunction]
-#[pyo3(signature = (node_ids, groups, dist, workers, *, max_chunk, reorder, plan, facts))]
-pub(super) fn rehearse(
+#[pyo3(signature = (node_ids, groups, dist, workers, *, max_chunk, reorder, plan, facts, warnings))]
+pub(super) fn plan_lines(
     py: Python<'_>,
     node_ids: Vec<Text>,
     groups: Vec<Option<String>>,
@@ -162,34 +146,24 @@ pub(super) fn rehearse(
     reorder: bool,
     plan: &str,
     facts: Facts,
-) -> PyResult<Plan> {
+    warnings: Vec<Text>,
+) -> PyResult<Vec<String>> {
     let node_ids: Vec<String> = texts(node_ids);
     let mode = mode(dist, &node_ids, &groups, max_chunk, reorder, plan)?;
-    let (steps, bounds, names) = py.detach(|| {
-        let names = facts.resources();
+    let warnings: Vec<String> = texts(warnings);
+    let lines = py.detach(|| {
+        let resources = facts.resources();
         let (rules, forecast) = facts.into_plan(&node_ids);
-        let bounds = Bounds::new(&mode, forecast.clone(), &rules, workers);
-        let mut policy = policy(&mode, forecast.clone(), &rules, workers);
-        rehearse_plan(policy.as_mut(), forecast, workers).map(|steps| (steps, bounds, names))
-    })?;
-    let planned = |step: Step| {
-        let [start, end, set_up] = [step.start, step.end, step.set_up].map(|time| time.as_secs_f64());
-        (step.test, start, end, set_up)
-    };
-    Ok(Plan {
-        workers: steps
-            .into_iter()
-            .map(|steps| steps.into_iter().map(planned).collect())
-            .collect(),
-        units: match mode {
-            Mode::Units { keys, .. } => keys,
-            _ => Vec::new(),
-        },
-        least: bounds.least(),
-        even: bounds.even,
-        longest: (bounds.longest.tests, bounds.longest.seconds),
-        serial: bounds.serial,
-        around_serial: bounds.around_serial,
-        resources: names.into_iter().zip(bounds.resources).collect(),
-    })
+        let suite = Suite {
+            node_ids: &node_ids,
+            groups: &groups,
+            dist,
+            mode,
+            rules,
+            resources,
+            forecast,
+        };
+        plan::lines(&suite, workers, &warnings)
+    });
+    Ok(lines?)
 }

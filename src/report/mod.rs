@@ -9,7 +9,7 @@
 //! | [`timeline`] | a page of HTML |
 //! | [`memory`] | what each process held, and where it grew |
 //! | [`text`] | a summary for a terminal |
-//! | [`terminal`] | what a terminal shows while the run goes on |
+//! | [`terminal`] | what a run and the commands show in a terminal |
 //!
 //! [`failures`] lists what went wrong, and what ran beside it; [`spans`] tells when attempts ran; [`address`] takes node ids
 //! apart; [`moment`] writes moments down; [`cut`] shortens texts.

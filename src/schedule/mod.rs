@@ -16,9 +16,11 @@
 //! | [`policies::each`] | all tests, for every worker | nothing |
 //!
 //! [`constraints::director`] is a policy over policies, for order classes and tests that must not meet; [`plan`] makes all of them.
-//! [`simulation`] runs one in virtual time, with what [`forecast`] expects.
+//! [`simulation`] runs one in virtual time, with what [`forecast`] expects; [`expected_run`] puts the plan that comes of it
+//! beside what [`lower_bound`] tells.
 
 pub mod constraints;
+pub mod expected_run;
 pub mod forecast;
 pub mod lower_bound;
 mod pieces;

@@ -42,6 +42,21 @@ impl Mode {
             plan: Plan::Collection,
         }
     }
+
+    /// The same mode with the longest tests first, where this one keeps their order and the other could be asked for.
+    #[must_use]
+    pub const fn by_duration(&self) -> Option<Self> {
+        match *self {
+            Self::Load {
+                max_chunk,
+                plan: Plan::Collection,
+            } => Some(Self::Load {
+                max_chunk,
+                plan: Plan::Duration,
+            }),
+            _ => None,
+        }
+    }
 }
 
 /// What tests obey, whatever the mode. Empty vectors stand for "nothing".

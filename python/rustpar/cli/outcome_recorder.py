@@ -28,7 +28,7 @@ class Recorder:
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         """A test begins."""
-        self._write(begun=nodeid)
+        self._write(begun=_encodable(nodeid))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take in a phase."""
@@ -37,23 +37,29 @@ class Recorder:
             outcome = "xfailed" if report.skipped else "xpassed"
         elif report.failed and report.when != "call":
             outcome = "error"
-        self._write(test=report.nodeid, outcome=outcome)
+        self._write(test=_encodable(report.nodeid), outcome=outcome)
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
         """A test has ended."""
-        self._write(finished=nodeid)
+        self._write(finished=_encodable(nodeid))
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Take in a collection error."""
         if report.failed:
-            self._write(test=report.nodeid, outcome="error")
+            self._write(test=_encodable(report.nodeid), outcome="error")
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, exitstatus: int) -> None:
         """Say that this is all."""
         controller: Any = self._config.pluginmanager.get_plugin("dsession")
-        self._write(reasons=list(getattr(controller, "reasons", ())), exitstatus=int(exitstatus))
+        reasons = [_encodable(reason) for reason in getattr(controller, "reasons", ())]
+        self._write(reasons=reasons, exitstatus=int(exitstatus))
         self._file.close()
+
+
+def _encodable(text: str) -> str:
+    """The text with what UTF-8 lacks escaped: a lone surrogate, of a file name that is not UTF-8."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def pytest_configure(config: pytest.Config) -> None:

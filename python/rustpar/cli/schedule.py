@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 NAME = "schedule"
-_HELP = "tell how a suite would be divided among workers, and what decides how long it takes"
+_HELP = "tell how a suite would be divided among workers, and what limits how fast it can be"
 
 # Lines of what pytest has said that are shown where none of them is the heading of its errors.
 _MOST_LINES = 15
@@ -58,36 +58,11 @@ def plan(arguments: Sequence[str]) -> list[str]:
     """
     if sys.platform != "linux":
         raise Failed("on this system pytest-xdist schedules, whose plans are not known beforehand")
-    from rustpar import _core
-    from rustpar.terminal import plan_text
-
-    about = _collect(arguments)
-    node_ids: list[str] = about["node_ids"]
-    if not node_ids:
-        raise Failed("no tests were collected; give the arguments that you give pytest")
-    if not about["workers"]:
-        raise Failed("there are no workers with -n 0; give -n another number")
-    facts = _with_tuples(about["facts"])
-
-    def made_by(plan: str) -> _core.Plan:
-        return _core.rehearse(
-            node_ids,
-            about["groups"],
-            about["dist"],
-            about["workers"],
-            max_chunk=about["max_chunk"],
-            reorder=about["reorder"],
-            plan=plan,
-            facts=facts,
-        )
-
-    try:
-        made = made_by(about["plan"])
-        is_worth_asking = about["dist"] == "load" and about["plan"] == "collection"
-        other = made_by("duration") if is_worth_asking else None
-    except RuntimeError as error:
-        raise Failed(str(error)) from None
-    return plan_text.lines(made, about, other)
+    found = _collect(arguments)
+    if "problem" in found:
+        raise Failed(str(found["problem"]))
+    lines: list[str] = found["lines"]
+    return lines
 
 
 def _collect(arguments: Sequence[str]) -> dict[str, Any]:
@@ -111,14 +86,8 @@ def _collect(arguments: Sequence[str]) -> dict[str, Any]:
         if done.returncode not in (0, 5) or not file.exists():
             words = _errors(done.stdout.decode(errors="replace"))
             raise Failed("\n".join([f"pytest could not collect; its status is {done.returncode}:", *words]))
-        about: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return about
-
-
-def _with_tuples(facts: dict[str, Any]) -> dict[str, Any]:
-    """The facts as they were before they were JSON, which knows no tuples."""
-    needs = [(test, serial, [tuple(hold) for hold in holds]) for test, serial, holds in facts["needs"]]
-    return facts | {"needs": needs, "fixtures": [tuple(needed) for needed in facts["fixtures"]]}
+        found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return found
 
 
 def _errors(output: str) -> list[str]:

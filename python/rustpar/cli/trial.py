@@ -7,7 +7,6 @@ a limit and a process group of its own, and its output goes to a file.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import subprocess
@@ -15,6 +14,8 @@ import sys
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from rustpar import _core
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,11 +27,6 @@ _GRACE = 10.0
 # Lines of a run's output that say why it came to no end.
 _TAIL = 15
 
-# What a test's phases amount to: the worst of them.
-_RANKS = ("passed", "skipped", "rerun", "xfailed", "xpassed", "failed", "error")
-
-STUCK = "did not end"
-
 
 class Failed(Exception):
     """A run has not come as far as the end of its session; the message says how it ended."""
@@ -41,7 +37,8 @@ class Trial:
     """What a run has shown.
 
     Attributes:
-        name: Which run it was, in words.
+        key: In which way the suite was run: ``plain``, ``xdist``, ``first``, ``second``, ``early`` or ``again``.
+        name: That in words.
         seconds: How long it took.
         outcomes: The outcome of each test, by node id.
         reasons: Why forks of its template would share what each worker needs alone.
@@ -49,6 +46,7 @@ class Trial:
         limit: The seconds that it was stopped after; None for one that was not.
     """
 
+    key: str
     name: str
     seconds: float = 0.0
     outcomes: dict[str, str] = field(default_factory=dict)
@@ -56,20 +54,13 @@ class Trial:
     status: int | None = None
     limit: float | None = None
 
-    def words(self) -> str:
-        """How many tests had which outcome."""
-        counts: dict[str, int] = {}
-        for outcome in self.outcomes.values():
-            counts[outcome] = counts.get(outcome, 0) + 1
-        found = ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items())) or "no tests"
-        return found if self.limit is None else f"{found}; stopped, it would not end"
 
-
-def run(name: str, arguments: Sequence[str], directory: Path, limit: float) -> Trial:
+def run(key: str, name: str, arguments: Sequence[str], directory: Path, limit: float) -> Trial:
     """Run pytest once.
 
     Args:
-        name: Which run it is, in words.
+        key: In which way the suite is run.
+        name: That in words.
         arguments: For pytest.
         directory: Where its record and its output are kept, and nothing else.
         limit: Seconds after which it is stopped.
@@ -81,7 +72,7 @@ def run(name: str, arguments: Sequence[str], directory: Path, limit: float) -> T
     record, output = directory / "record.jsonl", directory / "output"
     command = [sys.executable, "-m", "pytest", "-p", "rustpar", "-p", "rustpar.cli.outcome_recorder", *arguments]
     environment = {**os.environ, "RUSTPAR_RECORD": str(record)}
-    trial = Trial(name)
+    trial = Trial(key, name)
     begin = time.monotonic()
     with output.open("wb") as file:
         process = subprocess.Popen(
@@ -94,7 +85,8 @@ def run(name: str, arguments: Sequence[str], directory: Path, limit: float) -> T
                 status, trial.limit = -signal.SIGKILL, limit
     trial.seconds = time.monotonic() - begin
     if record.exists():
-        _read(record, trial)
+        lines = record.read_text(encoding="utf-8")
+        trial.outcomes, trial.reasons, trial.status = _core.read_trial(lines, trial.limit is not None)
     if trial.limit is None and trial.status is None:
         tail = output.read_text(errors="replace").strip().splitlines()[-_TAIL:]
         raise Failed("\n".join([f"the run '{name}' ended with status {status}:", *tail]))
@@ -115,28 +107,3 @@ def _ended_with_us(process: subprocess.Popen[bytes]) -> Iterator[None]:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-
-
-def _read(record: Path, trial: Trial) -> None:
-    begun: dict[str, None] = {}
-    for line in record.read_text(encoding="utf-8").splitlines():
-        try:
-            about = json.loads(line)
-        except ValueError:
-            # The last one of a run that was killed.
-            continue
-        if "test" in about:
-            before = trial.outcomes.get(about["test"], about["outcome"])
-            trial.outcomes[about["test"]] = max(before, about["outcome"], key=_rank)
-        elif "begun" in about:
-            begun[about["begun"]] = None
-        elif "finished" in about:
-            begun.pop(about["finished"], None)
-        elif trial.limit is None:
-            trial.reasons, trial.status = about["reasons"], about["exitstatus"]
-    if trial.limit is not None:
-        trial.outcomes.update(dict.fromkeys(begun, STUCK))
-
-
-def _rank(outcome: str) -> int:
-    return _RANKS.index(outcome) if outcome in _RANKS else len(_RANKS)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rustpar import _core
-from rustpar.process.memory import LIMIT_OPTION, in_words, limit_of
+from rustpar.process.memory import limit_of
 from rustpar.recording.journal import journaling_of
 
 if TYPE_CHECKING:
@@ -30,13 +30,6 @@ _INTERVAL = 0.5
 # itself: 0.2 % of the time. It takes 6 ms for 200 MiB that are the worker's own.
 _PROPORTIONAL_INTERVAL = 1.0
 _PROPORTIONAL_SHARE = 500
-
-# Lines that are shown; -vv shows all.
-_MOST_WORKERS = 10
-_MOST_REPLACED = 5
-
-# Bytes of growth that are worth a name.
-_LEAST_GROWTH = 1 << 20
 
 
 class MemoryWatch:
@@ -81,8 +74,7 @@ class MemoryWatch:
         how, why = "left" if finished else "crashed", None
         if finished and node.is_replaced and node.outgrown is not None and self._limit is not None:
             running, resident = node.outgrown
-            how, after = "replaced", self._relay.node_ids[running]
-            why = f"resident {in_words(resident)}, limit {in_words(self._limit)}, after {after}"
+            how, why = "replaced", _core.replaced_because(resident, self._limit, self._relay.node_ids[running])
         self._journaling.journal.gone(worker, how, status, running=running, why=why)
 
     def _on_peak(self, worker: int, test: int | None, resident: int) -> None:
@@ -93,10 +85,7 @@ class MemoryWatch:
         self._watched.append(worker)
         if self._limit is not None and resident > self._limit and not self._is_without_effect:
             self._is_without_effect = True
-            self._screen.notice(
-                f"{LIMIT_OPTION} has no effect: a worker holds {in_words(resident)} before its first test, more than "
-                f"{in_words(self._limit)}; give more"
-            )
+            self._screen.notice(_core.limit_without_effect(resident, self._limit))
 
     def _on_outgrown(self, worker: int, test: int, resident: int) -> None:
         self._journaling.journal.memory(worker, resident, None)
@@ -130,55 +119,18 @@ class MemoryWatch:
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Say which workers were replaced, and with ``-v`` what each has held."""
-        verbose = self.config.option.verbose
-        replaced = [node for node in self._relay.nodes.values() if node.is_replaced]
-        lines = self._replaced_lines(replaced)
-        if verbose > 0 or (self._limit is not None and verbose >= 0):
-            lines += self._table()
+        verbosity = self.config.option.verbose
+        if self._limit is None and verbosity <= 0:
+            # Nobody has asked, and the journal need not be looked at.
+            return
+        known = [(node, node.outgrown) for node in self._relay.nodes.values() if node.is_replaced]
+        replaced = [
+            (outgrown[1], node.gateway.id, self._relay.node_ids[outgrown[0]])
+            for node, outgrown in known
+            if outgrown is not None
+        ]
+        lines = _core.memory_lines(self._limit, replaced, self._journaling.whole_file(), verbosity)
         if lines:
             terminalreporter.write_sep("=", "memory")
             for line in lines:
                 terminalreporter.write_line(line)
-
-    def _replaced_lines(self, nodes: list[WorkerController]) -> list[str]:
-        if self._limit is None:
-            return []
-        if not nodes and self.config.option.verbose < 0:
-            return []
-        if not nodes:
-            return [f"no worker was replaced for holding more than {in_words(self._limit)}"]
-        known = [(node.outgrown, node.gateway.id) for node in nodes if node.outgrown is not None]
-        largest = sorted(((resident, worker, test) for (test, resident), worker in known), reverse=True)
-        shown = largest if self.config.option.verbose > 1 else largest[:_MOST_REPLACED]
-        were = "worker was" if len(nodes) == 1 else "workers were"
-        lines = [f"{len(nodes)} {were} replaced for holding more than {in_words(self._limit)}, after:"]
-        lines += [f"  {self._relay.node_ids[test]} ({worker}, {in_words(held)})" for held, worker, test in shown]
-        if len(shown) < len(largest):
-            lines.append(f"  and {_core.counted(len(largest) - len(shown), 'more test')}; -vv shows all")
-        return lines
-
-    def _table(self) -> list[str]:
-        from rustpar.terminal.table import aligned
-
-        path = self._journaling.whole_file()
-        if path is None:
-            return []
-        try:
-            rows = sorted(_core.memory_of_run(path), key=lambda row: row[1], reverse=True)
-        except ValueError as error:
-            return [f"not known: {error}"]
-        shown = rows if self.config.option.verbose > 1 else rows[:_MOST_WORKERS]
-        head = ("worker", "peak", "proportional", "largest growth")
-        lines = list(aligned([head, *map(_cells, shown)], left=(0, 3)))
-        if len(shown) < len(rows):
-            lines.append(f"and {_core.counted(len(rows) - len(shown), 'worker')} that held less; -vv shows all")
-        return lines if rows else []
-
-
-def _cells(row: tuple[str, int, int | None, tuple[str, int] | None, str | None]) -> tuple[str, str, str, str]:
-    worker, peak, proportional, growth, replaced_after = row
-    grown = "-"
-    if growth is not None and growth[1] >= _LEAST_GROWTH:
-        grown = f"{in_words(growth[1])} in {growth[0]}"
-    name = worker if replaced_after is None else f"{worker} (replaced)"
-    return name, in_words(peak), "-" if proportional is None else in_words(proportional), grown

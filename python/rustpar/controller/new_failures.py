@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from rustpar import _core
 from rustpar.recording.history import history_of
 
 if TYPE_CHECKING:
@@ -47,14 +48,8 @@ class Doubt:
         """Say it in one line, after everything else."""
         result = yield
         if self._count:
-            tests = "a test" if self._count == 1 else f"{self._count} tests"
             verdict = self._launch.verdict
-            ways, cause = "run with -n0", "their order or company"
-            if verdict is not None and verdict.start == "template":
-                ways, cause = "run with -n0 and with --rustpar-start=early", f"{cause}, or what forked workers share,"
-            terminalreporter.write_line(
-                f"rustpar: {tests} failed that did not in the last run; to see if {cause} is the cause, {ways}, or "
-                "`rustpar doctor`",
-                yellow=True,
-            )
+            with_template = verdict is not None and verdict.start == "template"
+            line = _core.new_failures_line(self._count, with_template)
+            terminalreporter.write_line(f"rustpar: {line}", yellow=True)
         return result

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import rustpar
+from rustpar import _core
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -46,15 +47,7 @@ class Verdict:
 
     def words(self, verbosity: int) -> list[str]:
         """The lines that say so; with a `verbosity` above 0, with every reason."""
-        if not self.reasons:
-            return [f"start: {self.start}"]
-        seen = ", as an earlier run has seen" if self.remembered else ""
-        more = len(self.reasons) - 1
-        rest = f", and {more} more reason{'s' if more > 1 else ''}: -v" if more and verbosity < 1 else ""
-        lines = [f"start: {self.start} ({self.reasons[0]}{rest}{seen})"]
-        if verbosity > 0:
-            lines += [f"  and {reason}" for reason in self.reasons[1:]]
-        return lines
+        return _core.start_lines(self.start, self.reasons, self.remembered, verbosity)
 
 
 class Memory:

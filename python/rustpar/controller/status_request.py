@@ -15,7 +15,6 @@ from rustpar.process import stack_dump
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rustpar.controller.nodes import WorkerController
     from rustpar.controller.startup import Launch
     from rustpar.controller.status_signals import StatusSignals
     from rustpar.controller.worker_pool import Crew
@@ -53,36 +52,33 @@ class StatusRequest:
         self._screen.new_line_before_errors()
         self._live.make_way()
         status = engine.status()
-        _print(f"{status.finished} of {status.tests} tests have run" if status.tests else "tests are being collected")
+        _print(_core.progress_line(status.finished, status.tests))
         running = {worker: (test, seconds) for worker, test, seconds in status.workers}
         if not status.tests and not self._launch.is_early and self._launch.template_pid is not None:
-            self._print_with_stack("the template", self._launch.template_pid, self._collecting(_core.Engine.TEMPLATE))
+            self._tell("the template", self._launch.template_pid, _core.Engine.TEMPLATE)
         for node in sorted(self._crew.active, key=lambda node: node.number):
-            self._print_worker(node, running.get(node.number), node_ids)
+            self._tell(node.gateway.id, node.pid, node.number, running.get(node.number), node_ids)
 
-    def _print_worker(
-        self, node: WorkerController, running: tuple[int | None, float] | None, node_ids: Sequence[str]
+    def _tell(
+        self,
+        name: str,
+        pid: int | None,
+        number: int,
+        running: tuple[int | None, float] | None = None,
+        node_ids: Sequence[str] = (),
     ) -> None:
-        if node.pid is None:
-            _print(f"{node.gateway.id} is starting")
-        elif running is None:
-            self._print_with_stack(node.gateway.id, node.pid, self._collecting(node.number))
-        elif running[0] is None:
-            _print(f"{node.gateway.id} (process {node.pid}) has been idle for {_core.spoken(running[1])}")
-        else:
-            self._print_with_stack(
-                node.gateway.id, node.pid, f"has been running {node_ids[running[0]]} for {_core.spoken(running[1])}"
-            )
-
-    def _collecting(self, process: int) -> str:
-        if process not in self.collecting:
-            return "has not started to collect"
-        file, begun = self.collecting[process]
-        return f"has been collecting {file} for {_core.spoken(_core.monotonic() - begun)}"
-
-    def _print_with_stack(self, name: str, pid: int, state: str) -> None:
-        """Print the state of a process, with its stack below."""
-        _print(f"{name} (process {pid}) {state}")
+        """Say what a process does, with its stack below where it does anything."""
+        collects = runs = None
+        if number in self.collecting:
+            file, begun = self.collecting[number]
+            collects = (file, _core.monotonic() - begun)
+        if running is not None:
+            test, seconds = running
+            runs = (None if test is None else node_ids[test], seconds)
+        _print(_core.process_line(name, pid, collects, runs))
+        is_idle = runs is not None and runs[0] is None
+        if pid is None or is_idle:
+            return
         reason = stack_dump.write_stack(pid)
         if reason is not None:
             _print(f"could not get the stack of {name}: {reason}")

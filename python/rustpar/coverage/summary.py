@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rustpar import _core
-from rustpar._core import counted
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -42,10 +41,8 @@ class CoverageTail:
             result = yield
         seconds = _core.monotonic() - self._last
         total = getattr(session.config.pluginmanager.get_plugin("_cov"), "cov_total", None)
-        in_all = "" if total is None else f"{total:.2f} % in all; "
         joining = self._joining
-        joined = f" ({counted(joining.files, 'file')} joined in {joining.seconds:.2f} s)" if joining.files else ""
-        self._line = f"rustpar: coverage: {in_all}saving, joining and reporting took {seconds:.2f} s{joined}"
+        self._line = "rustpar: " + _core.coverage_line(total, seconds, joining.files, joining.seconds)
         return result
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)

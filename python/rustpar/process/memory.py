@@ -74,10 +74,5 @@ def workers_that_fit(template: int, growth: int | None) -> tuple[int, str] | Non
     if left is None:
         return None
     each = max(_LEAST, template // 2 + (growth or 0))
-    return max(1, left // each), f"memory: {in_words(left)} left, {in_words(each)} each"
-
-
-def in_words(count: int) -> str:
-    """A number of bytes, as people say it."""
-    mebibytes = count / (1 << 20)
-    return f"{mebibytes / 1024:.1f} GiB" if mebibytes >= 1000 else f"{mebibytes:.0f} MiB"
+    figures = f"memory: {_core.spoken_size(left)} left, {_core.spoken_size(each)} each"
+    return max(1, left // each), figures

@@ -1,0 +1,59 @@
+//! What a run says of itself, for Python.
+
+use super::text::{Text, texts};
+use crate::report::terminal::coverage::{self, Joined};
+use crate::report::terminal::notices::{self, Start};
+use crate::report::terminal::status::{self, Activity};
+use crate::text::duration::micros;
+use pyo3::prelude::*;
+
+/// The lines that say how workers start.
+#[pyfunction]
+pub(super) fn start_lines(name: &str, reasons: Vec<Text>, remembered: bool, verbosity: i32) -> Vec<String> {
+    let reasons: Vec<String> = texts(reasons);
+    let start = Start {
+        name,
+        reasons: &reasons,
+        remembered,
+    };
+    notices::start(start, verbosity)
+}
+
+/// How to find out why so many tests fail that did not in the last run.
+#[pyfunction]
+pub(super) fn new_failures_line(tests: usize, with_template: bool) -> String {
+    notices::new_failures(tests, with_template)
+}
+
+/// How far a run is.
+#[pyfunction]
+pub(super) fn progress_line(finished: usize, tests: usize) -> String {
+    status::progress(finished, tests)
+}
+
+/// What a process does; see the stub.
+#[pyfunction]
+pub(super) fn process_line(
+    name: &str,
+    process: Option<u32>,
+    collects: Option<(Text, f64)>,
+    runs: Option<(Option<Text>, f64)>,
+) -> String {
+    let activity = match (&runs, &collects) {
+        (Some((Some(Text(test)), seconds)), _) => Activity::Runs(test, micros(*seconds)),
+        (Some((None, seconds)), _) => Activity::Idle(micros(*seconds)),
+        (None, Some((Text(file), seconds))) => Activity::Collects(file, micros(*seconds)),
+        (None, None) => Activity::Forked,
+    };
+    status::process(name, process, activity)
+}
+
+/// What is covered, and what measuring cost after the last test.
+#[pyfunction]
+pub(super) fn coverage_line(total: Option<f64>, seconds: f64, files: usize, joining: f64) -> String {
+    let joined = Joined {
+        files,
+        took: micros(joining),
+    };
+    coverage::line(total, micros(seconds), joined)
+}
