@@ -96,7 +96,7 @@ RUST_ROOMS = {
     "history": {"platform", "protocol"},
     "journal": {"platform", "protocol", "text"},
     "analysis": {"journal", "protocol", "schedule", "text"},
-    "report": {"analysis", "journal", "protocol", "text"},
+    "report": {"analysis", "journal", "protocol", "schedule", "text"},
     "engine": {"platform", "protocol", "schedule"},
 }
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from _pytest.terminal import TerminalReporter
 
-__all__ = ["TerminalReporter", "add_stats", "set_stream", "stream_of", "writer_of"]
+__all__ = ["TerminalReporter", "add_stats", "current_line_of", "set_stream", "stream_of", "writer_of"]
 
 
 def writer_of(reporter: Any) -> Any:
@@ -27,3 +27,9 @@ def set_stream(writer: Any, stream: object) -> None:
 def add_stats(reporter: Any, category: str, items: list[Any]) -> None:
     """Add to what the last line counts, and what plugins find in ``terminalreporter.stats``."""
     reporter._add_stats(category, items)
+
+
+def current_line_of(writer: Any) -> str:
+    """What a writer has written since its last new line."""
+    line: str = writer._current_line
+    return line

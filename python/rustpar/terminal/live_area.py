@@ -17,6 +17,7 @@ import sys
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from rustpar import _core
+from rustpar.compat.terminal import current_line_of, set_stream, stream_of
 from rustpar.terminal.reporter import is_terminal
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class LiveArea:
         """
         self.lines: Sequence[str] = ()
         self._writer = writer
-        self._terminal: TextIO = writer._file
+        self._terminal: TextIO = stream_of(writer)
         self._is_pytests = is_pytests
         self._held: list[str] = []
         self._painted = 0.0
@@ -63,7 +64,7 @@ class LiveArea:
         terminal = self._terminal
         output = cast("TextIO", _Held(terminal, self))
         errors = cast("TextIO", _After(sys.stderr, self)) if is_terminal(sys.stderr) else None
-        self._writer._file = output
+        set_stream(self._writer, output)
         if sys.stdout is terminal:
             sys.stdout = output
         if errors is not None:
@@ -74,8 +75,8 @@ class LiveArea:
         finally:
             self._is_open = False
             self.make_way()
-            if self._writer._file is output:
-                self._writer._file = terminal
+            if stream_of(self._writer) is output:
+                set_stream(self._writer, terminal)
             if sys.stdout is output:
                 sys.stdout = terminal
             if errors is not None and sys.stderr is errors:
@@ -136,7 +137,7 @@ class LiveArea:
         width = self._writer.width_of_current_line
         if width <= 0 or width % columns:
             return ""
-        last = self._writer._current_line[-1]
+        last = current_line_of(self._writer)[-1]
         return f"\x1b[{columns + 1 - _core.width(last)}G{last}"
 
     def _write(self, text: str) -> None:

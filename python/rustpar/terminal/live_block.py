@@ -14,9 +14,9 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from _pytest.terminal import TerminalReporter
 
 from rustpar import _core
+from rustpar.compat.terminal import TerminalReporter, stream_of, writer_of
 from rustpar.config.slow_limit import Overdue, slow_limit
 from rustpar.config.values import ini_choice
 from rustpar.terminal.reporter import is_terminal
@@ -46,7 +46,7 @@ def asked_progress(config: pytest.Config) -> str:
 def is_shown(config: pytest.Config, reporter: object) -> bool:
     """Whether this run has a block; depends on the options, the reporter, its terminal and the environment."""
     asked = asked_progress(config)
-    if asked == "off" or not isinstance(reporter, TerminalReporter) or not is_terminal(reporter._tw._file):
+    if asked == "off" or not isinstance(reporter, TerminalReporter) or not is_terminal(stream_of(writer_of(reporter))):
         return False
     if asked == "on":
         return True
@@ -82,9 +82,9 @@ class LiveBlock:
         from rustpar.terminal.live_area import LiveArea
 
         self._engine = engine
-        writer = self._reporter._tw
+        writer = writer_of(self._reporter)
         self._has_colours = bool(writer.hasmarkup)
-        self._is_drawn = _can_write(writer._file, _core.LIVE_BLOCK_CHARACTERS)
+        self._is_drawn = _can_write(stream_of(writer), _core.LIVE_BLOCK_CHARACTERS)
         self._area = LiveArea(writer, is_pytests=_is_pytests(self._reporter))
         try:
             with self._area.below_output():
@@ -115,7 +115,7 @@ class LiveBlock:
         self._area.paint_when_due()
 
     def _lines(self, status: _core.Status, node_ids: Sequence[str], area: LiveArea) -> list[str]:
-        stream = self._reporter._tw._file
+        stream = stream_of(writer_of(self._reporter))
         counts = {category: len(reports) for category, reports in self._reporter.stats.items()}
         running = [
             (worker, _writable(node_ids[test], stream), seconds)
