@@ -242,3 +242,20 @@ def test_the_doctor_changes_nothing(suite: Suite) -> None:
     assert doctor(suite).returncode == 0
     assert sorted(str(path) for path in (suite.path / ".pytest_cache").rglob("*")) == kept
     assert doctor(suite, "-p", "no:cacheprovider").returncode == 0
+
+
+def test_a_test_that_runs_pytest_itself_is_no_earlier_run(suite: Suite) -> None:
+    suite.test(
+        """
+        import pathlib, pytest
+
+        def test_inner(tmp_path):
+            (tmp_path / "test_b.py").write_text("def test(): pass")
+            assert pytest.main(["-q", f"--rootdir={pathlib.Path.cwd()}", str(tmp_path)]) == 0
+
+        def test_bad(): assert 0
+        """
+    )
+    run = suite.run("-p", "cacheprovider")
+    assert run.counts() == {"passed": 1, "failed": 1}
+    assert "did not in the last run" not in run.text

@@ -23,23 +23,31 @@ class Doubt:
         self._config = config
         self._launch = launch
         self._count = 0
+        # What failed in the last run; None where there was none.
+        self._failed_before: set[str] | None = None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self) -> None:
+        """Look at pytest's cache before a test can run pytest in the same directory."""
+        cache: Any = getattr(self._config, "cache", None)
+        # pytest writes the first whenever a run ends; a controller, which collects nothing, writes an empty list.
+        if cache is not None and cache.get("cache/nodeids", None) is not None:
+            self._failed_before = set(cache.get("cache/lastfailed", {}))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
-        """Compare with the last run, before pytest's cache and the history forget it.
+        """Compare with the last run, before the history forgets it.
 
         pytest's cache has the files that could not be collected. Of tests the history knows more: pytest takes the last
         report with a node id, be it that of a call behind failing subtests, or of a teardown that skips.
         """
-        cache: Any = getattr(self._config, "cache", None)
         reporter: Any = self._config.pluginmanager.get_plugin("terminalreporter")
-        if cache is None or reporter is None or self._launch.verdict is None:
+        if self._failed_before is None or reporter is None or self._launch.verdict is None:
             return
         stats = getattr(reporter, "stats", {})
         failed = {report.nodeid for category in ("failed", "error") for report in stats.get(category, ())}
-        # pytest writes this whenever a run ends; a controller, which collects nothing, writes an empty list.
-        if failed and cache.get("cache/nodeids", None) is not None:
-            news = sorted(failed - set(cache.get("cache/lastfailed", {})))
+        if failed:
+            news = sorted(failed - self._failed_before)
             history = history_of(self._config)
             self._count = len(news) if history is None else history.failed(news).count(False)
 
