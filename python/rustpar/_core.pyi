@@ -4,6 +4,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from os import PathLike
 from typing import Any, Literal, NoReturn, final
 
+from _pytest.mark.structures import Mark
 from _pytest.reports import TestReport
 from pluggy import HookImpl
 
@@ -14,9 +15,11 @@ __all__ = [
     "Journal",
     "Line",
     "Multicall",
+    "Order",
     "Plan",
     "Recorder",
     "Report",
+    "Shard",
     "Shared",
     "Status",
     "Thresholds",
@@ -35,11 +38,13 @@ __all__ = [
     "memory_left",
     "memory_of_run",
     "monotonic",
+    "needs",
     "outlive_parent",
     "peak_memory",
     "proportional_memory",
     "rehearse",
     "resident_memory",
+    "resource_limits",
     "share_description",
     "since_epoch",
     "sleep",
@@ -131,6 +136,53 @@ def dumps(object: object) -> tuple[bytes, list[str]]:
 
 def loads(bytes: bytes) -> Any:
     """Decodes what `dumps` encoded; raises ValueError for anything else."""
+
+@final
+class Order:
+    """The order that `--rustpar-order` asks for: classes of tests, told apart by their markers."""
+
+    def __new__(cls, lines: list[str]) -> Order:
+        """Reads lines. Raises ValueError with one line that says what to write."""
+
+    @property
+    def markers(self) -> list[str]:
+        """The markers that tell the classes apart, in their order."""
+
+    @property
+    def count(self) -> int:
+        """How many classes there are."""
+
+    def classes(self, tests: int, marked: Mapping[int, Sequence[Mark]]) -> list[int]:
+        """The class of each of so many tests, 0 runs first; `marked` is what `markers.marked` returns."""
+
+    @staticmethod
+    def sorted(classes: list[int]) -> list[int]:
+        """The tests in the order of their classes, as indices; those of one class stay as they are."""
+
+@final
+class Shard:
+    """One of several parts of a suite."""
+
+    def __new__(cls, text: str, rule: str) -> Shard:
+        """Reads K/N, and "duration" or "hash". Raises ValueError with one line that says what to write."""
+
+    def divide(
+        self, node_ids: list[str], lines: list[int], seconds: list[float | None], groups: list[str | None]
+    ) -> tuple[list[bool], str]:
+        """Whether each test is in this part, and what the run says of it; of each test the node id, the line, the
+        seconds that it is expected to take, and its group.
+        """
+
+def needs(
+    marked: Mapping[int, Sequence[Mark]], node_ids: list[str]
+) -> tuple[list[tuple[int, bool, list[tuple[str, bool]]]], list[str]]:
+    """What tests need by their marks `serial` and `resource`: of each that needs something its index, whether it is
+    serial, and the resources with whether others may hold them, too. And a line for each function whose marks make no
+    sense. `marked` is what `markers.marked` returns, and `node_ids` are those of the same tests.
+    """
+
+def resource_limits(lines: list[str]) -> list[tuple[str, int]]:
+    """How many tests may hold each resource at a time. Raises ValueError with one line that says what to write."""
 
 @final
 class Shared:
@@ -522,6 +574,9 @@ class Thresholds:
     @property
     def markers(self) -> list[str]:
         """The markers that they name."""
+
+    def carriers(self, marked: Mapping[int, Sequence[Mark]]) -> list[tuple[str, list[int]]]:
+        """The tests that carry each of these markers; `marked` is what `markers.marked` returns."""
 
 @final
 class Timing:

@@ -13,6 +13,7 @@ mod analysis;
 #[cfg(target_os = "linux")]
 mod audit;
 mod clock;
+mod collection;
 mod coverage;
 #[cfg(target_os = "linux")]
 mod engine;
@@ -89,6 +90,9 @@ mod _core {
 
     #[pymodule_export]
     use super::clock::{monotonic, since_epoch, sleep};
+
+    #[pymodule_export]
+    use super::collection::{Order, Shard, needs, resource_limits};
 
     #[pymodule_export]
     use super::coverage::Joiner;

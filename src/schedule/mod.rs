@@ -17,12 +17,17 @@
 //!
 //! [`constraints::director`] is a policy over policies, for order classes and tests that must not meet; [`plan`] makes all of them.
 //! [`simulation`] runs one in virtual time, with what [`forecast`] expects.
+//!
+//! Before that, [`order`] sorts tests by their markers, [`shard`] divides them among machines, and [`constraints::marks`] reads what
+//! they must not run beside.
 
 pub mod constraints;
 pub mod forecast;
 pub mod lower_bound;
+pub mod order;
 mod pieces;
 pub mod plan;
 pub mod policies;
 pub mod policy;
+pub mod shard;
 pub mod simulation;
