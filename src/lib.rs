@@ -3,7 +3,7 @@
 //! | room | what is in it | knows |
 //! |---|---|---|
 //! | [`platform`] | the operating system and Python's runtime; the only unsafe code | nothing else |
-//! | [`schedule`] | which worker runs which test, one file per policy | nothing else |
+//! | [`schedule`] | which worker runs which test, one file per policy | `text` |
 //! | [`protocol`] | what a worker says, and its bytes | `platform` |
 //! | [`text`] | durations, sizes and tables as people read them | nothing else |
 //! | [`coverage`] | joining data files of coverage.py | the file system |

@@ -9,6 +9,7 @@ from _pytest.reports import TestReport
 from pluggy import HookImpl
 
 __all__ = [
+    "Choice",
     "Engine",
     "History",
     "Joiner",
@@ -136,6 +137,49 @@ def dumps(object: object) -> tuple[bytes, list[str]]:
 
 def loads(bytes: bytes) -> Any:
     """Decodes what `dumps` encoded; raises ValueError for anything else."""
+
+@final
+class Choice:
+    """How many workers were chosen, and why."""
+
+    @staticmethod
+    def given(count: int, why: str) -> Choice:
+        """A number that somebody has named, who is taken at their word."""
+
+    @staticmethod
+    def of_machine(counted: int, *, cpus: int, usable: int | None, quota: int | None) -> Choice:
+        """What pytest-xdist has `counted`, but no more than the CPUs of an affinity mask that leaves some of all `cpus`
+        out, and no more than the CPU quota of the control group.
+        """
+
+    @staticmethod
+    def after_last_run(tests: int, seconds: float) -> Choice | None:
+        """One process, if it is faster by the last run of the same command: its tests, and the seconds they took."""
+
+    @property
+    def count(self) -> int:
+        """The workers; 0 for one process that has none."""
+
+    @property
+    def is_given(self) -> bool:
+        """Whether somebody has named a number."""
+
+    @property
+    def words(self) -> str:
+        """What the run says of it: the number and why."""
+
+    def at_most(self, count: int, why: str) -> Choice:
+        """This choice, or a lower one for another reason."""
+
+    def for_tests(self, tests: int) -> Choice:
+        """No more workers than there are tests; at least one."""
+
+    def within_memory(self, left: int, template: int, growth: int | None) -> Choice:
+        """No more workers than memory is enough for; at least one, and any number that somebody has named.
+
+        `left` are the bytes that are left, `template` those of the template, and `growth` those by which a worker grew
+        beyond it in the last run, if that is known.
+        """
 
 @final
 class Order:

@@ -46,6 +46,7 @@ mod text;
 mod twister;
 #[cfg(target_os = "linux")]
 mod value;
+mod worker_count;
 
 use pyo3::prelude::*;
 use std::path::Path;
@@ -150,6 +151,9 @@ mod _core {
     #[cfg(target_os = "linux")]
     #[pymodule_export]
     use super::status::Status;
+
+    #[pymodule_export]
+    use super::worker_count::Choice;
 
     #[cfg(target_os = "linux")]
     #[pymodule_export]

@@ -18,8 +18,8 @@
 //! [`constraints::director`] is a policy over policies, for order classes and tests that must not meet; [`plan`] makes all of them.
 //! [`simulation`] runs one in virtual time, with what [`forecast`] expects.
 //!
-//! Before that, [`order`] sorts tests by their markers, [`shard`] divides them among machines, and [`constraints::marks`] reads what
-//! they must not run beside.
+//! Before that, [`order`] sorts tests by their markers, [`shard`] divides them among machines, [`constraints::marks`] reads what
+//! they must not run beside, and [`worker_count`] says for how many workers there is use.
 
 pub mod constraints;
 pub mod forecast;
@@ -31,3 +31,4 @@ pub mod policies;
 pub mod policy;
 pub mod shard;
 pub mod simulation;
+pub mod worker_count;
