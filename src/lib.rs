@@ -8,7 +8,7 @@
 //! | [`text`] | durations, sizes and tables as people read them | nothing else |
 //! | [`coverage`] | joining data files of coverage.py | the file system |
 //! | [`history`] | what is remembered of tests and fixtures, and its file | `platform`, `protocol` |
-//! | [`journal`] | every event of a run, appended to a file and read again | `platform`, `protocol` |
+//! | [`journal`] | every event of a run, appended to a file and read again | `platform`, `protocol`, `text` |
 //! | [`analysis`] | where the time of a run went, and whether it kept its thresholds | `journal`, `schedule` |
 //! | [`report`] | what journals tell, in the formats of others and for the eye | `journal`, `analysis` |
 //! | [`engine`] | shared memory, the I/O thread, both ends of a worker's line | `platform`, `schedule`, `protocol` |

@@ -33,6 +33,7 @@ __all__ = [
     "dumps",
     "exit_process",
     "fill_pools",
+    "journal_limits",
     "let_go",
     "listen",
     "loads",
@@ -228,6 +229,11 @@ def needs(
 def resource_limits(lines: list[str]) -> list[tuple[str, int]]:
     """How many tests may hold each resource at a time. Raises ValueError with one line that says what to write."""
 
+def journal_limits(text: str) -> tuple[int, int] | None:
+    """Characters of failures that a journal keeps, and bytes that all journals in a cache may take, by a size; None for
+    "all". Raises ValueError with a line that says what to write.
+    """
+
 @final
 class Shared:
     """The memory that a run's processes share. To be made before the fork server is forked."""
@@ -422,6 +428,9 @@ class Journal:
     def open(self, path: str | PathLike[str]) -> None:
         """Begins the file `path`. Raises OSError, also when there is such a file."""
 
+    def keep(self, limit: int | None) -> None:
+        """Keeps no more than so many characters of what failures say; all for None."""
+
     @staticmethod
     def may_replace(path: str | PathLike[str]) -> bool:
         """Whether a file is a journal, to go by how it begins; an empty one may become one. Raises OSError."""
@@ -486,12 +495,11 @@ class Journal:
         line: int | None = None,
         longrepr: str,
         sections: Sequence[tuple[str, str]],
-        cut: int = 0,
     ) -> None:
-        """What a report says beyond its outcome; `outcome` only where no phase says so."""
+        """What a report says beyond its outcome; `outcome` only where no phase says so. Texts are kept as they fit."""
 
     def properties(self, test: int | None, properties: Sequence[tuple[str, str]]) -> None:
-        """What a test, or without one the suite, has recorded of itself."""
+        """What a test, or without one the suite, has recorded of itself. Those of a test are kept as they fit."""
 
     def worker(self, worker: int, pid: int) -> None:
         """A worker is there, as process `pid`."""

@@ -116,7 +116,7 @@ mod _core {
     use super::history::History;
 
     #[pymodule_export]
-    use super::journal::Journal;
+    use super::journal::{Journal, journal_limits};
 
     #[pymodule_export]
     use super::memory::{memory_of_run, peak_memory, proportional_memory, resident_memory};
