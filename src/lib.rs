@@ -3,12 +3,12 @@
 //! | room | what is in it | knows |
 //! |---|---|---|
 //! | [`platform`] | the operating system and Python's runtime; the only unsafe code | nothing else |
-//! | [`schedule`] | which worker runs which test, one file per policy | nothing else |
+//! | [`schedule`] | which worker runs which test, one file per policy | `text` |
 //! | [`protocol`] | what a worker says, and its bytes | `platform` |
 //! | [`text`] | durations, sizes and tables as people read them, and their width | nothing else |
 //! | [`coverage`] | joining data files of coverage.py | the file system |
 //! | [`history`] | what is remembered of tests and fixtures, and its file | `platform`, `protocol` |
-//! | [`journal`] | every event of a run, appended to a file and read again | `platform`, `protocol` |
+//! | [`journal`] | every event of a run, appended to a file and read again | `platform`, `protocol`, `text` |
 //! | [`analysis`] | where the time of a run went, and whether it kept its thresholds | `journal`, `schedule`, `text` |
 //! | [`report`] | what journals tell, in the formats of others and for the eye | `journal`, `analysis`, `schedule`, `text` |
 //! | [`engine`] | shared memory, the I/O thread, both ends of a worker's line | `platform`, `schedule`, `protocol` |

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rustpar.recording import retention
-
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -82,19 +80,3 @@ def test_journals_in_the_cache_make_room_by_their_size(suite: Suite) -> None:
     assert oldest not in kept
     assert second not in kept
     assert len(kept) == 3
-
-
-def test_texts_fit_into_what_is_left() -> None:
-    room = retention.Room(1 << 20)
-    assert room.fit("short") == "short"
-    whole = "".join(f"{number}\n" for number in range(100_000))
-    text = room.fit(whole)
-    assert len(text) < 20_000
-    assert (text[:4], text[-6:]) == (whole[:4], whole[-6:])
-    cut = room.take_cut()
-    assert cut > 0
-    assert room.take_cut() == 0
-    assert f"[{cut} characters are left out" in text
-    total = sum(len(room.fit(whole)) for _ in range(1_000))
-    assert total < 1.5 * (1 << 20)
-    assert retention.Room(None).fit(whole) == whole

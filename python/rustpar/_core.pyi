@@ -4,6 +4,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from os import PathLike
 from typing import Any, Literal, NoReturn, final
 
+from _pytest.mark.structures import Mark
 from _pytest.reports import TestReport
 from pluggy import HookImpl
 
@@ -11,14 +12,17 @@ from rustpar.cli.trial import Trial
 
 __all__ = [
     "LIVE_BLOCK_CHARACTERS",
+    "Choice",
     "Engine",
     "History",
     "Joiner",
     "Journal",
     "Line",
     "Multicall",
+    "Order",
     "Recorder",
     "Report",
+    "Shard",
     "Shared",
     "Status",
     "Thresholds",
@@ -34,6 +38,7 @@ __all__ = [
     "dumps",
     "exit_process",
     "fill_pools",
+    "journal_limits",
     "let_go",
     "limit_without_effect",
     "listen",
@@ -41,6 +46,7 @@ __all__ = [
     "memory_left",
     "memory_lines",
     "monotonic",
+    "needs",
     "new_failures_line",
     "outlive_parent",
     "parse_duration",
@@ -53,6 +59,7 @@ __all__ = [
     "read_trial",
     "replaced_because",
     "resident_memory",
+    "resource_limits",
     "share_description",
     "since_epoch",
     "sleep",
@@ -194,6 +201,101 @@ def dumps(object: object) -> tuple[bytes, list[str]]:
 
 def loads(bytes: bytes) -> Any:
     """Decodes what `dumps` encoded; raises ValueError for anything else."""
+
+@final
+class Choice:
+    """How many workers were chosen, and why."""
+
+    @staticmethod
+    def given(count: int, why: str) -> Choice:
+        """A number that somebody has named, who is taken at their word."""
+
+    @staticmethod
+    def of_machine(counted: int, *, cpus: int, usable: int | None, quota: int | None) -> Choice:
+        """What pytest-xdist has `counted`, but no more than the CPUs of an affinity mask that leaves some of all `cpus`
+        out, and no more than the CPU quota of the control group.
+        """
+
+    @staticmethod
+    def after_last_run(tests: int, seconds: float) -> Choice | None:
+        """One process, if it is faster by the last run of the same command: its tests, and the seconds they took."""
+
+    @property
+    def count(self) -> int:
+        """The workers; 0 for one process that has none."""
+
+    @property
+    def is_given(self) -> bool:
+        """Whether somebody has named a number."""
+
+    @property
+    def words(self) -> str:
+        """What the run says of it: the number and why."""
+
+    def at_most(self, count: int, why: str) -> Choice:
+        """This choice, or a lower one for another reason."""
+
+    def for_tests(self, tests: int) -> Choice:
+        """No more workers than there are tests; at least one."""
+
+    def within_memory(self, left: int, template: int, growth: int | None) -> Choice:
+        """No more workers than memory is enough for; at least one, and any number that somebody has named.
+
+        `left` are the bytes that are left, `template` those of the template, and `growth` those by which a worker grew
+        beyond it in the last run, if that is known.
+        """
+
+@final
+class Order:
+    """The order that `--rustpar-order` asks for: classes of tests, told apart by their markers."""
+
+    def __new__(cls, lines: list[str]) -> Order:
+        """Reads lines. Raises ValueError with one line that says what to write."""
+
+    @property
+    def markers(self) -> list[str]:
+        """The markers that tell the classes apart, in their order."""
+
+    @property
+    def count(self) -> int:
+        """How many classes there are."""
+
+    def classes(self, tests: int, marked: Mapping[int, Sequence[Mark]]) -> list[int]:
+        """The class of each of so many tests, 0 runs first; `marked` is what `markers.marked` returns."""
+
+    @staticmethod
+    def sorted(classes: list[int]) -> list[int]:
+        """The tests in the order of their classes, as indices; those of one class stay as they are."""
+
+@final
+class Shard:
+    """One of several parts of a suite."""
+
+    def __new__(cls, text: str, rule: str) -> Shard:
+        """Reads K/N, and "duration" or "hash". Raises ValueError with one line that says what to write."""
+
+    def divide(
+        self, node_ids: list[str], lines: list[int], seconds: list[float | None], groups: list[str | None]
+    ) -> tuple[list[bool], str]:
+        """Whether each test is in this part, and what the run says of it; of each test the node id, the line, the
+        seconds that it is expected to take, and its group.
+        """
+
+def needs(
+    marked: Mapping[int, Sequence[Mark]], node_ids: list[str]
+) -> tuple[list[tuple[int, bool, list[tuple[str, bool]]]], list[str]]:
+    """What tests need by their marks `serial` and `resource`: of each that needs something its index, whether it is
+    serial, and the resources with whether others may hold them, too. And a line for each function whose marks make no
+    sense. `marked` is what `markers.marked` returns, and `node_ids` are those of the same tests.
+    """
+
+def resource_limits(lines: list[str]) -> list[tuple[str, int]]:
+    """How many tests may hold each resource at a time. Raises ValueError with one line that says what to write."""
+
+def journal_limits(text: str) -> tuple[int, int] | None:
+    """Characters of failures that a journal keeps, and bytes that all journals in a cache may take, by a size; None for
+    "all". Raises ValueError with a line that says what to write.
+    """
 
 @final
 class Shared:
@@ -389,6 +491,9 @@ class Journal:
     def open(self, path: str | PathLike[str]) -> None:
         """Begins the file `path`. Raises OSError, also when there is such a file."""
 
+    def keep(self, limit: int | None) -> None:
+        """Keeps no more than so many characters of what failures say; all for None."""
+
     @staticmethod
     def may_replace(path: str | PathLike[str]) -> bool:
         """Whether a file is a journal, to go by how it begins; an empty one may become one. Raises OSError."""
@@ -453,12 +558,11 @@ class Journal:
         line: int | None = None,
         longrepr: str,
         sections: Sequence[tuple[str, str]],
-        cut: int = 0,
     ) -> None:
-        """What a report says beyond its outcome; `outcome` only where no phase says so."""
+        """What a report says beyond its outcome; `outcome` only where no phase says so. Texts are kept as they fit."""
 
     def properties(self, test: int | None, properties: Sequence[tuple[str, str]]) -> None:
-        """What a test, or without one the suite, has recorded of itself."""
+        """What a test, or without one the suite, has recorded of itself. Those of a test are kept as they fit."""
 
     def worker(self, worker: int, pid: int) -> None:
         """A worker is there, as process `pid`."""
@@ -591,6 +695,9 @@ class Thresholds:
     @property
     def markers(self) -> list[str]:
         """The markers that they name."""
+
+    def carriers(self, marked: Mapping[int, Sequence[Mark]]) -> list[tuple[str, list[int]]]:
+        """The tests that carry each of these markers; `marked` is what `markers.marked` returns."""
 
 @final
 class Timing:

@@ -59,7 +59,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if ini_text(config, "rustpar_journal_size") != "10M":
         from rustpar.recording import retention
 
-        retention.limit_of(config)
+        retention.limits_of(config)
     if has_entry(config, "rustpar_max_rss"):
         from rustpar.process import memory
 

@@ -202,6 +202,17 @@ impl Thresholds {
         }
         markers
     }
+
+    /// The tests that carry each marker which they name, in ascending order; `marked` are the names of tests' marks.
+    #[must_use]
+    pub fn carriers(&self, marked: &[(u32, Vec<String>)]) -> Vec<(&str, Vec<u32>)> {
+        let carriers = |marker: &str| {
+            let carries = |(_, marks): &&(u32, Vec<String>)| marks.iter().any(|mark| mark == marker);
+            marked.iter().filter(carries).map(|(test, _)| *test).collect()
+        };
+        let markers = self.markers().into_iter();
+        markers.map(|marker| (marker, carriers(marker))).collect()
+    }
 }
 
 impl fmt::Display for Thresholds {

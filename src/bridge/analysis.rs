@@ -1,5 +1,6 @@
 //! Where the time of a run went, for Python.
 
+use super::collection::names;
 use crate::analysis::bound::{self, Decider};
 use crate::analysis::durations::{Durations, Spread};
 use crate::analysis::judge::judge;
@@ -33,6 +34,11 @@ impl Thresholds {
     #[getter]
     fn markers(&self) -> Vec<&str> {
         self.0.markers()
+    }
+
+    /// The tests that carry each of these markers; `marked` are marks by index.
+    fn carriers(&self, marked: &Bound<'_, PyDict>) -> PyResult<Vec<(&str, Vec<u32>)>> {
+        Ok(self.0.carriers(&names(marked)?))
     }
 
     fn __str__(&self) -> String {

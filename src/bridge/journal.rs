@@ -5,6 +5,7 @@ use super::memory::{peak_memory, proportional_memory, resident_memory};
 use super::text::{Text, texts};
 use crate::journal::event::{Collected, Detail, Ending, Event, Head, Outcome, Start, Test, WorkerGone};
 use crate::journal::read::is_journal;
+use crate::journal::retention::{Room, limits};
 use crate::journal::write::{Writer, is_written};
 use crate::journal::{FORMAT, Micros, VERSION, micros};
 use crate::platform::memory::Peak;
@@ -31,6 +32,7 @@ pub(super) struct Journal {
     batches: bool,
     /// Of the memory of this process, where its tests run.
     peak: Option<Peak>,
+    room: Room,
 }
 
 impl Journal {
@@ -63,6 +65,13 @@ impl Journal {
         micros(seconds).saturating_sub(self.began)
     }
 
+    /// The pairs of texts, the second ones as they fit.
+    fn fit_pairs(&mut self, pairs: Vec<(Text, Text)>) -> Vec<(String, String)> {
+        let pairs = pairs.into_iter();
+        let fit = pairs.map(|(Text(name), Text(text))| (name, self.room.fit(text)));
+        fit.collect()
+    }
+
     /// What happens once is in the file when this returns.
     fn tell(&mut self, event: &Event) {
         self.writer.event(event);
@@ -86,6 +95,7 @@ impl Journal {
             began: now(),
             batches: false,
             peak: None,
+            room: Room::default(),
         }
     }
 
@@ -93,6 +103,11 @@ impl Journal {
     fn open(&mut self, path: PathBuf) -> PyResult<()> {
         self.writer = Writer::create(&path)?;
         Ok(())
+    }
+
+    /// Keeps no more than so many characters of what failures say; all for None.
+    fn keep(&mut self, limit: Option<u64>) {
+        self.room = Room::new(limit);
     }
 
     /// Whether a file is a journal, to go by how it begins; an empty one may become one. Raises OSError.
@@ -209,7 +224,7 @@ impl Journal {
     }
 
     /// What a report says beyond its outcome; `outcome` only where no phase says so.
-    #[pyo3(signature = (when, *, test=None, worker=None, outcome=None, node_id=None, message, path=None, line=None, longrepr, sections, cut=0))]
+    #[pyo3(signature = (when, *, test=None, worker=None, outcome=None, node_id=None, message, path=None, line=None, longrepr, sections))]
     fn detail(
         &mut self,
         when: String,
@@ -222,7 +237,6 @@ impl Journal {
         line: Option<u32>,
         longrepr: Text,
         sections: Vec<(Text, Text)>,
-        cut: u64,
     ) -> PyResult<()> {
         let outcome = match outcome {
             None => None,
@@ -231,17 +245,20 @@ impl Journal {
             Some("rerun") => Some(Outcome::Rerun),
             Some(other) => return Err(PyValueError::new_err(format!("{other:?} is no outcome"))),
         };
+        let (message, longrepr) = (self.room.fit(message.0), self.room.fit(longrepr.0));
+        let sections = self.fit_pairs(sections);
+        let cut = self.room.take_cut();
         self.write(&Event::Detail(Detail {
             t: test,
             w: worker,
             when,
             o: outcome,
             id: node_id.map(|Text(id)| id),
-            message: message.0,
+            message,
             path: path.map(|Text(path)| path),
             line,
-            text: longrepr.0,
-            sections: pairs(sections),
+            text: longrepr,
+            sections,
             cut,
         }));
         self.test_ended();
@@ -250,10 +267,11 @@ impl Journal {
 
     /// What a test, or without one the suite, has recorded of itself.
     fn properties(&mut self, test: Option<u32>, properties: Vec<(Text, Text)>) {
-        self.write(&Event::Properties {
-            t: test,
-            properties: pairs(properties),
-        });
+        let properties = match test {
+            Some(_) => self.fit_pairs(properties),
+            None => pairs(properties),
+        };
+        self.write(&Event::Properties { t: test, properties });
         self.test_ended();
     }
 
@@ -335,4 +353,11 @@ impl Journal {
     fn elapsed(&self) -> Micros {
         now().saturating_sub(self.began)
     }
+}
+
+/// Characters of failures that a journal keeps, and bytes that all journals in a cache may take, by a size; None for "all".
+/// Raises ValueError with a line that says what to write.
+#[pyfunction]
+pub(super) fn journal_limits(text: Text) -> PyResult<Option<(u64, u64)>> {
+    limits(&text.0).map_err(|error| PyValueError::new_err(error.to_string()))
 }

@@ -6,7 +6,8 @@
 use super::engine::Shared;
 use super::plain::{extras_of, outcome_of, phase, same, span_of};
 use super::text::Text;
-use super::value::{to_bytes, to_value};
+use super::text::to_bytes;
+use super::value::to_value;
 use crate::engine::worker::{Claim, Line as CoreLine};
 use crate::protocol::frame::{Entry, Frame, Topic};
 use crate::protocol::phase_clock::PhaseClock;

@@ -13,6 +13,7 @@ mod analysis;
 #[cfg(target_os = "linux")]
 mod audit;
 mod clock;
+mod collection;
 mod coverage;
 mod doctor;
 #[cfg(target_os = "linux")]
@@ -47,6 +48,7 @@ mod text;
 mod twister;
 #[cfg(target_os = "linux")]
 mod value;
+mod worker_count;
 
 use pyo3::prelude::*;
 use std::path::Path;
@@ -93,6 +95,9 @@ mod _core {
     use super::clock::{monotonic, since_epoch, sleep};
 
     #[pymodule_export]
+    use super::collection::{Order, Shard, needs, resource_limits};
+
+    #[pymodule_export]
     use super::coverage::Joiner;
 
     #[pymodule_export]
@@ -116,7 +121,7 @@ mod _core {
     use super::history::History;
 
     #[pymodule_export]
-    use super::journal::Journal;
+    use super::journal::{Journal, journal_limits};
 
     #[pymodule_export]
     use super::memory::{
@@ -157,6 +162,9 @@ mod _core {
     #[cfg(target_os = "linux")]
     #[pymodule_export]
     use super::status::Status;
+
+    #[pymodule_export]
+    use super::worker_count::Choice;
 
     /// The characters beyond ASCII that a live block uses where it may.
     #[pymodule_export]

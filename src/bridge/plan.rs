@@ -1,5 +1,6 @@
 //! What Python knows of a collection, as the scheduling wants it.
 
+use super::collection::NeedsOf;
 use super::text::{Text, texts};
 use crate::report::terminal::plan::{self, Suite};
 use crate::schedule::constraints::needs::Needs;
@@ -11,9 +12,6 @@ use crate::schedule::policy::{Fixture, Test};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use std::collections::{HashMap, HashSet};
-
-/// What a test needs: its index, whether it is serial, and the resources with whether they may be shared.
-type NeedsOf = (Test, bool, Vec<(String, bool)>);
 
 /// What `inventory.facts` returns, and what is remembered of earlier runs.
 #[derive(FromPyObject)]

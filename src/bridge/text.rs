@@ -1,7 +1,9 @@
-//! Python's text where it need not come back as it went: lone surrogates (of file names that are not UTF-8) are written out.
+//! Python's text in Rust. A text may have lone surrogates, of file names that are not UTF-8: where it need not come back as it
+//! went they are written out.
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// A text from Python; what is no character, a lone surrogate, is written out as pytest does in XML: `#xD800`.
@@ -35,4 +37,16 @@ impl<'py> FromPyObject<'_, 'py> for Text {
 /// The texts themselves.
 pub(super) fn texts<T: FromIterator<String>>(texts: Vec<Text>) -> T {
     texts.into_iter().map(|Text(text)| text).collect()
+}
+
+/// The text as UTF-8, a lone surrogate as Python's `surrogatepass` has it.
+pub(super) fn to_bytes<'a>(text: &'a Bound<'_, PyString>) -> PyResult<Cow<'a, [u8]>> {
+    if let Ok(plain) = text.to_cow() {
+        return Ok(match plain {
+            Cow::Borrowed(plain) => Cow::Borrowed(plain.as_bytes()),
+            Cow::Owned(plain) => Cow::Owned(plain.into_bytes()),
+        });
+    }
+    let bytes = text.call_method1("encode", ("utf-8", "surrogatepass"))?;
+    Ok(Cow::Owned(bytes.cast::<PyBytes>()?.as_bytes().to_vec()))
 }

@@ -1,12 +1,12 @@
 //! Python objects as [`Value`]s and back.
 
+use super::text::to_bytes;
 use crate::protocol::value::{MAX_DEPTH, Value};
 use crate::protocol::wire::Reader;
 use pyo3::prelude::*;
 use pyo3::types::{
     PyBool, PyBytes, PyComplex, PyDict, PyFloat, PyFrozenSet, PyInt, PyList, PySet, PyString, PyTuple,
 };
-use std::borrow::Cow;
 
 /// Converts an object. What has no plain form is replaced by its `repr`, and its type's name is noted in `lost`.
 ///
@@ -132,19 +132,7 @@ pub(super) fn decode_object<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Boun
     to_object(py, &value)
 }
 
-/// The text as UTF-8, a lone surrogate as Python's `surrogatepass` has it.
-pub(super) fn to_bytes<'a>(text: &'a Bound<'_, PyString>) -> PyResult<Cow<'a, [u8]>> {
-    if let Ok(plain) = text.to_cow() {
-        return Ok(match plain {
-            Cow::Borrowed(plain) => Cow::Borrowed(plain.as_bytes()),
-            Cow::Owned(plain) => Cow::Owned(plain.into_bytes()),
-        });
-    }
-    let bytes = text.call_method1("encode", ("utf-8", "surrogatepass"))?;
-    Ok(Cow::Owned(bytes.cast::<PyBytes>()?.as_bytes().to_vec()))
-}
-
-/// The text that [`to_bytes`] has made bytes of.
+/// The text that [`super::text::to_bytes`] has made bytes of.
 ///
 /// # Errors
 /// `UnicodeDecodeError` for any other bytes.

@@ -35,9 +35,7 @@ def facts(config: pytest.Config, items: Sequence[pytest.Item]) -> dict[str, Any]
         instances.add(index, item)
     return {
         "classes": _classes(config, items),
-        "needs": [
-            (index, need.serial, list(need.holds)) for index, need in constraints.needs_by_index(items)[0].items()
-        ],
+        "needs": constraints.needs_of(items)[0],
         "places": constraints.limits_of(config),
         "kinds": list(instances.kinds),
         "instances": list(instances.numbers.values()),
@@ -51,7 +49,7 @@ def _classes(config: pytest.Config, items: Sequence[pytest.Item]) -> list[int]:
         return []
     from rustpar.collection import order
 
-    return order.classes_of(config, items) if order.count(config) > 1 else []
+    return order.classes_of(config, items)
 
 
 def _marks(config: pytest.Config, items: Sequence[pytest.Item]) -> dict[str, list[int]]:

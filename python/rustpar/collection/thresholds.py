@@ -1,6 +1,6 @@
 """What a run has to keep, ``--rustpar-thresholds`` and ``rustpar_thresholds``: what was asked, and of which tests.
 
-The expressions are read natively (``src/timing/thresholds.rs``), and judged by the journal of the run.
+The expressions are read natively (``src/analysis/thresholds.rs``), and judged by the journal of the run.
 
 The hazard it handles: a threshold over a marker that no test carries never breaks. So a marker has to be known to
 pytest, as where a test uses it.
@@ -62,13 +62,9 @@ def check_markers(config: pytest.Config) -> None:
 def marks_of(config: pytest.Config, items: Sequence[pytest.Item]) -> dict[str, list[int]]:
     """The places of the tests that carry each marker which a threshold names."""
     thresholds = thresholds_of(config)
-    names = [] if thresholds is None else thresholds.markers
-    found: dict[str, list[int]] = {name: [] for name in names}
-    if names:
-        for index, marks in marked(items, names).items():
-            for name in {mark.name for mark in marks}:
-                found[name].append(index)
-    return found
+    if thresholds is None or not thresholds.markers:
+        return {}
+    return dict(thresholds.carriers(marked(items, thresholds.markers)))
 
 
 class MarksOfWorker:

@@ -53,7 +53,8 @@ def recall(config: pytest.Config) -> LastRun | None:
     """The last run of this command, if it was complete."""
     try:
         tests, seconds, growth = _entries(_cache(config))[_command(config)]
-        return LastRun(int(tests), float(seconds), None if growth is None else int(growth))
+        run = LastRun(int(tests), float(seconds), None if growth is None else int(growth))
+        return run if min(run.tests, run.growth or 0) >= 0 else None
     except (KeyError, TypeError, ValueError):
         return None
 

@@ -17,7 +17,6 @@ from rustpar.controller import last_run
 from rustpar.controller.start_decision import Memory, Verdict
 from rustpar.forkserver import loop
 from rustpar.forkserver import server as forkserver
-from rustpar.process import memory
 from rustpar.process.crash_files import CrashFiles
 from rustpar.process.system import os
 
@@ -186,12 +185,13 @@ class Launch:
             self.template_size = _core.resident_memory(self.template_pid)
         return self.verdict
 
-    def workers_that_fit(self) -> tuple[int, str] | None:
-        """For how many forks of the template there is memory, and why; None where that cannot be told."""
-        if self.template_size is None:
-            return None
+    def within_memory(self, choice: _core.Choice) -> _core.Choice:
+        """The choice, or a lower one where memory is not enough for so many forks of the template."""
+        left = _core.memory_left()
+        if choice.is_given or self.template_size is None or left is None:
+            return choice
         last = last_run.recall(self._config)
-        return memory.workers_that_fit(self.template_size, None if last is None else last.growth)
+        return choice.within_memory(left, self.template_size, None if last is None else last.growth)
 
     def retire_fork_server(self) -> None:
         """All workers come from the template from here on."""

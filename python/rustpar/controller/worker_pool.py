@@ -18,7 +18,7 @@ import pytest
 from rustpar import _core
 from rustpar.compat.xdist_internals import collection_difference, get_default_max_worker_restart
 from rustpar.controller.nodes import NodeManager, WorkerController
-from rustpar.controller.worker_count import Choice, chosen
+from rustpar.controller.worker_count import chosen
 from rustpar.process.memory import HELD, Held
 from rustpar.process.system import signal
 from rustpar.recording.journal import journaling_of
@@ -179,12 +179,9 @@ class Crew:
             The number and why, in words; None where it was given.
         """
         asked = chosen(self.config)
-        choice = asked or Choice(len(self.nodes), "", is_given=True)
+        choice = asked or _core.Choice.given(len(self.nodes), "")
         if self.sched.takes_fewer and not self._template_collects:
-            choice = choice.at_most(max(1, tests), _core.counted(tests, "test"))
-            if not choice.is_given:
-                fits = self._launch.workers_that_fit()
-                choice = choice if fits is None else choice.at_most(*fits)
+            choice = self._launch.within_memory(choice.for_tests(tests))
         self._needed = choice.count
         return None if asked is None else choice.words
 

@@ -25,12 +25,12 @@ from rustpar.config.slow_limit import slow_limit
 from rustpar.config.values import is_given
 from rustpar.recording import fixture_timing, journal_file
 from rustpar.recording.history import Remembering, history_of, is_named
+from rustpar.recording.retention import limits_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 
     from rustpar.recording.failure_location import Finder
-    from rustpar.recording.retention import Room
 
 # Options that decide about a run, or about what is said of it.
 _OPTIONS = (
@@ -109,7 +109,6 @@ class Journaling:
         self.recorder = _core.Recorder(self.journal)
         # What finds where a test failed; made when one does.
         self._finder: Finder | None = None
-        self._room: Room | None = None
         self._warning: str | None = None
         self._warnings = 0
         self._deselected = 0
@@ -144,6 +143,7 @@ class Journaling:
             return (yield)
         self._has_begun = True
         self.journal.begin()
+        self.journal.keep(limits_of(self.config)[0])
         try:
             if self.path is not None:
                 journal_file.make_room(self.path, self.config)
@@ -252,7 +252,7 @@ class Journaling:
 
     def _say_more(self, report: pytest.TestReport, test: int, worker: int | None) -> None:
         if report.when == "teardown" and report.user_properties:
-            self.journal.properties(test, self._texts().fit_pairs(report.user_properties))
+            self.journal.properties(test, _as_texts(report.user_properties))
         if report.outcome == "passed" and not hasattr(report, "wasxfail"):
             return
         if report.when in ("setup", "call", "teardown"):
@@ -275,26 +275,17 @@ class Journaling:
         if when == "crash":
             # The stack is in the text.
             message = message.partition("\n")[0]
-        room = self._texts()
         failed = report.outcome not in ("skipped", "passed")
         self.journal.detail(
             when,
-            message=room.fit(message),
+            message=message,
             path=path,
             line=line,
             # Without the line in front that names the worker, which the detail does.
-            longrepr=room.fit(str(report.longrepr or "")) if failed else "",
-            sections=room.fit_pairs(report.sections) if failed else [],
-            cut=room.take_cut(),
+            longrepr=str(report.longrepr or "") if failed else "",
+            sections=_as_texts(report.sections) if failed else [],
             **about,
         )
-
-    def _texts(self) -> Room:
-        if self._room is None:
-            from rustpar.recording.retention import Room, limit_of
-
-            self._room = Room(limit_of(self.config))
-        return self._room
 
     def pytest_warning_recorded(self) -> None:
         """Count."""
@@ -306,7 +297,7 @@ class Journaling:
         xml = junit_file(self.config)
         properties = self._suite_properties if xml is None else xml.global_properties
         if properties:
-            self.journal.properties(None, [(str(name), str(value)) for name, value in properties])
+            self.journal.properties(None, _as_texts(properties))
         self.journal.look_at_memory()
         # The session's own can have been changed meanwhile. One that pytest's main loop does not run has none.
         self.journal.end(int(getattr(session, "exitstatus", exitstatus)), self._warnings)
@@ -316,6 +307,11 @@ class Journaling:
         """Say what is wrong with the journal."""
         if self._warning is not None:
             terminalreporter.write_line(f"rustpar: {self._warning}", yellow=True)
+
+
+def _as_texts(pairs: Iterable[tuple[object, object]]) -> list[tuple[str, str]]:
+    """Names and values, whatever a plugin has put there."""
+    return [(str(name), str(value)) for name, value in pairs]
 
 
 def _number_of(node: Any) -> int | None:

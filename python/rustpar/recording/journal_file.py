@@ -88,10 +88,10 @@ def make_room(path: Path, config: pytest.Config) -> None:
 
 def _surplus(journals: list[Path], config: pytest.Config) -> list[Path]:
     """Those that go, to make room for one more: the oldest, where there are too many, or they take too much room."""
-    from rustpar.recording.retention import limit_of_all
+    from rustpar.recording.retention import limits_of
 
     number = max(0, len(journals) - _number_kept(config) + 1)
-    limit = limit_of_all(config)
+    _, limit = limits_of(config)
     if limit is not None:
         sizes = [_size(path) for path in journals]
         # The last run's stays: it is what people ask about.

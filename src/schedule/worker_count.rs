@@ -1,0 +1,247 @@
+//! How many workers `-n auto` and `-n logical` mean, and why: pytest-xdist's answer, corrected by what this process may
+//! really use.
+//!
+//! The hazard it handles: a wrong number makes a run slower than it could be, or has the kernel kill a worker that finds no
+//! memory left. So a number that somebody has named is taken at its word, and for every other the run says where it comes
+//! from.
+
+use crate::text::{counted, size};
+use std::fmt;
+
+/// Seconds of tests in one process that are not worth workers. Two of them save half of it, and ten trivial tests take
+/// 0.1 s longer with -n 2 than with -n 0 where two CPUs are idle, 0.22 s where they are busy.
+const SHORT: f64 = 0.25;
+
+/// Seconds that pytest takes around the phases of a test, which no report counts: half of what 2,000 trivial tests take in
+/// one process, 1.0 s of CPU time.
+const AROUND_A_TEST: f64 = 0.000_25;
+
+/// Bytes that a worker needs at least. A worker of a suite of trivial tests comes to write to 6 to 10 MiB; the rest is for
+/// what its tests need where nothing is known of them.
+const LEAST_MEMORY: u64 = 32 << 20;
+
+/// What the machine has for this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Machine {
+    /// What pytest-xdist counts: the physical cores with psutil, else the CPUs of the affinity mask.
+    pub counted: usize,
+    /// The CPUs that there are.
+    pub cpus: usize,
+    /// Those in the affinity mask, where there is one.
+    pub usable: Option<usize>,
+    /// Those that the control group's quota amounts to, where there is one.
+    pub quota: Option<usize>,
+}
+
+/// How many workers were chosen, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Choice {
+    /// The workers; 0 for one process that has none.
+    pub count: usize,
+    /// What the number comes from, in a few words.
+    pub why: String,
+    /// Whether somebody has named a number, who is taken at their word.
+    pub is_given: bool,
+}
+
+impl Choice {
+    /// A number that somebody has named.
+    #[must_use]
+    pub fn given(count: usize, why: String) -> Self {
+        Self {
+            count,
+            why,
+            is_given: true,
+        }
+    }
+
+    /// What pytest-xdist counts, but no more than the CPUs of an affinity mask that leaves some out, and the CPU quota of the
+    /// control group.
+    #[must_use]
+    pub fn of_machine(machine: &Machine) -> Self {
+        let mut choice = Self {
+            count: machine.counted,
+            why: counted(machine.counted, "CPU"),
+            is_given: false,
+        };
+        // A mask that leaves nothing out says nothing: who counts more CPUs than there are means it.
+        if let Some(usable) = machine.usable.filter(|usable| *usable < machine.cpus) {
+            choice = choice.at_most(usable, "CPU affinity");
+        }
+        if let Some(quota) = machine.quota {
+            choice = choice.at_most(quota, "CPU quota of the control group");
+        }
+        choice
+    }
+
+    /// One process, if it is faster by the last run of the same command, which ran so many tests in so many seconds.
+    #[must_use]
+    pub fn after_last_run(tests: u32, seconds: f64) -> Option<Self> {
+        let whole = seconds + f64::from(tests) * AROUND_A_TEST;
+        // Written so that a time that is no number is none that is short.
+        (whole <= SHORT).then(|| {
+            let milliseconds = (seconds * 1000.0).max(1.0);
+            let tests = counted(tests as usize, "test");
+            Self {
+                count: 0,
+                why: format!("the last run's {tests} took {milliseconds:.0} ms"),
+                is_given: false,
+            }
+        })
+    }
+
+    /// This choice, or a lower one for another reason.
+    #[must_use]
+    pub fn at_most(self, count: usize, why: impl Into<String>) -> Self {
+        if self.count <= count {
+            return self;
+        }
+        Self {
+            count,
+            why: why.into(),
+            ..self
+        }
+    }
+
+    /// No more workers than there are tests; at least one.
+    #[must_use]
+    pub fn for_tests(self, tests: usize) -> Self {
+        self.at_most(tests.max(1), counted(tests, "test"))
+    }
+
+    /// No more workers than memory is enough for; at least one, and any number that somebody has named.
+    ///
+    /// A worker shares the template's memory until it writes to it. What it will come to need is not known, and estimated:
+    /// half of what the template has, and what workers have grown by in the last run of the same command.
+    ///
+    /// `left` are the bytes that are left, `template` those of the template, and `growth` those by which a worker grew
+    /// beyond it in the last run, if that is known.
+    #[must_use]
+    pub fn within_memory(self, left: u64, template: u64, growth: Option<u64>) -> Self {
+        if self.is_given {
+            return self;
+        }
+        let each = (template / 2)
+            .saturating_add(growth.unwrap_or(0))
+            .max(LEAST_MEMORY);
+        let [left_words, each_words] = [left, each].map(size::spoken);
+        let fit = usize::try_from(left / each).unwrap_or(usize::MAX).max(1);
+        self.at_most(fit, format!("memory: {left_words} left, {each_words} each"))
+    }
+}
+
+/// What the run says of it.
+impl fmt::Display for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let number = match self.count {
+            0 => "one process".to_owned(),
+            count => counted(count, "worker"),
+        };
+        write!(f, "{number} ({})", self.why)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const MACHINE: Machine = Machine {
+        counted: 8,
+        cpus: 8,
+        usable: Some(8),
+        quota: None,
+    };
+
+    fn words(machine: &Machine) -> String {
+        Choice::of_machine(machine).to_string()
+    }
+
+    #[test]
+    fn the_smallest_number_gives_the_reason() {
+        assert_eq!(words(&MACHINE), "8 workers (8 CPUs)");
+        let quota = Some(3);
+        let usable = Some(4);
+        assert_eq!(words(&Machine { usable, ..MACHINE }), "4 workers (CPU affinity)");
+        assert_eq!(
+            words(&Machine {
+                usable,
+                quota,
+                ..MACHINE
+            }),
+            "3 workers (CPU quota of the control group)"
+        );
+        let counted = 2;
+        assert_eq!(
+            words(&Machine {
+                counted,
+                quota,
+                ..MACHINE
+            }),
+            "2 workers (2 CPUs)"
+        );
+    }
+
+    #[test]
+    fn who_counts_more_cpus_than_a_full_mask_has_means_it() {
+        let counted = 16;
+        assert_eq!(words(&Machine { counted, ..MACHINE }), "16 workers (16 CPUs)");
+    }
+
+    #[test]
+    fn a_short_last_run_means_one_process() {
+        let choice = Choice::after_last_run(4, 0.0314).unwrap();
+        assert_eq!(
+            choice.to_string(),
+            "one process (the last run's 4 tests took 31 ms)"
+        );
+        let least = Choice::after_last_run(1, 0.0).unwrap();
+        assert_eq!(least.to_string(), "one process (the last run's 1 test took 1 ms)");
+    }
+
+    #[test]
+    fn long_tests_and_many_tests_mean_workers() {
+        assert_eq!(Choice::after_last_run(4, 0.3), None);
+        assert_eq!(Choice::after_last_run(2_000, 0.0), None);
+        assert_eq!(Choice::after_last_run(4, f64::NAN), None);
+    }
+
+    #[test]
+    fn fewer_tests_and_little_memory_are_reasons() {
+        let eight = || Choice::of_machine(&MACHINE);
+        assert_eq!(eight().for_tests(2).to_string(), "2 workers (2 tests)");
+        assert_eq!(eight().for_tests(0).to_string(), "1 worker (0 tests)");
+        let few = eight().within_memory(100 << 20, 1 << 20, None);
+        assert_eq!(few.to_string(), "3 workers (memory: 100 MiB left, 32 MiB each)");
+        let none = eight().within_memory(0, 1 << 20, None);
+        assert_eq!(none.to_string(), "1 worker (memory: 0 MiB left, 32 MiB each)");
+        let grown = eight().within_memory(2 << 30, 200 << 20, Some(500 << 20));
+        assert_eq!(
+            grown.to_string(),
+            "3 workers (memory: 2,048 MiB left, 600 MiB each)"
+        );
+        assert_eq!(eight().within_memory(64 << 30, 1 << 20, None), eight());
+    }
+
+    #[test]
+    fn a_number_that_somebody_has_named_is_kept_whatever_the_memory() {
+        let given = || Choice::given(8, "a hook".to_owned());
+        assert_eq!(given().within_memory(0, 1 << 30, None), given());
+        assert_eq!(given().for_tests(2).count, 2);
+    }
+
+    proptest! {
+        #[test]
+        fn there_is_always_a_worker_and_never_more_than_there_were(
+            counted in 1_usize..100,
+            tests: usize,
+            left: u64,
+            template: u64,
+            growth: Option<u64>,
+        ) {
+            let choice = Choice::of_machine(&Machine { counted, ..MACHINE });
+            let chosen = choice.clone().for_tests(tests).within_memory(left, template, growth);
+            prop_assert!((1..=choice.count).contains(&chosen.count));
+        }
+    }
+}
