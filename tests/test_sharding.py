@@ -16,12 +16,12 @@ FILES = {
 }
 # Each test's seconds are its number, as if they had been remembered.
 DURATIONS = """
-    from rustpar.collection import shard
+    from rustpar.recording import history
 
     def expected_seconds(config, node_ids):
         return [float(node_id.rpartition("_")[2]) for node_id in node_ids]
 
-    shard.expected_seconds = expected_seconds
+    history.expected_seconds = expected_seconds
 """
 
 

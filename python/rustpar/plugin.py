@@ -112,8 +112,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         constraints.warn_of_bad_marks(items)
     if config.getoption("rustpar_shard", None) is not None:
         from rustpar.collection import shard
+        from rustpar.recording import history
 
-        shard.keep_part(config, items)
+        shard.keep_part(config, items, history.expected_seconds)
     if is_given(config, "rustpar_order"):
         from rustpar.collection import order
 

@@ -15,22 +15,11 @@ from rustpar import _core
 from rustpar.collection.markers import group_of, marked
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 _NAME = "rustpar-shard"
 # What a worker tells the controller when its part is empty though the suite is not.
 _EMPTY = "rustpar_shard_is_empty"
-
-
-def expected_seconds(config: pytest.Config, node_ids: Sequence[str]) -> list[float | None]:
-    """How long tests are expected to take, in seconds; None for those of which nothing is known.
-
-    Only a history that was named is asked: what is in the cache of one machine is not in that of the next.
-    """
-    from rustpar.recording.history import history_of, is_named
-
-    history = history_of(config) if is_named(config) else None
-    return [None] * len(node_ids) if history is None else history.expected(list(node_ids))
 
 
 def prepare(config: pytest.Config) -> None:
@@ -47,10 +36,20 @@ def prepare(config: pytest.Config) -> None:
     config.pluginmanager.register(Shard(shard), _NAME)
 
 
-def keep_part(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep the tests of the part that was asked for, and deselect all others."""
+def keep_part(
+    config: pytest.Config,
+    items: list[pytest.Item],
+    expected_seconds: Callable[[pytest.Config, Sequence[str]], list[float | None]],
+) -> None:
+    """Keep the tests of the part that was asked for, and deselect all others.
+
+    Args:
+        config: The session's configuration.
+        items: The collected tests.
+        expected_seconds: How long tests with these node ids are expected to take; None where nothing is known.
+    """
     shard: Any = config.pluginmanager.get_plugin(_NAME)
-    others = shard.divide(config, items)
+    others = shard.divide(config, items, expected_seconds)
     if others:
         config.hook.pytest_deselected(items=others)
 
@@ -64,7 +63,12 @@ class Shard:
         self._line: str | None = None
         self._is_empty = False
 
-    def divide(self, config: pytest.Config, items: list[pytest.Item]) -> list[pytest.Item]:
+    def divide(
+        self,
+        config: pytest.Config,
+        items: list[pytest.Item],
+        expected_seconds: Callable[[pytest.Config, Sequence[str]], list[float | None]],
+    ) -> list[pytest.Item]:
         """Leave this part in `items`; return the other tests."""
         grouped = marked(items, ["xdist_group"])
         groups = [group_of(item) if index in grouped else None for index, item in enumerate(items)]

@@ -18,7 +18,7 @@ from rustpar import _core
 from rustpar.config.values import ini_path
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
 
 _HISTORY: pytest.StashKey[_core.History] = pytest.StashKey()
 _WARNINGS: pytest.StashKey[dict[str, None]] = pytest.StashKey()
@@ -107,3 +107,12 @@ class Remembering:
         for warning in warnings_of(self._config):
             terminalreporter.write_line(f"rustpar: {warning}", yellow=True)
         return result
+
+
+def expected_seconds(config: pytest.Config, node_ids: Sequence[str]) -> list[float | None]:
+    """How long tests are expected to take, in seconds; None for those of which nothing is known.
+
+    Only a history that was named is asked: what is in the cache of one machine is not in that of the next.
+    """
+    history = history_of(config) if is_named(config) else None
+    return [None] * len(node_ids) if history is None else history.expected(list(node_ids))
