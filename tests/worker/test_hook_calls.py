@@ -15,7 +15,7 @@ import pytest
 from pluggy import HookImpl, HookspecMarker, PluginManager, _manager
 
 from rustpar.worker import hook_calls
-from tests.hook_implementations import PLAIN, WRAPPERS, Making, passing_on, returning
+from tests.worker.hook_implementations import PLAIN, WRAPPERS, Making, passing_on, returning
 
 if TYPE_CHECKING:
     pass
