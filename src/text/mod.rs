@@ -1,6 +1,8 @@
-//! Values as people write and read them: one form for durations, one for sizes, one for tables.
+//! Values as people write and read them: one form for durations, one for sizes, one for tables, paths and command lines.
 
 pub mod duration;
+pub mod path;
+pub mod shell;
 pub mod size;
 pub mod table;
 
