@@ -9,6 +9,7 @@
 //! | [`timeline`] | a page of HTML |
 //! | [`memory`] | what each process held, and where it grew |
 //! | [`text`] | a summary for a terminal |
+//! | [`terminal`] | where the time went, for a terminal |
 //!
 //! [`failures`] lists what went wrong, and what ran beside it; [`spans`] tells when attempts ran; [`address`] takes node ids
 //! apart; [`moment`] writes moments down; [`cut`] shortens texts.
@@ -22,6 +23,7 @@ pub mod junit;
 pub mod memory;
 pub mod moment;
 pub mod spans;
+pub mod terminal;
 pub mod text;
 pub mod timeline;
 pub mod trace;
