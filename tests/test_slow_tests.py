@@ -104,11 +104,3 @@ def test_what_is_no_journal_is_refused(tmp_path: Path) -> None:
         _core.Timing.read(tmp_path / "j", tmp_path, tmp_path)
     with pytest.raises(OSError, match="cannot be read"):
         _core.Timing.read(tmp_path / "none", tmp_path, tmp_path)
-
-
-@pytest.mark.parametrize("count", [25, 26, 300])
-def test_the_list_ends_and_says_how_many_more_there_are(suite: Suite, count: int) -> None:
-    suite.test(f"import pytest\n@pytest.mark.parametrize('n', range({count}))\ndef test_it(n): pass\n")
-    _, *rows = suite.run("--rustpar-slow=0s").section("slow tests (0 us and more)")
-    assert sum("test_it.py::test_it[" in row for row in rows) == 25
-    assert rows[25:] == ([f"and {count - 25} more"] if count > 25 else [])
