@@ -1,4 +1,4 @@
-"""What tests of journals share: where they are, what is in them, and how one is written by hand."""
+"""What tests of journals share: where they are, and what is in them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from tests.harness import Suite
@@ -32,11 +31,3 @@ def events(journal: Path) -> Events:
     text = journal.read_text(encoding="utf-8")
     assert text.endswith("\n")
     return [json.loads(line) for line in text.splitlines()]
-
-
-def written(path: Path, events: Sequence[dict[str, Any]], **options: str) -> Path:
-    """Write a journal of a run with these options."""
-    head = {"e": "run", "format": "rustpar-journal", "version": 1, "id": "one", "began": 0, "command": []}
-    lines = [head | {"options": options}, *events]
-    path.write_text("".join(f"{json.dumps(line, separators=(',', ':'))}\n" for line in lines))
-    return path

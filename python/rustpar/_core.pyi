@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from os import PathLike
+from pathlib import Path
 from typing import Any, Literal, NoReturn, final
 
 from _pytest.mark.structures import Mark
@@ -21,7 +22,6 @@ __all__ = [
     "Multicall",
     "Order",
     "Recorder",
-    "Report",
     "Shard",
     "Shared",
     "Status",
@@ -29,6 +29,7 @@ __all__ = [
     "Timing",
     "adopt_orphans",
     "audit",
+    "commands",
     "comparison_lines",
     "counted",
     "coverage_line",
@@ -60,13 +61,16 @@ __all__ = [
     "replaced_because",
     "resident_memory",
     "resource_limits",
+    "run_command",
     "share_description",
     "since_epoch",
     "sleep",
     "spoken",
     "spoken_size",
     "start_lines",
+    "timeline",
     "timeline_page",
+    "trace",
     "trial_line",
     "trials_differ",
     "was_seeded",
@@ -169,6 +173,24 @@ def comparison_lines(trials: Sequence[Trial]) -> tuple[list[str], bool]:
 
 def die_with_parent(parent: int) -> bool:
     """Has the kernel kill this process when its parent dies; False when `parent` is already gone."""
+
+def commands() -> list[tuple[str, str]]:
+    """The commands that `run_command` knows, and what each of them does."""
+
+def run_command(arguments: Sequence[str]) -> int:
+    """Runs a command with its arguments, of which it is the first; returns its exit status.
+
+    Raises what the handler of a signal raises.
+    """
+
+def timeline(journal: str | PathLike[str]) -> bytes:
+    """The page that shows the run of a journal, beside the run before it.
+
+    Raises OSError when the journal cannot be read, and ValueError when it is damaged or holds no run.
+    """
+
+def trace(journal: str | PathLike[str]) -> bytes:
+    """The run of a journal as Chrome trace events. Raises OSError or ValueError."""
 
 def timeline_page(data: str) -> str:
     """The page that shows a run; `data` is JSON as described in `src/report/timeline/mod.rs`."""
@@ -437,29 +459,9 @@ class Joiner:
 class History:
     """What is remembered of tests and shared fixtures. All times are in seconds."""
 
-    DAYS: int
-
     @staticmethod
     def load(path: str | PathLike[str]) -> tuple[History, str | None]:
         """The history in a file, empty where there is none; where it cannot be used, empty too, and why in one line."""
-
-    @staticmethod
-    def read(path: str | PathLike[str]) -> History:
-        """The history in a file, empty where there is none. Raises OSError or ValueError where it cannot be used."""
-
-    @staticmethod
-    def merge(path: str | PathLike[str], others: Sequence[str | PathLike[str]]) -> None:
-        """Adds what other files know to the file `path`; of two records of a test, that of the later run counts.
-
-        Raises OSError or ValueError; then the file is as it was.
-        """
-
-    @staticmethod
-    def prune(path: str | PathLike[str], days: int) -> int:
-        """Has a file forget what no run has met for so many days; returns how many tests and fixtures that were.
-
-        Raises OSError or ValueError; then the file is as it was.
-        """
 
     def expected(self, node_ids: list[str]) -> list[float | None]:
         """What each test will probably take, without the fixtures it shares; None when nothing is known."""
@@ -469,14 +471,6 @@ class History:
 
     def fixture_seconds(self, keys: list[str]) -> list[float | None]:
         """What the set-up of each shared fixture will probably take; None when nothing is known."""
-
-    def tests(self) -> list[tuple[str, str, int, int, int, int, list[float | None], list[float | None]]]:
-        """Of each test: node id, last outcome, runs, failures, passes on a second try, when it was last met in seconds
-        since the epoch, and set-up, call and teardown on average and last time.
-        """
-
-    def fixtures(self) -> list[tuple[str, int, int, float, float]]:
-        """Of each shared fixture: key, runs, when it was last met, and its set-up on average and last time."""
 
     def __len__(self) -> int:
         """The number of tests."""
@@ -497,6 +491,10 @@ class Journal:
     @staticmethod
     def may_replace(path: str | PathLike[str]) -> bool:
         """Whether a file is a journal, to go by how it begins; an empty one may become one. Raises OSError."""
+
+    @staticmethod
+    def in_directory(directory: str | PathLike[str]) -> list[Path]:
+        """The journals in a directory, those of earlier runs first."""
 
     @staticmethod
     def is_written(path: str | PathLike[str]) -> bool:
@@ -586,56 +584,6 @@ class Journal:
         """The run is over."""
 
 @final
-class Report:
-    """Runs that have been read from journals, told as one."""
-
-    def __new__(cls, paths: Sequence[str | PathLike[str]]) -> Report:
-        """Reads journals. Raises OSError or ValueError."""
-
-    @staticmethod
-    def join(paths: Sequence[str | PathLike[str]], out: str | PathLike[str]) -> int:
-        """Writes all runs of some journals into the file `out`, each once; returns how many these are.
-
-        Raises OSError or ValueError; then the file is as it was.
-        """
-
-    @staticmethod
-    def joined(paths: Sequence[str | PathLike[str]]) -> bytes:
-        """All runs of some journals, each once, as a journal. Raises OSError or ValueError."""
-
-    def runs(self) -> list[tuple[str, float, list[str], str, list[tuple[str, int]], float, int, int | None]]:
-        """Of each run: id, when it began in seconds since the epoch, command, environment, how often what was counted,
-        how many seconds it lasted, how many workers it had, and its exit status; None where its end is missing.
-        """
-
-    def totals(self) -> str:
-        """What was counted, and how long it took, in a line."""
-
-    def sections(self, slowest: int) -> list[str]:
-        """A summary for a terminal, in sections; that of the slowest tests names at most so many."""
-
-    def junit(self) -> bytes:
-        """The document in JUnit's XML."""
-
-    def ctrf(self) -> bytes:
-        """The document in the Common Test Report Format."""
-
-    def trace(self) -> bytes:
-        """The document with Chrome trace events."""
-
-    def timeline(self, previous: Report | None = None) -> str:
-        """The data of the timeline page, for `timeline_page`, with what was different in a `previous` report.
-
-        Raises ValueError where there is no run.
-        """
-
-    def annotations(self) -> str:
-        """Commands that have GitHub Actions show the failures."""
-
-    def job_summary(self) -> str:
-        """The job summary for GitHub Actions, in Markdown."""
-
-@final
 class Recorder:
     """The records of a run, for the history and for its journal."""
 
@@ -701,41 +649,31 @@ class Thresholds:
 
 @final
 class Timing:
-    """Where the time of some runs went. All times are in seconds."""
+    """Where the time of a run went, in lines for a terminal.
+
+    Node ids are shown relative to the directory that pytest was started in; they begin at the root directory.
+    """
 
     @staticmethod
-    def read(path: str | PathLike[str]) -> Timing:
+    def read(journal: str | PathLike[str], started: str | PathLike[str], root: str | PathLike[str]) -> Timing:
         """Of the runs in a journal. Raises OSError or ValueError."""
 
-    @property
-    def slow_limit(self) -> float:
-        """The time from which on a test is slow, as the last run has it."""
+    def slow_title(self) -> str:
+        """The title above the slow tests, with the limit that the last run has."""
 
-    def slow(self) -> list[tuple[str, str, float, float | None, list[float | None]]]:
-        """The slow tests, the longest first: node id, worker, whole duration, how many times the usual one by the
-        history, and set-up, call and teardown. What is not known is None.
+    def slow_tests(self) -> list[tuple[str, bool]]:
+        """The slow tests, the longest first: lines, and whether each is of a test that took far longer than usual.
+
+        Empty without slow tests.
         """
 
-    def percentiles(self) -> list[tuple[int, float, float, float, float] | None]:
-        """How long tests took, and their set-ups, calls and teardowns: how many there are, p50, p95, p99 and the
-        maximum. What there is none of is None.
-        """
+    def lines(self) -> list[str]:
+        """Percentiles, workers and the lower bound. Empty when no test ran."""
 
-    def workers(self) -> list[tuple[str, int, float, float, float, float]]:
-        """What each worker did: its name, how many tests it began, the time in which it was busy, the part of that in
-        set-ups, the part of that in shared fixtures, and the time in which it was idle.
-        """
+    def thresholds(self) -> list[tuple[str, bool]]:
+        """What became of thresholds: lines, and whether each is of a broken one.
 
-    def bound(self) -> tuple[float, float, float, int, str, str, int] | None:
-        """How close the run came to the shortest that it could have been: how long tests ran, what that could not be
-        less than, all the work divided by the workers, how many these were, and what decided it: "work", "test",
-        "group" or "serial", the name of the test or the group, and how many tests that are. None where no test ran,
-        and of several runs: nobody has scheduled them together.
-        """
-
-    def judge(self) -> list[dict[str, Any]]:
-        """What became of the thresholds that the runs have to keep; nothing where no test ran. Runs that have to
-        keep the same keep them together. Raises ValueError when the journal names some that cannot be understood.
+        Raises ValueError when the journal names some that cannot be understood.
         """
 
 def plan_lines(

@@ -4,6 +4,7 @@
 use super::memory::{peak_memory, proportional_memory, resident_memory};
 use super::text::{Text, texts};
 use crate::journal::event::{Collected, Detail, Ending, Event, Head, Outcome, Start, Test, WorkerGone};
+use crate::journal::kept::journals_in;
 use crate::journal::read::is_journal;
 use crate::journal::retention::{Room, limits};
 use crate::journal::write::{Writer, is_written};
@@ -114,6 +115,12 @@ impl Journal {
     #[staticmethod]
     fn may_replace(path: PathBuf) -> PyResult<bool> {
         Ok(is_journal(&path)?)
+    }
+
+    /// The journals in a directory, those of earlier runs first.
+    #[staticmethod]
+    fn in_directory(directory: PathBuf) -> Vec<PathBuf> {
+        journals_in(&directory)
     }
 
     /// Whether the run that writes this journal is under way.

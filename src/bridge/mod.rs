@@ -12,6 +12,7 @@
 mod analysis;
 #[cfg(target_os = "linux")]
 mod audit;
+mod cli;
 mod clock;
 mod collection;
 mod coverage;
@@ -29,7 +30,6 @@ mod history;
 #[cfg(target_os = "linux")]
 mod hookcall;
 mod journal;
-mod journals;
 #[cfg(target_os = "linux")]
 mod line;
 mod memory;
@@ -92,6 +92,9 @@ mod _core {
     use super::audit::{audit, listen};
 
     #[pymodule_export]
+    use super::cli::{commands, run_command};
+
+    #[pymodule_export]
     use super::clock::{monotonic, since_epoch, sleep};
 
     #[pymodule_export]
@@ -136,9 +139,6 @@ mod _core {
     use super::recorder::Recorder;
 
     #[pymodule_export]
-    use super::journals::Report;
-
-    #[pymodule_export]
     use super::analysis::{Thresholds, Timing};
 
     #[pymodule_export]
@@ -157,7 +157,7 @@ mod _core {
     use super::plan::plan_lines;
 
     #[pymodule_export]
-    use super::report::timeline_page;
+    use super::report::{timeline, timeline_page, trace};
 
     #[cfg(target_os = "linux")]
     #[pymodule_export]

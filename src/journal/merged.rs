@@ -8,10 +8,11 @@
 
 use super::Micros;
 use super::event::{Detail, Outcome};
-use super::read::Log;
+use super::read::{self, Log, Problem};
 use super::run::{Attempt, Attempts, Run, Verdict};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::Path;
 
 #[cfg(test)]
 mod tests;
@@ -84,6 +85,14 @@ impl Merged {
             environments,
             parts,
         }
+    }
+
+    /// What the runs in a journal amount to.
+    ///
+    /// # Errors
+    /// [`Problem`].
+    pub fn read(journal: &Path) -> Result<Self, Problem> {
+        read::read(journal).map(Self::new)
     }
 
     /// The node id of a test.

@@ -10,6 +10,7 @@
 //! | [`run`] | what they amount to: tests with their attempts, workers with their lives |
 //! | [`merged`] | several runs told as one |
 //! | [`join`] | writing several journals into one |
+//! | [`kept`] | the journals in a directory, and those of earlier runs |
 //!
 //! The hazard it handles: the process that writes can be killed at any byte, and the disk can be full. A reader takes
 //! what is whole; a writer that fails says so once, and the run goes on.
@@ -17,12 +18,15 @@
 pub mod attempt;
 pub mod event;
 pub mod join;
+pub mod kept;
 pub mod merged;
 pub mod read;
 pub mod retention;
 pub mod run;
 pub mod write;
 
+#[cfg(test)]
+pub(crate) mod example;
 #[cfg(test)]
 pub(crate) mod tests;
 

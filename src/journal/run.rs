@@ -127,6 +127,14 @@ impl Run {
         counts
     }
 
+    /// How many workers there were, those that came in the place of others included; 0 where tests ran in the process
+    /// that the user has started.
+    #[must_use]
+    pub fn workers(&self) -> usize {
+        let workers = self.processes.iter().filter(|process| process.number.is_some());
+        workers.count()
+    }
+
     /// The attempts of the tests that came to a result.
     #[must_use]
     pub fn results(&self) -> BTreeMap<Test, Attempts> {

@@ -8,6 +8,8 @@
 //! | [`memory`] | how much memory a process holds |
 //! | [`footprint`] | which memory an idle process need not hold |
 //! | [`clock`] | clocks that no test can set |
+//! | [`local_time`] | moments in the time zone of this machine |
+//! | [`special_file`] | pipes and devices that are written to |
 //! | [`atomic_file`] | replacing a file as a whole |
 //! | [`audit`] | which audit events tell what must not be shared |
 //! | [`allocator`] | filling the free places of CPython's allocator |
@@ -19,7 +21,9 @@ pub mod audit;
 pub mod cgroup;
 pub mod clock;
 pub mod footprint;
+pub mod local_time;
 pub mod memory;
 pub mod mersenne_twister;
 #[cfg(target_os = "linux")]
 pub mod os;
+pub mod special_file;

@@ -5,7 +5,8 @@ use super::moment::{in_seconds, rfc3339};
 use crate::journal::Micros;
 use crate::journal::event::Ending;
 use crate::journal::merged::{Merged, Part};
-use crate::journal::run::{Attempt, Process, Verdict};
+use crate::journal::run::{Attempt, Process, Run, Verdict};
+use crate::text::counted;
 use std::fmt::Write as _;
 
 /// Tests that are named beside a failure.
@@ -43,8 +44,19 @@ pub fn overview(merged: &Merged) -> String {
 /// What was counted, and how long it took: as in pytest's closing line.
 #[must_use]
 pub fn totals(merged: &Merged) -> String {
-    let counts = Verdict::ALL.into_iter().zip(merged.counts());
-    let mut words: Vec<String> = counts
+    let mut words = counts_in_words(merged.counts());
+    let warnings = merged.parts.iter().map(|part| part.run.warnings).sum();
+    if warnings > 0 {
+        words.push(counted(warnings, "warning"));
+    }
+    format!("{} in {}", words.join(", "), in_seconds(merged.elapsed(None)))
+}
+
+/// How often each verdict was counted, as in pytest's closing line.
+#[must_use]
+pub fn counts_in_words(counts: [usize; 8]) -> Vec<String> {
+    let counts = Verdict::ALL.into_iter().zip(counts);
+    let words: Vec<String> = counts
         .filter(|&(_, count)| count > 0)
         .map(|(verdict, count)| match (verdict, count) {
             (Verdict::Error, 2..) => format!("{count} errors"),
@@ -52,28 +64,26 @@ pub fn totals(merged: &Merged) -> String {
         })
         .collect();
     if words.is_empty() {
-        words.push("no tests ran".to_owned());
+        return vec!["no tests ran".to_owned()];
     }
-    match merged.parts.iter().map(|part| part.run.warnings).sum() {
-        0 => {}
-        1 => words.push("1 warning".to_owned()),
-        warnings => words.push(format!("{warnings} warnings")),
+    words
+}
+
+/// How many workers a run had.
+#[must_use]
+pub fn workers_in_words(run: &Run) -> String {
+    match run.workers() {
+        0 => "one process".to_owned(),
+        count => counted(count, "worker"),
     }
-    format!("{} in {}", words.join(", "), in_seconds(merged.elapsed(None)))
 }
 
 fn course(Part { run, .. }: &Part) -> String {
-    let workers = run.processes.iter().filter(|process| process.number.is_some());
-    let workers = match workers.count() {
-        0 => "one process".to_owned(),
-        1 => "1 worker".to_owned(),
-        count => format!("{count} workers"),
-    };
     let end = match run.exit {
         Some(status) => format!("exit status {status}"),
         None => "it was cut: the end is not in the journal".to_owned(),
     };
-    format!("{}, {workers}, {end}", in_seconds(run.lasted))
+    format!("{}, {}, {end}", in_seconds(run.lasted), workers_in_words(run))
 }
 
 /// What went wrong, with its text and what ran beside it.

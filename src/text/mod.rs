@@ -1,7 +1,9 @@
-//! Values as people write and read them: one form for durations, one for sizes, one for tables; and
+//! Values as people write and read them: one form for durations, one for sizes, one for tables, paths and command lines; and
 //! how wide a text is on a terminal.
 
 pub mod duration;
+pub mod path;
+pub mod shell;
 pub mod size;
 pub mod table;
 pub mod width;

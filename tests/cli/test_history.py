@@ -84,7 +84,7 @@ def test_a_run_remembers_how_its_tests_went(suite: Suite, way: str) -> None:
 def test_the_time_of_a_shared_fixture_is_its_own_and_not_the_tests(suite: Suite, way: str) -> None:
     suite.test(SLOW_FIXTURES)
     assert suite.run_in(way).counts() == {"passed": 1}
-    history = _core.History.read(history_file(suite))
+    history, _ = _core.History.load(history_file(suite))
     inner, outer = history.fixture_seconds(["test_it.py::inner", "test_it.py::outer"])
     (expected,) = history.expected(["test_it.py::test_it"])
     assert inner is not None
@@ -190,7 +190,8 @@ def test_a_run_that_is_cut_off_keeps_what_came_to_its_end(suite: Suite) -> None:
 def test_a_crash_is_remembered_as_a_failure(suite: Suite) -> None:
     suite.test("import os\ndef test_dies(): os._exit(3)\n")
     suite.run()
-    assert _core.History.read(history_file(suite)).failed(["test_it.py::test_dies", "no such"]) == [True, False]
+    history, _ = _core.History.load(history_file(suite))
+    assert history.failed(["test_it.py::test_dies", "no such"]) == [True, False]
 
 
 def test_the_history_is_read_once_and_shared(suite: Suite) -> None:
@@ -238,7 +239,7 @@ def test_prune_forgets_what_was_not_met_for_long(suite: Suite) -> None:
     old = content(file)
     old["tests"]["gone"] = old["tests"]["test_it.py::test_it"] | {"t": 1}
     file.write_text(json.dumps(old))
-    assert "1 tests and fixtures forgotten" in command(suite, "prune", "--days", "30").stdout
+    assert "1 test or fixture forgotten, 1 test left" in command(suite, "prune", "--days", "30").stdout
     assert list(content(file)["tests"]) == ["test_it.py::test_it"]
 
 

@@ -94,9 +94,9 @@ def test_a_run_is_not_judged_by_the_journal_of_another(suite: Suite, n: str) -> 
     assert suite.run("--rustpar-journal=own.jsonl", "-k", "other", n=None).ret == 0
     suite.write({"go.here": ""})
     run = suite.end(process)
-    assert (run.ret, run.section("thresholds")) == (1, ["not judged: the run has no whole journal"])
+    assert (run.ret, run.section("thresholds")) == (1, ["not judged: the run's journal is incomplete"])
     assert run.line("rustpar: the journal ").endswith("was replaced during the run; give each run a file of its own")
-    assert "rustpar: no timeline is written: the run has no whole journal" in run.text
+    assert "rustpar: could not write the timeline: the run's journal is incomplete" in run.text
     assert not (suite.path / "report.html").exists()
 
 

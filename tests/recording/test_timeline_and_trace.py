@@ -153,7 +153,7 @@ def test_a_picture_that_cannot_be_written_is_told_in_one_line(suite: Suite) -> N
     suite.test("def test_it(): pass\n")
     run = suite.run("--rustpar-timeline=nowhere/report.html")
     assert run.ret == 0
-    assert "No such file or directory" in run.line("rustpar: no timeline is written: ")
+    assert "No such file or directory" in run.line("rustpar: could not write the timeline: ")
 
 
 def test_a_kept_run_can_be_drawn_later(suite: Suite) -> None:

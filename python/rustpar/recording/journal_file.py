@@ -1,4 +1,4 @@
-"""Where journals are: the file that a run writes, which others make room for it, and which was kept before it.
+"""Where journals are: the file that a run writes, and which others make room for it.
 
 The hazard it handles: what somebody else has made must not be lost, nor the journal of a run that still writes it. Only
 in the directory that is chosen here do journals make room for others; at a path that was given, only a journal is
@@ -8,9 +8,7 @@ replaced.
 from __future__ import annotations
 
 import itertools
-import json
 import os
-import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -24,36 +22,6 @@ from rustpar import _core
 from rustpar.compat.sessions import cache_directory
 from rustpar.config.options import JOURNALS_KEPT
 from rustpar.config.values import ini_text
-
-# What a journal is called here; its name says when its run began, and in which process.
-_KEPT = re.compile(r"\d{8}T\d{6}-\d+(-\d+)?\.jsonl")
-
-
-def journals_in(directory: Path) -> list[Path]:
-    """The journals in a directory, those of earlier runs first."""
-    return sorted(directory.glob("*.jsonl"), key=_began)
-
-
-def kept_before(journal: Path) -> list[Path]:
-    """The journals of the runs that were kept before that of `journal`, the latest first.
-
-    None for a journal with a name that was given: what lies beside it can be other parts of the same run.
-    """
-    if not _KEPT.fullmatch(journal.name):
-        return []
-    kept = [path for path in journals_in(journal.parent) if _KEPT.fullmatch(path.name) and _began(path)]
-    names = [path.name for path in kept]
-    place = names.index(journal.name) if journal.name in names else 0
-    return kept[:place][::-1]
-
-
-def _began(journal: Path) -> float:
-    """When the run of a journal began, in microseconds since the epoch: names tell seconds. 0 where it is not said."""
-    try:
-        with journal.open("rb") as file:
-            return float(json.loads(file.readline())["began"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return 0.0
 
 
 def choose(config: pytest.Config, *, is_needed: bool) -> Path | None:
@@ -81,7 +49,7 @@ def make_room(path: Path, config: pytest.Config) -> None:
         _clear(path)
     elif path.parent == _directory(config):
         config.cache.mkdir("rustpar").joinpath("runs").mkdir(exist_ok=True)
-        for old in _surplus(journals_in(path.parent), config):
+        for old in _surplus(_core.Journal.in_directory(path.parent), config):
             if not _core.Journal.is_written(old):
                 old.unlink(missing_ok=True)
 

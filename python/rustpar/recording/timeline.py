@@ -13,46 +13,16 @@ import pytest
 
 from rustpar import _core
 from rustpar.recording.journal import journaling_of
-from rustpar.recording.journal_file import kept_before
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
 
-def timeline(journal: Path) -> bytes:
-    """The page that shows the run of a journal, beside the run before it.
-
-    Raises:
-        OSError: A journal cannot be read.
-        ValueError: The journal is damaged, or holds no run.
-    """
-    report = _core.Report([journal])
-    return _core.timeline_page(report.timeline(_before(journal, report))).encode()
-
-
-def _before(journal: Path, report: _core.Report) -> _core.Report | None:
-    """The run that was kept before those of a journal, and is none of them; None where it cannot be read."""
-    ids = _ids(report)
-    for path in kept_before(journal):
-        try:
-            before = _core.Report([path])
-        except (OSError, ValueError):
-            return None
-        if not ids & _ids(before):
-            return before
-    return None
-
-
-def _ids(report: _core.Report) -> set[str]:
-    return {id_ for id_, *_ in report.runs()}
-
-
-def _trace(journal: Path) -> bytes:
-    return _core.Report([journal]).trace()
-
-
 # What makes a picture, and what to do with the file.
-_PICTURES = {"timeline": (timeline, "open it in a browser"), "trace": (_trace, "open it in https://ui.perfetto.dev")}
+_PICTURES = {
+    "timeline": (_core.timeline, "open it in a browser"),
+    "trace": (_core.trace, "open it in https://ui.perfetto.dev"),
+}
 
 
 class Pictures:
@@ -73,7 +43,7 @@ class Pictures:
         for name, file in self._files.items():
             try:
                 if journal is None:
-                    raise ValueError("the run has no whole journal")
+                    raise ValueError("the run's journal is incomplete")
                 Path(self.config.invocation_params.dir, file).write_bytes(_PICTURES[name][0](journal))
             except (OSError, ValueError) as error:
                 self._problems[name] = str(error)
@@ -83,6 +53,6 @@ class Pictures:
         """Say where the files are, or why one is missing."""
         for name, file in self._files.items():
             if name in self._problems:
-                terminalreporter.write_line(f"rustpar: no {name} is written: {self._problems[name]}", yellow=True)
+                terminalreporter.write_line(f"rustpar: could not write the {name}: {self._problems[name]}", yellow=True)
             else:
                 terminalreporter.write_line(f"rustpar: {name}: {file}; {_PICTURES[name][1]}")

@@ -12,12 +12,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from _pytest.pathlib import bestrelpath
 
 from rustpar import _core
 from rustpar.collection.thresholds import thresholds_of
 from rustpar.config.slow_limit import slow_limit
-from rustpar.terminal import timing_text
 
 if TYPE_CHECKING:
     from rustpar.recording.journal import Journaling
@@ -31,7 +29,7 @@ class TimingSections:
         self._config = config
         self._journaling = journaling
         self._timing: _core.Timing | None = None
-        self._judgements: list[dict[str, Any]] = []
+        self._thresholds: list[tuple[str, bool]] = []
         self._problem: str | None = None
 
     @pytest.hookimpl(trylast=True)
@@ -39,11 +37,11 @@ class TimingSections:
         """Fail a run that has broken a threshold; a status that is worse stays."""
         try:
             self._timing = self._read()
-            self._judgements = self._timing.judge()
+            self._thresholds = self._timing.thresholds()
         except (OSError, ValueError) as error:
             self._problem = str(error)
         given = thresholds_of(self._config) is not None
-        broken = any(judgement["broken"] for judgement in self._judgements)
+        broken = any(is_broken for _, is_broken in self._thresholds)
         status = getattr(session, "exitstatus", None)
         if (broken or (given and self._problem)) and status == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -51,8 +49,8 @@ class TimingSections:
     def _read(self) -> _core.Timing:
         path = self._journaling.whole_file()
         if path is None:
-            raise ValueError("the run has no whole journal")
-        return _core.Timing.read(path)
+            raise ValueError("the run's journal is incomplete")
+        return _core.Timing.read(path, self._config.invocation_params.dir, self._config.rootpath)
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Show slow tests, where the time went, and thresholds."""
@@ -63,39 +61,28 @@ class TimingSections:
                 self._show_timing(terminalreporter, self._timing)
         self._show_thresholds(terminalreporter)
 
-    def _place(self, node_id: str) -> str:
-        """A node id as pytest shows it: relative to the directory that it was started in."""
-        started, root = self._config.invocation_params.dir, self._config.rootpath
-        if started == root:
-            return node_id
-        path, colons, names = node_id.partition("::")
-        return f"{bestrelpath(started, root / path)}{colons}{names}"
-
     def _show_slow(self, reporter: Any, timing: _core.Timing) -> None:
         if slow_limit(self._config) is None and self._config.option.verbose <= 0:
             return
-        lines = list(timing_text.slow_lines(timing, self._place))
+        lines = timing.slow_tests()
         if lines:
-            reporter.write_sep("=", f"slow tests ({_core.spoken(timing.slow_limit)} and more)")
+            reporter.write_sep("=", timing.slow_title())
         for line, stands_out in lines:
             reporter.write_line(line, yellow=stands_out)
 
     def _show_timing(self, reporter: Any, timing: _core.Timing) -> None:
-        lines = list(timing_text.timing_lines(timing, self._place))
+        lines = timing.lines()
         if lines:
             reporter.write_sep("=", "timing")
         for line in lines:
             reporter.write_line(line)
 
     def _show_thresholds(self, reporter: Any) -> None:
-        lines = [
-            (line, broken)
-            for line, broken in timing_text.threshold_lines(self._judgements)
-            if broken or self._config.option.verbose > 0
-        ]
+        is_verbose = self._config.option.verbose > 0
+        lines = [(line, is_broken) for line, is_broken in self._thresholds if is_broken or is_verbose]
         if self._problem is not None and thresholds_of(self._config) is not None:
             lines = [(f"not judged: {self._problem}", True)]
         if lines:
             reporter.write_sep("=", "thresholds")
-        for line, broken in lines:
-            reporter.write_line(line, red=broken, green=not broken)
+        for line, is_broken in lines:
+            reporter.write_line(line, red=is_broken, green=not is_broken)

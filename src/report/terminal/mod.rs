@@ -9,6 +9,7 @@
 //! | [`notices`] | how workers start, and how to look into new failures |
 //! | [`plan`] | who would run how much, for `rustpar schedule` |
 //! | [`status`] | what each process is doing |
+//! | [`timing`] | where the time of a run went, and whether it kept its thresholds |
 
 pub mod coverage;
 pub mod doctor;
@@ -17,3 +18,13 @@ pub mod memory;
 pub mod notices;
 pub mod plan;
 pub mod status;
+pub mod timing;
+
+/// A line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// Its text.
+    pub text: String,
+    /// Whether it is to catch the eye, by its colour.
+    pub stands_out: bool,
+}

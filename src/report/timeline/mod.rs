@@ -37,6 +37,11 @@
 pub mod data;
 mod figures;
 
+use crate::journal::kept::kept_before;
+use crate::journal::merged::Merged;
+use std::collections::HashSet;
+use std::path::Path;
+
 /// The page, with a line for each thing to be put in.
 const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
@@ -62,6 +67,32 @@ const SCRIPTS: [&str; 17] = [
     include_str!("summary.js"),
 ];
 const MAIN: &str = include_str!("main.js");
+
+/// The page for the runs of a journal, beside the run that was kept before them.
+///
+/// # Errors
+/// [`data::Problem`].
+pub fn page_of(journal: &Path, merged: &Merged) -> Result<String, data::Problem> {
+    let previous = run_before(journal, merged);
+    Ok(page(&data::data(merged, previous.as_ref())?))
+}
+
+/// The run that was kept before those of a journal, and is none of them; `None` where it cannot be read.
+fn run_before(journal: &Path, merged: &Merged) -> Option<Merged> {
+    let own = ids(merged);
+    for path in kept_before(journal) {
+        let before = Merged::read(&path).ok()?;
+        if own.is_disjoint(&ids(&before)) {
+            return Some(before);
+        }
+    }
+    None
+}
+
+fn ids(merged: &Merged) -> HashSet<&str> {
+    let parts = merged.parts.iter();
+    parts.map(|part| part.run.head.id.as_str()).collect()
+}
 
 /// The whole page for a run; `data` is JSON as described above.
 #[must_use]
