@@ -91,6 +91,9 @@ fn the_tests_that_carry_a_marker_are_told_in_their_order() {
         (5, vec!["other".to_owned()]),
         (7, vec!["db".to_owned(), "slow".to_owned()]),
     ];
-    assert_eq!(thresholds.carriers(&marked), [("slow", vec![2, 7]), ("db", vec![7])]);
+    assert_eq!(
+        thresholds.carriers(&marked),
+        [("slow", vec![2, 7]), ("db", vec![7])]
+    );
     assert_eq!(thresholds.carriers(&[]), [("slow", vec![]), ("db", vec![])]);
 }
