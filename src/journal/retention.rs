@@ -64,8 +64,9 @@ impl Room {
         }
         self.cut += out;
         let begin = most / BEGINNING;
-        let beginning = &text[..place(&text, begin)];
-        let end = &text[place(&text, begin + out)..];
+        let beginning = &text[..place(text.char_indices(), begin).unwrap_or(text.len())];
+        let end = place(text.char_indices().rev(), most - begin - 1).unwrap_or(0);
+        let end = &text[end..];
         format!("{beginning}\n[{out} characters are left out here: see rustpar_journal_size]\n{end}")
     }
 
@@ -75,12 +76,10 @@ impl Room {
     }
 }
 
-/// Where the text has had so many characters, in bytes.
-fn place(text: &str, characters: u64) -> usize {
-    let place = usize::try_from(characters)
-        .ok()
-        .and_then(|count| text.char_indices().nth(count));
-    place.map_or(text.len(), |(place, _)| place)
+/// Where the character with this number begins, counted from 0.
+fn place(mut characters: impl Iterator<Item = (usize, char)>, number: u64) -> Option<usize> {
+    let (place, _) = characters.nth(usize::try_from(number).ok()?)?;
+    Some(place)
 }
 
 #[cfg(test)]
