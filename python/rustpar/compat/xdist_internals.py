@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from xdist import plugin
+from xdist import plugin, remote
 from xdist.dsession import Interrupted, get_default_max_worker_restart
 from xdist.remote import Producer, setup_config
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Interrupted", "Producer", "get_default_max_worker_restart", "plugin", "setup_config"]
+__all__ = ["Interrupted", "Producer", "get_default_max_worker_restart", "plugin", "remote", "setup_config"]
 
 
 def show_collected(reporter: Any, gateways: Sequence[Any], tests: int) -> None:
