@@ -245,7 +245,7 @@ def test(steps: Steps, names: list[str] | None, arguments: list[str]) -> None:
     if is_built:
         session(steps, f"oldest-{versions[0]}", *arguments, limit=PYTEST_LIMIT)
         # What differs between versions shows in a part of the tests; all others run at both ends.
-        for version in versions[:-1]:
+        for version in versions[1:-1]:
             session(steps, f"version-{version}", *arguments, limit=PYTEST_LIMIT)
     session(steps, "rust", limit=COMPILE_LIMIT)
     if is_built:

@@ -17,10 +17,18 @@ WHEELS = Path("target", "wheels")
 
 PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
 
-# What differs between versions of Python: how it forks, collects garbage, calls exit functions and hooks, compiles
-# conftests, and what its modules note of a process. These tests run on every version, all others on the oldest and the
-# newest.
-VERSION_DEPENDENT = ("tests/compat", "tests/config", "tests/fork_safety", "tests/process", "tests/worker")
+# What differs between versions of Python: how it collects garbage, compiles conftests, writes stacks, calls exit
+# functions, warns of forks and of threads. These run on every version, all others on the oldest and the newest.
+VERSION_DEPENDENT = (
+    "tests/compat/test_warnings.py",
+    "tests/fork_safety/test_native_threads.py",
+    "tests/fork_safety/test_test_data.py",
+    "tests/process/test_crash_files.py",
+    "tests/process/test_garbage.py",
+    "tests/process/test_shutdown.py",
+    "tests/process/test_state.py",
+    "tests/worker",
+)
 
 # The tests wait for processes much of the time. It is pytest-xdist that runs them side by side: a plugin that loses a
 # test must not be the one that says how many there were.
