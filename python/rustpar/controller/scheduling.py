@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rustpar.compat.xdist_internals import give_second_test, is_by_scope, takes_no_test_back
+from rustpar.compat.xdist_controller import give_second_test, is_by_scope, takes_no_test_back
 from rustpar.controller.worker_count import asked_plan
 from rustpar.process import memory
 

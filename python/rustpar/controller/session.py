@@ -14,7 +14,7 @@ import pytest
 
 from rustpar import _core
 from rustpar.compat.node_ids import id_attribute, node_id_parser
-from rustpar.compat.xdist_internals import Interrupted, Producer
+from rustpar.compat.xdist_controller import Interrupted, Producer
 from rustpar.controller.completeness import Completeness
 from rustpar.controller.hook_dispatch import Relay
 from rustpar.controller.interrupts import Interrupt, InterruptedWorkers, Termination

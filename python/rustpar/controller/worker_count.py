@@ -30,7 +30,7 @@ def auto_num_workers(config: pytest.Config, asker: object, *, may_do_without: bo
     ``PYTEST_XDIST_AUTO_NUM_WORKERS``. Else it is none if the last run of the same command was too short to be worth
     any, which only counts where the run `may_do_without`; or what the machine has for this process.
     """
-    from rustpar.compat.xdist_internals import plugin as xdist_plugin
+    from rustpar.compat.xdist_controller import plugin as xdist_plugin
 
     hook = config.pluginmanager.subset_hook_caller(
         "pytest_xdist_auto_num_workers", remove_plugins=[asker, xdist_plugin]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rustpar import _core
-from rustpar.compat.xdist_internals import collection_difference, get_default_max_worker_restart
+from rustpar.compat.xdist_controller import collection_difference, get_default_max_worker_restart
 from rustpar.controller.nodes import NodeManager, WorkerController
 from rustpar.controller.worker_count import chosen
 from rustpar.process.memory import HELD, Held

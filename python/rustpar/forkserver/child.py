@@ -20,7 +20,7 @@ import pytest
 from rustpar import _core
 from rustpar.compat import property_fixtures
 from rustpar.compat.sessions import is_conftest_error, set_program_name
-from rustpar.compat.xdist_internals import setup_config
+from rustpar.compat.xdist_worker import setup_config
 from rustpar.coverage import measuring
 from rustpar.fork_safety.monitor import Watch
 from rustpar.forkserver import loop

@@ -97,7 +97,7 @@ class DistTerminal:
         """Say how many workers run how many tests, as xdist does."""
         if self._reporter is None or self._status is None:
             return
-        from rustpar.compat.xdist_internals import show_collected
+        from rustpar.compat.xdist_controller import show_collected
 
         show_collected(self._status, gateways, tests)
         self._reporter.write_line("")

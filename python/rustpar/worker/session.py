@@ -380,7 +380,7 @@ def find_title() -> None:
 
 def _title_setter() -> Callable[[str], None] | None:
     """What shows a text as this process's title, in xdist's way; None where setproctitle is not installed."""
-    from rustpar.compat.xdist_internals import remote
+    from rustpar.compat.xdist_worker import remote
 
     # xdist has tried to import it.
     return remote.worker_title if "setproctitle" in sys.modules else None

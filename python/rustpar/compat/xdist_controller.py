@@ -1,17 +1,17 @@
-"""Parts of pytest-xdist that plugins see and that it has no interface for."""
+"""Parts of pytest-xdist's controller that plugins see and that it has no interface for."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from xdist import plugin, remote
+from xdist import plugin
 from xdist.dsession import Interrupted, get_default_max_worker_restart
-from xdist.remote import Producer, setup_config
+from xdist.remote import Producer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Interrupted", "Producer", "get_default_max_worker_restart", "plugin", "remote", "setup_config"]
+__all__ = ["Interrupted", "Producer", "get_default_max_worker_restart", "plugin"]
 
 
 def show_collected(reporter: Any, gateways: Sequence[Any], tests: int) -> None:
