@@ -223,8 +223,8 @@ fn the_corpus_of_frames_is_made_anew() {
             },
         ),
         (
-            "outgrown",
-            Frame::Outgrown {
+            "over_memory_limit",
+            Frame::OverMemoryLimit {
                 test,
                 resident: 1 << 40,
             },

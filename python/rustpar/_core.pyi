@@ -744,7 +744,7 @@ class Engine:
     SERVER_GONE: int
     BROKEN: int
     PEAK: int
-    OUTGROWN: int
+    OVER_MEMORY_LIMIT: int
 
     def __new__(
         cls,

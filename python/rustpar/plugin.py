@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rustpar.controller.interrupts import Termination
     from rustpar.controller.status_signals import StatusSignals
     from rustpar.forkserver.server import ForkServer
-    from rustpar.recording.journal import Journaling
+    from rustpar.recording.journal import JournalWriter
 
 
 SERVER_KEY: pytest.StashKey[ForkServer] = pytest.StashKey()
@@ -87,12 +87,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
         observe(config, _timing_sections)
         if config.getoption("rustpar_timeline", None) or config.getoption("rustpar_trace", None):
-            from rustpar.recording.timeline import Pictures
+            from rustpar.recording.timeline import TimelineFiles
 
-            config.pluginmanager.register(Pictures(config), "rustpar-pictures")
+            config.pluginmanager.register(TimelineFiles(config), "rustpar-pictures")
 
 
-def _timing_sections(config: pytest.Config, journaling: Journaling) -> object:
+def _timing_sections(config: pytest.Config, journaling: JournalWriter) -> object:
     from rustpar.terminal.timing_summary import TimingSections
 
     return TimingSections(config, journaling)

@@ -6,7 +6,7 @@ use super::rebuild::{RunObjects, WorkerObjects};
 use super::status::Status;
 use super::text::texts;
 use crate::engine::controller::Engine as CoreEngine;
-use crate::engine::news::{Command, TEMPLATE};
+use crate::engine::messages::{Command, TEMPLATE};
 use crate::engine::shared::{Shared as CoreShared, TEMPLATE_SLOT};
 use crate::platform::os;
 use crate::schedule::plan::policy;
@@ -292,7 +292,7 @@ impl Engine {
     #[classattr]
     const PEAK: u8 = EventKind::Peak as u8;
     #[classattr]
-    const OUTGROWN: u8 = EventKind::Outgrown as u8;
+    const OVER_MEMORY_LIMIT: u8 = EventKind::OverMemoryLimit as u8;
 }
 
 /// A descriptor of our own for a file that the caller keeps.

@@ -2,7 +2,7 @@
 
 use super::rebuild::{RunObjects, WorkerObjects};
 use super::value::{decode_object, to_text};
-use crate::engine::news::{Event, TEMPLATE};
+use crate::engine::messages::{Event, TEMPLATE};
 use crate::protocol::frame::Frame;
 use crate::schedule::policy::Worker;
 use pyo3::exceptions::PyValueError;
@@ -47,7 +47,7 @@ pub(super) enum EventKind {
     /// (test or None, resident bytes)
     Peak,
     /// (test, resident bytes)
-    Outgrown,
+    OverMemoryLimit,
 }
 
 /// Appends the tuples that an event amounts to.
@@ -225,9 +225,9 @@ fn frame_tuple<'py>(
                 resident.into_pyobject(py)?.into_any(),
             )?;
         }
-        Frame::Outgrown { test, resident } => {
+        Frame::OverMemoryLimit { test, resident } => {
             let resident = resident.into_pyobject(py)?.into_any();
-            push(EventKind::Outgrown, worker, number(*test)?, resident)?;
+            push(EventKind::OverMemoryLimit, worker, number(*test)?, resident)?;
         }
         Frame::Message { topic, body } => {
             push(

@@ -302,7 +302,7 @@ impl Line {
         loop {
             match py.detach(|| self.core.claim()) {
                 Claim::Wait => py.check_signals()?,
-                Claim::Outgrown(resident) => {
+                Claim::OverMemoryLimit(resident) => {
                     self.core.leave(resident);
                     return Ok(Claim::Closed);
                 }

@@ -5,7 +5,7 @@
 
 use super::EngineError;
 use super::board::Board;
-use super::news::{Command, Event};
+use super::messages::{Command, Event};
 use super::records::Records;
 use super::shared::{SLOTS, Shared};
 use super::table::Entry;

@@ -10,7 +10,7 @@
 //! | [`board`] | how much of the run is done, and what each worker is in, for who looks |
 //! | [`output`] | a worker's standard output, cut into whole lines |
 //! | [`records`] | what is told of processes that are forked and that exit |
-//! | [`news`] | what Python asks, and what it is told |
+//! | [`messages`] | what Python asks, and what it is told |
 //! | [`controller`] | Python's handle on the thread: commands in, events out |
 //! | `thread` | the engine's one thread, at the controller's end of all lines |
 //!
@@ -19,7 +19,7 @@
 
 pub mod board;
 pub mod controller;
-pub mod news;
+pub mod messages;
 pub mod output;
 pub mod queue;
 pub mod records;

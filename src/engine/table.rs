@@ -192,7 +192,7 @@ impl Entry {
     }
 
     /// The worker has grown too large: it starts no further test.
-    pub fn outgrown(&mut self) {
+    pub fn over_memory_limit(&mut self) {
         self.leave = Leave::Due;
     }
 
@@ -259,7 +259,7 @@ mod tests {
     fn a_worker_that_grew_too_large_leaves_when_its_test_is_done() {
         let shared = Shared::new().expect("memory");
         let mut entry = with_tests(&shared);
-        entry.outgrown();
+        entry.over_memory_limit();
         let now = Instant::now();
         assert_eq!(entry.demand(shared.slot(1), now, now), None);
         assert!(!entry.leaves(&shared, 3));

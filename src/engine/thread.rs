@@ -6,7 +6,7 @@
 
 use super::EngineError;
 use super::board::Board;
-use super::news::{Command, Event, TEMPLATE};
+use super::messages::{Command, Event, TEMPLATE};
 use super::records::{Record, Records};
 use super::shared::{Shared, TEMPLATE_SLOT};
 use super::table::Entry;
@@ -92,8 +92,8 @@ impl Loop {
         let mut look = SHORTEST_LOOK;
         loop {
             self.wait(look);
-            self.shared.bell.hush();
-            if !self.obey() {
+            self.shared.bell.clear();
+            if !self.process_commands() {
                 return;
             }
             let arrived = self.read_workers();
@@ -124,7 +124,7 @@ impl Loop {
     }
 
     /// Carries out what Python asked for; false when Python has let go of the engine.
-    fn obey(&mut self) -> bool {
+    fn process_commands(&mut self) -> bool {
         loop {
             match self.inbox.try_recv() {
                 Ok(command) => self.carry_out(command),
@@ -227,8 +227,8 @@ impl Loop {
                             self.board.lock().finish(test);
                         }
                     }
-                    Ok(Frame::Outgrown { test, .. }) => {
-                        entry.outgrown();
+                    Ok(Frame::OverMemoryLimit { test, .. }) => {
+                        entry.over_memory_limit();
                         entry.settle(&self.shared, self.policy.as_deref_mut(), test, None);
                     }
                     Ok(frame) => {

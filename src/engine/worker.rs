@@ -31,7 +31,7 @@ pub enum Claim {
     /// Nothing yet; whoever asked to know how to finish a test finishes it without.
     Rest,
     /// There is a test, but this process holds so many bytes, more than it may, and another one is to run it.
-    Outgrown(u64),
+    OverMemoryLimit(u64),
 }
 
 /// How a worker's memory grows, and how far it may.
@@ -97,11 +97,11 @@ impl Line {
         if slot.stopped().is_set() || !self.is_own() {
             return Claim::Closed;
         }
-        let outgrown = self.outgrown();
+        let over_memory_limit = self.over_memory_limit();
         // What it may not run it leaves in the queue, for the engine to take it back.
-        let next = || match outgrown {
+        let next = || match over_memory_limit {
             None => slot.queue().claim().map(Claim::Test),
-            Some(held) => slot.queue().peek().map(|_| Claim::Outgrown(held)),
+            Some(held) => slot.queue().peek().map(|_| Claim::OverMemoryLimit(held)),
         };
         if let Some(claim) = next() {
             return claim;
@@ -167,7 +167,7 @@ impl Line {
     }
 
     /// The bytes that this process holds, when it may start no further test.
-    fn outgrown(&self) -> Option<u64> {
+    fn over_memory_limit(&self) -> Option<u64> {
         let limit = self.growth.limit?;
         self.growth.last?;
         // Reading the peak is cheap, and while it is below the limit there is nothing else to read.
@@ -178,7 +178,7 @@ impl Line {
     /// Sends that this process holds too much, and starts no further test.
     pub fn leave(&mut self, resident: u64) {
         if let Some(test) = self.growth.last {
-            self.send(&Frame::Outgrown { test, resident }, true);
+            self.send(&Frame::OverMemoryLimit { test, resident }, true);
         }
     }
 

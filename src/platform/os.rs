@@ -138,7 +138,7 @@ impl Bell {
     }
 
     /// Silences it.
-    pub fn hush(&self) {
+    pub fn clear(&self) {
         let _read = rustix::io::read(&self.0, &mut [0u8; 8]);
     }
 }

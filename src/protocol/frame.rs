@@ -125,7 +125,7 @@ pub enum Frame<'a> {
         resident: u64,
     },
     /// The worker holds more memory than it may, and starts no further test.
-    Outgrown {
+    OverMemoryLimit {
         /// The test that it has run last, or is about to finish.
         test: u32,
         /// Resident bytes.
@@ -149,7 +149,7 @@ const FINISH: u8 = 5;
 const DONE: u8 = 6;
 const MESSAGE: u8 = 7;
 const PEAK: u8 = 8;
-const OUTGROWN: u8 = 9;
+const OVER_MEMORY_LIMIT: u8 = 9;
 
 impl<'a> Frame<'a> {
     /// Whether this is the report of a phase that failed.
@@ -236,8 +236,8 @@ impl<'a> Frame<'a> {
                 put_uint(out, test.map_or(0, |test| u64::from(test) + 1));
                 put_uint(out, *resident);
             }
-            Self::Outgrown { test, resident } => {
-                out.push(OUTGROWN);
+            Self::OverMemoryLimit { test, resident } => {
+                out.push(OVER_MEMORY_LIMIT);
                 put_uint(out, u64::from(*test));
                 put_uint(out, *resident);
             }
@@ -322,10 +322,10 @@ impl<'a> Frame<'a> {
                 reader.end()?;
                 Self::Peak { test, resident }
             }
-            OUTGROWN => {
+            OVER_MEMORY_LIMIT => {
                 let (test, resident) = (reader.index()?, reader.uint()?);
                 reader.end()?;
-                Self::Outgrown { test, resident }
+                Self::OverMemoryLimit { test, resident }
             }
             MESSAGE => Self::Message {
                 topic: Topic::try_from(reader.byte()?)?,

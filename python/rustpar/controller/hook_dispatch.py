@@ -10,7 +10,7 @@ import pytest
 from rustpar import _core
 from rustpar.compat import hooks
 from rustpar.compat.longrepr import from_serializable
-from rustpar.recording.journal import journaling_of
+from rustpar.recording.journal import journal_writer_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _CONTROLLER = -1
 
 
-class Relay:
+class HookDispatch:
     """Calls pytest's hooks with what workers send.
 
     Attributes:
@@ -36,7 +36,7 @@ class Relay:
         self.config = config
         self.nodes = nodes
         self.node_ids: list[str] = []
-        self._journaling = journaling_of(config)
+        self._journal_writer = journal_writer_of(config)
         self.failures = 0
         # The last report of each worker.
         self._last: dict[int, pytest.TestReport] = {}
@@ -164,15 +164,15 @@ class Relay:
         """Add a property, once if several workers record it: a fixture of the session is set up in each."""
         name, value = about
         if self._is_news(worker, ("suite property", name, str(value))):
-            self._journaling.suite_property(name, value)
+            self._journal_writer.suite_property(name, value)
 
     def _on_fixture(self, worker: int, about: tuple[str, str, float]) -> None:
         """A shared fixture was set up: who remembers durations takes it off the test's."""
-        self._journaling.recorder.fixture(*about, worker)
+        self._journal_writer.recorder.fixture(*about, worker)
 
     def _on_measured(self, worker: int, about: tuple[float, float]) -> None:
         """What the next report says of its time is not possible: this is what the worker has measured."""
-        self._journaling.recorder.measured(worker, *about)
+        self._journal_writer.recorder.measured(worker, *about)
 
 
 def direct_call(config: pytest.Config, name: str, arguments: tuple[str, ...]) -> Callable[..., None]:

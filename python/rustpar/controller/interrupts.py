@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rustpar.controller.nodes import WorkerController
-    from rustpar.controller.worker_pool import Crew
+    from rustpar.controller.worker_pool import WorkerPool
     from rustpar.forkserver.server import ForkServer
     from rustpar.terminal.reporter import DistTerminal
 
@@ -119,9 +119,9 @@ class Termination:
 class InterruptedWorkers:
     """The workers of a run that a Ctrl-C ends."""
 
-    def __init__(self, crew: Crew, server: ForkServer, screen: DistTerminal) -> None:
-        """End the workers of `crew`, by signals from `server`; what goes wrong is shown on `screen`."""
-        self._crew = crew
+    def __init__(self, pool: WorkerPool, server: ForkServer, screen: DistTerminal) -> None:
+        """End the workers of `pool`, by signals from `server`; what goes wrong is shown on `screen`."""
+        self._pool = pool
         self._server = server
         self._screen = screen
 
@@ -129,23 +129,23 @@ class InterruptedWorkers:
         self, handle_events: Callable[[], None], goes_on: Callable[[], bool], *, has_collected: Callable[[], bool]
     ) -> None:
         """End all of them, and take in what they still have to tell."""
-        self._crew.stop()
+        self._pool.stop()
         begin, signalled = _core.monotonic(), False
         # What a shell script starts in its background ignores Ctrl-C: then a running test is waited for.
         notice_limit = _TEARDOWN_LIMIT if signal.getsignal(signal.SIGINT) is signal.SIG_IGN else _NOTICE_LIMIT
         while goes_on():
             handle_events()
             elapsed = _core.monotonic() - begin
-            unaware = [node for node in self._crew.active if not self._knows(node)]
+            unaware = [node for node in self._pool.active if not self._knows(node)]
             if elapsed > _REACTION and not signalled:
                 signalled = True
                 self._signal(unaware, has_collected=has_collected())
-            if elapsed > (_TEARDOWN_LIMIT if len(unaware) < len(self._crew.active) else notice_limit):
+            if elapsed > (_TEARDOWN_LIMIT if len(unaware) < len(self._pool.active) else notice_limit):
                 break
         if goes_on():
-            names = ", ".join(sorted(node.gateway.id for node in self._crew.active)) or "the template"
+            names = ", ".join(sorted(node.gateway.id for node in self._pool.active)) or "the template"
             self._screen.notice(f"{names} did not react to the interrupt in time and will be killed")
-            self._crew.note_killing()
+            self._pool.note_killing()
             self._server.kill()
 
     def _signal(self, nodes: list[WorkerController], *, has_collected: bool) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
-from rustpar.recording.journal import journaling_of
+from rustpar.recording.journal import journal_writer_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,7 +80,7 @@ class Keeper:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Remember the run if it was complete, when the last report is there."""
-        tests, seconds = journaling_of(self._config).recorder.totals()
+        tests, seconds = journal_writer_of(self._config).recorder.totals()
         is_complete = exitstatus <= pytest.ExitCode.TESTS_FAILED and not (session.shouldfail or session.shouldstop)
         if tests == 0 or not is_complete or self._has_lost_any:
             forget(self._config)

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from rustpar import _core
 from rustpar.process.memory import limit_of
-from rustpar.recording.journal import journaling_of
+from rustpar.recording.journal import journal_writer_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import pytest
 
-    from rustpar.controller.hook_dispatch import Relay
+    from rustpar.controller.hook_dispatch import HookDispatch
     from rustpar.controller.nodes import WorkerController
     from rustpar.terminal.reporter import DistTerminal
 
@@ -35,13 +35,13 @@ _PROPORTIONAL_SHARE = 500
 class MemoryWatch:
     """Looks at what workers hold, and tells of it."""
 
-    def __init__(self, config: pytest.Config, relay: Relay, screen: DistTerminal) -> None:
+    def __init__(self, config: pytest.Config, dispatch: HookDispatch, screen: DistTerminal) -> None:
         """Watch the workers of the run of `config`."""
         self.config = config
-        self._relay = relay
+        self._dispatch = dispatch
         self._screen = screen
         self._limit = limit_of(config)
-        self._journaling = journaling_of(config)
+        self._journal_writer = journal_writer_of(config)
         self._processes: dict[int, int] = {}
         # Workers that have said what they held before their first test, longest ago looked at first.
         self._watched: list[int] = []
@@ -52,7 +52,7 @@ class MemoryWatch:
     def handlers(self) -> dict[int, Callable[[int, Any, Any], None]]:
         """The events that concern the memory of a worker."""
         engine = _core.Engine
-        return {engine.PEAK: self._on_peak, engine.OUTGROWN: self._on_outgrown}
+        return {engine.PEAK: self._on_peak, engine.OVER_MEMORY_LIMIT: self._on_over_memory_limit}
 
     def forked(self, worker: int, process: int) -> None:
         """A worker is there."""
@@ -72,24 +72,24 @@ class MemoryWatch:
         if worker in self._watched:
             self._watched.remove(worker)
         how, why = "left" if finished else "crashed", None
-        if finished and node.is_replaced and node.outgrown is not None and self._limit is not None:
-            running, resident = node.outgrown
-            how, why = "replaced", _core.replaced_because(resident, self._limit, self._relay.node_ids[running])
-        self._journaling.journal.gone(worker, how, status, running=running, why=why)
+        if finished and node.is_replaced and node.over_limit is not None and self._limit is not None:
+            running, resident = node.over_limit
+            how, why = "replaced", _core.replaced_because(resident, self._limit, self._dispatch.node_ids[running])
+        self._journal_writer.journal.gone(worker, how, status, running=running, why=why)
 
     def _on_peak(self, worker: int, test: int | None, resident: int) -> None:
         if test is not None:
-            self._journaling.journal.peak(test, worker, resident)
+            self._journal_writer.journal.peak(test, worker, resident)
             return
-        self._journaling.journal.memory(worker, resident, None)
+        self._journal_writer.journal.memory(worker, resident, None)
         self._watched.append(worker)
         if self._limit is not None and resident > self._limit and not self._is_without_effect:
             self._is_without_effect = True
             self._screen.notice(_core.limit_without_effect(resident, self._limit))
 
-    def _on_outgrown(self, worker: int, test: int, resident: int) -> None:
-        self._journaling.journal.memory(worker, resident, None)
-        self._relay.nodes[worker].outgrown = (test, resident)
+    def _on_over_memory_limit(self, worker: int, test: int, resident: int) -> None:
+        self._journal_writer.journal.memory(worker, resident, None)
+        self._dispatch.nodes[worker].over_limit = (test, resident)
 
     def look(self) -> None:
         """Write down what the workers hold, if it is time to."""
@@ -102,7 +102,7 @@ class MemoryWatch:
             resident = None if process is None else _core.resident_memory(process)
             if resident is not None:
                 proportional = self._look_closer(process, now) if place == 0 else None
-                self._journaling.journal.memory(worker, resident, proportional)
+                self._journal_writer.journal.memory(worker, resident, proportional)
 
     def _look_closer(self, process: int | None, now: float) -> int | None:
         """The proportional memory of the worker that is first in turn, when there was time enough since the last."""
@@ -123,13 +123,13 @@ class MemoryWatch:
         if self._limit is None and verbosity <= 0:
             # Nobody has asked, and the journal need not be looked at.
             return
-        known = [(node, node.outgrown) for node in self._relay.nodes.values() if node.is_replaced]
+        known = [(node, node.over_limit) for node in self._dispatch.nodes.values() if node.is_replaced]
         replaced = [
-            (outgrown[1], node.gateway.id, self._relay.node_ids[outgrown[0]])
-            for node, outgrown in known
-            if outgrown is not None
+            (over_limit[1], node.gateway.id, self._dispatch.node_ids[over_limit[0]])
+            for node, over_limit in known
+            if over_limit is not None
         ]
-        lines = _core.memory_lines(self._limit, replaced, self._journaling.whole_file(), verbosity)
+        lines = _core.memory_lines(self._limit, replaced, self._journal_writer.whole_file(), verbosity)
         if lines:
             terminalreporter.write_sep("=", "memory")
             for line in lines:

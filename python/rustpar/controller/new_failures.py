@@ -12,16 +12,16 @@ from rustpar.recording.history import history_of
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from rustpar.controller.startup import Launch
+    from rustpar.controller.startup import Startup
 
 
-class Doubt:
+class NewFailures:
     """Tells how to find the cause, where tests fail that did not in the last run."""
 
-    def __init__(self, config: pytest.Config, launch: Launch) -> None:
+    def __init__(self, config: pytest.Config, startup: Startup) -> None:
         """Look at the run of `config`."""
         self._config = config
-        self._launch = launch
+        self._startup = startup
         self._count = 0
         # What failed in the last run; None where there was none.
         self._failed_before: set[str] | None = None
@@ -42,21 +42,21 @@ class Doubt:
         report with a node id, be it that of a call behind failing subtests, or of a teardown that skips.
         """
         reporter: Any = self._config.pluginmanager.get_plugin("terminalreporter")
-        if self._failed_before is None or reporter is None or self._launch.verdict is None:
+        if self._failed_before is None or reporter is None or self._startup.verdict is None:
             return
         stats = getattr(reporter, "stats", {})
         failed = {report.nodeid for category in ("failed", "error") for report in stats.get(category, ())}
         if failed:
-            news = sorted(failed - self._failed_before)
+            new = sorted(failed - self._failed_before)
             history = history_of(self._config)
-            self._count = len(news) if history is None else history.failed(news).count(False)
+            self._count = len(new) if history is None else history.failed(new).count(False)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_terminal_summary(self, terminalreporter: Any) -> Generator[None, object, object]:
         """Say it in one line, after everything else."""
         result = yield
         if self._count:
-            verdict = self._launch.verdict
+            verdict = self._startup.verdict
             with_template = verdict is not None and verdict.start == "template"
             line = _core.new_failures_line(self._count, with_template)
             terminalreporter.write_line(f"rustpar: {line}", yellow=True)

@@ -92,7 +92,7 @@ class WorkerController:
         pid: Its process id, once it is forked.
         slot: The worker's slot in the shared memory, once it has one.
         growth: Bytes by which the worker grew beyond the template, once its session has finished.
-        outgrown: The test after which the worker held more memory than it may, and the resident bytes.
+        over_limit: The test after which the worker held more memory than it may, and the resident bytes.
         is_replaced: Whether another worker takes its place for that.
         is_killed: Whether this process has had it killed.
         has_exited: Whether its process is gone.
@@ -114,7 +114,7 @@ class WorkerController:
         self.pid: int | None = None
         self.slot: int | None = None
         self.growth: int | None = None
-        self.outgrown: tuple[int, int] | None = None
+        self.over_limit: tuple[int, int] | None = None
         self.is_replaced = False
         self.is_killed = False
         self.has_exited = False

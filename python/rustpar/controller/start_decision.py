@@ -31,7 +31,7 @@ _MOST = 32
 
 
 @dataclass(frozen=True)
-class Verdict:
+class StartDecision:
     """How workers come up.
 
     Attributes:
@@ -60,7 +60,7 @@ class Memory:
         # What one test file does says nothing about a run without it, nor what a plugin does that is not there.
         self._choice = hashlib.sha256(repr((config.args, config.option.plugins)).encode()).hexdigest()
 
-    def recall(self) -> Verdict | None:
+    def recall(self) -> StartDecision | None:
         """The remembered verdict, if there is one that still fits."""
         try:
             entry = self._entries()[self._choice]
@@ -69,9 +69,9 @@ class Memory:
                 return None
         except (TypeError, KeyError, OSError, ValueError):
             return None
-        return Verdict(entry.get("start", "early"), reasons, remembered=True)
+        return StartDecision(entry.get("start", "early"), reasons, remembered=True)
 
-    def remember(self, verdict: Verdict, conftests: Iterable[str]) -> None:
+    def remember(self, verdict: StartDecision, conftests: Iterable[str]) -> None:
         """Keep a verdict that rests on these conftest files; forget an older one when there are no reasons."""
         if self._cache is None:
             return

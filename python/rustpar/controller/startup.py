@@ -14,7 +14,7 @@ from rustpar import _core
 from rustpar.compat.sessions import basetemp_of
 from rustpar.compat.terminal import writer_of
 from rustpar.controller import last_run
-from rustpar.controller.start_decision import Memory, Verdict
+from rustpar.controller.start_decision import Memory, StartDecision
 from rustpar.forkserver import loop
 from rustpar.forkserver import server as forkserver
 from rustpar.process.crash_files import CrashFiles
@@ -39,7 +39,7 @@ def output_pipe() -> Iterator[tuple[int, int]]:
         os.close(writing)
 
 
-class Launch:
+class Startup:
     """Has the fork server, and then the template, fork what is needed.
 
     Attributes:
@@ -57,10 +57,10 @@ class Launch:
         self.server = server
         self._asked = forkserver.asked_start(config)
         self._memory = Memory(config)
-        self.verdict: Verdict | None = None
+        self.verdict: StartDecision | None = None
         self.reasons: tuple[str, ...] = ()
         if self._asked == "early":
-            self.verdict = Verdict("early", ())
+            self.verdict = StartDecision("early", ())
         elif self._asked == "auto":
             self.verdict = self._memory.recall()
         self.is_settled = self.is_early
@@ -134,7 +134,7 @@ class Launch:
         self.template_pid = pid
         _core.drop_clean_pages()
 
-    def decide_for_differing(self, gw0: str, other: str, mine: list[str], theirs: list[str]) -> Verdict:
+    def decide_for_differing(self, gw0: str, other: str, mine: list[str], theirs: list[str]) -> StartDecision:
         """Early workers have collected different tests: fork the template all the same, and remember it.
 
         Args:
@@ -143,7 +143,7 @@ class Launch:
             mine: The node ids that the template has collected.
             theirs: Those of the other worker.
         """
-        self.verdict = Verdict("template", (f"{other} collected other tests than {gw0}",))
+        self.verdict = StartDecision("template", (f"{other} collected other tests than {gw0}",))
         if self._asked == "auto":
             root = self._config.rootpath
             files = {str(root / node_id.partition("::")[0]) for node_id in {*mine} ^ {*theirs}}
@@ -160,10 +160,10 @@ class Launch:
         """The template, which still collects, has seen a reason: whether others shall collect beside it."""
         if self._asked != "auto" or self.verdict is not None:
             return False
-        self.verdict = Verdict("early", (reason,))
+        self.verdict = StartDecision("early", (reason,))
         return True
 
-    def decide(self, reasons: list[str], conftests: list[str]) -> Verdict:
+    def decide(self, reasons: list[str], conftests: list[str]) -> StartDecision:
         """The template has collected: decide, and remember it.
 
         Args:
@@ -178,7 +178,7 @@ class Launch:
             start = self.verdict.start
         else:
             start = "early" if reasons and self._asked == "auto" else "template"
-            self.verdict = Verdict(start, self.reasons if start == "early" else ())
+            self.verdict = StartDecision(start, self.reasons if start == "early" else ())
             if self._asked == "auto":
                 self._memory.remember(self.verdict, self._conftests)
         if start == "template" and self.template_pid is not None:

@@ -15,9 +15,9 @@ from rustpar.process import stack_dump
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rustpar.controller.startup import Launch
+    from rustpar.controller.startup import Startup
     from rustpar.controller.status_signals import StatusSignals
-    from rustpar.controller.worker_pool import Crew
+    from rustpar.controller.worker_pool import WorkerPool
     from rustpar.terminal.live_block import LiveBlock
     from rustpar.terminal.reporter import DistTerminal
 
@@ -30,12 +30,12 @@ class StatusRequest:
     """
 
     def __init__(
-        self, signals: StatusSignals, crew: Crew, launch: Launch, screen: DistTerminal, live: LiveBlock
+        self, signals: StatusSignals, pool: WorkerPool, startup: Startup, screen: DistTerminal, live: LiveBlock
     ) -> None:
-        """Prepare to print the state of the workers of `crew` and of the template of `launch`."""
+        """Prepare to print the state of the workers of `pool` and of the template of `startup`."""
         self.collecting: dict[int, tuple[str, float]] = {}
-        self._crew = crew
-        self._launch = launch
+        self._pool = pool
+        self._startup = startup
         self._screen = screen
         self._live = live
         self._signals = signals
@@ -54,9 +54,9 @@ class StatusRequest:
         status = engine.status()
         _print(_core.progress_line(status.finished, status.tests))
         running = {worker: (test, seconds) for worker, test, seconds in status.workers}
-        if not status.tests and not self._launch.is_early and self._launch.template_pid is not None:
-            self._tell("the template", self._launch.template_pid, _core.Engine.TEMPLATE)
-        for node in sorted(self._crew.active, key=lambda node: node.number):
+        if not status.tests and not self._startup.is_early and self._startup.template_pid is not None:
+            self._tell("the template", self._startup.template_pid, _core.Engine.TEMPLATE)
+        for node in sorted(self._pool.active, key=lambda node: node.number):
             self._tell(node.gateway.id, node.pid, node.number, running.get(node.number), node_ids)
 
     def _tell(

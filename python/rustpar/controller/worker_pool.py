@@ -21,14 +21,14 @@ from rustpar.controller.nodes import NodeManager, WorkerController
 from rustpar.controller.worker_count import chosen
 from rustpar.process.memory import HELD, Held
 from rustpar.process.system import signal
-from rustpar.recording.journal import journaling_of
+from rustpar.recording.journal import journal_writer_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rustpar.controller.hook_dispatch import Relay
+    from rustpar.controller.hook_dispatch import HookDispatch
     from rustpar.controller.scheduling import NativeScheduling, PythonScheduling
-    from rustpar.controller.startup import Launch
+    from rustpar.controller.startup import Startup
     from rustpar.terminal.reporter import DistTerminal
 
 
@@ -41,7 +41,7 @@ _PAUSE = 0.05
 _LEAVE_LIMIT = 10.0
 
 
-class Crew:
+class WorkerPool:
     """The workers.
 
     Attributes:
@@ -56,8 +56,8 @@ class Crew:
 
     sched: NativeScheduling | PythonScheduling
 
-    def __init__(self, config: pytest.Config, launch: Launch, screen: DistTerminal) -> None:
-        """Have the workers forked by `launch`."""
+    def __init__(self, config: pytest.Config, startup: Startup, screen: DistTerminal) -> None:
+        """Have the workers forked by `startup`."""
         self.config = config
         self.manager = NodeManager(config)
         self.nodes: dict[int, WorkerController] = {}
@@ -65,7 +65,7 @@ class Crew:
         self.facts: dict[str, Any] = {}
         self.stopping = False
         self.summary: str | None = None
-        self._launch = launch
+        self._startup = startup
         self._screen = screen
         self._engine: _core.Engine
         self._lost = 0
@@ -170,7 +170,7 @@ class Crew:
         """Let the template go on as gw0, if it is held."""
         if self._held is not None:
             held, self._held = self._held, None
-            self._launch.go_on(held)
+            self._startup.go_on(held)
 
     def choose_number(self, tests: int) -> str | None:
         """The template has collected so many tests: settle how many workers are started.
@@ -181,7 +181,7 @@ class Crew:
         asked = chosen(self.config)
         choice = asked or _core.Choice.given(len(self.nodes), "")
         if self.sched.takes_fewer and not self._template_collects:
-            choice = self._launch.within_memory(choice.for_tests(tests))
+            choice = self._startup.within_memory(choice.for_tests(tests))
         self._needed = choice.count
         return None if asked is None else choice.words
 
@@ -208,7 +208,7 @@ class Crew:
 
     def has_collected(self, node: WorkerController) -> bool:
         """Whether a worker's tests are known."""
-        return not self._launch.is_early or node in self._collections or self._scheduled is not None
+        return not self._startup.is_early or node in self._collections or self._scheduled is not None
 
     def _schedule_when_complete(self) -> None:
         if self._template_collects or self._scheduled is not None or self.stopping:
@@ -243,12 +243,12 @@ class Crew:
         may need the same, come in their place.
         """
         mine, others = self._collections[nodes[0]], self._collections[differing]
-        verdict = self._launch.decide_for_differing(nodes[0].gateway.id, differing.gateway.id, mine, others)
+        verdict = self._startup.decide_for_differing(nodes[0].gateway.id, differing.gateway.id, mine, others)
         self._screen.show_start(verdict.words(self.config.getoption("verbose", 0)), None)
         self._leaving = set(nodes[1:])
         self._patience = _core.monotonic() + _LEAVE_LIMIT
         for node in self._leaving:
-            self._launch.dismiss(node)
+            self._startup.dismiss(node)
             self._engine.close(node.number)
 
     def is_leaving(self, node: WorkerController) -> bool:
@@ -267,18 +267,18 @@ class Crew:
             return
         self._held = None
         nodes = [one for one in self.nodes.values() if one in self._collections]
-        self._launch.fork_from_template()
+        self._startup.fork_from_template()
         for one in nodes:
             self._has_collected(one, self._scheduled)
         self._start_forked(nodes, self._scheduled, self._groups)
-        self._launch.retire_fork_server()
+        self._startup.retire_fork_server()
 
     def _end_those_that_stay(self) -> None:
         """Kill early workers that were to leave and have not."""
         if self._leaving and _core.monotonic() > self._patience:
             self._patience = _core.monotonic() + _LEAVE_LIMIT
             for node in self._leaving:
-                self._launch.server.signal_worker(node.number, signal.SIGKILL)
+                self._startup.server.signal_worker(node.number, signal.SIGKILL)
 
     def _same(
         self, first: list[str], other: list[str], node: WorkerController, first_node: WorkerController | None = None
@@ -298,22 +298,22 @@ class Crew:
 
     def _schedule(self, nodes: Sequence[WorkerController], collection: list[str], groups: Sequence[str | None]) -> None:
         self._scheduled = collection
-        start = "early" if self._launch.is_early else "template"
-        journaling_of(self.config).journal.start(start, len(nodes), self.config.option.dist)
+        start = "early" if self._startup.is_early else "template"
+        journal_writer_of(self.config).journal.start(start, len(nodes), self.config.option.dist)
         self.sched.start(nodes, collection, groups, self.facts)
         times = len(nodes) if self.config.option.dist == "each" else 1
         self._engine.expect(self.sched.expected, times)
 
     def _fork(self, node: WorkerController) -> None:
-        self._launch.start_worker(node)
+        self._startup.start_worker(node)
         self.active.add(node)
 
     def finished(self, node: WorkerController, workeroutput: dict[str, Any]) -> None:
         """A worker's session has finished."""
         held = Held(*workeroutput.pop(HELD))
-        journaling_of(self.config).journal.memory(node.number, held.resident, held.proportional)
-        if self._launch.template_size is not None:
-            node.growth = max(0, held.peak - self._launch.template_size)
+        journal_writer_of(self.config).journal.memory(node.number, held.resident, held.proportional)
+        if self._startup.template_size is not None:
+            node.growth = max(0, held.peak - self._startup.template_size)
         node.workeroutput = workeroutput
         node.down = True
         self.config.hook.pytest_testnodedown(node=node, error=None)
@@ -321,30 +321,30 @@ class Crew:
         is_usage_error = workeroutput["exitstatus"] == pytest.ExitCode.USAGE_ERROR
         if not is_usage_error:
             self.active.discard(node)
-        if is_usage_error or node.outgrown is not None or not self.has_collected(node):
+        if is_usage_error or node.over_limit is not None or not self.has_collected(node):
             # The others wait for one another: exit functions may remove what a test of theirs still needs.
-            self._launch.dismiss(node)
-        if node.outgrown is None:
+            self._startup.dismiss(node)
+        if node.over_limit is None:
             self.sched.remove_node(node, None)
             self._schedule_when_complete()
         else:
-            self._replace_outgrown(node)
+            self._replace_over_limit(node)
 
-    def _replace_outgrown(self, node: WorkerController) -> None:
+    def _replace_over_limit(self, node: WorkerController) -> None:
         """A worker has left because it held too much memory: have another one run its tests, unless the run stops."""
         self.sched.release_node(node)
         if not self.stopping:
             node.is_replaced = True
             self._replace(node, 0.0)
 
-    def lost(self, node: WorkerController, status: int, running: int | None, relay: Relay) -> str | None:
+    def lost(self, node: WorkerController, status: int, running: int | None, dispatch: HookDispatch) -> str | None:
         """A worker is gone before its session had finished; return the test that has crashed, if any."""
         node.down = True
         error = death(status, is_sent=node.is_killed)
         self.config.hook.pytest_testnodedown(node=node, error=error)
         crashed = self.sched.remove_node(node, running)
         if crashed is not None:
-            relay.crash(node, crashed, self.sched)
+            dispatch.crash(node, crashed, self.sched)
         self._lost += 1
         if not self.stopping:
             self._replace_lost(node)
@@ -368,7 +368,7 @@ class Crew:
         node = self._announce(spec)
         node.engine = self._engine
         node.test_count = lost.test_count
-        if not self._launch.is_early:
+        if not self._startup.is_early:
             self._ready(node)
         self.active.add(node)
         self._replacements.append((_core.monotonic() + pause, node))
@@ -383,7 +383,7 @@ class Crew:
         self._replacements = [(at, node) for at, node in self._replacements if at > now]
         for node in due:
             self._fork(node)
-            if not self._launch.is_early:
+            if not self._startup.is_early:
                 self._engine.join(node.number)
                 self.sched.add_node(node)
 

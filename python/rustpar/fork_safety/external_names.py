@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from types import ModuleType
 
-    from rustpar.process.code_origin import Places
+    from rustpar.process.code_origin import CodeOrigins
 
 # Longer texts are documents.
 _LONGEST = 1000
@@ -59,7 +59,7 @@ class Name(NamedTuple):
 class Names:
     """Looks for names."""
 
-    def __init__(self, config: pytest.Config, places: Places) -> None:
+    def __init__(self, config: pytest.Config, places: CodeOrigins) -> None:
         """Look in what `config` knows, and in the modules that `places` takes for the project's own."""
         self._config = config
         self._places = places

@@ -112,23 +112,23 @@ def _reader(frame: FrameType) -> FrameType:
 class WatchedInput(dict[str, Any]):
     """``config.workerinput``, noting who reads what differs between workers."""
 
-    def __init__(self, values: dict[str, Any], readings: Readings, keys: frozenset[str]) -> None:
+    def __init__(self, values: dict[str, Any], readings: IdentityReads, keys: frozenset[str]) -> None:
         """Hold `values`; `keys` are those that differ."""
         super().__init__(values)
-        self._readings = readings
+        self._identity_reads = readings
         self._keys = keys
         self._copier: Instruction | None = None
 
     def __getitem__(self, key: str) -> Any:
         caller = sys._getframe(1)
         if key in self._keys and _instruction(caller) != self._copier:
-            self._readings.note(_reader(caller), f"reads workerinput[{key!r}]")
+            self._identity_reads.note(_reader(caller), f"reads workerinput[{key!r}]")
         return super().__getitem__(key)
 
     def get(self, key: str, default: Any = None) -> Any:
         """The value of a key."""
         if key in self._keys:
-            self._readings.note(_reader(sys._getframe(1)), f"reads workerinput[{key!r}]")
+            self._identity_reads.note(_reader(sys._getframe(1)), f"reads workerinput[{key!r}]")
         return super().get(key, default)
 
     def __iter__(self) -> Iterator[str]:
@@ -138,27 +138,27 @@ class WatchedInput(dict[str, Any]):
     def keys(self) -> Any:
         """The keys; asked for by ``dict(workerinput)``, which then gets each item."""
         caller = sys._getframe(1)
-        self._readings.note_own(caller, "copies workerinput")
+        self._identity_reads.note_own(caller, "copies workerinput")
         self._copier = _instruction(caller)
         return super().keys()
 
     def items(self) -> Any:
         """The items."""
-        self._readings.note_own(sys._getframe(1), "copies workerinput")
+        self._identity_reads.note_own(sys._getframe(1), "copies workerinput")
         return super().items()
 
     def values(self) -> Any:
         """The values."""
-        self._readings.note_own(sys._getframe(1), "copies workerinput")
+        self._identity_reads.note_own(sys._getframe(1), "copies workerinput")
         return super().values()
 
     def copy(self) -> dict[str, Any]:
         """A copy that nobody watches."""
-        self._readings.note_own(sys._getframe(1), "copies workerinput")
+        self._identity_reads.note_own(sys._getframe(1), "copies workerinput")
         return {key: super(WatchedInput, self).__getitem__(key) for key in super().__iter__()}
 
 
-class Readings:
+class IdentityReads:
     """Notes who reads the worker's name, and whether ``random`` is seeded."""
 
     def __init__(

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from rustpar.process.code_origin import Places
+    from rustpar.process.code_origin import CodeOrigins
 
 _THREAD_EVENTS = ("_thread.start_new_thread", "_thread.start_joinable_thread")
 _PATH_MODULES = ("os", "pathlib", "pathlib._local", "_pytest.tmpdir", "_pytest.pathlib")
@@ -58,10 +58,10 @@ _SETTLE = 0.3
 _MOST_ACTIONS = 20_000
 
 
-class Traces:
+class LeakedResources:
     """Where threads, children, sockets, files and temporary names came from."""
 
-    def __init__(self, places: Places) -> None:
+    def __init__(self, places: CodeOrigins) -> None:
         """Begin to listen; `places` tells which line of the project's code is behind something."""
         self._place_of = place_of = places.behind_library
         self._places = places
@@ -78,7 +78,7 @@ class Traces:
         self.on_port: Callable[[FrameType], None] = lambda frame: None
         self._origins = Origins()
         self._memory: str | None = None
-        self._dumping = traceback_timer.DumpingLater(place_of)
+        self._dumping = traceback_timer.TracebackTimer(place_of)
         if not _hooked:
             # It stays, and is silent when nobody listens: a hook cannot be taken back.
             sys.addaudithook(_core.audit)

@@ -17,11 +17,11 @@ import gc
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from rustpar.fork_safety.identity_reads import Readings, WatchedInput
-from rustpar.fork_safety.leaked_resources import Traces
+from rustpar.fork_safety.identity_reads import IdentityReads, WatchedInput
+from rustpar.fork_safety.leaked_resources import LeakedResources
 from rustpar.fork_safety.unique_values import UniqueValues
-from rustpar.process.code_origin import Places
-from rustpar.process.random_state import Seeds
+from rustpar.process.code_origin import CodeOrigins
+from rustpar.process.random_state import RandomState
 from rustpar.process.system import os
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 _MOST_REASONS = 20
 
 
-class Watch:
+class Monitor:
     """Watches a template while it configures and collects.
 
     Attributes:
@@ -52,46 +52,48 @@ class Watch:
             is_decided: Whether nobody asks for reasons: then only random numbers are kept.
         """
         self._tell = tell
-        self.seeds = Seeds()
+        self.seeds = RandomState()
         self._reasons: dict[str, None] = {}
-        self._places = Places()
+        self._places = CodeOrigins()
         self._copies: list[tuple[weakref.ref[str], str | None]] = []
         self._environment: dict[bytes, bytes] = dict(os.environ._data)  # type: ignore[attr-defined]
         self._is_decided = is_decided
-        self._traces: Traces | None = None
+        self._leaked: LeakedResources | None = None
         self._unique: UniqueValues | None = None
         if not is_decided:
-            self._traces = Traces(self._places)
+            self._leaked = LeakedResources(self._places)
             # Behind it, so that this one's functions lie around the other's.
             self._unique = UniqueValues(
-                self._places, self._traces.note_shared_memory, lambda: self._readings.has_seeded
+                self._places, self._leaked.note_shared_memory, lambda: self._identity_reads.has_seeded
             )
-            self._traces.on_port = self._unique.note_port
-        self._readings = Readings(self._note, self._note_copy, self._places.is_own)
+            self._leaked.on_port = self._unique.note_port
+        self._identity_reads = IdentityReads(self._note, self._note_copy, self._places.is_own)
 
     def stop(self, config: pytest.Config) -> list[str]:
-        """Watch no longer.
+        """Stop watching.
 
         Returns:
             Why this process must not be forked into workers, each in words; empty when it may.
         """
         # In the reverse of the order in which they began: each puts back what it found.
-        self._readings.stop()
+        self._identity_reads.stop()
         if self._unique is not None:
             self._unique.stop()
         self.seeds.keep()
-        if self._traces is None or self._unique is None:
+        if self._leaked is None or self._unique is None:
             return []
-        self._traces.stop()
+        self._leaked.stop()
         for place in self._kept_copies():
             self._add(place, "keeps a copy of the environment")
-        for place, what in self._kept_values(config, self._unique.sources, self._traces):
+        for place, what in self._kept_values(config, self._unique.sources, self._leaked):
             self._add(place, what)
-        for place, what in self._traces.reasons(config):
+        for place, what in self._leaked.reasons(config):
             self._add(place, what)
         return list(self._reasons)
 
-    def _kept_values(self, config: pytest.Config, sources: list[Source], traces: Traces) -> Iterator[tuple[str, str]]:
+    def _kept_values(
+        self, config: pytest.Config, sources: list[Source], traces: LeakedResources
+    ) -> Iterator[tuple[str, str]]:
         """Who has drawn a value that names something outside the process."""
         if sources:
             from rustpar.fork_safety import kept_values
@@ -103,7 +105,7 @@ class Watch:
 
     def input_of(self, values: dict[str, Any], identity: Collection[str]) -> dict[str, Any]:
         """A ``workerinput`` that notes who reads a key in `identity`."""
-        return WatchedInput(values, self._readings, frozenset(identity))
+        return WatchedInput(values, self._identity_reads, frozenset(identity))
 
     def _note(self, frame: FrameType, what: str) -> None:
         if self._is_decided:

@@ -32,7 +32,7 @@ _PAUSE = 0.003
 _MOST_LOOKS = 100
 
 
-class DumpingLater:
+class TracebackTimer:
     """Notes who has ``faulthandler`` dump the stacks later.
 
     Attributes:

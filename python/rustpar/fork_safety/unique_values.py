@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import CodeType, FrameType
 
-    from rustpar.process.code_origin import Places
+    from rustpar.process.code_origin import CodeOrigins
 
 # The functions of `random` that a name or a port is drawn with.
 _DRAWING = ("random", "uniform", "randint", "randrange", "getrandbits", "randbytes", "choice", "choices", "sample")
@@ -80,7 +80,9 @@ class UniqueValues:
         sources: What has drawn something.
     """
 
-    def __init__(self, places: Places, note_lock: Callable[[FrameType], None], is_seeded: Callable[[], bool]) -> None:
+    def __init__(
+        self, places: CodeOrigins, note_lock: Callable[[FrameType], None], is_seeded: Callable[[], bool]
+    ) -> None:
         """Begin.
 
         Args:

@@ -22,11 +22,11 @@ from rustpar.compat import property_fixtures
 from rustpar.compat.sessions import is_conftest_error, set_program_name
 from rustpar.compat.xdist_worker import setup_config
 from rustpar.coverage import measuring
-from rustpar.fork_safety.monitor import Watch
+from rustpar.fork_safety.monitor import Monitor
 from rustpar.forkserver import loop
 from rustpar.forkserver.template import ForkPoint
 from rustpar.process import crash_files, forking, gc_freeze, shutdown
-from rustpar.process.code_origin import Places
+from rustpar.process.code_origin import CodeOrigins
 from rustpar.process.identity import own_stdio
 from rustpar.process.system import os, signal
 from rustpar.worker import hook_calls
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 
-class Beginning:
+class Child:
     """A process forked by the fork server: the template, or an early worker.
 
     The request's message holds ``fork`` (its number), ``slot``, ``workerinput``, ``identity`` (the keys of that which
@@ -64,7 +64,7 @@ class Beginning:
         self._settle = gc_freeze.grow()
         self._worker: WorkerPlugin | None = None
         self._loaded_before = frozenset(sys.modules)
-        self._watch = Watch(self._tell_reason, is_decided=self._setup["is_decided"]) if is_template else None
+        self._watch = Monitor(self._tell_reason, is_decided=self._setup["is_decided"]) if is_template else None
 
     def _tell_reason(self, reason: str) -> None:
         self._line.message(self._line.REASON, reason)
@@ -127,7 +127,7 @@ class Beginning:
         if self._worker is not None:
             self._worker.wait_to_leave()
         shutdown.run_exit_functions()
-        shutdown.clear_modules(self._loaded_before, Places().is_own_file)
+        shutdown.clear_modules(self._loaded_before, CodeOrigins().is_own_file)
         forking.flush()
         _core.exit_process(status)
 

@@ -29,7 +29,7 @@ from rustpar.process.system import os, signal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rustpar.forkserver.child import Beginning
+    from rustpar.forkserver.child import Child
 
 # Seconds after which a process that was asked to end is killed. xdist gives its gateways as long (EXIT_TIMEOUT).
 EXIT_TIMEOUT = 10.0
@@ -84,7 +84,7 @@ def _why_not_native() -> str | None:
     return f"this process already has {threads}{of}, and no thread survives a fork"
 
 
-def start() -> ForkServer | Beginning:
+def start() -> ForkServer | Child:
     """Fork the fork server.
 
     Returns:
@@ -109,7 +109,7 @@ def start() -> ForkServer | Beginning:
     shared.interrupt_at_termination()
     process.take_files()
     # Imported while there is time: what is forked here needs it, and nothing of the run is in it.
-    from rustpar.forkserver.child import Beginning
+    from rustpar.forkserver.child import Child
 
     process.prepare()
     request = loop.ForkLoop(theirs, theirs, shared).serve()
@@ -119,7 +119,7 @@ def start() -> ForkServer | Beginning:
         # Workers treat interrupts as a new interpreter would: ignored where they are ignored already.
         signal.signal(signal.SIGINT, signal.default_int_handler)
     process.begin()
-    return Beginning(request, shared, theirs_to_template, theirs)
+    return Child(request, shared, theirs_to_template, theirs)
 
 
 class ForkServer:

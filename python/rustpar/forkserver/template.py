@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from rustpar.process.random_state import Seeds
+    from rustpar.process.random_state import RandomState
 
 
 class ForkPoint:
@@ -33,7 +33,7 @@ class ForkPoint:
         config: pytest.Config,
         loop: loop.ForkLoop,
         shared: _core.Shared,
-        seeds: Seeds,
+        seeds: RandomState,
         settle: Callable[[], None],
     ) -> None:
         """Fork what `loop` is asked for; `settle` ends what was different while collecting."""

@@ -32,7 +32,7 @@ _HARMLESS = (
 _THIS_PACKAGE = str(Path(__file__).parent.parent) + os.sep
 
 
-class Places:
+class CodeOrigins:
     """Knows the directories of the standard library and of installed packages."""
 
     def __init__(self) -> None:

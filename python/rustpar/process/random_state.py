@@ -107,7 +107,7 @@ def begin() -> None:
     unseeded.seed()
 
 
-class Seeds:
+class RandomState:
     """Notes what is seeded in a template, and does in its workers what forking alone would not."""
 
     def __init__(self) -> None:

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from rustpar.process.code_origin import Places
+    from rustpar.process.code_origin import CodeOrigins
 
 # Where packages lie, in whatever environment.
 _PACKAGES = {"site-packages", "dist-packages"}
 
 
-class Happened(NamedTuple):
+class FailureLocation(NamedTuple):
     """What a report says happened.
 
     Attributes:
@@ -47,24 +47,26 @@ class Finder:
         self._base = config.invocation_params.dir
 
     @cached_property
-    def _places(self) -> Places:
+    def _places(self) -> CodeOrigins:
         # Not before something fails: looking up where packages are takes more than a millisecond.
-        from rustpar.process.code_origin import Places
+        from rustpar.process.code_origin import CodeOrigins
 
-        return Places()
+        return CodeOrigins()
 
-    def find(self, report: Any) -> Happened:
+    def find(self, report: Any) -> FailureLocation:
         """What a report says that is no success."""
         longrepr = report.longrepr
         if isinstance(longrepr, tuple) and len(longrepr) == 3:
             path, line, reason = longrepr
             reason = str(getattr(report, "wasxfail", "") or reason).removeprefix("Skipped: ")
             # Plugins leave the line out.
-            return Happened(self._below_root(str(path)) or str(path), None if line is None else int(line), reason)
+            return FailureLocation(
+                self._below_root(str(path)) or str(path), None if line is None else int(line), reason
+            )
         if hasattr(report, "wasxfail"):
-            return Happened(None, None, str(report.wasxfail).removeprefix("reason: "))
+            return FailureLocation(None, None, str(report.wasxfail).removeprefix("reason: "))
         path, line = next(self._own_places(longrepr), _location(report))
-        return Happened(path, line, _error(longrepr))
+        return FailureLocation(path, line, _error(longrepr))
 
     def _own_places(self, longrepr: Any) -> Iterator[tuple[str, int]]:
         """The places in a traceback that are in the project's own code, the last one first."""

@@ -85,7 +85,7 @@ def _warn(config: pytest.Config, warning: str | None) -> None:
         config.stash.setdefault(_WARNINGS, {})[warning] = None
 
 
-class Remembering:
+class HistoryKeeper:
     """Adds a run to the history."""
 
     def __init__(self, config: pytest.Config, recorder: _core.Recorder) -> None:

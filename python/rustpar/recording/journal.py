@@ -24,7 +24,7 @@ from rustpar.compat.sessions import junit_file
 from rustpar.config.slow_limit import slow_limit
 from rustpar.config.values import is_given
 from rustpar.recording import fixture_timing, journal_file
-from rustpar.recording.history import Remembering, history_of, is_named
+from rustpar.recording.history import HistoryKeeper, history_of, is_named
 from rustpar.recording.retention import limits_of
 
 if TYPE_CHECKING:
@@ -41,15 +41,15 @@ _OPTIONS = (
 # Ways to run in which no test takes the time it takes.
 _NO_RUN = ("collectonly", "setuponly", "setupplan", "trace")
 
-_JOURNALING: pytest.StashKey[Journaling] = pytest.StashKey()
+_JOURNALING: pytest.StashKey[JournalWriter] = pytest.StashKey()
 
 
-def journaling_of(config: pytest.Config) -> Journaling:
+def journal_writer_of(config: pytest.Config) -> JournalWriter:
     """What writes the journal of this run."""
     return config.stash[_JOURNALING]
 
 
-def observe(config: pytest.Config, judge: Callable[[pytest.Config, Journaling], object]) -> None:
+def observe(config: pytest.Config, judge: Callable[[pytest.Config, JournalWriter], object]) -> None:
     """Record the run of `config`, if it is one, in a journal and in the history, where they are kept.
 
     Args:
@@ -58,7 +58,7 @@ def observe(config: pytest.Config, judge: Callable[[pytest.Config, Journaling], 
     """
     is_run = not any(config.getoption(name, False) for name in _NO_RUN)
     path = journal_file.choose(config, is_needed=_is_needed(config)) if is_run else None
-    journaling = Journaling(config, path)
+    journaling = JournalWriter(config, path)
     config.stash[_JOURNALING] = journaling
     has_history = is_named(config) or hasattr(config, "cache")
     if not is_run or not (has_history or journaling.path):
@@ -70,7 +70,7 @@ def observe(config: pytest.Config, judge: Callable[[pytest.Config, Journaling], 
     config.pluginmanager.register(journaling, "rustpar-journaling")
     config.pluginmanager.register(property_fixtures, "rustpar-fixtures")
     if has_history:
-        config.pluginmanager.register(Remembering(config, journaling.recorder), "rustpar-remembering")
+        config.pluginmanager.register(HistoryKeeper(config, journaling.recorder), "rustpar-remembering")
 
 
 def is_judged(config: pytest.Config) -> bool:
@@ -92,7 +92,7 @@ def _is_needed(config: pytest.Config) -> bool:
     return bool(is_drawn) or is_judged(config)
 
 
-class Journaling:
+class JournalWriter:
     """Writes the journal of a run.
 
     Attributes:
@@ -208,7 +208,7 @@ class Journaling:
         numbers = {node_id: number for number, node_id in enumerate(ids)}
         self._numbers = [numbers[node_id] for node_id in node_ids]
         if len(ids) < len(node_ids):
-            # Places are no numbers any more.
+            # CodeOrigins are no numbers any more.
             groups, serial = (), ()
         history = history_of(self.config)
         usual = [] if history is None else history.expected(ids)

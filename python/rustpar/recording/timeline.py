@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rustpar import _core
-from rustpar.recording.journal import journaling_of
+from rustpar.recording.journal import journal_writer_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -25,7 +25,7 @@ _PICTURES = {
 }
 
 
-class Pictures:
+class TimelineFiles:
     """Draws a run."""
 
     def __init__(self, config: pytest.Config) -> None:
@@ -39,7 +39,7 @@ class Pictures:
     def pytest_sessionfinish(self) -> Generator[None, object, object]:
         """Write the files, when the journal is complete and the summary is still to come."""
         result = yield
-        journal = journaling_of(self.config).whole_file()
+        journal = journal_writer_of(self.config).whole_file()
         for name, file in self._files.items():
             try:
                 if journal is None:

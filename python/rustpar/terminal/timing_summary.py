@@ -18,16 +18,16 @@ from rustpar.collection.thresholds import thresholds_of
 from rustpar.config.slow_limit import slow_limit
 
 if TYPE_CHECKING:
-    from rustpar.recording.journal import Journaling
+    from rustpar.recording.journal import JournalWriter
 
 
 class TimingSections:
     """Judges a run when its last report is there, and adds sections to pytest's summary."""
 
-    def __init__(self, config: pytest.Config, journaling: Journaling) -> None:
+    def __init__(self, config: pytest.Config, journaling: JournalWriter) -> None:
         """Read what `journaling` writes of the run of `config`."""
         self._config = config
-        self._journaling = journaling
+        self._journal_writer = journaling
         self._timing: _core.Timing | None = None
         self._thresholds: list[tuple[str, bool]] = []
         self._problem: str | None = None
@@ -47,7 +47,7 @@ class TimingSections:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def _read(self) -> _core.Timing:
-        path = self._journaling.whole_file()
+        path = self._journal_writer.whole_file()
         if path is None:
             raise ValueError("the run's journal is incomplete")
         return _core.Timing.read(path, self._config.invocation_params.dir, self._config.rootpath)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     import warnings
     from collections.abc import Callable, Generator
 
-    from rustpar.fork_safety.monitor import Watch
+    from rustpar.fork_safety.monitor import Monitor
 
     class RunPoint(Protocol):
         """The last thing before a worker's first test."""
@@ -57,7 +57,7 @@ class WorkerPlugin:
     """The plugin that makes a pytest session a worker's."""
 
     def __init__(
-        self, config: pytest.Config, line: _core.Line, fork_point: RunPoint, watch: Watch | None, *, hasmarkup: bool
+        self, config: pytest.Config, line: _core.Line, fork_point: RunPoint, watch: Monitor | None, *, hasmarkup: bool
     ) -> None:
         """Speak through `line` while collecting, and then through the one that `fork_point` gives.
 

@@ -36,7 +36,7 @@ proptest! {
         round_trip(&Frame::Report { test, failed, body: &extras });
         round_trip(&Frame::Done { test, duration: seconds });
         round_trip(&Frame::Peak { test: among, resident });
-        round_trip(&Frame::Outgrown { test, resident });
+        round_trip(&Frame::OverMemoryLimit { test, resident });
         round_trip(&Frame::Message { topic: Topic::Warning, body: &extras });
         round_trip(&Frame::Plain(PlainReport {
             test,

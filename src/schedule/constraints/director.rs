@@ -241,7 +241,7 @@ impl Policy for Director {
         } else {
             // It goes on where a lost worker has left off.
             for pool in self.classes.iter_mut().flat_map(|class| &mut class.pools) {
-                pool.bequeath(worker, |only| !self.members.contains_key(&only));
+                pool.reassign_to(worker, |only| !self.members.contains_key(&only));
             }
         }
     }

@@ -36,8 +36,8 @@ impl Hand {
 pub(super) struct Held {
     hands: BTreeMap<Worker, Hand>,
     /// What was taken back, for an idle worker. A busy one must not get it: that may be the victim, which
-    /// would be robbed again, without end.
-    loot: Backlog,
+    /// would be a donor again, without end.
+    reclaimed: Backlog,
 }
 
 impl Held {
@@ -94,10 +94,10 @@ impl Held {
 
     /// Assigns to the asking worker, which is idle, up to `limit` tests that were taken back. Whether there were any.
     pub(super) fn assign_loot(&mut self, demand: Demand, limit: usize, actions: &mut Vec<Action>) -> bool {
-        if self.loot.is_empty() {
+        if self.reclaimed.is_empty() {
             return false;
         }
-        let tests = self.loot.take_front(limit);
+        let tests = self.reclaimed.take_front(limit);
         self.assign(demand, tests, actions);
         true
     }
@@ -173,7 +173,7 @@ impl Held {
         for test in tests.iter().rev() {
             if let Some(place) = hand.tests.iter().rposition(|held| held == test) {
                 hand.tests.remove(place);
-                self.loot.put_front([*test]);
+                self.reclaimed.put_front([*test]);
             }
         }
     }
@@ -194,7 +194,7 @@ impl Held {
     pub(super) fn unfinished(&self) -> usize {
         let hands = self.hands.values();
         let held: usize = hands.map(|hand| hand.tests.len() + hand.share.len()).sum();
-        held + self.loot.len()
+        held + self.reclaimed.len()
     }
 }
 

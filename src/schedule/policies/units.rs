@@ -20,8 +20,8 @@ pub struct Units {
     pending: VecDeque<Unit>,
     hands: BTreeMap<Worker, UnitHand>,
     /// What was taken back, for an idle worker. A busy one must not get it: that may be the victim, which
-    /// would be robbed again, without end.
-    loot: VecDeque<Unit>,
+    /// would be a donor again, without end.
+    reclaimed: VecDeque<Unit>,
     /// Number of tests in `pending`.
     waiting: usize,
     /// Number of tests without a result.
@@ -51,7 +51,7 @@ impl Units {
         Self {
             pending: units.into(),
             hands: BTreeMap::new(),
-            loot: VecDeque::new(),
+            reclaimed: VecDeque::new(),
             waiting: tests,
             unfinished: tests,
             workers: workers.max(1),
@@ -78,7 +78,7 @@ impl Units {
     /// Gives an idle worker what was taken back, as much of it as it has room for.
     fn assign_loot(&mut self, demand: Demand, actions: &mut Vec<Action>) {
         if let Some(hand) = self.hands.get_mut(&demand.worker) {
-            hand.begin_some(&mut self.loot, demand.room, demand, actions);
+            hand.begin_some(&mut self.reclaimed, demand.room, demand, actions);
         }
     }
 
@@ -134,7 +134,7 @@ impl Policy for Units {
             if demand.queued <= LOW {
                 self.assign_pending(demand, actions);
             }
-        } else if demand.idle && !self.loot.is_empty() {
+        } else if demand.idle && !self.reclaimed.is_empty() {
             self.assign_loot(demand, actions);
         } else if demand.idle && !demand.is_stalled() && self.others_hold_loose_units(demand.worker) {
             // They may be about to begin them. Moving a unit is for those that would wait for long.
@@ -161,7 +161,7 @@ impl Policy for Units {
     fn returned(&mut self, worker: Worker, tests: &[Test]) {
         if let Some(hand) = self.hands.get_mut(&worker) {
             for unit in hand.returned(tests) {
-                self.loot.push_front(unit);
+                self.reclaimed.push_front(unit);
             }
         }
     }

@@ -65,10 +65,10 @@ impl Pool {
     }
 
     /// Gives the jobs whose only worker `is_gone` to another one.
-    pub(super) fn bequeath(&mut self, heir: Worker, is_gone: impl Fn(Worker) -> bool) {
+    pub(super) fn reassign_to(&mut self, worker: Worker, is_gone: impl Fn(Worker) -> bool) {
         for only in self.jobs.iter_mut().filter_map(|(only, _)| only.as_mut()) {
             if is_gone(*only) {
-                *only = heir;
+                *only = worker;
             }
         }
     }
