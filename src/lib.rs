@@ -11,7 +11,7 @@
 //! | [`journal`] | every event of a run, appended to a file and read again | `platform`, `protocol`, `text` |
 //! | [`analysis`] | where the time of a run went, and whether it kept its thresholds | `journal`, `schedule`, `text` |
 //! | [`report`] | what journals tell, in the formats of others and for the eye | `journal`, `analysis`, `schedule`, `text` |
-//! | [`cli`] | the commands that read journals and the history | `analysis`, `history`, `journal`, `platform`, `report`, `text` |
+//! | [`cli`] | the commands that read journals and the history | all above but `schedule` and `coverage` |
 //! | [`engine`] | shared memory, the I/O thread, both ends of a worker's line | `platform`, `schedule`, `protocol` |
 //! | `bridge` | Python's view of all of it; the only place that names pyo3 | everything |
 

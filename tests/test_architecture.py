@@ -98,7 +98,7 @@ RUST_ROOMS = {
     "analysis": {"journal", "protocol", "schedule", "text"},
     "report": {"analysis", "journal", "protocol", "schedule", "text"},
     "engine": {"platform", "protocol", "schedule"},
-    "cli": {"analysis", "history", "journal", "platform", "report", "text"},
+    "cli": {"analysis", "history", "journal", "platform", "protocol", "report", "text"},
 }
 
 
