@@ -150,7 +150,7 @@ impl<'a> Rest<'a> {
             let names: Vec<&str> = Figure::NAMED.iter().map(|(name, _)| *name).collect();
             let what = match word {
                 "" => "expected a figure".to_owned(),
-                _ => format!("{word} is no figure"),
+                _ => format!("unknown figure {word}"),
             };
             self.error_at(begin, format!("{what}; use one of p(95), {}", names.join(", ")))
         })
@@ -210,7 +210,7 @@ impl<'a> Rest<'a> {
         let (_, micros) = known.ok_or_else(|| {
             let what = match unit {
                 "" => "the unit is missing".to_owned(),
-                _ => format!("{unit} is no unit"),
+                _ => format!("unknown unit {unit}"),
             };
             self.error_at(
                 begin,

@@ -23,7 +23,7 @@ pub enum Unreadable {
     #[error("has schema {0} instead of {SCHEMA_VERSION}")]
     Schema(i64),
     /// It is a database of something else.
-    #[error("is no coverage data file")]
+    #[error("is not a coverage data file")]
     Foreign,
     /// It is being written, or was not written to its end.
     #[error("has a journal")]

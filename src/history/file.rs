@@ -76,7 +76,7 @@ pub enum Damage {
     #[error("{0}")]
     Json(#[from] serde_json::Error),
     /// It belongs to another program.
-    #[error("it is no history of rustpar")]
+    #[error("it is not a history of rustpar")]
     Format,
     /// Another version has written it.
     #[error("format {0}")]

@@ -20,7 +20,7 @@ pub enum CannotJoin {
     #[error("there is no run in any of these journals; each was cut in its first line")]
     Empty,
     /// What is there is something else.
-    #[error("{} is no journal and is left alone; name another file", .0.display())]
+    #[error("{} is not a journal and is left alone; name another file", .0.display())]
     InTheWay(PathBuf),
     /// The result cannot be written.
     #[error("{} cannot be written: {source}", .path.display())]

@@ -42,7 +42,7 @@ pub enum Problem {
         source: io::Error,
     },
     /// The file is no journal.
-    #[error("{} is no journal of a run; `rustpar runs` lists those that are kept", .path.display())]
+    #[error("{} is not the journal of a run; `rustpar runs` lists those that are kept", .path.display())]
     Foreign {
         /// The file.
         path: PathBuf,

@@ -38,7 +38,7 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 /// What is there is a directory, a device or a pipe.
 #[derive(Debug, thiserror::Error)]
-#[error("it is no regular file")]
+#[error("it is not a regular file")]
 pub(crate) struct NoFile;
 
 /// What links lead to, also where that is not there yet.
@@ -88,7 +88,7 @@ mod tests {
         std::os::unix::fs::symlink("/dev/null", &link).expect("a link");
         for path in [&*link, Path::new("/dev/null"), directory.path()] {
             let error = replace(path, b"new").expect_err("no file");
-            assert_eq!(error.to_string(), "it is no regular file");
+            assert_eq!(error.to_string(), "it is not a regular file");
         }
         let circle = directory.path().join("circle");
         std::os::unix::fs::symlink("circle", &circle).expect("a link");

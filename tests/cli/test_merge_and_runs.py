@@ -152,8 +152,8 @@ def test_a_run_that_is_given_twice_is_merged_once_and_into_one_of_the_files(suit
 def test_a_file_that_is_no_journal_is_neither_read_nor_replaced(suite: Suite, content: str) -> None:
     (one, _) = shards(suite)
     suite.write({"notes.txt": content})
-    assert "notes.txt is no journal and is left alone" in refused(suite, "merge", one, "-o", "notes.txt")
-    assert "notes.txt is no journal of a run" in refused(suite, "merge", one, "notes.txt", "-o", "all.jsonl")
+    assert "notes.txt is not a journal and is left alone" in refused(suite, "merge", one, "-o", "notes.txt")
+    assert "notes.txt is not the journal of a run" in refused(suite, "merge", one, "notes.txt", "-o", "all.jsonl")
     assert "gone.jsonl cannot be read" in refused(suite, "merge", "gone.jsonl", "-o", "all.jsonl")
     assert (suite.path / "notes.txt").read_text() == content
     assert not (suite.path / "all.jsonl").exists()
@@ -241,7 +241,7 @@ def test_a_pipe_gets_the_runs_if_somebody_reads(suite: Suite) -> None:
     one, two = shards(suite)
     os.mkfifo(suite.path / "pipe")
     (suite.path / "directory").mkdir()
-    assert "directory cannot be written: it is no regular file" in refused(suite, "merge", one, "-o", "directory")
+    assert "directory cannot be written: it is not a regular file" in refused(suite, "merge", one, "-o", "directory")
     for asked in (["merge", one, two, "-o", "pipe"], ["report", one, "--junit=pipe"]):
         assert "nobody reads from the pipe pipe" in refused(suite, *asked)
     reader = subprocess.Popen(["cat", "pipe"], cwd=suite.path, stdout=subprocess.PIPE, text=True)

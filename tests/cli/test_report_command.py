@@ -113,7 +113,7 @@ def test_a_run_is_named_by_its_file_or_the_begin_of_its_id(suite: Suite) -> None
 def test_what_cannot_be_reported_is_one_line(suite: Suite) -> None:
     assert "there is no journal" in refused(suite, "report")
     suite.write({"notes.txt": "no journal", "empty.jsonl": ""})
-    assert "notes.txt is no journal of a run" in refused(suite, "report", "notes.txt")
+    assert "notes.txt is not the journal of a run" in refused(suite, "report", "notes.txt")
     assert "cut before it said" in refused(suite, "report", "empty.jsonl")
     assert "there is no file ./gone" in refused(suite, "report", "./gone")
 

@@ -217,9 +217,18 @@ def test_a_start_a_size_and_a_path_are_texts(suite: Suite, kind: str) -> None:
         ("rustpar_start = true", "rustpar_start = true: use auto, template, early or xdist"),
         ('rustpar_start = ["early"]', "rustpar_start = ['early']: use auto, template, early or xdist"),
         ("rustpar_progress = 1", "rustpar_progress = 1: use auto, on or off"),
-        ("rustpar_journals = 1.5", "rustpar_journals: '1.5' is no number of journals; use 0 for none, or 10"),
-        ("rustpar_journals = -1", "rustpar_journals: '-1' is no number of journals; use 0 for none, or 10"),
-        ("rustpar_journals = [3]", "rustpar_journals: '[3]' is no number of journals; use 0 for none, or 10"),
+        (
+            "rustpar_journals = 1.5",
+            "rustpar_journals: invalid number '1.5': expected for example 10, or 0 for none",
+        ),
+        (
+            "rustpar_journals = -1",
+            "rustpar_journals: invalid number '-1': expected for example 10, or 0 for none",
+        ),
+        (
+            "rustpar_journals = [3]",
+            "rustpar_journals: invalid number '[3]': expected for example 10, or 0 for none",
+        ),
         ("rustpar_slow = true", "rustpar_slow: invalid duration 'true': expected for example 500ms, 1s or 1.5m"),
         ("rustpar_slow = -1", "rustpar_slow: invalid duration '-1': expected for example 500ms, 1s or 1.5m"),
         ('rustpar_slow = ["1s"]', "rustpar_slow: invalid duration '['1s']': expected for example 500ms, 1s or 1.5m"),

@@ -198,7 +198,7 @@ def test_ten_journals_are_kept_and_the_ini_file_says_otherwise(suite: Suite) -> 
     assert len(journals(suite)) == 3
     run = suite.run("-o", "rustpar_journals=few", n=None)
     assert run.ret == pytest.ExitCode.USAGE_ERROR
-    assert "'few' is no number of journals" in run.err
+    assert "invalid number 'few'" in run.err
 
 
 @pytest.mark.parametrize("n", [None, "2"])
@@ -210,7 +210,7 @@ def test_another_file_can_be_named_and_is_replaced_if_it_is_a_journal(suite: Sui
     assert not journals(suite)
     run = suite.run("--rustpar-journal=test_it.py", n=n)
     assert run.ret == pytest.ExitCode.USAGE_ERROR
-    assert "test_it.py is no journal and is left alone" in run.err
+    assert "test_it.py is not a journal and is left alone" in run.err
     assert (suite.path / "test_it.py").read_text() == "def test_it(): pass\n"
 
 

@@ -71,7 +71,7 @@ def test_a_pipe_and_a_directory_are_left_alone(suite: Suite, n: str | None) -> N
     for name in ("pipe", "directory"):
         run = suite.run(f"--rustpar-journal={name}", n=n)
         assert run.ret == pytest.ExitCode.USAGE_ERROR
-        assert f"{name} is no regular file and is left alone" in run.err
+        assert f"{name} is not a regular file and is left alone" in run.err
     assert (suite.path / "pipe").is_fifo()
 
 

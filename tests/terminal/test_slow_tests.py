@@ -100,7 +100,7 @@ def test_a_run_without_tests_has_nothing_to_show(suite: Suite) -> None:
 
 def test_what_is_no_journal_is_refused(tmp_path: Path) -> None:
     (tmp_path / "j").write_text("{}\n")
-    with pytest.raises(ValueError, match="is no journal of a run"):
+    with pytest.raises(ValueError, match="is not the journal of a run"):
         _core.Timing.read(tmp_path / "j", tmp_path, tmp_path)
     with pytest.raises(OSError, match="cannot be read"):
         _core.Timing.read(tmp_path / "none", tmp_path, tmp_path)

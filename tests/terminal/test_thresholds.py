@@ -207,7 +207,7 @@ def test_a_bad_line_of_the_ini_file_is_pointed_at(tests: Suite) -> None:
     tests.write({"pytest.ini": f"{MARKERS}rustpar_thresholds =\n    max<1s\n    p95<1s\n"})
     ended = tests.run(n=None)
     assert ended.ret == 4
-    assert "rustpar_thresholds: p95 is no figure; use one of p(95), avg," in ended.text
+    assert "rustpar_thresholds: unknown figure p95; use one of p(95), avg," in ended.text
     assert "\n  p95<1s\n  ^\n" in ended.text
 
 

@@ -210,4 +210,6 @@ def _number_of_workers(text: str) -> int | str:
     try:
         return int(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of workers; use a number, auto or logical") from None
+        raise argparse.ArgumentTypeError(
+            f"invalid number of workers {text!r}: expected a number, auto or logical"
+        ) from None

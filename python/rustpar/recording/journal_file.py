@@ -103,7 +103,7 @@ def _number_kept(config: pytest.Config) -> int:
     given = ini_text(config, "rustpar_journals").lower()
     given = {"true": JOURNALS_KEPT, "false": "0"}.get(given, given)
     if not given.isdecimal():
-        raise pytest.UsageError(f"rustpar_journals: {given!r} is no number of journals; use 0 for none, or 10")
+        raise pytest.UsageError(f"rustpar_journals: invalid number {given!r}: expected for example 10, or 0 for none")
     return int(given)
 
 
@@ -112,5 +112,5 @@ def _clear(path: Path) -> None:
         return
     kind = "regular file" if not path.is_file() else "journal" if not _core.Journal.may_replace(path) else None
     if kind is not None:
-        raise pytest.UsageError(f"--rustpar-journal: {path} is no {kind} and is left alone; name another file")
+        raise pytest.UsageError(f"--rustpar-journal: {path} is not a {kind} and is left alone; name another file")
     path.unlink()

@@ -6,13 +6,13 @@ use proptest::prelude::*;
 #[test]
 fn an_error_points_at_the_character() {
     let cases = [
-        ("p95<1s", 0, "p95 is no figure"),
+        ("p95<1s", 0, "unknown figure p95"),
         ("max<1s, p(95 <1s", 13, "expected ) behind"),
         ("p(0)<1s", 2, "a percentile is more than 0"),
         ("max 1s", 4, "expected a comparison"),
         ("max<", 4, "expected a number"),
         ("max<500", 7, "the unit is missing"),
-        ("max<5 parsecs", 6, "parsecs is no unit"),
+        ("max<5 parsecs", 6, "unknown unit parsecs"),
         ("failed_rate<1", 13, "failed_rate is compared to a percentage"),
         ("slow_count<1.5", 11, "slow_count is compared to a whole number"),
         ("max<1s min>1s", 7, "expected a comma"),
@@ -85,7 +85,7 @@ proptest! {
 
 #[test]
 fn the_tests_that_carry_a_marker_are_told_in_their_order() {
-    let thresholds: Thresholds = "slow: max<1s, db: max<1s, slow: p95<1s, max<9s".parse().unwrap();
+    let thresholds: Thresholds = "slow: max<1s, db: max<1s, slow: p(95)<1s, max<9s".parse().unwrap();
     let marked = [
         (2, vec!["slow".to_owned(), "slow".to_owned()]),
         (5, vec!["other".to_owned()]),

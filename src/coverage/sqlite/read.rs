@@ -30,7 +30,7 @@ impl<'a> Database<'a> {
     /// If it is no database, is truncated, or is of a kind that coverage.py does not write.
     pub fn new(bytes: &'a [u8]) -> Result<Self, Damaged> {
         if bytes.len() < HEADER || !bytes.starts_with(MAGIC) {
-            return Err(Damaged("is no SQLite database"));
+            return Err(Damaged("is not an SQLite database"));
         }
         let page_size = match u16_at(bytes, 16) {
             1 => 0x1_0000,
