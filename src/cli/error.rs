@@ -4,7 +4,7 @@ use crate::analysis::parse::ParseError;
 use crate::history::file::Warning;
 use crate::journal::join::CannotJoin;
 use crate::journal::read::Problem;
-use crate::report::timeline::data;
+use crate::report::timeline::problem;
 use crate::text::path::shown;
 use std::io;
 use std::path::PathBuf;
@@ -60,7 +60,7 @@ pub(super) enum Error {
     Thresholds(#[from] ParseError),
     /// Of a timeline.
     #[error(transparent)]
-    Timeline(#[from] data::Problem),
+    Timeline(#[from] problem::Problem),
     /// What was measured cannot be said in a format.
     #[error("could not make the document: {0}")]
     Format(Box<dyn std::error::Error + Send + Sync>),

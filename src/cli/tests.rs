@@ -192,7 +192,9 @@ fn a_journal_that_cannot_be_read_hides_no_other() {
     fs::write(directory.path().join("bad.jsonl"), "{}\n").unwrap();
     let (outcome, output, errors) = ended(&InUtf8, &["runs", "--path", text(directory.path())]);
     assert_eq!((outcome, output.lines().count()), (Outcome::Done, 4));
-    assert!(errors.ends_with("bad.jsonl is not the journal of a run; `rustpar runs` lists those that are kept\n"));
+    assert!(
+        errors.ends_with("bad.jsonl is not the journal of a run; `rustpar runs` lists those that are kept\n")
+    );
     for name in ["one.jsonl", "two.jsonl"] {
         fs::remove_file(directory.path().join(name)).unwrap();
     }

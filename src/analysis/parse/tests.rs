@@ -85,7 +85,9 @@ proptest! {
 
 #[test]
 fn the_tests_that_carry_a_marker_are_told_in_their_order() {
-    let thresholds: Thresholds = "slow: max<1s, db: max<1s, slow: p(95)<1s, max<9s".parse().unwrap();
+    let thresholds: Thresholds = "slow: max<1s, db: max<1s, slow: p(95)<1s, max<9s"
+        .parse()
+        .unwrap();
     let marked = [
         (2, vec!["slow".to_owned(), "slow".to_owned()]),
         (5, vec!["other".to_owned()]),

@@ -1,7 +1,7 @@
 //! What the page shows, from journals.
 
 use super::figures::Figures;
-use crate::analysis::parse::ParseError;
+use super::problem::Problem;
 use crate::analysis::slow;
 use crate::journal::event::{Detail, Ending, Outcome};
 use crate::journal::merged::{Merged, Part};
@@ -149,20 +149,6 @@ pub fn data(merged: &Merged, previous: Option<&Merged>) -> Result<String, Proble
         previous: previous.and_then(about_previous),
     };
     Ok(serde_json::to_string(&data)?)
-}
-
-/// Why there is nothing to show.
-#[derive(Debug, thiserror::Error)]
-pub enum Problem {
-    /// The process that wrote was killed before it had begun.
-    #[error("the journal holds no run")]
-    NoRun,
-    /// What was measured is no JSON.
-    #[error(transparent)]
-    Json(#[from] serde_json::Error),
-    /// The journal names thresholds that cannot be understood.
-    #[error(transparent)]
-    Thresholds(#[from] ParseError),
 }
 
 fn environments(merged: &Merged) -> Vec<Environment<'_>> {

@@ -1,6 +1,6 @@
 //! What the page says that is worked out elsewhere: percentiles, the bound and thresholds.
 
-use super::data::Problem;
+use super::problem::Problem;
 use crate::analysis::bound::{self, Decider};
 use crate::analysis::durations::{Durations, Spread};
 use crate::analysis::judge::{Judgement, judge};

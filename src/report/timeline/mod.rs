@@ -36,6 +36,7 @@
 
 pub mod data;
 mod figures;
+pub mod problem;
 
 use crate::journal::kept::kept_before;
 use crate::journal::merged::Merged;
@@ -71,8 +72,8 @@ const MAIN: &str = include_str!("main.js");
 /// The page for the runs of a journal, beside the run that was kept before them.
 ///
 /// # Errors
-/// [`data::Problem`].
-pub fn page_of(journal: &Path, merged: &Merged) -> Result<String, data::Problem> {
+/// [`problem::Problem`].
+pub fn page_of(journal: &Path, merged: &Merged) -> Result<String, problem::Problem> {
     let previous = run_before(journal, merged);
     Ok(page(&data::data(merged, previous.as_ref())?))
 }
