@@ -2,7 +2,7 @@
 
 use super::durations::Spread;
 use super::parse::ParseError;
-use super::thresholds::{Figure, Limit, Threshold, Thresholds};
+use super::threshold::{Figure, Limit, Threshold, Thresholds};
 use super::{counted, slow};
 use crate::journal::Micros;
 use crate::journal::event::Test;

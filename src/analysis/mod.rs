@@ -8,7 +8,7 @@
 //! | [`slow`] | the tests that took longest, beside what the history expected |
 //! | [`usage`] | how long each worker was busy, set up and idle |
 //! | [`bound`] | what the run could not be shorter than, and what decided that |
-//! | [`thresholds`] | expressions that a run has to keep; [`parse`] reads them |
+//! | [`threshold`] | expressions that a run has to keep; [`parse`] reads them |
 //! | [`judge`] | whether it did |
 //! | [`time_left`] | of a run that goes on: how long it will still take |
 //! | [`trials`] | which tests differ between runs of one suite, and what that points to |
@@ -21,7 +21,7 @@ pub mod durations;
 pub mod judge;
 pub mod parse;
 pub mod slow;
-pub mod thresholds;
+pub mod threshold;
 pub mod time_left;
 pub mod trials;
 pub mod usage;

@@ -1,6 +1,6 @@
-//! Reading thresholds. The grammar is in [`super::thresholds`].
+//! Reading thresholds. The grammar is in [`super::threshold`].
 
-use super::thresholds::{Comparison, Figure, Kind, Limit, Threshold, Thresholds};
+use super::threshold::{Comparison, Figure, Kind, Limit, Threshold, Thresholds};
 use crate::text::duration::UNITS;
 use std::fmt;
 use std::str::FromStr;

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 /// What a run has to keep.
 #[pyclass(frozen, module = "rustpar._core")]
-pub(super) struct Thresholds(analysis::thresholds::Thresholds);
+pub(super) struct Thresholds(analysis::threshold::Thresholds);
 
 #[pymethods]
 impl Thresholds {

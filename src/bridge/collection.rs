@@ -2,9 +2,9 @@
 
 use super::text::{Text, texts, to_bytes};
 use crate::schedule::constraints::marks::{self, Mark, Named, Value};
-use crate::schedule::order::{self, Order as CoreOrder};
+use crate::schedule::order_classes::{self, Order as CoreOrder};
 use crate::schedule::policy::Test;
-use crate::schedule::shard::{Entry, InvalidShard, Rule, Shard as CoreShard, UnknownRule};
+use crate::schedule::sharding::{Entry, InvalidShard, Rule, Shard as CoreShard, UnknownRule};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
@@ -65,7 +65,7 @@ impl Order {
     /// The tests in the order of their classes, as indices.
     #[staticmethod]
     fn sorted(py: Python<'_>, classes: Vec<usize>) -> Vec<usize> {
-        py.detach(|| order::sorted(&classes))
+        py.detach(|| order_classes::sorted(&classes))
     }
 }
 

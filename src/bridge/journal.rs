@@ -6,7 +6,7 @@ use super::text::{Text, texts};
 use crate::journal::event::{Collected, Detail, Ending, Event, Head, Outcome, Start, Test, WorkerGone};
 use crate::journal::kept::journals_in;
 use crate::journal::read::is_journal;
-use crate::journal::retention::{Room, limits};
+use crate::journal::text_limits::{Room, limits};
 use crate::journal::write::{Writer, is_written};
 use crate::journal::{FORMAT, Micros, VERSION, micros};
 use crate::platform::memory::Peak;

@@ -1,6 +1,6 @@
 //! How many workers `-n auto` means, for Python.
 
-use crate::schedule::worker_count::{Choice as CoreChoice, Machine};
+use crate::schedule::number_of_workers::{Choice as CoreChoice, Machine};
 use pyo3::prelude::*;
 
 /// How many workers were chosen, and why.

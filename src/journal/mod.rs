@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`event`] | the events, as they stand in the file |
 //! | [`write`] | appending them |
-//! | [`retention`] | how much of what failures say goes into it |
+//! | [`text_limits`] | how much of what failures say goes into it |
 //! | [`read`] | reading them, up to the last whole one |
 //! | [`attempt`] | one time that a test was begun, and what came of it |
 //! | [`run`] | what they amount to: tests with their attempts, workers with their lives |
@@ -21,8 +21,8 @@ pub mod join;
 pub mod kept;
 pub mod merged;
 pub mod read;
-pub mod retention;
 pub mod run;
+pub mod text_limits;
 pub mod write;
 
 #[cfg(test)]

@@ -19,18 +19,18 @@
 //! [`simulation`] runs one in virtual time, with what [`forecast`] expects; [`expected_run`] puts the plan that comes of it
 //! beside what [`lower_bound`] tells.
 //!
-//! Before that, [`order`] sorts tests by their markers, [`shard`] divides them among machines, [`constraints::marks`] reads what
-//! they must not run beside, and [`worker_count`] says for how many workers there is use.
+//! Before that, [`order_classes`] sorts tests by their markers, [`sharding`] divides them among machines, [`constraints::marks`] reads what
+//! they must not run beside, and [`number_of_workers`] says for how many workers there is use.
 
 pub mod constraints;
 pub mod expected_run;
 pub mod forecast;
 pub mod lower_bound;
-pub mod order;
+pub mod number_of_workers;
+pub mod order_classes;
 mod pieces;
 pub mod plan;
 pub mod policies;
 pub mod policy;
-pub mod shard;
+pub mod sharding;
 pub mod simulation;
-pub mod worker_count;

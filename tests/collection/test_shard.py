@@ -1,4 +1,4 @@
-"""Parts of a suite for several machines, in runs. The rules alone are tested in ``src/schedule/shard/tests.rs``."""
+"""Parts of a suite for several machines, in runs. The rules alone are tested in ``src/schedule/sharding/tests.rs``."""
 
 from __future__ import annotations
 

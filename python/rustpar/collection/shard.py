@@ -1,6 +1,6 @@
 """``--rustpar-shard=K/N``: run one of N parts of the suite, as one of N machines.
 
-Which test belongs to which part is decided natively (``src/schedule/shard.rs``). Tests of the other parts are
+Which test belongs to which part is decided natively (``src/schedule/sharding.rs``). Tests of the other parts are
 deselected, in every process that collects. What those processes know must be the same in all of them and on all
 machines: the tests, where they are, and how long they are expected to take.
 """

@@ -1,6 +1,6 @@
 """What a run has to keep, ``--rustpar-thresholds`` and ``rustpar_thresholds``: what was asked, and of which tests.
 
-The expressions are read natively (``src/analysis/thresholds.rs``), and judged by the journal of the run.
+The expressions are read natively (``src/analysis/threshold.rs``), and judged by the journal of the run.
 
 The hazard it handles: a threshold over a marker that no test carries never breaks. So a marker has to be known to
 pytest, as where a test uses it.

@@ -1,6 +1,6 @@
 """How many workers: what xdist, other plugins, the machine and the last run say of it.
 
-What follows from that is decided natively (``src/schedule/worker_count.rs``).
+What follows from that is decided natively (``src/schedule/number_of_workers.rs``).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How much of what failures say a journal keeps: ``rustpar_journal_size``, read and obeyed natively.
 
-``src/journal/retention.rs`` says what it means.
+``src/journal/text_limits.rs`` says what it means.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 //! Thresholds that are printed and parsed, and errors that point into them.
 
-use crate::analysis::thresholds::{Comparison, Figure, Kind, Limit, Threshold, Thresholds};
+use crate::analysis::threshold::{Comparison, Figure, Kind, Limit, Threshold, Thresholds};
 use proptest::prelude::*;
 
 #[test]
