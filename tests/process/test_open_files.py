@@ -40,7 +40,8 @@ KINDS = {
         "os.read(fd, 100) == os.read(other, 100) == content[100 * turn : 100 * (turn + 1)]",
     ),
     "deleted": (
-        "shutil.copy(DATA, DATA + '.mine')\nfile = open(DATA + '.mine', 'rb')\nos.unlink(DATA + '.mine')\n",
+        # Early workers collect at the same time.
+        "mine = f'{DATA}.{time.monotonic_ns()}'\nshutil.copy(DATA, mine)\nfile = open(mine, 'rb')\nos.unlink(mine)\n",
         "file.read(9000) == content[9000 * turn : 9000 * (turn + 1)]",
     ),
     "zip": (
@@ -62,7 +63,7 @@ KINDS = {
 }
 
 HEAD = """
-    import mmap, os, shutil, tarfile, zipfile
+    import mmap, os, shutil, tarfile, time, zipfile
     DATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "data.txt")
     with open(DATA, "rb") as opened:
         content = opened.read()
