@@ -1,7 +1,7 @@
 """The order that ``--rustpar-order`` and ``rustpar_order`` ask for: classes of tests, told apart by their markers.
 
-What an order means, and which test is in which class, is decided natively (``src/schedule/order_classes.rs``). What is here
-reads the option and the marks, and moves items.
+What an order means, and which test is in which class, is decided natively (``src/schedule/order_classes.rs``). What is
+here reads the option and the marks, and moves items.
 """
 
 from __future__ import annotations
