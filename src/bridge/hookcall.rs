@@ -3,6 +3,9 @@
 //! The hazard it handles: a call from here has no Python frame. Code that counts frames (the `stacklevel` of a warning,
 //! `inspect.stack`) would point somewhere else. So pluggy makes the call when a single implementation is anybody else's,
 //! and in the hooks whose implementations in pytest call users' functions themselves.
+//!
+//! Without it (medians of pairs, `-n 2`): 10,000 trivial tests take 1.08 of the wall time and 1.09 of the CPU time; the
+//! suites of marshmallow 1.05, click 1.03 and dateutil 1.025 of the CPU time, that of attrs 0.99.
 
 use parking_lot::Mutex;
 use pyo3::call::PyCallArgs;

@@ -299,7 +299,10 @@ pub fn adopt_orphans(yes: bool) -> Result<(), OsError> {
     set_child_subreaper(whoever).map_err(OsError::new("change who adopts orphans"))
 }
 
-/// Lets go of memory that can be read again from the files it came from.
+/// Drops the resident pages that can be read again from the files they came from.
+///
+/// Without it in controller and template, 200 files that import numpy and pandas take 1.14 of the peak memory (PSS) at
+/// `-n 8`.
 pub fn drop_clean_pages() {
     let Ok(smaps) = std::fs::read_to_string("/proc/self/smaps") else {
         return;

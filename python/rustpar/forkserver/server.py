@@ -177,7 +177,8 @@ class ForkServer:
         """Let the fork server go, now that all workers come from the template, whose process id is given.
 
         It would hold 10 MiB of its own to the end: what it still has of the controller's early objects, both the
-        controller and the template have written to since.
+        controller and the template have written to since. Without it, 200 files that import numpy and pandas take 1.18
+        of the peak memory (PSS) at ``-n 8``.
         """
         _core.adopt_orphans(True)
         _send(self._to_template, {"adopted": os.getpid()})
