@@ -1,0 +1,300 @@
+"""What the engine's events mean for a run: workers that come up, report and leave, and why a run ends before its end.
+
+The hazard it handles: whatever happens to the processes below, the controller ends, with every result that was
+reported.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from rustpar import _core
+from rustpar.controller.worker_pool import death
+from rustpar.process.system import signal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rustpar.compat.xdist_controller import Producer
+    from rustpar.controller.completeness import Completeness
+    from rustpar.controller.hook_dispatch import HookDispatch
+    from rustpar.controller.interrupts import Interrupt
+    from rustpar.controller.memory_watch import MemoryWatch
+    from rustpar.controller.nodes import WorkerController
+    from rustpar.controller.startup import Startup
+    from rustpar.controller.status_request import StatusRequest
+    from rustpar.controller.worker_pool import WorkerPool
+    from rustpar.forkserver.server import ForkServer
+    from rustpar.recording.journal import JournalWriter
+    from rustpar.terminal.reporter import DistTerminal
+
+
+@dataclass(frozen=True)
+class RunParts:
+    """The parts of a run that its events concern."""
+
+    config: pytest.Config
+    log: Producer
+    server: ForkServer
+    startup: Startup
+    screen: DistTerminal
+    pool: WorkerPool
+    dispatch: HookDispatch
+    completeness: Completeness
+    journal_writer: JournalWriter
+    memory: MemoryWatch
+    status_request: StatusRequest
+    interrupt: Interrupt
+
+
+class EventHandlers:
+    """Handles the engine's events, by their kind.
+
+    Attributes:
+        session: pytest's session; set when it starts.
+        shouldstop: Why no further tests are handed out; False while they are.
+        ending: What the run ends with when every worker has left, in place of pytest's own exit status.
+        has_collected: Whether the tests are known.
+        template_status: The exit status of the template; None while it runs.
+    """
+
+    # The events without which the end could not be seen.
+    _FAREWELL = (_core.Engine.TEMPLATE_EXITED, _core.Engine.SERVER_GONE)
+
+    def __init__(self, run: RunParts) -> None:
+        """Handle the events of `run`."""
+        self._run = run
+        self._maxfail: int = run.config.getvalue("maxfail")
+        self.session: pytest.Session
+        self.shouldstop: bool | str = False
+        self.ending: BaseException | None = None
+        self.has_collected = False
+        self.template_status: int | None = None
+        self._handlers = run.dispatch.handlers() | run.memory.handlers() | self._own_handlers()
+        self._topics = run.dispatch.topics() | self._own_topics()
+
+    def _own_handlers(self) -> dict[int, Callable[[int, Any, Any], None]]:
+        engine = _core.Engine
+        return {
+            engine.INVENTORY: self._on_inventory,
+            engine.DONE: self._on_done,
+            engine.MESSAGE: lambda worker, topic, value: self._topics[topic](worker, value),
+            engine.OUTPUT: self._on_output,
+            engine.FORKED: self._on_forked,
+            engine.EXITED: self._on_exited,
+            engine.UNSCHEDULED: self._on_unscheduled,
+            engine.TEMPLATE_FORKED: lambda _worker, pid, _: self._run.startup.template_forked(pid),
+            engine.TEMPLATE_EXITED: self._on_template_exited,
+            engine.SERVER_GONE: lambda _worker, _none, _: self._on_template_exited(_worker, -9, None),
+            engine.BROKEN: self._on_broken,
+        }
+
+    def _own_topics(self) -> dict[int, Callable[[int, Any], None]]:
+        line = _core.Line
+        return {
+            line.READY: self._on_ready,
+            line.INTERNAL_ERROR: self._on_internal_error,
+            line.FINISHED: self._on_finished,
+            line.INTERRUPTED: self._on_interrupted,
+            line.NOTICE: lambda _worker, text: self._run.screen.notice(text),
+            line.COLLECTING: self._run.status_request.note_file,
+            line.USAGE_ERROR: self._on_usage_error,
+            line.REASON: self._on_reason,
+        }
+
+    def handle(self, kind: int, worker: int, first: Any, second: Any) -> None:
+        """Handle one event."""
+        handler = self._handlers.get(kind)
+        if handler is not None:
+            handler(worker, first, second)
+
+    def only_see_the_end(self) -> None:
+        """Drop all events from here on but those that tell of the end."""
+        self._handlers = {kind: self._handlers[kind] for kind in self._FAREWELL}
+
+    def stop(self, reason: str) -> None:
+        """Hand out no further tests."""
+        self.shouldstop = reason
+        self._run.pool.stop()
+
+    def stop_at_limit(self) -> None:
+        """Stop when as many tests have failed as ``--maxfail`` allows."""
+        failures = self._run.dispatch.failures
+        if self._maxfail and failures >= self._maxfail and not self.shouldstop:
+            self.stop(f"stopping after {failures} failures")
+
+    def _on_ready(self, worker: int, info: dict[str, Any]) -> None:
+        if worker == _core.Engine.TEMPLATE:
+            self._run.pool.template_ready(info)
+        else:
+            self._run.pool.worker_ready(self._run.pool.nodes[worker], info)
+
+    def _on_reason(self, worker: int, reason: str) -> None:
+        if self._run.startup.expect_early(reason):
+            self._run.pool.start_others_early()
+
+    def _on_inventory(self, worker: int, collection: list[str], about: tuple[list[str | None], dict[str, Any]]) -> None:
+        groups, extras = about
+        if worker != _core.Engine.TEMPLATE:
+            self._run.pool.collected(self._run.pool.nodes[worker], collection)
+            return
+        self._run.dispatch.node_ids = collection
+        self._run.completeness.expect(collection)
+        self._run.pool.facts = extras["facts"]
+        # Else the session would end as one that collected nothing.
+        self.session.testscollected = len(collection)
+        serial = [index for index, is_serial, _ in extras["facts"]["needs"] if is_serial]
+        deselected = extras["deselected"]
+        self._run.journal_writer.collected(collection, len(deselected[0]), groups, serial)
+        self._run.journal_writer.marked(extras["facts"]["marks"])
+        self._run.screen.show_collection_notes(self.session, extras["lines"], *deselected)
+        self.has_collected = True
+        verdict = self._run.startup.decide(extras["reasons"], extras["conftests"])
+        number = self._run.pool.choose_number(len(collection))
+        if not self._run.startup.is_settled:
+            self._run.screen.show_start(verdict.words(self._run.config.getoption("verbose", 0)), number)
+        if self._run.startup.is_early:
+            self._run.pool.go_on_early(collection, groups)
+        else:
+            self._run.pool.start(collection, groups)
+            self._run.startup.retire_fork_server()
+
+    def _on_forked(self, worker: int, pid: int, _: None) -> None:
+        self._run.log("forked", f"gw{worker}", pid)
+        self._run.journal_writer.journal.worker(worker, pid)
+        self._run.pool.nodes[worker].pid = pid
+        self._run.memory.forked(worker, pid)
+
+    def _on_done(self, worker: int, test: int, duration: float) -> None:
+        self._run.completeness.account(test)
+        self._run.pool.sched.mark_test_complete(self._run.pool.nodes[worker], test, duration)
+
+    def _on_unscheduled(self, worker: int, tests: list[int], _: None) -> None:
+        node = self._run.pool.nodes[worker]
+        node.taken_back.extend(tests)
+        # One that has left meanwhile is no longer known to the scheduler, and neither are its tests its own.
+        if not node.down:
+            self._run.pool.sched.remove_pending_tests_from_node(node, tests)
+
+    def _on_output(self, worker: int, text: str, _: None) -> None:
+        several = worker in self._run.pool.nodes and len(self._run.pool.nodes) > 1
+        self._run.screen.show_output(text, f"gw{worker}" if several else None)
+
+    def _on_finished(self, worker: int, workeroutput: dict[str, Any]) -> None:
+        # Nobody is to take the place of a worker that has reported the last failure.
+        self.stop_at_limit()
+        if worker != _core.Engine.TEMPLATE:
+            if self._run.pool.is_leaving(self._run.pool.nodes[worker]):
+                # No worker of this run after all.
+                return
+            self._run.pool.finished(self._run.pool.nodes[worker], workeroutput)
+        reason = workeroutput["shouldfail"] or workeroutput["shouldstop"]
+        if reason and not self.shouldstop:
+            self.stop(reason)
+
+    def _on_exited(self, worker: int, about: tuple[int, int | None], finished: bool) -> None:
+        status, running = about
+        node = self._run.pool.nodes[worker]
+        node.has_exited = True
+        if self._run.pool.is_leaving(node):
+            self._run.pool.left(node)
+            return
+        self._run.memory.gone(node, status, running, finished=finished)
+        self._run.pool.active.discard(node)
+        if not self._run.pool.has_collected(node):
+            self._died_before_tests(f"worker {node.gateway.id}", worker, status)
+        elif not finished:
+            crashed = self._run.pool.lost(node, status, running, self._run.dispatch)
+            if crashed is not None:
+                self._run.completeness.account_crash(crashed, running)
+            if running is None:
+                self._show_stack(node)
+        elif status not in (0, pytest.ExitCode.USAGE_ERROR) and not self._is_interrupted(status):
+            how = death(status, is_sent=node.is_killed)
+            self._run.screen.notice(f"{node.gateway.id} ended badly after its session had finished: {how}")
+            self._show_stack(node)
+        if node.crash_files is not None:
+            node.crash_files.close()
+            node.crash_files = None
+
+    def _show_stack(self, node: WorkerController) -> None:
+        """Show where a worker crashed that was in no test."""
+        stack = "" if node.crash_files is None else node.crash_files.stack()
+        if stack:
+            self._run.screen.show_output(f"{stack}\n", node.gateway.id)
+
+    def _is_interrupted(self, status: int) -> bool:
+        """Whether a process that ended so was interrupted on its way out, by a Ctrl-C that has ended the run, too."""
+        return self._run.interrupt.arrived and status == pytest.ExitCode.INTERRUPTED
+
+    def _on_interrupted(self, worker: int, about: dict[str, Any]) -> None:
+        """A session was ended from inside, by ``pytest.exit`` or an interrupt of its own: so is the run."""
+        if self.ending is not None or self.shouldstop:
+            return
+        if about["exit"] is not None:
+            self.ending = pytest.exit.Exception(about["exit"], returncode=about["returncode"])
+            self._run.pool.stop()
+        else:
+            node = self._run.pool.nodes.get(worker, "the template")
+            self.stop(f"{node} received keyboard-interrupt")
+
+    def _on_internal_error(self, worker: int, text: str) -> None:
+        for line in text.splitlines():
+            self._run.screen.internal_error(line)
+        self._tell_of_internal_error(text)
+        where = "the template" if worker == _core.Engine.TEMPLATE else f"worker gw{worker}"
+        self.ending = pytest.exit.Exception(f"internal error in {where}", returncode=pytest.ExitCode.INTERNAL_ERROR)
+        self._run.pool.stop()
+
+    def _tell_of_internal_error(self, text: str) -> None:
+        """Let plugins know, JUnit files for one; the terminal has it already."""
+        plugins = self._run.config.pluginmanager
+        terminal = plugins.get_plugin("terminalreporter")
+        hook = plugins.subset_hook_caller("pytest_internalerror", [] if terminal is None else [terminal])
+        try:
+            raise AssertionError(text)
+        except AssertionError:
+            excinfo = pytest.ExceptionInfo.from_current()
+        hook(excrepr=excinfo.getrepr(style="value"), excinfo=excinfo)
+
+    def _on_usage_error(self, worker: int, messages: list[str]) -> None:
+        self.ending = pytest.UsageError(*messages)
+        self._run.pool.stop()
+
+    def _on_broken(self, worker: int, text: str, _: None) -> None:
+        self._run.screen.notice(f"{text}; it is killed")
+        if worker == _core.Engine.TEMPLATE:
+            self._run.pool.note_killing()
+            self._run.server.kill()
+        else:
+            self._run.pool.nodes[worker].is_killed = True
+            self._run.server.signal_worker(worker, signal.SIGKILL)
+
+    def _on_template_exited(self, worker: int, status: int, _: None) -> None:
+        if self.template_status is not None:
+            return
+        self.template_status = status
+        if not self.has_collected or self._run.pool.active:
+            name = (
+                f"worker {self._run.pool.nodes[0].gateway.id}" if self._run.startup.is_early else "the template process"
+            )
+            self._died_before_tests(name, worker, status)
+
+    def _died_before_tests(self, who: str, worker: int, status: int) -> None:
+        """A process died that others cannot stand in for: end the run."""
+        if self.ending is not None or self.shouldstop:
+            return
+        self._run.pool.template_lost()
+        file, _ = self._run.status_request.collecting.get(worker, (None, 0.0))
+        where = f" while collecting {file}" if file else " before collecting"
+        if worker == _core.Engine.TEMPLATE and self.has_collected:
+            where = " before all tests had run"
+        how = death(status).removeprefix("Not properly terminated ")
+        self.ending = pytest.exit.Exception(
+            f"{who} died{where} {how}; run with -n0 to see it happen in one process",
+            returncode=pytest.ExitCode.TESTS_FAILED,
+        )
+        self._run.pool.stop()
