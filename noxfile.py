@@ -146,6 +146,14 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session
+def pictures(session: nox.Session) -> None:
+    """The pictures in docs/pictures, from a run with the wheel; Chromium is the system's."""
+    require(session, "newest", "browser", "pictures")
+    install_wheel(session)
+    session.run("python", "-m", "docs.pictures.make")
+
+
+@nox.session
 def demo(session: nox.Session) -> None:
     """The bundled example with plain pytest, pytest-xdist and the wheel."""
     require(session, "newest")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent
 REPOSITORY = "https://github.com/pytest-rustpar/pytest-rustpar/blob/main/"
+FILES = "https://raw.githubusercontent.com/pytest-rustpar/pytest-rustpar/main/"
 
 BLOCK = re.compile(r'```(\w+)(?: title="([\w.]+)")?\n(.*?)```', re.DOTALL)
 
@@ -76,11 +77,12 @@ def test_the_tutorial_shows_what_its_commands_print(suite: Suite, monkeypatch: p
 
 def test_links_of_the_readme_lead_somewhere_on_every_site() -> None:
     text = re.sub(r"```.*?```", "", (ROOT / "README.md").read_text(), flags=re.DOTALL)
-    links = re.findall(r"\]\(([^)]+)\)|(?:src|href)=\"([^\"]+)\"", text)
+    links = re.findall(r"\]\(([^)]+)\)|(?:src|srcset|href)=\"([^\"]+)\"", text)
     for link in (first or second for first, second in links):
         if link.startswith("#"):
             continue
         # On PyPI nothing is beside it.
         assert link.startswith("https://"), link
-        file = link.removeprefix(REPOSITORY).partition("#")[0]
-        assert not link.startswith(REPOSITORY) or (ROOT / file).exists(), link
+        for site in (REPOSITORY, FILES):
+            file = link.removeprefix(site).partition("#")[0]
+            assert not link.startswith(site) or (ROOT / file).is_file(), link
