@@ -1,6 +1,8 @@
 //! The audit hook that watches a template while it configures and collects.
 
-use crate::platform::audit::{is_telling, is_watching, may_start_threads, threads, watch};
+use crate::platform::audit::{
+    creates_unshareable_state, is_monitoring, may_start_threads, set_monitoring, threads,
+};
 use parking_lot::Mutex;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
@@ -28,14 +30,14 @@ const WRITING: i64 = 3;
 /// of more threads than at the event before, which it is told, too.
 #[pyfunction]
 pub(super) fn audit(event: &Bound<'_, PyString>, args: &Bound<'_, PyTuple>) -> PyResult<()> {
-    if !is_watching() {
+    if !is_monitoring() {
         return Ok(());
     }
     let name = event.to_str().unwrap_or_default();
     if may_start_threads(name) {
         count_threads(event, args)?;
     }
-    if !is_telling(name) {
+    if !creates_unshareable_state(name) {
         return Ok(());
     }
     if args.len() == 3 && event.to_str()? == "open" {
@@ -79,7 +81,7 @@ fn tell(event: &Bound<'_, PyString>, args: &Bound<'_, PyTuple>) -> PyResult<()> 
 #[pyfunction]
 #[pyo3(signature = (listener))]
 pub(super) fn listen(listener: Option<Py<PyAny>>) {
-    watch(listener.is_some());
+    set_monitoring(listener.is_some());
     let earlier = BEFORE.lock().take();
     drop(earlier);
     let before = std::mem::replace(&mut *LISTENER.lock(), listener);

@@ -6,7 +6,7 @@ use super::text::{Text, texts};
 use crate::journal::event::{Collected, Detail, Ending, Event, Head, Outcome, Start, Test, WorkerGone};
 use crate::journal::kept::journals_in;
 use crate::journal::read::is_journal;
-use crate::journal::text_limits::{Room, limits};
+use crate::journal::text_limits::{TextBudget, limits};
 use crate::journal::write::{Writer, is_written};
 use crate::journal::{FORMAT, Micros, VERSION, micros};
 use crate::platform::memory::Peak;
@@ -33,7 +33,7 @@ pub(super) struct Journal {
     batches: bool,
     /// Of the memory of this process, where its tests run.
     peak: Option<Peak>,
-    room: Room,
+    budget: TextBudget,
 }
 
 impl Journal {
@@ -69,7 +69,7 @@ impl Journal {
     /// The pairs of texts, the second ones as they fit.
     fn fit_pairs(&mut self, pairs: Vec<(Text, Text)>) -> Vec<(String, String)> {
         let pairs = pairs.into_iter();
-        let fit = pairs.map(|(Text(name), Text(text))| (name, self.room.fit(text)));
+        let fit = pairs.map(|(Text(name), Text(text))| (name, self.budget.fit(text)));
         fit.collect()
     }
 
@@ -96,7 +96,7 @@ impl Journal {
             began: now(),
             batches: false,
             peak: None,
-            room: Room::default(),
+            budget: TextBudget::default(),
         }
     }
 
@@ -108,7 +108,7 @@ impl Journal {
 
     /// Keeps no more than so many characters of what failures say; all for None.
     fn keep(&mut self, limit: Option<u64>) {
-        self.room = Room::new(limit);
+        self.budget = TextBudget::new(limit);
     }
 
     /// Whether a file is a journal, to go by how it begins; an empty one may become one. Raises OSError.
@@ -252,9 +252,9 @@ impl Journal {
             Some("rerun") => Some(Outcome::Rerun),
             Some(other) => return Err(PyValueError::new_err(format!("{other:?} is no outcome"))),
         };
-        let (message, longrepr) = (self.room.fit(message.0), self.room.fit(longrepr.0));
+        let (message, longrepr) = (self.budget.fit(message.0), self.budget.fit(longrepr.0));
         let sections = self.fit_pairs(sections);
-        let cut = self.room.take_cut();
+        let cut = self.budget.take_cut();
         self.write(&Event::Detail(Detail {
             t: test,
             w: worker,

@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 
 /// Bytes that are held back at most, so that a table does not take a system call for each line.
-const LARGEST: usize = 1 << 16;
+const BUFFER_SIZE: usize = 1 << 16;
 
 /// A standard stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,7 +89,7 @@ impl<'a> Console<'a> {
     /// Writes bytes to standard output as they are.
     pub(super) fn bytes(&mut self, bytes: &[u8]) -> Result<(), Error> {
         self.pending.extend_from_slice(bytes);
-        if self.pending.len() > LARGEST {
+        if self.pending.len() > BUFFER_SIZE {
             self.flush()?;
         }
         Ok(())

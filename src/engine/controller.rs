@@ -100,7 +100,7 @@ impl Engine {
     pub fn send(&self, command: Command) -> Result<(), EngineError> {
         let sender = self.commands.as_ref().ok_or(EngineError::Stopped)?;
         sender.send(command).map_err(|_| EngineError::Stopped)?;
-        self.shared.bell.ring();
+        self.shared.wakeup.signal();
         Ok(())
     }
 
@@ -129,7 +129,7 @@ impl Engine {
     /// Ends the thread and waits for it; it ends within one look.
     pub fn shut_down(&mut self) {
         self.commands = None;
-        self.shared.bell.ring();
+        self.shared.wakeup.signal();
         if let Some(thread) = self.thread.take() {
             let _ended = thread.join();
         }

@@ -6,7 +6,7 @@
 use super::EngineError;
 use super::queue::TestQueue;
 use super::ring::ByteRing;
-use crate::platform::os::{Bell, SharedMemory};
+use crate::platform::os::{EventFd, SharedMemory};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -27,7 +27,7 @@ pub const RING_WORDS: usize = 8192;
 const HEADER_WORDS: usize = 64;
 
 const QUEUE_RANGE: usize = 0;
-const BELL: usize = 8;
+const WAKE_WORD: usize = 8;
 const ASKING: usize = 9;
 const CLOSED: usize = 16;
 const STOPPED: usize = 17;
@@ -47,7 +47,7 @@ const SLOT_WORDS: usize = HEADER_WORDS + QUEUE_WORDS + RING_WORDS;
 pub struct Shared {
     memory: SharedMemory,
     /// Rung by a worker when the engine should look at once.
-    pub bell: Bell,
+    pub wakeup: EventFd,
 }
 
 impl Shared {
@@ -58,7 +58,7 @@ impl Shared {
     pub fn new() -> Result<Arc<Self>, EngineError> {
         Ok(Arc::new(Self {
             memory: SharedMemory::new(SLOTS * SLOT_WORDS)?,
-            bell: Bell::new()?,
+            wakeup: EventFd::new()?,
         }))
     }
 
@@ -107,8 +107,8 @@ impl<'a> Slot<'a> {
 
     /// The word the worker sleeps on; the engine changes it, then wakes.
     #[must_use]
-    pub fn bell(self) -> &'a AtomicU32 {
-        self.memory.futex_word(self.first + BELL)
+    pub fn wake_word(self) -> &'a AtomicU32 {
+        self.memory.futex_word(self.first + WAKE_WORD)
     }
 
     /// Whether the worker stands still for want of a test. Written by the worker.

@@ -92,7 +92,7 @@ impl Loop {
         let mut look = SHORTEST_LOOK;
         loop {
             self.wait(look);
-            self.shared.bell.clear();
+            self.shared.wakeup.clear();
             if !self.process_commands() {
                 return;
             }
@@ -117,7 +117,7 @@ impl Loop {
     }
 
     fn wait(&self, limit: Duration) {
-        let mut fds = vec![self.shared.bell.as_fd()];
+        let mut fds = vec![self.shared.wakeup.as_fd()];
         fds.extend(self.records.fd());
         fds.extend(self.workers.iter().filter_map(Entry::output_fd));
         wait_readable(&fds, limit);

@@ -106,7 +106,7 @@ impl Line {
         if let Some(claim) = next() {
             return claim;
         }
-        let seen = slot.bell().load(Ordering::SeqCst);
+        let seen = slot.wake_word().load(Ordering::SeqCst);
         slot.asking().set(true);
         // Look again after saying so: what the engine did before it could see the flag would be missed otherwise.
         let claim = match next() {
@@ -114,8 +114,8 @@ impl Line {
             None if slot.closed().is_set() => Claim::Closed,
             None if slot.resting().is_set() => Claim::Rest,
             None => {
-                self.shared.bell.ring();
-                futex_wait(slot.bell(), seen, NAP);
+                self.shared.wakeup.signal();
+                futex_wait(slot.wake_word(), seen, NAP);
                 next().unwrap_or(Claim::Wait)
             }
         };
@@ -213,18 +213,18 @@ impl Line {
         }
         let ring = self.slot().ring();
         if urgent || ring.room() < ring.len() {
-            self.shared.bell.ring();
+            self.shared.wakeup.signal();
         }
     }
 
     fn write_rest(&self, words: &[u64]) -> usize {
         let slot = self.slot();
-        let seen = slot.bell().load(Ordering::SeqCst);
+        let seen = slot.wake_word().load(Ordering::SeqCst);
         slot.ring_waiting().set(true);
         let written = slot.ring().write(words);
         if written == 0 {
-            self.shared.bell.ring();
-            futex_wait(slot.bell(), seen, NAP);
+            self.shared.wakeup.signal();
+            futex_wait(slot.wake_word(), seen, NAP);
         }
         slot.ring_waiting().set(false);
         written
@@ -233,8 +233,8 @@ impl Line {
 
 /// Engine: wakes the worker in this slot if it sleeps, after something has changed for it.
 pub fn wake(slot: Slot<'_>) {
-    slot.bell().fetch_add(1, Ordering::SeqCst);
+    slot.wake_word().fetch_add(1, Ordering::SeqCst);
     if slot.asking().is_set() || slot.ring_waiting().is_set() {
-        futex_wake(slot.bell());
+        futex_wake(slot.wake_word());
     }
 }

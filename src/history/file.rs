@@ -1,8 +1,8 @@
-//! The file in which a history is kept: JSON with a version, a line for each test. `docs/history.md` describes it.
+//! The history file: versioned JSON, one line per test. `docs/history.md` describes it.
 //!
-//! The hazard it handles: runs end together, and a run can be killed while it writes. A file is only ever replaced as a
-//! whole, by what was read under a lock a moment before. What cannot be understood is told in one line and counts as
-//! empty; what a newer version wrote is left alone.
+//! The hazard it handles: runs end at the same time, and a run can be killed while it writes. The file is locked, read,
+//! changed and replaced as a whole. A file that cannot be parsed is reported in one line and counts as empty; the file
+//! of a newer version is left alone.
 
 use super::records::Records;
 use super::run::Run;
@@ -18,17 +18,17 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 /// Version of the file.
 pub const VERSION: u32 = 1;
 
-/// What a history file calls itself.
+/// Name of the format, in the file's header.
 const FORMAT: &str = "rustpar-history";
 
-/// How long to wait for another run that writes. With 100,000 tests that takes 0.13 s. Who has waited so long goes
-/// on, and the run that writes last wins.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long to wait for another run that is writing. Writing 100,000 tests takes 0.13 s. After the timeout the run goes
+/// on without the lock, and the last writer wins.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How often to look whether the other run is done. With 1,000 tests it takes 1 ms.
-const PAUSE: Duration = Duration::from_millis(2);
+/// Interval between attempts to lock. Writing 1,000 tests takes 1 ms.
+const LOCK_RETRY_INTERVAL: Duration = Duration::from_millis(2);
 
-/// About what a test takes, with a node id of 60 characters.
+/// Approximate size of a test's record, with a node id of 60 characters.
 const BYTES_PER_TEST: usize = 150;
 
 /// Why a history could not be read or written: one line that says what to do.
@@ -39,7 +39,7 @@ pub enum Warning {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// The file cannot be written.
@@ -47,10 +47,10 @@ pub enum Warning {
     Unwritable {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
-    /// The file is no history, or not a whole one.
+    /// The file is not a history, or is incomplete.
     #[error("the history in {} is damaged ({reason}): the next run begins a new one", .path.display())]
     Damaged {
         /// The file.
@@ -58,7 +58,7 @@ pub enum Warning {
         /// What is wrong with it.
         reason: String,
     },
-    /// The file has a version that is not known here.
+    /// The file has a version that is not supported.
     #[error("the history in {} has format {version}, known here is {VERSION}: update pytest-rustpar, or name another file",
             .path.display())]
     Newer {
@@ -72,13 +72,13 @@ pub enum Warning {
 /// What is wrong with the bytes of a file.
 #[derive(Debug, thiserror::Error)]
 pub enum Damage {
-    /// It is not JSON, or not that of a history.
+    /// It is not JSON, or not the JSON of a history.
     #[error("{0}")]
     Json(#[from] serde_json::Error),
     /// It belongs to another program.
     #[error("it is not a history of rustpar")]
     Format,
-    /// Another version has written it.
+    /// It has another version.
     #[error("format {0}")]
     Version(u32),
 }
@@ -99,21 +99,22 @@ struct Content {
     fixtures: Records<Fixture>,
 }
 
-/// What every version has in common.
+/// The fields that all versions have in common.
 #[derive(Deserialize)]
 struct Header {
     format: String,
     version: u32,
 }
 
-/// Seconds since the epoch.
+/// The current time in seconds since the epoch.
 #[must_use]
 pub fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |since| since.as_secs())
 }
 
-/// The history in a file, empty where there is none; where it cannot be understood, empty as well, and why.
+/// Reads the history in a file. If the file is missing or cannot be read, the history is empty; in the latter case the
+/// warning says why.
 #[must_use]
 pub fn load(path: &Path) -> (History, Option<Warning>) {
     match read(path) {
@@ -122,7 +123,7 @@ pub fn load(path: &Path) -> (History, Option<Warning>) {
     }
 }
 
-/// The history in a file, empty where there is none.
+/// Reads the history in a file; empty if there is no file.
 ///
 /// # Errors
 /// Any [`Warning`] but [`Warning::Unwritable`].
@@ -147,8 +148,8 @@ pub fn read(path: &Path) -> Result<History, Warning> {
     })
 }
 
-/// Adds a run that ends now to the history in a file. Returns what went wrong, in which case nothing was written, or a
-/// new history was begun in the place of a damaged one.
+/// Adds a run that ends now to the history in a file. Returns a warning if nothing could be written, or if a damaged
+/// file was replaced by a new one.
 #[must_use]
 pub fn save(path: &Path, run: &Run) -> Option<Warning> {
     let _lock = Lock::of(path);
@@ -162,10 +163,10 @@ pub fn save(path: &Path, run: &Run) -> Option<Warning> {
     write(path, &history).err().or(warning)
 }
 
-/// Changes the history in a file; no run that ends meanwhile is lost.
+/// Changes the history in a file under the lock, so that runs that end meanwhile are not lost.
 ///
 /// # Errors
-/// Any [`Warning`]; then the file is as it was.
+/// Any [`Warning`]; the file is then unchanged.
 pub fn update<T>(path: &Path, change: impl FnOnce(&mut History) -> T) -> Result<T, Warning> {
     let _lock = Lock::of(path);
     let mut history = read(path)?;
@@ -174,7 +175,7 @@ pub fn update<T>(path: &Path, change: impl FnOnce(&mut History) -> T) -> Result<
     Ok(result)
 }
 
-/// Replaces the file, or makes it and its directory.
+/// Replaces the file, or creates it and its directory.
 fn write(path: &Path, history: &History) -> Result<(), Warning> {
     replace(path, &bytes(history)).map_err(|source| Warning::Unwritable {
         path: path.into(),
@@ -182,7 +183,7 @@ fn write(path: &Path, history: &History) -> Result<(), Warning> {
     })
 }
 
-/// The history in the bytes of a file.
+/// Parses the bytes of a file.
 ///
 /// # Errors
 /// [`Damage`].
@@ -197,7 +198,7 @@ pub fn parse(bytes: &[u8]) -> Result<History, Damage> {
         }
         Err(error) => error,
     };
-    // Another version may well look different.
+    // Check the version first: another version may have different fields.
     if let Ok(header) = serde_json::from_slice::<Header>(bytes) {
         check(&header.format, header.version)?;
     }
@@ -212,7 +213,7 @@ fn check(format: &str, version: u32) -> Result<(), Damage> {
     }
 }
 
-/// The bytes of a file with this history.
+/// Serializes a history.
 #[must_use]
 pub fn bytes(history: &History) -> Vec<u8> {
     let mut out = Vec::with_capacity(1024 + BYTES_PER_TEST * history.tests.len());
@@ -223,14 +224,14 @@ pub fn bytes(history: &History) -> Vec<u8> {
         fixtures: &history.fixtures,
     };
     let mut serializer = serde_json::Serializer::with_formatter(&mut out, Lines::default());
-    // Writing to memory cannot fail, and there is nothing in a history that JSON cannot say.
+    // Writing to memory cannot fail, and JSON can represent every history.
     let written = written.serialize(&mut serializer);
     debug_assert!(written.is_ok());
     out.push(b'\n');
     out
 }
 
-/// Compact JSON with a line for each test and fixture: a file that is kept in a repository has readable differences.
+/// Formats compact JSON with one line per test and fixture, so that a file under version control has readable diffs.
 #[derive(Default)]
 struct Lines {
     depth: usize,
@@ -257,18 +258,19 @@ impl Formatter for Lines {
     }
 }
 
-/// The lock of the directory that a history lies in; it leaves no file behind, and ends with the process at the latest.
+/// Lock on the directory of the history file. It creates no lock file, and is released at the latest when the process
+/// ends.
 struct Lock {
     _directory: File,
 }
 
 impl Lock {
-    /// Waits for it, but not for ever; `None` when it was not had in time, or the file system has no locks.
+    /// Waits for the lock up to the timeout; `None` on timeout or if the file system has no locks.
     fn of(path: &Path) -> Option<Self> {
         let directory = directory_of(path);
         fs::create_dir_all(directory).ok()?;
         let directory = File::open(directory).ok()?;
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + LOCK_TIMEOUT;
         loop {
             match directory.try_lock() {
                 Ok(()) => {
@@ -276,7 +278,9 @@ impl Lock {
                         _directory: directory,
                     });
                 }
-                Err(fs::TryLockError::WouldBlock) if Instant::now() < deadline => std::thread::sleep(PAUSE),
+                Err(fs::TryLockError::WouldBlock) if Instant::now() < deadline => {
+                    std::thread::sleep(LOCK_RETRY_INTERVAL)
+                }
                 Err(_) => return None,
             }
         }
@@ -291,14 +295,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_history_comes_back_as_it_went(history in any_history()) {
+        fn a_history_round_trips(history in any_history()) {
             let written = bytes(&history);
             prop_assert_eq!(parse(&written).unwrap(), history.clone());
             prop_assert_eq!(bytes(&history), written);
         }
 
         #[test]
-        fn no_part_of_a_file_is_taken_for_a_whole_one(history in any_history(), part in 0.0..1.0f64) {
+        fn a_truncated_file_is_refused(history in any_history(), part in 0.0..1.0f64) {
             let written = bytes(&history);
             let text = written.trim_ascii_end();
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss,
@@ -308,7 +312,7 @@ mod tests {
         }
 
         #[test]
-        fn any_changed_byte_is_survived(history in any_history(), place: prop::sample::Index, byte: u8) {
+        fn a_changed_byte_never_panics(history in any_history(), place: prop::sample::Index, byte: u8) {
             let mut written = bytes(&history);
             let place = place.index(written.len());
             written[place] = byte;
@@ -318,7 +322,7 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_are_survived(bytes: Vec<u8>) {
+        fn parsing_any_bytes_never_panics(bytes: Vec<u8>) {
             let _parsed = parse(&bytes);
         }
     }
@@ -361,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn runs_that_end_together_are_all_remembered() {
+    fn concurrent_runs_are_all_saved() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("in/here/history.json");
         std::thread::scope(|scope| {
@@ -371,7 +375,7 @@ mod tests {
             }
         });
         assert_eq!(read(&path).unwrap().tests().len(), 8);
-        // Neither locks nor temporary files are left.
+        // No lock files or temporary files are left.
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
     }
 

@@ -1,28 +1,27 @@
-//! What is remembered of tests and shared fixtures from one run to the next.
+//! The history: durations and outcomes of tests and shared fixtures, stored between runs.
 //!
-//! [`run::Run`] holds what one run has shown, [`History`] what all runs together have, and [`file`] brings it to disk.
-//! The model is pure: the time is an argument.
+//! [`run::Run`] holds the records of one run, [`History`] those of all runs, and [`file`] stores them on disk. The
+//! model is pure: the time is an argument.
 //!
-//! The hazard it handles: histories meet, when two runs end together or when CI joins its shards. Each record has a place
-//! in a total order, and the greater one wins; so it does not matter who meets whom first, or how often.
+//! The hazard it handles: histories are merged when two runs end at the same time or when CI joins its shards. Records
+//! have a total order and the greater one wins, so that the result does not depend on the order or number of merges.
 
 pub mod file;
 mod records;
 pub mod run;
 mod seconds;
 
-pub use seconds::{NoDuration, Seconds};
+pub use seconds::{Seconds, TooLong};
 
 use records::Records;
 use run::{Run, TestRun};
 use serde::{Deserialize, Serialize};
 
-/// Days after which a test or fixture that no run has met is forgotten. A quarter: suites that run nightly or before a
-/// release keep theirs, and renamed tests do not pile up for ever.
+/// Days after which a test or fixture that no run has seen is deleted. A quarter: suites that run nightly or before a
+/// release keep theirs, and records of renamed tests do not accumulate for ever.
 pub const KEPT_DAYS: u64 = 90;
 
-/// Tests, and fixtures, that are kept at most; those met last stay. So many take 70 MB on disk and 0.7 s
-/// to save.
+/// Maximum number of tests, and of fixtures; those seen last are kept. So many take 70 MB on disk and 0.7 s to save.
 pub const MOST: usize = 500_000;
 
 const DAY: u64 = 24 * 60 * 60;
@@ -30,7 +29,7 @@ const DAY: u64 = 24 * 60 * 60;
 /// How a test ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Outcome {
-    /// It passed, or it was expected to fail and did.
+    /// It passed, or failed as expected.
     #[default]
     #[serde(rename = "p")]
     Passed,
@@ -42,29 +41,29 @@ pub enum Outcome {
     Failed,
 }
 
-/// What is remembered of a test.
-// The order of the fields is the order of importance when two records meet.
+/// The record of a test.
+// The order of the fields decides which of two records wins in a merge.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Test {
-    /// When a run last met it, in seconds since the epoch.
+    /// When a run last saw it, in seconds since the epoch.
     #[serde(rename = "t")]
     pub seen: u64,
-    /// Runs that met it.
+    /// Number of runs that saw it.
     #[serde(rename = "n")]
     pub runs: u32,
-    /// Runs in which it failed.
+    /// Number of runs in which it failed.
     #[serde(rename = "f", default, skip_serializing_if = "is_zero")]
     pub failed: u32,
-    /// Runs in which it passed on a second try.
+    /// Number of runs in which it passed after a rerun.
     #[serde(rename = "r", default, skip_serializing_if = "is_zero")]
     pub flaky: u32,
-    /// How it ended last.
+    /// Its outcome in the last run.
     #[serde(rename = "o")]
     pub outcome: Outcome,
-    /// Decaying averages of set-up, call and teardown over the runs in which it was not skipped.
+    /// Decaying averages of setup, call and teardown over the runs in which it was not skipped.
     #[serde(rename = "a")]
     pub average: [Option<Seconds>; 3],
-    /// The same three phases in the last run.
+    /// The durations of the same phases in the last run.
     #[serde(rename = "l")]
     pub last: [Option<Seconds>; 3],
 }
@@ -92,9 +91,9 @@ impl Test {
         }
     }
 
-    /// Seconds that it will probably take without the fixtures it shares; `None` when no phase was ever timed.
+    /// Expected duration in seconds, without the fixtures it shares; `None` if no phase was ever timed.
     ///
-    /// A test that was skipped last is expected to be skipped again.
+    /// A test that was skipped in the last run is expected to be skipped again.
     #[must_use]
     pub fn expected(&self) -> Option<f64> {
         let phases = if self.outcome == Outcome::Skipped {
@@ -107,19 +106,19 @@ impl Test {
     }
 }
 
-/// What is remembered of a fixture of class scope or wider.
+/// The record of a fixture of class scope or wider.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Fixture {
     /// When a run last set it up, in seconds since the epoch.
     #[serde(rename = "t")]
     pub seen: u64,
-    /// Runs that set it up.
+    /// Number of runs that set it up.
     #[serde(rename = "n")]
     pub runs: u32,
-    /// Decaying average of its set-up.
+    /// Decaying average of the duration of its setup.
     #[serde(rename = "a")]
     pub average: Seconds,
-    /// Its set-up in the last run; the mean where there were several.
+    /// Duration of its setup in the last run; the mean if there were several.
     #[serde(rename = "l")]
     pub last: Seconds,
 }
@@ -137,7 +136,7 @@ impl Fixture {
     }
 }
 
-/// What is remembered.
+/// The records of tests and fixtures.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct History {
     tests: Records<Test>,
@@ -145,13 +144,13 @@ pub struct History {
 }
 
 impl History {
-    /// Seconds that a test will probably take without the fixtures it shares; `None` when nothing is known.
+    /// Expected duration of a test in seconds, without the fixtures it shares; `None` if unknown.
     #[must_use]
     pub fn expected(&self, node_id: &str) -> Option<f64> {
         self.tests.get(node_id)?.expected()
     }
 
-    /// Whether the test failed when it last ran.
+    /// Whether the test failed in the last run that saw it.
     #[must_use]
     pub fn failed_last(&self, node_id: &str) -> bool {
         self.tests
@@ -159,25 +158,25 @@ impl History {
             .is_some_and(|test| test.outcome == Outcome::Failed)
     }
 
-    /// Seconds that a shared fixture's set-up will probably take; `None` when nothing is known.
+    /// Expected duration of a shared fixture's setup in seconds; `None` if unknown.
     #[must_use]
     pub fn fixture_seconds(&self, key: &str) -> Option<f64> {
         self.fixtures.get(key).map(|fixture| fixture.average.get())
     }
 
-    /// The tests by their node ids, in order.
+    /// The tests, sorted by node id.
     #[must_use]
     pub fn tests(&self) -> impl ExactSizeIterator<Item = (&str, &Test)> {
         self.tests.iter()
     }
 
-    /// The fixtures by their keys, in order.
+    /// The fixtures, sorted by key.
     #[must_use]
     pub fn fixtures(&self) -> impl ExactSizeIterator<Item = (&str, &Fixture)> {
         self.fixtures.iter()
     }
 
-    /// Takes in a run that ended at `now`, in seconds since the epoch.
+    /// Adds a run that ended at `now`, in seconds since the epoch.
     pub fn apply(&mut self, run: &Run, now: u64) {
         self.tests
             .change_each(run.complete(), |record, test| record.add(test, now));
@@ -185,17 +184,17 @@ impl History {
             .change_each(run.fixtures(), |record, seconds| record.add(seconds, now));
     }
 
-    /// Takes in what another history knows: of two records of one test or fixture, the one that was met later wins.
+    /// Merges the records of another history: if both have a record of a test or fixture, the one seen later wins.
     ///
-    /// It is commutative, associative and idempotent.
+    /// The operation is commutative, associative and idempotent.
     pub fn merge(&mut self, other: Self) {
         self.tests.change_each(other.tests.into_iter(), take_greater);
         self.fixtures
             .change_each(other.fixtures.into_iter(), take_greater);
     }
 
-    /// Forgets what no run has met for more than `days` before `now`, and what is too much; returns how many tests and
-    /// fixtures that were.
+    /// Deletes records that no run has seen for more than `days` before `now`, and those above the maximum number;
+    /// returns how many.
     pub fn prune(&mut self, now: u64, days: u64) -> usize {
         let before = self.tests.len() + self.fixtures.len();
         let oldest = now.saturating_sub(days.saturating_mul(DAY));

@@ -1,7 +1,6 @@
-//! Records by name, in the order of the names.
+//! Records by name, sorted by name.
 //!
-//! A sorted list and not a map: a file is written in order, so it is read in order too, and no record has to look for its
-//! place.
+//! A sorted vector instead of a map: the file is sorted, so reading it needs no search for each record's position.
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde::{Serialize, Serializer};
@@ -9,7 +8,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::marker::PhantomData;
 
-/// Records of one kind; no name comes twice.
+/// Records of one kind; names are unique.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Records<R>(Vec<(Box<str>, R)>);
 
@@ -25,17 +24,20 @@ impl<R> Records<R> {
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&R> {
-        self.place(name).map(|place| &self.0[place].1)
+        self.index_of(name).map(|index_of| &self.0[index_of].1)
     }
 
-    fn place(&self, name: &str) -> Option<usize> {
+    fn index_of(&self, name: &str) -> Option<usize> {
         self.0.binary_search_by(|(other, _)| (**other).cmp(name)).ok()
     }
 
-    /// The place of each name. Of 100,000 names among as many, each would be searched for 2 us; a table takes a tenth.
-    fn places<'a>(&self, names: impl Iterator<Item = &'a str>) -> Vec<Option<usize>> {
+    /// The index of each name. For 100,000 names among as many, a binary search takes 2 us each and a hash table a
+    /// tenth of that.
+    fn indices<'a>(&self, names: impl Iterator<Item = &'a str>) -> Vec<Option<usize>> {
         let numbered = self.0.iter().enumerate();
-        let table: HashMap<&str, usize> = numbered.map(|(place, (name, _))| (&**name, place)).collect();
+        let table: HashMap<&str, usize> = numbered
+            .map(|(index_of, (name, _))| (&**name, index_of))
+            .collect();
         names.map(|name| table.get(name).copied()).collect()
     }
 
@@ -43,8 +45,8 @@ impl<R> Records<R> {
         self.0.iter().map(|(name, record)| (&**name, record))
     }
 
-    /// Calls `change` with the record of each name, or with a new one, and with what comes along with the name. No name
-    /// may come twice.
+    /// Calls `change` for each name, with its record (a new one if there is none) and the value that belongs to the
+    /// name. Names must be unique.
     pub(super) fn change_each<N, W>(
         &mut self,
         names: impl Iterator<Item = (N, W)>,
@@ -54,11 +56,11 @@ impl<R> Records<R> {
         R: Default,
     {
         let names: Vec<(N, W)> = names.collect();
-        let places = self.places(names.iter().map(|(name, _)| name.as_ref()));
+        let indices = self.indices(names.iter().map(|(name, _)| name.as_ref()));
         let mut fresh = Vec::new();
-        for ((name, with), place) in names.into_iter().zip(places) {
-            if let Some(place) = place {
-                change(&mut self.0[place].1, with);
+        for ((name, with), index_of) in names.into_iter().zip(indices) {
+            if let Some(index_of) = index_of {
+                change(&mut self.0[index_of].1, with);
             } else {
                 let mut record = R::default();
                 change(&mut record, with);
@@ -75,16 +77,16 @@ impl<R> Records<R> {
         self.0.retain(|(_, record)| keep(record));
     }
 
-    /// Keeps the `most` records for which `seen` is greatest; of equals, those that come last.
+    /// Keeps the `most` records with the greatest `seen`; among equals, the last ones.
     pub(super) fn keep_latest(&mut self, most: usize, seen: impl Fn(&R) -> u64) {
         let Some(excess) = self.len().checked_sub(most).filter(|&excess| excess > 0) else {
             return;
         };
         let mut by_age: Vec<usize> = (0..self.len()).collect();
-        by_age.sort_by_key(|&place| seen(&self.0[place].1));
+        by_age.sort_by_key(|&index_of| seen(&self.0[index_of].1));
         let mut gone = vec![false; self.len()];
-        for &place in &by_age[..excess] {
-            gone[place] = true;
+        for &index_of in &by_age[..excess] {
+            gone[index_of] = true;
         }
         let mut gone = gone.into_iter();
         self.0.retain(|_| !gone.next().unwrap_or_default());
@@ -92,7 +94,7 @@ impl<R> Records<R> {
 }
 
 impl<R> FromIterator<(Box<str>, R)> for Records<R> {
-    /// Of records with the same name, the first one counts.
+    /// If several records have the same name, the first one counts.
     fn from_iter<I: IntoIterator<Item = (Box<str>, R)>>(records: I) -> Self {
         let mut records: Vec<_> = records.into_iter().collect();
         if !records.is_sorted_by(|(left, _), (right, _)| left < right) {

@@ -1,37 +1,37 @@
-//! The records of one run: what its reports said, until it is put into the history.
+//! The records of one run, gathered from its reports until they are added to the history.
 //!
-//! The hazard it handles: not every test comes to its end. One that was cut off says nothing about how long it takes, so
-//! a test counts when its teardown was reported, or when it has failed.
+//! The hazard it handles: not every test completes. An interrupted test says nothing about its duration, so a test
+//! counts only if its teardown was reported or it has failed.
 
 use super::{Outcome, Seconds};
 use crate::protocol::report::Phase;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-/// What a report said about a phase.
+/// The outcome of a reported phase.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reported {
-    /// It passed, or it was expected to fail and did.
+    /// It passed, or failed as expected.
     Passed,
     /// It was skipped.
     Skipped,
     /// It failed.
     Failed,
-    /// It failed, and the test begins anew.
+    /// It failed, and a plugin reruns the test.
     Rerun,
 }
 
-/// One test of a run.
+/// The record of one test in a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct TestRun {
     node_id: Arc<str>,
-    /// Set-up, call and teardown of the last try, each without the fixtures it shares.
+    /// Setup, call and teardown of the last attempt, each without the fixtures it shares.
     pub(super) seconds: [Option<Seconds>; 3],
-    /// The worst that was reported.
+    /// The worst reported outcome.
     pub(super) outcome: Outcome,
-    /// Whether it had a second try.
+    /// Whether it was rerun.
     pub(super) reran: bool,
-    /// Shared fixtures that were set up since its last report.
+    /// Setup time of shared fixtures since its last report.
     shared: Seconds,
 }
 
@@ -51,7 +51,7 @@ impl TestRun {
     }
 }
 
-/// How often a shared fixture was set up in a run, and how long that took.
+/// How often a shared fixture was set up in a run, and the total duration.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct FixtureRun {
     total: Seconds,
@@ -67,7 +67,7 @@ pub struct Run {
 }
 
 impl Run {
-    /// The number of a test, for [`Run::report`].
+    /// Returns the number of a test, for [`Run::report`]; registers the test if it is new.
     pub fn test(&mut self, node_id: &str) -> usize {
         if let Some(&number) = self.numbers.get(node_id) {
             return number;
@@ -78,15 +78,15 @@ impl Run {
         self.tests.len() - 1
     }
 
-    /// How many tests have a number.
+    /// The number of registered tests.
     #[must_use]
     pub fn count(&self) -> usize {
         self.tests.len()
     }
 
-    /// A phase of a test was reported, and took `seconds`; `None` for the crash of a worker, which is in no phase.
+    /// Records the report of a phase that took `seconds`; `None` for the crash of a worker, which belongs to no phase.
     ///
-    /// A number that [`Run::test`] did not give is ignored.
+    /// Numbers that [`Run::test`] did not return are ignored.
     pub fn report(&mut self, test: usize, phase: Option<Phase>, reported: Reported, seconds: f64) {
         let Some(test) = self.tests.get_mut(test) else {
             return;
@@ -103,9 +103,9 @@ impl Run {
         }
     }
 
-    /// A shared fixture was set up for a test, before the report of the phase that it was set up in.
+    /// Records the setup of a shared fixture for a test. Called before the report of the phase in which it was set up.
     ///
-    /// The time counts for the fixture and is taken off the test.
+    /// The time counts for the fixture and is subtracted from the test's phase.
     pub fn fixture(&mut self, node_id: &str, key: &str, seconds: f64) {
         let Some(seconds) = Seconds::new(seconds) else {
             return;
@@ -117,13 +117,13 @@ impl Run {
         fixture.count += 1;
     }
 
-    /// Whether there is nothing to remember.
+    /// Whether there are no records.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.fixtures.is_empty() && !self.tests.iter().any(TestRun::is_complete)
     }
 
-    /// How many tests came to their end, and the seconds that they and shared fixtures took in all.
+    /// The number of completed tests, and the total seconds of those tests and of shared fixtures.
     #[must_use]
     pub fn totals(&self) -> (usize, f64) {
         let complete = self.tests.iter().filter(|test| test.is_complete());
@@ -133,7 +133,7 @@ impl Run {
         (complete.count(), seconds)
     }
 
-    /// The tests that came to their end, in no order.
+    /// The completed tests, in no particular order.
     pub(super) fn complete(&self) -> impl Iterator<Item = (&str, &TestRun)> {
         let tests = self
             .numbers
@@ -142,7 +142,7 @@ impl Run {
         tests.filter(|(_, test)| test.is_complete())
     }
 
-    /// The shared fixtures and how long each of them took on average.
+    /// The shared fixtures and the mean duration of their setups.
     pub(super) fn fixtures(&self) -> impl Iterator<Item = (&str, Seconds)> {
         self.fixtures
             .iter()

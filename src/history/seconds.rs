@@ -1,15 +1,16 @@
-//! A duration as it is remembered: whole microseconds, in memory and in the file.
+//! A duration as the history stores it: whole microseconds, in memory and in the file.
 //!
-//! The hazard it handles: a history has to be the same after it was written and read, and a clock or a plugin may
-//! report anything, `nan` included. Whole numbers have an order, compare exactly and come back as they went.
+//! The hazard it handles: a history must be unchanged after it was written and read, and a clock or a plugin may report
+//! anything, `nan` included. Whole numbers are ordered, compare exactly and round-trip.
 
 use serde::{Deserialize, Serialize};
 
-/// A year of microseconds: what takes longer is no measurement. It also keeps the conversion to seconds exact.
+/// A year in microseconds: longer durations are measurement errors. The limit also keeps the conversion to seconds
+/// exact.
 const LONGEST: u64 = 366 * 24 * 60 * 60 * 1_000_000;
 
-/// The part of the way that an average goes towards a new value, in tenths. With 3, an outlier has worn off to 3 % after
-/// ten runs, and after three runs two thirds of a lasting change are believed.
+/// Weight of a new value in an average, in tenths. With 3, an outlier decays to 3 % after ten runs, and after three
+/// runs the average has followed two thirds of a lasting change.
 const TENTHS: i64 = 3;
 
 /// A duration in whole microseconds, from zero to a year.
@@ -18,7 +19,7 @@ const TENTHS: i64 = 3;
 pub struct Seconds(u64);
 
 impl Seconds {
-    /// What a clock has measured, in seconds; `None` for what is no duration: `nan`, less than zero, more than a year.
+    /// Converts seconds; `None` for invalid durations: `nan`, negative values, more than a year.
     #[must_use]
     #[expect(
         clippy::cast_possible_truncation,
@@ -50,24 +51,24 @@ impl Seconds {
     #[must_use]
     pub fn towards(self, value: Self) -> Self {
         let way = value.0.cast_signed() - self.0.cast_signed();
-        // Rounded away from zero: a small difference is not kept up for ever.
+        // Rounded away from zero, so that the average reaches a constant value.
         let step = (way * TENTHS + way.signum() * 9) / 10;
         Self(self.0.saturating_add_signed(step))
     }
 
-    /// The mean of `count` durations that add up to this one.
+    /// The mean of `count` durations with this total.
     #[must_use]
     pub fn shared_by(self, count: u32) -> Self {
         Self(self.0 / u64::from(count.max(1)))
     }
 
-    /// Both together, at most a year.
+    /// The sum, at most a year.
     #[must_use]
     pub fn plus(self, other: Self) -> Self {
         Self((self.0 + other.0).min(LONGEST))
     }
 
-    /// What is left without `other`, at least nothing.
+    /// The difference, at least zero.
     #[must_use]
     pub fn without(self, other: Self) -> Self {
         Self(self.0.saturating_sub(other.0))
@@ -80,19 +81,19 @@ impl From<Seconds> for u64 {
     }
 }
 
-/// A number of microseconds that is no duration.
+/// The number of microseconds exceeds the maximum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0} microseconds are more than a year")]
-pub struct NoDuration(u64);
+pub struct TooLong(u64);
 
 impl TryFrom<u64> for Seconds {
-    type Error = NoDuration;
+    type Error = TooLong;
 
-    fn try_from(micros: u64) -> Result<Self, NoDuration> {
+    fn try_from(micros: u64) -> Result<Self, TooLong> {
         if micros <= LONGEST {
             Ok(Self(micros))
         } else {
-            Err(NoDuration(micros))
+            Err(TooLong(micros))
         }
     }
 }
@@ -112,7 +113,7 @@ mod tests {
         }
 
         #[test]
-        fn a_value_that_stays_is_reached(from in 0.0..1e4f64, to in 0.0..1e4f64) {
+        fn the_average_reaches_a_constant_value(from in 0.0..1e4f64, to in 0.0..1e4f64) {
             let (from, to) = (Seconds::new(from).unwrap(), Seconds::new(to).unwrap());
             let average = std::iter::repeat_n(to, 100).fold(from, Seconds::towards);
             prop_assert_eq!(average, to);
@@ -128,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_duration_is_refused() {
+    fn invalid_durations_are_refused() {
         for number in [f64::NAN, f64::INFINITY, -1.0, 1e12] {
             assert_eq!(Seconds::new(number), None);
         }

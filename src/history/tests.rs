@@ -1,4 +1,4 @@
-//! What holds for every history.
+//! Property tests and unit tests of the history.
 
 use super::run::Reported;
 use super::*;
@@ -58,7 +58,7 @@ fn any_fixture() -> impl Strategy<Value = Fixture> {
     })
 }
 
-/// Few names and times, so that records meet.
+/// Few names and times, so that records collide.
 pub(super) fn any_history() -> impl Strategy<Value = History> {
     let name = || {
         prop_oneof![
@@ -84,7 +84,7 @@ fn merged(histories: &[&History]) -> History {
 
 proptest! {
     #[test]
-    fn it_does_not_matter_who_meets_whom_first_or_how_often(a in any_history(), b in any_history(), c in any_history()) {
+    fn merging_is_commutative_associative_and_idempotent(a in any_history(), b in any_history(), c in any_history()) {
         let all = merged(&[&a, &b, &c]);
         prop_assert_eq!(&merged(&[&c, &a, &b]), &all);
         prop_assert_eq!(&merged(&[&a, &merged(&[&b, &c])]), &all);
@@ -108,7 +108,7 @@ proptest! {
     }
 
     #[test]
-    fn pruning_leaves_what_was_met_and_nothing_else(history in any_history(), now in 0..5u64) {
+    fn pruning_keeps_only_recently_seen_records(history in any_history(), now in 0..5u64) {
         let mut pruned = history.clone();
         let gone = pruned.prune(now * DAY, 1);
         prop_assert_eq!(gone + pruned.tests.len() + pruned.fixtures.len(), history.tests.len() + history.fixtures.len());
@@ -137,7 +137,7 @@ fn failures_are_counted_and_the_last_outcome_is_known() {
 }
 
 #[test]
-fn a_pass_on_the_second_try_is_no_failure_and_lasts_as_long_as_that_try() {
+fn a_pass_after_a_rerun_is_not_a_failure_and_has_the_duration_of_the_last_attempt() {
     let test = after(&[&|run| {
         let test = run.test("a");
         run.report(test, Some(Phase::Call), Reported::Rerun, 9.0);
@@ -148,7 +148,7 @@ fn a_pass_on_the_second_try_is_no_failure_and_lasts_as_long_as_that_try() {
 }
 
 #[test]
-fn a_test_that_was_cut_off_leaves_no_record() {
+fn an_interrupted_test_leaves_no_record() {
     let mut run = Run::default();
     let test = run.test("a");
     run.report(test, Some(Phase::Setup), Reported::Passed, 1.0);
@@ -159,7 +159,7 @@ fn a_test_that_was_cut_off_leaves_no_record() {
 }
 
 #[test]
-fn the_total_is_that_of_tests_that_came_to_their_end_and_of_shared_fixtures() {
+fn the_total_covers_completed_tests_and_shared_fixtures() {
     let mut run = run_of("a");
     run.fixture("b", "::db", 2.0);
     add(&mut run, "b", Reported::Failed, 4.0);
@@ -167,7 +167,7 @@ fn the_total_is_that_of_tests_that_came_to_their_end_and_of_shared_fixtures() {
     run.report(cut_off, Some(Phase::Setup), Reported::Passed, 8.0);
     let (tests, seconds) = run.totals();
     assert_eq!(tests, 2);
-    // The set-up that the fixture is taken off was reported as shorter than it.
+    // The setup was reported as shorter than the fixture that is subtracted from it.
     let expected = 0.001 + 0.002 + 3e-6 + 2.0 + 4.0 + 3e-6;
     assert!((seconds - expected).abs() < 1e-9, "{seconds}");
 }
@@ -194,7 +194,7 @@ fn a_skipped_test_is_expected_to_be_skipped_again_and_keeps_its_average() {
 }
 
 #[test]
-fn a_shared_fixture_is_taken_off_the_phase_that_it_was_set_up_in() {
+fn the_setup_of_a_shared_fixture_is_subtracted_from_its_phase() {
     let mut run = Run::default();
     run.fixture("a", "::db", 2.0);
     run.fixture("a", "::web", 1.0);
@@ -211,7 +211,7 @@ fn a_shared_fixture_is_taken_off_the_phase_that_it_was_set_up_in() {
 }
 
 #[test]
-fn only_the_tests_met_last_are_kept() {
+fn only_the_tests_seen_last_are_kept() {
     let mut records: Records<u64> = (0..10).map(|n: u64| (n.to_string().into(), n % 5)).collect();
     records.keep_latest(3, |&seen| seen);
     let kept: Vec<_> = records.into_iter().map(|(name, _)| name).collect();

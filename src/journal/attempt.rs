@@ -1,34 +1,34 @@
-//! One time that a test was begun, and what came of it.
+//! One execution of a test, with its phases and its outcome.
 
 use super::Micros;
 use super::event::{Outcome, Test};
 use crate::protocol::report::Phase;
 use serde::Serialize;
 
-/// What came of an attempt, for the eye: pytest's categories, and the death of a worker.
+/// The outcome of an attempt as reports show it: pytest's categories, and the crash of a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// It passed.
     Passed,
-    /// It failed in its call.
+    /// It failed in its call phase.
     Failed,
-    /// It failed in its set-up or its teardown.
+    /// It failed in setup or teardown.
     Error,
     /// It was skipped.
     Skipped,
-    /// It was expected to fail, and did.
+    /// It was expected to fail, and failed.
     Xfailed,
     /// It was expected to fail, and passed.
     Xpassed,
-    /// It failed, and the test began anew.
+    /// It failed, and a plugin reran the test.
     Rerun,
-    /// Its worker died in it.
+    /// Its worker crashed while the test ran.
     Crashed,
 }
 
 impl Verdict {
-    /// All of them, in the order of their numbers.
+    /// All verdicts, in the order of their discriminants.
     pub const ALL: [Self; 8] = [
         Self::Passed,
         Self::Failed,
@@ -40,7 +40,7 @@ impl Verdict {
         Self::Crashed,
     ];
 
-    /// What pytest's closing line calls it.
+    /// The word for it in pytest's summary line.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -55,7 +55,7 @@ impl Verdict {
         }
     }
 
-    /// What pytest counts for a phase; `None` for a set-up or teardown that passed, which it does not count.
+    /// The category in which pytest counts a phase; `None` for a passed setup or teardown, which pytest does not count.
     #[must_use]
     pub fn of_phase(phase: Phase, outcome: Outcome) -> Option<Self> {
         match (outcome, phase) {
@@ -70,8 +70,8 @@ impl Verdict {
         }
     }
 
-    /// Which of two decides what an attempt is called.
-    pub(super) fn weight(self) -> u8 {
+    /// Rank used to choose the verdict of an attempt: the highest one counts.
+    pub(super) fn rank(self) -> u8 {
         match self {
             Self::Passed => 0,
             Self::Skipped => 1,
@@ -85,39 +85,39 @@ impl Verdict {
     }
 }
 
-/// A phase that has ended.
+/// A completed phase.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PhaseRun {
-    /// When it began.
+    /// When it started.
     pub at: Micros,
     /// How long it took.
     pub took: Micros,
-    /// What came of it.
+    /// Its outcome.
     pub outcome: Outcome,
 }
 
-/// One time that a test was begun.
+/// One execution of a test.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
     /// The test.
     pub test: Test,
     /// The process, as an index into [`Run::processes`].
     pub process: usize,
-    /// Set-up, call and teardown, as far as they were reported.
+    /// Setup, call and teardown; `None` for a phase that was not reported.
     pub phases: [Option<PhaseRun>; 3],
-    /// What came of the subtests that were reported.
-    pub parts: Vec<Outcome>,
+    /// Outcomes of the reported subtests.
+    pub subtests: Vec<Outcome>,
     /// Details of its phases and subtests, as indices into [`Run::details`].
     pub details: Vec<usize>,
-    /// What it has recorded of the test.
+    /// The test's `user_properties`.
     pub properties: Vec<(String, String)>,
-    /// Whether its worker died in it.
+    /// Whether its worker crashed while the test ran.
     pub crashed: bool,
-    /// Whether it failed, and a plugin has the test begin anew.
-    pub begins_anew: bool,
-    /// Bytes by which the peak of its process's memory grew in it.
+    /// Whether it failed and a plugin reran the test.
+    pub will_rerun: bool,
+    /// Bytes by which the peak memory of its process grew during the attempt.
     pub growth: u64,
-    /// What set-ups of shared fixtures took in it, as a part of its phases.
+    /// Time spent in setting up shared fixtures, which its phases include.
     pub shared: Micros,
 }
 
@@ -127,17 +127,17 @@ impl Attempt {
             test,
             process,
             phases: [None; 3],
-            parts: Vec::new(),
+            subtests: Vec::new(),
             details: Vec::new(),
             properties: Vec::new(),
             crashed: false,
-            begins_anew: false,
+            will_rerun: false,
             growth: 0,
             shared: 0,
         }
     }
 
-    /// When it began; `None` when no phase was reported.
+    /// When its first phase started; `None` when no phase was reported.
     #[must_use]
     pub fn began(&self) -> Option<Micros> {
         self.phases.iter().flatten().map(|phase| phase.at).min()
@@ -153,42 +153,45 @@ impl Attempt {
             .max()
     }
 
-    /// What its phases took together.
+    /// Total duration of its phases.
     #[must_use]
     pub fn took(&self) -> Micros {
         self.phases.iter().flatten().map(|phase| phase.took).sum()
     }
 
-    /// What it took itself, without the shared fixtures that were set up in it: what the history remembers.
+    /// Duration without the setup of shared fixtures; this is what the history stores.
     #[must_use]
     pub fn own(&self) -> Micros {
         self.took().saturating_sub(self.shared)
     }
 
-    /// Whether nothing more can come of it.
+    /// Whether the attempt is complete.
     pub(super) fn is_over(&self) -> bool {
-        self.crashed || self.phases[Phase::Teardown as usize].is_some() || self.begins_anew
+        self.crashed || self.phases[Phase::Teardown as usize].is_some() || self.will_rerun
     }
 
-    /// Whether it came to a result: the process that wrote may have been killed before.
+    /// Whether it has a result. It has none if the process that wrote the journal was killed first.
     #[must_use]
     pub fn has_result(&self) -> bool {
-        !self.begins_anew && self.counted().next().is_some()
+        !self.will_rerun && self.counted().next().is_some()
     }
 
-    /// What pytest counts for it: mostly one thing, but a test can pass and have an error in its teardown, and subtests that
-    /// failed count for themselves. Others pytest counts with `-v` and `-q` only.
+    /// Categories in which pytest counts the attempt. Usually one, but a passed test can have an error in its teardown,
+    /// and each failed subtest counts separately. pytest counts other subtests only with `-v` and `-q`.
     pub fn counted(&self) -> impl Iterator<Item = Verdict> {
-        let failed = self.parts.iter().filter(|part| **part == Outcome::Failed);
+        let failed = self
+            .subtests
+            .iter()
+            .filter(|outcome| **outcome == Outcome::Failed);
         failed.map(|_| Verdict::Failed).chain(self.whole())
     }
 
-    /// What pytest counts for it as a whole.
+    /// Categories in which pytest counts the test itself, without its subtests.
     fn whole(&self) -> impl Iterator<Item = Verdict> {
         let phases = Phase::ALL.into_iter().zip(self.phases);
         let verdicts = phases.filter_map(|(phase, run)| Verdict::of_phase(phase, run?.outcome));
-        // pytest counts a test in which a worker died as failed, whatever came before, or as what a plugin makes of that.
-        let crash = if self.begins_anew {
+        // pytest counts a test whose worker crashed as failed, whatever its phases reported, unless a plugin reruns it.
+        let crash = if self.will_rerun {
             Verdict::Rerun
         } else {
             Verdict::Failed
@@ -196,14 +199,17 @@ impl Attempt {
         verdicts.chain(self.crashed.then_some(crash))
     }
 
-    /// What it is called. Of its subtests, those that failed decide about that.
+    /// The verdict of the attempt. Failed subtests count, all others do not.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         if self.crashed {
             return Verdict::Crashed;
         }
-        let failed = self.parts.contains(&Outcome::Failed).then_some(Verdict::Failed);
-        let worst = self.whole().chain(failed).max_by_key(|verdict| verdict.weight());
+        let failed = self
+            .subtests
+            .contains(&Outcome::Failed)
+            .then_some(Verdict::Failed);
+        let worst = self.whole().chain(failed).max_by_key(|verdict| verdict.rank());
         worst.unwrap_or(Verdict::Passed)
     }
 }

@@ -1,17 +1,17 @@
-//! The events of a journal: one JSON object in a line each, `e` names the kind.
+//! The events of a journal: one JSON object per line; the field `e` names the kind.
 
 use super::Micros;
 use crate::protocol::report::Phase;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Number of a test: its place in [`Collected::ids`], or what an [`Event::Test`] gave it.
+/// Number of a test: its index in [`Collected::ids`], or the number from an [`Event::Test`].
 pub type Test = u32;
 
-/// Number of a worker, as in its name; `None` for the process that the user has started.
+/// Number of a worker (N in `gwN`); `None` for the main process, which the user started.
 pub type Worker = Option<u32>;
 
-/// What came of a phase, in pytest's words.
+/// Outcome of a phase, in pytest's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
@@ -19,11 +19,11 @@ pub enum Outcome {
     Passed,
     /// It was skipped.
     Skipped,
-    /// It was expected to fail, and did.
+    /// It was expected to fail, and failed.
     Xfailed,
     /// It was expected to fail, and passed.
     Xpassed,
-    /// It failed, and the test begins anew.
+    /// It failed, and a plugin reruns the test.
     Rerun,
     /// It failed.
     Failed,
@@ -34,21 +34,21 @@ pub enum Outcome {
 pub struct PhaseEnded {
     /// The test.
     pub t: Test,
-    /// Where it ran.
+    /// The process in which it ran.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub w: Worker,
-    /// When the phase began.
+    /// When the phase started.
     pub at: Micros,
     /// How long it took.
     pub us: Micros,
-    /// What came of it.
+    /// Its outcome.
     pub o: Outcome,
-    /// Whether this is a part of the phase, a subtest, and the phase itself is still to come.
+    /// Whether this is a subtest within the phase; the phase itself is reported later.
     #[serde(default, skip_serializing_if = "is_false")]
     pub part: bool,
 }
 
-/// What a run is: the first event.
+/// Description of a run: the first event.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Head {
     /// [`super::FORMAT`].
@@ -57,117 +57,117 @@ pub struct Head {
     pub version: u32,
     /// The run's unique id.
     pub id: String,
-    /// When it began, in microseconds since the epoch; all moments of other events count from here.
+    /// When it started, in microseconds since the epoch; the times of all other events count from here.
     pub began: Micros,
     /// The command line.
     pub command: Vec<String>,
-    /// Options that decide about the run and about reports of it, by their names.
+    /// Options that affect the run and its reports, by name.
     #[serde(default)]
     pub options: BTreeMap<String, String>,
     /// Versions of Python, pytest and all plugins.
     #[serde(default)]
     pub versions: BTreeMap<String, String>,
-    /// The machine: its name, system, CPUs and memory.
+    /// Description of the machine: name, system, CPUs and memory.
     #[serde(default)]
     pub machine: BTreeMap<String, String>,
 }
 
-/// Tests have been collected.
+/// The collection has finished.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Collected {
-    /// When.
+    /// When it finished.
     pub at: Micros,
-    /// The tests that are to run.
+    /// Node ids of the tests to run.
     pub ids: Vec<String>,
-    /// What each is expected to take, by the history; empty where nothing is known of any.
+    /// Expected duration of each test according to the history; empty if no duration is known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub usual: Vec<Option<Micros>>,
-    /// The group that each stays with (`--dist loadgroup`); empty where there are none.
+    /// The `xdist_group` of each test (`--dist loadgroup`); empty if there are none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<Option<String>>,
-    /// The tests that run while no other runs.
+    /// Tests marked `serial`: no other test runs at the same time.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub serial: Vec<Test>,
-    /// How many were deselected.
+    /// Number of deselected tests.
     #[serde(default)]
     pub deselected: usize,
 }
 
-/// How workers come up, and how tests are scheduled.
+/// How workers are started and tests are scheduled.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Start {
-    /// When that was settled.
+    /// When the start mode was chosen.
     pub at: Micros,
     /// `template`, `early` or `xdist`.
     pub start: String,
-    /// How many workers begin.
+    /// Number of workers at the start.
     pub workers: usize,
     /// The distribution mode.
     pub dist: String,
 }
 
-/// What a report says beyond the outcome.
+/// Contents of a report beyond the outcome.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Detail {
-    /// The test; `None` for a file that was collected.
+    /// The test; `None` for the report of a collector.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub t: Option<Test>,
-    /// Where it ran.
+    /// The process in which it ran.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub w: Worker,
-    /// `setup`, `call`, `teardown`, `collect`, or `crash` for the death of a worker.
+    /// `setup`, `call`, `teardown`, `collect`, or `crash` for the crash of a worker.
     pub when: String,
-    /// What came of it. It is written where no phase says so, of files that were collected; of the others it is known when
-    /// the journal has been read.
+    /// The outcome. It is stored only for collectors and crashes, where no phase states it; for all others the reader
+    /// fills it in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub o: Option<Outcome>,
-    /// The node id of what was collected.
+    /// The node id of the collector.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// The error, which may have several lines, or the reason of a skip.
+    /// The error, which may span several lines, or the reason for a skip.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub message: String,
-    /// The file of the project that it happened in, relative to rootdir where it is below it.
+    /// The project file in which it happened; relative to rootdir if it lies below it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    /// The line in it, counted from 1.
+    /// The line in that file, counted from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<u32>,
-    /// All of the error's text.
+    /// The full text of the error.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub text: String,
-    /// What was captured: title and text.
+    /// Captured output: pairs of title and text.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sections: Vec<(String, String)>,
-    /// How many characters of the texts were left out, where they say so.
+    /// Number of characters that were cut from the texts; a note in the text marks each cut.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub cut: u64,
 }
 
-/// How a worker's life ended.
+/// How a worker ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Ending {
-    /// Its session had finished.
+    /// It exited after its session had finished.
     Left,
-    /// It died before.
+    /// It crashed.
     Crashed,
-    /// Another one took its place because it had grown too large.
+    /// It was replaced because it exceeded its memory limit.
     Replaced,
 }
 
-/// A worker is gone.
+/// A worker has ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkerGone {
     /// The worker.
     pub w: u32,
-    /// When.
+    /// When it ended.
     pub at: Micros,
-    /// How.
+    /// How it ended.
     pub how: Ending,
-    /// Its exit code, or minus the number of the signal that killed it.
+    /// Its exit code, or the negated number of the signal that killed it.
     pub status: i64,
-    /// The test that it died in, or after which it was replaced.
+    /// The test that was running when it crashed, or after which it was replaced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub running: Option<Test>,
     /// Why it was replaced.
@@ -179,33 +179,34 @@ pub struct WorkerGone {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "e", rename_all = "lowercase")]
 pub enum Event {
-    /// A run begins.
+    /// The run has started.
     Run(Head),
-    /// Tests have been collected.
+    /// The collection has finished.
     Collected(Collected),
-    /// How workers come up is settled.
+    /// The start mode has been chosen.
     Start(Start),
-    /// A test that was not collected has a number now.
+    /// A test that was not collected has been given a number.
     Test {
         /// The number.
         t: Test,
         /// Its node id.
         id: String,
     },
-    /// Which tests carry markers that thresholds of the run name, on themselves or on what is around them.
+    /// The tests that carry the markers named by the run's thresholds, directly or on a class or module.
     Marks {
         /// The tests, by marker.
         marks: BTreeMap<String, Vec<Test>>,
     },
-    /// The set-up of a test has ended.
+    /// The setup of a test has ended.
     Setup(PhaseEnded),
     /// The call of a test has ended.
     Call(PhaseEnded),
     /// The teardown of a test has ended.
     Teardown(PhaseEnded),
-    /// What the report of the phase before says beyond its outcome, or of something that is no phase.
+    /// Contents of the preceding phase's report beyond its outcome, or of a report that belongs to no phase.
     Detail(Detail),
-    /// What tests have recorded of themselves; without a test, what was recorded of the suite.
+    /// Properties recorded by a test (`record_property`), or without a test, by the suite
+    /// (`record_testsuite_property`).
     Properties {
         /// The test.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -213,11 +214,11 @@ pub enum Event {
         /// Names and values.
         properties: Vec<(String, String)>,
     },
-    /// A fixture that tests share has been set up.
+    /// A shared fixture has been set up.
     Fixture {
-        /// The test that needed it first.
+        /// The test for which it was set up.
         t: Test,
-        /// Where.
+        /// The process in which it was set up.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         w: Worker,
         /// The fixture.
@@ -225,56 +226,56 @@ pub enum Event {
         /// How long it took.
         us: Micros,
     },
-    /// A worker is there.
+    /// A worker has started.
     Worker {
         /// The worker.
         w: u32,
-        /// When.
+        /// When it started.
         at: Micros,
-        /// Its process.
+        /// Its process id.
         pid: i64,
     },
-    /// A worker is gone.
+    /// A worker has ended.
     Gone(WorkerGone),
-    /// The memory that a process holds at this moment, in bytes.
+    /// The memory that a process uses at this time, in bytes.
     Memory {
         /// The process.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         w: Worker,
-        /// When.
+        /// When it was measured.
         at: Micros,
-        /// Resident: also what it shares with others.
+        /// Resident set size, shared pages included.
         rss: u64,
-        /// Proportional: what is shared counts in parts.
+        /// Proportional set size: a page shared by n processes counts as 1/n.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pss: Option<u64>,
     },
-    /// The most memory that a process has ever held has grown in a test, to so many resident bytes.
+    /// The peak memory of a process has grown while a test ran.
     Peak {
         /// The test.
         t: Test,
-        /// Where.
+        /// The process.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         w: Worker,
-        /// The new peak.
+        /// The new peak, in resident bytes.
         rss: u64,
     },
-    /// The run is over.
+    /// The run has ended.
     End {
-        /// When.
+        /// When it ended.
         at: Micros,
         /// pytest's exit status.
         exit: i32,
-        /// How many warnings there were.
+        /// Number of warnings.
         warnings: usize,
     },
-    /// What a later version writes.
+    /// An event of a later version, which is skipped.
     #[serde(other)]
     Unknown,
 }
 
 impl Event {
-    /// The end of a phase.
+    /// The event for the end of a phase.
     #[must_use]
     pub fn phase(phase: Phase, ended: PhaseEnded) -> Self {
         match phase {
@@ -285,12 +286,12 @@ impl Event {
     }
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls it with")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_zero(value: &u64) -> bool {
     *value == 0
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls it with")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_false(value: &bool) -> bool {
     !value
 }

@@ -1,10 +1,10 @@
-//! Journals that are written by hand, for tests of what reads journals.
+//! Handwritten journals for the tests of the code that reads journals.
 
 use super::merged::Merged;
 use super::read::parse;
 use std::path::Path;
 
-/// Two workers: the first one sets up a fixture, and has the slowest test.
+/// A run with two workers: the first one sets up a fixture and runs the slowest test.
 pub(crate) const TWO_WORKERS: &str = r#"
 {"e":"collected","at":0,"ids":["a.py::slow","a.py::test","b.py::test"],"usual":[1000000,null,9]}
 {"e":"start","at":0,"start":"template","workers":2,"dist":"load"}
@@ -17,7 +17,7 @@ pub(crate) const TWO_WORKERS: &str = r#"
 {"e":"call","t":1,"w":1,"at":1000000,"us":1000000,"o":"passed"}
 "#;
 
-/// The process that the user has started: a test that passes, and one that fails.
+/// A run in the main process only: one test passes, one fails.
 pub(crate) const ONE_PROCESS: &str = r#"
 {"e":"collected","at":0,"ids":["a.py::test_passes","a.py::test_fails"]}
 {"e":"call","t":0,"w":null,"at":0,"us":10000,"o":"passed"}
@@ -26,7 +26,7 @@ pub(crate) const ONE_PROCESS: &str = r#"
 {"e":"end","at":40000,"exit":1,"warnings":0}
 "#;
 
-/// A journal of a run with this id, which began so many microseconds after the epoch, with these options and events.
+/// Returns a journal with this run id, start time (microseconds since the epoch), options and events.
 pub(crate) fn journal(id: &str, began: u64, options: &[(&str, &str)], events: &str) -> String {
     let options = options
         .iter()
@@ -40,7 +40,7 @@ pub(crate) fn journal(id: &str, began: u64, options: &[(&str, &str)], events: &s
     )
 }
 
-/// What a journal amounts to.
+/// Parses a journal and merges its runs.
 pub(crate) fn merged(journal: &str) -> Merged {
     Merged::new(parse(journal.as_bytes(), Path::new("journal.jsonl")).expect("a journal"))
 }

@@ -1,7 +1,7 @@
-//! Writing the runs of several journals into one.
+//! Joining the runs of several journals into one file.
 //!
-//! The hazard it handles: what a later version of the format says must not be lost on the way. Lines are copied as they
-//! are, up to the last whole one of each run.
+//! The hazard it handles: events of a later version must not be lost. Lines are copied byte for byte, up to the last
+//! complete line of each run.
 
 use super::read::{self, Problem};
 use super::{Micros, event::Head};
@@ -16,27 +16,27 @@ pub enum CannotJoin {
     /// A journal cannot be read.
     #[error(transparent)]
     Input(#[from] Problem),
-    /// No journal holds the beginning of a run.
+    /// None of the journals contains a complete first line.
     #[error("there is no run in any of these journals; each was cut in its first line")]
     Empty,
-    /// What is there is something else.
+    /// The output file exists and is not a journal.
     #[error("{} is not a journal and is left alone; name another file", .0.display())]
     InTheWay(PathBuf),
-    /// The result cannot be written.
+    /// The output file cannot be written.
     #[error("{} cannot be written: {source}", .path.display())]
     Unwritable {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
 }
 
-/// Writes all runs of some journals to the file `out`, as [`joined`] has them; returns what they are. `out` may be one of
-/// them.
+/// Joins the runs of some journals (see [`joined`]) and writes them to the file `out`; returns their heads. `out` may
+/// be one of the inputs.
 ///
 /// # Errors
-/// [`CannotJoin`]; then the file is as it was.
+/// [`CannotJoin`]; the output file is then unchanged.
 pub fn join(inputs: &[PathBuf], out: &Path) -> Result<Vec<Head>, CannotJoin> {
     let (heads, lines) = joined(inputs)?;
     let unwritable = |source| CannotJoin::Unwritable {
@@ -50,7 +50,7 @@ pub fn join(inputs: &[PathBuf], out: &Path) -> Result<Vec<Head>, CannotJoin> {
     Ok(heads)
 }
 
-/// All runs of some journals, in the order in which they began, each once: what they are, and their lines.
+/// Reads all runs of some journals, sorted by start time and without duplicates; returns their heads and their lines.
 ///
 /// # Errors
 /// [`CannotJoin`].
@@ -59,10 +59,10 @@ pub fn joined(inputs: &[PathBuf]) -> Result<(Vec<Head>, Vec<u8>), CannotJoin> {
     let files: Vec<Vec<u8>> = files.collect::<Result<_, _>>()?;
     let mut runs: BTreeMap<(Micros, String), (Head, &[u8])> = BTreeMap::new();
     for (path, bytes) in inputs.iter().zip(&files) {
-        for (head, place) in read::places(bytes, path)? {
+        for (head, place) in read::runs_with_ranges(bytes, path)? {
             let key = (head.began, head.id.clone());
             let lines = &bytes[place];
-            // Of a run that is there twice, what holds more counts: the other one is a copy of its begin.
+            // If a run occurs twice, keep the longer copy: the shorter one is its truncated beginning.
             if runs.get(&key).is_none_or(|(_, known)| known.len() < lines.len()) {
                 runs.insert(key, (head, lines));
             }
@@ -86,7 +86,7 @@ mod tests {
         format!("{{\"e\":\"run\",{about}}}\n")
     }
 
-    /// Files of these contents, joined.
+    /// Joins files with these contents and returns the result.
     fn content_of(contents: &[String]) -> Result<String, CannotJoin> {
         let directory = tempfile::tempdir().expect("a directory");
         let path = |number: usize| directory.path().join(number.to_string());
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_later_version_says_is_kept() {
+    fn events_of_a_later_version_are_kept() {
         let new = "{\"e\":\"dance\",\"steps\":3}\n";
         let (one, two) = (run("one", 1) + new, run("two", 0));
         assert_eq!(
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_run_and_its_begin_the_whole_is_kept_wherever_it_was_cut() {
+    fn the_longer_of_two_copies_of_a_run_is_kept() {
         let whole = run("one", 1) + "{\"e\":\"end\",\"at\":5,\"exit\":0,\"warnings\":0}\n";
         for cut in 0..whole.len() {
             let begin = whole[..cut].to_owned();

@@ -1,7 +1,7 @@
-//! Which journals are kept in a directory, and which of them is that of the run before another.
+//! The journals in the cache directory, and the earlier runs among them.
 //!
-//! A journal that was given a name can be another part of the same run, a shard of it: only those that were named here,
-//! by when their runs began, follow each other.
+//! A journal whose name the user chose can be a shard of the same run. Only journals with a generated name are
+//! therefore counted as successive runs, in the order of their start times.
 
 use crate::platform::atomic_file::directory_of;
 use serde::Deserialize;
@@ -10,7 +10,7 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-/// The journals in a directory, those of earlier runs first; none where it cannot be read.
+/// Lists the journals in a directory, the oldest run first; empty if it cannot be read.
 #[must_use]
 pub fn journals_in(directory: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
@@ -21,7 +21,7 @@ pub fn journals_in(directory: &Path) -> Vec<PathBuf> {
     journals.into_iter().map(|(_, path)| path).collect()
 }
 
-/// The journals of the runs that were kept before that of `journal`, the latest first.
+/// Lists the journals of the runs before that of `journal`, the latest first.
 #[must_use]
 pub fn kept_before(journal: &Path) -> Vec<PathBuf> {
     let name = journal.file_name();
@@ -36,7 +36,7 @@ pub fn kept_before(journal: &Path) -> Vec<PathBuf> {
     kept
 }
 
-/// Whether a journal was named here: `20260131T090500-4711.jsonl`, or `…-4711-2.jsonl` for another run of the process.
+/// Whether the name was generated: `20260131T090500-4711.jsonl`, or `…-4711-2.jsonl` for another run of the process.
 fn is_own_name(name: &OsStr) -> bool {
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let parts = || {
@@ -49,7 +49,8 @@ fn is_own_name(name: &OsStr) -> bool {
     parts() == Some(true)
 }
 
-/// When the run of a journal began, in microseconds since the epoch: names tell seconds. 0 where it is not said.
+/// When the run of a journal started, in microseconds since the epoch (file names are only exact to the second); 0 if
+/// unknown.
 fn began(journal: &Path) -> f64 {
     #[derive(Deserialize)]
     struct Began {
@@ -69,7 +70,7 @@ fn began(journal: &Path) -> f64 {
 mod tests {
     use super::*;
 
-    /// Journals with these names, of runs that began one after the other.
+    /// Makes a directory of journals with these names; their runs started one after the other.
     fn directory(names: &[&str]) -> tempfile::TempDir {
         let directory = tempfile::tempdir().unwrap();
         for (name, began) in names.iter().zip(1..) {
@@ -99,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn the_runs_before_are_those_that_were_named_here() {
+    fn earlier_runs_are_those_with_a_generated_name() {
         let [first, second, third] = [
             "20260131T090500-7.jsonl",
             "20260131T090500-7-2.jsonl",

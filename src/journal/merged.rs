@@ -1,10 +1,10 @@
-//! Several runs told as one: the shards of a suite, a run and its re-run, the same suite in several environments.
+//! Several runs merged into one: the shards of a suite, a run and its re-run, or a suite run in several environments.
 //!
-//! A test is an environment and a node id. The run that began last, of those in which the test came to a result, decides
-//! about it; in that run, the attempts that [`Run::results`] names.
+//! A test is identified by environment and node id. Its result is that of the latest run in which it has one; within
+//! that run, the attempts listed by [`Run::results`] count.
 //!
-//! The hazard it handles: files come in any order, some twice, and some of runs that were killed. Runs are sorted by when
-//! they began, a run that is there twice counts once, and an attempt that came to no result decides nothing.
+//! The hazard it handles: files come in any order, some twice, and some from runs that were killed. Runs are sorted by
+//! start time, duplicates are dropped, and attempts without a result are ignored.
 
 use super::Micros;
 use super::event::{Detail, Outcome};
@@ -17,63 +17,63 @@ use std::path::Path;
 #[cfg(test)]
 mod tests;
 
-/// What tells environments apart: Python, pytest, and the platform with its architecture.
+/// What distinguishes environments: Python, pytest, and the platform with its architecture.
 type Traits = [String; 3];
 
-/// Where tests ran, as far as that can change what comes of them. Machines of one kind are one environment.
+/// Where tests ran, as far as it can affect their results. Machines of the same kind form one environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Environment {
-    /// Its version of Python, and what else tells it from the others here.
+    /// Its version of Python, and whatever else distinguishes it from the other environments.
     pub name: String,
-    /// What it is: `python`, `pytest` and `platform`.
+    /// The values of `python`, `pytest` and `platform`.
     pub details: BTreeMap<&'static str, String>,
 }
 
-/// One of the runs.
+/// One of the merged runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
     /// The run.
     pub run: Run,
     /// Where it ran, as an index into [`Merged::environments`].
     pub environment: usize,
-    /// How long after the first run it began.
+    /// Time between the start of the first run and the start of this one.
     pub offset: Micros,
 }
 
-/// What came of a test.
+/// The result of a test.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TestResult {
     /// Where it ran, as an index into [`Merged::environments`].
     pub environment: usize,
-    /// The run that decides, as an index into [`Merged::parts`].
+    /// The run that determines the result, as an index into [`Merged::parts`].
     pub part: usize,
     /// Its attempts in that run.
     pub attempts: Attempts,
-    /// Its attempts in earlier runs: indices into [`Merged::parts`] and [`Run::attempts`].
+    /// Its attempts in earlier runs: pairs of indices into [`Merged::parts`] and [`Run::attempts`].
     pub earlier: Vec<(usize, usize)>,
 }
 
-/// Several runs.
+/// Several merged runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Merged {
-    /// Where they ran, in the order in which runs began.
+    /// The environments, in the order of the runs' start times.
     pub environments: Vec<Environment>,
-    /// The runs, in the order in which they began.
+    /// The runs, in the order of their start times.
     pub parts: Vec<Part>,
-    /// What came of each test, in the order of runs and, in each, of collection.
+    /// The result of each test, sorted by run and then by collection order.
     pub results: Vec<TestResult>,
 }
 
 impl Merged {
-    /// What several logs, in any order, amount to.
+    /// Merges logs, which may come in any order.
     #[must_use]
     pub fn new(logs: Vec<Log>) -> Self {
         let logs = once_each(logs);
-        let (environments, places) = environments(&logs);
+        let (environments, runs_with_ranges) = environments(&logs);
         let first = logs.first().map_or(0, |log| log.head.began);
         let parts: Vec<Part> = logs
             .into_iter()
-            .zip(places)
+            .zip(runs_with_ranges)
             .map(|(log, environment)| Part {
                 offset: log.head.began - first,
                 run: Run::new(log),
@@ -87,7 +87,7 @@ impl Merged {
         }
     }
 
-    /// What the runs in a journal amount to.
+    /// Reads a journal and merges its runs.
     ///
     /// # Errors
     /// [`Problem`].
@@ -102,23 +102,23 @@ impl Merged {
         run.id(run.attempts[result.attempts.all[0]].test)
     }
 
-    /// The attempts that decide about a test.
+    /// The attempts that determine the result of a test.
     pub fn last<'a>(&'a self, result: &'a TestResult) -> impl Iterator<Item = &'a Attempt> {
         let attempts = &self.parts[result.part].run.attempts;
         let deciding = result.attempts.deciding.iter();
         deciding.map(|&index| &attempts[index])
     }
 
-    /// What came of a test; the worst, where several attempts decide.
+    /// The verdict of a test; the worst one if several attempts count.
     #[must_use]
     pub fn verdict(&self, result: &TestResult) -> Verdict {
         let verdicts = self.last(result).map(Attempt::verdict);
         verdicts
-            .max_by_key(|verdict| verdict.weight())
+            .max_by_key(|verdict| verdict.rank())
             .unwrap_or(Verdict::Passed)
     }
 
-    /// The attempts before those that decide about a test, in earlier runs and in that one.
+    /// The attempts before the ones that count, in earlier runs and in the same run.
     pub fn before<'a>(&'a self, result: &'a TestResult) -> impl Iterator<Item = (usize, &'a Attempt)> {
         let Attempts { all, deciding } = &result.attempts;
         let others = all.iter().filter(|index| !deciding.contains(index));
@@ -127,15 +127,15 @@ impl Merged {
         before.map(|(part, index)| (part, &self.parts[part].run.attempts[index]))
     }
 
-    /// Whether a test failed before it passed.
+    /// Whether a test failed in an earlier attempt and passed in the last.
     #[must_use]
     pub fn is_flaky(&self, result: &TestResult) -> bool {
         let passed = |attempt: &Attempt| matches!(attempt.verdict(), Verdict::Passed | Verdict::Xpassed);
         self.before(result).any(|(_, attempt)| failed(attempt)) && self.last(result).all(passed)
     }
 
-    /// How often each verdict was counted in the runs that decide, in the order of [`Verdict::ALL`]: for one run, and
-    /// for the shards of one, what pytest's closing line says.
+    /// Number of times each verdict was counted in the runs that determine the results, in the order of
+    /// [`Verdict::ALL`]. For a single run, and for the shards of one, these are the numbers in pytest's summary line.
     #[must_use]
     pub fn counts(&self) -> [usize; 8] {
         let mut counts = [0; 8];
@@ -160,8 +160,8 @@ impl Merged {
         counts
     }
 
-    /// What could not be collected, or was skipped as a whole, each with its index into [`Merged::parts`]: not what a later
-    /// run in the same environment has collected, or could not either.
+    /// Reports of collectors that failed or were skipped, each with its index into [`Merged::parts`]. Those that a
+    /// later run in the same environment has collected, or has reported again, are left out.
     #[must_use]
     pub fn collect_reports<'a>(&'a self) -> Vec<(usize, &'a Detail)> {
         let mut later = vec![HashSet::new(); self.environments.len()];
@@ -180,7 +180,7 @@ impl Merged {
         found
     }
 
-    /// Tests that were collected and came to no result: environments and node ids.
+    /// Tests that were collected but have no result: pairs of environment and node id.
     #[must_use]
     pub fn missing(&self) -> Vec<(usize, &str)> {
         let ran = self.results.iter();
@@ -193,7 +193,7 @@ impl Merged {
         collected.filter(|&test| known.insert(test)).collect()
     }
 
-    /// Tests with what their attempts that decide took, the slowest first.
+    /// Tests with the duration of the attempts that count, the slowest first.
     #[must_use]
     pub fn slowest(&self) -> Vec<(Micros, &TestResult)> {
         let results = self.results.iter();
@@ -204,7 +204,7 @@ impl Merged {
         slowest
     }
 
-    /// How long runs were under way: all of them, or those in one environment. Runs at the same time count once.
+    /// Total time during which runs were in progress, overall or in one environment. Overlapping runs count once.
     #[must_use]
     pub fn elapsed(&self, environment: Option<usize>) -> Micros {
         let parts = self.parts.iter();
@@ -216,14 +216,14 @@ impl Merged {
         wanted.fold((0, 0), add).0
     }
 
-    /// The name of an environment, where there are several.
+    /// The name of an environment if there are several.
     #[must_use]
     pub fn environment_name(&self, environment: usize) -> Option<&str> {
         let several = self.environments.len() > 1;
         several.then(|| self.environments[environment].name.as_str())
     }
 
-    /// What a process is called: as in its run, after the number of the run where there are several.
+    /// The name of a process: as in its run, with the number of the run in front if there are several.
     #[must_use]
     pub fn process_name(&self, part: usize, process: usize) -> String {
         let name = self.parts[part].run.processes[process].name();
@@ -233,7 +233,7 @@ impl Merged {
         format!("run {}: {name}", part + 1)
     }
 
-    /// From the begin of the first run to the end of the last.
+    /// Time from the start of the first run to the end of the last.
     #[must_use]
     pub fn lasted(&self) -> Micros {
         let ends = self.parts.iter().map(|part| part.offset + part.run.lasted);
@@ -246,8 +246,8 @@ fn failed(attempt: &Attempt) -> bool {
     matches!(attempt.verdict(), Failed | Error | Crashed | Rerun)
 }
 
-/// Each run once, in the order in which they began. An id alone does not tell: `--testrunuid` can give one to all shards.
-/// Of a run that is there twice, what holds more counts: the other one is a copy of its begin.
+/// Drops duplicate runs and sorts by start time. The id alone is not enough, because `--testrunuid` can give all shards
+/// the same one. Of two copies the longer one is kept: the other is its truncated beginning.
 #[must_use]
 pub fn once_each(logs: Vec<Log>) -> Vec<Log> {
     let mut found: BTreeMap<(Micros, String), Log> = BTreeMap::new();
@@ -261,7 +261,7 @@ pub fn once_each(logs: Vec<Log>) -> Vec<Log> {
     found.into_values().collect()
 }
 
-/// The environments, and the place of each log's own among them.
+/// The environments, and for each log the index of its environment.
 fn environments(logs: &[Log]) -> (Vec<Environment>, Vec<usize>) {
     let mut found: Vec<Traits> = Vec::new();
     let mut place = |traits: Traits| {
@@ -273,7 +273,7 @@ fn environments(logs: &[Log]) -> (Vec<Environment>, Vec<usize>) {
                 found.len() - 1
             })
     };
-    let places = logs.iter().map(|log| place(traits(log))).collect();
+    let runs_with_ranges = logs.iter().map(|log| place(traits(log))).collect();
     let varies = [0, 1, 2].map(|index| found.iter().any(|traits| traits[index] != found[0][index]));
     let environments = found.iter().map(|traits| Environment {
         name: name(traits, varies),
@@ -282,10 +282,10 @@ fn environments(logs: &[Log]) -> (Vec<Environment>, Vec<usize>) {
             .zip(traits.iter().cloned())
             .collect(),
     });
-    (environments.collect(), places)
+    (environments.collect(), runs_with_ranges)
 }
 
-/// Of a system, its release is left out: the machines of one CI service differ in it.
+/// The release of the system is left out, because the machines of one CI service differ in it.
 fn traits(log: &Log) -> Traits {
     let text = |texts: &BTreeMap<String, String>, key| texts.get(key).cloned().unwrap_or_default();
     let platform = text(&log.head.machine, "platform");
@@ -308,7 +308,7 @@ fn name([python, pytest, platform]: &Traits, [_, by_pytest, by_platform]: [bool;
 
 fn results(parts: &[Part]) -> Vec<TestResult> {
     let mut found: Vec<TestResult> = Vec::new();
-    let mut places: HashMap<(usize, &str), usize> = HashMap::new();
+    let mut runs_with_ranges: HashMap<(usize, &str), usize> = HashMap::new();
     for (index, part) in parts.iter().enumerate() {
         for (test, attempts) in part.run.results() {
             let mut result = TestResult {
@@ -317,7 +317,7 @@ fn results(parts: &[Part]) -> Vec<TestResult> {
                 attempts,
                 earlier: Vec::new(),
             };
-            let place = *places
+            let place = *runs_with_ranges
                 .entry((part.environment, part.run.id(test)))
                 .or_insert(found.len());
             let Some(before) = found.get_mut(place) else {

@@ -1,19 +1,19 @@
-//! The journal of a run: every event, appended to a file once, as it happens. `docs/journal.md` describes the file.
+//! The journal of a run: every event is appended to a file as it happens. `docs/journal.md` describes the format.
 //!
 //! | file | what is in it |
 //! |---|---|
-//! | [`event`] | the events, as they stand in the file |
+//! | [`event`] | the events, as they are stored in the file |
 //! | [`write`] | appending them |
-//! | [`text_limits`] | how much of what failures say goes into it |
-//! | [`read`] | reading them, up to the last whole one |
-//! | [`attempt`] | one time that a test was begun, and what came of it |
-//! | [`run`] | what they amount to: tests with their attempts, workers with their lives |
-//! | [`merged`] | several runs told as one |
-//! | [`join`] | writing several journals into one |
-//! | [`kept`] | the journals in a directory, and those of earlier runs |
+//! | [`text_limits`] | how much of the failure texts a journal stores |
+//! | [`read`] | reading them, up to the last complete one |
+//! | [`attempt`] | one execution of a test, with its outcome |
+//! | [`run`] | one run built from its events: tests with their attempts, and processes |
+//! | [`merged`] | several runs merged into one |
+//! | [`join`] | joining several journals into one file |
+//! | [`kept`] | the journals in the cache directory, and those of earlier runs |
 //!
-//! The hazard it handles: the process that writes can be killed at any byte, and the disk can be full. A reader takes
-//! what is whole; a writer that fails says so once, and the run goes on.
+//! The hazard it handles: the writing process can be killed at any byte, and the disk can be full. A reader accepts all
+//! complete lines; a writer reports its first error once, and the run goes on.
 
 pub mod attempt;
 pub mod event;
@@ -30,11 +30,11 @@ pub(crate) mod example;
 #[cfg(test)]
 pub(crate) mod tests;
 
-/// What a journal calls itself, in the first event of each run in it.
+/// Name of the format, in the first event of each run.
 pub const FORMAT: &str = "rustpar-journal";
 
-/// Version of the format. A reader refuses a newer one, and skips events that it does not know.
+/// Version of the format. A reader refuses a newer one and skips unknown events.
 pub const VERSION: u32 = 1;
 
-/// Whole microseconds: durations, and moments since the run began.
+/// Whole microseconds: durations, and times since the start of the run.
 pub use crate::text::duration::{Micros, micros, seconds};

@@ -1,7 +1,7 @@
-//! Reading a journal: everything up to the last whole event of each run in it.
+//! Reading a journal: all complete events of each run in it.
 //!
-//! The hazard it handles: the process that wrote can have been killed at any byte. A line without its end is left out; a
-//! line that is whole and cannot be understood is damage, and is told with its number.
+//! The hazard it handles: the writing process can have been killed at any byte. An incomplete last line is ignored; a
+//! complete line that cannot be parsed is reported as damage, with its line number.
 
 use super::event::{Event, Head, PhaseEnded};
 use super::{FORMAT, VERSION};
@@ -11,10 +11,10 @@ use std::io::{self, Read};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-/// How a journal begins, also one that was cut in its first line.
+/// The first bytes of every journal, even of one cut off in its first line.
 const BEGIN: &[u8] = b"{\"e\":\"run\",\"format\":\"rustpar-journal\"";
 
-/// What the heads of all versions have in common.
+/// The fields that the heads of all versions have in common.
 #[derive(Deserialize)]
 struct Claim {
     format: String,
@@ -24,9 +24,9 @@ struct Claim {
 /// One run in a journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Log {
-    /// What the run is.
+    /// The description of the run.
     pub head: Head,
-    /// What happened, in the order in which it became known.
+    /// Its events, in the order in which the controller received them.
     pub events: Vec<Event>,
 }
 
@@ -38,10 +38,10 @@ pub enum Problem {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
-    /// The file is no journal.
+    /// The file is not a journal.
     #[error("{} is not the journal of a run; `rustpar runs` lists those that are kept", .path.display())]
     Foreign {
         /// The file.
@@ -57,7 +57,7 @@ pub enum Problem {
         /// What is wrong with it.
         reason: String,
     },
-    /// A later version has written it.
+    /// The file was written by a later version.
     #[error("the journal {} has format {version}, known here is {VERSION}: update pytest-rustpar", .path.display())]
     Newer {
         /// The file.
@@ -67,7 +67,7 @@ pub enum Problem {
     },
 }
 
-/// The bytes of a file.
+/// Reads the bytes of a file.
 ///
 /// # Errors
 /// [`Problem::Unreadable`].
@@ -78,10 +78,11 @@ pub(super) fn bytes(path: &Path) -> Result<Vec<u8>, Problem> {
     })
 }
 
-/// Whether a file is a journal, to go by how it begins; one without content may become one.
+/// Whether a file looks like a journal, judged by its first bytes. An empty file counts as one, since it may become
+/// one.
 ///
 /// # Errors
-/// The system's.
+/// The system's error.
 pub fn is_journal(path: &Path) -> io::Result<bool> {
     let mut begin = Vec::new();
     File::open(path)?
@@ -90,7 +91,7 @@ pub fn is_journal(path: &Path) -> io::Result<bool> {
     Ok(BEGIN.starts_with(&begin))
 }
 
-/// The runs in a file, in its order; none in one that was cut in its first line.
+/// Reads the runs in a file, in file order; none if the file was cut off in its first line.
 ///
 /// # Errors
 /// [`Problem`].
@@ -98,7 +99,7 @@ pub fn read(path: &Path) -> Result<Vec<Log>, Problem> {
     parse(&bytes(path)?, path)
 }
 
-/// The runs in the bytes of a file; its `path` is for messages.
+/// Parses the runs in the bytes of a file; `path` is used in messages only.
 ///
 /// # Errors
 /// [`Problem`], but not [`Problem::Unreadable`].
@@ -115,26 +116,26 @@ pub fn parse(bytes: &[u8], path: &Path) -> Result<Vec<Log>, Problem> {
     Ok(logs)
 }
 
-/// What the runs in the bytes of a file are, and where each stands in them; its `path` is for messages.
+/// The heads of the runs in the bytes of a file, and the byte range of each run; `path` is used in messages only.
 ///
 /// # Errors
 /// [`Problem`], but not [`Problem::Unreadable`].
-pub(super) fn places(bytes: &[u8], path: &Path) -> Result<Vec<(Head, Range<usize>)>, Problem> {
-    let mut places: Vec<(Head, Range<usize>)> = Vec::new();
+pub(super) fn runs_with_ranges(bytes: &[u8], path: &Path) -> Result<Vec<(Head, Range<usize>)>, Problem> {
+    let mut runs_with_ranges: Vec<(Head, Range<usize>)> = Vec::new();
     let mut end = 0;
     each_line(bytes, path, |event, line| {
         if let Event::Run(head) = event {
-            places.push((head, end..end));
+            runs_with_ranges.push((head, end..end));
         }
         end += line.len() + 1;
-        if let Some((_, place)) = places.last_mut() {
+        if let Some((_, place)) = runs_with_ranges.last_mut() {
             place.end = end;
         }
     })?;
-    Ok(places)
+    Ok(runs_with_ranges)
 }
 
-/// Hands each whole line and its event to `take`; the first is that of a run.
+/// Calls `take` with each complete line and its event; the first event is the head of a run.
 fn each_line(bytes: &[u8], path: &Path, mut take: impl FnMut(Event, &[u8])) -> Result<(), Problem> {
     let foreign = || Problem::Foreign {
         path: path.to_owned(),
@@ -142,8 +143,8 @@ fn each_line(bytes: &[u8], path: &Path, mut take: impl FnMut(Event, &[u8])) -> R
     if !(bytes.contains(&b'\n') || bytes.starts_with(BEGIN) || BEGIN.starts_with(bytes)) {
         return Err(foreign());
     }
-    // Tests that were not collected are numbered one after the other: any other number is damage, and a large one would
-    // take all memory.
+    // Tests that were not collected are numbered consecutively: any other number is damage, and a large one would use
+    // up all memory.
     let mut known = 0;
     for (index, line) in whole_lines(bytes).enumerate() {
         let damaged = |reason: String| Problem::Damaged {
@@ -163,7 +164,7 @@ fn each_line(bytes: &[u8], path: &Path, mut take: impl FnMut(Event, &[u8])) -> R
             _ if index == 0 => return Err(foreign()),
             Event::Collected(collected) => known = known.max(collected.ids.len()),
             Event::Test { t, .. } if *t as usize > known => {
-                return Err(damaged(format!("test {t} comes behind {known} others")));
+                return Err(damaged(format!("test {t} comes after {known} others")));
             }
             Event::Test { t, .. } => known = known.max(*t as usize + 1),
             _ => {}
@@ -173,7 +174,7 @@ fn each_line(bytes: &[u8], path: &Path, mut take: impl FnMut(Event, &[u8])) -> R
     Ok(())
 }
 
-/// The lines that have come to their end.
+/// The lines that end in a newline.
 fn whole_lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     let end = bytes
         .iter()
@@ -184,7 +185,7 @@ fn whole_lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
         .map(|line| &line[..line.len() - 1])
 }
 
-/// The version that the head of a run says it has, whatever else is in it.
+/// The format version in the head of a run, whatever else the head contains.
 fn claimed_version(line: &[u8]) -> Option<u32> {
     let claim: Claim = serde_json::from_slice(line).ok()?;
     (claim.format == FORMAT).then_some(claim.version)
@@ -197,7 +198,8 @@ fn newer(version: u32, path: &Path) -> Problem {
     }
 }
 
-/// The ends of phases are most of a journal: read as what they are, three times as fast as an event of any kind.
+/// Most events of a journal are ends of phases: they are parsed directly as such, three times as fast as a generic
+/// event.
 fn event(line: &[u8]) -> Result<Event, serde_json::Error> {
     type Make = fn(PhaseEnded) -> Event;
     let phases: [(&[u8], Make); 3] = [

@@ -1,7 +1,7 @@
-//! What a journal amounts to: the tests with their attempts, and the processes that ran them.
+//! A run built from its journal: the tests with their attempts, and the processes that ran them.
 //!
-//! A test has one attempt for each time it was begun: more than one where a plugin repeats what fails, where a worker
-//! died in it, or with `--dist each`, in each worker.
+//! A test has one attempt for each execution: more than one if a plugin reruns failures, if a worker crashed while it
+//! ran, or with `--dist each`, where every worker runs it.
 
 pub use super::attempt::{Attempt, PhaseRun, Verdict};
 use super::event::{
@@ -15,17 +15,17 @@ use std::collections::{BTreeMap, HashMap};
 /// A process that ran tests.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Process {
-    /// Its number as a worker; `None` for the process that the user has started.
+    /// Its worker number; `None` for the main process.
     pub number: Worker,
     /// Its process id.
     pub pid: Option<i64>,
-    /// When it came, as a worker.
+    /// When the worker started.
     pub came: Option<Micros>,
-    /// When and how it went.
+    /// When and how the worker ended.
     pub gone: Option<WorkerGone>,
-    /// Moments, resident bytes and proportional bytes.
+    /// Memory samples: time, resident bytes and proportional bytes.
     pub memory: Vec<(Micros, u64, Option<u64>)>,
-    /// The most resident bytes that it was seen to hold.
+    /// The highest observed number of resident bytes.
     pub peak: u64,
 }
 
@@ -52,36 +52,36 @@ pub struct FixtureRun {
 /// One run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Run {
-    /// What the run is.
+    /// The description of the run.
     pub head: Head,
-    /// Node ids, by the tests' numbers.
+    /// Node ids, indexed by test number.
     pub ids: Vec<String>,
-    /// What was collected; `ids` are moved out of it.
+    /// The collection event; its `ids` have been moved to [`Run::ids`].
     pub collected: Collected,
-    /// The tests that carry markers which thresholds of the run name.
+    /// The tests that carry markers named by the run's thresholds.
     pub marks: BTreeMap<String, Vec<Test>>,
-    /// How workers came up.
+    /// How workers were started.
     pub start: Option<Start>,
-    /// Every attempt, in the order in which they became known.
+    /// All attempts, in the order in which they were reported.
     pub attempts: Vec<Attempt>,
-    /// The processes that ran tests, in the order in which they came.
+    /// The processes that ran tests, in the order in which they appeared.
     pub processes: Vec<Process>,
-    /// What reports said beyond their outcomes.
+    /// Contents of reports beyond their outcomes.
     pub details: Vec<Detail>,
-    /// What was recorded of the suite.
+    /// Properties recorded for the suite.
     pub suite_properties: Vec<(String, String)>,
-    /// Set-ups of shared fixtures.
+    /// Setups of shared fixtures.
     pub fixtures: Vec<FixtureRun>,
-    /// pytest's exit status; `None` when the run did not come to its end.
+    /// pytest's exit status; `None` if the journal has no end event.
     pub exit: Option<i32>,
-    /// Warnings.
+    /// Number of warnings.
     pub warnings: usize,
-    /// The last moment of which something is known.
+    /// The latest time of any event.
     pub lasted: Micros,
 }
 
 impl Run {
-    /// What a log amounts to.
+    /// Builds a run from its log.
     #[must_use]
     pub fn new(log: Log) -> Self {
         let mut builder = Builder::default();
@@ -98,19 +98,19 @@ impl Run {
         self.ids.get(test as usize).map_or("?", String::as_str)
     }
 
-    /// What a test is expected to take, by the history; `None` when nothing is known.
+    /// The expected duration of a test according to the history; `None` if unknown.
     #[must_use]
     pub fn usual(&self, test: Test) -> Option<Micros> {
         self.collected.usual.get(test as usize).copied().flatten()
     }
 
-    /// The errors of files that were collected.
+    /// The failed reports of collectors.
     pub fn collect_errors(&self) -> impl Iterator<Item = &Detail> {
         let collected = self.details.iter().filter(|detail| detail.t.is_none());
         collected.filter(|detail| detail.o == Some(Outcome::Failed))
     }
 
-    /// How often each verdict was counted, as in pytest's closing line; in the order of [`Verdict::ALL`].
+    /// Number of times each verdict was counted, as in pytest's summary line; in the order of [`Verdict::ALL`].
     #[must_use]
     pub fn counts(&self) -> [usize; 8] {
         let mut counts = [0; 8];
@@ -127,15 +127,14 @@ impl Run {
         counts
     }
 
-    /// How many workers there were, those that came in the place of others included; 0 where tests ran in the process
-    /// that the user has started.
+    /// Number of workers, replacements included; 0 if tests ran in the main process.
     #[must_use]
     pub fn workers(&self) -> usize {
         let workers = self.processes.iter().filter(|process| process.number.is_some());
         workers.count()
     }
 
-    /// The attempts of the tests that came to a result.
+    /// The attempts of each test that has a result.
     #[must_use]
     pub fn results(&self) -> BTreeMap<Test, Attempts> {
         let mut found: BTreeMap<Test, Attempts> = BTreeMap::new();
@@ -150,7 +149,7 @@ impl Run {
         found
     }
 
-    /// The distribution mode; `no` where nothing was distributed.
+    /// The distribution mode; `no` if tests were not distributed.
     #[must_use]
     pub fn dist(&self) -> &str {
         let asked = || self.head.options.get("dist").map(String::as_str);
@@ -158,7 +157,7 @@ impl Run {
         settled.or_else(asked).unwrap_or("no")
     }
 
-    /// The value of an option that was noted as seconds.
+    /// The value of an option that is recorded in seconds.
     #[must_use]
     pub fn option_seconds(&self, name: &str) -> Option<Micros> {
         Some(micros(self.head.options.get(name)?.parse().ok()?))
@@ -168,26 +167,26 @@ impl Run {
 /// The attempts of a test, as indices into [`Run::attempts`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Attempts {
-    /// All of them.
+    /// All attempts.
     pub all: Vec<usize>,
-    /// Those that decide about it: all that came to a result but those after which it began anew. Mostly that is one;
-    /// several are of tests that share a node id, of a test that was asked for twice, or with `--dist each`, of the same
-    /// in several workers.
+    /// The attempts that determine the result: all that have a result, except those followed by a rerun. Usually one;
+    /// there are several if tests share a node id, if a test was requested twice, or with `--dist each`, one per
+    /// worker.
     pub deciding: Vec<usize>,
 }
 
-/// A run of which more is to come.
+/// Builds a [`Run`] event by event.
 #[derive(Default)]
 struct Builder {
     run: Run,
     processes: HashMap<Worker, usize>,
-    /// The last attempt of a test in a process.
+    /// The last attempt of each test in each process.
     attempts: HashMap<(Test, usize), usize>,
-    /// The attempt of the last phase, or part of one, and what came of that.
+    /// The attempt of the last reported phase or subtest, and its outcome.
     last: Option<(usize, Outcome)>,
-    /// What a process held before its first test, or the peak that it has told of since. Looks at what it holds while a
-    /// test runs are no part of it: the growth is the test's, and told when it has ended.
-    told: HashMap<Worker, u64>,
+    /// Memory of a process before its first test, or its last reported peak. Periodic samples are not included, because
+    /// the growth is attributed to the test that reports it when it ends.
+    known_peak: HashMap<Worker, u64>,
 }
 
 impl Builder {
@@ -195,12 +194,12 @@ impl Builder {
         let run = &mut self.run;
         match event {
             Event::Collected(mut collected) => {
-                self.saw(collected.at);
+                self.extend_to(collected.at);
                 self.run.ids = std::mem::take(&mut collected.ids);
                 self.run.collected = collected;
             }
             Event::Start(start) => {
-                self.saw(start.at);
+                self.extend_to(start.at);
                 self.run.start = Some(start);
             }
             Event::Test { t, id } => {
@@ -225,11 +224,11 @@ impl Builder {
                     took: us,
                 };
                 self.run.fixtures.push(fixture);
-                // It is told before the phase that it was in.
+                // The fixture event precedes the event of the phase in which it was set up.
                 self.attempt(t, w, Attempt::is_over).shared += us;
             }
             Event::Worker { w, at, pid } => {
-                self.saw(at);
+                self.extend_to(at);
                 let process = self.process(Some(w));
                 let process = &mut self.run.processes[process];
                 (process.came, process.pid) = (Some(at), Some(pid));
@@ -240,18 +239,18 @@ impl Builder {
                 let process = &mut self.run.processes[process];
                 process.memory.push((at, rss, pss));
                 process.peak = process.peak.max(rss);
-                self.told.entry(w).or_insert(rss);
+                self.known_peak.entry(w).or_insert(rss);
             }
             Event::Peak { t, w, rss } => self.peak(t, w, rss),
             Event::End { at, exit, warnings } => {
-                self.saw(at);
+                self.extend_to(at);
                 (self.run.exit, self.run.warnings) = (Some(exit), warnings);
             }
             Event::Run(_) | Event::Unknown => {}
         }
     }
 
-    fn saw(&mut self, at: Micros) {
+    fn extend_to(&mut self, at: Micros) {
         self.run.lasted = self.run.lasted.max(at);
     }
 
@@ -266,13 +265,13 @@ impl Builder {
         })
     }
 
-    /// The attempt that a test is in; a new one when it is in none, or in one that `is_over`.
+    /// The current attempt of a test; a new one if it has none, or if `is_over` says that the last one has ended.
     fn attempt(&mut self, test: Test, worker: Worker, is_over: impl Fn(&Attempt) -> bool) -> &mut Attempt {
-        let index = self.place(test, worker, is_over);
+        let index = self.attempt_index(test, worker, is_over);
         &mut self.run.attempts[index]
     }
 
-    fn place(&mut self, test: Test, worker: Worker, is_over: impl Fn(&Attempt) -> bool) -> usize {
+    fn attempt_index(&mut self, test: Test, worker: Worker, is_over: impl Fn(&Attempt) -> bool) -> usize {
         let process = self.process(worker);
         let attempts = &mut self.run.attempts;
         let known = self.attempts.get(&(test, process)).copied();
@@ -286,17 +285,17 @@ impl Builder {
     }
 
     fn phase(&mut self, phase: Phase, ended: PhaseEnded) {
-        self.saw(ended.at + ended.us);
+        self.extend_to(ended.at + ended.us);
         let filled = |attempt: &Attempt| attempt.crashed || attempt.phases[phase as usize].is_some();
-        let place = self.place(ended.t, ended.w, filled);
-        self.last = Some((place, ended.o));
-        let attempt = &mut self.run.attempts[place];
+        let attempt_index = self.attempt_index(ended.t, ended.w, filled);
+        self.last = Some((attempt_index, ended.o));
+        let attempt = &mut self.run.attempts[attempt_index];
         if ended.part {
-            // A subtest: it lies within the call that is still to come.
-            attempt.parts.push(ended.o);
+            // A subtest: its call phase is reported later.
+            attempt.subtests.push(ended.o);
             return;
         }
-        attempt.begins_anew |= ended.o == Outcome::Rerun;
+        attempt.will_rerun |= ended.o == Outcome::Rerun;
         attempt.phases[phase as usize] = Some(PhaseRun {
             at: ended.at,
             took: ended.us,
@@ -304,26 +303,26 @@ impl Builder {
         });
     }
 
-    /// What a report says that is no phase, or the one before.
+    /// A detail belongs to the preceding phase, or to none.
     fn detail(&mut self, mut detail: Detail) {
         let index = self.run.details.len();
         if let Some(test) = detail.t {
-            let place = self.place(test, detail.w, |_| false);
-            let attempt = &mut self.run.attempts[place];
+            let attempt_index = self.attempt_index(test, detail.w, |_| false);
+            let attempt = &mut self.run.attempts[attempt_index];
             attempt.details.push(index);
             if detail.when == "crash" {
                 attempt.crashed = true;
-                attempt.begins_anew |= detail.o == Some(Outcome::Rerun);
+                attempt.will_rerun |= detail.o == Some(Outcome::Rerun);
                 detail.o = detail.o.or(Some(Outcome::Failed));
             } else {
-                let last = self.last.filter(|&(last, _)| last == place);
+                let last = self.last.filter(|&(last, _)| last == attempt_index);
                 detail.o = last.map(|(_, outcome)| outcome);
             }
         }
         self.run.details.push(detail);
     }
 
-    /// What was recorded of a test is told behind the last phase of the attempt.
+    /// The properties of a test follow the last phase of the attempt.
     fn properties(&mut self, test: Test, properties: Vec<(String, String)>) {
         if let Some((last, _)) = self.last {
             let attempt = &mut self.run.attempts[last];
@@ -334,7 +333,7 @@ impl Builder {
     }
 
     fn gone(&mut self, gone: WorkerGone) {
-        self.saw(gone.at);
+        self.extend_to(gone.at);
         let process = self.process(Some(gone.w));
         if let (Some(test), Ending::Crashed) = (gone.running, gone.how) {
             self.attempt(test, Some(gone.w), |attempt| {
@@ -349,7 +348,7 @@ impl Builder {
         let process = self.process(worker);
         let process = &mut self.run.processes[process];
         process.peak = process.peak.max(rss);
-        if let Some(before) = self.told.insert(worker, rss) {
+        if let Some(before) = self.known_peak.insert(worker, rss) {
             self.attempt(test, worker, |_| false).growth += rss.saturating_sub(before);
         }
     }

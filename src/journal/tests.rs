@@ -1,4 +1,4 @@
-//! Writing, cutting and reading journals.
+//! Tests for writing, truncating and reading journals.
 
 use super::event::{Collected, Detail, Ending, Event, Head, Outcome, PhaseEnded, WorkerGone};
 use super::read::{Problem, parse};
@@ -38,7 +38,7 @@ pub(crate) fn ended(test: u32, worker: u32, at: u64, took: u64, outcome: Outcome
     }
 }
 
-/// The three phases of a test, one after the other, of which the call has this outcome.
+/// The three phases of a test, one after the other; the call phase has this outcome.
 pub(crate) fn test(test: u32, worker: u32, at: u64, outcome: Outcome) -> Vec<Event> {
     let outcomes = [Outcome::Passed, outcome, Outcome::Passed];
     let phases = (0..).zip(Phase::ALL).zip(outcomes);
@@ -77,14 +77,14 @@ fn bytes(events: &[Event]) -> Vec<u8> {
 }
 
 #[test]
-fn what_is_written_is_read() {
+fn a_written_journal_reads_back_unchanged() {
     let events = [vec![collected(&["a", "b"])], test(0, 1, 10, Outcome::Xfailed)].concat();
     let logs = parse(&bytes(&[vec![head()], events.clone()].concat()), Path::new("j"));
     assert_eq!(logs.expect("a journal")[0].events, events);
 }
 
 #[test]
-fn several_runs_in_a_file_are_told_apart() {
+fn several_runs_in_one_file_are_read_separately() {
     let one = [vec![head()], test(0, 0, 0, Outcome::Passed)].concat();
     let logs = parse(&bytes(&[one.clone(), one].concat()), Path::new("j")).expect("a journal");
     assert_eq!(logs.len(), 2);
@@ -103,7 +103,7 @@ fn events_of_later_versions_are_skipped() {
 }
 
 #[test]
-fn what_is_no_journal_is_told_from_a_damaged_one() {
+fn a_file_that_is_not_a_journal_is_distinguished_from_a_damaged_one() {
     let foreign = parse(b"{}\n", Path::new("j"));
     assert!(matches!(foreign, Err(Problem::Foreign { .. })));
     let later = parse(
@@ -122,7 +122,7 @@ fn what_is_no_journal_is_told_from_a_damaged_one() {
 }
 
 #[test]
-fn a_later_version_is_told_whatever_its_head_says() {
+fn a_later_version_is_reported_whatever_its_head_contains() {
     let later = |begin: &str| {
         format!("{begin}{{\"e\":\"run\",\"format\":\"rustpar-journal\",\"version\":2,\"id\":7}}\n")
     };
@@ -144,7 +144,7 @@ fn tests_that_were_not_collected_are_numbered_one_after_the_other() {
     for wrong in [4, u32::MAX] {
         let text = bytes(&[&begin[..], &[named(wrong)]].concat());
         let damaged = parse(&text, Path::new("j")).expect_err("damage").to_string();
-        let told = format!("the journal j is damaged in line 7: test {wrong} comes behind 3 others");
+        let told = format!("the journal j is damaged in line 7: test {wrong} comes after 3 others");
         assert_eq!(damaged, told);
     }
     let second = [&begin[..], &[head(), named(2)]].concat();
@@ -152,7 +152,7 @@ fn tests_that_were_not_collected_are_numbered_one_after_the_other() {
 }
 
 #[test]
-fn a_writer_knows_its_file_from_that_of_another_run() {
+fn a_writer_recognizes_its_own_file() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("j");
     let mut writer = Writer::create(&path).expect("a file");
@@ -177,7 +177,7 @@ fn a_writer_knows_its_file_from_that_of_another_run() {
 
 #[cfg(unix)]
 #[test]
-fn a_journal_is_under_way_as_long_as_its_writer_lives() {
+fn a_journal_is_being_written_as_long_as_its_writer_lives() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("j");
     assert!(!is_written(&path));
@@ -188,7 +188,7 @@ fn a_journal_is_under_way_as_long_as_its_writer_lives() {
 }
 
 #[test]
-fn a_test_that_begins_anew_has_two_attempts() {
+fn a_rerun_test_has_two_attempts() {
     let events = [
         test(0, 0, 0, Outcome::Rerun),
         test(0, 0, 50, Outcome::Passed),
@@ -207,7 +207,7 @@ fn a_test_that_begins_anew_has_two_attempts() {
 }
 
 #[test]
-fn a_test_in_which_its_worker_died_is_counted_once() {
+fn a_test_whose_worker_crashed_is_counted_once() {
     let gone = WorkerGone {
         w: 0,
         at: 70,
@@ -246,7 +246,7 @@ fn a_test_that_passes_and_fails_in_its_teardown_counts_twice() {
 }
 
 #[test]
-fn a_subtest_that_fails_makes_its_test_fail_and_counts_for_itself() {
+fn a_failed_subtest_fails_its_test_and_counts_separately() {
     let part = |outcome| {
         Event::Call(PhaseEnded {
             part: true,
@@ -283,7 +283,7 @@ fn a_subtest_that_fails_makes_its_test_fail_and_counts_for_itself() {
 }
 
 #[test]
-fn what_is_recorded_of_a_test_belongs_to_the_attempt_that_recorded_it() {
+fn properties_belong_to_the_attempt_that_recorded_them() {
     let recorded = |value: &str| Event::Properties {
         t: Some(0),
         properties: vec![("by".to_owned(), value.to_owned())],
@@ -303,7 +303,7 @@ fn what_is_recorded_of_a_test_belongs_to_the_attempt_that_recorded_it() {
 }
 
 #[test]
-fn a_crash_after_which_the_test_begins_anew_is_counted_as_that() {
+fn a_crash_followed_by_a_rerun_counts_as_a_rerun() {
     let crashed = vec![crash(0, 0, Some(Outcome::Rerun))];
     let run = run([crashed, test(0, 1, 80, Outcome::Passed)].concat());
     let counts = run.counts();
@@ -315,7 +315,7 @@ fn a_crash_after_which_the_test_begins_anew_is_counted_as_that() {
 }
 
 #[test]
-fn the_peak_of_memory_grows_in_the_test_that_it_grew_in() {
+fn growth_of_peak_memory_is_attributed_to_the_running_test() {
     let memory = Event::Memory {
         w: Some(0),
         at: 0,
@@ -382,7 +382,7 @@ proptest! {
     }
 
     #[test]
-    fn what_a_journal_amounts_to_can_be_told_wherever_it_is_cut(events in events()) {
+    fn a_run_can_be_built_from_a_journal_cut_anywhere(events in events()) {
         let run = run(events.clone());
         let phases = run.attempts.iter().flat_map(|attempt| attempt.phases).flatten().count();
         let written = events.iter().filter(|event| {

@@ -1,30 +1,31 @@
-//! How much of what failures say a journal keeps, `rustpar_journal_size`.
+//! Limits on the failure texts that a journal stores: the option `rustpar_journal_size`.
 //!
-//! The hazard it handles: a suite whose tests print a lot and fail would fill the disk with journals that nobody reads.
-//! What is left out is said in the text itself and counted, so that no reader takes a part for the whole.
+//! The hazard it handles: a suite whose tests fail with a lot of output would fill the disk. A note in the text marks
+//! each cut, and the cut characters are counted, so that no reader mistakes an excerpt for the whole.
 
 use crate::text::size;
 
-/// A text may take this part of what is left of the journal's size: of 10M the first ones may have 160 KiB each, more than
-/// anybody reads, and a thousand failures that print without end still have 256 characters each, where the error is.
+/// A text may use this fraction of the remaining budget. Of 10M, the first texts may have 160 KiB each, more than
+/// anybody reads, and a thousand failures with endless output still get 256 characters each, enough for the error.
 const SHARE: u64 = 64;
 
-/// Characters that every text may have; see [`SHARE`].
-const LEAST: u64 = 256;
+/// Minimum number of characters for every text; see [`SHARE`].
+const MIN_CHARACTERS: u64 = 256;
 
-/// The part of a text's room that its beginning gets. An error stands at the end, of a traceback and of output alike.
+/// Fraction of a shortened text taken from its beginning. The error comes at the end, of tracebacks and of output
+/// alike.
 const BEGINNING: u64 = 4;
 
-/// Journals that are kept may be as large as this many full ones.
+/// All stored journals together may be as large as this many full ones.
 const FULL_JOURNALS: u64 = 10;
 
-/// A text that is no size of journals.
+/// The text is not a size of journals.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}; or all")]
 pub struct InvalidLimit(#[from] size::InvalidSize);
 
-/// Characters of failures that a journal keeps, and bytes that all journals in pytest's cache may take together, by a size
-/// or `all`; `None` for any number.
+/// Parses a size or `all`: the limits on failure characters per journal, and on the bytes of all journals in pytest's
+/// cache together; `None` for no limit.
 ///
 /// # Errors
 /// [`InvalidLimit`].
@@ -36,26 +37,26 @@ pub fn limits(text: &str) -> Result<Option<(u64, u64)>, InvalidLimit> {
     Ok(Some((limit, limit.saturating_mul(FULL_JOURNALS))))
 }
 
-/// What is left of a journal's size for the texts of failures.
+/// The remaining budget of a journal for failure texts.
 #[derive(Debug, Clone, Default)]
-pub struct Room {
+pub struct TextBudget {
     left: Option<u64>,
     cut: u64,
 }
 
-impl Room {
-    /// Room for so many characters; `None` for all there are.
+impl TextBudget {
+    /// A budget of so many characters; `None` for no limit.
     #[must_use]
     pub fn new(limit: Option<u64>) -> Self {
         Self { left: limit, cut: 0 }
     }
 
-    /// The text, or its beginning and its end with a line between them that says what is left out.
+    /// Returns the text, shortened to fit: its beginning and end with a line between them that states how much was cut.
     pub fn fit(&mut self, text: String) -> String {
         let Some(left) = &mut self.left else {
             return text;
         };
-        let most = (*left / SHARE).max(LEAST);
+        let most = (*left / SHARE).max(MIN_CHARACTERS);
         let characters = text.chars().count() as u64;
         *left = left.saturating_sub(characters.min(most));
         let out = characters.saturating_sub(most);
@@ -64,22 +65,22 @@ impl Room {
         }
         self.cut += out;
         let begin = most / BEGINNING;
-        let beginning = &text[..place(text.char_indices(), begin).unwrap_or(text.len())];
-        let end = place(text.char_indices().rev(), most - begin - 1).unwrap_or(0);
+        let beginning = &text[..byte_index(text.char_indices(), begin).unwrap_or(text.len())];
+        let end = byte_index(text.char_indices().rev(), most - begin - 1).unwrap_or(0);
         let end = &text[end..];
         format!("{beginning}\n[{out} characters are left out here: see rustpar_journal_size]\n{end}")
     }
 
-    /// How many characters were left out since this was last called.
+    /// Returns the number of characters cut since the last call.
     pub fn take_cut(&mut self) -> u64 {
         std::mem::take(&mut self.cut)
     }
 }
 
-/// Where the character with this number begins, counted from 0.
-fn place(mut characters: impl Iterator<Item = (usize, char)>, number: u64) -> Option<usize> {
-    let (place, _) = characters.nth(usize::try_from(number).ok()?)?;
-    Some(place)
+/// Byte index of the character with this number, counted from 0.
+fn byte_index(mut characters: impl Iterator<Item = (usize, char)>, number: u64) -> Option<usize> {
+    let (byte_index, _) = characters.nth(usize::try_from(number).ok()?)?;
+    Some(byte_index)
 }
 
 #[cfg(test)]
@@ -88,28 +89,28 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn texts_fit_into_what_is_left() {
-        let mut room = Room::new(Some(1 << 20));
-        assert_eq!(room.fit("short".to_owned()), "short");
+    fn texts_fit_into_the_remaining_budget() {
+        let mut budget = TextBudget::new(Some(1 << 20));
+        assert_eq!(budget.fit("short".to_owned()), "short");
         let whole = "0123456789\n".repeat(50_000);
-        let text = room.fit(whole.clone());
+        let text = budget.fit(whole.clone());
         assert!(text.len() < 20_000);
         assert_eq!(
             (&text[..4], &text[text.len() - 6..]),
             (&whole[..4], &whole[whole.len() - 6..])
         );
-        let cut = room.take_cut();
+        let cut = budget.take_cut();
         assert!(text.contains(&format!(
             "\n[{cut} characters are left out here: see rustpar_journal_size]\n"
         )));
-        assert_eq!(room.take_cut(), 0);
-        let total: usize = (0..1_000).map(|_| room.fit(whole.clone()).len()).sum();
+        assert_eq!(budget.take_cut(), 0);
+        let total: usize = (0..1_000).map(|_| budget.fit(whole.clone()).len()).sum();
         assert!(total < (1 << 20) * 3 / 2);
-        assert_eq!(Room::new(None).fit(whole.clone()), whole);
+        assert_eq!(TextBudget::new(None).fit(whole.clone()), whole);
     }
 
     #[test]
-    fn a_size_or_all_is_a_limit_and_journals_together_may_be_ten() {
+    fn a_limit_is_a_size_or_all_and_all_journals_may_take_ten_times_as_much() {
         assert_eq!(limits("1K"), Ok(Some((1 << 10, 10 << 10))));
         assert_eq!(limits("all"), Ok(None));
         let message = limits("much").unwrap_err().to_string();
@@ -119,14 +120,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_the_characters_what_is_left_and_what_is_cut_are_all_there_were(
+        fn kept_and_cut_characters_add_up_to_the_whole_text(
             texts in prop::collection::vec("[a-zäöü速]{0,600}", 0..10),
             limit in 0_u64..40_000,
         ) {
-            let mut room = Room::new(Some(limit));
+            let mut budget = TextBudget::new(Some(limit));
             for text in texts {
-                let fitting = room.fit(text.clone());
-                let cut = room.take_cut();
+                let fitting = budget.fit(text.clone());
+                let cut = budget.take_cut();
                 if cut == 0 {
                     prop_assert_eq!(fitting, text);
                 } else {

@@ -1,45 +1,47 @@
 //! Appending to a journal.
 //!
-//! The hazard it handles: a disk can be full, and a directory can be gone. The first error is kept and nothing is
-//! written after it, so that the file ends with whole events and at most one that is cut. And another run can have been
-//! given the same path, or make room for its own journal: who writes locks the file, and can tell it from another.
+//! The hazard it handles: a disk can be full, and a directory can be deleted. The first error is kept and nothing is
+//! written after it, so that the file ends with complete events and at most one partial line. Another run may also use
+//! the same path, or delete old journals to make room: a writer locks its file and checks that the path still refers to
+//! it.
 
 use super::event::Event;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-/// Bytes that are held back at most. A batch of the engine's events is smaller mostly.
-const LARGEST: usize = 1 << 16;
+/// Maximum number of buffered bytes. Most batches of engine events are smaller.
+const BUFFER_SIZE: usize = 1 << 16;
 
-/// The end of a journal that events are appended to.
+/// Appends events to a journal.
 #[derive(Debug, Default)]
 pub struct Writer {
     file: Option<File>,
     bytes: Vec<u8>,
     error: Option<io::Error>,
-    /// The first event, which tells the file from any other.
+    /// The first event, which identifies the file.
     begin: Vec<u8>,
-    /// How many bytes are in the file.
+    /// Number of bytes written to the file.
     written: u64,
 }
 
-/// Whether the run that writes this journal is under way.
+/// Whether a run is still writing this journal.
 #[must_use]
 pub fn is_written(path: &Path) -> bool {
-    // Shared: whoever else asks at the same time is no writer.
+    // A shared lock: other readers may hold one at the same time, only the writer's lock is exclusive.
     File::open(path).is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
 impl Writer {
-    /// Begins a new file.
+    /// Creates a new file.
     ///
     /// # Errors
-    /// The system's, also when there is a file of this name.
+    /// The system's error, also if the file exists.
     pub fn create(path: &Path) -> io::Result<Self> {
         let file = OpenOptions::new().append(true).create_new(true).open(path)?;
         if cfg!(unix) {
-            // Elsewhere nobody could read what is locked. A file system without locks has no better sign.
+            // On Windows, others could not read a locked file. File systems without locks offer no better sign of a
+            // running writer.
             let _locked = file.lock();
         }
         Ok(Self {
@@ -48,7 +50,7 @@ impl Writer {
         })
     }
 
-    /// Writes an event, at the latest when [`Writer::flush`] is called.
+    /// Buffers an event; [`Writer::flush`] writes it at the latest.
     pub fn event(&mut self, event: &Event) {
         if self.file.is_none() {
             return;
@@ -63,12 +65,12 @@ impl Writer {
         if self.begin.is_empty() {
             self.begin.clone_from(&self.bytes);
         }
-        if self.bytes.len() > LARGEST {
+        if self.bytes.len() > BUFFER_SIZE {
             self.flush();
         }
     }
 
-    /// Hands everything to the system: from then on it outlives this process.
+    /// Writes all buffered events to the file, so that they survive a crash of this process.
     pub fn flush(&mut self) {
         let Some(file) = &mut self.file else {
             return;
@@ -80,7 +82,7 @@ impl Writer {
         self.bytes.clear();
     }
 
-    /// Whether what stands at `path` is what was written here, all of it and nothing else.
+    /// Whether the file at `path` contains exactly what this writer wrote.
     #[must_use]
     pub fn is_at(&self, path: &Path) -> bool {
         let is_as_long = fs::metadata(path).is_ok_and(|about| about.is_file() && about.len() == self.written);
@@ -89,7 +91,7 @@ impl Writer {
         self.file.is_some() && is_as_long && read().is_ok() && begin == self.begin
     }
 
-    /// What went wrong, once.
+    /// Returns the first error, once.
     pub fn take_error(&mut self) -> Option<io::Error> {
         self.error.take()
     }

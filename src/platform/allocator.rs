@@ -1,37 +1,39 @@
-//! Filling the free places of an allocator that hands out blocks from pools, as that of Python does.
+//! Filling the free blocks of a pool allocator such as Python's.
 //!
-//! What a heap of many libraries has freed lies everywhere in it. A forked process that puts its new objects there writes
+//! Memory that imports have freed is scattered over the whole heap. A forked process that puts new objects there writes
 //! to pages that it shares: 20 pages for each test with numpy and pandas loaded, and 3 with full pools.
 //! Without it, 200 files that import both take 1.075 of the peak memory (PSS) and 1.03 of the wall time at `-n 8`.
 //!
 //! The hazard it handles: with another allocator behind the same functions (`PYTHONMALLOC`, `-X dev`, a build without
-//! pools) there are no places to fill, and whatever is taken is memory lost in every process.
+//! pools) there are no free blocks to fill, and whatever is allocated is lost memory in every process.
 
 /// Sizes that `CPython` takes from pools: multiples of 16 bytes up to 512 (`Objects/obmalloc.c`).
 const SIZES: std::ops::RangeInclusive<usize> = 1..=32;
 const STEP: usize = 16;
 
-/// Bytes of a pool, and of what is written at its start; blocks of one size follow, without gaps.
+/// Bytes of a pool and of its header; blocks of one size follow without gaps.
 const POOL: usize = 16 * 1024;
 const POOL_HEADER: usize = 48;
 
-/// Blocks that are looked at to tell whether they come from pools. One that does not is in such a place for one in 31.
+/// Number of blocks checked to tell whether they come from pools. The chance that a foreign block fits a pool's grid is
+/// one in 31.
 const SAMPLE: usize = 16;
 
-/// Most bytes to take, of all sizes together. Free places are 2.4 MB with 10,000 tests and 0.3 MB with pandas loaded.
+/// Maximum number of bytes to allocate for all sizes together. Free blocks are 2.4 MB with 10,000 tests and 0.3 MB with
+/// pandas loaded.
 pub const BUDGET: usize = 8 << 20;
 
-/// An allocator: what its functions return and take are addresses.
+/// An allocator; blocks are represented by their addresses.
 pub trait Allocator {
-    /// Takes a block; `None` when there is no memory.
+    /// Allocates a block; `None` if there is no memory.
     fn take(&mut self, size: usize) -> Option<usize>;
-    /// Gives a block back.
+    /// Frees a block.
     fn give_back(&mut self, block: usize);
 }
 
-/// Takes the free places in the pools, so that new objects come to lie in pools of their own, for `budget` bytes at most.
+/// Allocates the free blocks in partly used pools, `budget` bytes at most, so that new objects are put into new pools.
 ///
-/// Returns the bytes that were taken. They are never given back.
+/// Returns the number of bytes allocated. They are never freed.
 pub fn fill(allocator: &mut impl Allocator, budget: usize) -> usize {
     if !has_pools(allocator) {
         return 0;
@@ -41,7 +43,7 @@ pub fn fill(allocator: &mut impl Allocator, budget: usize) -> usize {
     })
 }
 
-/// Whether blocks lie where they do in a pool.
+/// Whether the allocator's blocks come from pools, judged by their addresses.
 fn has_pools(allocator: &mut impl Allocator) -> bool {
     let size = SIZES.end() * STEP;
     let blocks: Vec<_> = std::iter::repeat_with(|| allocator.take(size))
@@ -49,7 +51,7 @@ fn has_pools(allocator: &mut impl Allocator) -> bool {
         .flatten()
         .collect();
     let pooled = blocks.len() == SAMPLE && blocks.iter().all(|block| is_in_place(*block, size));
-    // What was given back last is handed out first.
+    // Freed in reverse, because the block freed last is allocated first.
     for block in blocks.into_iter().rev() {
         allocator.give_back(block);
     }
@@ -63,7 +65,7 @@ fn is_in_place(block: usize, size: usize) -> bool {
         .is_some_and(|offset| offset.is_multiple_of(size) && offset + size <= POOL - POOL_HEADER)
 }
 
-/// Takes blocks of `size` bytes until they come from an empty pool, and gives that pool back.
+/// Allocates blocks of `size` bytes until they come from an empty pool, then frees the blocks of that pool.
 fn fill_size(allocator: &mut impl Allocator, size: usize, budget: usize) -> usize {
     let whole_pool = (POOL - POOL_HEADER) / size;
     let mut last_pool: Vec<usize> = Vec::with_capacity(whole_pool);
@@ -84,7 +86,7 @@ fn fill_size(allocator: &mut impl Allocator, size: usize, budget: usize) -> usiz
             break;
         }
     }
-    // An empty pool that was only begun is not to be kept either.
+    // If the budget ends within an empty pool, its blocks are freed, too.
     taken -= last_pool.len() * size;
     for block in last_pool.into_iter().rev() {
         allocator.give_back(block);
@@ -97,7 +99,7 @@ mod tests {
     use super::*;
     use std::collections::BTreeMap;
 
-    /// Pools with so many free places in front of empty ones, for each size.
+    /// Pools with so many free blocks in front of empty ones, for each size.
     struct Pools {
         free: BTreeMap<usize, Vec<usize>>,
         end: usize,
@@ -105,7 +107,7 @@ mod tests {
     }
 
     impl Pools {
-        /// Every second place of `pools` pools is free, for each of `sizes`.
+        /// Every second block of `pools` pools is free, for each of `sizes`.
         fn with_holes(pools: usize, sizes: &[usize]) -> Self {
             let mut this = Self {
                 free: BTreeMap::new(),
@@ -148,7 +150,7 @@ mod tests {
         }
     }
 
-    /// Blocks one after the other, each with `before` bytes of its own in front.
+    /// A heap without pools: consecutive blocks, each with `before` bytes of header.
     struct Heap {
         end: usize,
         before: usize,

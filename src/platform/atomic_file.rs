@@ -1,23 +1,24 @@
-//! Replacing a file as a whole.
+//! Replacing a file atomically.
 //!
-//! The hazard it handles: a process can be killed while it writes. The new content goes to a file beside the old one and
-//! takes its place when it is whole. And only a file may go: a device, a pipe or a link is the system's or the user's.
+//! The hazard it handles: a process can be killed while it writes. The new content is written to a temporary file
+//! beside the old one, which then replaces it. Only regular files are replaced: a device, a pipe or a link belongs to
+//! the system or the user.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// Links that are followed one after the other; Linux follows as many.
+/// Maximum length of a chain of links; Linux has the same limit.
 const MOST_LINKS: usize = 40;
 
-/// Replaces a file, or makes it and its directory. Where it is a link, what it points at is replaced.
+/// Replaces a file, or creates it and its directory. If the path is a link, its target is replaced.
 ///
 /// # Errors
-/// The system's, and [`NoFile`] as one of them; then the file is as it was.
+/// The system's error, or one that wraps [`NotRegularFile`]; the file is then unchanged.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let target = target_of(path);
     if target.try_exists()? && !fs::metadata(&target)?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, NoFile));
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, NotRegularFile));
     }
     let directory = directory_of(&target);
     fs::create_dir_all(directory)?;
@@ -36,12 +37,12 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     written
 }
 
-/// What is there is a directory, a device or a pipe.
+/// The path is a directory, a device or a pipe.
 #[derive(Debug, thiserror::Error)]
 #[error("it is not a regular file")]
-pub(crate) struct NoFile;
+pub(crate) struct NotRegularFile;
 
-/// What links lead to, also where that is not there yet.
+/// Follows links to their target, which need not exist.
 fn target_of(path: &Path) -> PathBuf {
     if let Ok(target) = fs::canonicalize(path) {
         return target;
@@ -56,7 +57,7 @@ fn target_of(path: &Path) -> PathBuf {
     target
 }
 
-/// The directory that a file is in.
+/// The directory of a file.
 pub(crate) fn directory_of(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -69,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_link_stays_and_what_it_leads_to_is_replaced() {
+    fn a_link_is_kept_and_its_target_replaced() {
         let directory = tempfile::tempdir().expect("a directory");
         let [file, link, other] = ["file", "link", "other"].map(|name| directory.path().join(name));
         std::os::unix::fs::symlink("file", &link).expect("a link");
@@ -82,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_file_is_left_alone() {
+    fn special_files_are_not_replaced() {
         let directory = tempfile::tempdir().expect("a directory");
         let link = directory.path().join("link");
         std::os::unix::fs::symlink("/dev/null", &link).expect("a link");

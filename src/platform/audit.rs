@@ -1,28 +1,28 @@
-//! Which of the interpreter's audit events (PEP 578) tell what a process that is about to be forked must not share.
+//! Audit events of the interpreter (PEP 578) that reveal state which must not be shared after a fork.
 //!
-//! The hazard it handles: an audit hook stays for the life of the process and of all its forks, and sees every file that
-//! is opened and every module that is imported. So it must be silent, and cost next to nothing, once nobody watches.
+//! The hazard it handles: an audit hook stays for the life of the process and of all its forks, and is called for every
+//! opened file and every import. It must be silent and nearly free while monitoring is off.
 
 use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-static WATCHING: AtomicBool = AtomicBool::new(false);
+static MONITORING: AtomicBool = AtomicBool::new(false);
 
-/// Begins or ends to watch.
-pub fn watch(on: bool) {
-    WATCHING.store(on, Ordering::Relaxed);
+/// Turns monitoring on or off.
+pub fn set_monitoring(on: bool) {
+    MONITORING.store(on, Ordering::Relaxed);
 }
 
-/// Whether somebody watches.
+/// Whether monitoring is on.
 #[must_use]
-pub fn is_watching() -> bool {
-    WATCHING.load(Ordering::Relaxed)
+pub fn is_monitoring() -> bool {
+    MONITORING.load(Ordering::Relaxed)
 }
 
-/// Whether an event tells of something that may be unique or alive: a temporary name, a port, a socket, a thread, a child
-/// process, a database. `open` does where it is for writing, which only its arguments tell.
+/// Whether an event creates something that may be unique or alive: a temporary name, a port, a socket, a thread, a
+/// child process, a database connection. `open` does if the file is opened for writing, which only its arguments show.
 #[must_use]
-pub fn is_telling(event: &str) -> bool {
+pub fn creates_unshareable_state(event: &str) -> bool {
     matches!(
         event,
         "tempfile.mkdtemp"
@@ -47,17 +47,17 @@ pub fn is_telling(event: &str) -> bool {
     )
 }
 
-/// Whether a library may start threads of its own between such an event and the next one. Each costs a look at the number
-/// of threads, 1.5 µs, and to import a module makes two.
+/// Whether a library may have started threads around such an event. Each check of the number of threads takes 1.5 µs,
+/// and an import causes two.
 #[must_use]
 pub fn may_start_threads(event: &str) -> bool {
     matches!(event, "import" | "exec" | "ctypes.dlopen" | "ctypes.dlsym")
 }
 
-/// How many threads this process has, those of native libraries included; 0 where that cannot be told.
+/// Number of threads of this process, those of native libraries included; 0 if unknown.
 #[must_use]
 pub fn threads() -> u64 {
-    // A directory has a link from itself, one from its parent, and one from each directory in it.
+    // The link count of a directory is 2 (itself and its parent) plus one for each subdirectory.
     std::fs::metadata("/proc/self/task").map_or(0, |task| task.nlink().saturating_sub(2))
 }
 
@@ -66,23 +66,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nobody_watches_before_and_after() {
-        assert!(!is_watching());
-        watch(true);
-        assert!(is_watching());
-        watch(false);
-        assert!(!is_watching());
+    fn monitoring_is_off_before_and_after() {
+        assert!(!is_monitoring());
+        set_monitoring(true);
+        assert!(is_monitoring());
+        set_monitoring(false);
+        assert!(!is_monitoring());
     }
 
     #[test]
     fn threads_are_counted() {
-        // The harness runs tests in threads, of which others may come and go.
+        // The test harness runs tests in threads, so the number may change.
         assert!(threads() >= 1);
     }
 
     #[test]
-    fn imports_tell_nothing() {
-        assert!(is_telling("tempfile.mkdtemp"));
-        assert!(!is_telling("import"));
+    fn imports_create_no_unshareable_state() {
+        assert!(creates_unshareable_state("tempfile.mkdtemp"));
+        assert!(!creates_unshareable_state("import"));
     }
 }

@@ -1,27 +1,27 @@
-//! How many workers this machine can feed: the CPU quota and the memory of the control group this process runs in.
+//! CPU quota and available memory of this process's control group, which limit the number of workers.
 //!
-//! A container that may use two of 64 CPUs, or a hundredth of the memory, sees all of them; the limits stand in the
+//! A container that may use two of 64 CPUs, or a hundredth of the memory, sees all of them; the limits are in the
 //! control group's files. Formats: Linux `Documentation/admin-guide/cgroup-v2.rst` (`cpu.max`, `memory.max`) and, for
 //! version 1, `scheduler/sched-bwc.rst` and `admin-guide/cgroup-v1/memory.rst`; `filesystems/proc.rst` for `meminfo`.
 
 use std::fs::read_to_string;
 use std::path::{Path, PathBuf};
 
-/// A limit of one group, by its directory.
+/// Reads a limit of one group from its directory.
 type Limit<T> = fn(&Path) -> Option<T>;
 
-/// CPUs that the control group's quota amounts to, rounded up; `None` without a quota.
+/// CPUs of the control group's quota, rounded up; `None` without a quota.
 ///
-/// `proc` and `sys` are `/proc` and `/sys/fs/cgroup`. Every ancestor's quota holds too, so the smallest counts.
+/// `proc` and `sys` are `/proc` and `/sys/fs/cgroup`. The quotas of all ancestors apply too, so the smallest counts.
 #[must_use]
 pub fn cpu_quota(proc: &Path, sys: &Path) -> Option<usize> {
     smallest(proc, sys, "cpu", cpus_2, cpus_1)
 }
 
-/// Bytes of memory that can still be used: what the machine has available, or what the control group or an ancestor
-/// leaves where that is less; `None` where nothing tells.
+/// Bytes of memory that are still available: on the machine, or within the limits of the control group and its
+/// ancestors if that is less; `None` if unknown.
 ///
-/// Pages of files that were not used lately count as free: the kernel takes them back before it kills.
+/// Inactive file pages count as free: the kernel reclaims them before it kills processes.
 #[must_use]
 pub fn memory_left(proc: &Path, sys: &Path) -> Option<u64> {
     let machine = read_to_string(proc.join("meminfo")).ok().and_then(|text| {
@@ -82,7 +82,7 @@ fn cpus_1(group: &Path) -> Option<usize> {
     )
 }
 
-/// Microseconds of CPU time in each period of so many microseconds, as CPUs. "max" and -1 stand for no limit.
+/// Converts a quota (microseconds of CPU time per period of so many microseconds) to CPUs. "max" and -1 mean no limit.
 fn cpus(quota: &str, period: &str) -> Option<usize> {
     let (quota, period) = (quota.parse::<usize>().ok()?, period.parse::<usize>().ok()?);
     (period > 0).then(|| quota.div_ceil(period).max(1))
@@ -92,7 +92,7 @@ fn memory_2(group: &Path) -> Option<u64> {
     memory(group, ["memory.max", "memory.current", "inactive_file"])
 }
 
-/// No limit is a number of exabytes here: what is left of it is more than any machine has.
+/// Version 1 expresses "no limit" as a number of exabytes: the remainder is more than any machine has.
 fn memory_1(group: &Path) -> Option<u64> {
     memory(
         group,
@@ -104,7 +104,7 @@ fn memory_1(group: &Path) -> Option<u64> {
     )
 }
 
-/// What a group's limit leaves, in bytes; `None` where it is no number, as "max".
+/// Bytes left within a group's limit; `None` if the limit is not a number, such as "max".
 fn memory(group: &Path, [limit, usage, reclaimable]: [&str; 3]) -> Option<u64> {
     let number = |name| -> Option<u64> { read_to_string(group.join(name)).ok()?.trim().parse().ok() };
     let stat = read_to_string(group.join("memory.stat")).unwrap_or_default();
@@ -112,7 +112,7 @@ fn memory(group: &Path, [limit, usage, reclaimable]: [&str; 3]) -> Option<u64> {
     Some(number(limit)?.saturating_sub(used))
 }
 
-/// The number behind a name that a line begins with.
+/// The number after the name at the beginning of a line.
 fn field(text: &str, name: &str) -> Option<u64> {
     text.lines().find_map(|line| {
         let mut words = line.split_whitespace();

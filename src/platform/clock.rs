@@ -1,9 +1,9 @@
-//! Clocks that no test can set.
+//! Clocks that tests cannot replace.
 
 use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// Seconds since a moment that is the same for this process and those forked from it.
+/// Monotonic seconds; the origin is the same for this process and its forks.
 #[must_use]
 pub fn monotonic() -> f64 {
     static ORIGIN: OnceLock<Instant> = OnceLock::new();

@@ -1,12 +1,12 @@
-//! Memory that a process which has nothing left to do need not hold.
+//! Memory that an idle process can release.
 //!
-//! A template has mapped and touched the code of every library that was imported. Its workers map the same files, but
-//! a page that only the template touched is counted, and kept, for the template alone: 11 MiB with numpy and pandas.
+//! A template has mapped and touched the code of every imported library. Its workers map the same files, but a page
+//! that only the template touched is kept, and counted, for the template alone: 11 MiB with numpy and pandas.
 
 use std::ops::Range;
 
-/// The address ranges in `smaps` (the text of `/proc/PID/smaps`, see proc(5)) that can be read again from their files:
-/// private mappings of files which cannot be written to and of which no page was ever changed.
+/// Address ranges in `smaps` (the text of `/proc/PID/smaps`, see proc(5)) that can be read again from their files:
+/// private, read-only file mappings of which no page was ever changed.
 #[must_use]
 pub fn readable_again(smaps: &str) -> Vec<Range<usize>> {
     let mut ranges = Vec::new();
@@ -26,7 +26,7 @@ pub fn readable_again(smaps: &str) -> Vec<Range<usize>> {
     ranges
 }
 
-/// The addresses that the first word of a mapping's first line names.
+/// Parses the address range in the first line of a mapping.
 fn address_range(word: &str) -> Option<Range<usize>> {
     let (start, end) = word.split_once('-')?;
     Some(usize::from_str_radix(start, 16).ok()?..usize::from_str_radix(end, 16).ok()?)
@@ -57,7 +57,7 @@ Anonymous:             0 kB
     }
 
     #[test]
-    fn text_that_is_no_smaps_names_nothing() {
+    fn invalid_smaps_text_gives_no_ranges() {
         assert_eq!(readable_again("Anonymous: 0 kB\n\nx-y r-xp 0 0 1\n"), []);
     }
 }

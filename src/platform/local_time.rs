@@ -1,7 +1,6 @@
-//! Moments in the time zone of this machine. The standard library knows none.
+//! Times in the time zone of this machine, which the standard library does not support.
 
-/// A moment in seconds since the epoch, such as `2026-01-31 09:05:00`; `None` where the system does not know its time
-/// zone at that moment.
+/// Formats seconds since the epoch as `2026-01-31 09:05:00` in local time; `None` if the system cannot convert them.
 #[must_use]
 #[cfg(unix)]
 pub fn local_time(seconds: i64) -> Option<String> {
@@ -23,7 +22,7 @@ pub fn local_time(seconds: i64) -> Option<String> {
     ))
 }
 
-/// A moment in seconds since the epoch; not known on this system.
+/// Not supported on this system: always `None`.
 #[must_use]
 #[cfg(not(unix))]
 pub fn local_time(_seconds: i64) -> Option<String> {
@@ -45,7 +44,7 @@ mod tests {
     }
 
     #[test]
-    fn a_moment_that_no_calendar_reaches_has_no_local_time() {
+    fn a_time_beyond_the_calendar_has_no_local_time() {
         assert_eq!(local_time(i64::MAX), None);
     }
 }

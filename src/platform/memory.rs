@@ -1,19 +1,19 @@
-//! How much memory a process holds.
+//! Memory use of a process.
 //!
-//! Formats: Linux `Documentation/filesystems/proc.rst`, for `statm` and `smaps_rollup`. *Resident* is all that is in
-//! memory, also what is shared with others; in *proportional* a page that n processes share counts as the n-th part.
+//! Formats: Linux `Documentation/filesystems/proc.rst`, for `statm` and `smaps_rollup`. *Resident* memory includes what
+//! is shared with others; in *proportional* memory a page shared by n processes counts as 1/n.
 //!
-//! The hazard it handles: a process can be gone at any moment. What cannot be read is not known.
+//! The hazard it handles: a process can end at any time. What cannot be read is `None`.
 
 use std::fs::read_to_string;
 use std::path::Path;
 
-/// Bytes by which a peak has to grow to be told: what the kernel counts pages in, in one thread, before it adds them up
-/// (`TASK_RSS_EVENTS_THRESH`, 64 pages of 4 KiB until Linux 6.2, 32 and more for each CPU since). Of 10,000 trivial tests
-/// in two workers, 33 come with so much growth.
+/// Minimum growth of a peak that is reported, in bytes: the kernel's batch size for per-thread page counters
+/// (`TASK_RSS_EVENTS_THRESH`, 64 pages of 4 KiB until Linux 6.2, 32 and more for each CPU since). Of 10,000 trivial
+/// tests in two workers, 33 grow by so much.
 pub const LEAST_GROWTH: u64 = 64 << 10;
 
-/// Resident bytes of the process whose directory in `/proc` this is; `None` also when it has ended and was not waited for.
+/// Resident bytes of a process, given its directory in `/proc`; `None` also for a zombie.
 #[must_use]
 pub fn resident(process: &Path, page_size: usize) -> Option<u64> {
     let text = read_to_string(process.join("statm")).ok()?;
@@ -21,8 +21,8 @@ pub fn resident(process: &Path, page_size: usize) -> Option<u64> {
     (pages > 0).then(|| pages.saturating_mul(page_size as u64))
 }
 
-/// Proportional bytes of the process whose directory in `/proc` this is. The kernel looks at every page for it, which
-/// takes 6 ms for 200 MiB of its own.
+/// Proportional bytes of a process, given its directory in `/proc`. The kernel walks all page tables for it, which
+/// takes 6 ms for 200 MiB of private memory.
 #[must_use]
 pub fn proportional(process: &Path) -> Option<u64> {
     let text = read_to_string(process.join("smaps_rollup")).ok()?;
@@ -31,20 +31,20 @@ pub fn proportional(process: &Path) -> Option<u64> {
     Some(kibibytes.saturating_mul(1024))
 }
 
-/// The most that a process has held, as far as it was told.
+/// The peak memory of a process that was last reported.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Peak {
     told: u64,
 }
 
 impl Peak {
-    /// A peak of so many bytes, which need not be told.
+    /// An initial peak, which need not be reported.
     #[must_use]
     pub fn known(bytes: u64) -> Self {
         Self { told: bytes }
     }
 
-    /// The peak that was read now, if it is to be told: it has grown by [`LEAST_GROWTH`] since that was done last.
+    /// Returns the current peak if it is to be reported: if it has grown by [`LEAST_GROWTH`] since the last report.
     pub fn grown(&mut self, bytes: u64) -> Option<u64> {
         let is_news = bytes >= self.told.saturating_add(LEAST_GROWTH);
         is_news.then(|| {
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_that_has_ended_holds_nothing_that_is_known() {
+    fn the_memory_of_an_ended_process_is_unknown() {
         assert_eq!(resident(process("0 0 0 0 0 0 0\n", "").path(), 4096), None);
         assert_eq!(resident(Path::new("/nowhere"), 4096), None);
         assert_eq!(proportional(Path::new("/nowhere")), None);
@@ -91,7 +91,7 @@ Pss_Dirty:          3100 kB
     }
 
     #[test]
-    fn a_peak_is_told_when_it_has_grown_enough_since_it_was_told() {
+    fn a_peak_is_reported_when_it_has_grown_enough_since_the_last_report() {
         let mut peak = Peak::known(1 << 20);
         assert_eq!(peak.grown(1 << 20), None);
         assert_eq!(peak.grown((1 << 20) + LEAST_GROWTH / 2), None);

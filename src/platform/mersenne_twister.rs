@@ -1,32 +1,32 @@
-//! Telling from the state of a Mersenne Twister whether somebody has seeded it.
+//! Detecting from the state of a Mersenne Twister whether it was seeded explicitly.
 //!
-//! `CPython` seeds a `random.Random()` without a seed with 624 words from the operating system, and one with a seed with a
-//! key made from that: a word or two for most integers, some twenty for a text (`Modules/_randommodule.c`). Both go
-//! through the same function, Matsumoto's `init_by_array`, which repeats a shorter key until all words of the state have
-//! had theirs. Every step of it can be taken back, and so can every step that draws numbers; a key that repeats is a seed.
+//! `CPython` initializes a `random.Random()` without a seed with 624 words from the operating system, and one with a
+//! seed with a key made from it: a word or two for most integers, some twenty for a text (`Modules/_randommodule.c`).
+//! Both use Matsumoto's `init_by_array`, which repeats a shorter key until all words of the state are filled. Every
+//! step of it can be reversed, and so can every step that draws numbers; a key that repeats is a seed.
 //!
-//! The hazard it handles: nothing in a state tells how many numbers were drawn since. So one that was seeded and then drew
-//! more than is looked back for is not told from an unseeded one, nor is one whose seed is longer than [`LONGEST_KEY`].
+//! The hazard it handles: the state does not show how many numbers were drawn. A seeded generator that has drawn more
+//! than the search looks back, or whose seed is longer than [`LONGEST_KEY`], is not detected.
 
-/// Words of a state.
+/// Number of words in a state.
 pub const WORDS: usize = 624;
 const MIDDLE: usize = 397;
 const MATRIX: u32 = 0x9908_b0df;
 const UPPER: u32 = 0x8000_0000;
 const LOWER: u32 = 0x7fff_ffff;
 
-/// The first word when nothing was drawn yet.
+/// The first word of a state from which nothing was drawn.
 const FRESH: u32 = 0x8000_0000;
 
-/// The longest key that is told from one without repetition, in words: five have to repeat.
+/// The longest key that is recognized, in words: five of them must repeat.
 pub const LONGEST_KEY: usize = WORDS - 8;
 
-/// How often to look further back, each time by 624 numbers of 32 bits. It takes 1.5 µs each.
+/// Number of reversed steps, each of 624 numbers of 32 bits. A step takes 1.5 µs.
 const STEPS_BACK: usize = 2000;
 
-/// Whether a generator was given a seed of its own.
+/// Whether a generator was seeded explicitly.
 ///
-/// `index` is how many of the words were handed out.
+/// `index` is the number of words already drawn.
 #[must_use]
 pub fn was_seeded(words: &[u32; WORDS], index: usize) -> bool {
     let mut state = *words;
@@ -42,9 +42,9 @@ pub fn was_seeded(words: &[u32; WORDS], index: usize) -> bool {
     false
 }
 
-/// The state from which this one was made when its words were used up.
+/// The state before the last twist.
 fn step_back(state: &[u32; WORDS]) -> [u32; WORDS] {
-    // A new word is made from the highest bit of an old one, the other bits of the next, and a word that lies further on.
+    // A new word is made from the highest bit of an old word, the lower bits of the next, and a word further on.
     let mut both = [0u32; 2 * WORDS];
     both[WORDS..].copy_from_slice(state);
     for position in (0..WORDS).rev() {
@@ -56,7 +56,7 @@ fn step_back(state: &[u32; WORDS]) -> [u32; WORDS] {
             both[position + 1]
         };
     }
-    // The lower bits of the first word show in the last one of the state before.
+    // The lower bits of the first word show in the last word of the state before.
     let bits = untwisted(both[WORDS - 1] ^ both[MIDDLE - 1]);
     both[0] |= bits & LOWER;
     let mut before = [0; WORDS];
@@ -72,11 +72,11 @@ fn untwisted(word: u32) -> u32 {
     }
 }
 
-/// Whether a state in which nothing was drawn comes from a key that is shorter than the state.
+/// Whether an unused state comes from a key that is shorter than the state.
 fn has_repeating_key(state: &[u32; WORDS]) -> bool {
     let mixed = before_last_mix(state);
     let initial = initial();
-    // What the key has added at each position: its word, and the number of that. The first two are not known.
+    // Contribution of the key at each position: a key word plus its index. The first two are unknown.
     let added: Vec<u32> = (2..WORDS - 1)
         .map(|position| {
             let mixed_in = initial[position + 1] ^ spread(mixed[position]).wrapping_mul(1_664_525);
@@ -89,13 +89,13 @@ fn has_repeating_key(state: &[u32; WORDS]) -> bool {
     })
 }
 
-/// The state after the key was mixed in, from the one after the last mix; without its first word, which is lost.
+/// Reverses the last mixing pass of `init_by_array`; the first word is lost.
 fn before_last_mix(state: &[u32; WORDS]) -> [u32; WORDS] {
     let mut mixed = [0; WORDS];
     let back = |position: usize, previous: u32| {
         state[position].wrapping_add(number(position)) ^ spread(previous).wrapping_mul(1_566_083_941)
     };
-    // It began with the third word, and came to the second at last.
+    // The pass started at the third word and ended at the second.
     mixed[1] = back(1, state[WORDS - 1]);
     mixed[2] = back(2, mixed[1]);
     for position in 3..WORDS {
@@ -116,7 +116,7 @@ fn spread(word: u32) -> u32 {
     word ^ word >> 30
 }
 
-/// The state into which keys are mixed.
+/// The state before keys are mixed in.
 fn initial() -> [u32; WORDS] {
     let mut state = [19_650_218; WORDS];
     for position in 1..WORDS {
@@ -176,8 +176,8 @@ mod tests {
     }
 
     #[test]
-    fn a_state_is_the_one_that_was_published() {
-        // The first number of mt19937ar.out, which is 1067595299, before it is tempered.
+    fn the_state_matches_the_published_output() {
+        // The first number of mt19937ar.out is 1067595299; this is its value before tempering.
         let first = drawn(seeded(&[0x123, 0x234, 0x345, 0x456]), 1)[0];
         let mut tempered = first ^ first >> 11;
         tempered ^= tempered << 7 & 0x9d2c_5680;
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_seeded_and_drew_very_much_is_not_looked_back_for() {
+    fn a_seed_before_very_many_draws_is_not_detected() {
         assert!(was_seeded(&drawn(seeded(&[7]), STEPS_BACK), 3));
         assert!(!was_seeded(&drawn(seeded(&[7]), STEPS_BACK + 1), 3));
     }
@@ -207,7 +207,7 @@ mod tests {
         }
 
         #[test]
-        fn as_many_random_words_as_the_state_has_are_none(
+        fn a_random_key_as_long_as_the_state_is_not_a_seed(
             key in prop::collection::vec(any::<u32>(), WORDS), times in 0usize..2,
         ) {
             let index = if times == 0 { WORDS } else { 1 };

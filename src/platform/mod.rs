@@ -1,19 +1,18 @@
-//! The operating system and the runtime of Python, as far as they are not Python's view of things. The only room with
-//! unsafe code.
+//! The operating system and the native runtime of Python. The only module with unsafe code.
 //!
 //! | file | what is in it |
 //! |---|---|
 //! | [`os`] | processes, signals, descriptors, shared memory, futexes |
-//! | [`cgroup`] | how many workers this machine can feed |
-//! | [`memory`] | how much memory a process holds |
-//! | [`footprint`] | which memory an idle process need not hold |
-//! | [`clock`] | clocks that no test can set |
-//! | [`local_time`] | moments in the time zone of this machine |
-//! | [`special_file`] | pipes and devices that are written to |
-//! | [`atomic_file`] | replacing a file as a whole |
-//! | [`audit`] | which audit events tell what must not be shared |
-//! | [`allocator`] | filling the free places of CPython's allocator |
-//! | [`mersenne_twister`] | whether a random number generator was seeded |
+//! | [`cgroup`] | CPU quota and available memory of the control group |
+//! | [`memory`] | memory use of a process |
+//! | [`footprint`] | memory that an idle process can release |
+//! | [`clock`] | clocks that tests cannot replace |
+//! | [`local_time`] | times in the time zone of this machine |
+//! | [`special_file`] | writing to pipes and devices |
+//! | [`atomic_file`] | replacing a file atomically |
+//! | [`audit`] | audit events that reveal state which must not be shared |
+//! | [`allocator`] | filling the free blocks of CPython's allocator |
+//! | [`mersenne_twister`] | detecting whether a random number generator was seeded |
 
 pub mod allocator;
 pub(crate) mod atomic_file;

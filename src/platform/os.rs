@@ -1,7 +1,7 @@
-//! The operating system's part: shared memory, events, futexes, the parent-death signal.
+//! Operating system calls: shared memory, eventfds, futexes, signals, the parent-death signal, memory use.
 //!
-//! The hazard it handles: memory that several processes write. It is handed out as atomics only, and lives as long as
-//! the [`SharedMemory`] that it is borrowed from.
+//! The hazard it handles: memory that several processes write. It is only accessible as atomics, and borrows end with
+//! the [`SharedMemory`].
 
 use super::footprint::readable_again;
 use super::memory;
@@ -17,13 +17,13 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-/// The operating system refused.
+/// A system call failed.
 #[derive(Debug, thiserror::Error)]
 #[error("failed to {what}: {source}")]
 pub struct OsError {
     /// What was attempted.
     pub what: &'static str,
-    /// The system's answer.
+    /// The system's error.
     pub source: std::io::Error,
 }
 
@@ -51,10 +51,10 @@ unsafe impl Send for SharedMemory {}
 unsafe impl Sync for SharedMemory {}
 
 impl SharedMemory {
-    /// Reserves `words` 64-bit words. Pages that are never touched cost no memory.
+    /// Maps `words` 64-bit words. Pages that are never touched use no memory.
     ///
     /// # Errors
-    /// [`OsError`] when the system has none.
+    /// [`OsError`] if the system has no memory.
     pub fn new(words: usize) -> Result<Self, OsError> {
         #[expect(unsafe_code, reason = "mapping memory")]
         // SAFETY: no address is asked for, so nothing that exists can be overwritten.
@@ -108,21 +108,21 @@ impl Drop for SharedMemory {
 
 /// Sleeps while `word` holds `seen`, for at most `limit`; also wakes for signals.
 pub fn futex_wait(word: &AtomicU32, seen: u32, limit: Duration) {
-    // Woken, changed meanwhile, interrupted, timed out: the caller looks again in every case.
+    // Woken, changed, interrupted or timed out: the caller checks the word again in every case.
     let _woken = futex::wait(word, futex::Flags::empty(), seen, Some(&timespec(limit)));
 }
 
-/// Wakes who sleeps in [`futex_wait`] on `word`, in any process.
+/// Wakes all sleepers of [`futex_wait`] on `word`, in any process.
 pub fn futex_wake(word: &AtomicU32) {
     let _count = futex::wake(word, futex::Flags::empty(), u32::MAX);
 }
 
-/// A bell that any process can ring and the engine's thread hears in [`wait_readable`].
+/// An eventfd that any process can signal, and that the engine's thread waits for in [`wait_readable`].
 #[derive(Debug)]
-pub struct Bell(OwnedFd);
+pub struct EventFd(OwnedFd);
 
-impl Bell {
-    /// A bell that is silent.
+impl EventFd {
+    /// Creates an eventfd that is not signalled.
     ///
     /// # Errors
     /// [`OsError`].
@@ -132,45 +132,45 @@ impl Bell {
             .map_err(OsError::new("create an event descriptor"))
     }
 
-    /// Rings it. A bell that rings already just goes on.
-    pub fn ring(&self) {
+    /// Signals it; no effect if it is already signalled.
+    pub fn signal(&self) {
         let _written = rustix::io::write(&self.0, &1u64.to_ne_bytes());
     }
 
-    /// Silences it.
+    /// Resets it.
     pub fn clear(&self) {
         let _read = rustix::io::read(&self.0, &mut [0u8; 8]);
     }
 }
 
-impl AsFd for Bell {
+impl AsFd for EventFd {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
 }
 
-/// Waits until one of `fds` can be read or is closed at the other end, or a signal comes, for at most `limit`.
+/// Waits for at most `limit` until one of `fds` is readable or closed at the other end, or a signal arrives.
 pub fn wait_readable(fds: &[BorrowedFd<'_>], limit: Duration) {
     let mut polled: Vec<_> = fds
         .iter()
         .map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN))
         .collect();
-    // Which one it was does not matter: the caller reads them all.
+    // Which one is ready does not matter: the caller reads them all.
     let _ready = poll(&mut polled, Some(&timespec(limit)));
 }
 
-/// What a read of a non-blocking descriptor gave.
+/// The result of a non-blocking read.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Read {
-    /// So many bytes.
+    /// So many bytes were read.
     Bytes(usize),
-    /// Nothing now.
+    /// No data at the moment.
     Nothing,
-    /// Nothing ever again.
+    /// End of file.
     End,
 }
 
-/// Reads what is there.
+/// Reads the available bytes.
 pub fn read_some(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Read {
     match rustix::io::read(fd, buffer) {
         Ok(0) => Read::End,
@@ -180,10 +180,10 @@ pub fn read_some(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Read {
     }
 }
 
-/// A descriptor of our own for an open file whose number is all we have (Python's `fileno`).
+/// Duplicates the descriptor of an open file, given by its number (Python's `fileno`).
 ///
 /// # Errors
-/// [`OsError`] when the number is that of no open file.
+/// [`OsError`] if the number does not belong to an open file.
 pub fn duplicate(fd: RawFd) -> Result<OwnedFd, OsError> {
     if fd < 0 {
         return Err(OsError::new("duplicate a descriptor")(Errno::BADF));
@@ -194,7 +194,7 @@ pub fn duplicate(fd: RawFd) -> Result<OwnedFd, OsError> {
     rustix::io::fcntl_dupfd_cloexec(borrowed, 3).map_err(OsError::new("duplicate a descriptor"))
 }
 
-/// Makes reads of `fd` return at once.
+/// Makes `fd` non-blocking.
 ///
 /// # Errors
 /// [`OsError`].
@@ -204,9 +204,9 @@ pub fn set_nonblocking(fd: BorrowedFd<'_>) -> Result<(), OsError> {
         .map_err(OsError::new("change a descriptor"))
 }
 
-/// Has the kernel kill this process when its parent, which must be process `parent`, dies.
+/// Asks the kernel to kill this process when its parent, which must be process `parent`, dies.
 ///
-/// Returns false when the parent is already gone.
+/// Returns false if the parent is already dead.
 ///
 /// # Errors
 /// [`OsError`].
@@ -218,22 +218,23 @@ pub fn die_with_parent(parent: u32) -> Result<bool, OsError> {
         .is_some_and(|pid| pid.get().cast_unsigned() == parent))
 }
 
-/// The process in which [`interrupt_at_termination`] was called last.
+/// The process that last called [`interrupt_at_termination`].
 static INTERRUPTED: AtomicI32 = AtomicI32::new(0);
 
-/// What it was called with.
+/// The argument of that call.
 static TERMINATED: AtomicPtr<AtomicU64> = AtomicPtr::new(std::ptr::null_mut());
 
-/// Looks, and milliseconds between two, in which the controller has to say that it was meant, too. It does when Python
-/// comes to its handler, which takes up to 0.1 s while it waits for events.
+/// Number of checks, and milliseconds between them, while waiting for the controller to confirm that it was signalled,
+/// too. It does so when Python runs its signal handler, which takes up to 0.1 s while it waits for events.
 const LOOKS: usize = 200;
 const LOOK: u64 = 10;
 
-/// Has `SIGTERM` and `SIGHUP` interrupt this process as Ctrl-C does, where they would end it, when they end the run.
+/// Turns `SIGTERM` and `SIGHUP` into an interrupt as from Ctrl-C if they end the whole run.
 ///
-/// They may reach every process of a group, as from `timeout` and from a terminal that is closed; then `terminated` is not
-/// 0 soon. One that was sent to this process alone ends it. None of it can be seen in Python, where the signals' handlers
-/// are as before. A process that this one forks ends by them, too; so does a program that it starts.
+/// They may reach every process of a group, for example from `timeout` or from a terminal that is closed; `terminated`
+/// then soon becomes non-zero. A signal sent to this process alone ends it. Python does not see any of this: its signal
+/// handlers are unchanged. Child processes of this one, forked or started as programs, are ended by the signals as
+/// usual.
 pub fn interrupt_at_termination(terminated: &'static AtomicU64) {
     TERMINATED.store(std::ptr::from_ref(terminated).cast_mut(), Ordering::SeqCst);
     INTERRUPTED.store(getpid().as_raw_nonzero().get(), Ordering::SeqCst);
@@ -282,7 +283,7 @@ extern "C" fn interrupt_or_end(number: libc::c_int, info: *mut libc::siginfo_t, 
     }
 }
 
-/// Takes [`die_with_parent`] back.
+/// Undoes [`die_with_parent`].
 ///
 /// # Errors
 /// [`OsError`].
@@ -290,7 +291,7 @@ pub fn outlive_parent() -> Result<(), OsError> {
     set_parent_process_death_signal(None).map_err(OsError::new("clear the parent-death signal"))
 }
 
-/// Whether this process becomes the parent of processes below it whose own parent dies.
+/// Sets whether this process adopts its orphaned descendants.
 ///
 /// # Errors
 /// [`OsError`].
@@ -299,7 +300,7 @@ pub fn adopt_orphans(yes: bool) -> Result<(), OsError> {
     set_child_subreaper(whoever).map_err(OsError::new("change who adopts orphans"))
 }
 
-/// Drops the resident pages that can be read again from the files they came from.
+/// Releases resident pages that can be read again from their files.
 ///
 /// Without it in controller and template, 200 files that import numpy and pandas take 1.14 of the peak memory (PSS) at
 /// `-n 8`.
@@ -309,7 +310,7 @@ pub fn drop_clean_pages() {
     };
     for range in readable_again(&smaps) {
         #[expect(unsafe_code, reason = "advising about memory")]
-        // SAFETY: nothing in the range was ever written, nor can be; whoever touches it gets what is in the file.
+        // SAFETY: nothing in the range was ever written, nor can be; an access reads the page from the file again.
         let _kept = unsafe {
             madvise(
                 std::ptr::with_exposed_provenance_mut(range.start),
@@ -320,16 +321,16 @@ pub fn drop_clean_pages() {
     }
 }
 
-/// Whether two descriptors of this process stand for one file description, and so for one position in the file.
+/// Whether two descriptors share one open file description, and so one file position.
 ///
-/// False also where the kernel does not say (it can be built without `kcmp`, and containers may forbid it).
+/// Also false if the kernel does not support the check (it can be built without `kcmp`, and containers may forbid it).
 #[must_use]
 pub fn share_description(one: RawFd, other: RawFd) -> bool {
-    /// What to compare: `KCMP_FILE` of `linux/kcmp.h`.
+    /// The kind of comparison: `KCMP_FILE` of `linux/kcmp.h`.
     const FILE: libc::c_long = 0;
     let this = libc::c_long::from(getpid().as_raw_nonzero().get());
     #[expect(unsafe_code, reason = "rustix has no kcmp")]
-    // SAFETY: the call takes numbers and changes nothing; one that is no descriptor is an error.
+    // SAFETY: the call takes numbers and changes nothing; an invalid descriptor is an error.
     let order = unsafe {
         libc::syscall(
             libc::SYS_kcmp,
@@ -343,7 +344,7 @@ pub fn share_description(one: RawFd, other: RawFd) -> bool {
     order == 0
 }
 
-/// Resident bytes that this process has held at most. A fork begins with what it holds itself. Takes 0.8 µs.
+/// Peak resident bytes of this process. A fork starts with its current size. The call takes 0.8 µs.
 #[must_use]
 pub fn peak_memory() -> u64 {
     let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
@@ -353,17 +354,17 @@ pub fn peak_memory() -> u64 {
         libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr());
         usage.assume_init()
     };
-    // Linux counts in kibibytes.
+    // Linux reports kibibytes.
     u64::try_from(usage.ru_maxrss).unwrap_or(0).saturating_mul(1024)
 }
 
-/// Resident bytes of a process, of this one for `None`; `None` when it is gone.
+/// Resident bytes of a process, or of this one for `None`; `None` if it does not exist.
 #[must_use]
 pub fn resident_memory(process: Option<u32>) -> Option<u64> {
     memory::resident(&directory(process), rustix::param::page_size())
 }
 
-/// Proportional bytes of a process, of this one for `None`; `None` when it is gone.
+/// Proportional bytes of a process, or of this one for `None`; `None` if it does not exist.
 #[must_use]
 pub fn proportional_memory(process: Option<u32>) -> Option<u64> {
     memory::proportional(&directory(process))

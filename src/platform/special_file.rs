@@ -1,23 +1,23 @@
-//! Pipes and devices that are written to, instead of replaced.
+//! Writing to pipes and devices, which must not be replaced by a file.
 //!
-//! The hazard it handles: who opens a pipe that nobody reads waits for ever.
+//! The hazard it handles: opening a pipe that nobody reads blocks for ever.
 
 use std::fs::File;
 use std::io;
 use std::path::Path;
 
-/// What stands at a path, links followed.
+/// The kind of file at a path; links are followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A pipe.
     Pipe,
-    /// A device that takes one byte after the other, such as a terminal or the null device.
+    /// A character device, such as a terminal or the null device.
     Device,
-    /// A file, a directory, something else, or nothing.
+    /// A regular file, a directory, anything else, or nothing.
     Other,
 }
 
-/// What stands at a path.
+/// The kind of file at a path.
 #[must_use]
 #[cfg(unix)]
 pub fn kind(path: &Path) -> Kind {
@@ -29,17 +29,17 @@ pub fn kind(path: &Path) -> Kind {
     }
 }
 
-/// What stands at a path: on this system, neither pipes nor devices have one.
+/// The kind of file at a path: on this system, neither pipes nor devices have one.
 #[must_use]
 #[cfg(not(unix))]
 pub fn kind(_path: &Path) -> Kind {
     Kind::Other
 }
 
-/// Opens a pipe to write to; `None` when nobody reads from it.
+/// Opens a pipe for writing; `None` if it has no reader.
 ///
 /// # Errors
-/// The system's.
+/// The system's error.
 #[cfg(unix)]
 pub fn open_pipe(path: &Path) -> io::Result<Option<File>> {
     use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
@@ -55,15 +55,15 @@ pub fn open_pipe(path: &Path) -> io::Result<Option<File>> {
         Err(error) if Errno::from_io_error(&error) == Some(Errno::NXIO) => return Ok(None),
         Err(error) => return Err(error),
     };
-    // Only opening is not to wait: a slow reader gets everything.
+    // Only the opening must not block: writes wait for a slow reader.
     fcntl_setfl(&pipe, fcntl_getfl(&pipe)? - OFlags::NONBLOCK)?;
     Ok(Some(pipe))
 }
 
-/// Opens a pipe to write to.
+/// Opens a pipe for writing.
 ///
 /// # Errors
-/// The system's.
+/// The system's error.
 #[cfg(not(unix))]
 pub fn open_pipe(path: &Path) -> io::Result<Option<File>> {
     File::options().write(true).open(path).map(Some)
@@ -93,7 +93,7 @@ mod tests {
         mknodat(CWD, &pipe, FileType::Fifo, Mode::RWXU, 0).unwrap();
         assert_eq!(kind(&pipe), Kind::Pipe);
         assert!(open_pipe(&pipe).unwrap().is_none());
-        // Linux opens for both at once without waiting.
+        // On Linux, opening for reading and writing does not block.
         let _reader = File::options().read(true).write(true).open(&pipe).unwrap();
         assert!(open_pipe(&pipe).unwrap().is_some());
     }

@@ -1,21 +1,21 @@
-//! The frames a worker sends, in the order in which things happen to it.
+//! The frames that a worker sends.
 //!
-//! A frame is a version byte, a kind byte and a body. A test that passes costs about 120 bytes in seven frames:
-//! its start, three plain reports, its finish, its end, and now and then a new string of the string table. Strings
-//! that come again (file names, keywords) are sent once per worker as [`Frame::Text`] and then named by number.
+//! A frame consists of a version byte, a kind byte and a body. A passing test takes about 120 bytes in seven frames:
+//! start, three plain reports, finish, done, and occasionally a new entry of the string table. Repeated strings (file
+//! names, keywords) are sent once per worker as [`Frame::Text`] and then referenced by number.
 
 use super::report::{Location, Outcome, PlainReport};
 use super::value::Value;
 use super::wire::{Reader, put_bytes, put_float, put_uint};
 use super::{ProtocolError, VERSION};
 
-/// What a [`Frame::Message`] is about; its body is a [`super::value::Value`].
+/// The subject of a [`Frame::Message`]; its body is a [`super::value::Value`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Topic {
     /// The session has started: the worker info dictionary.
     Ready = 0,
-    /// A collection report that did not pass, in its serializable form.
+    /// A collection report that did not pass, in serialized form.
     CollectReport = 1,
     /// A warning, as plain values.
     Warning = 2,
@@ -23,21 +23,21 @@ pub enum Topic {
     InternalError = 3,
     /// The session has finished: the worker output dictionary.
     Finished = 4,
-    /// The session was ended from inside (`pytest.exit`, a keyboard interrupt): what pytest knows of it.
+    /// The session was ended from inside (`pytest.exit`, a keyboard interrupt): the details pytest has.
     Interrupted = 5,
     /// `record_testsuite_property` was called: name and value.
     SuiteProperty = 6,
-    /// Something went wrong in sending; a line for the user.
+    /// A problem with sending: a line for the user.
     Notice = 7,
-    /// A file is about to be collected: its node id.
+    /// Collection of a file is starting: its node id.
     Collecting = 8,
     /// pytest refused the command line while collecting: its messages.
     UsageError = 9,
-    /// The template has seen a reason not to be forked.
+    /// The template has found a reason why it must not be forked.
     Reason = 10,
     /// A shared fixture was set up: the node id of the test it was set up for, its key, and the seconds it took.
     Fixture = 11,
-    /// When the phase that is reported next began and how long it took, where its report cannot be believed: seconds.
+    /// Corrected start and duration in seconds of the phase reported next, whose report has implausible ones.
     Measured = 12,
 }
 
@@ -67,73 +67,74 @@ impl TryFrom<u8> for Topic {
 /// One test of the [`Frame::Inventory`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Entry<'a> {
-    /// The node id: UTF-8, lone surrogates (of file names that are not) as Python's `surrogatepass` has them.
+    /// The node id: UTF-8, with lone surrogates (of file names that are not UTF-8) encoded with Python's
+    /// `surrogatepass`.
     pub node_id: &'a [u8],
     /// The `xdist_group` it belongs to.
     pub group: Option<&'a str>,
 }
 
-/// What a worker says.
+/// A message from a worker.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Frame<'a> {
-    /// The next string of the worker's table; its bytes are those of a node id.
+    /// The next string of the worker's table, encoded like a node id.
     Text(&'a [u8]),
-    /// The collection: every test in its order, and a value with what else there is to tell.
+    /// The collection: all tests in order, and additional information.
     Inventory {
         /// The tests.
         entries: Vec<Entry<'a>>,
         /// A value: lines for the terminal, the number of deselected tests.
         extras: &'a [u8],
     },
-    /// `pytest_runtest_logstart`.
+    /// `pytest_runtest_logstart` was called.
     Start {
         /// The test.
         test: u32,
         /// Its location.
         location: Location<'a>,
     },
-    /// `pytest_runtest_logreport` with a plain report.
+    /// `pytest_runtest_logreport` was called with a plain report.
     Plain(PlainReport<'a>),
-    /// `pytest_runtest_logreport` with any other report.
+    /// `pytest_runtest_logreport` was called with any other report.
     Report {
         /// The test.
         test: u32,
         /// Whether the outcome is "failed".
         failed: bool,
-        /// A value: the report in its serializable form.
+        /// A value: the serialized report.
         body: &'a [u8],
     },
-    /// `pytest_runtest_logfinish`; `None` when the location is that of the start before.
+    /// `pytest_runtest_logfinish` was called; the location is `None` if it equals that of the start.
     Finish {
         /// The test.
         test: u32,
         /// Its location.
         location: Option<Location<'a>>,
     },
-    /// The test's protocol is complete.
+    /// The test's `runtestprotocol` is complete.
     Done {
         /// The test.
         test: u32,
-        /// Seconds the whole protocol took.
+        /// Duration of the whole protocol in seconds.
         duration: f64,
     },
-    /// The most memory that the worker has held has grown.
+    /// The peak memory of the worker has grown.
     Peak {
-        /// In this test; `None` for what the worker holds before its first.
+        /// The test during which it grew; `None` for the memory before the first test.
         test: Option<u32>,
         /// Resident bytes.
         resident: u64,
     },
-    /// The worker holds more memory than it may, and starts no further test.
+    /// The worker exceeds its memory limit and starts no further test.
     OverMemoryLimit {
-        /// The test that it has run last, or is about to finish.
+        /// The test that ran last or is about to finish.
         test: u32,
         /// Resident bytes.
         resident: u64,
     },
-    /// Anything that is not about one test.
+    /// A message that is not about one test.
     Message {
-        /// What it is about.
+        /// Its subject.
         topic: Topic,
         /// A value.
         body: &'a [u8],
@@ -152,7 +153,7 @@ const PEAK: u8 = 8;
 const OVER_MEMORY_LIMIT: u8 = 9;
 
 impl<'a> Frame<'a> {
-    /// Whether this is the report of a phase that failed.
+    /// Whether this is the report of a failed phase.
     #[must_use]
     pub fn is_failure(&self) -> bool {
         match self {
@@ -162,7 +163,7 @@ impl<'a> Frame<'a> {
         }
     }
 
-    /// The key of the shared fixture that this tells of, and the seconds that its set-up took.
+    /// For the message about a shared fixture: its key, and the seconds that its setup took.
     #[must_use]
     pub fn set_up(&self) -> Option<(String, f64)> {
         let Self::Message {
@@ -249,7 +250,7 @@ impl<'a> Frame<'a> {
         }
     }
 
-    /// Reads a frame that fills `bytes`.
+    /// Decodes a frame that fills `bytes`.
     ///
     /// # Errors
     /// Any [`ProtocolError`].

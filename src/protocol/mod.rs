@@ -1,10 +1,10 @@
-//! The protocol between a worker and the controller: what is said, and its bytes.
+//! The protocol between workers and the controller: the messages and their encoding.
 //!
-//! A worker writes *frames* into its ring of shared memory (`engine::ring`); the controller's engine
-//! reads them. Everything here is pure: bytes in, messages out.
+//! A worker writes *frames* into its ring buffer in shared memory (`engine::ring`), and the controller's engine reads
+//! them. Everything here is pure: bytes in, messages out.
 //!
-//! The hazard it handles: a worker can die in the middle of a frame, and a bug on one side must not take the
-//! other down. Every decoder checks every length, and survives any bytes.
+//! The hazard it handles: a worker can crash in the middle of a frame, and a bug on one side must not crash the other.
+//! Every decoder checks every length and accepts any bytes without panicking.
 
 pub mod frame;
 pub mod phase_clock;
@@ -12,20 +12,20 @@ pub mod report;
 pub mod value;
 pub mod wire;
 
-/// Version of the frames and values. Both ends are forked from one process, so it differs only when a process
-/// was replaced underneath (a test that ran `exec`); such a frame is refused.
+/// Version of the frames and values. Both ends are forked from one process, so it differs only if a process was
+/// replaced (a test that called `exec`); such a frame is refused.
 pub const VERSION: u8 = 3;
 
 /// Why bytes were refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProtocolError {
-    /// The bytes end before the message does.
+    /// The bytes end within a message.
     #[error("message ends early")]
     Truncated,
-    /// A tag or kind that this version does not know.
+    /// An unknown tag or kind.
     #[error("unknown {what} {byte}")]
     Unknown {
-        /// What kind of byte it was.
+        /// What the byte stands for.
         what: &'static str,
         /// The byte.
         byte: u8,
@@ -42,7 +42,7 @@ pub enum ProtocolError {
     /// Values are nested deeper than [`value::MAX_DEPTH`].
     #[error("value is nested too deeply")]
     Depth,
-    /// Bytes are left over behind the message.
+    /// Bytes follow the message.
     #[error("{0} bytes left over")]
     Trailing(usize),
 }

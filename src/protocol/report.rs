@@ -1,4 +1,4 @@
-//! What a frame says of one test: where it is defined, and the report of one of its phases.
+//! The parts of a frame about one test: its location, and the report of a phase.
 
 use super::ProtocolError;
 use super::wire::{Reader, put_bytes, put_float, put_uint};
@@ -11,13 +11,13 @@ pub type StringId = u32;
 pub struct Location<'a> {
     /// The file, relative to the root directory.
     pub path: StringId,
-    /// The line, counted from 0; `None` where there is none.
+    /// The line, counted from 0; `None` if unknown.
     pub line: Option<u32>,
     /// The dotted name inside the file.
     pub domain: &'a str,
 }
 
-/// The phase a report is about.
+/// The phase of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Phase {
@@ -30,10 +30,10 @@ pub enum Phase {
 }
 
 impl Phase {
-    /// All of them, in their order.
+    /// All phases in order.
     pub const ALL: [Self; 3] = [Self::Setup, Self::Call, Self::Teardown];
 
-    /// What a report's `when` says.
+    /// The report's `when`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -43,14 +43,14 @@ impl Phase {
         }
     }
 
-    /// The phase that a report's `when` names.
+    /// The phase of a report's `when`.
     #[must_use]
     pub fn named(when: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|phase| phase.name() == when)
     }
 }
 
-/// What came of a phase.
+/// The outcome of a phase.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Outcome {
@@ -62,24 +62,24 @@ pub enum Outcome {
     Skipped = 2,
 }
 
-/// A report whose attributes are those of a plain `TestReport` and of nothing else.
+/// A report that has only the attributes of a plain `TestReport`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PlainReport<'a> {
     /// The test.
     pub test: u32,
     /// Its phase.
     pub phase: Phase,
-    /// What came of it.
+    /// Its outcome.
     pub outcome: Outcome,
-    /// Seconds the phase took.
+    /// Duration of the phase in seconds.
     pub duration: f64,
-    /// When it began, in seconds since the epoch.
+    /// When it started, in seconds since the epoch.
     pub start: f64,
     /// When it ended, in seconds since the epoch.
     pub stop: f64,
-    /// The names in the item's keywords; `None` when they are those of the worker's report before.
+    /// The names in the item's keywords; `None` if they equal those of the worker's previous report.
     pub keywords: Option<Vec<StringId>>,
-    /// A value with `(longrepr, sections, user_properties)`; empty when there are none.
+    /// A value with `(longrepr, sections, user_properties)`; empty if all are empty.
     pub extras: &'a [u8],
 }
 

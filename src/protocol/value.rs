@@ -1,13 +1,14 @@
-//! Python's plain values on the wire, with nothing lost: tuples stay tuples, bytes stay bytes, sets stay sets.
+//! Lossless encoding of Python's plain values: tuples stay tuples, bytes stay bytes, sets stay sets.
 //!
-//! JSON would turn tuples into lists and keys into strings, and pickle would run code; this is neither. The set of
-//! types is that of execnet's serializer, which pytest-xdist's plugins rely on, plus integers of any size and text
-//! with lone surrogates (file names that are not valid UTF-8).
+//! JSON would turn tuples into lists and keys into strings, and pickle would run code. The types are those of execnet's
+//! serializer, which pytest-xdist's plugins rely on, plus integers of any size and text with lone surrogates (file
+//! names that are not valid UTF-8).
 
 use super::ProtocolError;
 use super::wire::{Reader, put_bytes, put_float, put_uint};
 
-/// How deep values may nest. Python's own recursion limit (1,000) minus room for the frames of a failing test.
+/// Maximum nesting of values: far below Python's recursion limit (1,000), to leave room for the frames of a failing
+/// test.
 pub const MAX_DEPTH: usize = 200;
 
 /// A plain Python value.
@@ -19,7 +20,7 @@ pub enum Value {
     Bool(bool),
     /// An integer that fits 64 bits.
     Int(i64),
-    /// Any other integer, as its decimal digits.
+    /// Any larger integer, as decimal digits.
     BigInt(String),
     /// A float.
     Float(f64),
@@ -39,7 +40,7 @@ pub enum Value {
     Set(Vec<Value>),
     /// A frozen set.
     FrozenSet(Vec<Value>),
-    /// A dictionary, in its order.
+    /// A dictionary, in insertion order.
     Dict(Vec<(Value, Value)>),
 }
 
@@ -214,7 +215,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_value_comes_back_as_it_went(value in any_value()) {
+        fn every_value_round_trips(value in any_value()) {
             let mut out = Vec::new();
             value.encode(&mut out);
             let mut reader = Reader::new(&out);
@@ -223,12 +224,12 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_are_survived(bytes: Vec<u8>) {
+        fn decoding_any_bytes_never_panics(bytes: Vec<u8>) {
             let _decoded = Value::decode(&mut Reader::new(&bytes));
         }
 
         #[test]
-        fn every_cut_of_a_value_is_refused(value in any_value(), at: prop::sample::Index) {
+        fn every_truncated_value_is_refused(value in any_value(), at: prop::sample::Index) {
             let mut out = Vec::new();
             value.encode(&mut out);
             let cut = at.index(out.len());

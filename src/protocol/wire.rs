@@ -33,19 +33,19 @@ pub struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Starts at the beginning of `bytes`.
+    /// Creates a cursor at the beginning of `bytes`.
     #[must_use]
     pub fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes }
     }
 
-    /// The bytes not read yet.
+    /// The unread bytes.
     #[must_use]
     pub fn rest(&self) -> &'a [u8] {
         self.rest
     }
 
-    /// One byte.
+    /// Reads one byte.
     ///
     /// # Errors
     /// [`ProtocolError::Truncated`] at the end.
@@ -55,7 +55,7 @@ impl<'a> Reader<'a> {
         Ok(first)
     }
 
-    /// The next `count` bytes.
+    /// Reads the next `count` bytes.
     ///
     /// # Errors
     /// [`ProtocolError::Truncated`] when there are fewer.
@@ -68,7 +68,7 @@ impl<'a> Reader<'a> {
         Ok(taken)
     }
 
-    /// An integer written by [`put_uint`].
+    /// Reads an integer written by [`put_uint`].
     ///
     /// # Errors
     /// [`ProtocolError::Truncated`], or [`ProtocolError::Range`] when it needs more than 64 bits.
@@ -88,7 +88,7 @@ impl<'a> Reader<'a> {
         Err(ProtocolError::Range)
     }
 
-    /// An integer that must fit the index of a test, a string or a worker.
+    /// Reads an integer that must fit a 32-bit index of a test, a string or a worker.
     ///
     /// # Errors
     /// As [`Reader::uint`].
@@ -96,7 +96,7 @@ impl<'a> Reader<'a> {
         u32::try_from(self.uint()?).map_err(|_| ProtocolError::Range)
     }
 
-    /// A length that cannot exceed the bytes that are left, so that it is safe to reserve memory for.
+    /// Reads a length, which cannot exceed the remaining bytes, so that it is safe to allocate.
     ///
     /// # Errors
     /// As [`Reader::uint`], and [`ProtocolError::Truncated`].
@@ -108,7 +108,7 @@ impl<'a> Reader<'a> {
         Ok(length)
     }
 
-    /// A float written by [`put_float`].
+    /// Reads a float written by [`put_float`].
     ///
     /// # Errors
     /// [`ProtocolError::Truncated`].
@@ -118,7 +118,7 @@ impl<'a> Reader<'a> {
         Ok(f64::from_le_bytes(bytes))
     }
 
-    /// Bytes written by [`put_bytes`].
+    /// Reads bytes written by [`put_bytes`].
     ///
     /// # Errors
     /// As [`Reader::length`].
@@ -127,7 +127,7 @@ impl<'a> Reader<'a> {
         self.take(length)
     }
 
-    /// Text written by [`put_bytes`].
+    /// Reads text written by [`put_bytes`].
     ///
     /// # Errors
     /// As [`Reader::bytes`], and [`ProtocolError::Utf8`].
@@ -155,7 +155,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn integers_and_floats_come_back_as_they_went(value: u64, float: f64, bytes: Vec<u8>) {
+        fn integers_and_floats_round_trip(value: u64, float: f64, bytes: Vec<u8>) {
             let mut out = Vec::new();
             put_uint(&mut out, value);
             put_float(&mut out, float);

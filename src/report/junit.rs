@@ -211,7 +211,7 @@ fn add_cases<'a>(cases: &mut Vec<Case<'a>>, merged: &'a Merged, result: &'a Test
     for &index in &result.attempts.all {
         let attempt = &run.attempts[index];
         took += attempt.took();
-        if attempt.begins_anew {
+        if attempt.will_rerun {
             continue;
         }
         let mut case = Case {

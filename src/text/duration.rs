@@ -1,9 +1,9 @@
-//! Durations: how options and thresholds write them, and how every report and message shows them.
+//! Durations: how options and thresholds write them, and how reports and messages show them.
 
 /// A duration in microseconds.
 pub type Micros = u64;
 
-/// Units that a duration is written in, and their microseconds.
+/// Units of durations, and their microseconds.
 pub const UNITS: [(&str, Micros); 5] = [
     ("us", 1),
     ("ms", 1_000),
@@ -12,12 +12,12 @@ pub const UNITS: [(&str, Micros); 5] = [
     ("h", 3_600_000_000),
 ];
 
-/// A text that is no duration.
+/// The text is not a duration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("invalid duration '{0}': expected for example 500ms, 1s or 1.5m")]
 pub struct InvalidDuration(String);
 
-/// The seconds that a text stands for: a number from 0 on, with a unit of [`UNITS`]; without one, seconds.
+/// Parses a duration and returns seconds: a non-negative number with a unit of [`UNITS`], by default seconds.
 ///
 /// # Errors
 /// [`InvalidDuration`].
@@ -40,11 +40,11 @@ pub fn parse(text: &str) -> Result<f64, InvalidDuration> {
     Ok(seconds)
 }
 
-/// A duration with three digits, from a minute on as on a clock: `95 us`, `4.21 ms`, `612 ms`, `1.23 s`, `59.9 s`,
-/// `1:23 min`, `1:02:03 h`.
+/// Formats a duration with three digits, from a minute on as on a clock: `95 us`, `4.21 ms`, `612 ms`, `1.23 s`, `59.9
+/// s`, `1:23 min`, `1:02:03 h`.
 #[must_use]
 pub fn spoken(time: Micros) -> String {
-    // What rounds to 1000 ms is a second, and what rounds to 60.0 s is a minute.
+    // What rounds to 1000 ms is shown as a second, and what rounds to 60.0 s as a minute.
     if time < 1_000 {
         format!("{time} us")
     } else if time < 999_500 {
@@ -57,7 +57,7 @@ pub fn spoken(time: Micros) -> String {
     }
 }
 
-/// A duration in whole seconds, as on a clock: `0:09`, `12:00`, `1:02:03`.
+/// Formats a duration in whole seconds as on a clock: `0:09`, `12:00`, `1:02:03`.
 #[must_use]
 pub fn clock(time: Micros) -> String {
     let whole = time.saturating_add(500_000) / 1_000_000;
@@ -69,7 +69,7 @@ pub fn clock(time: Micros) -> String {
     }
 }
 
-/// A duration beside a `limit` from which it differs: with all its digits where [`spoken`] would not show that.
+/// Formats a duration beside a `limit` that differs from it: with all digits if [`spoken`] would show both alike.
 #[must_use]
 pub fn apart(time: Micros, limit: Micros) -> String {
     let text = spoken(time);
@@ -83,7 +83,7 @@ pub fn apart(time: Micros, limit: Micros) -> String {
     }
 }
 
-/// Seconds as microseconds; what is no number, or below 0, is 0.
+/// Converts seconds to microseconds; NaN and negative values become 0.
 #[must_use]
 #[expect(
     clippy::cast_possible_truncation,
@@ -94,7 +94,7 @@ pub fn micros(seconds: f64) -> Micros {
     (seconds * 1e6).round() as Micros
 }
 
-/// Microseconds as seconds.
+/// Converts microseconds to seconds.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "exact for 285 years")]
 pub fn seconds(time: Micros) -> f64 {
@@ -102,7 +102,7 @@ pub fn seconds(time: Micros) -> f64 {
 }
 
 fn with_digits(value: f64, unit: &str) -> String {
-    // What rounds to 10.0 or 100 has a digit less behind the point.
+    // What rounds to 10.0 or 100 gets one decimal less.
     let digits = if value < 9.995 {
         2
     } else {
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_duration_says_what_to_write() {
+    fn an_invalid_duration_error_gives_examples() {
         for text in [
             "", "s", "1.", ".", "1..2", "-1", "1e3", "1 d", "1s2", "inf", "nan", "١", "1\ts",
         ] {

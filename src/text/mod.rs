@@ -1,5 +1,5 @@
-//! Values as people write and read them: one form for durations, one for sizes, one for tables, paths and command lines; and
-//! how wide a text is on a terminal.
+//! Formatting and parsing of values: durations, sizes, tables, paths and command lines; and the width of a text on a
+//! terminal.
 
 pub mod duration;
 pub mod path;
@@ -8,20 +8,20 @@ pub mod size;
 pub mod table;
 pub mod width;
 
-/// A number of things: `1 worker`, `2 workers`.
+/// A count with a noun: `1 worker`, `2 workers`.
 #[must_use]
 pub fn counted(count: usize, noun: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{count} {noun}{plural}")
 }
 
-/// A percentage with two digits behind the point, such as `0.50 %`.
+/// A percentage with two decimals, such as `0.50 %`.
 #[must_use]
 pub fn percent(rate: f64) -> String {
     format!("{rate:.2} %")
 }
 
-/// A percentage beside a `limit` from which it differs: with as many digits as it takes to show that.
+/// A percentage beside a `limit` that differs from it: with as many decimals as are needed to show the difference.
 #[must_use]
 pub fn percent_apart(rate: f64, limit: f64) -> String {
     let both = |digits: usize| (format!("{rate:.digits$} %"), format!("{limit:.digits$} %"));
@@ -29,7 +29,7 @@ pub fn percent_apart(rate: f64, limit: f64) -> String {
     apart.map_or_else(|| percent(rate), |(rate, _)| rate)
 }
 
-/// A text that fits into a message: what is longer than 40 characters ends in `...`.
+/// Shortens a text to 40 characters for a message; a shortened text ends in `...`.
 #[must_use]
 pub fn shortened(text: &str) -> String {
     const LONGEST: usize = 40;

@@ -1,12 +1,12 @@
-//! Paths that are shown.
+//! Paths for display.
 //!
-//! A name of a file need not be UTF-8. Its other bytes are written out as Python writes them where it escapes what an
-//! encoding lacks, so that two names never look alike.
+//! File names need not be UTF-8. Invalid bytes are shown as Python's `surrogateescape` and `backslashreplace` show
+//! them, so that different names never look alike.
 
 use std::fmt::Write as _;
 use std::path::Path;
 
-/// A path as text; a byte that is no part of a character is written as `\udcff`.
+/// A path as text; a byte that is not valid UTF-8 is shown as `\udcff`.
 #[must_use]
 pub fn shown(path: &Path) -> String {
     let mut text = String::new();
@@ -26,7 +26,7 @@ mod tests {
     use std::os::unix::ffi::OsStrExt;
 
     #[test]
-    fn bytes_that_are_no_text_are_written_out() {
+    fn invalid_utf8_is_escaped() {
         let path = Path::new(OsStr::from_bytes(b"caf\xc3\xa9/\xff\x80.jsonl"));
         assert_eq!(shown(path), r"café/\udcff\udc80.jsonl");
     }

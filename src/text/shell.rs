@@ -1,6 +1,6 @@
-//! Command lines as a shell reads them.
+//! Quoting of command lines for a shell.
 
-/// Words as a line that a POSIX shell takes apart into the same words.
+/// Joins words to a line that a POSIX shell splits into the same words.
 #[must_use]
 pub fn joined(words: &[String]) -> String {
     let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
@@ -12,7 +12,8 @@ fn quoted(word: &str) -> String {
     if !word.is_empty() && word.chars().all(is_plain) {
         return word.to_owned();
     }
-    // A single quote ends the quoted text; it stands between double quotes, and another quoted text begins.
+    // A single quote cannot be quoted inside single quotes: close them, put the quote in double quotes, and open them
+    // again.
     format!("'{}'", word.replace('\'', r#"'"'"'"#))
 }
 

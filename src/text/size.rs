@@ -1,25 +1,25 @@
-//! Sizes of memory and files: how options write them, and how every report and message shows them.
+//! Sizes of memory and files: how options write them, and how reports and messages show them.
 
-/// Powers of two that the letters stand for. A thousand and twenty-four of the one before, whichever way it is written: so
-/// count the kernel, containers and Java.
+/// Powers of two of the unit letters. Every step is 1024, whichever way the unit is written, as the kernel, containers
+/// and Java count.
 const UNITS: [(char, u32); 4] = [('K', 10), ('M', 20), ('G', 30), ('T', 40)];
 
-/// Bytes that no address counts to, and no signed number of 64 bits.
+/// 2^63: no address is as large, and it does not fit a signed 64-bit number.
 const TOO_LARGE: f64 = 9_223_372_036_854_775_808.0;
 
-/// A text that is no size.
+/// The text is not a size.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidSize {
-    /// It has another form.
+    /// The syntax is wrong.
     #[error("invalid size '{0}': expected a number with K, M, G or T, for example 500M or 1.5G")]
     Form(String),
-    /// No machine has as much.
+    /// The number is larger than any memory.
     #[error("invalid size '{0}': expected less than 8388608T")]
     TooLarge(String),
 }
 
-/// The bytes that a text stands for: a number above 0 with a unit K, M, G or T, also as in MB and MiB. All count in steps
-/// of 1024.
+/// Parses a size and returns bytes: a number above 0 with a unit K, M, G or T, also in the forms MB and MiB. All units
+/// are powers of 1024.
 ///
 /// # Errors
 /// [`InvalidSize`].
@@ -57,7 +57,7 @@ pub fn parse(text: &str) -> Result<u64, InvalidSize> {
     Ok(bytes)
 }
 
-/// Bytes in whole mebibytes: `0 MiB`, `1,234 MiB`.
+/// Formats bytes in whole mebibytes: `0 MiB`, `1,234 MiB`.
 #[must_use]
 pub fn spoken(bytes: u64) -> String {
     let mebibytes = bytes.saturating_add(1 << 19) >> 20;
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_size_says_what_to_write() {
+    fn an_invalid_size_error_gives_examples() {
         for text in [
             "", "1", "M", "-1M", "0M", ".5M", "1.M", "1 P", "1MM", "1e3M", "infM", "0.0001K",
         ] {

@@ -1,7 +1,7 @@
 //! Tables of text.
 
-/// The rows of a table, two spaces between its columns. The columns in `left` are aligned to the left, all others to
-/// the right. Rows may have different numbers of cells.
+/// Formats the rows of a table with two spaces between columns. The columns in `left` are left-aligned, all others
+/// right-aligned. Rows may have different numbers of cells.
 #[must_use]
 pub fn aligned(rows: &[Vec<String>], left: &[usize]) -> Vec<String> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);

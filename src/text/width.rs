@@ -1,33 +1,33 @@
-//! How many columns of a terminal a text takes.
+//! The number of terminal columns that a text takes.
 //!
-//! The hazard it handles: terminals disagree about characters that combine with others, such as an emoji of several
-//! characters. What is counted here is the most that any of them takes, so that a line never wraps.
+//! The hazard it handles: terminals disagree about characters that combine, such as an emoji of several characters. The
+//! maximum of all terminals is counted, so that a line never wraps.
 
 use unicode_width::UnicodeWidthChar;
 
-/// Variation selectors. After a heart, the last of them asks for the wide, coloured one.
+/// Variation selectors. After a heart, the last of them selects the wide, coloured form.
 const VARIATION_SELECTORS: std::ops::RangeInclusive<char> = '\u{FE00}'..='\u{FE0F}';
 
-/// The columns that a text takes at most. Control characters take none.
+/// The maximum number of columns that a text takes. Control characters take none.
 #[must_use]
 pub fn width(text: &str) -> usize {
     text.chars().map(of_char).sum()
 }
 
-/// The end of a text that takes at most so many columns.
+/// The longest end of a text that takes at most so many columns.
 #[must_use]
 pub fn end(text: &str, columns: usize) -> &str {
     let start = cut(text.char_indices().rev(), columns);
     start.map_or(text, |(at, char)| &text[at + char.len_utf8()..])
 }
 
-/// The beginning of a text that takes at most so many columns.
+/// The longest beginning of a text that takes at most so many columns.
 #[must_use]
 pub fn beginning(text: &str, columns: usize) -> &str {
     cut(text.char_indices(), columns).map_or(text, |(at, _)| &text[..at])
 }
 
-/// The first character, and where it is, that goes beyond so many columns.
+/// The first character that exceeds so many columns, with its position.
 fn cut(mut chars: impl Iterator<Item = (usize, char)>, columns: usize) -> Option<(usize, char)> {
     let mut taken = 0;
     chars.find(|(_, char)| {
@@ -49,7 +49,7 @@ mod tests {
     use proptest::prelude::*;
     use unicode_width::UnicodeWidthStr;
 
-    /// Any text, and text of characters that combine.
+    /// Any text, and text of combining characters.
     fn any_text() -> impl Strategy<Value = String> {
         let combining = "[a❤☺👩💻\u{301}\u{200D}\u{FE00}-\u{FE0F}\u{1F3FB}‘’“”日1#\u{20E3}🇩]{0,12}";
         prop_oneof![any::<String>(), combining.prop_map(|text: String| text)]

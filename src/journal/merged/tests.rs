@@ -1,4 +1,4 @@
-//! Shards, re-runs and environments told as one run.
+//! Tests for merging shards, re-runs and environments.
 
 use super::{Merged, TestResult};
 use crate::journal::event::{Detail, Event, Head, Outcome, Start};
@@ -47,8 +47,8 @@ fn collect_error(id: &str) -> Event {
 }
 
 fn verdicts(merged: &Merged) -> Vec<(&str, Verdict)> {
-    let told = |result| (merged.id(result), merged.verdict(result));
-    merged.results.iter().map(told).collect()
+    let facts = |result| (merged.id(result), merged.verdict(result));
+    merged.results.iter().map(facts).collect()
 }
 
 fn flaky(merged: &Merged) -> Vec<&str> {
@@ -58,7 +58,7 @@ fn flaky(merged: &Merged) -> Vec<&str> {
 }
 
 #[test]
-fn the_run_that_began_last_decides_about_a_test() {
+fn the_latest_run_determines_the_result_of_a_test() {
     let first = log(
         "one",
         100,
@@ -106,7 +106,7 @@ fn a_test_that_passes_in_its_second_attempt_is_flaky_and_counted_as_pytest_does(
 }
 
 #[test]
-fn an_attempt_that_a_kill_has_cut_decides_nothing() {
+fn an_attempt_cut_by_a_kill_does_not_affect_the_result() {
     let whole = log(
         "one",
         0,
@@ -160,7 +160,7 @@ fn each_error_of_a_run_counts_though_several_are_of_one_file() {
 }
 
 #[test]
-fn of_tests_that_share_a_node_id_none_hides_another() {
+fn tests_that_share_a_node_id_all_count() {
     let events = [
         vec![collected(&["a"])],
         test(0, 0, 0, Outcome::Failed),
@@ -177,7 +177,7 @@ fn of_tests_that_share_a_node_id_none_hides_another() {
 }
 
 #[test]
-fn a_test_that_was_to_begin_anew_when_its_run_was_killed_has_no_result_there() {
+fn a_test_whose_rerun_was_killed_has_no_result_in_that_run() {
     let first = log(
         "one",
         100,
@@ -194,7 +194,7 @@ fn a_test_that_was_to_begin_anew_when_its_run_was_killed_has_no_result_there() {
 }
 
 #[test]
-fn in_dist_each_a_test_has_failed_when_it_has_in_one_worker() {
+fn with_dist_each_a_failure_in_one_worker_fails_the_test() {
     let start = Event::Start(Start {
         dist: "each".to_owned(),
         ..Start::default()
@@ -209,7 +209,7 @@ fn in_dist_each_a_test_has_failed_when_it_has_in_one_worker() {
     assert_eq!(merged.results[0].attempts.deciding.len(), 2);
 }
 
-/// The attempts of one test: after those before the last it began anew.
+/// The attempts of one test; each but the last is followed by a rerun.
 fn attempts() -> impl Strategy<Value = Vec<Option<Outcome>>> {
     let retried = prop_oneof![Just(Some(Outcome::Rerun)), Just(None)];
     let last = prop_oneof![
@@ -224,7 +224,7 @@ fn attempts() -> impl Strategy<Value = Vec<Option<Outcome>>> {
     })
 }
 
-/// A run of these tests: their names, and what comes of each attempt; nothing where the worker dies.
+/// A run of these tests: names, and the outcome of each attempt; `None` where the worker crashes.
 fn run(id: &str, began: u64, tests: &[(String, Vec<Option<Outcome>>)]) -> Log {
     let ids: Vec<&str> = tests.iter().map(|(name, _)| name.as_str()).collect();
     let mut events = vec![vec![collected(&ids)]];
@@ -244,7 +244,7 @@ fn run(id: &str, began: u64, tests: &[(String, Vec<Option<Outcome>>)]) -> Log {
     log(id, began, &events)
 }
 
-/// A suite, and in which of three shards each of its tests runs.
+/// A suite, and for each of its tests the shard (of three) that runs it.
 fn suites() -> impl Strategy<Value = Vec<(Vec<Option<Outcome>>, usize)>> {
     proptest::collection::vec((attempts(), 0usize..3), 1..12)
 }
@@ -267,8 +267,8 @@ fn shards(suite: &[(Vec<Option<Outcome>>, usize)]) -> Vec<Log> {
         .collect()
 }
 
-/// All that is told of each test but the run that it is from.
-fn told(merged: &Merged) -> Vec<(String, Verdict, bool, Vec<u64>)> {
+/// All that is known about each test, except the run it comes from.
+fn facts(merged: &Merged) -> Vec<(String, Verdict, bool, Vec<u64>)> {
     let tell = |result: &TestResult| {
         let took = merged.last(result).map(crate::journal::run::Attempt::took);
         (
@@ -278,17 +278,17 @@ fn told(merged: &Merged) -> Vec<(String, Verdict, bool, Vec<u64>)> {
             took.collect(),
         )
     };
-    let mut told: Vec<_> = merged.results.iter().map(tell).collect();
-    told.sort();
-    told
+    let mut facts: Vec<_> = merged.results.iter().map(tell).collect();
+    facts.sort();
+    facts
 }
 
 proptest! {
     #[test]
-    fn the_shards_of_a_run_are_the_run(suite in suites()) {
+    fn merging_the_shards_of_a_run_gives_the_run(suite in suites()) {
         let whole = Merged::new(vec![run("whole", 0, &named(&suite))]);
         let merged = Merged::new(shards(&suite));
-        prop_assert_eq!(told(&merged), told(&whole));
+        prop_assert_eq!(facts(&merged), facts(&whole));
         prop_assert_eq!(merged.counts(), whole.counts());
         prop_assert_eq!(whole.counts(), whole.parts[0].run.counts());
     }
@@ -304,7 +304,7 @@ proptest! {
     }
 
     #[test]
-    fn a_run_that_is_there_twice_counts_once(suite in suites(), cut in 0usize..20, cut_first: bool) {
+    fn a_duplicate_run_counts_once(suite in suites(), cut in 0usize..20, cut_first: bool) {
         let logs = shards(&suite);
         let mut part = logs[1].clone();
         part.events.truncate(cut);

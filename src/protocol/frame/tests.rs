@@ -1,4 +1,4 @@
-//! Frames there and back, and what they cost.
+//! Round trips of frames, and their sizes.
 
 use super::*;
 use crate::protocol::report::{Outcome, Phase};
@@ -12,7 +12,7 @@ fn round_trip(frame: &Frame<'_>) {
 
 proptest! {
     #[test]
-    fn every_frame_comes_back_as_it_went(
+    fn every_frame_round_trips(
         test: u32,
         path: u32,
         line: Option<u32>,
@@ -51,7 +51,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_survived(mut bytes: Vec<u8>) {
+    fn decoding_any_bytes_never_panics(mut bytes: Vec<u8>) {
         let _decoded = Frame::decode(&bytes);
         if let Some(first) = bytes.first_mut() {
             *first = VERSION;
