@@ -371,10 +371,10 @@ class Line:
     def may_start(self) -> bool:
         """Whether a claimed test may still start."""
 
-    def may_leave(self) -> bool:
+    def may_exit(self) -> bool:
         """Whether this worker, whose session is over, may leave."""
 
-    def leaves_early(self) -> bool:
+    def must_exit_early(self) -> bool:
         """Whether this worker has to leave while others still run tests."""
 
     def set_running(self, test: int | None) -> None:
@@ -398,7 +398,7 @@ class Line:
     def done(self, test: int, duration: float) -> None:
         """The test's protocol is complete; it took `duration` seconds."""
 
-    def watch_memory(self, limit: int | None) -> None:
+    def monitor_memory(self, limit: int | None) -> None:
         """Begins to watch the memory of this process, before its first test. When it holds more than `limit` bytes
         after a test, there is no further one for it; unless it holds more already.
         """
@@ -568,7 +568,7 @@ class Journal:
     def gone(self, worker: int, how: str, status: int, *, running: int | None = None, why: str | None = None) -> None:
         """A worker is gone; `how` is "left", "crashed" or "replaced"."""
 
-    def watch_memory(self) -> None:
+    def monitor_memory(self) -> None:
         """Tests are about to run in this process: begins to watch its memory."""
 
     def look_at_memory(self) -> None:

@@ -22,7 +22,7 @@ pub struct Progress {
     /// Whether it is known what any of the tests will take.
     pub is_known: bool,
     /// What the longest running test still needs, if it takes what is expected.
-    pub least_left: f64,
+    pub remaining_of_running: f64,
     /// Since the first tests were handed out.
     pub elapsed: f64,
 }
@@ -51,7 +51,7 @@ impl Progress {
         }
         #[expect(clippy::cast_precision_loss, reason = "workers are few")]
         let rate = (self.done + self.workers as f64 * trust) / known;
-        (rate > 0.0).then(|| ((self.expected - self.done) / rate).max(self.least_left))
+        (rate > 0.0).then(|| ((self.expected - self.done) / rate).max(self.remaining_of_running))
     }
 }
 
@@ -67,7 +67,7 @@ mod tests {
         expected: 20.0,
         done: 10.0,
         is_known: true,
-        least_left: 0.0,
+        remaining_of_running: 0.0,
         elapsed: 5.0,
     };
 
@@ -110,7 +110,7 @@ mod tests {
     fn a_run_is_not_over_before_the_longest_running_test() {
         let last = Progress {
             done: 19.0,
-            least_left: 30.0,
+            remaining_of_running: 30.0,
             ..HALF
         };
         assert_eq!(last.time_left(), Some(30.0));

@@ -79,7 +79,7 @@ impl Joiner {
     /// This is of no more use then.
     fn write(&mut self, py: Python<'_>, path: PathBuf, version: &str) -> PyResult<()> {
         let mut joined = std::mem::take(&mut self.joined);
-        joined.describe("version", version);
+        joined.set_default_meta("version", version);
         let done = py.detach(|| self.pool.install(|| joined.write(&path)));
         done.map_err(|error| PyOSError::new_err(error.to_string()))
     }

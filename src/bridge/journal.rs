@@ -317,7 +317,7 @@ impl Journal {
     }
 
     /// Tests are about to run in this process: begins to watch its memory.
-    fn watch_memory(&mut self) {
+    fn monitor_memory(&mut self) {
         self.peak = Some(Peak::known(peak_memory()));
         self.look_at_memory();
     }

@@ -118,13 +118,13 @@ impl Line {
     }
 
     /// Whether this worker, whose session is over, may leave.
-    fn may_leave(&self) -> bool {
-        self.core.may_leave()
+    fn may_exit(&self) -> bool {
+        self.core.may_exit()
     }
 
     /// Whether this worker has to leave while others still run tests.
-    fn leaves_early(&self) -> bool {
-        self.core.leaves_early()
+    fn must_exit_early(&self) -> bool {
+        self.core.must_exit_early()
     }
 
     /// Says which test this worker is in, for the case that it dies there.
@@ -230,8 +230,8 @@ impl Line {
     /// Begins to watch the memory of this process, before its first test. When it holds more than `limit` bytes after a
     /// test, there is no further one for it; unless it holds more already.
     #[pyo3(signature = (limit))]
-    fn watch_memory(&mut self, limit: Option<u64>) {
-        self.core.watch_memory(limit);
+    fn monitor_memory(&mut self, limit: Option<u64>) {
+        self.core.monitor_memory(limit);
     }
 
     /// Sends the report if it is a plain one of the test started last; returns whether it was.
@@ -303,7 +303,7 @@ impl Line {
             match py.detach(|| self.core.claim()) {
                 Claim::Wait => py.check_signals()?,
                 Claim::OverMemoryLimit(resident) => {
-                    self.core.leave(resident);
+                    self.core.report_over_memory_limit(resident);
                     return Ok(Claim::Closed);
                 }
                 claim => return Ok(claim),

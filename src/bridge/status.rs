@@ -28,12 +28,17 @@ impl Status {
             expected: board.expected,
             done: board.done(now),
             is_known: board.is_known(),
-            least_left: board.least_left(now),
+            remaining_of_running: board.remaining_of_running(now),
             elapsed: now.saturating_duration_since(board.begun).as_secs_f64(),
         };
         let workers = board.workers.iter();
-        let workers =
-            workers.map(|activity| (activity.worker, activity.test, activity.lasts(now).as_secs_f64()));
+        let workers = workers.map(|activity| {
+            (
+                activity.worker,
+                activity.test,
+                activity.elapsed(now).as_secs_f64(),
+            )
+        });
         Self {
             progress,
             workers: workers.collect(),

@@ -1,14 +1,14 @@
-//! What commands print.
+//! Output of commands.
 //!
-//! The hazard it handles: a write can wait for whoever reads, and Ctrl-C has to end it. The standard library's own
-//! handle of standard output goes on waiting after a signal, so this one writes to a descriptor of its own, and asks the
-//! [`Host`] after each signal.
+//! The hazard it handles: a write can block while the reader of a pipe is slow, and Ctrl-C must end it. The standard
+//! library retries a write to standard output after a signal, so this module writes to a descriptor of its own, and
+//! asks the [`Host`] after each signal whether to stop.
 
 use super::error::Error;
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 
-/// Bytes that are held back at most, so that a table does not take a system call for each line.
+/// Maximum number of buffered bytes, so that a table does not take a system call for each line.
 const BUFFER_SIZE: usize = 1 << 16;
 
 /// A standard stream.
@@ -20,16 +20,16 @@ pub enum Stream {
     Errors,
 }
 
-/// The process that a command runs in.
+/// The process in which a command runs.
 pub trait Host {
-    /// A text in the encoding of a stream; what that lacks is escaped.
+    /// Encodes a text for a stream; characters that the encoding lacks are escaped.
     fn encode(&self, text: &str, stream: Stream) -> Vec<u8>;
 
-    /// Whether a signal asks the command to end; asked when one may have come.
+    /// Whether a signal has interrupted the command; called when one may have arrived.
     fn is_interrupted(&self) -> bool;
 }
 
-/// Where a command prints to.
+/// The output streams of a command.
 pub(super) struct Console<'a> {
     command: &'a str,
     host: &'a dyn Host,
@@ -38,7 +38,7 @@ pub(super) struct Console<'a> {
     pending: Vec<u8>,
 }
 
-/// Standard output, unbuffered.
+/// Opens standard output, unbuffered.
 #[cfg(unix)]
 pub(super) fn standard_output() -> io::Result<Box<dyn Write>> {
     use std::os::fd::AsFd;
@@ -46,14 +46,14 @@ pub(super) fn standard_output() -> io::Result<Box<dyn Write>> {
     Ok(Box::new(File::from(descriptor)))
 }
 
-/// Standard output.
+/// Opens standard output.
 #[cfg(not(unix))]
 pub(super) fn standard_output() -> io::Result<Box<dyn Write>> {
     Ok(Box::new(io::stdout().lock()))
 }
 
 impl<'a> Console<'a> {
-    /// For the command of this name.
+    /// Creates the console of a command.
     pub(super) fn new(
         command: &'a str,
         host: &'a dyn Host,
@@ -95,7 +95,7 @@ impl<'a> Console<'a> {
         Ok(())
     }
 
-    /// Hands everything to the system.
+    /// Writes the buffered bytes.
     pub(super) fn flush(&mut self) -> Result<(), Error> {
         let pending = std::mem::take(&mut self.pending);
         write_all(self.output, &pending, self.host, Error::Output)
@@ -111,15 +111,15 @@ impl<'a> Console<'a> {
         write_all(&mut file, bytes, self.host, error)
     }
 
-    /// Says why something is left out. Where nobody can read that, it is lost.
+    /// Prints a warning about something that is left out. An error of standard error is ignored.
     pub(super) fn warn(&mut self, problem: &Error) {
         let line = format!("rustpar {}: {problem}\n", self.command);
         let _written = self.errors.write_all(&self.host.encode(&line, Stream::Errors));
     }
 
-    /// Says why the command ends here, behind what it has printed.
+    /// Prints why the command failed, after its buffered output.
     pub(super) fn give_up(&mut self, problem: &Error) {
-        // There is one reason already.
+        // The command has failed already: ignore a second error.
         let _written = self.flush();
         self.warn(problem);
     }
@@ -138,7 +138,7 @@ fn write_all(
             Err(problem) if problem.kind() == ErrorKind::Interrupted => {}
             Err(problem) => return Err(error(problem)),
         }
-        // A signal also ends a write of which a part was taken.
+        // A signal also interrupts a write that was partly done.
         if !bytes.is_empty() && host.is_interrupted() {
             return Err(Error::Interrupted);
         }

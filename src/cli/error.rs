@@ -1,4 +1,4 @@
-//! Why a command cannot do what it was asked for: one line that says what to do.
+//! Errors of commands: one line that says what to do.
 
 use crate::analysis::parse::ParseError;
 use crate::history::file::Warning;
@@ -9,10 +9,10 @@ use crate::text::path::shown;
 use std::io;
 use std::path::PathBuf;
 
-/// Why a command cannot do what it was asked for.
+/// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
-    /// Its arguments make no sense.
+    /// Its arguments are invalid.
     #[error("{problem}; see rustpar {command} --help")]
     Arguments {
         /// What is wrong with them.
@@ -20,75 +20,75 @@ pub(super) enum Error {
         /// The command.
         command: String,
     },
-    /// No tests have run here, or they remember nothing.
+    /// No history file was found.
     #[error("there is no history.json in .pytest_cache here or above: run the tests first, or name a file")]
     NoHistory,
-    /// No tests have run here, or no journals are kept.
+    /// No journals were found in pytest's cache.
     #[error("there is no journal in .pytest_cache here or above: run the tests first, or name a directory")]
     NoJournal,
-    /// A directory that was named has no journals.
+    /// The given directory has no journals.
     #[error("there is no journal in {}", shown(.0))]
     NoJournalIn(PathBuf),
-    /// There are journals, and none of them can be read.
+    /// There are journals, but none is readable.
     #[error("there is no journal that can be read")]
     NoReadableJournal,
-    /// A file that was named is not there.
+    /// A given file does not exist.
     #[error("there is no file {}", shown(.0))]
     NoFile(PathBuf),
-    /// Not one run is meant, but none or several.
+    /// No run, or several, match an id.
     #[error("{count} of the kept runs have an id that begins with '{begin}'; `rustpar runs` lists them")]
-    NotOneRun {
-        /// How many.
+    AmbiguousRun {
+        /// Number of matching runs.
         count: usize,
-        /// What their ids begin with.
+        /// The given beginning of the id.
         begin: String,
     },
-    /// A journal has no whole line.
-    #[error("the journal was cut before it said of which run it is; there is nothing to tell")]
+    /// A journal has no complete line.
+    #[error("the journal is cut off in its first line; there is nothing to report")]
     NoRun,
-    /// Of the history in a file.
+    /// From reading or writing a history.
     #[error(transparent)]
     History(#[from] Warning),
-    /// Of a journal.
+    /// From reading a journal.
     #[error(transparent)]
     Journal(#[from] Problem),
-    /// Of several journals.
+    /// From joining journals.
     #[error(transparent)]
     Join(#[from] CannotJoin),
-    /// Of the thresholds that a journal names.
+    /// From the thresholds in a journal.
     #[error(transparent)]
     Thresholds(#[from] ParseError),
-    /// Of a timeline.
+    /// From making a timeline.
     #[error(transparent)]
     Timeline(#[from] problem::Problem),
-    /// What was measured cannot be said in a format.
-    #[error("could not make the document: {0}")]
+    /// The results cannot be represented in a format.
+    #[error("could not serialize the output: {0}")]
     Format(Box<dyn std::error::Error + Send + Sync>),
-    /// Who writes to the pipe would wait for ever.
-    #[error("nobody reads from the pipe {}", shown(.0))]
+    /// Opening the pipe for writing would block for ever.
+    #[error("the pipe {} has no reader", shown(.0))]
     NoReader(PathBuf),
     /// A file cannot be written.
     #[error("could not write {}: {source}", shown(.path))]
     Unwritable {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// Standard output cannot be written.
     #[error("could not write to standard output: {0}")]
     Output(io::Error),
-    /// The current directory is gone, or closed to us.
+    /// The current directory was deleted or is not accessible.
     #[error("could not find the current directory: {0}")]
     CurrentDirectory(io::Error),
-    /// Somebody wants the command to end.
+    /// A signal has interrupted the command.
     #[error("interrupted")]
     Interrupted,
 }
 
 impl Error {
-    /// Whether whoever reads has closed the pipe, which is no failure.
-    pub(super) fn is_of_a_closed_pipe(&self) -> bool {
+    /// Whether the reader has closed the pipe, which is not a failure.
+    pub(super) fn is_closed_pipe(&self) -> bool {
         match self {
             Self::Output(source) | Self::Unwritable { source, .. } => {
                 source.kind() == io::ErrorKind::BrokenPipe

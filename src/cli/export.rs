@@ -1,4 +1,4 @@
-//! `rustpar history export`: everything that is remembered, for other programs.
+//! `rustpar history export`: the whole history in formats for other programs.
 
 use super::error::Error;
 use super::json;
@@ -9,15 +9,15 @@ use serde::Serialize;
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// How it is written: tests and fixtures as JSON, or a line of CSV for each test.
+/// Output format: tests and fixtures as JSON, or one line of CSV per test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
-    // Not documentation, which would be help for users and twice there.
+    // Not a doc comment, which would appear in the help.
     Json,
     Csv,
 }
 
-/// A test. Durations are in seconds, moments in seconds since the epoch.
+/// A test. Durations are in seconds, times in seconds since the epoch.
 #[derive(Serialize)]
 struct TestRow<'a> {
     test: &'a str,
@@ -50,7 +50,7 @@ struct All<'a> {
     fixtures: Vec<FixtureRow<'a>>,
 }
 
-/// A history as a text.
+/// Formats a history.
 pub(super) fn text(history: &History, format: Format) -> Result<String, Error> {
     let tests = tests(history);
     if format == Format::Csv {
@@ -94,7 +94,7 @@ fn tests(history: &History) -> Vec<TestRow<'_>> {
     tests.collect()
 }
 
-/// Tests as RFC 4180 has it, but with line ends of Unix; moments are dates in UTC.
+/// Formats tests as CSV (RFC 4180), but with Unix line ends; times are dates in UTC.
 fn csv(tests: &[TestRow<'_>]) -> String {
     let mut text = "test,outcome,runs,failed,flaky,seen,\
                     setup,call,teardown,last_setup,last_call,last_teardown\n"

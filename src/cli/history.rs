@@ -1,4 +1,4 @@
-//! `rustpar history`: what earlier runs have shown, to look at, to join, to tidy and to take elsewhere.
+//! `rustpar history`: show, merge, prune or export the history.
 
 use super::cache::in_cache;
 use super::console::Console;
@@ -15,13 +15,13 @@ use clap::{Args, Subcommand};
 use std::cmp::Reverse;
 use std::path::{Path, PathBuf};
 
-/// What the file is called in pytest's cache.
+/// Name of the file in pytest's cache.
 const IN_CACHE: &str = "history.json";
 
-/// Tests and fixtures that are shown of each kind.
-const MOST_SHOWN: usize = 10;
+/// Default number of rows per table.
+const DEFAULT_ROWS: usize = 10;
 
-/// Lines and days that can be asked for.
+/// Maximum for the options `--slowest` and `--days`.
 const LARGEST: u32 = 999_999;
 
 #[derive(Debug, Args)]
@@ -36,13 +36,13 @@ enum Action {
     /// the slowest tests and fixtures, and the tests that fail or are flaky
     Show {
         /// lines of each table
-        #[arg(long, value_name = "N", default_value_t = MOST_SHOWN, value_parser = number::<usize>)]
+        #[arg(long, value_name = "N", default_value_t = DEFAULT_ROWS, value_parser = number::<usize>)]
         #[arg(allow_negative_numbers = true)]
         slowest: usize,
         #[command(flatten)]
         file: HistoryFile,
     },
-    /// add what other files know to OUT, which is made where there is none
+    /// merge the records of other files into OUT, which is created if it does not exist
     Merge {
         /// the file to write
         #[arg(value_name = "OUT")]
@@ -51,9 +51,9 @@ enum Action {
         #[arg(value_name = "IN", required = true)]
         files: Vec<PathBuf>,
     },
-    /// forget what no run has met for long
+    /// delete records of tests and fixtures that no run has seen recently
     Prune {
-        /// keep what was met in so many days; every run does this by itself with the default
+        /// keep records that a run has seen within so many days; every run prunes with the default
         #[arg(long, value_name = "N", default_value_t = KEPT_DAYS, value_parser = number::<u64>)]
         #[arg(allow_negative_numbers = true)]
         days: u64,
@@ -62,7 +62,7 @@ enum Action {
     },
     /// write everything to standard output; durations are in seconds
     Export {
-        /// csv has the tests only
+        /// csv contains only the tests
         #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Json)]
         format: Format,
         #[command(flatten)]
@@ -77,7 +77,7 @@ struct HistoryFile {
 }
 
 impl HistoryFile {
-    /// The file, which is there.
+    /// The path of the file, which must exist.
     fn existing(self) -> Result<PathBuf, Error> {
         let Some(path) = self.path else {
             return in_cache(IN_CACHE, Path::exists)?.ok_or(Error::NoHistory);
@@ -94,7 +94,7 @@ fn existing(path: PathBuf) -> Result<PathBuf, Error> {
     }
 }
 
-/// A number of lines or days.
+/// Parses a number of rows or days.
 fn number<T: TryFrom<u32>>(text: &str) -> Result<T, String> {
     let number = text.parse::<u32>().ok().filter(|number| *number <= LARGEST);
     let number = number.filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));
@@ -145,13 +145,13 @@ fn pruned(path: &str, gone: usize, left: usize) -> String {
         1 => "1 test or fixture".to_owned(),
         gone => format!("{gone} tests and fixtures"),
     };
-    format!("{path}: {gone} forgotten, {} left", counted(left, "test"))
+    format!("{path}: {gone} deleted, {} left", counted(left, "test"))
 }
 
-/// How often something happened to a test.
+/// Reads a counter of a test.
 type Count = fn(&Test) -> u32;
 
-/// What `show` prints: a title, and tables of at most so many lines each.
+/// The lines that `show` prints: a summary, and tables of at most so many rows each.
 fn overview(path: &str, history: &History, most: usize) -> Vec<String> {
     let tests: Vec<(&str, &Test)> = history.tests().collect();
     let fixtures: Vec<(&str, &Fixture)> = history.fixtures().collect();
@@ -185,7 +185,7 @@ fn overview(path: &str, history: &History, most: usize) -> Vec<String> {
     lines
 }
 
-/// All phases together, on average.
+/// Mean duration of all phases together.
 fn on_average(test: &Test) -> Micros {
     test.average.into_iter().flatten().map(micros).sum()
 }
@@ -194,7 +194,7 @@ fn micros(time: Seconds) -> Micros {
     time.into()
 }
 
-/// The rows with the greatest numbers, at most so many; equals in the order of what comes behind the number.
+/// The rows with the greatest numbers, at most so many; rows with equal numbers are sorted by the rest.
 fn greatest<N: Ord + Copy, R: Ord + Copy>(
     mut rows: Vec<(N, R)>,
     most: usize,
@@ -203,7 +203,7 @@ fn greatest<N: Ord + Copy, R: Ord + Copy>(
     rows.into_iter().take(most)
 }
 
-/// A table with its title; nothing without rows.
+/// A table with its title; empty without rows.
 fn table<'a>(title: &str, rows: impl Iterator<Item = (String, &'a str)>) -> Vec<String> {
     let rows: Vec<Vec<String>> = rows.map(|(amount, name)| vec![amount, name.to_owned()]).collect();
     if rows.is_empty() {
@@ -226,7 +226,7 @@ mod tests {
         run.report(test, Some(Phase::Teardown), Reported::Passed, 0.0);
     }
 
-    /// Two runs, in which one test fails, and one passes on a second try.
+    /// Two runs: one test fails, and one passes after a rerun.
     fn history() -> History {
         let mut history = History::default();
         for call in [Reported::Failed, Reported::Passed] {
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn tables_begin_with_what_matters_most() {
+    fn tables_are_sorted_by_their_numbers() {
         assert_snapshot!(overview("history.json", &history(), 10).join("\n"), @r"
         history.json: 4 tests, 1 shared fixture
 
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn tables_end_where_nobody_wants_more() {
+    fn tables_have_at_most_the_requested_rows() {
         assert_snapshot!(overview("history.json", &history(), 1).join("\n"), @r"
         history.json: 4 tests, 1 shared fixture
 
@@ -289,16 +289,13 @@ mod tests {
     }
 
     #[test]
-    fn what_was_forgotten_is_counted() {
-        assert_eq!(pruned("h", 1, 1), "h: 1 test or fixture forgotten, 1 test left");
-        assert_eq!(
-            pruned("h", 2, 0),
-            "h: 2 tests and fixtures forgotten, 0 tests left"
-        );
+    fn pruned_records_are_counted() {
+        assert_eq!(pruned("h", 1, 1), "h: 1 test or fixture deleted, 1 test left");
+        assert_eq!(pruned("h", 2, 0), "h: 2 tests and fixtures deleted, 0 tests left");
     }
 
     #[test]
-    fn numbers_are_those_of_lines_and_days() {
+    fn numbers_are_limited_and_not_negative() {
         assert_eq!(number::<u64>("999999"), Ok(999_999));
         for text in ["", "-1", "+1", "1000000", "1.5", "ten", "99999999999999"] {
             let message = "expected a number from 0 to 999999".to_owned();

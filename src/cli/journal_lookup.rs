@@ -1,6 +1,6 @@
-//! Which journals a command means.
+//! Locating the journals that a command reads.
 //!
-//! The hazard it handles: one that is damaged, or that a later version has written, says nothing about the others.
+//! The hazard it handles: a journal that is damaged or from a later version must not prevent reading the others.
 
 use super::cache::in_cache;
 use super::console::Console;
@@ -10,7 +10,7 @@ use crate::journal::merged::Merged;
 use clap::Args;
 use std::path::PathBuf;
 
-/// Where journals are.
+/// The directory of the journals.
 #[derive(Debug, Args)]
 pub(super) struct Directory {
     /// the directory of the journals (default: that of pytest's cache, in this directory or one above it)
@@ -19,7 +19,7 @@ pub(super) struct Directory {
 }
 
 impl Directory {
-    /// The journals in it, those of earlier runs first: one at least.
+    /// The journals in it, oldest run first; at least one.
     pub(super) fn journals(&self) -> Result<Vec<PathBuf>, Error> {
         let Some(path) = &self.path else {
             let found = in_cache("runs", |runs| !journals_in(runs).is_empty())?;
@@ -32,7 +32,7 @@ impl Directory {
         Ok(journals)
     }
 
-    /// What the journals in it amount to, of one at least; of one that cannot be read, a line says why.
+    /// Reads the journals in it, at least one; prints a warning for each that cannot be read.
     pub(super) fn read(&self, console: &mut Console<'_>) -> Result<Vec<(PathBuf, Merged)>, Error> {
         let mut found = Vec::new();
         for journal in self.journals()? {

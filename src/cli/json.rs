@@ -1,4 +1,4 @@
-//! JSON that commands print: indented, and in ASCII, which every encoding of a terminal or a pipe can carry.
+//! JSON output of commands: indented, and in ASCII, which every encoding of a terminal or pipe can represent.
 
 use serde::Serialize;
 use serde_json::ser::{Formatter, PrettyFormatter};
@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::path::Path;
 
-/// A value as JSON.
+/// Serializes a value.
 pub(super) fn ascii(value: &impl Serialize) -> serde_json::Result<String> {
     let mut bytes = Vec::new();
     let formatter = Ascii(PrettyFormatter::with_indent(b" "));
@@ -16,7 +16,7 @@ pub(super) fn ascii(value: &impl Serialize) -> serde_json::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// A path as JSON. A byte that is no part of a character is half a surrogate, as in Python's own texts.
+/// Serializes a path. Invalid bytes become lone surrogates, as in Python's own strings.
 pub(super) fn path(path: &Path) -> serde_json::Result<Box<RawValue>> {
     let mut text = String::from("\"");
     for chunk in path.as_os_str().as_encoded_bytes().utf8_chunks() {
@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     #[cfg(unix)]
-    fn a_path_need_not_be_text() {
+    fn a_path_need_not_be_utf8() {
         use std::os::unix::ffi::OsStrExt;
         let found = path(Path::new(std::ffi::OsStr::from_bytes(b"caf\xc3\xa9 \"1\"/\xff"))).unwrap();
         assert_eq!(ascii(&found).unwrap(), r#""caf\u00e9 \"1\"/\udcff""#);

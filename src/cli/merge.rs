@@ -1,7 +1,7 @@
-//! `rustpar merge`: the journals of several runs in one file.
+//! `rustpar merge`: joins the journals of several runs into one file.
 //!
-//! Shards of a suite, a run and its re-run, the same suite on several versions of Python: what reads the file tells them
-//! as one run, and environments apart.
+//! The runs may be shards of a suite, a run and its re-run, or the same suite on several versions of Python: readers of
+//! the file merge them into one result per test and environment.
 
 use super::console::Console;
 use super::document;
@@ -20,8 +20,7 @@ pub(super) struct Options {
     /// the files to read
     #[arg(required = true, value_name = "JOURNAL")]
     journals: Vec<PathBuf>,
-    /// the file to write, - is standard output; a journal that is there is replaced, and may be one of those that are
-    /// read
+    /// the file to write, - is standard output; an existing journal is replaced, and may be one of the input files
     #[arg(short, long, value_name = "OUT")]
     output: PathBuf,
 }

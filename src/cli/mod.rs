@@ -2,19 +2,19 @@
 //!
 //! | file | what is in it |
 //! |---|---|
-//! | [`history`] | the command for what earlier runs have shown; [`export`] writes it for other programs |
+//! | [`history`] | the command that shows and changes the history; [`export`] formats it for other programs |
 //! | [`merge`] | the command that joins the journals of several runs |
-//! | [`report`] | the command that tells what came of a run |
+//! | [`report`] | the command that reports the results of a run |
 //! | [`runs`] | the command that lists the runs whose journals are kept |
-//! | [`journal_lookup`] | which journals a command means |
-//! | [`cache`] | where pytest's cache is |
-//! | [`console`] | what commands print |
+//! | [`journal_lookup`] | locating the journals that a command reads |
+//! | [`cache`] | locating pytest's cache |
+//! | [`console`] | output of commands |
 //! | [`document`] | files that commands write for other programs |
-//! | [`json`] | JSON that any encoding can carry |
-//! | [`error`] | why a command cannot do what it was asked for |
+//! | [`json`] | JSON in ASCII |
+//! | [`error`] | why a command failed |
 //!
-//! The hazard it handles: a command is run by hand and by CI. What it cannot do is one line and exit status 2; and whoever
-//! reads its output may stop reading, or have an encoding that lacks some characters.
+//! The hazard it handles: commands are run by hand and by CI. A failure is reported in one line with exit status 2, a
+//! reader may close the pipe early, and the encoding of a stream may lack characters.
 
 mod cache;
 mod console;
@@ -40,16 +40,16 @@ use std::io::Write;
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// It did what it was asked for, or as much of it as somebody wanted to read.
+    /// It succeeded, or its output was closed early.
     Done,
-    /// It could not, and has said why.
+    /// It failed and has printed why.
     Failed,
-    /// Somebody has interrupted it.
+    /// It was interrupted.
     Interrupted,
 }
 
 impl Outcome {
-    /// The exit status of the process; one that was interrupted ends as a shell says it of Ctrl-C.
+    /// The exit status of the process; 130 after an interrupt, as in a shell.
     #[must_use]
     pub fn status(self) -> i32 {
         match self {
@@ -75,18 +75,18 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// show, merge, prune or export what earlier runs have shown
+    /// show, merge, prune or export the history of earlier runs
     History(history::Options),
-    /// write the journals of several runs into one
+    /// join the journals of several runs into one file
     Merge(merge::Options),
-    /// tell what came of a run, from its journal
+    /// report the results of a run from its journal
     #[command(after_help = "FILE - is standard output.")]
     Report(report::Options),
-    /// list the runs whose journals are kept, the latest last
+    /// list the runs whose journals are kept, latest last
     Runs(runs::Options),
 }
 
-/// The commands, and what each of them does.
+/// The commands and their help.
 #[must_use]
 pub fn commands() -> Vec<(String, String)> {
     let arguments = Arguments::command();
@@ -97,9 +97,9 @@ pub fn commands() -> Vec<(String, String)> {
     commands.collect()
 }
 
-/// Runs a command, with the standard streams of this process.
+/// Runs a command with the standard streams of this process.
 ///
-/// `arguments` are those of `rustpar`: the command comes first.
+/// `arguments` are those of `rustpar`, with the command first.
 #[must_use]
 pub fn run(arguments: Vec<OsString>, host: &dyn Host) -> Outcome {
     let mut errors = std::io::stderr();
@@ -114,7 +114,7 @@ pub fn run(arguments: Vec<OsString>, host: &dyn Host) -> Outcome {
     }
 }
 
-/// Runs a command that writes to these streams.
+/// Runs a command with these streams.
 fn run_with(
     arguments: Vec<OsString>,
     host: &dyn Host,
@@ -133,8 +133,8 @@ fn run_with(
     match done.and_then(|()| console.flush()) {
         Ok(()) => Outcome::Done,
         Err(Error::Interrupted) => Outcome::Interrupted,
-        // Whoever reads has seen enough.
-        Err(error) if error.is_of_a_closed_pipe() => Outcome::Done,
+        // The reader has closed the pipe.
+        Err(error) if error.is_closed_pipe() => Outcome::Done,
         Err(error) => {
             console.give_up(&error);
             Outcome::Failed
@@ -142,7 +142,7 @@ fn run_with(
     }
 }
 
-/// The command that the arguments ask for; `None` where they asked for help, which was printed.
+/// Parses the arguments; returns `None` if they asked for help, which has been printed.
 fn parsed(arguments: Vec<OsString>, console: &mut Console<'_>) -> Result<Option<Command>, Error> {
     let all = [OsString::from("rustpar")].into_iter().chain(arguments);
     match Arguments::try_parse_from(all) {
@@ -158,7 +158,7 @@ fn parsed(arguments: Vec<OsString>, console: &mut Console<'_>) -> Result<Option<
     }
 }
 
-/// What is wrong with arguments, without the usage below it.
+/// The error about the arguments, without the usage.
 fn in_one_line(message: &str) -> String {
     let (problem, _) = message.split_once("\n\n").unwrap_or((message, ""));
     let problem = problem.strip_prefix("error: ").unwrap_or(problem);

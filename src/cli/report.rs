@@ -1,4 +1,4 @@
-//! `rustpar report`: what a journal tells, in a terminal and in the formats of other programs.
+//! `rustpar report`: reports from a journal, for a terminal and in the formats of other programs.
 
 use super::console::Console;
 use super::document;
@@ -15,15 +15,15 @@ use std::fs::File;
 use std::io;
 use std::path::{MAIN_SEPARATOR, Path, PathBuf};
 
-/// Tests that the list of the slowest has.
-const MOST_SLOW: usize = 10;
+/// Number of tests in the list of the slowest.
+const SLOWEST_TESTS: usize = 10;
 
-/// The word for the latest run.
+/// The argument that selects the latest run.
 const LATEST: &str = "latest";
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
-    /// a journal, the id of a run that is kept, or the first letters of it; latest is the latest run
+    /// a journal, or the id of a kept run or its beginning; latest selects the latest run
     #[arg(default_value = LATEST)]
     journal: OsString,
     #[command(flatten)]
@@ -37,10 +37,10 @@ pub(super) struct Options {
     /// write the Common Test Report Format (JSON)
     #[arg(long, value_name = "FILE")]
     ctrf: Option<PathBuf>,
-    /// write Chrome trace events, which Perfetto opens
+    /// write a Chrome trace, which Perfetto can open
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
-    /// write a page of HTML that shows the run, beside the run before it
+    /// write an HTML page with a timeline of the run, compared with the previous run
     #[arg(long, value_name = "FILE")]
     timeline: Option<PathBuf>,
     #[arg(
@@ -69,7 +69,7 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<(), Er
     Ok(())
 }
 
-/// Writes what was asked for; returns whether that was anything.
+/// Writes the requested files; returns whether there were any.
 fn documents(
     options: &Options,
     journal: &Path,
@@ -107,7 +107,7 @@ fn append(path: PathBuf, text: &str, console: &mut Console<'_>) -> Result<(), Er
     }
 }
 
-/// What came of the runs, for a terminal, in sections.
+/// The results of the runs for a terminal, in sections.
 fn summary(merged: &Merged) -> Result<String, ParseError> {
     let mut durations = timing::percentiles(merged);
     let bound = timing::lower_bound(merged, &str::to_owned);
@@ -120,20 +120,20 @@ fn summary(merged: &Merged) -> Result<String, ParseError> {
     let sections = [
         text::failed(merged),
         text::uncertain(merged),
-        text::slowest(merged, MOST_SLOW),
+        text::slowest(merged, SLOWEST_TESTS),
         text::workers(merged),
         section("durations", &durations),
         section("thresholds", &thresholds),
         text::overview(merged),
     ];
-    let told: Vec<String> = sections
+    let text: Vec<String> = sections
         .into_iter()
         .filter(|section| !section.is_empty())
         .collect();
-    Ok(told.join("\n"))
+    Ok(text.join("\n"))
 }
 
-/// Lines with a title; nothing without lines.
+/// A section of indented lines; empty without lines.
 fn section(title: &str, lines: &[String]) -> String {
     if lines.is_empty() {
         return String::new();
@@ -146,7 +146,7 @@ fn section(title: &str, lines: &[String]) -> String {
     text
 }
 
-/// The journal that is meant.
+/// The path of the selected journal.
 fn journal(options: &Options, console: &mut Console<'_>) -> Result<PathBuf, Error> {
     let wanted = &options.journal;
     if wanted == LATEST {
@@ -164,14 +164,14 @@ fn journal(options: &Options, console: &mut Console<'_>) -> Result<PathBuf, Erro
     found.retain(|(_, merged)| is_named(merged, &begin));
     match found.len() {
         1 => Ok(found.remove(0).0),
-        count => Err(Error::NotOneRun {
+        count => Err(Error::AmbiguousRun {
             count,
             begin: begin.into_owned(),
         }),
     }
 }
 
-/// Whether a journal holds a run with an id that begins so.
+/// Whether a journal contains a run whose id begins with `begin`.
 fn is_named(merged: &Merged, begin: &str) -> bool {
     let mut parts = merged.parts.iter();
     parts.any(|part| part.run.head.id.starts_with(begin))
@@ -184,7 +184,7 @@ mod tests {
     use insta::assert_snapshot;
 
     #[test]
-    fn a_run_with_workers_is_told_with_its_bound_and_thresholds() {
+    fn the_report_of_a_run_with_workers_has_its_bound_and_thresholds() {
         let options = [("rustpar_thresholds", "max<1s, count==3")];
         let run = merged(&journal("one", 951_782_400_000_000, &options, TWO_WORKERS));
         assert_snapshot!(summary(&run).unwrap(), @r"
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_in_one_process_is_told_with_its_failures() {
+    fn the_report_of_a_run_in_one_process_has_its_failures() {
         let run = merged(&journal("one", 951_782_400_000_000, &[], ONE_PROCESS));
         assert_snapshot!(summary(&run).unwrap(), @r"
         ___________________________ a.py::test_fails: failed ___________________________
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_was_cut_is_told_up_to_where_it_came() {
+    fn an_interrupted_run_is_reported_as_far_as_recorded() {
         let events: Vec<&str> = ONE_PROCESS.trim().lines().take(2).collect();
         let run = merged(&journal("one", 0, &[], &(events.join("\n") + "\n")));
         assert_snapshot!(summary(&run).unwrap(), @r"

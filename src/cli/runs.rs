@@ -26,7 +26,7 @@ pub(super) struct Options {
     json: bool,
 }
 
-/// A run, as it is written for programs.
+/// A run in the JSON output.
 #[derive(Serialize)]
 struct Run<'a> {
     id: &'a str,
@@ -38,12 +38,12 @@ struct Run<'a> {
     counts: [usize; 8],
     seconds: f64,
     workers: usize,
-    /// `None` where the end of the run is not in its journal.
+    /// `None` if the journal has no end event.
     exit: Option<i32>,
     journal: Box<RawValue>,
 }
 
-/// What was counted at least once.
+/// Serializes the verdicts that occurred.
 fn by_verdict<S: Serializer>(counts: &[usize; 8], serializer: S) -> Result<S::Ok, S::Error> {
     let counts = Verdict::ALL.into_iter().zip(counts);
     let counted = counts.filter(|(_, count)| **count > 0);
@@ -83,7 +83,7 @@ fn described<'a>(path: &Path, merged: &'a Merged) -> serde_json::Result<Vec<Run<
     runs.collect()
 }
 
-/// Two lines for each run of a journal; `moment` is when something was, in words.
+/// Two lines for each run of a journal; `moment` formats a time.
 fn lines(merged: &Merged, moment: &dyn Fn(Micros) -> String) -> Vec<String> {
     let lines = merged.parts.iter().flat_map(|part| {
         let (run, head) = (&part.run, &part.run.head);
@@ -109,7 +109,7 @@ fn lines(merged: &Merged, moment: &dyn Fn(Micros) -> String) -> Vec<String> {
     lines.collect()
 }
 
-/// A moment in microseconds since the epoch, by the clock on the wall, or in UTC where nobody knows that.
+/// Formats microseconds since the epoch in local time, or in UTC if that is unknown.
 fn moment(micros: Micros) -> String {
     let local = i64::try_from(micros / 1_000_000).ok().and_then(local_time);
     local.unwrap_or_else(|| rfc3339(micros))
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn for_programs_nothing_is_left_out() {
+    fn the_json_output_is_complete() {
         let runs = two_runs();
         let runs = described(Path::new("runs/é.jsonl"), &runs).unwrap();
         assert_snapshot!(json::ascii(&runs).unwrap(), @r#"

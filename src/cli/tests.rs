@@ -1,4 +1,4 @@
-//! Commands as a whole: what they print where, and how they end.
+//! Tests of whole commands: their output and how they end.
 
 use super::*;
 use crate::journal::example::{ONE_PROCESS, TWO_WORKERS, journal};
@@ -7,7 +7,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-/// A process whose streams lack what is not ASCII.
+/// A process whose streams support only ASCII.
 struct InAscii;
 
 impl Host for InAscii {
@@ -23,7 +23,7 @@ impl Host for InAscii {
     }
 }
 
-/// A process whose streams are of UTF-8.
+/// A process whose streams use UTF-8.
 struct InUtf8;
 
 impl Host for InUtf8 {
@@ -36,7 +36,7 @@ impl Host for InUtf8 {
     }
 }
 
-/// An output that takes one byte at a time, as a pipe does whose reader is slow.
+/// An output that accepts one byte at a time, like a pipe with a slow reader.
 struct Slow(usize);
 
 impl Write for Slow {
@@ -50,10 +50,10 @@ impl Write for Slow {
     }
 }
 
-/// An output that takes nothing.
-struct Refusing(io::ErrorKind);
+/// An output that always fails.
+struct Failing(io::ErrorKind);
 
-impl Write for Refusing {
+impl Write for Failing {
     fn write(&mut self, _bytes: &[u8]) -> io::Result<usize> {
         Err(self.0.into())
     }
@@ -67,37 +67,37 @@ fn arguments(words: &[&str]) -> Vec<OsString> {
     words.iter().map(OsString::from).collect()
 }
 
-/// How a command ends, with what it has printed.
-fn ended(host: &dyn Host, words: &[&str]) -> (Outcome, String, String) {
+/// Runs a command; returns its outcome and its output.
+fn run_command(host: &dyn Host, words: &[&str]) -> (Outcome, String, String) {
     let (mut output, mut errors) = (Vec::new(), Vec::new());
     let outcome = run_with(arguments(words), host, &mut output, &mut errors);
     let [output, errors] = [output, errors].map(|bytes| String::from_utf8(bytes).unwrap());
     (outcome, output, errors)
 }
 
-/// What a command prints that does what it was asked for.
-fn told(words: &[&str]) -> String {
-    let (outcome, output, errors) = ended(&InUtf8, words);
+/// Output of a command that succeeds.
+fn output_of(words: &[&str]) -> String {
+    let (outcome, output, errors) = run_command(&InUtf8, words);
     assert_eq!((outcome, &*errors), (Outcome::Done, ""));
     output
 }
 
-/// Why a command cannot do what it was asked for.
-fn refused(words: &[&str]) -> String {
-    let (outcome, output, errors) = ended(&InUtf8, words);
+/// Error message of a command that fails.
+fn error_of(words: &[&str]) -> String {
+    let (outcome, output, errors) = run_command(&InUtf8, words);
     assert_eq!((outcome, &*output), (Outcome::Failed, ""));
     assert_eq!(errors.matches('\n').count(), 1, "{errors}");
     errors
 }
 
-/// How a command ends whose output fails so.
+/// Runs a command whose output fails with this error.
 fn with_output(kind: io::ErrorKind, words: &[&str]) -> (Outcome, String) {
     let mut errors = Vec::new();
-    let outcome = run_with(arguments(words), &InUtf8, &mut Refusing(kind), &mut errors);
+    let outcome = run_with(arguments(words), &InUtf8, &mut Failing(kind), &mut errors);
     (outcome, String::from_utf8(errors).unwrap())
 }
 
-/// A directory with the journal of a run in `one.jsonl`, and of another in `two.jsonl`.
+/// Makes a directory with two journals of one run each, `one.jsonl` and `two.jsonl`.
 fn directory() -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
     let write = |name: &str, content| fs::write(directory.path().join(name), content).unwrap();
@@ -111,29 +111,29 @@ fn text(path: &Path) -> &str {
 }
 
 #[test]
-fn each_command_has_its_line_in_the_help_of_all() {
+fn the_help_lists_all_commands() {
     let lines: Vec<String> = commands()
         .into_iter()
         .map(|(name, about)| format!("{name}: {about}"))
         .collect();
     assert_snapshot!(lines.join("\n"), @r"
-    history: show, merge, prune or export what earlier runs have shown
-    merge: write the journals of several runs into one
-    report: tell what came of a run, from its journal
-    runs: list the runs whose journals are kept, the latest last
+    history: show, merge, prune or export the history of earlier runs
+    merge: join the journals of several runs into one file
+    report: report the results of a run from its journal
+    runs: list the runs whose journals are kept, latest last
     ");
 }
 
 #[test]
-fn help_tells_the_options() {
-    assert_snapshot!("history", told(&["history", "--help"]));
-    assert_snapshot!("history_show", told(&["history", "show", "--help"]));
-    assert_snapshot!("history_merge", told(&["history", "merge", "--help"]));
-    assert_snapshot!("history_prune", told(&["history", "prune", "--help"]));
-    assert_snapshot!("history_export", told(&["history", "export", "--help"]));
-    assert_snapshot!("merge", told(&["merge", "--help"]));
-    assert_snapshot!("report", told(&["report", "--help"]));
-    assert_snapshot!("runs", told(&["runs", "-h"]));
+fn the_help_of_each_command_lists_its_options() {
+    assert_snapshot!("history", output_of(&["history", "--help"]));
+    assert_snapshot!("history_show", output_of(&["history", "show", "--help"]));
+    assert_snapshot!("history_merge", output_of(&["history", "merge", "--help"]));
+    assert_snapshot!("history_prune", output_of(&["history", "prune", "--help"]));
+    assert_snapshot!("history_export", output_of(&["history", "export", "--help"]));
+    assert_snapshot!("merge", output_of(&["merge", "--help"]));
+    assert_snapshot!("report", output_of(&["report", "--help"]));
+    assert_snapshot!("runs", output_of(&["runs", "-h"]));
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn wrong_arguments_are_one_line() {
         &["report", "a.jsonl", "b.jsonl"],
         &["runs", "--yaml"],
     ];
-    assert_snapshot!(wrong.map(refused).concat(), @r"
+    assert_snapshot!(wrong.map(error_of).concat(), @r"
     rustpar history: 'rustpar history' requires a subcommand but one was not provided [subcommands: show, merge, prune, export]; see rustpar history --help
     rustpar history: unrecognized subcommand 'forget'; see rustpar history --help
     rustpar history: the following required arguments were not provided: <IN>...; see rustpar history --help
@@ -165,32 +165,32 @@ fn options_can_be_shortened_and_the_last_one_counts() {
     let directory = directory();
     let path = text(directory.path());
     assert_eq!(
-        told(&["runs", "--pa", path]),
-        told(&["runs", "--path=/none", "--path", path])
+        output_of(&["runs", "--pa", path]),
+        output_of(&["runs", "--path=/none", "--path", path])
     );
 }
 
 #[test]
-fn a_journal_is_named_by_the_begin_of_an_id() {
+fn a_journal_is_selected_by_the_beginning_of_its_id() {
     let directory = directory();
     let path = text(directory.path());
-    assert!(told(&["report", "tw", "--path", path]).contains("1 passed, 1 failed in "));
-    assert!(told(&["report", "--path", path]).contains("1 passed, 1 failed in "));
+    assert!(output_of(&["report", "tw", "--path", path]).contains("1 passed, 1 failed in "));
+    assert!(output_of(&["report", "--path", path]).contains("1 passed, 1 failed in "));
     assert_eq!(
-        refused(&["report", "th", "--path", path]),
+        error_of(&["report", "th", "--path", path]),
         "rustpar report: 0 of the kept runs have an id that begins with 'th'; `rustpar runs` lists them\n"
     );
     assert_eq!(
-        refused(&["report", "no/file"]),
+        error_of(&["report", "no/file"]),
         "rustpar report: there is no file no/file\n"
     );
 }
 
 #[test]
-fn a_journal_that_cannot_be_read_hides_no_other() {
+fn an_unreadable_journal_does_not_hide_others() {
     let directory = directory();
     fs::write(directory.path().join("bad.jsonl"), "{}\n").unwrap();
-    let (outcome, output, errors) = ended(&InUtf8, &["runs", "--path", text(directory.path())]);
+    let (outcome, output, errors) = run_command(&InUtf8, &["runs", "--path", text(directory.path())]);
     assert_eq!((outcome, output.lines().count()), (Outcome::Done, 4));
     assert!(
         errors.ends_with("bad.jsonl is not the journal of a run; `rustpar runs` lists those that are kept\n")
@@ -198,7 +198,7 @@ fn a_journal_that_cannot_be_read_hides_no_other() {
     for name in ["one.jsonl", "two.jsonl"] {
         fs::remove_file(directory.path().join(name)).unwrap();
     }
-    let (outcome, output, errors) = ended(&InUtf8, &["runs", "--path", text(directory.path())]);
+    let (outcome, output, errors) = run_command(&InUtf8, &["runs", "--path", text(directory.path())]);
     assert_eq!((outcome, &*output), (Outcome::Failed, ""));
     assert!(errors.ends_with("rustpar runs: there is no journal that can be read\n"));
 }
@@ -207,28 +207,28 @@ fn a_journal_that_cannot_be_read_hides_no_other() {
 fn runs_are_joined_in_a_file_or_in_the_output() {
     let directory = directory();
     let [one, two, out] = ["one.jsonl", "two.jsonl", "all.jsonl"].map(|name| directory.path().join(name));
-    let line = told(&["merge", text(&two), text(&one), "-o", text(&out)]);
+    let line = output_of(&["merge", text(&two), text(&one), "-o", text(&out)]);
     assert_eq!(
         line,
         format!("{}: 2 runs, 4 passed, 1 failed in 3.54 s\n", out.display())
     );
     let joined = fs::read_to_string(&out).unwrap();
-    assert_eq!(told(&["merge", text(&one), text(&two), "-o", "-"]), joined);
+    assert_eq!(output_of(&["merge", text(&one), text(&two), "-o", "-"]), joined);
 }
 
 #[test]
 fn a_document_ends_with_a_line_and_comes_alone() {
     let directory = directory();
     let one = directory.path().join("one.jsonl");
-    let document = told(&["report", text(&one), "--ctrf=-"]);
+    let document = output_of(&["report", text(&one), "--ctrf=-"]);
     assert!(document.ends_with("}\n"));
     assert!(serde_json::from_str::<serde_json::Value>(&document).is_ok());
     let out = directory.path().join("none/out.xml");
-    assert!(refused(&["report", text(&one), "--junit", text(&out)]).contains("out.xml: No such file"));
+    assert!(error_of(&["report", text(&one), "--junit", text(&out)]).contains("out.xml: No such file"));
 }
 
 #[test]
-fn thresholds_of_a_journal_that_cannot_be_understood_are_refused() {
+fn invalid_thresholds_in_a_journal_are_refused() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("one.jsonl");
     fs::write(
@@ -236,7 +236,7 @@ fn thresholds_of_a_journal_that_cannot_be_understood_are_refused() {
         journal("one", 0, &[("rustpar_thresholds", "max<")], TWO_WORKERS),
     )
     .unwrap();
-    let (outcome, output, errors) = ended(&InUtf8, &["report", text(&path)]);
+    let (outcome, output, errors) = run_command(&InUtf8, &["report", text(&path)]);
     assert_eq!((outcome, &*output), (Outcome::Failed, ""));
     assert!(
         errors.starts_with("rustpar report: expected a number"),
@@ -245,22 +245,22 @@ fn thresholds_of_a_journal_that_cannot_be_understood_are_refused() {
 }
 
 #[test]
-fn what_an_encoding_lacks_is_escaped() {
+fn characters_missing_in_an_encoding_are_escaped() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("é.jsonl");
-    let (outcome, _, errors) = ended(&InAscii, &["report", text(&path)]);
+    let (outcome, _, errors) = run_command(&InAscii, &["report", text(&path)]);
     assert_eq!(outcome, Outcome::Failed);
     assert!(errors.ends_with("\\u{e9}.jsonl\n"), "{errors}");
 }
 
 #[test]
-fn who_stops_reading_has_seen_enough() {
+fn a_closed_pipe_is_not_a_failure() {
     let (outcome, errors) = with_output(io::ErrorKind::BrokenPipe, &["runs", "--help"]);
     assert_eq!((outcome, &*errors), (Outcome::Done, ""));
 }
 
 #[test]
-fn an_output_that_takes_nothing_is_one_line() {
+fn a_failed_write_is_reported_in_one_line() {
     let (outcome, errors) = with_output(io::ErrorKind::StorageFull, &["runs", "--help"]);
     assert_eq!(outcome, Outcome::Failed);
     assert_eq!(
@@ -279,7 +279,7 @@ fn a_signal_ends_a_command_that_waits_for_its_reader() {
 }
 
 #[test]
-fn a_signal_ends_a_command_of_which_a_part_was_read() {
+fn a_signal_ends_a_command_whose_output_was_partly_read() {
     let mut output = Slow(0);
     let outcome = run_with(
         arguments(&["runs", "--help"]),

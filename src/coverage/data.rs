@@ -1,4 +1,4 @@
-//! What one data file holds.
+//! Contents of one data file.
 
 use super::sqlite::record::{Value, values};
 use super::sqlite::{Damaged, Database};
@@ -7,47 +7,47 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-/// The version of the schema that is read and written.
+/// The supported version of the schema.
 pub const SCHEMA_VERSION: i64 = 7;
 
-/// Why a file is left to coverage.py, in words that complete "the file …".
+/// Why a file cannot be joined here and is left to coverage.py; the message completes "the file …".
 #[derive(Debug, thiserror::Error)]
 pub enum Unreadable {
-    /// It cannot be read as a database.
+    /// It is not a readable database.
     #[error(transparent)]
     Damaged(#[from] Damaged),
-    /// The system does not let it be read.
+    /// It cannot be read.
     #[error("cannot be read ({0})")]
     Io(#[from] io::Error),
-    /// It has been made by another coverage.py.
+    /// It was written by another version of coverage.py.
     #[error("has schema {0} instead of {SCHEMA_VERSION}")]
     Schema(i64),
-    /// It is a database of something else.
+    /// It is another program's database.
     #[error("is not a coverage data file")]
     Foreign,
-    /// It is being written, or was not written to its end.
+    /// It is being written, or was not written completely.
     #[error("has a journal")]
     Journal,
-    /// It holds what coverage.py does not write.
-    #[error("holds what is not known")]
+    /// It contains values that coverage.py does not write.
+    #[error("contains unexpected data")]
     Strange,
 }
 
-/// A line that was executed and the one executed after it.
+/// A jump between two executed lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Arc {
-    /// The file, by its place in [`Data::files`] or [`super::Joined`].
+    /// The file, as an index into [`Data::files`] or [`super::Joined`].
     pub file: u32,
-    /// The context, by its place.
+    /// The context, as an index.
     pub context: u32,
-    /// The line jumped from; an entry to the code at line N where it is -N.
+    /// The line jumped from; -N is an entry to the code at line N.
     pub from: i32,
-    /// The line jumped to; an exit from the code at line N where it is -N.
+    /// The line jumped to; -N is an exit from the code at line N.
     pub to: i32,
 }
 
 impl Arc {
-    /// A number that is in the same order, and quicker to compare.
+    /// A sort key with the same order, which is faster to compare.
     #[must_use]
     pub fn key(&self) -> u128 {
         let unsigned = |line: i32| u128::from(line.cast_unsigned() ^ 1 << 31);
@@ -61,30 +61,30 @@ impl Arc {
 /// The lines of a file that were executed in a context.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lines {
-    /// The file, by its place.
+    /// The file, as an index.
     pub file: u32,
-    /// The context, by its place.
+    /// The context, as an index.
     pub context: u32,
-    /// Bit `n % 8` of byte `n / 8` for each line n.
+    /// Line n is bit `n % 8` of byte `n / 8`.
     pub bits: Vec<u8>,
 }
 
-/// A data file, as far as it matters to others.
+/// The contents of a data file.
 #[derive(Debug, Default)]
 pub struct Data {
-    /// Whether it measures branches, if it says.
+    /// Whether it measures branches; `None` if not stated.
     pub has_arcs: Option<bool>,
-    /// All that is said of it, `has_arcs` left out.
+    /// Rows of the table `meta` other than `has_arcs`.
     pub meta: Vec<(String, String)>,
-    /// The paths of the files measured.
+    /// Paths of the measured files.
     pub files: Vec<String>,
-    /// The contexts measured.
+    /// The measured contexts.
     pub contexts: Vec<String>,
-    /// Lines, where branches are not measured.
+    /// Executed lines, if branches are not measured.
     pub lines: Vec<Lines>,
-    /// Branches.
+    /// Jumps between lines, if branches are measured.
     pub arcs: Vec<Arc>,
-    /// Files, by their places, and the plugins that measured them.
+    /// Pairs of file index and name of the plugin that measured it.
     pub tracers: Vec<(u32, String)>,
 }
 
@@ -92,7 +92,7 @@ impl Data {
     /// Reads a file.
     ///
     /// # Errors
-    /// If it is anything but a whole data file of schema 7.
+    /// If it is not a complete data file of schema 7.
     pub fn read(path: &Path) -> Result<Self, Unreadable> {
         let mut journal = path.as_os_str().to_owned();
         journal.push("-journal");
@@ -102,10 +102,10 @@ impl Data {
         Self::from_bytes(&fs::read(path)?)
     }
 
-    /// Reads the bytes of a file.
+    /// Parses the bytes of a file.
     ///
     /// # Errors
-    /// If they are anything but those of a whole data file of schema 7.
+    /// If they are not a complete data file of schema 7.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Unreadable> {
         let database = Database::new(bytes)?;
         let tables = Tables::of(&database)?;
@@ -123,9 +123,9 @@ impl Data {
             }
             Ok(())
         })?;
-        let files = tables.places("file", &mut data.files)?;
-        let contexts = tables.places("context", &mut data.contexts)?;
-        // A row whose file or context is not there belongs to nothing; coverage.py passes over it, too.
+        let files = tables.indices("file", &mut data.files)?;
+        let contexts = tables.indices("context", &mut data.contexts)?;
+        // A row whose file or context does not exist is ignored, as coverage.py does.
         tables.each("line_bits", |_, [file, context, bits]| {
             if let (Some(file), Some(context)) = (files.of(file)?, contexts.of(context)?) {
                 let Value::Blob(bits) = bits else {
@@ -158,7 +158,7 @@ impl Data {
     }
 }
 
-/// Where the tables of a database begin.
+/// The root pages of the tables of a database.
 struct Tables<'d> {
     database: &'d Database<'d>,
     roots: HashMap<String, u32>,
@@ -200,18 +200,18 @@ impl<'d> Tables<'d> {
         version.ok_or(Unreadable::Foreign)
     }
 
-    /// Reads a table of names, and says at which place the row with a number is.
-    fn places(&self, table: &str, names: &mut Vec<String>) -> Result<Places, Unreadable> {
-        let mut places = Vec::new();
+    /// Reads a table of names; returns the index of each row id.
+    fn indices(&self, table: &str, names: &mut Vec<String>) -> Result<Indices, Unreadable> {
+        let mut indices = Vec::new();
         self.each(table, |number, [_, name]| {
-            let id = usize::try_from(number).ok().filter(|id| *id < MOST_IDS);
+            let id = usize::try_from(number).ok().filter(|id| *id < MAX_ROW_ID);
             let id = id.ok_or(Unreadable::Strange)?;
-            places.resize(places.len().max(id + 1), None);
-            places[id] = Some(u32::try_from(names.len()).map_err(|_| Unreadable::Strange)?);
+            indices.resize(indices.len().max(id + 1), None);
+            indices[id] = Some(u32::try_from(names.len()).map_err(|_| Unreadable::Strange)?);
             names.push(text(name)?);
             Ok(())
         })?;
-        Ok(Places(places))
+        Ok(Indices(indices))
     }
 }
 
@@ -222,13 +222,13 @@ fn text(value: Value<'_>) -> Result<String, Unreadable> {
     }
 }
 
-/// Ids count from 1 without gaps, unless somebody else has written the file.
-const MOST_IDS: usize = 1 << 24;
+/// Upper limit for ids. They count from 1 without gaps, unless another program has written the file.
+const MAX_ROW_ID: usize = 1 << 24;
 
-/// At which place the row with an id is.
-struct Places(Vec<Option<u32>>);
+/// The index of each row id.
+struct Indices(Vec<Option<u32>>);
 
-impl Places {
+impl Indices {
     fn at(&self, id: i64) -> Option<u32> {
         *self.0.get(usize::try_from(id).ok()?)?
     }

@@ -1,7 +1,7 @@
-//! Writing what was joined, as a data file of schema 7.
+//! Writing joined data as a data file of schema 7.
 //!
-//! The hazard it handles: a process may be killed, or a disk full, at any moment. The file is written under another name
-//! and takes its place when it is whole.
+//! The hazard it handles: a process may be killed, or a disk full, at any moment. The data is written to a temporary
+//! file, which then replaces the target.
 
 use super::data::{Arc, SCHEMA_VERSION};
 use super::join::Joined;
@@ -14,16 +14,16 @@ use std::io::{self, BufWriter};
 use std::path::Path;
 
 impl Joined {
-    /// Writes everything to a file; to another one first, which takes its place when it is whole.
+    /// Writes the data to a temporary file, which then replaces the target.
     ///
     /// # Errors
-    /// If it cannot be written. What was there before is then still there.
+    /// If it cannot be written. The previous file is then unchanged.
     pub fn write(mut self, path: &Path) -> io::Result<()> {
-        self.settle();
-        // Where the file is a link, what it leads to is replaced.
+        self.sort_and_deduplicate();
+        // If the path is a link, its target is replaced.
         let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let name = target.file_name().unwrap_or_default().to_string_lossy();
-        // Not a name that coverage.py would take for one of several data files.
+        // The name must not look like one of coverage.py's parallel data files.
         let beside = target.with_file_name(format!("rustpar-{}-{name}", std::process::id()));
         let written = self.write_new(&beside).and_then(|()| {
             if let Ok(before) = fs::metadata(&target) {
@@ -32,7 +32,7 @@ impl Joined {
             fs::rename(&beside, &target)
         });
         if written.is_err() {
-            // It may not be there at all.
+            // The file may not exist.
             let _ = fs::remove_file(&beside);
         }
         written
@@ -93,7 +93,7 @@ impl Joined {
         lines.par_sort_unstable_by_key(|(key, _)| *key);
         let mut table = Tree::table();
         for (number, ((file, context), bits)) in (1..).zip(&lines) {
-            let row = [number_of(*file), number_of(*context), Value::Blob(bits)];
+            let row = [row_id(*file), row_id(*context), Value::Blob(bits)];
             encode(&mut record, &row);
             table.row(writer, number, &record)?;
         }
@@ -102,14 +102,14 @@ impl Joined {
         for (number, ((file, context), _)) in (1..).zip(&lines) {
             encode(
                 &mut record,
-                &[number_of(*file), number_of(*context), Value::Int(number)],
+                &[row_id(*file), row_id(*context), Value::Int(number)],
             );
             index.entry(writer, &record)?;
         }
         schema.index("line_bits", index.end(writer)?);
 
-        schema.table("arc", ARC, Of::Rows.write(writer, &self.arcs)?);
-        schema.index("arc", Of::Index.write(writer, &self.arcs)?);
+        schema.table("arc", ARC, ArcTree::Rows.write(writer, &self.arcs)?);
+        schema.index("arc", ArcTree::Index.write(writer, &self.arcs)?);
 
         let mut table = Tree::table();
         for (number, tracer) in (1..).zip(&self.tracers).filter(|(_, tracer)| !tracer.is_empty()) {
@@ -129,25 +129,25 @@ const ARC: &str = "file_id integer, context_id integer, fromno integer, tono int
      unique (file_id, context_id, fromno, tono)";
 const TRACER: &str = "file_id integer primary key, tracer text, foreign key (file_id) references file (id)";
 
-/// The id of what is at a place; ids count from 1.
-fn number_of(place: u32) -> Value<'static> {
+/// The row id of an index; ids count from 1.
+fn row_id(place: u32) -> Value<'static> {
     Value::Int(i64::from(place) + 1)
 }
 
-/// Arcs of which a part of a tree is made: with fewer it is not worth a thread.
+/// Number of arcs per part of a tree: fewer are not worth a thread.
 const ARCS_IN_A_PART: usize = 1 << 15;
 
-/// Parts that are made at a time, while as many are written; each has less than 1 MiB.
+/// Number of parts built concurrently, while as many are written; each takes less than 1 MiB.
 const PARTS_AT_A_TIME: usize = 8;
 
-/// What is written of arcs; the number of the first is 1.
+/// The table of arcs, or its unique index. The first row has the number 1.
 #[derive(Clone, Copy)]
-enum Of {
+enum ArcTree {
     Rows,
     Index,
 }
 
-impl Of {
+impl ArcTree {
     fn tree(self) -> Tree {
         match self {
             Self::Rows => Tree::table(),
@@ -191,7 +191,7 @@ impl Of {
         made.collect()
     }
 
-    /// Writes all of it: parts are made while those before are written. Returns the root page.
+    /// Writes the tree and returns its root page. Parts are built while the previous ones are written.
     fn write(self, out: &mut (impl Pages + Send), arcs: &[Arc]) -> io::Result<u32> {
         let numbered: Vec<(i64, &[Arc])> = (1..)
             .step_by(ARCS_IN_A_PART)
@@ -215,7 +215,7 @@ impl Of {
     }
 }
 
-/// Writes the index of a table's names, the row of the first being 1.
+/// Writes the unique index of a table of names, whose first row has the number 1.
 fn names_index<W: io::Write + io::Seek>(writer: &mut Writer<W>, names: &[&str]) -> io::Result<u32> {
     let mut sorted: Vec<(&[u8], i64)> = names.iter().map(|name| name.as_bytes()).zip(1..).collect();
     sorted.sort_unstable();

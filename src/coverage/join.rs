@@ -5,34 +5,35 @@ use rayon::prelude::*;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-/// Arcs that are kept before those that are there twice are taken out: 64 MiB of them.
-const FEW_ARCS: usize = 1 << 22;
+/// Number of arcs collected before duplicates are removed: 64 MiB.
+const MIN_ARCS_TO_DEDUPLICATE: usize = 1 << 22;
 
-/// Two files measure what cannot be in one: branches and lines, or one file by two plugins.
+/// Two files cannot be joined: one measures branches and the other lines, or they measured one file with different
+/// plugins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the files cannot be joined")]
 pub struct Conflict;
 
-/// What the files that were added so far have measured.
+/// The union of the files added so far.
 #[derive(Debug, Default)]
 pub struct Joined {
     pub(super) has_arcs: Option<bool>,
     pub(super) meta: Vec<(String, String)>,
     pub(super) files: Names,
-    /// By the place of a file: the plugin that measures it, or "".
+    /// The plugin that measured each file, or "".
     pub(super) tracers: Vec<String>,
     pub(super) contexts: Names,
     pub(super) lines: HashMap<(u32, u32), Vec<u8>>,
     pub(super) arcs: Vec<Arc>,
-    /// How many of them are in order, and each there once.
-    settled: usize,
+    /// Number of arcs that are sorted and without duplicates.
+    deduplicated: usize,
 }
 
 impl Joined {
-    /// Begins with the file that the others are joined to, of which everything is kept.
+    /// Starts with the file to which the others are added; all its contents are kept.
     ///
     /// # Errors
-    /// If it is in conflict with itself.
+    /// If the file contradicts itself.
     pub fn onto(data: Data) -> Result<Self, Conflict> {
         let meta = data.meta.clone();
         let has_arcs = data.has_arcs;
@@ -46,24 +47,24 @@ impl Joined {
         Ok(joined)
     }
 
-    /// Says something of the result, if nothing is said yet.
-    pub fn describe(&mut self, key: &str, value: &str) {
+    /// Sets a row of the table `meta`, unless the key exists.
+    pub fn set_default_meta(&mut self, key: &str, value: &str) {
         if self.meta.iter().all(|(known, _)| known != key) {
             self.meta.push((key.to_owned(), value.to_owned()));
         }
     }
 
-    /// Adds what a file has measured; `paths` are its own, as they are to be called.
+    /// Adds the contents of a file; `paths` replace its own paths.
     ///
     /// # Errors
-    /// If it is in conflict with those that were added before. What is joined is of no use then.
+    /// If it conflicts with the files added before. The union must then be discarded.
     pub fn add(&mut self, data: Data, paths: Vec<String>) -> Result<(), Conflict> {
-        self.agree_on_branches(&data)?;
+        self.check_branches(&data)?;
         let files = self.add_files(&data, paths)?;
         let contexts: Vec<u32> = data
             .contexts
             .into_iter()
-            .map(|name| self.contexts.place(name).0)
+            .map(|name| self.contexts.index_of(name).0)
             .collect();
         for Lines { file, context, bits } in data.lines {
             match self
@@ -73,7 +74,7 @@ impl Joined {
                 Entry::Vacant(entry) => {
                     entry.insert(bits);
                 }
-                Entry::Occupied(mut entry) => unite(entry.get_mut(), &bits),
+                Entry::Occupied(mut entry) => add_bits(entry.get_mut(), &bits),
             }
         }
         let mut arcs = data.arcs;
@@ -82,13 +83,13 @@ impl Joined {
             arc.context = contexts[arc.context as usize];
         });
         self.arcs.append(&mut arcs);
-        if self.arcs.len() > FEW_ARCS + 2 * self.settled {
-            self.settle();
+        if self.arcs.len() > MIN_ARCS_TO_DEDUPLICATE + 2 * self.deduplicated {
+            self.sort_and_deduplicate();
         }
         Ok(())
     }
 
-    fn agree_on_branches(&mut self, data: &Data) -> Result<(), Conflict> {
+    fn check_branches(&mut self, data: &Data) -> Result<(), Conflict> {
         let measured = [(true, data.arcs.is_empty()), (false, data.lines.is_empty())];
         for has_arcs in measured
             .into_iter()
@@ -104,35 +105,35 @@ impl Joined {
         }
     }
 
-    /// Adds files and their tracers; says at which places they are.
+    /// Adds files and their plugins; returns the index of each file.
     fn add_files(&mut self, data: &Data, paths: Vec<String>) -> Result<Vec<u32>, Conflict> {
         let mut tracers = vec![""; paths.len()];
         for (file, tracer) in &data.tracers {
             tracers[*file as usize] = tracer;
         }
-        let mut places = Vec::with_capacity(paths.len());
+        let mut indices = Vec::with_capacity(paths.len());
         for (path, tracer) in paths.into_iter().zip(tracers) {
-            let (place, is_new) = self.files.place(path);
+            let (index_of, is_new) = self.files.index_of(path);
             if is_new {
                 self.tracers.push(tracer.to_owned());
-            } else if self.tracers[place as usize] != tracer {
+            } else if self.tracers[index_of as usize] != tracer {
                 return Err(Conflict);
             }
-            places.push(place);
+            indices.push(index_of);
         }
-        Ok(places)
+        Ok(indices)
     }
 
-    /// Takes out what is there twice.
-    pub(super) fn settle(&mut self) {
+    /// Sorts the arcs and removes duplicates.
+    pub(super) fn sort_and_deduplicate(&mut self) {
         self.arcs.par_sort_unstable_by_key(Arc::key);
         self.arcs.dedup();
-        self.settled = self.arcs.len();
+        self.deduplicated = self.arcs.len();
     }
 }
 
-/// The bits of both.
-fn unite(bits: &mut Vec<u8>, others: &[u8]) {
+/// Adds the bits of `others`.
+fn add_bits(bits: &mut Vec<u8>, others: &[u8]) {
     if bits.len() < others.len() {
         bits.resize(others.len(), 0);
     }
@@ -141,17 +142,17 @@ fn unite(bits: &mut Vec<u8>, others: &[u8]) {
     }
 }
 
-/// Names, each with the place at which it was met first.
+/// Unique names; the index is the order of first occurrence.
 #[derive(Debug, Default)]
 pub(super) struct Names {
-    places: HashMap<String, u32>,
+    indices: HashMap<String, u32>,
 }
 
 impl Names {
-    /// The place of a name, and whether it is new.
-    fn place(&mut self, name: String) -> (u32, bool) {
-        let next = u32::try_from(self.places.len()).unwrap_or(u32::MAX);
-        match self.places.entry(name) {
+    /// Returns the index of a name, and whether it is new.
+    fn index_of(&mut self, name: String) -> (u32, bool) {
+        let next = u32::try_from(self.indices.len()).unwrap_or(u32::MAX);
+        match self.indices.entry(name) {
             Entry::Occupied(entry) => (*entry.get(), false),
             Entry::Vacant(entry) => (*entry.insert(next), true),
         }
@@ -159,9 +160,9 @@ impl Names {
 
     pub(super) fn in_order(&self) -> Vec<&str> {
         let mut names: Vec<(u32, &str)> = self
-            .places
+            .indices
             .iter()
-            .map(|(name, place)| (*place, name.as_str()))
+            .map(|(name, index_of)| (*index_of, name.as_str()))
             .collect();
         names.sort_unstable();
         names.into_iter().map(|(_, name)| name).collect()

@@ -1,9 +1,9 @@
-//! Whatever is joined is read back as it was, and damage is refused.
+//! Round trips of joined data, and handling of damaged files.
 
 #![expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "made-up numbers"
+    reason = "arbitrary numbers"
 )]
 
 use super::data::{Arc, Data, Lines, Unreadable};
@@ -11,9 +11,9 @@ use super::join::{Conflict, Joined};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What data says, however it is arranged.
+/// The contents of data, independent of its order.
 #[derive(Debug, PartialEq, Eq)]
-struct Meaning {
+struct Contents {
     has_arcs: Option<bool>,
     files: BTreeSet<String>,
     contexts: BTreeSet<String>,
@@ -22,14 +22,14 @@ struct Meaning {
     tracers: BTreeSet<(String, String)>,
 }
 
-fn meaning(data: &Data) -> Meaning {
+fn contents(data: &Data) -> Contents {
     let named = |file: u32, context: u32| {
         (
             data.files[file as usize].clone(),
             data.contexts[context as usize].clone(),
         )
     };
-    Meaning {
+    Contents {
         has_arcs: data.has_arcs,
         files: data.files.iter().cloned().collect(),
         contexts: data.contexts.iter().cloned().collect(),
@@ -50,7 +50,7 @@ fn meaning(data: &Data) -> Meaning {
     }
 }
 
-/// Names of very different lengths: on a page, and in pages of their own.
+/// Names of very different lengths: some fit on a page, some need overflow pages.
 fn names(prefix: &'static str, most: usize) -> impl Strategy<Value = Vec<String>> {
     let length = prop_oneof![8 => 0..40usize, 2 => 900..1100usize, 1 => 4000..9000usize];
     prop::collection::vec(length, 1..most).prop_map(move |lengths| {
@@ -74,7 +74,7 @@ prop_compose! {
             if has_arcs {
                 data.arcs.push(Arc { file, context, from, to });
             } else if taken.insert((file, context)) {
-                // One in many is longer than a page.
+                // Occasionally longer than a page.
                 let length = if length == 0 { 5000 } else { length };
                 data.lines.push(Lines { file, context, bits: vec![from as u8 | 1; length] });
             }
@@ -118,18 +118,18 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn what_is_joined_is_read_back(data in measured(), times in 1..4usize) {
+    fn joined_data_reads_back_unchanged(data in measured(), times in 1..4usize) {
         let mut joined = Joined::default();
         for _ in 0..times {
             add(&mut joined, &data).expect("it agrees with itself");
         }
         let bytes = written(joined);
         let read = Data::from_bytes(&bytes).expect("it is whole");
-        prop_assert_eq!(meaning(&read), meaning(&data));
+        prop_assert_eq!(contents(&read), contents(&data));
     }
 
     #[test]
-    fn a_damaged_file_is_read_or_refused_but_never_breaks_the_reader(
+    fn reading_a_damaged_file_never_panics(
         data in measured(),
         damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..20),
         end in any::<prop::sample::Index>(),
@@ -175,7 +175,7 @@ fn arcs() -> Data {
 }
 
 #[test]
-fn lines_of_the_same_file_and_context_are_united() {
+fn lines_of_the_same_file_and_context_are_joined() {
     let mut joined = Joined::default();
     for bits in [&[0b10][..], &[0b100, 1], &[0]] {
         add(&mut joined, &lines(bits)).expect("they agree");
@@ -212,7 +212,7 @@ fn a_file_measured_by_two_plugins_is_a_conflict() {
 }
 
 #[test]
-fn paths_that_become_one_are_one_file() {
+fn files_with_the_same_new_path_become_one_file() {
     let mut joined = Joined::default();
     let data = Data {
         files: vec!["/a/x.py".to_owned(), "/b/x.py".to_owned()],
@@ -224,14 +224,14 @@ fn paths_that_become_one_are_one_file() {
 }
 
 #[test]
-fn what_was_said_of_the_first_file_stays() {
+fn meta_rows_of_the_first_file_are_kept() {
     let meta = vec![("version".to_owned(), "7.0".to_owned())];
     let mut joined = Joined::onto(Data {
         meta: meta.clone(),
         ..lines(&[1])
     })
     .expect("it agrees with itself");
-    joined.describe("version", "8.0");
+    joined.set_default_meta("version", "8.0");
     let read = Data::from_bytes(&written(joined)).expect("it is whole");
     assert_eq!((read.meta, read.has_arcs), (meta, Some(false)));
 }
@@ -257,5 +257,5 @@ fn trees_of_many_parts_are_read_back_in_order() {
     add(&mut joined, &data).expect("it agrees with itself");
     let read = Data::from_bytes(&written(joined)).expect("it is whole");
     assert!(read.arcs.is_sorted());
-    assert_eq!(meaning(&read), meaning(&data));
+    assert_eq!(contents(&read), contents(&data));
 }

@@ -1,50 +1,50 @@
-//! What somebody who looks at a run sees: how much of it is done, and what each worker is in.
+//! Progress of the run for status displays: how much is done, and which test each worker is running.
 //!
-//! The hazard it handles: people look while the run goes on, and must not hold it up. Who looks takes a copy, without the
-//! list of tests, and reckons on that.
+//! The hazard it handles: status is requested while tests run, and must not delay them. A reader gets a copy without
+//! the list of tests, and calculates on that.
 
 use crate::schedule::policy::{Test, Worker};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Seconds that pytest takes around the phases of a test, which no report counts: half of what 2,000 trivial tests take
-/// in one process, 1.0 s of CPU time. So no test is expected to take nothing.
-const AROUND_A_TEST: f64 = 0.000_25;
+/// Seconds that pytest spends around the phases of a test, which no report includes: half of what 2,000 trivial tests
+/// take in one process, 1.0 s of CPU time. It gives every test a duration above zero.
+const OVERHEAD_PER_TEST: f64 = 0.000_25;
 
-/// What a worker that takes part is doing.
+/// What a scheduled worker is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Activity {
     /// The worker.
     pub worker: Worker,
-    /// The test it is in; None when it is idle.
+    /// The test it is running; `None` when it is idle.
     pub test: Option<Test>,
-    /// Since when, as the engine has seen it: up to one look late.
+    /// Since when, as observed by the engine: up to one polling interval late.
     pub since: Instant,
 }
 
-/// How far a run is.
+/// Progress of the run.
 #[derive(Debug, Clone)]
 pub struct Board {
-    /// What each test is expected to take; or the same for all, where nothing is known.
+    /// Expected duration of each test; the same value for all if none is known.
     seconds: Arc<[f64]>,
-    /// Whether anything is known.
+    /// Whether any duration is known.
     known: bool,
-    /// How many tests there are to run.
+    /// Number of tests to run.
     pub tests: usize,
-    /// How many have come to their end.
+    /// Number of finished tests.
     pub finished: usize,
-    /// What all of them are expected to take.
+    /// Total expected duration.
     pub expected: f64,
-    /// What those that came to their end were expected to take.
+    /// Expected duration of the finished tests.
     done: f64,
-    /// Since when tests are run.
+    /// When the run of the tests started.
     pub begun: Instant,
-    /// The workers that take part.
+    /// The scheduled workers.
     pub workers: Vec<Activity>,
 }
 
 impl Board {
-    /// A run of which nothing is known yet.
+    /// A run whose tests are not known yet.
     #[must_use]
     pub fn new(now: Instant) -> Self {
         Self {
@@ -59,9 +59,9 @@ impl Board {
         }
     }
 
-    /// The tests are known, and so is what some of them will probably take, in `seconds`; each is to be run so many
-    /// `times`. Where nothing is known of a test, it counts as the others do on average.
-    pub fn expect(&mut self, seconds: &[Option<f64>], times: usize, now: Instant) {
+    /// Sets the expected durations in `seconds`, where known; each test is to be run so many `times`. A test of unknown
+    /// duration counts as the mean of the known ones.
+    pub fn set_expected(&mut self, seconds: &[Option<f64>], times: usize, now: Instant) {
         let known: Vec<f64> = seconds.iter().copied().flatten().collect();
         self.known = !known.is_empty();
         let mean = if self.known {
@@ -71,27 +71,27 @@ impl Board {
         };
         self.seconds = seconds
             .iter()
-            .map(|one| one.unwrap_or(mean) + AROUND_A_TEST)
+            .map(|one| one.unwrap_or(mean) + OVERHEAD_PER_TEST)
             .collect();
         self.tests = seconds.len() * times;
         self.expected = self.seconds.iter().sum::<f64>() * count(times);
         self.begun = now;
     }
 
-    /// A test has come to its end.
+    /// Records that a test has finished.
     pub fn finish(&mut self, test: Test) {
         self.finished += 1;
         self.done += self.seconds_of(test);
     }
 
-    /// A test that has come to its end, in a crash, is to be run once more.
-    pub fn again(&mut self, test: Test) {
+    /// Records that a finished test, in which a worker crashed, is to be run again.
+    pub fn rerun(&mut self, test: Test) {
         self.finished = self.finished.saturating_sub(1);
         self.done = (self.done - self.seconds_of(test)).max(0.0);
     }
 
-    /// What a worker is in now, if it takes part.
-    pub fn note(&mut self, worker: Worker, test: Option<Test>, now: Instant) {
+    /// Records which test a scheduled worker is running.
+    pub fn set_running(&mut self, worker: Worker, test: Option<Test>, now: Instant) {
         match self.workers.iter_mut().find(|activity| activity.worker == worker) {
             Some(activity) if activity.test == test => {}
             Some(activity) => {
@@ -106,13 +106,13 @@ impl Board {
         }
     }
 
-    /// A worker is gone.
-    pub fn forget(&mut self, worker: Worker) {
+    /// Removes a worker that has ended.
+    pub fn remove(&mut self, worker: Worker) {
         self.workers.retain(|activity| activity.worker != worker);
     }
 
-    /// What is done of [`Board::expected`]. A test that runs counts by its time, up to what it is expected to take;
-    /// where nothing is known, tests are counted when they end.
+    /// The finished part of [`Board::expected`]. A running test counts by its elapsed time, up to its expected
+    /// duration; if no durations are known, tests count when they finish.
     #[must_use]
     pub fn done(&self, now: Instant) -> f64 {
         let begun: f64 = self
@@ -122,21 +122,21 @@ impl Board {
         (self.done + begun).min(self.expected)
     }
 
-    /// Seconds that the longest of the running tests still needs, if it takes what is expected.
+    /// Expected seconds until the last of the running tests finishes.
     #[must_use]
-    pub fn least_left(&self, now: Instant) -> f64 {
+    pub fn remaining_of_running(&self, now: Instant) -> f64 {
         self.running()
             .map(|(expected, since)| expected - (now - since).as_secs_f64())
             .fold(0.0, f64::max)
     }
 
-    /// Whether it is known what any of the tests will take.
+    /// Whether the expected duration of any test is known.
     #[must_use]
     pub fn is_known(&self) -> bool {
         self.known
     }
 
-    /// What the running tests are expected to take and since when they run, where that is known.
+    /// Expected durations and start times of the running tests, where known.
     fn running(&self) -> impl Iterator<Item = (f64, Instant)> {
         let running = self.workers.iter().filter(|_| self.known);
         running.filter_map(|activity| Some((self.seconds_of(activity.test?), activity.since)))
@@ -148,16 +148,16 @@ impl Board {
 }
 
 impl Activity {
-    /// For how long.
+    /// Time since the activity started.
     #[must_use]
-    pub fn lasts(&self, now: Instant) -> Duration {
+    pub fn elapsed(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.since)
     }
 }
 
-/// A number of tests, to reckon with.
+/// Converts a number of tests for arithmetic.
 fn count(tests: usize) -> f64 {
-    // Exact below 2^32, and no collection is as large.
+    // Exact below 2^32, which no collection exceeds.
     u32::try_from(tests).map_or(f64::MAX, f64::from)
 }
 
@@ -174,10 +174,10 @@ mod tests {
     }
 
     #[test]
-    fn tests_of_which_nothing_is_known_count_as_the_others_do() {
+    fn tests_of_unknown_duration_count_as_the_mean_of_the_others() {
         let now = Instant::now();
         let mut board = Board::new(now);
-        board.expect(&[Some(1.0), None, Some(3.0)], 1, now);
+        board.set_expected(&[Some(1.0), None, Some(3.0)], 1, now);
         assert!(near(board.expected, 6.0), "{}", board.expected);
         board.finish(1);
         assert_eq!((board.finished, board.tests), (1, 3));
@@ -185,27 +185,27 @@ mod tests {
     }
 
     #[test]
-    fn tests_are_counted_where_nothing_is_known() {
+    fn tests_are_counted_if_no_duration_is_known() {
         let now = Instant::now();
         let mut board = Board::new(now);
-        board.expect(&[None; 4], 2, now);
-        board.note(0, Some(3), now);
+        board.set_expected(&[None; 4], 2, now);
+        board.set_running(0, Some(3), now);
         board.finish(0);
         board.finish(0);
         assert!(!board.is_known());
         assert_eq!(board.tests, 8);
         assert!(near(board.done(later(now, 60.0)) / board.expected, 0.25));
-        assert!(near(board.least_left(later(now, 60.0)), 0.0));
+        assert!(near(board.remaining_of_running(later(now, 60.0)), 0.0));
     }
 
     #[test]
-    fn a_test_that_is_run_once_more_has_not_come_to_its_end() {
+    fn a_test_that_is_run_again_has_not_finished() {
         let now = Instant::now();
         let mut board = Board::new(now);
-        board.expect(&[Some(1.0), Some(3.0)], 1, now);
+        board.set_expected(&[Some(1.0), Some(3.0)], 1, now);
         board.finish(0);
         board.finish(1);
-        board.again(1);
+        board.rerun(1);
         assert_eq!(board.finished, 1);
         assert!(near(board.done(now), 1.0));
         board.finish(1);
@@ -214,15 +214,15 @@ mod tests {
     }
 
     #[test]
-    fn a_running_test_counts_up_to_what_it_is_expected_to_take() {
+    fn a_running_test_counts_up_to_its_expected_duration() {
         let now = Instant::now();
         let mut board = Board::new(now);
-        board.expect(&[Some(10.0), Some(2.0)], 1, now);
-        board.note(0, Some(0), now);
-        board.note(1, Some(1), now);
+        board.set_expected(&[Some(10.0), Some(2.0)], 1, now);
+        board.set_running(0, Some(0), now);
+        board.set_running(1, Some(1), now);
         let now = later(now, 4.0);
         assert!(near(board.done(now), 6.0));
-        assert!(near(board.least_left(now), 6.0));
+        assert!(near(board.remaining_of_running(now), 6.0));
         assert!(near(board.done(later(now, 100.0)), 12.0));
     }
 
@@ -230,13 +230,16 @@ mod tests {
     fn an_activity_lasts_until_another_begins() {
         let begin = Instant::now();
         let mut board = Board::new(begin);
-        board.note(0, Some(7), begin);
-        board.note(0, Some(7), later(begin, 1.0));
-        assert_eq!(board.workers[0].lasts(later(begin, 2.0)), Duration::from_secs(2));
-        board.note(0, None, later(begin, 2.0));
+        board.set_running(0, Some(7), begin);
+        board.set_running(0, Some(7), later(begin, 1.0));
+        assert_eq!(
+            board.workers[0].elapsed(later(begin, 2.0)),
+            Duration::from_secs(2)
+        );
+        board.set_running(0, None, later(begin, 2.0));
         assert_eq!(board.workers[0].test, None);
-        assert_eq!(board.workers[0].lasts(later(begin, 2.0)), Duration::ZERO);
-        board.forget(0);
+        assert_eq!(board.workers[0].elapsed(later(begin, 2.0)), Duration::ZERO);
+        board.remove(0);
         assert!(board.workers.is_empty());
     }
 }

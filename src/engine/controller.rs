@@ -1,7 +1,7 @@
 //! Python's handle on the engine's thread: commands in, events out.
 //!
-//! The hazard it handles: Python may let go of the engine at any moment, and the thread may have ended for reasons of its
-//! own. Neither waits for the other for ever.
+//! The hazard it handles: Python may drop the engine at any moment, and the thread may have ended on its own. Neither
+//! side waits for the other without a time limit.
 
 use super::EngineError;
 use super::board::Board;
@@ -26,14 +26,14 @@ pub struct Engine {
     free_slots: Arc<Mutex<Vec<usize>>>,
     commands: Option<Sender<Command>>,
     events: Receiver<Vec<Event>>,
-    behind: Arc<AtomicUsize>,
+    backlog: Arc<AtomicUsize>,
     board: Arc<Mutex<Board>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Engine {
-    /// Starts the thread. `control` is the controller's end of the control socket, `output` the reading end of the pipe
-    /// that will be the template's standard output, if there will be one.
+    /// Starts the thread. `control` is the controller's end of the control socket; `output` is the reading end of the
+    /// template's standard output, if there will be a template.
     ///
     /// # Errors
     /// [`EngineError::Os`].
@@ -48,13 +48,13 @@ impl Engine {
         let (commands, inbox) = unbounded();
         let (outbox, events) = unbounded();
         let free_slots = Arc::new(Mutex::new((1..SLOTS).rev().collect()));
-        let behind = Arc::new(AtomicUsize::new(0));
+        let backlog = Arc::new(AtomicUsize::new(0));
         let board = Arc::new(Mutex::new(Board::new(Instant::now())));
         let state = Loop::new(
             Arc::clone(&shared),
             Arc::clone(&free_slots),
             Records::new(control)?,
-            (inbox, outbox, Arc::clone(&behind)),
+            (inbox, outbox, Arc::clone(&backlog)),
             Arc::clone(&board),
             output,
         );
@@ -70,17 +70,17 @@ impl Engine {
             free_slots,
             commands: Some(commands),
             events,
-            behind,
+            backlog,
             board,
             thread: Some(thread),
         })
     }
 
-    /// Registers a worker that is about to be forked and returns its slot; `output` is the reading end of the pipe that
-    /// will be its standard output.
+    /// Registers a worker that is about to be forked and returns its slot; `output` is the reading end of its standard
+    /// output.
     ///
     /// # Errors
-    /// [`EngineError`] when there is no slot, or the engine has stopped.
+    /// [`EngineError`] if no slot is free or the engine has stopped.
     pub fn add_worker(&self, worker: Worker, output: OwnedFd) -> Result<usize, EngineError> {
         set_nonblocking(output.as_fd())?;
         let slot = self
@@ -104,15 +104,15 @@ impl Engine {
         Ok(())
     }
 
-    /// The next batch of events; empty when none came within `limit`.
+    /// Waits for the next batch of events; empty if none arrived within `limit`.
     ///
     /// # Errors
-    /// [`EngineError::Stopped`] when none can come any more.
+    /// [`EngineError::Stopped`] if no more events can arrive.
     pub fn events(&self, limit: Duration) -> Result<Vec<Event>, EngineError> {
         match self.events.recv_timeout(limit) {
             Ok(batch) => {
                 let bytes = batch.iter().map(Event::bytes).sum();
-                self.behind.fetch_sub(bytes, Ordering::Relaxed);
+                self.backlog.fetch_sub(bytes, Ordering::Relaxed);
                 Ok(batch)
             }
             Err(RecvTimeoutError::Timeout) => Ok(Vec::new()),
@@ -120,13 +120,13 @@ impl Engine {
         }
     }
 
-    /// How far the run is, as of the last look.
+    /// Progress of the run as of the last polling.
     #[must_use]
     pub fn board(&self) -> Board {
         self.board.lock().clone()
     }
 
-    /// Ends the thread and waits for it; it ends within one look.
+    /// Stops the thread and waits for it; it ends within one polling interval.
     pub fn shut_down(&mut self) {
         self.commands = None;
         self.shared.wakeup.signal();

@@ -1,71 +1,71 @@
-//! What Python asks the engine to do, and what the engine tells Python.
+//! Commands from Python to the engine, and events from the engine to Python.
 
 use super::table::Entry;
 use crate::schedule::policy::{Definition, Policy, Test, Worker};
 use std::collections::HashMap;
 
-/// The number under which the template speaks.
+/// The worker number of the template.
 pub const TEMPLATE: Worker = Worker::MAX;
 
-/// What Python asks the engine to do.
+/// A command to the engine.
 pub enum Command {
-    /// Watch this worker, which is about to be forked.
+    /// Register this worker, which is about to be forked.
     Add(Entry),
-    /// Let a worker take part in the scheduling.
+    /// Include a worker in the scheduling.
     Join(Worker),
-    /// Schedule by this policy from now on; all workers that have joined take part. With the numbers that it knows the
-    /// definitions of shared fixtures by.
+    /// Schedule with this policy from now on; all workers that have joined take part. The map assigns the policy's
+    /// numbers to the keys of shared fixture definitions.
     Schedule(Box<dyn Policy>, HashMap<String, Definition>),
-    /// Expect tests to take so many seconds, where that is known, each to be run so many times.
+    /// Set the expected duration of each test in seconds, where known, and how often each test is to be run.
     Expect(Vec<Option<f64>>, usize),
-    /// Assign tests by hand (a scheduler written in Python).
+    /// Assign tests directly (for a scheduler written in Python).
     Assign(Worker, Vec<Test>),
-    /// Take exactly these tests back by hand.
+    /// Take back exactly these tests, or none (for a scheduler written in Python).
     Steal(Worker, Vec<Test>),
-    /// Close a worker by hand.
+    /// Close a worker directly (for a scheduler written in Python).
     Close(Worker),
-    /// Run this test once more.
+    /// Run this test again.
     Again(Test),
-    /// Stop by itself once so many reports have failed; 0 means never.
+    /// Stop the run after so many failed reports; 0 means never.
     FailureLimit(usize),
-    /// Let no further test start.
+    /// Start no further test.
     Stop,
 }
 
-/// What the engine tells Python, in the order in which it happened to each worker.
+/// An event for Python. The events of one worker come in order.
 #[derive(Debug)]
 pub enum Event {
-    /// Frames of a worker, each behind its length as four little-endian bytes.
+    /// Frames of a worker, each preceded by its length as four little-endian bytes.
     Frames(Worker, Vec<u8>),
     /// Lines that a worker has printed.
     Output(Worker, String),
-    /// The worker has been forked, as this process.
+    /// A worker has been forked; its process id.
     Forked(Worker, i64),
-    /// The worker is gone.
+    /// A worker has exited.
     Exited {
         /// The worker.
         worker: Worker,
-        /// Its exit code, or minus the number of the signal that killed it.
+        /// Its exit code, or the negated number of the signal that killed it.
         status: i64,
-        /// The test in which it died.
+        /// The test in which it crashed.
         running: Option<Test>,
-        /// Whether its session had finished properly before.
+        /// Whether its session had finished properly.
         finished: bool,
     },
     /// The answer to [`Command::Steal`]: the tests taken back.
     Unscheduled(Worker, Vec<Test>),
-    /// The template process has been forked, as this process.
+    /// The template has been forked; its process id.
     TemplateForked(i64),
-    /// The template is gone, with this exit status.
+    /// The template has exited with this status.
     TemplateExited(i64),
-    /// The fork server is gone.
+    /// The fork server has exited.
     ServerGone,
-    /// A worker sent something that cannot be read; it is killed.
+    /// A worker sent an unreadable frame and is killed.
     Broken(Worker, String),
 }
 
 impl Event {
-    /// About how much memory it holds, as far as it can be large.
+    /// Approximate size in memory; only events of variable size count.
     pub(super) fn bytes(&self) -> usize {
         match self {
             Self::Frames(_, bytes) => bytes.len(),

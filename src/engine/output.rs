@@ -1,29 +1,29 @@
-//! A worker's standard output, cut into whole lines.
+//! Splitting a worker's standard output into complete lines.
 //!
-//! The hazard it handles: two workers that print at once must not end up in one line, and output that never ends its
-//! line must not grow without bound.
+//! The hazard it handles: output of two workers must not be mixed in one line, and output without line ends must not
+//! use unlimited memory.
 
-/// A line longer than this is passed on in pieces.
-const LONGEST: usize = 64 * 1024;
+/// A longer line is passed on in pieces.
+const MAX_LINE_LENGTH: usize = 64 * 1024;
 
-/// Collects bytes and gives out whole lines.
+/// Collects bytes and returns complete lines.
 #[derive(Debug, Default)]
 pub struct LineBuffer(Vec<u8>);
 
 impl LineBuffer {
-    /// Takes bytes; returns the text of all lines that are complete now, each with its line end.
+    /// Adds bytes; returns the text of all lines that are now complete, with their line ends.
     pub fn push(&mut self, bytes: &[u8]) -> Option<String> {
         self.0.extend_from_slice(bytes);
         let end = match self.0.iter().rposition(|&byte| byte == b'\n') {
             Some(last) => last + 1,
-            None if self.0.len() > LONGEST => self.0.len(),
+            None if self.0.len() > MAX_LINE_LENGTH => self.0.len(),
             None => return None,
         };
         let rest = self.0.split_off(end);
         Some(text(std::mem::replace(&mut self.0, rest)))
     }
 
-    /// What is left when nothing more can come.
+    /// Returns the rest at the end of the output.
     pub fn finish(&mut self) -> Option<String> {
         (!self.0.is_empty()).then(|| text(std::mem::take(&mut self.0)))
     }
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_whole_lines_come_out_until_the_end() {
+    fn only_complete_lines_are_returned_until_the_end() {
         let mut buffer = LineBuffer::default();
         assert_eq!(buffer.push(b"one\ntw"), Some("one\n".to_owned()));
         assert_eq!(buffer.push(b"o"), None);
@@ -47,13 +47,13 @@ mod tests {
     }
 
     #[test]
-    fn a_line_without_end_comes_in_pieces_and_bad_bytes_are_replaced() {
+    fn a_very_long_line_is_returned_in_pieces_and_bad_bytes_are_replaced() {
         let mut buffer = LineBuffer::default();
         assert_eq!(
             buffer
-                .push(&vec![0xff; LONGEST + 1])
+                .push(&vec![0xff; MAX_LINE_LENGTH + 1])
                 .map(|text| text.chars().count()),
-            Some(LONGEST + 1)
+            Some(MAX_LINE_LENGTH + 1)
         );
     }
 }

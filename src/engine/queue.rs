@@ -1,4 +1,5 @@
-//! A worker's test queue in shared memory: the engine appends and takes back at the end, the worker claims at the front.
+//! A worker's test queue in shared memory: the engine appends and takes back at the end, the worker claims at the
+//! front.
 //!
 //! Both ends are one word (head in the high half, tail in the low half, both counting up for ever), so that claiming
 //! and taking back exclude each other by compare-and-swap: a test is either claimed by the worker or taken back,
@@ -23,7 +24,7 @@ fn unpack(range: u64) -> (u32, u32) {
 }
 
 impl<'a> TestQueue<'a> {
-    /// A queue over the word with its ends and the words with its entries (a power of two of them).
+    /// Creates a view of the word with both ends and of the entries (a power of two of them).
     #[must_use]
     pub fn new(range: &'a AtomicU64, entries: &'a [AtomicU64]) -> Self {
         debug_assert!(entries.len().is_power_of_two());
@@ -38,34 +39,34 @@ impl<'a> TestQueue<'a> {
         u32::try_from(self.entry(position).load(Ordering::Relaxed)).unwrap_or(u32::MAX)
     }
 
-    /// Tests that wait.
+    /// Number of queued tests.
     #[must_use]
     pub fn len(&self) -> usize {
         let (head, tail) = unpack(self.range.load(Ordering::Acquire));
         tail.wrapping_sub(head) as usize
     }
 
-    /// Whether no test waits.
+    /// Whether no test is queued.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Tests that can be appended. One entry always stays free: the worker reads the entry it has just claimed, which
-    /// must not be written over until then.
+    /// Number of tests that can be appended. One entry always stays free: the worker reads an entry after claiming it,
+    /// and until then it must not be overwritten.
     #[must_use]
     pub fn room(&self) -> usize {
         self.entries.len() - 1 - self.len()
     }
 
-    /// Worker: the test at the front, which may still be taken back.
+    /// Worker: returns the test at the front, which may still be taken back.
     #[must_use]
     pub fn peek(&self) -> Option<u32> {
         let (head, tail) = unpack(self.range.load(Ordering::Acquire));
         (head != tail).then(|| self.read(head))
     }
 
-    /// Worker: takes the test at the front for good.
+    /// Worker: claims the test at the front.
     #[must_use]
     pub fn claim(&self) -> Option<u32> {
         let mut range = self.range.load(Ordering::Acquire);
@@ -79,14 +80,14 @@ impl<'a> TestQueue<'a> {
                 .range
                 .compare_exchange_weak(range, claimed, Ordering::AcqRel, Ordering::Acquire)
             {
-                // Read only now: before, the engine could have taken the entry back and written another there.
+                // Read after the claim: before it, the engine could have replaced the entry.
                 Ok(_) => return Some(self.read(head)),
                 Err(now) => range = now,
             }
         }
     }
 
-    /// Engine: appends tests; returns how many had room.
+    /// Engine: appends tests; returns how many fitted.
     #[must_use]
     pub fn append(&self, tests: &[u32]) -> usize {
         let count = tests.len().min(self.room());
@@ -96,7 +97,7 @@ impl<'a> TestQueue<'a> {
             self.entry(end).store(u64::from(test), Ordering::Relaxed);
             end = end.wrapping_add(1);
         }
-        // Only the head can have moved meanwhile.
+        // Only the head can have changed meanwhile.
         let mut range = self.range.load(Ordering::Acquire);
         loop {
             let (head, _) = unpack(range);
@@ -112,7 +113,8 @@ impl<'a> TestQueue<'a> {
         }
     }
 
-    /// Engine: takes back the last `count` tests, in their order; all or none when `whole`, else as many as are left.
+    /// Engine: takes back the last `count` tests, in order. With `whole`, all of them or none; otherwise as many as are
+    /// left.
     #[must_use]
     pub fn take_back(&self, count: usize, whole: bool) -> Vec<u32> {
         let mut range = self.range.load(Ordering::Acquire);

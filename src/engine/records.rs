@@ -1,6 +1,6 @@
-//! What the fork server and the template tell of the processes that they fork.
+//! Records that the fork server and the template send about the processes they fork.
 //!
-//! The hazard it handles: both write to one socket, and either can be gone. A record is read whole or not at all.
+//! The hazard it handles: both write to one socket, and either can exit at any time. Only complete records are parsed.
 
 use super::EngineError;
 use crate::platform::os::{Read, read_some, set_nonblocking};
@@ -10,16 +10,16 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 /// Bytes of a record, as `forkserver/loop.py` writes it: kind, worker, value.
 const LENGTH: usize = 16;
 
-/// What has happened to a process. A status is an exit code, or minus the number of the signal that killed it.
+/// A change of a process. A status is an exit code, or the negated number of the signal that killed the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Record {
-    /// A worker has been forked, as this process.
+    /// A worker has been forked; its process id.
     Forked(Worker, i64),
-    /// A worker is gone, with this status.
+    /// A worker has exited with this status.
     Exited(Worker, i64),
-    /// The template has been forked, as this process.
+    /// The template has been forked; its process id.
     TemplateForked(i64),
-    /// The template is gone, with this status.
+    /// The template has exited with this status.
     TemplateExited(i64),
 }
 
@@ -42,8 +42,8 @@ impl Record {
 #[derive(Debug)]
 pub struct Records {
     socket: Option<OwnedFd>,
-    /// The beginning of a record of which the rest has not come.
-    begun: Vec<u8>,
+    /// The beginning of a record that has not arrived completely.
+    incomplete: Vec<u8>,
 }
 
 impl Records {
@@ -55,29 +55,29 @@ impl Records {
         set_nonblocking(socket.as_fd())?;
         Ok(Self {
             socket: Some(socket),
-            begun: Vec::new(),
+            incomplete: Vec::new(),
         })
     }
 
-    /// Where the next record comes from; None when none can come any more.
+    /// The descriptor to wait for; `None` if no more records can arrive.
     #[must_use]
     pub fn fd(&self) -> Option<BorrowedFd<'_>> {
         self.socket.as_ref().map(AsFd::as_fd)
     }
 
-    /// The records that have come.
+    /// Reads the records that have arrived.
     pub fn read(&mut self) -> Vec<Record> {
         let mut buffer = [0; 1024];
         while let Some(socket) = &self.socket {
             match read_some(socket.as_fd(), &mut buffer) {
-                Read::Bytes(count) => self.begun.extend_from_slice(&buffer[..count]),
+                Read::Bytes(count) => self.incomplete.extend_from_slice(&buffer[..count]),
                 Read::Nothing => break,
                 Read::End => self.socket = None,
             }
         }
-        let bytes = std::mem::take(&mut self.begun);
+        let bytes = std::mem::take(&mut self.incomplete);
         let (whole, rest) = bytes.as_chunks::<LENGTH>();
-        self.begun = rest.to_vec();
+        self.incomplete = rest.to_vec();
         whole.iter().copied().filter_map(Record::parse).collect()
     }
 }

@@ -1,12 +1,12 @@
-//! A ring of words in shared memory that carries a worker's frames to the engine, in whole or in pieces.
+//! A ring buffer of words in shared memory that carries a worker's frames to the engine, whole or in pieces.
 //!
-//! One process writes and one reads. A frame is a word with its length in bytes, then its bytes padded to whole words;
-//! a frame larger than the ring goes through piece by piece. What was published survives the writer's death, which is
-//! why a worker needs no system call to report a test: its reports are already where the controller can see them.
+//! One process writes and one reads. A frame is a word with its length in bytes, followed by its bytes padded to whole
+//! words; a frame larger than the ring is transferred in pieces. Published data survives the death of the writer, so a
+//! worker needs no system call to report a test: its reports are already in the controller's memory.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A view of the ring in a slot.
+/// A view of the ring buffer in a slot.
 #[derive(Debug, Clone, Copy)]
 pub struct ByteRing<'a> {
     read: &'a AtomicU64,
@@ -19,7 +19,8 @@ pub struct ByteRing<'a> {
     reason = "64-bit platforms only; positions are masked to the ring's size"
 )]
 impl<'a> ByteRing<'a> {
-    /// A ring over the two position words (both counting up for ever) and the words it carries (a power of two).
+    /// Creates a view of the two position words (both counting up for ever) and the data words (a power of two of
+    /// them).
     #[must_use]
     pub fn new(read: &'a AtomicU64, written: &'a AtomicU64, words: &'a [AtomicU64]) -> Self {
         debug_assert!(words.len().is_power_of_two());
@@ -30,7 +31,7 @@ impl<'a> ByteRing<'a> {
         &self.words[position as usize & (self.words.len() - 1)]
     }
 
-    /// Words that wait to be read.
+    /// Number of unread words.
     #[must_use]
     pub fn len(&self) -> usize {
         self.written
@@ -38,19 +39,19 @@ impl<'a> ByteRing<'a> {
             .wrapping_sub(self.read.load(Ordering::Acquire)) as usize
     }
 
-    /// Whether nothing waits to be read.
+    /// Whether there are no unread words.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Words that can be written.
+    /// Number of words that can be written.
     #[must_use]
     pub fn room(&self) -> usize {
         self.words.len().saturating_sub(self.len())
     }
 
-    /// Writer: publishes as many of `words` as there is room for; returns how many.
+    /// Writer: publishes as many of `words` as fit; returns how many.
     #[must_use]
     pub fn write(&self, words: &[u64]) -> usize {
         let count = words.len().min(self.room());
@@ -62,7 +63,7 @@ impl<'a> ByteRing<'a> {
         count
     }
 
-    /// Reader: appends everything that waits to `out`.
+    /// Reader: appends all unread words to `out`.
     pub fn read_into(&self, out: &mut Vec<u64>) {
         let start = self.read.load(Ordering::Relaxed);
         let count = self.len().min(self.words.len());
@@ -81,7 +82,7 @@ pub fn pack_frame(frame: &[u8], out: &mut Vec<u64>) {
     }));
 }
 
-/// Puts frames together from the words that have arrived.
+/// Reassembles frames from the words that have arrived.
 #[derive(Debug, Default)]
 pub struct FrameReader {
     words: Vec<u64>,
@@ -90,14 +91,14 @@ pub struct FrameReader {
 }
 
 impl FrameReader {
-    /// Takes over everything that waits in the ring.
+    /// Takes over all unread words of the ring.
     pub fn fill(&mut self, ring: &ByteRing<'_>) {
         self.words.drain(..self.consumed);
         self.consumed = 0;
         ring.read_into(&mut self.words);
     }
 
-    /// The next whole frame, if it has arrived.
+    /// Returns the next complete frame, if any.
     pub fn next_frame(&mut self) -> Option<&[u8]> {
         let rest = &self.words[self.consumed..];
         let length = usize::try_from(*rest.first()?).ok()?;
@@ -144,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_writer_in_another_thread_publishes_is_never_seen_half() {
+    fn a_frame_published_by_another_thread_is_never_seen_partly() {
         let (read, written) = (AtomicU64::new(0), AtomicU64::new(0));
         let words: Vec<_> = (0..16).map(|_| AtomicU64::new(0)).collect();
         let ring = ByteRing::new(&read, &written, &words);

@@ -1,7 +1,7 @@
-//! The layout of the shared memory: a fixed number of slots, one per living worker and one for the template.
+//! The layout of the shared memory: a fixed number of slots, one for each live worker and one for the template.
 //!
-//! The memory is reserved before the fork server is forked, when nobody knows yet how many workers there will be; a slot
-//! that is never used is never touched and costs nothing. A slot is cleared and used again for a replacement.
+//! The memory is mapped before the fork server is forked, when the number of workers is not yet known; an unused slot
+//! is never touched and uses no memory. A slot is cleared and reused for a replacement.
 
 use super::EngineError;
 use super::queue::TestQueue;
@@ -10,20 +10,20 @@ use crate::platform::os::{EventFd, SharedMemory};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-/// Slots for workers; slot 0 is the template's. Address space only: 1,025 slots are 82 MiB of it.
+/// Number of slots; slot 0 is the template's. Unused slots only take address space: 1,025 slots are 82 MiB of it.
 pub const SLOTS: usize = 1025;
 
 /// The template's slot.
 pub const TEMPLATE_SLOT: usize = 0;
 
-/// Tests that a slot's queue has room for. Deep enough that a worker never runs dry between two looks of the engine:
-/// a worker starts at most about 60 trivial tests in the 5 ms between them.
+/// Capacity of a slot's queue in tests. Deep enough that it never runs empty between two polls of the engine: a worker
+/// starts at most about 60 trivial tests in the 5 ms between them.
 pub const QUEUE_WORDS: usize = 2048;
 
-/// Words in a slot's byte ring. 64 KiB hold the frames of about 350 passing tests.
+/// Words in a slot's ring buffer. 64 KiB hold the frames of about 350 passing tests.
 pub const RING_WORDS: usize = 8192;
 
-/// Words before the queue; words that different sides write lie in different cache lines (8 words each).
+/// Words before the queue. Words written by different processes lie in different cache lines (8 words each).
 const HEADER_WORDS: usize = 64;
 
 const QUEUE_RANGE: usize = 0;
@@ -42,16 +42,16 @@ const RING_WAITING: usize = 41;
 
 const SLOT_WORDS: usize = HEADER_WORDS + QUEUE_WORDS + RING_WORDS;
 
-/// The memory and the bell that a run's processes share.
+/// The memory and the eventfd shared by the processes of a run.
 #[derive(Debug)]
 pub struct Shared {
     memory: SharedMemory,
-    /// Rung by a worker when the engine should look at once.
+    /// Signalled by a worker when the engine should poll at once.
     pub wakeup: EventFd,
 }
 
 impl Shared {
-    /// Reserves the memory. To be done before the fork server is forked.
+    /// Maps the memory. Must be called before the fork server is forked.
     ///
     /// # Errors
     /// [`EngineError::Os`].
@@ -62,10 +62,10 @@ impl Shared {
         }))
     }
 
-    /// The slot with this number.
+    /// Returns the slot with this number.
     ///
     /// # Panics
-    /// When there is none.
+    /// If there is no such slot.
     #[must_use]
     pub fn slot(&self, number: usize) -> Slot<'_> {
         let first = number * SLOT_WORDS;
@@ -77,7 +77,7 @@ impl Shared {
     }
 }
 
-/// One slot. Which side writes which word is said at each method.
+/// One slot. Each method says which side writes the word.
 #[derive(Debug, Clone, Copy)]
 pub struct Slot<'a> {
     memory: &'a SharedMemory,
@@ -86,7 +86,7 @@ pub struct Slot<'a> {
 }
 
 impl<'a> Slot<'a> {
-    /// The tests assigned and not yet claimed.
+    /// Tests that are assigned and not yet claimed.
     #[must_use]
     pub fn queue(self) -> TestQueue<'a> {
         TestQueue::new(
@@ -95,7 +95,7 @@ impl<'a> Slot<'a> {
         )
     }
 
-    /// The frames written and not yet read.
+    /// Frames that are written and not yet read.
     #[must_use]
     pub fn ring(self) -> ByteRing<'a> {
         ByteRing::new(
@@ -105,63 +105,63 @@ impl<'a> Slot<'a> {
         )
     }
 
-    /// The word the worker sleeps on; the engine changes it, then wakes.
+    /// The futex word on which the worker sleeps; the engine changes it and wakes the worker.
     #[must_use]
     pub fn wake_word(self) -> &'a AtomicU32 {
         self.memory.futex_word(self.first + WAKE_WORD)
     }
 
-    /// Whether the worker stands still for want of a test. Written by the worker.
+    /// Whether the worker is idle and waits for a test. Written by the worker.
     #[must_use]
     pub fn asking(self) -> Flag<'a> {
         Flag(&self.words[ASKING])
     }
 
-    /// Whether the worker is to finish its last test without knowing which comes next. Set by the engine, cleared by the
+    /// Whether the worker is to finish its last test without knowing the next one. Set by the engine, cleared by the
     /// worker.
     #[must_use]
     pub fn resting(self) -> Flag<'a> {
         Flag(&self.words[RESTING])
     }
 
-    /// Whether the worker waits for room in its ring. Written by the worker.
+    /// Whether the worker waits for space in its ring. Written by the worker.
     #[must_use]
     pub fn ring_waiting(self) -> Flag<'a> {
         Flag(&self.words[RING_WAITING])
     }
 
-    /// Whether nothing more will be assigned. Written by the engine.
+    /// Whether no more tests will be assigned. Written by the engine.
     #[must_use]
     pub fn closed(self) -> Flag<'a> {
         Flag(&self.words[CLOSED])
     }
 
-    /// Whether not even a claimed test may start any more. Written by the engine.
+    /// Whether no further test may start, not even a claimed one. Written by the engine.
     #[must_use]
     pub fn stopped(self) -> Flag<'a> {
         Flag(&self.words[STOPPED])
     }
 
-    /// Whether the worker, whose session is over, may leave; in the template's slot, whether all may. Written by the
-    /// controller.
+    /// Whether the worker may exit after its session has finished; in the template's slot, whether all may. Written by
+    /// the controller.
     #[must_use]
     pub fn dismissed(self) -> Flag<'a> {
         Flag(&self.words[DISMISSED])
     }
 
-    /// Whether a signal is about to end the run; in the template's slot. Written by the controller.
+    /// Whether a termination signal has reached the controller; only in the template's slot. Written by the controller.
     #[must_use]
     pub fn terminated(self) -> &'a AtomicU64 {
         &self.words[TERMINATED]
     }
 
-    /// Whether an interrupt has reached the worker's session. Written by the worker.
+    /// Whether the worker's session has received an interrupt. Written by the worker.
     #[must_use]
     pub fn interrupted(self) -> Flag<'a> {
         Flag(&self.words[INTERRUPTED])
     }
 
-    /// The test the worker is in. Written by the worker.
+    /// The test that the worker is running. Written by the worker.
     #[must_use]
     pub fn running(self) -> Option<u32> {
         match self.words[RUNNING].load(Ordering::SeqCst) {
@@ -170,12 +170,12 @@ impl<'a> Slot<'a> {
         }
     }
 
-    /// Says which test the worker is in.
+    /// Sets the test that the worker is running.
     pub fn set_running(self, test: Option<u32>) {
         self.words[RUNNING].store(test.map_or(0, |test| u64::from(test) + 1), Ordering::SeqCst);
     }
 
-    /// Makes a slot as good as new. The worker that used it must be dead.
+    /// Resets the slot. The worker that used it must be dead.
     pub fn clear(self) {
         for word in &self.words[..HEADER_WORDS] {
             word.store(0, Ordering::SeqCst);

@@ -1,4 +1,4 @@
-//! What the engine knows of each worker.
+//! The engine's record of each worker.
 
 use super::output::LineBuffer;
 use super::ring::FrameReader;
@@ -10,18 +10,18 @@ use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
 
-/// How far a worker that has grown too large has come in leaving.
+/// State of a worker with respect to its memory limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Leave {
-    /// It stays.
+    /// Within the limit.
     Not,
-    /// It starts no further test; what it has not begun goes to others when the one it is in is done.
+    /// Over the limit: it starts no further test; its queued tests are reassigned when the current one has finished.
     Due,
-    /// It is in no test, and nothing is its own any more.
+    /// It runs no test, and its queued tests have been taken back.
     Taken,
 }
 
-/// A worker, from the moment its slot is chosen until its exit status is known.
+/// A worker, from the choice of its slot until its exit status is known.
 #[derive(Debug)]
 pub struct Entry {
     /// Its number.
@@ -32,7 +32,7 @@ pub struct Entry {
     pub finished: bool,
     /// Whether it takes part in the scheduling.
     pub joined: bool,
-    /// Frames on their way.
+    /// Partly received frames.
     pub reader: FrameReader,
     lines: LineBuffer,
     output: Option<OwnedFd>,
@@ -63,13 +63,13 @@ impl Entry {
         }
     }
 
-    /// The descriptor to watch for output.
+    /// The descriptor of its output, to wait for.
     #[must_use]
     pub fn output_fd(&self) -> Option<BorrowedFd<'_>> {
         self.output.as_ref().map(AsFd::as_fd)
     }
 
-    /// Reads what the worker has printed; whole lines only, unless it is gone (`all`).
+    /// Reads the worker's output; only complete lines, unless `all` is set because the worker has exited.
     pub fn read_output(&mut self, all: bool) -> Option<String> {
         let mut text = String::new();
         let mut buffer = [0; 16 * 1024];
@@ -86,7 +86,7 @@ impl Entry {
         (!text.is_empty()).then_some(text)
     }
 
-    /// What it could take; `None` when nothing more may be assigned.
+    /// Describes how many tests the worker can take; `None` if no more may be assigned.
     #[must_use]
     pub fn demand(&mut self, slot: Slot<'_>, begun: Instant, now: Instant) -> Option<Demand> {
         if self.closing || self.finished || self.leave != Leave::Not {
@@ -113,14 +113,15 @@ impl Entry {
         })
     }
 
-    /// Assigns tests; what has no room yet follows in [`Entry::refill`].
+    /// Assigns tests; those that do not fit into the queue are moved there later by [`Entry::refill`].
     pub fn assign(&mut self, shared: &Shared, tests: Vec<Test>) {
         self.unfinished.extend(&tests);
         self.overflow.extend(tests);
         self.refill(shared);
     }
 
-    /// Moves tests that had no room into the queue, and closes it when that was promised and they are all there.
+    /// Moves assigned tests into the queue as far as they fit. If the worker is closing, closes the queue after the
+    /// last one.
     pub fn refill(&mut self, shared: &Shared) {
         let slot = shared.slot(self.slot);
         if !self.overflow.is_empty() {
@@ -158,20 +159,20 @@ impl Entry {
         found
     }
 
-    /// Has the worker finish its last test without knowing which comes next.
+    /// Makes the worker finish its last test without knowing the next one.
     pub fn rest(&mut self, shared: &Shared) {
         let slot = shared.slot(self.slot);
         slot.resting().set(true);
         wake(slot);
     }
 
-    /// Lets the worker leave when it has run what it holds.
+    /// Lets the worker finish its session after its assigned tests.
     pub fn close(&mut self, shared: &Shared) {
         self.closing = true;
         self.refill(shared);
     }
 
-    /// Lets the worker leave after the test it is in; even a claimed test does not start.
+    /// Lets the worker finish its session after the current test; even a claimed test does not start.
     pub fn stop(&mut self, shared: &Shared) {
         self.overflow.clear();
         let _dropped = self.take_back(shared, usize::MAX, false);
@@ -180,7 +181,7 @@ impl Entry {
         wake(shared.slot(self.slot));
     }
 
-    /// The worker has run this test to its end. False when it did not have it.
+    /// Records that the worker has finished this test. Returns false if it was not assigned.
     pub fn done(&mut self, test: Test) -> bool {
         match self.unfinished.iter().position(|&held| held == test) {
             Some(position) => {
@@ -191,13 +192,14 @@ impl Entry {
         }
     }
 
-    /// The worker has grown too large: it starts no further test.
+    /// Records that the worker exceeds its memory limit and starts no further test.
     pub fn over_memory_limit(&mut self) {
         self.leave = Leave::Due;
     }
 
-    /// Whether the worker, which has told of this test, leaves now: then what else it held is no longer its own.
-    pub fn leaves(&mut self, shared: &Shared, test: Test) -> bool {
+    /// Called when the worker has reported on this test: whether it now leaves because of its memory limit. Then its
+    /// remaining tests are taken back.
+    pub fn leave_if_over_memory_limit(&mut self, shared: &Shared, test: Test) -> bool {
         if self.leave != Leave::Due || self.unfinished.contains(&test) {
             return false;
         }
@@ -208,21 +210,21 @@ impl Entry {
         true
     }
 
-    /// Whether the policy takes it for one of its workers.
+    /// Whether the policy schedules it.
     #[must_use]
     pub fn is_scheduled(&self) -> bool {
         self.joined && self.leave != Leave::Taken
     }
 
-    /// The test in which a dead worker died.
+    /// The test in which a dead worker crashed.
     #[must_use]
-    pub fn died_in(&self, slot: Slot<'_>) -> Option<Test> {
+    pub fn crashed_in(&self, slot: Slot<'_>) -> Option<Test> {
         slot.running().filter(|test| self.unfinished.contains(test))
     }
 
-    /// Tells the policy that a worker has done a test, in so many seconds, and that it is lost if that was its last one.
-    /// Whether the test is done, and was not before.
-    pub fn settle(
+    /// Tells the policy that a worker has finished a test in so many seconds, and that the worker is lost if it leaves
+    /// now because of its memory limit. Returns whether the test finished, and had not before.
+    pub fn finish_test(
         &mut self,
         shared: &Shared,
         policy: Option<&mut (dyn Policy + 'static)>,
@@ -230,12 +232,12 @@ impl Entry {
         seconds: Option<f64>,
     ) -> bool {
         let done_in = seconds.filter(|_| self.done(test));
-        let leaves = self.leaves(shared, test);
+        let leave_if_over_memory_limit = self.leave_if_over_memory_limit(shared, test);
         if let Some(policy) = policy {
             if let Some(seconds) = done_in {
                 policy.finished(self.worker, test, seconds);
             }
-            if leaves {
+            if leave_if_over_memory_limit {
                 policy.lost(self.worker, None);
             }
         }
@@ -256,27 +258,27 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_that_grew_too_large_leaves_when_its_test_is_done() {
+    fn a_worker_over_its_memory_limit_leaves_when_its_test_is_done() {
         let shared = Shared::new().expect("memory");
         let mut entry = with_tests(&shared);
         entry.over_memory_limit();
         let now = Instant::now();
         assert_eq!(entry.demand(shared.slot(1), now, now), None);
-        assert!(!entry.leaves(&shared, 3));
+        assert!(!entry.leave_if_over_memory_limit(&shared, 3));
         assert!(entry.is_scheduled());
         assert!(entry.done(3));
-        assert!(entry.leaves(&shared, 3));
+        assert!(entry.leave_if_over_memory_limit(&shared, 3));
         assert!(!entry.is_scheduled());
         assert_eq!(shared.slot(1).queue().len(), 0);
-        assert!(!entry.leaves(&shared, 3), "it left before");
+        assert!(!entry.leave_if_over_memory_limit(&shared, 3), "it left before");
     }
 
     #[test]
-    fn a_worker_that_stays_does_not_leave() {
+    fn a_worker_within_its_memory_limit_does_not_leave() {
         let shared = Shared::new().expect("memory");
         let mut entry = with_tests(&shared);
         assert!(entry.done(3));
-        assert!(!entry.leaves(&shared, 3));
+        assert!(!entry.leave_if_over_memory_limit(&shared, 3));
         assert_eq!(shared.slot(1).queue().len(), 2);
     }
 }

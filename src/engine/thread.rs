@@ -1,8 +1,8 @@
 //! The engine's thread: it reads frames, drives the policy and makes batches of events for Python.
 //!
-//! The hazard it handles: Python is slow and holds a lock. The thread never waits for Python and never touches it, so a
-//! busy terminal or a slow hook leaves no worker idle. It is the only thread of the project, and it is started after
-//! the fork server exists: no process is ever forked from one that has it.
+//! The hazard it handles: Python is slow and holds a lock. The thread never waits for Python and never calls it, so
+//! that a busy terminal or a slow hook leaves no worker idle. It is the project's only thread, and it is started after
+//! the fork server was forked: no process is ever forked from a process that has it.
 
 use super::EngineError;
 use super::board::Board;
@@ -22,31 +22,31 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// How often the rings are looked at while frames arrive. A queue of 2,048 tests and a ring of 350 tests' frames last
-/// longer than this for any test that pytest can run (0.1 ms and more each).
-const SHORTEST_LOOK: Duration = Duration::from_millis(5);
+/// Polling interval while frames arrive. A queue of 2,048 tests and a ring with the frames of 350 tests last longer
+/// than this for any test that pytest can run (0.1 ms and more each).
+const BUSY_POLL_INTERVAL: Duration = Duration::from_millis(5);
 
-/// How often when nothing arrives. What a person sees is at most this old.
-const LONGEST_LOOK: Duration = Duration::from_millis(40);
+/// Polling interval when nothing arrives. Status displays are at most this old.
+const IDLE_POLL_INTERVAL: Duration = Duration::from_millis(40);
 
-/// Bytes of events that Python may be behind before rings are no longer emptied, which in turn holds the workers.
-const MOST_BEHIND: usize = 64 << 20;
+/// Bytes of events that Python may lag behind before the rings are no longer read, which blocks the workers.
+const MAX_BACKLOG: usize = 64 << 20;
 
-/// The status of a process that the kernel has killed with its parent.
+/// The exit status of a process that the kernel killed together with its parent.
 const KILLED: i64 = -9;
 
-/// What the thread knows.
+/// State of the thread.
 pub(super) struct Loop {
     shared: Arc<Shared>,
     free_slots: Arc<Mutex<Vec<usize>>>,
     records: Records,
     inbox: Receiver<Command>,
     outbox: Sender<Vec<Event>>,
-    behind: Arc<AtomicUsize>,
+    backlog: Arc<AtomicUsize>,
     board: Arc<Mutex<Board>>,
     workers: Vec<Entry>,
     policy: Option<Box<dyn Policy>>,
-    /// Definitions of shared fixtures, by the keys under which workers tell of them.
+    /// Definitions of shared fixtures, by the keys in the workers' messages.
     definitions: HashMap<String, Definition>,
     failures: usize,
     failure_limit: usize,
@@ -56,9 +56,9 @@ pub(super) struct Loop {
 }
 
 impl Loop {
-    /// A thread that has not begun. It takes commands from and sends events through `channels`, with how many bytes of
-    /// those Python has not seen, and tells the `board` how far the run is; `output` is the reading end of the template's
-    /// standard output.
+    /// Creates the state of a thread that is not started. `channels` are the receiver of commands, the sender of
+    /// events, and the number of bytes of events that Python has not processed; progress is written to `board`;
+    /// `output` is the reading end of the template's standard output.
     pub(super) fn new(
         shared: Arc<Shared>,
         free_slots: Arc<Mutex<Vec<usize>>>,
@@ -67,14 +67,14 @@ impl Loop {
         board: Arc<Mutex<Board>>,
         output: Option<OwnedFd>,
     ) -> Self {
-        let (inbox, outbox, behind) = channels;
+        let (inbox, outbox, backlog) = channels;
         Self {
             shared,
             free_slots,
             records,
             inbox,
             outbox,
-            behind,
+            backlog,
             board,
             workers: vec![Entry::new(TEMPLATE, TEMPLATE_SLOT, output)],
             policy: None,
@@ -87,11 +87,11 @@ impl Loop {
         }
     }
 
-    /// Runs until Python lets go of the engine.
+    /// Runs until Python drops the engine.
     pub(super) fn run(mut self) {
-        let mut look = SHORTEST_LOOK;
+        let mut interval = BUSY_POLL_INTERVAL;
         loop {
-            self.wait(look);
+            self.wait(interval);
             self.shared.wakeup.clear();
             if !self.process_commands() {
                 return;
@@ -101,14 +101,14 @@ impl Loop {
             self.schedule();
             self.note_running();
             let busy = arrived || !self.batch.is_empty();
-            look = if busy {
-                SHORTEST_LOOK
+            interval = if busy {
+                BUSY_POLL_INTERVAL
             } else {
-                (look * 2).min(LONGEST_LOOK)
+                (interval * 2).min(IDLE_POLL_INTERVAL)
             };
             if !self.batch.is_empty() {
                 let bytes = self.batch.iter().map(Event::bytes).sum();
-                self.behind.fetch_add(bytes, Ordering::Relaxed);
+                self.backlog.fetch_add(bytes, Ordering::Relaxed);
                 if self.outbox.send(std::mem::take(&mut self.batch)).is_err() {
                     return;
                 }
@@ -123,7 +123,7 @@ impl Loop {
         wait_readable(&fds, limit);
     }
 
-    /// Carries out what Python asked for; false when Python has let go of the engine.
+    /// Executes the pending commands; returns false if Python has dropped the engine.
     fn process_commands(&mut self) -> bool {
         loop {
             match self.inbox.try_recv() {
@@ -157,7 +157,9 @@ impl Loop {
                 }
                 self.policy = Some(policy);
             }
-            Command::Expect(seconds, times) => self.board.lock().expect(&seconds, times, Instant::now()),
+            Command::Expect(seconds, times) => {
+                self.board.lock().set_expected(&seconds, times, Instant::now())
+            }
             Command::Assign(worker, tests) => {
                 self.with_worker(worker, |entry, shared| entry.assign(shared, tests));
             }
@@ -169,7 +171,7 @@ impl Loop {
             }
             Command::Close(worker) => self.with_worker(worker, Entry::close),
             Command::Again(test) => {
-                self.board.lock().again(test);
+                self.board.lock().rerun(test);
                 if let Some(policy) = &mut self.policy {
                     policy.again(test);
                 }
@@ -201,7 +203,7 @@ impl Loop {
         arrived
     }
 
-    /// Reads what a worker has printed and sent; everything when it is `gone`.
+    /// Reads the output and the frames of a worker; everything that is left if it is `gone`.
     fn read_worker(&mut self, index: usize, gone: bool) -> bool {
         let entry = &mut self.workers[index];
         let worker = entry.worker;
@@ -209,7 +211,7 @@ impl Loop {
             self.batch.push(Event::Output(worker, text));
         }
         let slot = self.shared.slot(entry.slot);
-        if slot.ring().is_empty() || (!gone && self.behind.load(Ordering::Relaxed) > MOST_BEHIND) {
+        if slot.ring().is_empty() || (!gone && self.backlog.load(Ordering::Relaxed) > MAX_BACKLOG) {
             return false;
         }
         let mut frames = Vec::new();
@@ -223,13 +225,13 @@ impl Loop {
                 match Frame::decode(bytes) {
                     Ok(Frame::Done { test, duration }) => {
                         let policy = self.policy.as_deref_mut();
-                        if entry.settle(&self.shared, policy, test, Some(duration)) {
+                        if entry.finish_test(&self.shared, policy, test, Some(duration)) {
                             self.board.lock().finish(test);
                         }
                     }
                     Ok(Frame::OverMemoryLimit { test, .. }) => {
                         entry.over_memory_limit();
-                        entry.settle(&self.shared, self.policy.as_deref_mut(), test, None);
+                        entry.finish_test(&self.shared, self.policy.as_deref_mut(), test, None);
                     }
                     Ok(frame) => {
                         if frame.is_failure() {
@@ -289,8 +291,8 @@ impl Loop {
         }
     }
 
-    /// The kernel kills the workers of a template that is gone. Early workers, which may still collect beside a template,
-    /// are not its children.
+    /// The kernel kills the workers of a template that has exited. Early workers, which may still be collecting, are
+    /// not its children.
     fn template_gone(&mut self) {
         if let Some(index) = self.workers.iter().position(|entry| entry.worker == TEMPLATE) {
             self.read_worker(index, true);
@@ -307,8 +309,8 @@ impl Loop {
         };
         self.read_worker(index, true);
         let entry = self.workers.remove(index);
-        let running = entry.died_in(self.shared.slot(entry.slot));
-        self.board.lock().forget(worker);
+        let running = entry.crashed_in(self.shared.slot(entry.slot));
+        self.board.lock().remove(worker);
         if let Some(test) = running {
             self.board.lock().finish(test);
         }
@@ -326,16 +328,16 @@ impl Loop {
         });
     }
 
-    /// Tells the board what each worker is in.
+    /// Updates the board with the test that each worker is running.
     fn note_running(&self) {
         let now = Instant::now();
         let mut board = self.board.lock();
         for entry in self.workers.iter().filter(|entry| entry.joined) {
-            board.note(entry.worker, self.shared.slot(entry.slot).running(), now);
+            board.set_running(entry.worker, self.shared.slot(entry.slot).running(), now);
         }
     }
 
-    /// Asks the policy for every worker that could take more, until nothing changes.
+    /// Lets the policy act on every worker that can take tests, until nothing changes.
     fn schedule(&mut self) {
         for entry in &mut self.workers {
             entry.refill(&self.shared);

@@ -1,10 +1,10 @@
-//! The worker's end of its line to the engine.
+//! The worker's end of its connection to the engine.
 //!
-//! The hazard it handles: a worker must not hang when the controller is gone or slow. Every wait is a short sleep after
-//! which the caller can look for signals; death of the controller needs no look, the kernel ends the worker.
+//! The hazard it handles: a worker must not hang if the controller is gone or slow. Every wait is a short sleep, after
+//! which the caller can check for signals. If the controller dies, the kernel kills the worker.
 //!
-//! A test may fork its worker, and the child has all of it, this line, too. Only the process that made the line may use
-//! it: in any other it gives out no test and sends nothing, since both would be in the worker's name.
+//! A test may fork its worker, and the child inherits this connection. Only the process that created it may use it: in
+//! any other process it returns no tests and sends nothing, because both would happen in the worker's name.
 
 use super::ring::pack_frame;
 use super::shared::{Shared, Slot, TEMPLATE_SLOT};
@@ -16,40 +16,40 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-/// How long a worker sleeps at a time, so that Python sees signals that the futex did not wake for.
-const NAP: Duration = Duration::from_millis(500);
+/// Longest single sleep of a worker, so that Python handles signals that did not interrupt the futex.
+const MAX_SLEEP: Duration = Duration::from_millis(500);
 
-/// What a worker gets when it asks for its next test.
+/// The answer to a worker's request for its next test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Claim {
-    /// This test, for good.
+    /// This test, which cannot be taken back any more.
     Test(u32),
-    /// Nothing, ever again.
+    /// No more tests.
     Closed,
-    /// Nothing yet; look for signals and ask again.
+    /// No test yet; check for signals and ask again.
     Wait,
-    /// Nothing yet; whoever asked to know how to finish a test finishes it without.
+    /// No test yet; finish the last test without knowing the next one.
     Rest,
-    /// There is a test, but this process holds so many bytes, more than it may, and another one is to run it.
+    /// There is a test, but this process exceeds its memory limit with so many bytes, and another worker is to run it.
     OverMemoryLimit(u64),
 }
 
-/// How a worker's memory grows, and how far it may.
+/// Memory growth of a worker, and its limit.
 #[derive(Debug, Default)]
 struct Growth {
-    /// Bytes beyond which it starts no further test.
+    /// The limit in bytes, above which it starts no further test.
     limit: Option<u64>,
     peak: Peak,
-    /// The test that it was in last.
+    /// The test that it ran last.
     last: Option<u32>,
 }
 
-/// A worker's line.
+/// A worker's connection to the engine.
 #[derive(Debug)]
 pub struct Line {
     shared: Arc<Shared>,
     slot: usize,
-    /// The process that made it.
+    /// The process that created the connection.
     owner: u32,
     bytes: Vec<u8>,
     words: Vec<u64>,
@@ -57,7 +57,7 @@ pub struct Line {
 }
 
 impl Line {
-    /// The line of the worker in this slot.
+    /// Creates the connection of the worker in this slot.
     #[must_use]
     pub fn new(shared: Arc<Shared>, slot: usize) -> Self {
         Self {
@@ -74,13 +74,13 @@ impl Line {
         self.shared.slot(self.slot)
     }
 
-    /// Whether this process is the one whose line it is, and not one that was forked from it.
+    /// Whether this process created the connection, and was not forked from the one that did.
     #[must_use]
     pub fn is_own(&self) -> bool {
         process::id() == self.owner
     }
 
-    /// The test that comes next, as far as is known; it may still go to another worker.
+    /// The next test if it is known; it may still be taken back.
     #[must_use]
     pub fn peek(&self) -> Option<u32> {
         if self.is_own() {
@@ -90,7 +90,7 @@ impl Line {
         }
     }
 
-    /// Claims the next test, sleeping for a short while when there is none.
+    /// Claims the next test; sleeps for a short while if there is none.
     #[must_use]
     pub fn claim(&self) -> Claim {
         let slot = self.slot();
@@ -98,7 +98,7 @@ impl Line {
             return Claim::Closed;
         }
         let over_memory_limit = self.over_memory_limit();
-        // What it may not run it leaves in the queue, for the engine to take it back.
+        // A test that must not run stays in the queue, for the engine to take back.
         let next = || match over_memory_limit {
             None => slot.queue().claim().map(Claim::Test),
             Some(held) => slot.queue().peek().map(|_| Claim::OverMemoryLimit(held)),
@@ -108,14 +108,14 @@ impl Line {
         }
         let seen = slot.wake_word().load(Ordering::SeqCst);
         slot.asking().set(true);
-        // Look again after saying so: what the engine did before it could see the flag would be missed otherwise.
+        // Look again after setting the flag: otherwise a change made before the engine could see it would be missed.
         let claim = match next() {
             Some(claim) => claim,
             None if slot.closed().is_set() => Claim::Closed,
             None if slot.resting().is_set() => Claim::Rest,
             None => {
                 self.shared.wakeup.signal();
-                futex_wait(slot.wake_word(), seen, NAP);
+                futex_wait(slot.wake_word(), seen, MAX_SLEEP);
                 next().unwrap_or(Claim::Wait)
             }
         };
@@ -132,22 +132,22 @@ impl Line {
         self.is_own() && !self.slot().stopped().is_set()
     }
 
-    /// Whether this worker, whose session is over, may leave: another one may still need what its exit functions remove.
-    /// A template that has run no test waits for nobody.
+    /// Whether this worker may exit after its session has finished: another worker may still need what its exit
+    /// functions remove. A template that has run no test need not wait.
     #[must_use]
-    pub fn may_leave(&self) -> bool {
+    pub fn may_exit(&self) -> bool {
         self.slot == TEMPLATE_SLOT
             || self.slot().dismissed().is_set()
             || self.shared.slot(TEMPLATE_SLOT).dismissed().is_set()
     }
 
-    /// Whether this worker has to leave while others still run tests: one that takes its place has what it has inherited.
+    /// Whether this worker must exit while others still run tests, because its replacement has inherited its resources.
     #[must_use]
-    pub fn leaves_early(&self) -> bool {
+    pub fn must_exit_early(&self) -> bool {
         self.slot().dismissed().is_set() && !self.shared.slot(TEMPLATE_SLOT).dismissed().is_set()
     }
 
-    /// Says which test this worker is in, for the case that it dies there.
+    /// Publishes which test this worker is running, in case it crashes.
     pub fn set_running(&mut self, test: Option<u32>) {
         if !self.is_own() {
             return;
@@ -156,9 +156,10 @@ impl Line {
         self.growth.last = test.or(self.growth.last);
     }
 
-    /// Begins to watch the memory of this process, before its first test. With more than `limit` bytes after a test it
-    /// starts no further one; unless it has more already, which no other process would have less of.
-    pub fn watch_memory(&mut self, limit: Option<u64>) {
+    /// Starts monitoring the memory of this process, before its first test. If it uses more than `limit` bytes after a
+    /// test, it starts no further one. The limit is ignored if it is already exceeded, because a replacement would
+    /// start with as much.
+    pub fn monitor_memory(&mut self, limit: Option<u64>) {
         let resident = resident_memory(None).unwrap_or_else(peak_memory);
         self.growth.limit = limit.filter(|&limit| resident <= limit);
         self.growth.peak = Peak::known(peak_memory());
@@ -166,23 +167,23 @@ impl Line {
         self.send(&frame, false);
     }
 
-    /// The bytes that this process holds, when it may start no further test.
+    /// The memory in use, in bytes, if it exceeds the limit.
     fn over_memory_limit(&self) -> Option<u64> {
         let limit = self.growth.limit?;
         self.growth.last?;
-        // Reading the peak is cheap, and while it is below the limit there is nothing else to read.
+        // Reading the peak is cheap; while it is below the limit, nothing else needs to be read.
         let held = (peak_memory() > limit).then(|| resident_memory(None))?;
         held.filter(|&held| held > limit)
     }
 
-    /// Sends that this process holds too much, and starts no further test.
-    pub fn leave(&mut self, resident: u64) {
+    /// Reports that this process exceeds its memory limit and starts no further test.
+    pub fn report_over_memory_limit(&mut self, resident: u64) {
         if let Some(test) = self.growth.last {
             self.send(&Frame::OverMemoryLimit { test, resident }, true);
         }
     }
 
-    /// Sends the end of a test that took `duration` seconds, and before it by how much the peak has grown.
+    /// Reports the end of a test that took `duration` seconds, after the growth of the peak memory, if any.
     pub fn done(&mut self, test: u32, duration: f64) {
         if let Some(resident) = self.growth.peak.grown(peak_memory()) {
             let test = Some(test);
@@ -191,14 +192,14 @@ impl Line {
         self.send(&Frame::Done { test, duration }, false);
     }
 
-    /// Says that an interrupt has reached this worker, so that the controller sends no second one.
+    /// Publishes that this worker has received an interrupt, so that the controller does not send another.
     pub fn set_interrupted(&self) {
         if self.is_own() {
             self.slot().interrupted().set(true);
         }
     }
 
-    /// Sends a frame. It is safe in shared memory when this returns; `urgent` has the engine look at once.
+    /// Sends a frame. It is in shared memory when this returns; `urgent` makes the engine poll at once.
     pub fn send(&mut self, frame: &Frame<'_>, urgent: bool) {
         if !self.is_own() {
             return;
@@ -224,14 +225,14 @@ impl Line {
         let written = slot.ring().write(words);
         if written == 0 {
             self.shared.wakeup.signal();
-            futex_wait(slot.wake_word(), seen, NAP);
+            futex_wait(slot.wake_word(), seen, MAX_SLEEP);
         }
         slot.ring_waiting().set(false);
         written
     }
 }
 
-/// Engine: wakes the worker in this slot if it sleeps, after something has changed for it.
+/// Engine: wakes the worker in this slot if it sleeps, after a change that concerns it.
 pub fn wake(slot: Slot<'_>) {
     slot.wake_word().fetch_add(1, Ordering::SeqCst);
     if slot.asking().is_set() || slot.ring_waiting().is_set() {

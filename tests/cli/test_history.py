@@ -239,7 +239,7 @@ def test_prune_forgets_what_was_not_met_for_long(suite: Suite) -> None:
     old = content(file)
     old["tests"]["gone"] = old["tests"]["test_it.py::test_it"] | {"t": 1}
     file.write_text(json.dumps(old))
-    assert "1 test or fixture forgotten, 1 test left" in command(suite, "prune", "--days", "30").stdout
+    assert "1 test or fixture deleted, 1 test left" in command(suite, "prune", "--days", "30").stdout
     assert list(content(file)["tests"]) == ["test_it.py::test_it"]
 
 

@@ -70,7 +70,7 @@ class Inherited:
         atexit.register(self._end_early)
 
     def _end_early(self) -> None:
-        if not self._line.leaves_early():
+        if not self._line.must_exit_early():
             return
         for finalizer in self._finalizers:
             finalizer.atexit = False

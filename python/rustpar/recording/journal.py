@@ -184,7 +184,7 @@ class JournalWriter:
                 from rustpar.collection.thresholds import marks_of
 
                 self.marked(marks_of(self.config, session.items))
-            self.journal.watch_memory()
+            self.journal.monitor_memory()
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:

@@ -124,7 +124,7 @@ class WorkerPlugin:
 
         The controller says so, and this process dies with it.
         """
-        while self._has_finished and not self._line.may_leave():
+        while self._has_finished and not self._line.may_exit():
             _core.sleep(_LOOK)
 
     def pytest_internalerror(self, excrepr: object) -> None:
@@ -213,7 +213,7 @@ class WorkerPlugin:
         run_protocol = self.config.hook.pytest_runtest_protocol
         saving = measuring.Saving()
         show_title = _title_setter()
-        line.watch_memory(memory.limit_of(self.config))
+        line.monitor_memory(memory.limit_of(self.config))
         self._next: int | None = line.claim()
         while self._next is not None and line.may_start():
             test = self._test = self._next

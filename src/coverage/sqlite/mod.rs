@@ -1,6 +1,6 @@
-//! The `SQLite` database file format (<https://www.sqlite.org/fileformat2.html>), as far as data files need it.
+//! The part of the `SQLite` database file format (<https://www.sqlite.org/fileformat2.html>) that data files use.
 //!
-//! The hazard it handles: a file may be truncated, damaged or still being written. Every offset that is read from it is
+//! The hazard it handles: a file may be truncated, damaged or still being written. Every offset read from it is
 //! checked, and no chain of pages is followed for longer than the file has pages.
 
 #![expect(
@@ -18,10 +18,10 @@ pub use write::{Part, Tree, Writer};
 /// The first bytes of every database.
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
-/// Bytes of the header on page 1.
+/// Length of the header on page 1.
 const HEADER: usize = 100;
 
-/// What a page of a b-tree is, by its first byte.
+/// Types of b-tree pages: the first byte of the page header.
 mod kind {
     pub(super) const INDEX_INTERIOR: u8 = 0x02;
     pub(super) const TABLE_INTERIOR: u8 = 0x05;
@@ -29,9 +29,9 @@ mod kind {
     pub(super) const TABLE_LEAF: u8 = 0x0d;
 }
 
-/// How many bytes of a payload lie on the page of its cell; the rest is in overflow pages.
+/// Number of bytes of a payload stored in its cell; the rest is in overflow pages.
 ///
-/// `usable` is the size of a page without what is reserved, `most` the most that a cell of its kind holds.
+/// `usable` is the page size without the reserved bytes, `most` the maximum for the kind of cell.
 fn local_length(payload: usize, usable: usize, most: usize) -> usize {
     if payload <= most {
         return payload;
@@ -41,12 +41,12 @@ fn local_length(payload: usize, usable: usize, most: usize) -> usize {
     if fitting <= most { fitting } else { least }
 }
 
-/// The most that a cell of a table holds of its payload.
+/// Maximum payload in the cell of a table.
 fn most_in_table(usable: usize) -> usize {
     usable - 35
 }
 
-/// The most that a cell of an index holds of its payload.
+/// Maximum payload in the cell of an index.
 fn most_in_index(usable: usize) -> usize {
     (usable - 12) * 64 / 255 - 23
 }

@@ -4,30 +4,30 @@ use super::record::varint;
 use super::{HEADER, MAGIC, kind, local_length, most_in_table};
 use std::borrow::Cow;
 
-/// A b-tree this deep holds more rows than a file can have bytes.
-const DEEPEST: usize = 20;
+/// Maximum depth: a deeper b-tree would have more rows than a file can have bytes.
+const MAX_DEPTH: usize = 20;
 
-/// Why a file cannot be read as a database, in words that complete "the file …".
+/// Why a file cannot be read as a database; the message completes "the file …".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Damaged(pub &'static str);
 
 const DAMAGED: Damaged = Damaged("is damaged");
 
-/// A database, read as a whole.
+/// A database in memory.
 #[derive(Debug)]
 pub struct Database<'a> {
     bytes: &'a [u8],
     page_size: usize,
-    /// The size of a page without what is reserved for extensions.
+    /// The page size without the reserved bytes.
     usable: usize,
 }
 
 impl<'a> Database<'a> {
-    /// Takes in the bytes of a file.
+    /// Checks the header of a file's bytes.
     ///
     /// # Errors
-    /// If it is no database, is truncated, or is of a kind that coverage.py does not write.
+    /// If it is not a database, is truncated, or uses features that coverage.py does not use.
     pub fn new(bytes: &'a [u8]) -> Result<Self, Damaged> {
         if bytes.len() < HEADER || !bytes.starts_with(MAGIC) {
             return Err(Damaged("is not an SQLite database"));
@@ -61,17 +61,17 @@ impl<'a> Database<'a> {
         })
     }
 
-    /// Calls `row` with the number and the record of each row of the table whose root is a page; in order of numbers.
+    /// Calls `row` with the row id and the record of each row of the table with this root page, in order of row ids.
     ///
     /// # Errors
-    /// If the table is damaged, or `row` says so.
+    /// If the table is damaged, or `row` fails.
     pub fn rows<E: From<Damaged>>(
         &self,
         root: u32,
         row: &mut impl FnMut(i64, &[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut pages_left = self.bytes.len() / self.page_size;
-        self.rows_below(root, DEEPEST, &mut pages_left, row)
+        self.rows_below(root, MAX_DEPTH, &mut pages_left, row)
     }
 
     fn rows_below<E: From<Damaged>>(
@@ -141,7 +141,7 @@ impl<'a> Database<'a> {
         Ok(whole)
     }
 
-    /// The page with a number, without what is reserved at its end; they count from 1.
+    /// The page with this number (counted from 1), without its reserved bytes.
     fn page(&self, number: u32) -> Result<&'a [u8], Damaged> {
         let start = (number as usize)
             .checked_sub(1)

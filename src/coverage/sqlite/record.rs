@@ -1,11 +1,11 @@
-//! Records: rows of tables and entries of indexes, as bytes.
+//! Records, the encoding of table rows and index entries.
 
 /// A value of a record.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Value<'a> {
-    /// Nothing; also an `integer primary key`, which is the row's number.
+    /// NULL; also stored for an `integer primary key`, whose value is the row id.
     Null,
-    /// A whole number.
+    /// An integer.
     Int(i64),
     /// A text, not checked to be UTF-8.
     Text(&'a [u8]),
@@ -13,7 +13,7 @@ pub enum Value<'a> {
     Blob(&'a [u8]),
 }
 
-/// Reads a variable-length integer: its value and how many bytes it has.
+/// Reads a variable-length integer; returns its value and length.
 #[must_use]
 #[inline]
 pub fn varint(bytes: &[u8]) -> Option<(u64, usize)> {
@@ -56,9 +56,9 @@ pub fn push_varint(to: &mut Vec<u8>, value: u64) {
     to.push(value as u8 & 0x7f);
 }
 
-/// Reads the first `N` values of a record; columns that it lacks are null.
+/// Reads the first `N` values of a record; missing columns are NULL.
 ///
-/// None where it is damaged, or holds a number that is not whole.
+/// `None` if the record is damaged or contains a float.
 #[must_use]
 pub fn values<const N: usize>(payload: &[u8]) -> Option<[Value<'_>; N]> {
     let mut found = [Value::Null; N];
@@ -93,7 +93,7 @@ pub fn values<const N: usize>(payload: &[u8]) -> Option<[Value<'_>; N]> {
     Some(found)
 }
 
-/// A whole number of one to eight bytes, the sign in the first.
+/// Decodes a big-endian signed integer of one to eight bytes.
 fn integer(bytes: &[u8]) -> i64 {
     let sign = if bytes[0] >= 0x80 { -1 } else { 0 };
     bytes
@@ -101,10 +101,10 @@ fn integer(bytes: &[u8]) -> i64 {
         .fold(sign, |value, &byte| value << 8 | i64::from(byte))
 }
 
-/// Replaces `to` by the record of some values.
+/// Replaces `to` with the record of some values.
 pub fn encode(to: &mut Vec<u8>, values: &[Value<'_>]) {
     to.clear();
-    // The header counts itself; one byte is enough for every record that is written here.
+    // The header includes its own length; one byte is enough for every record written here.
     to.push(0);
     for value in values {
         push_varint(to, serial_type(*value));
@@ -119,31 +119,32 @@ pub fn encode(to: &mut Vec<u8>, values: &[Value<'_>]) {
     }
 }
 
-/// A record of whole numbers, in a third of the time that [`encode`] takes.
+/// A record of integers, encoded in a third of the time that [`encode`] takes.
 #[derive(Clone, Copy, Debug)]
 pub struct Integers {
-    bytes: [u8; MOST_OF_INTEGERS],
+    bytes: [u8; MAX_LENGTH],
     length: usize,
 }
 
-/// Numbers that one record has at most.
-const MOST_INTEGERS: usize = 5;
+/// Maximum number of integers in a record.
+const MAX_INTEGERS: usize = 5;
 
-/// Bytes of a header and of so many numbers, and those that writing the last one goes beyond it.
-const MOST_OF_INTEGERS: usize = 1 + MOST_INTEGERS + 8 * MOST_INTEGERS + 8;
+/// Maximum length: header, integers, and the bytes that writing the last one may overshoot.
+const MAX_LENGTH: usize = 1 + MAX_INTEGERS + 8 * MAX_INTEGERS + 8;
 
 impl Integers {
-    /// The record of up to five numbers.
+    /// Encodes up to five integers.
     #[must_use]
     pub fn new<const N: usize>(numbers: [i64; N]) -> Self {
-        const { assert!(N <= MOST_INTEGERS) };
-        let mut bytes = [0; MOST_OF_INTEGERS];
+        const { assert!(N <= MAX_INTEGERS) };
+        let mut bytes = [0; MAX_LENGTH];
         bytes[0] = 1 + N as u8;
         let mut length = 1 + N;
         for (at, number) in numbers.into_iter().enumerate() {
             let size = integer_size(number);
             bytes[1 + at] = serial_type(Value::Int(number)) as u8;
-            // All eight bytes, those that count first: what is too much is written over, or left out in the end.
+            // Write all eight bytes, significant ones first: the surplus is overwritten by the next number or cut off
+            // at the end.
             let shifted = number.unbounded_shl(64 - 8 * size as u32);
             bytes[length..length + 8].copy_from_slice(&shifted.to_be_bytes());
             length += size;
@@ -151,7 +152,7 @@ impl Integers {
         Self { bytes, length }
     }
 
-    /// The record.
+    /// The encoded record.
     #[must_use]
     pub fn as_slice(&self) -> &[u8] {
         &self.bytes[..self.length]
@@ -177,7 +178,7 @@ fn integer_size(number: i64) -> usize {
     if number == 0 || number == 1 {
         return 0;
     }
-    // Without the copies of the sign, but for one.
+    // Drop all copies of the sign bit but one.
     let bits = 65 - (number ^ (number >> 63)).leading_zeros() as usize;
     match bits.div_ceil(8) {
         5 => 6,

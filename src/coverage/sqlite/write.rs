@@ -1,25 +1,25 @@
-//! Writing a database from rows that are in order, page after page.
+//! Writing a database from sorted rows, page by page.
 //!
-//! Leaves are filled one after the other and written at once; the pages above them are made in the end. Nothing is
-//! looked up and no page is split, which is what inserting rows one by one costs most for. Where there are very many
-//! rows, parts of a tree are made at the same time; they must not have payloads that overflow their pages.
+//! Leaves are filled one after the other and written at once; the pages above them are written at the end. Nothing is
+//! searched and no page is split, which is most of the cost of inserting rows one by one. For very many rows, parts of
+//! a tree are built concurrently; payloads in such parts must not overflow their pages.
 
 use super::record::push_varint;
 use super::{HEADER, MAGIC, kind, local_length, most_in_index, most_in_table};
 use std::io::{self, Seek, SeekFrom, Write};
 
-/// Bytes of a page; what `SQLite` makes by default.
+/// Page size: the default of `SQLite`.
 const PAGE: usize = 4096;
 
-/// The release of `SQLite` whose format is written, as a number: 3.39.0.
+/// The `SQLite` version number in the header: 3.39.0.
 const RELEASE: u32 = 3_039_000;
 
-/// Where pages go, one after the other.
+/// A destination for consecutive pages.
 pub trait Pages {
-    /// How many there are so far; the next one has the number after it.
+    /// Number of pages so far; the next page gets the number after it.
     fn count(&self) -> u32;
 
-    /// Adds pages.
+    /// Appends pages.
     ///
     /// # Errors
     /// If they cannot be written.
@@ -46,7 +46,7 @@ impl<W: Write> Pages for Writer<W> {
 }
 
 impl<W: Write + Seek> Writer<W> {
-    /// Begins a database; its first page is written in the end.
+    /// Starts a database; its first page is written by [`Writer::finish`].
     ///
     /// # Errors
     /// If `out` cannot be written to.
@@ -56,10 +56,10 @@ impl<W: Write + Seek> Writer<W> {
         Ok(writer)
     }
 
-    /// Ends the database with its first page: the records of the table `sqlite_schema`.
+    /// Completes the database by writing its first page with the records of the table `sqlite_schema`.
     ///
     /// # Errors
-    /// If it cannot be written, or the records do not fit on a page.
+    /// If it cannot be written, or the records do not fit on one page.
     pub fn finish(mut self, schema: &[Vec<u8>]) -> io::Result<W> {
         let mut page = Page::new(kind::TABLE_LEAF);
         page.before = HEADER;
@@ -82,7 +82,7 @@ impl<W: Write + Seek> Writer<W> {
     }
 }
 
-/// Pages in memory, which become part of a database later; see [`Tree::append`].
+/// Pages in memory that are appended to a database later; see [`Tree::append`].
 #[derive(Debug, Default)]
 pub struct Part {
     bytes: Vec<u8>,
@@ -100,30 +100,30 @@ impl Pages for Part {
     }
 }
 
-/// Pages of a tree, each with what stands between it and the next one.
+/// Child pages, each with the key that separates it from the next one.
 type Children = Vec<(u32, Vec<u8>)>;
 
-/// A table or an index that is being written.
+/// A table or an index being written.
 #[derive(Debug)]
 pub struct Tree {
     leaf: Page,
     children: Children,
-    /// The number of the last row of a table.
+    /// The row id of the last row of a table.
     last: i64,
-    /// The entry of an index that had no room on the leaf.
-    between: Option<Vec<u8>>,
-    /// Room to make a cell in.
+    /// The entry of an index that did not fit on the leaf.
+    separator: Option<Vec<u8>>,
+    /// Buffer for a cell.
     cell: Vec<u8>,
 }
 
 impl Tree {
-    /// Begins a table.
+    /// Starts a table.
     #[must_use]
     pub fn table() -> Self {
         Self::new(kind::TABLE_LEAF)
     }
 
-    /// Begins an index.
+    /// Starts an index.
     #[must_use]
     pub fn index() -> Self {
         Self::new(kind::INDEX_LEAF)
@@ -134,12 +134,12 @@ impl Tree {
             leaf: Page::new(leaf),
             children: Children::new(),
             last: 0,
-            between: None,
+            separator: None,
             cell: Vec::new(),
         }
     }
 
-    /// Adds a row to a table: its record, and its number, which is greater than that of the row before.
+    /// Appends a row to a table. Row ids must increase.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -156,7 +156,7 @@ impl Tree {
         Ok(())
     }
 
-    /// Adds an entry to an index: a record that is greater than the one before.
+    /// Appends an entry to an index. Records must increase.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -164,21 +164,21 @@ impl Tree {
         self.cell.clear();
         push_varint(&mut self.cell, record.len() as u64);
         push_payload(out, &mut self.cell, record, most_in_index(PAGE))?;
-        if let Some(between) = self.between.take() {
-            self.end_leaf(out, Some(between))?;
+        if let Some(separator) = self.separator.take() {
+            self.end_leaf(out, Some(separator))?;
         }
         if self.leaf.fits(&self.cell) {
             self.leaf.push(&self.cell);
         } else {
-            // It stands above, between this leaf and the next one, if there is one.
-            self.between = Some(self.cell.clone());
+            // It becomes a separator between this leaf and the next one, if there is a next one.
+            self.separator = Some(self.cell.clone());
         }
         Ok(())
     }
 
-    /// Writes the leaf that is full; `between` is the entry of an index that stands between it and the next one.
-    fn end_leaf(&mut self, out: &mut impl Pages, between: Option<Vec<u8>>) -> io::Result<()> {
-        let key = between.unwrap_or_else(|| {
+    /// Writes the full leaf; in an index, `separator` is the separator between it and the next leaf.
+    fn end_leaf(&mut self, out: &mut impl Pages, separator: Option<Vec<u8>>) -> io::Result<()> {
+        let key = separator.unwrap_or_else(|| {
             let mut key = Vec::new();
             push_varint(&mut key, self.last.cast_unsigned());
             key
@@ -188,7 +188,7 @@ impl Tree {
         Ok(())
     }
 
-    /// Ends a part of a table, which is followed by another part.
+    /// Ends a part of a table that is followed by another part.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -198,21 +198,21 @@ impl Tree {
         Ok(part)
     }
 
-    /// Ends a part of an index, which has an entry and is followed by `record` and another part.
+    /// Ends a part of an index, which is not empty; `record` separates it from the next part.
     ///
     /// # Errors
     /// If it cannot be written.
     pub fn into_index_part(mut self, mut part: Part, record: &[u8]) -> io::Result<Part> {
-        self.settle(&mut part)?;
-        let mut between = Vec::new();
-        push_varint(&mut between, record.len() as u64);
-        push_payload(&mut part, &mut between, record, most_in_index(PAGE))?;
-        self.end_leaf(&mut part, Some(between))?;
+        self.place_separator(&mut part)?;
+        let mut separator = Vec::new();
+        push_varint(&mut separator, record.len() as u64);
+        push_payload(&mut part, &mut separator, record, most_in_index(PAGE))?;
+        self.end_leaf(&mut part, Some(separator))?;
         part.children = self.children;
         Ok(part)
     }
 
-    /// Appends rows or entries to a tree that has none but such parts so far.
+    /// Appends a part; the tree must not contain anything but such parts.
     ///
     /// # Errors
     /// If they cannot be written.
@@ -225,23 +225,23 @@ impl Tree {
         Ok(())
     }
 
-    /// Finds a place for the entry that had no room on the leaf.
-    fn settle(&mut self, out: &mut impl Pages) -> io::Result<()> {
-        if let Some(last) = self.between.take() {
-            // No leaf is empty: the last entry of the full one stands above instead.
-            let between = self.leaf.pop();
-            self.end_leaf(out, Some(between))?;
+    /// Writes the full leaf, so that the entry that did not fit can be placed on a new one.
+    fn place_separator(&mut self, out: &mut impl Pages) -> io::Result<()> {
+        if let Some(last) = self.separator.take() {
+            // A leaf must not be empty: the last entry of the full leaf becomes the separator instead.
+            let separator = self.leaf.pop();
+            self.end_leaf(out, Some(separator))?;
             self.leaf.push(&last);
         }
         Ok(())
     }
 
-    /// Writes what is left, and what lies above the leaves. Returns the number of the root page.
+    /// Writes the last leaf and all levels above the leaves. Returns the number of the root page.
     ///
     /// # Errors
     /// If it cannot be written.
     pub fn end(mut self, out: &mut impl Pages) -> io::Result<u32> {
-        self.settle(out)?;
+        self.place_separator(out)?;
         let interior = match self.leaf.kind {
             kind::TABLE_LEAF => kind::TABLE_INTERIOR,
             _ => kind::INDEX_INTERIOR,
@@ -255,7 +255,8 @@ impl Tree {
     }
 }
 
-/// Writes the pages above `children` and the `last` child; each page but the last one is in what is returned.
+/// Writes the level above `children` and the `last` child; returns its pages except the last one, and the last one's
+/// number.
 fn level(out: &mut impl Pages, interior: u8, children: &Children, last: u32) -> io::Result<(Children, u32)> {
     let mut above = Children::new();
     let mut page = Page::new(interior);
@@ -274,7 +275,7 @@ fn level(out: &mut impl Pages, interior: u8, children: &Children, last: u32) -> 
             return Ok((above, out.count()));
         }
         if at + 1 == children.len() {
-            // The last page has a cell, too. This one has several: a cell is at most a quarter of a page.
+            // The last page needs a cell, too. This one has several: a cell is at most a quarter of a page.
             page.pop();
             at -= 1;
         }
@@ -285,7 +286,7 @@ fn level(out: &mut impl Pages, interior: u8, children: &Children, last: u32) -> 
     }
 }
 
-/// Appends the part of a payload that belongs to its cell, and writes the rest to overflow pages.
+/// Appends the part of a payload that is stored in its cell, and writes the rest to overflow pages.
 fn push_payload(out: &mut impl Pages, cell: &mut Vec<u8>, payload: &[u8], most: usize) -> io::Result<()> {
     let (local, rest) = payload.split_at(local_length(payload.len(), PAGE, most));
     cell.extend_from_slice(local);
@@ -308,15 +309,15 @@ fn push_payload(out: &mut impl Pages, cell: &mut Vec<u8>, payload: &[u8], most: 
     Ok(())
 }
 
-/// A page of a b-tree that is being filled.
+/// A b-tree page being filled.
 #[derive(Debug)]
 struct Page {
     kind: u8,
-    /// Bytes before the page's own header; only on page 1.
+    /// Number of bytes before the page's own header; non-zero only on page 1.
     before: usize,
     /// The cells, one after the other.
     cells: Vec<u8>,
-    /// Where each begins.
+    /// Offset of each cell.
     starts: Vec<usize>,
 }
 
@@ -344,13 +345,13 @@ impl Page {
         self.cells.extend_from_slice(cell);
     }
 
-    /// Takes the last cell off.
+    /// Removes the last cell.
     fn pop(&mut self) -> Vec<u8> {
         let start = self.starts.pop().unwrap_or_default();
         self.cells.split_off(start)
     }
 
-    /// The page as bytes, and begins the next one; `right` is the last child of a page that is no leaf.
+    /// Returns the page as bytes and starts the next one; `right` is the rightmost child of an interior page.
     fn take(&mut self, right: Option<u32>) -> [u8; PAGE] {
         let mut page = [0; PAGE];
         let content = PAGE - self.cells.len();
@@ -371,17 +372,17 @@ impl Page {
     }
 }
 
-/// A number below 2^16 as two bytes; every offset on a page is one.
+/// A 16-bit big-endian number; offsets on a page fit.
 fn two(number: usize) -> [u8; 2] {
     [(number >> 8) as u8, number as u8]
 }
 
-/// The header of a database of so many pages.
+/// The database header for so many pages.
 fn header(pages: u32) -> [u8; HEADER] {
     let mut header = [0; HEADER];
     header[..16].copy_from_slice(MAGIC);
     header[16..18].copy_from_slice(&two(PAGE));
-    // Written and read with a rollback journal; what the format wants a cell to hold of a payload.
+    // Rollback journal mode; the payload fractions required by the format.
     header[18..24].copy_from_slice(&[1, 1, 0, 64, 32, 32]);
     let mut set = |at: usize, number: u32| header[at..at + 4].copy_from_slice(&number.to_be_bytes());
     set(24, 1); // the file change counter

@@ -17,7 +17,7 @@ fn half() -> Progress {
         expected: 20.0,
         done: 10.0,
         is_known: true,
-        least_left: 0.0,
+        remaining_of_running: 0.0,
         elapsed: 5.0,
     }
 }
