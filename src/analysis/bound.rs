@@ -1,10 +1,9 @@
-//! What a run could not be shorter than, by what its tests took, and what that is due to.
+//! The lower bound of a run's duration, given the durations of its tests, and what limits it.
 //!
-//! [`crate::schedule::lower_bound`] tells it of a plan, by what is expected; this tells it of a run, by what was measured.
+//! [`crate::schedule::lower_bound`] computes it for a plan from expected durations; this one uses measured durations.
 //!
-//! The hazard it handles: a bound that is too high tells somebody that nothing is left to gain. A shared fixture that
-//! several workers set up would be set up once by a plan that keeps its tests together. So of each only the worker counts
-//! that spent most on it.
+//! The hazard it handles: a bound that is too high hides possible savings. A shared fixture that several workers set up
+//! would be set up once by a plan that keeps its tests together. So only the worker that spent most time on it counts.
 
 use super::usage;
 use crate::journal::Micros;
@@ -13,42 +12,42 @@ use crate::journal::run::{Attempt, Run};
 use crate::schedule::policies::scope::{file_key, scope_key};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-/// Why a run could not be shorter.
+/// What limits a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Decider {
-    /// The work as a whole, divided evenly.
+pub enum Limit {
+    /// The total work, split evenly.
     #[default]
     Work,
-    /// This test alone takes as long.
+    /// The duration of a single test.
     Test(Test),
-    /// So do the tests that stay together.
+    /// The duration of tests that must stay on one worker.
     Group {
         /// The group, class or file.
         name: String,
         /// How many tests.
         tests: usize,
     },
-    /// So many tests ran while no other did.
+    /// This number of tests ran serially.
     Serial(usize),
 }
 
-/// How close a run came to the shortest that it could have been.
+/// The duration of a run and its lower bound.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Bound {
-    /// How long tests ran.
+    /// Time from the first test to the last.
     pub took: Micros,
-    /// What that could not be less than.
+    /// The lower bound.
     pub least: Micros,
-    /// All the work, divided evenly.
+    /// The total work split evenly.
     pub even: Micros,
-    /// The workers that it was divided by.
+    /// Number of workers used for the even split.
     pub workers: usize,
-    /// What `least` is due to.
-    pub decider: Decider,
+    /// What determines `least`.
+    pub limit: Limit,
 }
 
 impl Bound {
-    /// The bound of a run.
+    /// Computes the bound of a run.
     #[must_use]
     pub fn new(run: &Run) -> Self {
         let window = usage::window(run);
@@ -60,29 +59,29 @@ impl Bound {
             least: even,
             even,
             workers,
-            decider: Decider::Work,
+            limit: Limit::Work,
         };
         let serial: HashSet<Test> = run.collected.serial.iter().copied().collect();
         let alone = run.attempts.iter().filter(|one| serial.contains(&one.test));
         let alone: Micros = alone.map(Attempt::own).sum();
         let around = alone + work.saturating_sub(alone) / workers as Micros;
         if alone > 0 {
-            bound.raise(around, || Decider::Serial(serial.len()));
+            bound.raise(around, || Limit::Serial(serial.len()));
         }
-        if let Some((whole, took)) = longest(run) {
-            bound.raise(took, || whole.decider());
+        if let Some((whole, took)) = longest_unit(run) {
+            bound.raise(took, || whole.limit());
         }
         bound
     }
 
-    fn raise(&mut self, least: Micros, decider: impl FnOnce() -> Decider) {
+    fn raise(&mut self, least: Micros, limit: impl FnOnce() -> Limit) {
         if least > self.least {
-            (self.least, self.decider) = (least, decider());
+            (self.least, self.limit) = (least, limit());
         }
     }
 }
 
-/// How many workers there were at a time.
+/// Number of concurrent workers.
 fn workers(run: &Run) -> usize {
     let seen = || run.processes.iter().filter(|process| process.number.is_some());
     let workers = run
@@ -92,7 +91,7 @@ fn workers(run: &Run) -> usize {
     workers.max(1)
 }
 
-/// All that there was to do.
+/// The total work.
 fn work(run: &Run) -> Micros {
     if run.dist() == "each" {
         return run.attempts.iter().map(Attempt::took).sum();
@@ -110,46 +109,46 @@ fn work(run: &Run) -> Micros {
     own + most.values().sum::<Micros>()
 }
 
-/// What has to stay on one worker, one test after the other.
+/// A unit of tests that must run on one worker one after the other.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Key<'a> {
     Group(&'a str),
     Test(Test),
-    /// With `--dist each`: a test in a process.
+    /// With `--dist each`: a test in one process.
     Each(Test, usize),
 }
 
-struct Whole<'a> {
+struct Unit<'a> {
     key: Key<'a>,
     tests: Vec<Test>,
 }
 
-impl Whole<'_> {
-    fn decider(&self) -> Decider {
+impl Unit<'_> {
+    fn limit(&self) -> Limit {
         match self.key {
-            Key::Group(name) if self.tests.len() > 1 => Decider::Group {
+            Key::Group(name) if self.tests.len() > 1 => Limit::Group {
                 name: name.to_owned(),
                 tests: self.tests.len(),
             },
-            _ => Decider::Test(self.tests[0]),
+            _ => Limit::Test(self.tests[0]),
         }
     }
 }
 
-/// What takes longest of all that has to stay together, all attempts of a test included.
-fn longest(run: &Run) -> Option<(Whole<'_>, Micros)> {
+/// The unit with the longest total duration, counting all attempts of its tests.
+fn longest_unit(run: &Run) -> Option<(Unit<'_>, Micros)> {
     let dist = run.dist();
-    let mut wholes: BTreeMap<Key<'_>, (Vec<Test>, Micros)> = BTreeMap::new();
+    let mut units: BTreeMap<Key<'_>, (Vec<Test>, Micros)> = BTreeMap::new();
     for attempt in &run.attempts {
-        let (tests, took) = wholes.entry(key(run, dist, attempt)).or_default();
+        let (tests, took) = units.entry(key(run, dist, attempt)).or_default();
         tests.push(attempt.test);
         *took += attempt.took();
     }
-    let longest = wholes.into_iter().max_by_key(|(_, (_, took))| *took);
-    longest.map(|(key, (mut tests, took))| {
+    let longest_unit = units.into_iter().max_by_key(|(_, (_, took))| *took);
+    longest_unit.map(|(key, (mut tests, took))| {
         tests.sort_unstable();
         tests.dedup();
-        (Whole { key, tests }, took)
+        (Unit { key, tests }, took)
     })
 }
 

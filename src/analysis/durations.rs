@@ -1,19 +1,19 @@
-//! How durations of tests are spread: an HDR histogram for the percentiles, with the extremes and the mean exact.
+//! Distribution of test durations: an HDR histogram for percentiles, and exact extremes and mean.
 //!
-//! Percentiles are those of `HdrHistogram` with three digits: at most a thousandth above the duration that is there.
+//! Percentiles are those of `HdrHistogram` with three digits: at most a thousandth above the true value.
 
 use super::counted;
 use crate::journal::Micros;
 use crate::journal::merged::Merged;
 use hdrhistogram::Histogram;
 
-/// Digits of a percentile that are exact.
+/// Number of exact digits of a percentile.
 const DIGITS: u8 = 3;
 
-/// A week: percentiles of what takes longer are said to be that. It makes a histogram of 240 KiB.
+/// A week: percentiles are capped at this value. It makes a histogram of 240 KiB.
 const LONGEST: Micros = 7 * 24 * 60 * 60 * 1_000_000;
 
-/// Many durations.
+/// A collection of durations.
 #[derive(Debug, Clone)]
 pub struct Spread {
     histogram: Histogram<u64>,
@@ -42,33 +42,33 @@ impl Spread {
         self.most = self.most.max(time);
     }
 
-    /// How many there are.
+    /// Number of durations.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.histogram.len()
     }
 
-    /// The least duration that so many per cent of all do not exceed, to a thousandth; `None` of none.
+    /// The shortest duration not exceeded by `percent` of all, to a thousandth; `None` if empty.
     #[must_use]
     pub fn percentile(&self, percent: f64) -> Option<Micros> {
         let value = self.histogram.value_at_quantile(percent / 100.0);
         self.known(value.clamp(self.least.min(self.most), self.most))
     }
 
-    /// The mean, rounded down; `None` of none.
+    /// The mean, rounded down; `None` if empty.
     #[must_use]
     pub fn mean(&self) -> Option<Micros> {
         let mean = self.sum.checked_div(u128::from(self.count()))?;
         Micros::try_from(mean).ok()
     }
 
-    /// The shortest; `None` of none.
+    /// The shortest duration; `None` if empty.
     #[must_use]
     pub fn least(&self) -> Option<Micros> {
         self.known(self.least)
     }
 
-    /// The longest; `None` of none.
+    /// The longest duration; `None` if empty.
     #[must_use]
     pub fn most(&self) -> Option<Micros> {
         self.known(self.most)
@@ -79,17 +79,17 @@ impl Spread {
     }
 }
 
-/// Durations of tests, whole and by phase.
+/// Durations of tests, in total and by phase.
 #[derive(Debug, Clone, Default)]
 pub struct Durations {
     /// Of whole tests.
     pub whole: Spread,
-    /// Of set-ups, calls and teardowns.
+    /// Of setups, calls and teardowns.
     pub phases: [Spread; 3],
 }
 
 impl Durations {
-    /// The durations of the attempts that count. How long a test ran in which its worker died is not known.
+    /// The durations of the attempts that count. A crashed attempt has no known duration.
     #[must_use]
     pub fn new(merged: &Merged) -> Self {
         let mut durations = Self::default();

@@ -1,4 +1,4 @@
-//! Whether runs have kept their thresholds: those that a journal names among the options of a run.
+//! Checking the thresholds that a journal names among the options of a run.
 
 use super::durations::Spread;
 use super::parse::ParseError;
@@ -13,31 +13,31 @@ use crate::text::{percent, percent_apart};
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};
 
-/// What became of a threshold.
+/// The result of a threshold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Judgement {
     /// The threshold.
     pub text: String,
-    /// What the figure is; `no tests` where there are none that it could be of. Of none, a count is 0.
+    /// The value of its figure; `no tests` if it is a duration or rate of no tests. A count of no tests is 0.
     pub value: String,
-    /// Whether the figure breaks the threshold. A duration or a rate that is of no tests does not.
+    /// Whether the threshold is broken. A duration or a rate of no tests is not.
     pub broken: bool,
 }
 
-/// What became of the thresholds of some runs; nothing of those that ran no test. Runs that have to keep the same, as the
-/// shards of a suite do, keep them together.
+/// Checks the thresholds of some runs, except those that ran no test. Runs with the same thresholds, such as the shards
+/// of a suite, are checked together.
 ///
 /// # Errors
-/// When a journal names thresholds that cannot be understood.
+/// If a journal contains invalid thresholds.
 pub fn judge(merged: &Merged) -> Result<Vec<Judgement>, ParseError> {
     let mut asked: Vec<&str> = Vec::new();
     for part in &merged.parts {
-        let text = asked_of(&part.run);
+        let text = thresholds_of(&part.run);
         if !asked.contains(&text) {
             asked.push(text);
         }
     }
-    asked.retain(|asked| counted(merged).any(|counted| asked_of(counted.run) == *asked));
+    asked.retain(|asked| counted(merged).any(|counted| thresholds_of(counted.run) == *asked));
     let mut judgements = Vec::new();
     for text in asked {
         let thresholds: Thresholds = text.parse()?;
@@ -53,12 +53,12 @@ pub fn judge(merged: &Merged) -> Result<Vec<Judgement>, ParseError> {
     Ok(judgements)
 }
 
-fn asked_of(run: &Run) -> &str {
+fn thresholds_of(run: &Run) -> &str {
     let asked = run.head.options.get("rustpar_thresholds");
     asked.map_or("", String::as_str)
 }
 
-/// The tests that a threshold is about.
+/// The tests to which a threshold applies.
 #[derive(Default)]
 struct Sample {
     spread: Spread,
@@ -68,7 +68,7 @@ struct Sample {
 }
 
 impl Sample {
-    /// The tests with a marker, or all, of the runs that have to keep what `asked` says.
+    /// The tests with a marker, or all, of the runs whose thresholds are `asked`.
     fn new(merged: &Merged, asked: &str, marker: Option<&str>) -> Self {
         let chosen: Vec<Option<HashSet<Test>>> = merged
             .parts
@@ -80,7 +80,7 @@ impl Sample {
             .collect();
         let limits: Vec<Micros> = merged.parts.iter().map(|part| slow::limit(&part.run)).collect();
         let mut sample = Self::default();
-        for counted in counted(merged).filter(|counted| asked_of(counted.run) == asked) {
+        for counted in counted(merged).filter(|counted| thresholds_of(counted.run) == asked) {
             let chosen = chosen[counted.part].as_ref();
             if chosen.is_none_or(|tests| tests.contains(&counted.attempt.test)) {
                 sample.add(counted.attempt, limits[counted.part]);
@@ -99,7 +99,7 @@ impl Sample {
         }
     }
 
-    /// The figure, as what its limits are of; `None` when it is of no tests.
+    /// The value of a figure, in the unit of its limits; `None` if it is a duration or rate of no tests.
     fn value(&self, figure: Figure) -> Option<Limit> {
         let spread = &self.spread;
         let time = match figure {

@@ -1,4 +1,4 @@
-//! Runs that are made up for tests.
+//! Builder of synthetic runs for tests.
 
 use crate::journal::Micros;
 use crate::journal::event::{Collected, Event, Head, Outcome, PhaseEnded, Start};
@@ -8,8 +8,8 @@ use crate::journal::run::Run;
 use crate::protocol::report::Phase;
 use std::collections::BTreeMap;
 
-/// A run in the making, in which the tests of a worker follow each other.
-pub(super) struct Made {
+/// A run being built, in which the tests of each worker follow each other.
+pub(super) struct RunBuilder {
     pub(super) events: Vec<Event>,
     ids: Vec<String>,
     pub(super) collected: Collected,
@@ -18,7 +18,7 @@ pub(super) struct Made {
     dist: &'static str,
 }
 
-impl Made {
+impl RunBuilder {
     pub(super) fn new(dist: &'static str, workers: usize) -> Self {
         Self {
             events: Vec::new(),
@@ -56,7 +56,7 @@ impl Made {
         });
     }
 
-    /// A worker runs a test next, whose phases take so long, and whose call has this outcome.
+    /// Adds a test to a worker, with the durations of its phases and the outcome of its call.
     pub(super) fn ran(&mut self, id: &str, worker: u32, took: [Micros; 3], outcome: Outcome) -> u32 {
         let t = self.test(id);
         let end = &mut self.ends[worker as usize];
@@ -84,7 +84,7 @@ impl Made {
         self.ran(id, worker, [0, call, 0], Outcome::Passed)
     }
 
-    /// The run alone.
+    /// The run, merged alone.
     pub(super) fn runs(self) -> Merged {
         Merged::new(vec![self.log()])
     }

@@ -1,20 +1,20 @@
-//! Where the time of a run went: how long tests took, what workers did, what the run could not be shorter than, and
-//! whether it kept its thresholds. All of that comes from a journal, at the end of the run or later. And how long a run will
-//! still take, and how runs of one suite differ, from what `rustpar doctor` has recorded of them.
+//! Where the time of a run went: durations of tests, usage of workers, the lower bound, and thresholds. All of these
+//! are computed from a journal, at the end of the run or later. Also the estimated time left of a run, and differences
+//! between the runs recorded by `rustpar doctor`.
 //!
 //! | file | what is in it |
 //! |---|---|
-//! | [`durations`] | percentiles of durations, whole and by phase |
-//! | [`slow`] | the tests that took longest, beside what the history expected |
-//! | [`usage`] | how long each worker was busy, set up and idle |
-//! | [`bound`] | what the run could not be shorter than, and what decided that |
-//! | [`threshold`] | expressions that a run has to keep; [`parse`] reads them |
-//! | [`judge`] | whether it did |
-//! | [`time_left`] | of a run that goes on: how long it will still take |
-//! | [`trials`] | which tests differ between runs of one suite, and what that points to |
+//! | [`durations`] | percentiles of durations, in total and by phase |
+//! | [`slow`] | the slowest tests, compared with the history |
+//! | [`usage`] | how long each worker was busy, setting up and idle |
+//! | [`bound`] | the lower bound of a run's duration and what limits it |
+//! | [`threshold`] | expressions that a run must satisfy; [`parse`] parses them |
+//! | [`judge`] | checking them |
+//! | [`time_left`] | estimated time left of a running suite |
+//! | [`trials`] | tests that differ between runs of one suite, and likely causes |
 //!
-//! The hazard it handles: a test can have several attempts, in several runs, and one that was skipped took no time worth
-//! comparing. What counts is decided once, in [`counted`].
+//! The hazard it handles: a test can have several attempts, in several runs, and the duration of a skipped test is
+//! meaningless. The choice of attempts is made once, in [`counted`].
 
 pub mod bound;
 pub mod durations;
@@ -45,7 +45,7 @@ pub struct Counted<'a> {
     pub attempt: &'a Attempt,
 }
 
-/// The attempts that count: those that decide about their tests, unless these were skipped.
+/// The attempts that determine the results of their tests, except skipped ones.
 pub fn counted(merged: &Merged) -> impl Iterator<Item = Counted<'_>> {
     let attempts = merged.results.iter().flat_map(|result| {
         let part = result.part;

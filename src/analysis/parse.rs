@@ -1,4 +1,4 @@
-//! Reading thresholds. The grammar is in [`super::threshold`].
+//! Parsing thresholds. The grammar is in [`super::threshold`].
 
 use super::threshold::{Comparison, Figure, Kind, Limit, Threshold, Thresholds};
 use crate::text::duration::UNITS;
@@ -8,15 +8,14 @@ use std::str::FromStr;
 #[cfg(test)]
 mod tests;
 
-/// What cannot be understood: why, and where. It is shown in three lines: the reason, the line of the expression, and an
-/// arrow below the place.
+/// A syntax error. It is shown in three lines: the reason, the line of the expression, and an arrow below the position.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParseError {
-    /// Why, and what to write.
+    /// What is wrong, and what to write.
     pub reason: String,
     /// The line of the expression.
     pub line: String,
-    /// The place in it, in characters.
+    /// The position in it, in characters.
     pub column: usize,
 }
 
@@ -54,10 +53,10 @@ impl FromStr for Thresholds {
     }
 }
 
-/// What is left of a line.
+/// The unparsed rest of a line.
 struct Rest<'a> {
     line: &'a str,
-    /// The byte that it begins with.
+    /// The byte offset of the rest.
     at: usize,
 }
 
@@ -165,13 +164,13 @@ impl<'a> Rest<'a> {
         }
         self.skip_space();
         if !self.take(")") {
-            return Err(self.error("expected ) behind the percentile, as in p(95)"));
+            return Err(self.error("expected ) after the percentile, as in p(95)"));
         }
         Ok(Figure::Percentile(percent))
     }
 
     fn comparison(&mut self) -> Result<Comparison, ParseError> {
-        for (text, comparison) in Comparison::WRITTEN {
+        for (text, comparison) in Comparison::ALL {
             if self.take(text) {
                 return Ok(comparison);
             }

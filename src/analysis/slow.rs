@@ -1,4 +1,4 @@
-//! The tests that took longest.
+//! Selection of slow tests.
 
 use super::{Counted, counted};
 use crate::journal::Micros;
@@ -6,16 +6,16 @@ use crate::journal::merged::Merged;
 use crate::journal::run::{Attempt, Run};
 use std::cmp::Reverse;
 
-/// The time from which on a test is slow, where the run did not say.
-pub const USUAL_LIMIT: Micros = 1_000_000;
+/// The default duration from which on a test is slow.
+pub const DEFAULT_LIMIT: Micros = 1_000_000;
 
-/// The time from which on a test of this run is slow.
+/// The duration from which on a test of this run is slow.
 #[must_use]
 pub fn limit(run: &Run) -> Micros {
-    run.option_seconds("rustpar_slow").unwrap_or(USUAL_LIMIT)
+    run.option_seconds("rustpar_slow").unwrap_or(DEFAULT_LIMIT)
 }
 
-/// Whether a test that took so long is slow. What its worker died in is not: nobody knows how long it ran.
+/// Whether an attempt was slow. A crashed one is not: its duration is unknown.
 #[must_use]
 pub fn is_slow(attempt: &Attempt, limit: Micros) -> bool {
     !attempt.crashed && attempt.took() >= limit
@@ -31,8 +31,8 @@ pub fn slow(merged: &Merged) -> Vec<Counted<'_>> {
     slow
 }
 
-/// How many times as long as usual a test took, by the history; `None` when that knows nothing of it. The shared fixtures
-/// that happened to be set up in it do not count, here and there.
+/// Ratio of a test's duration to its usual duration in the history; `None` if that is unknown. Shared fixtures set up
+/// in the test are excluded on both sides.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "exact up to 285 years")]
 pub fn times_usual(run: &Run, attempt: &Attempt) -> Option<f64> {

@@ -1,9 +1,9 @@
-//! Percentiles beside a sorted list, and workers' time, bounds and judgements on runs that are made up.
+//! Percentiles compared with a sorted list; usage of workers, bounds and thresholds of synthetic runs.
 
-use super::bound::{Bound, Decider};
+use super::bound::{Bound, Limit};
 use super::durations::{Durations, Spread};
 use super::judge::judge;
-use super::made::Made;
+use super::made::RunBuilder;
 use super::usage::{usage, window};
 use super::{counted, slow};
 use crate::journal::Micros;
@@ -12,8 +12,8 @@ use crate::journal::merged::Merged;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
-fn judged(thresholds: &str, made: impl FnOnce(&mut Made)) -> Vec<(String, bool)> {
-    let mut run = Made::new("load", 2).option("rustpar_thresholds", thresholds);
+fn judged(thresholds: &str, made: impl FnOnce(&mut RunBuilder)) -> Vec<(String, bool)> {
+    let mut run = RunBuilder::new("load", 2).option("rustpar_thresholds", thresholds);
     made(&mut run);
     let judgements = judge(&run.runs()).expect("thresholds");
     let told = judgements.into_iter().map(|one| (one.value, one.broken));
@@ -22,7 +22,7 @@ fn judged(thresholds: &str, made: impl FnOnce(&mut Made)) -> Vec<(String, bool)>
 
 #[test]
 fn the_last_attempt_of_a_test_counts() {
-    let mut made = Made::new("load", 2);
+    let mut made = RunBuilder::new("load", 2);
     made.ran("a", 0, [1, 50, 0], Outcome::Rerun);
     made.ran("a", 0, [1, 5, 1], Outcome::Passed);
     made.ran("skipped", 1, [1, 1, 1], Outcome::Skipped);
@@ -33,14 +33,14 @@ fn the_last_attempt_of_a_test_counts() {
 
 #[test]
 fn with_each_a_test_counts_in_every_worker() {
-    let mut made = Made::new("each", 2);
+    let mut made = RunBuilder::new("each", 2);
     made.passed("a", 0, 5);
     made.passed("a", 1, 6);
     assert_eq!(counted(&made.runs()).count(), 2);
 }
 
 #[test]
-fn a_test_in_which_its_worker_died_counts_without_a_duration() {
+fn a_crashed_test_counts_without_a_duration() {
     let values = judged("count==2, failed_count==1, min>1ms, slow_count==0", |made| {
         made.passed("a", 0, 2_000);
         let t = Some(made.test("b"));
@@ -57,7 +57,7 @@ fn a_test_in_which_its_worker_died_counts_without_a_duration() {
 }
 
 #[test]
-fn where_every_test_was_skipped_nothing_is_judged() {
+fn a_run_of_skipped_tests_is_not_judged() {
     let values = judged("count>5", |made| {
         made.ran("a", 0, [1, 1, 1], Outcome::Skipped);
     });
@@ -65,9 +65,9 @@ fn where_every_test_was_skipped_nothing_is_judged() {
 }
 
 #[test]
-fn shards_that_have_to_keep_the_same_keep_it_together() {
+fn shards_with_equal_thresholds_are_judged_together() {
     let shard = |began: u64, id: &str, took: Micros, thresholds: &str| {
-        let mut made = Made::new("load", 1).option("rustpar_thresholds", thresholds);
+        let mut made = RunBuilder::new("load", 1).option("rustpar_thresholds", thresholds);
         made.passed(id, 0, took);
         let mut log = made.log();
         log.head.began = began;
@@ -97,8 +97,8 @@ fn shards_that_have_to_keep_the_same_keep_it_together() {
 }
 
 #[test]
-fn the_time_until_a_worker_died_in_a_test_is_not_idle() {
-    let mut made = Made::new("load", 1);
+fn the_time_until_a_worker_crashed_in_a_test_is_busy() {
+    let mut made = RunBuilder::new("load", 1);
     made.passed("a", 0, 30);
     let running = Some(made.test("b"));
     made.events.push(Event::Gone(WorkerGone {
@@ -116,8 +116,8 @@ fn the_time_until_a_worker_died_in_a_test_is_not_idle() {
 }
 
 #[test]
-fn phases_are_spread_for_themselves() {
-    let mut made = Made::new("load", 1);
+fn each_phase_has_its_own_distribution() {
+    let mut made = RunBuilder::new("load", 1);
     made.ran("a", 0, [1, 20, 3], Outcome::Passed);
     made.ran("b", 0, [2, 10, 4], Outcome::Failed);
     let durations = Durations::new(&made.runs());
@@ -130,8 +130,8 @@ fn phases_are_spread_for_themselves() {
 }
 
 #[test]
-fn slow_tests_are_compared_without_the_fixtures_they_happened_to_set_up() {
-    let mut made = Made::new("load", 2).option("rustpar_slow", "0.00001");
+fn slow_tests_are_compared_without_shared_fixtures() {
+    let mut made = RunBuilder::new("load", 2).option("rustpar_slow", "0.00001");
     made.fixture("a", 0, "db", 40);
     made.ran("a", 0, [41, 19, 0], Outcome::Passed);
     made.passed("b", 1, 10);
@@ -148,7 +148,7 @@ fn slow_tests_are_compared_without_the_fixtures_they_happened_to_set_up() {
 
 #[test]
 fn a_fixture_of_a_repeated_test_belongs_to_the_attempt_that_set_it_up() {
-    let mut made = Made::new("load", 1);
+    let mut made = RunBuilder::new("load", 1);
     made.fixture("a", 0, "db", 40);
     made.ran("a", 0, [41, 5, 0], Outcome::Rerun);
     made.fixture("a", 0, "other", 7);
@@ -159,8 +159,8 @@ fn a_fixture_of_a_repeated_test_belongs_to_the_attempt_that_set_it_up() {
 }
 
 #[test]
-fn a_lost_worker_and_its_replacement_are_not_idle_while_they_are_not_there() {
-    let mut made = Made::new("load", 1);
+fn a_lost_worker_and_its_replacement_are_idle_only_while_they_exist() {
+    let mut made = RunBuilder::new("load", 1);
     made.ends = vec![0, 60];
     made.passed("a", 0, 30);
     let gone = WorkerGone {
@@ -180,8 +180,8 @@ fn a_lost_worker_and_its_replacement_are_not_idle_while_they_are_not_there() {
 }
 
 #[test]
-fn the_process_that_the_user_started_is_no_worker() {
-    let mut made = Made::new("load", 1);
+fn the_main_process_is_not_a_worker() {
+    let mut made = RunBuilder::new("load", 1);
     made.passed("a", 0, 30);
     made.events.push(Event::Memory {
         w: None,
@@ -193,66 +193,63 @@ fn the_process_that_the_user_started_is_no_worker() {
 }
 
 #[test]
-fn the_work_divided_evenly_decides_when_nothing_is_longer() {
-    let mut made = Made::new("load", 2);
+fn the_even_split_is_the_limit_if_nothing_is_longer() {
+    let mut made = RunBuilder::new("load", 2);
     made.passed("a", 0, 30);
     made.passed("b", 1, 40);
     made.passed("c", 1, 10);
     let bound = Bound::new(&made.run());
-    assert_eq!((bound.took, bound.least, bound.decider), (50, 40, Decider::Work));
+    assert_eq!((bound.took, bound.least, bound.limit), (50, 40, Limit::Work));
 }
 
 #[test]
-fn the_longest_test_decides_with_all_its_attempts() {
-    let mut made = Made::new("load", 2);
+fn the_longest_test_with_all_its_attempts_can_be_the_limit() {
+    let mut made = RunBuilder::new("load", 2);
     made.ran("a", 0, [0, 30, 0], Outcome::Rerun);
     let long = made.passed("a", 0, 30);
     made.passed("b", 1, 10);
     let bound = Bound::new(&made.run());
     assert_eq!(
-        (bound.least, bound.even, bound.decider),
-        (60, 35, Decider::Test(long))
+        (bound.least, bound.even, bound.limit),
+        (60, 35, Limit::Test(long))
     );
 }
 
 #[test]
-fn what_stays_together_decides() {
+fn a_group_on_one_worker_can_be_the_limit() {
     for (dist, name) in [
         ("loadfile", "a.py"),
         ("loadscope", "a.py::C"),
         ("loadgroup", "db"),
     ] {
-        let mut made = Made::new(dist, 2);
+        let mut made = RunBuilder::new(dist, 2);
         made.passed("a.py::C::one", 0, 30);
         made.passed("a.py::C::two", 0, 30);
         made.passed("b.py::one", 1, 10);
         made.collected.groups = vec![Some("db".to_owned()), Some("db".to_owned()), None];
-        let decider = Decider::Group {
+        let limit = Limit::Group {
             name: name.to_owned(),
             tests: 2,
         };
-        assert_eq!(Bound::new(&made.run()).decider, decider);
+        assert_eq!(Bound::new(&made.run()).limit, limit);
     }
 }
 
 #[test]
-fn serial_tests_decide_with_everything_else_divided() {
-    let mut made = Made::new("load", 2);
+fn serial_tests_plus_an_even_split_of_the_rest_can_be_the_limit() {
+    let mut made = RunBuilder::new("load", 2);
     made.collected.serial = vec![made.test("a")];
     made.passed("a", 0, 30);
     made.ends[1] = 30;
     made.passed("b", 0, 20);
     made.passed("c", 1, 20);
     let bound = Bound::new(&made.run());
-    assert_eq!(
-        (bound.took, bound.least, bound.decider),
-        (50, 50, Decider::Serial(1))
-    );
+    assert_eq!((bound.took, bound.least, bound.limit), (50, 50, Limit::Serial(1)));
 }
 
 #[test]
-fn a_fixture_that_every_worker_set_up_is_work_once() {
-    let mut made = Made::new("load", 2);
+fn a_fixture_set_up_by_every_worker_counts_once() {
+    let mut made = RunBuilder::new("load", 2);
     for worker in 0..2 {
         let id = worker.to_string();
         made.fixture(&id, worker, "db", 40);
@@ -309,7 +306,7 @@ fn a_run_without_tests_is_not_judged() {
     assert_eq!(judged("count>10", |_| ()), []);
 }
 
-/// Of each worker: pauses, phases and what part of the set-up is a shared fixture, of one test after the other.
+/// For each worker and test: pause before it, phases, and the part of the setup that is a shared fixture.
 type Steps = Vec<Vec<(Micros, [Micros; 3], u8)>>;
 
 fn steps() -> impl Strategy<Value = Steps> {
@@ -318,9 +315,9 @@ fn steps() -> impl Strategy<Value = Steps> {
     proptest::collection::vec(proptest::collection::vec(step, 0..8), 1..5)
 }
 
-/// A run in which tests of the first worker that come before all others are serial, and pairs of tests share a file.
-fn made_up(dist: &'static str, steps: &Steps, serial: &[Micros]) -> Made {
-    let mut made = Made::new(dist, steps.len());
+/// A run whose first worker starts with serial tests, and in which pairs of tests share a file.
+fn synthetic_run(dist: &'static str, steps: &Steps, serial: &[Micros]) -> RunBuilder {
+    let mut made = RunBuilder::new(dist, steps.len());
     for (place, took) in serial.iter().enumerate() {
         let test = made.passed(&format!("serial{place}.py::test"), 0, *took);
         made.collected.serial.push(test);
@@ -351,7 +348,7 @@ fn made_up(dist: &'static str, steps: &Steps, serial: &[Micros]) -> Made {
 
 proptest! {
     #[test]
-    fn percentiles_are_those_of_a_sorted_list_to_a_thousandth(
+    fn percentiles_match_a_sorted_list_to_a_thousandth(
         mut times in proptest::collection::vec(0..1_u64 << 35, 1..300),
         thousandths in 1..=100_000_u32,
     ) {
@@ -370,8 +367,8 @@ proptest! {
     }
 
     #[test]
-    fn busy_and_idle_are_the_time_of_a_worker(steps in steps()) {
-        let made = made_up("load", &steps, &[]);
+    fn busy_and_idle_add_up_to_the_time_of_a_worker(steps in steps()) {
+        let made = synthetic_run("load", &steps, &[]);
         let run = made.run();
         let time = window(&run);
         let usages = usage(&run);
@@ -388,7 +385,7 @@ proptest! {
         serial in proptest::collection::vec(0..500_u64, 0..3),
         dist in proptest::sample::select(vec!["load", "loadfile", "loadscope", "each"]),
     ) {
-        let bound = Bound::new(&made_up(dist, &steps, &serial).run());
+        let bound = Bound::new(&synthetic_run(dist, &steps, &serial).run());
         prop_assert!(bound.even <= bound.least && bound.least <= bound.took, "{bound:?}");
     }
 }

@@ -1,4 +1,5 @@
-//! Thresholds: what a run has to keep, in the manner of load-testing tools (<https://grafana.com/docs/k6/latest/using-k6/thresholds/>).
+//! Thresholds that a run must meet, modelled on load-testing tools
+//! (<https://grafana.com/docs/k6/latest/using-k6/thresholds/>).
 //!
 //! ```text
 //! thresholds = [ threshold ] { ( "," | newline ) [ threshold ] }
@@ -10,18 +11,18 @@
 //! unit       = "us" | "ms" | "s" | "m" | "h"
 //! ```
 //!
-//! Durations have a unit, rates have a `%`, and counts are whole numbers. What is printed here is parsed to the same.
+//! Durations have a unit, rates have a `%`, and counts are whole numbers. Printing and parsing are inverse.
 //!
-//! The hazard it handles: a limit that is read in another unit than it was meant in never breaks, and nobody notices. So
-//! there is no unit that goes without saying.
+//! The hazard it handles: a limit read in a different unit than intended might never be exceeded, unnoticed. So there
+//! is no default unit.
 
 use crate::text::duration::{Micros, UNITS};
 use std::fmt;
 
-/// A figure of many tests.
+/// A statistic over tests.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Figure {
-    /// The duration that so many per cent of the tests do not exceed.
+    /// The duration not exceeded by this percentage of the tests.
     Percentile(f64),
     /// The mean duration.
     Average,
@@ -31,31 +32,31 @@ pub enum Figure {
     Least,
     /// The longest duration.
     Most,
-    /// How many tests ran.
+    /// Number of tests.
     Count,
-    /// How many tests were slow.
+    /// Number of slow tests.
     SlowCount,
-    /// How many tests failed.
+    /// Number of failed tests.
     FailedCount,
-    /// How many of a hundred tests were slow.
+    /// Percentage of slow tests.
     SlowRate,
-    /// How many of a hundred tests failed.
+    /// Percentage of failed tests.
     FailedRate,
 }
 
-/// What the limit of a figure is.
+/// The kind of a figure's limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A duration.
     Time,
     /// A number of tests.
     Count,
-    /// A share of tests, in per cent.
+    /// A percentage of tests.
     Rate,
 }
 
 impl Figure {
-    /// The figures that are named by a word.
+    /// The figures with a fixed name.
     pub const NAMED: [(&'static str, Self); 9] = [
         ("avg", Self::Average),
         ("med", Self::Median),
@@ -68,7 +69,7 @@ impl Figure {
         ("failed_rate", Self::FailedRate),
     ];
 
-    /// What its limit is.
+    /// The kind of its limit.
     #[must_use]
     pub fn kind(self) -> Kind {
         match self {
@@ -89,7 +90,7 @@ impl fmt::Display for Figure {
     }
 }
 
-/// How a figure has to compare to its limit.
+/// How a figure is compared with its limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Comparison {
     /// `<`
@@ -105,8 +106,8 @@ pub enum Comparison {
 }
 
 impl Comparison {
-    /// All of them as they are written, those first of which another is the beginning.
-    pub const WRITTEN: [(&'static str, Self); 5] = [
+    /// All comparisons in order of matching: an operator comes before its prefixes.
+    pub const ALL: [(&'static str, Self); 5] = [
         ("<=", Self::AtMost),
         (">=", Self::AtLeast),
         ("==", Self::Equal),
@@ -114,7 +115,7 @@ impl Comparison {
         (">", Self::More),
     ];
 
-    /// Whether a figure keeps its limit.
+    /// Whether a figure satisfies its limit.
     #[must_use]
     pub fn holds<T: PartialOrd + Copy>(self, figure: T, limit: T) -> bool {
         match self {
@@ -129,19 +130,19 @@ impl Comparison {
 
 impl fmt::Display for Comparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let written = Self::WRITTEN.iter().find(|(_, comparison)| comparison == self);
+        let written = Self::ALL.iter().find(|(_, comparison)| comparison == self);
         f.write_str(written.map_or("", |(text, _)| text))
     }
 }
 
-/// What a figure is compared to.
+/// The limit of a figure.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Limit {
     /// A duration.
     Time(Micros),
     /// A number of tests.
     Count(u64),
-    /// A share of tests, in per cent.
+    /// A percentage of tests.
     Rate(f64),
 }
 
@@ -152,7 +153,7 @@ impl fmt::Display for Limit {
             Self::Rate(percent) => write!(f, "{percent}%"),
             Self::Time(0) => f.write_str("0s"),
             Self::Time(time) => {
-                // The largest unit of which it is a whole number: the last one always is.
+                // The largest unit that divides the duration; the last unit always does.
                 let unit = UNITS
                     .iter()
                     .rev()
@@ -167,13 +168,13 @@ impl fmt::Display for Limit {
 /// One threshold.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Threshold {
-    /// The marker of the tests that it is about; `None` for all tests.
+    /// The marker of the tests to which it applies; `None` for all tests.
     pub marker: Option<String>,
     /// What is compared.
     pub figure: Figure,
-    /// How.
+    /// The comparison.
     pub comparison: Comparison,
-    /// To what; of the kind that the figure has.
+    /// The limit, of the same kind as the figure.
     pub limit: Limit,
 }
 
@@ -191,7 +192,7 @@ impl fmt::Display for Threshold {
 pub struct Thresholds(pub Vec<Threshold>);
 
 impl Thresholds {
-    /// The markers that they name, each once.
+    /// The markers that the thresholds name, without duplicates.
     #[must_use]
     pub fn markers(&self) -> Vec<&str> {
         let mut markers: Vec<&str> = Vec::new();
@@ -203,15 +204,15 @@ impl Thresholds {
         markers
     }
 
-    /// The tests that carry each marker which they name, in ascending order; `marked` are the names of tests' marks.
+    /// For each marker, the tests that carry it in ascending order; `marked` are the names of the tests' marks.
     #[must_use]
-    pub fn carriers(&self, marked: &[(u32, Vec<String>)]) -> Vec<(&str, Vec<u32>)> {
-        let carriers = |marker: &str| {
+    pub fn tests_by_marker(&self, marked: &[(u32, Vec<String>)]) -> Vec<(&str, Vec<u32>)> {
+        let tests_by_marker = |marker: &str| {
             let carries = |(_, marks): &&(u32, Vec<String>)| marks.iter().any(|mark| mark == marker);
             marked.iter().filter(carries).map(|(test, _)| *test).collect()
         };
         let markers = self.markers().into_iter();
-        markers.map(|marker| (marker, carriers(marker))).collect()
+        markers.map(|marker| (marker, tests_by_marker(marker))).collect()
     }
 }
 

@@ -1,34 +1,34 @@
-//! How long a run will still take, from what its tests were expected to take and what it has shown so far.
+//! Estimation of the time left, from the expected durations of tests and the progress so far.
 
-/// Seconds of the run that the history's word counts for, beside what the run itself has shown.
-const TRUST: f64 = 3.0;
+/// Weight of the history relative to the run, in seconds of the run.
+const HISTORY_WEIGHT: f64 = 3.0;
 
-/// Seconds that a run has to go on, or to be known about from the history, before anything is said of its end.
-const LEAST_KNOWN: f64 = 1.0;
+/// Minimum seconds of a run, or of expected duration from the history, before an estimate is given.
+const MIN_SECONDS: f64 = 1.0;
 
-/// How far a run is. All times are in seconds.
+/// Progress of a run. All times are in seconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Progress {
-    /// How many tests there are to run.
+    /// Number of tests to run.
     pub tests: usize,
-    /// How many of them have finished.
+    /// Number of finished tests.
     pub finished: usize,
-    /// How many workers run them.
+    /// Number of workers.
     pub workers: usize,
-    /// What all tests are expected to take; one second each, where nothing is known of any test.
+    /// Total expected duration; one second for each test if none is known.
     pub expected: f64,
-    /// How much of `expected` is done.
+    /// The finished part of `expected`.
     pub done: f64,
-    /// Whether it is known what any of the tests will take.
+    /// Whether the expected duration of any test is known.
     pub is_known: bool,
-    /// What the longest running test still needs, if it takes what is expected.
+    /// Expected time until the last of the running tests finishes.
     pub remaining_of_running: f64,
-    /// Since the first tests were handed out.
+    /// Time since the first tests were assigned.
     pub elapsed: f64,
 }
 
 impl Progress {
-    /// How much of the run is done, from 0 to 1.
+    /// The finished share of the run, from 0 to 1.
     #[must_use]
     pub fn share(&self) -> f64 {
         if self.expected > 0.0 {
@@ -38,15 +38,15 @@ impl Progress {
         }
     }
 
-    /// Seconds until all tests have run, if they go on as they did; None while nothing tells.
+    /// Estimated seconds until all tests have finished; `None` while nothing is known.
     ///
-    /// At first the history is believed: each worker does an expected second in a second. The longer the run, the more
-    /// counts what it has shown itself.
+    /// At first the history is trusted: each worker does an expected second in a second. The weight of the run's own
+    /// speed increases over time.
     #[must_use]
     pub fn time_left(&self) -> Option<f64> {
-        let trust = if self.is_known { TRUST } else { 0.0 };
+        let trust = if self.is_known { HISTORY_WEIGHT } else { 0.0 };
         let known = self.elapsed + trust;
-        if known < LEAST_KNOWN || self.expected <= 0.0 {
+        if known < MIN_SECONDS || self.expected <= 0.0 {
             return None;
         }
         #[expect(clippy::cast_precision_loss, reason = "workers are few")]
@@ -59,7 +59,7 @@ impl Progress {
 mod tests {
     use super::*;
 
-    /// Half of a run with two workers.
+    /// The progress of a run with two workers that is half done.
     const HALF: Progress = Progress {
         tests: 10,
         finished: 5,
@@ -72,7 +72,7 @@ mod tests {
     };
 
     #[test]
-    fn nothing_is_said_where_nothing_is_known() {
+    fn there_is_no_estimate_if_nothing_is_known() {
         let unknown = Progress {
             is_known: false,
             ..HALF
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn the_history_is_believed_at_first_and_the_run_itself_later() {
+    fn the_history_is_trusted_at_first_and_the_run_itself_later() {
         let at_first = Progress {
             done: 0.0,
             elapsed: 0.0,

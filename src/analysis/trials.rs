@@ -1,68 +1,69 @@
-//! Runs of one suite in several ways: what a run has recorded, which tests differ, and what that points to.
+//! Comparison of runs of one suite in several ways: their records, the tests that differ, and likely causes.
 //!
-//! The hazard it handles: a run that is tried out may hang or be killed, and its record ends anywhere, also within a line.
+//! The hazard it handles: a run may hang or be killed, so its record can end anywhere, even within a line.
 
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The outcome of a test that a run has no word of.
+/// The outcome of a test that is not in the record of a run.
 pub const NOT_RUN: &str = "not run";
 
-/// The outcome of a test that a stopped run was in.
+/// The outcome of a test that was running when its run was stopped.
 pub const STUCK: &str = "did not end";
 
-/// What a test's phases amount to: the worst of them. What a plugin has made up is worse than all of these.
+/// Outcomes of phases in ascending order; a test has the highest one. Outcomes defined by plugins rank above all of
+/// these.
 const RANKS: [&str; 7] = [
     "passed", "skipped", "rerun", "xfailed", "xpassed", "failed", "error",
 ];
 
-/// In which way a suite was run.
+/// How a suite was run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Way {
     /// In plain pytest.
     Plain,
     /// With pytest-xdist's engine.
     Xdist,
-    /// With a template, knowing nothing of earlier runs.
+    /// With a template, without a history.
     First,
-    /// With a template, knowing how long tests take.
+    /// With a template and known durations.
     Second,
     /// With early workers.
     Early,
-    /// In plain pytest once more, because something differs.
-    Again,
+    /// With plain pytest again, because something differs.
+    PlainAgain,
 }
 
 impl Way {
-    /// The way that a key stands for.
+    /// The way with this key.
     #[must_use]
-    pub fn named(key: &str) -> Option<Self> {
+    pub fn from_key(key: &str) -> Option<Self> {
         Some(match key {
             "plain" => Self::Plain,
             "xdist" => Self::Xdist,
             "first" => Self::First,
             "second" => Self::Second,
             "early" => Self::Early,
-            "again" => Self::Again,
+            "again" => Self::PlainAgain,
             _ => return None,
         })
     }
 
-    /// Whether it is compared with plain pytest.
+    /// Whether it uses workers, and is therefore compared with plain pytest.
     #[must_use]
     pub const fn has_workers(self) -> bool {
-        !matches!(self, Self::Plain | Self::Again)
+        !matches!(self, Self::Plain | Self::PlainAgain)
     }
 }
 
-/// What a run has written down.
+/// The record that a run has written.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Record {
-    /// The outcome of each test and of each file that could not be collected, by node id.
+    /// The outcome of each test and of each failed collector, by node id.
     pub outcomes: BTreeMap<String, String>,
-    /// Why forks of its template would share what each worker needs alone.
+    /// Reasons why a template must not be forked.
     pub reasons: Vec<String>,
-    /// pytest's exit status; `None` for a run that has not come to the end of its session.
+    /// pytest's exit status; `None` for a run that did not complete its session.
     pub status: Option<i32>,
 }
 
@@ -77,13 +78,13 @@ enum Entry {
 }
 
 impl Record {
-    /// What lines of JSON tell, as `rustpar.cli.outcome_recorder` writes them. Of a run that was stopped, the tests that
-    /// it was in are [`STUCK`], and its exit status says nothing.
+    /// Parses the lines of JSON written by `rustpar.cli.outcome_recorder`. If the run was stopped, the tests that were
+    /// running are [`STUCK`], and its exit status is ignored.
     #[must_use]
     pub fn parse(lines: &str, was_stopped: bool) -> Self {
         let mut record = Self::default();
         let mut under_way = BTreeSet::new();
-        // The last line of a run that was killed may be cut.
+        // The last line of a killed run may be incomplete.
         let entries = lines.lines().filter_map(|line| serde_json::from_str(line).ok());
         for entry in entries {
             match entry {
@@ -121,15 +122,15 @@ fn rank(outcome: &str) -> usize {
 /// A run of the suite.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trial {
-    /// In which way it was run.
+    /// How it was run.
     pub way: Way,
-    /// That in words.
+    /// The name shown for that.
     pub name: String,
-    /// How long it took.
+    /// Its duration.
     pub seconds: f64,
-    /// The seconds that it was stopped after; `None` for one that was not.
+    /// The time limit after which it was stopped; `None` if it was not stopped.
     pub limit: Option<f64>,
-    /// What it has written down.
+    /// Its record.
     pub record: Record,
 }
 
@@ -140,30 +141,30 @@ impl Trial {
         self.record.outcomes.get(node_id).map_or(NOT_RUN, String::as_str)
     }
 
-    /// How many times as fast as another run this one was; `None` where either did not come to its end, or took no time.
+    /// Speed of this run relative to another; `None` if either did not complete, or took no time.
     #[must_use]
-    pub fn speed_beside(&self, other: &Self) -> Option<f64> {
+    pub fn speed_relative_to(&self, other: &Self) -> Option<f64> {
         let ended = self.limit.is_none() && other.limit.is_none();
         (ended && self.seconds > 0.0).then(|| other.seconds / self.seconds)
     }
 }
 
-/// What the outcomes of a differing test point to, in the order in which it is told.
+/// The likely cause of a test's differing outcomes, in display order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cause {
-    /// A run was stopped in it, or before it came to it.
+    /// A run was stopped during the test, or before it.
     Stuck,
     /// It differs between two runs of plain pytest.
     Flaky,
-    /// pytest-xdist shows it, too: what runs beside it or before it.
-    Company,
-    /// What forked workers share.
+    /// pytest-xdist differs, too: tests that run before it or at the same time.
+    Parallel,
+    /// State shared by forked workers.
     Sharing,
     /// The order of tests.
     Order,
-    /// All runs with rustpar show it, and no other.
+    /// Only runs with rustpar differ, and all of them do.
     Rustpar,
-    /// There is no pattern.
+    /// No pattern.
     Unclear,
 }
 
@@ -172,7 +173,7 @@ pub enum Cause {
 pub struct Trials(pub Vec<Trial>);
 
 impl Trials {
-    /// The run that was made in one way.
+    /// The run made in a certain way.
     #[must_use]
     pub fn of(&self, way: Way) -> Option<&Trial> {
         self.0.iter().find(|trial| trial.way == way)
@@ -199,14 +200,14 @@ impl Trials {
         statuses.all(|status| Some(status) == first)
     }
 
-    /// Whether nothing differs: no outcome and no exit status, and every run came to its end.
+    /// Whether all runs completed with equal outcomes and exit statuses.
     #[must_use]
     pub fn agree(&self) -> bool {
         let ended = self.0.iter().all(|trial| trial.limit.is_none());
         ended && self.have_same_status() && self.differing().is_empty()
     }
 
-    /// What each of these differing tests points to.
+    /// The likely cause for each of these differing tests.
     #[must_use]
     pub fn causes(&self, differing: &[&str]) -> Vec<Cause> {
         let first_differs = self.first_differs();
@@ -227,15 +228,17 @@ impl Trials {
             let outcome = trial.outcome(node_id);
             outcome == STUCK || (trial.limit.is_some() && outcome == NOT_RUN)
         };
-        let again = self.of(Way::Again).map_or(plain, |again| again.outcome(node_id));
+        let again = self
+            .of(Way::PlainAgain)
+            .map_or(plain, |again| again.outcome(node_id));
         if self.0.iter().any(is_stuck) {
             Cause::Stuck
         } else if again != plain {
             Cause::Flaky
         } else if xdist != plain && ours.iter().all(|&ours| ours == plain || ours == xdist) {
-            Cause::Company
+            Cause::Parallel
         } else if early == xdist && xdist == plain {
-            // Where workers share a thing, it is chance which of the tests that need it fails.
+            // If workers share state, it is a matter of chance which of the tests that use it fail.
             if first_differs {
                 Cause::Sharing
             } else {
@@ -250,7 +253,7 @@ impl Trials {
         }
     }
 
-    /// Whether tests differ in the first run with a template, which knows nothing of earlier ones, and nowhere else.
+    /// Whether tests differ in the first run with a template, which has no history, and in no other.
     fn first_differs(&self) -> bool {
         let Some(plain) = self.of(Way::Plain) else {
             return false;
@@ -268,7 +271,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Runs in which one test has these outcomes, in the order of the ways; without the last one, it is not there.
+    /// Runs in which one test has these outcomes, in the order of the ways; missing ones are omitted.
     fn trials(outcomes: &[&str]) -> Trials {
         let ways = [
             Way::Plain,
@@ -276,7 +279,7 @@ mod tests {
             Way::First,
             Way::Second,
             Way::Early,
-            Way::Again,
+            Way::PlainAgain,
         ];
         let runs = ways.into_iter().zip(outcomes).map(|(way, outcome)| Trial {
             way,
@@ -323,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stopped_run_names_the_tests_that_it_was_in() {
+    fn a_stopped_run_marks_the_running_tests() {
         let lines = concat!(
             "{\"begun\": \"a\"}\n{\"test\": \"a\", \"outcome\": \"passed\"}\n{\"finished\": \"a\"}\n",
             "{\"begun\": \"b\"}\n{\"test\": \"b\", \"outcome\": \"passed\"}\n",
@@ -338,7 +341,7 @@ mod tests {
     #[test]
     fn outcomes_point_to_causes() {
         let (p, f) = ("passed", "failed");
-        assert_eq!(cause(&[p, f, f, f, p, p]), Cause::Company);
+        assert_eq!(cause(&[p, f, f, f, p, p]), Cause::Parallel);
         assert_eq!(cause(&[p, p, f, f, p, p]), Cause::Sharing);
         assert_eq!(cause(&[p, p, p, f, p, p]), Cause::Order);
         assert_eq!(cause(&[p, p, p, f, f, p]), Cause::Order);
@@ -349,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn a_test_that_a_stopped_run_has_not_come_to_is_no_riddle() {
+    fn a_test_not_reached_by_a_stopped_run_has_a_known_cause() {
         let mut trials = trials(&["passed"; 5]);
         trials.0[1].limit = Some(1.0);
         trials.0[1].record.outcomes.clear();
@@ -371,7 +374,7 @@ mod tests {
     fn a_run_that_was_stopped_has_no_speed() {
         let mut trials = trials(&["passed"; 2]);
         trials.0[1].seconds = 0.5;
-        let speed = |trials: &Trials| trials.0[1].speed_beside(&trials.0[0]);
+        let speed = |trials: &Trials| trials.0[1].speed_relative_to(&trials.0[0]);
         assert_eq!(speed(&trials), Some(2.0));
         trials.0[0].limit = Some(1.0);
         assert_eq!(speed(&trials), None);
@@ -379,7 +382,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_record_is_read(lines in ".*", was_stopped: bool) {
+        fn parsing_any_record_never_panics(lines in ".*", was_stopped: bool) {
             let _ = Record::parse(&lines, was_stopped);
         }
 

@@ -1,8 +1,8 @@
-//! What workers did with their time.
+//! How workers spent their time.
 //!
-//! Tests run from when their distribution is settled to the end of the last one. A worker has that time, or the part of it
-//! in which it was there: a replacement from when it came, and one that was lost until then. What is left of it beside
-//! tests is idle, also when a worker has left because nothing was left to do.
+//! Tests run from the decision about their distribution to the end of the last one. A worker is measured over the part
+//! of that time in which it existed: a replacement from its start, a lost worker until its end. Time outside tests is
+//! idle, also after a worker has exited because no tests were left.
 
 use crate::journal::Micros;
 use crate::journal::event::Ending;
@@ -10,16 +10,16 @@ use crate::journal::run::{Attempt, Process, Run};
 use crate::protocol::report::Phase;
 use std::ops::Range;
 
-/// What one worker did. Its time is `busy` and `idle` together.
+/// The usage of one worker. `busy` and `idle` add up to its time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Usage {
     /// The process, as an index into [`Run::processes`].
     pub process: usize,
-    /// How many tests it began.
+    /// Number of attempts.
     pub tests: usize,
-    /// The time in phases of tests, also in one that the process died in.
+    /// Time in phases of tests, including the phase in which the process crashed.
     pub busy: Micros,
-    /// The part of that in set-ups.
+    /// The part of that in setups.
     pub set_up: Micros,
     /// The part of that in shared fixtures.
     pub shared: Micros,
@@ -27,18 +27,20 @@ pub struct Usage {
     pub idle: Micros,
 }
 
-/// When tests ran: from when that could begin to the end of the last one. Empty when none did.
+/// The time in which tests ran: from the start decision to the end of the last one. Empty if none ran.
 #[must_use]
 pub fn window(run: &Run) -> Range<Micros> {
     let settled = run.start.as_ref().map_or(run.collected.at, |start| start.at);
     let first = run.attempts.iter().filter_map(Attempt::began).min();
     let ended = run.attempts.iter().filter_map(Attempt::ended);
-    let last = ended.chain(run.processes.iter().filter_map(died_in_test)).max();
+    let last = ended
+        .chain(run.processes.iter().filter_map(crashed_in_test))
+        .max();
     let begin = first.map_or(settled, |first| first.min(settled));
     begin..last.map_or(begin, |last| last.max(begin))
 }
 
-/// What each worker did, in the order of their numbers; without workers, the one process.
+/// The usage of each worker, sorted by number; without workers, of the main process.
 #[must_use]
 pub fn usage(run: &Run) -> Vec<Usage> {
     let window = window(run);
@@ -58,7 +60,7 @@ pub fn usage(run: &Run) -> Vec<Usage> {
     for usage in &mut usages {
         usage.busy += unreported(run, usage.process, &window);
     }
-    // The process that the user has started is there as well, where workers ran the tests.
+    // If workers ran the tests, the main process is not included.
     usages.retain(|usage| usage.tests > 0 || run.processes[usage.process].number.is_some());
     usages.sort_by_key(|usage| run.processes[usage.process].number);
     for usage in &mut usages {
@@ -67,15 +69,15 @@ pub fn usage(run: &Run) -> Vec<Usage> {
     usages
 }
 
-/// When a process died while it ran a test.
-fn died_in_test(process: &Process) -> Option<Micros> {
+/// The time at which a process crashed in a test.
+fn crashed_in_test(process: &Process) -> Option<Micros> {
     let gone = process.gone.as_ref()?;
     (gone.how == Ending::Crashed && gone.running.is_some()).then_some(gone.at)
 }
 
-/// The time of a process in the phase that it died in: from the end of the last one that it has told of.
+/// Duration of the phase in which a process crashed: from the end of its last reported phase.
 fn unreported(run: &Run, process: usize, window: &Range<Micros>) -> Micros {
-    let Some(died) = died_in_test(&run.processes[process]) else {
+    let Some(died) = crashed_in_test(&run.processes[process]) else {
         return 0;
     };
     let own = run.attempts.iter().filter(|attempt| attempt.process == process);

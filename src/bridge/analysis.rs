@@ -33,7 +33,7 @@ impl Thresholds {
 
     /// The tests that carry each of these markers; `marked` are marks by index.
     fn carriers(&self, marked: &Bound<'_, PyDict>) -> PyResult<Vec<(&str, Vec<u32>)>> {
-        Ok(self.0.carriers(&names(marked)?))
+        Ok(self.0.tests_by_marker(&names(marked)?))
     }
 
     fn __str__(&self) -> String {
@@ -95,6 +95,6 @@ impl Timing {
 }
 
 fn pairs(lines: Vec<Line>) -> Vec<(String, bool)> {
-    let pairs = lines.into_iter().map(|line| (line.text, line.stands_out));
+    let pairs = lines.into_iter().map(|line| (line.text, line.is_highlighted));
     pairs.collect()
 }

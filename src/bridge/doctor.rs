@@ -34,7 +34,7 @@ impl TryFrom<Trial> for trials::Trial {
 
     fn try_from(trial: Trial) -> PyResult<Self> {
         let unknown = || PyValueError::new_err(format!("unknown trial {:?}", trial.key));
-        let way = Way::named(&trial.key).ok_or_else(unknown)?;
+        let way = Way::from_key(&trial.key).ok_or_else(unknown)?;
         Ok(Self {
             way,
             name: trial.name,

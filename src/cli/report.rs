@@ -119,7 +119,7 @@ fn summary(merged: &Merged) -> Result<String, ParseError> {
     let thresholds: Vec<String> = thresholds.into_iter().map(|line| line.text).collect();
     let sections = [
         text::failed(merged),
-        text::uncertain(merged),
+        text::flaky_and_missing(merged),
         text::slowest(merged, SLOWEST_TESTS),
         text::workers(merged),
         section("durations", &durations),
@@ -213,7 +213,7 @@ mod tests {
 
         2000-02-29 00:00:00 UTC, Python 3.12.1, pytest 8.3.0, linux
           pytest -k one or two
-          3.50 s, 2 workers, it was cut: the end is not in the journal
+          3.50 s, 2 workers, incomplete: the end is not in the journal
         3 passed in 3.50 s
         ");
     }
@@ -223,8 +223,8 @@ mod tests {
         let run = merged(&journal("one", 951_782_400_000_000, &[], ONE_PROCESS));
         assert_snapshot!(summary(&run).unwrap(), @r"
         ___________________________ a.py::test_fails: failed ___________________________
-        main, 0.02 s, began 0.01 s into the run
-        nothing ran beside it
+        main, 0.02 s, started 0.01 s into the run
+        no other test was running
 
             def test_fails():
         >       assert 0
@@ -254,7 +254,7 @@ mod tests {
         let events: Vec<&str> = ONE_PROCESS.trim().lines().take(2).collect();
         let run = merged(&journal("one", 0, &[], &(events.join("\n") + "\n")));
         assert_snapshot!(summary(&run).unwrap(), @r"
-        did not run to an end: 1
+        did not finish: 1
           a.py::test_fails
 
 
@@ -271,7 +271,7 @@ mod tests {
 
         1970-01-01 00:00:00 UTC, Python 3.12.1, pytest 8.3.0, linux
           pytest -k one or two
-          0.01 s, one process, it was cut: the end is not in the journal
+          0.01 s, one process, incomplete: the end is not in the journal
         1 passed in 0.01 s
         ");
     }

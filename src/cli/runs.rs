@@ -87,9 +87,10 @@ fn described<'a>(path: &Path, merged: &'a Merged) -> serde_json::Result<Vec<Run<
 fn lines(merged: &Merged, moment: &dyn Fn(Micros) -> String) -> Vec<String> {
     let lines = merged.parts.iter().flat_map(|part| {
         let (run, head) = (&part.run, &part.run.head);
-        let end = run
-            .exit
-            .map_or_else(|| "cut".to_owned(), |status| format!("exit status {status}"));
+        let end = run.exit.map_or_else(
+            || "incomplete".to_owned(),
+            |status| format!("exit status {status}"),
+        );
         [
             format!(
                 "{}  {:>10}  {}  {}",
@@ -130,7 +131,7 @@ mod tests {
     fn a_run_has_two_lines() {
         assert_snapshot!(lines(&two_runs(), &rfc3339).join("\n"), @r"
         1970-01-01T00:00:01.000000+00:00      3.50 s  first  pytest -k 'one or two'
-          3 passed; 2 workers, Python 3.12.1, cut
+          3 passed; 2 workers, Python 3.12.1, incomplete
         1973-03-03T09:46:40.000000+00:00     40.0 ms  second  pytest -k 'one or two'
           1 passed, 1 failed; one process, Python 3.12.1, exit status 1
         ");

@@ -1,7 +1,7 @@
-//! A node id in its parts.
+//! Parsing node ids.
 //!
-//! The hazard it handles: `::`, `/` and `[` are also in directories and in parameters. A path ends at the first `::`, and
-//! parameters begin at the first `[` behind that, as pytest has it.
+//! The hazard it handles: `::`, `/` and `[` also occur in directory names and parameters. As in pytest, the path ends
+//! at the first `::`, and the parameters begin at the first `[` after it.
 
 use crate::text::path::shown;
 use std::path::{Component, Path, PathBuf};
@@ -9,16 +9,16 @@ use std::path::{Component, Path, PathBuf};
 /// The parts of a node id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address<'a> {
-    /// The file, or what else was collected.
+    /// The path of the file, or of another collector.
     pub path: &'a str,
-    /// The classes that the test lies in, from the outside.
+    /// The enclosing classes, outermost first.
     pub classes: Vec<&'a str>,
     /// The function with its parameters; empty for a file.
     pub name: &'a str,
 }
 
 impl<'a> Address<'a> {
-    /// The parts of `id`.
+    /// Splits `id`.
     #[must_use]
     pub fn new(id: &'a str) -> Self {
         let (path, rest) = id.split_once("::").unwrap_or((id, ""));
@@ -33,8 +33,8 @@ impl<'a> Address<'a> {
     }
 }
 
-/// A node id as pytest shows it to somebody who has started it in a directory: its path, which begins at the root
-/// directory, begins there.
+/// A node id as pytest shows it to a user who started it in a subdirectory: its path, relative to the root directory,
+/// becomes relative to the start directory.
 #[must_use]
 pub fn seen_from(started: &Path, root: &Path, id: &str) -> String {
     if started == root {
@@ -44,7 +44,7 @@ pub fn seen_from(started: &Path, root: &Path, id: &str) -> String {
     format!("{}{names}", shown(&relative(started, &root.join(path))))
 }
 
-/// A path that leads from a directory to another path, as pytest's `bestrelpath` has it.
+/// The relative path from a directory to another path, as in pytest's `bestrelpath`.
 fn relative(from: &Path, to: &Path) -> PathBuf {
     let pairs = from.components().zip(to.components());
     let shared = pairs.take_while(|(one, other)| one == other).count();
@@ -65,7 +65,7 @@ mod tests {
     use std::path::Path;
 
     #[test]
-    fn node_ids_are_seen_from_where_pytest_was_started() {
+    fn node_ids_are_relative_to_the_start_directory() {
         let seen = |started, id| seen_from(Path::new(started), Path::new("/home/me/shop"), id);
         assert_eq!(
             seen("/home/me/shop", "tests/../a.py::test"),
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn what_looks_like_another_part_stays_in_its_own() {
+    fn separators_inside_other_parts_are_ignored() {
         let parts = |id| {
             let Address { path, classes, name } = Address::new(id);
             (path, classes, name)

@@ -1,6 +1,6 @@
 //! The Common Test Report Format (<https://ctrf.io>), version 0.0.0 of its JSON schema.
 //!
-//! Durations there are whole milliseconds. What was measured stands beside them, in `extra`, in microseconds.
+//! CTRF durations are whole milliseconds. The measured microseconds are stored in `extra`.
 
 use super::address::Address;
 use super::failures::captured;
@@ -84,7 +84,7 @@ struct Test<'a> {
     extra: Extra<'a>,
 }
 
-/// What tests and their earlier attempts have in common.
+/// Fields that tests and retries have in common.
 #[derive(Serialize)]
 struct Ran<'a> {
     duration: Micros,
@@ -117,7 +117,7 @@ enum Label<'a> {
     Several(Vec<&'a str>),
 }
 
-/// What was measured, in microseconds; `None` for a phase that was not reported.
+/// The measured microseconds; `None` for a phase that was not reported.
 #[derive(Serialize)]
 struct Extra<'a> {
     environment: &'a str,
@@ -134,10 +134,10 @@ struct Environment<'a> {
     extra: BTreeMap<&'a str, &'a BTreeMap<&'static str, String>>,
 }
 
-/// The document.
+/// Serializes the report.
 ///
 /// # Errors
-/// None that texts and numbers can have.
+/// None are possible for texts and numbers.
 pub fn write(merged: &Merged) -> serde_json::Result<Vec<u8>> {
     let head = merged.parts.first().map(|part| &part.run.head);
     let tests: Vec<Test<'_>> = merged
@@ -193,7 +193,7 @@ fn summary<'a>(merged: &Merged, tests: &[Test<'_>]) -> Summary<'a> {
     }
 }
 
-/// One; with `--dist each`, one for each worker.
+/// The entry of a test; with `--dist each`, one for each worker.
 fn tests<'a>(merged: &'a Merged, result: &'a TestResult) -> impl Iterator<Item = Test<'a>> {
     merged.last(result).map(|attempt| {
         let id = merged.id(result);
@@ -234,7 +234,7 @@ fn tests<'a>(merged: &'a Merged, result: &'a TestResult) -> impl Iterator<Item =
     })
 }
 
-/// What could not be collected, or was skipped as a whole.
+/// Entries of collectors that failed or were skipped.
 fn uncollected(merged: &Merged) -> impl Iterator<Item = Test<'_>> {
     let reports = merged.collect_reports().into_iter();
     reports.map(|(part, detail)| {
@@ -251,7 +251,7 @@ fn uncollected(merged: &Merged) -> impl Iterator<Item = Test<'_>> {
             id: format!("collection of {id}"),
             status,
             raw_status,
-            attempt: told(&[detail], at, at, 0),
+            attempt: timing_of(&[detail], at, at, 0),
             suite: vec!["collection"],
             file_path: Address::new(id).path,
             thread_id: "main".to_owned(),
@@ -274,7 +274,7 @@ fn status(verdict: Verdict) -> Status {
         Verdict::Passed | Verdict::Xpassed => Status::Passed,
         Verdict::Failed | Verdict::Error | Verdict::Rerun | Verdict::Crashed => Status::Failed,
         Verdict::Skipped => Status::Skipped,
-        // It ran, and neither passed nor failed the run.
+        // It ran, but neither passed nor made the run fail.
         Verdict::Xfailed => Status::Other,
     }
 }
@@ -284,7 +284,7 @@ fn ran<'a>(merged: &'a Merged, part: usize, attempt: &Attempt) -> Ran<'a> {
     let details: Vec<&Detail> = attempt.details.iter().map(|&index| &run.details[index]).collect();
     let moment = |at: Option<Micros>| (run.head.began + at.unwrap_or(0)) / MILLISECOND;
     let duration = (attempt.took() + MILLISECOND / 2) / MILLISECOND;
-    told(
+    timing_of(
         &details,
         moment(attempt.began()),
         moment(attempt.ended()),
@@ -292,7 +292,7 @@ fn ran<'a>(merged: &'a Merged, part: usize, attempt: &Attempt) -> Ran<'a> {
     )
 }
 
-fn told<'a>(details: &[&'a Detail], start: Micros, stop: Micros, duration: Micros) -> Ran<'a> {
+fn timing_of<'a>(details: &[&'a Detail], start: Micros, stop: Micros, duration: Micros) -> Ran<'a> {
     let texts: Vec<&str> = details.iter().map(|detail| detail.text.as_str()).collect();
     let trace = texts.join("\n");
     let lines = |is_stderr: bool| {

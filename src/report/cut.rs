@@ -1,11 +1,11 @@
-//! Texts that are too long for where they go.
+//! Shortening of long texts.
 //!
-//! The hazard it handles: a test can print, or compare, a line of any length. What is cut says so, and is cut between
-//! characters.
+//! The hazard it handles: a test can print, or compare, a line of any length. Texts are cut between characters, and a
+//! mark shows where.
 
 use std::borrow::Cow;
 
-/// The first line of a text, in at most so many bytes and an ellipsis.
+/// The first line of a text, cut to so many bytes plus an ellipsis.
 #[must_use]
 pub fn line(text: &str, most: usize) -> Cow<'_, str> {
     let line = text.lines().next().unwrap_or_default();
@@ -15,7 +15,7 @@ pub fn line(text: &str, most: usize) -> Cow<'_, str> {
     Cow::Owned(format!("{}…", &line[..line.floor_char_boundary(most)]))
 }
 
-/// The last lines of a text, so many at most and in at most so many bytes: an error is at the end.
+/// The last lines of a text, limited in number and bytes: the error is at the end.
 #[must_use]
 pub fn tail(text: &str, lines: usize, bytes: usize) -> Cow<'_, str> {
     let by_bytes = text.ceil_char_boundary(text.len().saturating_sub(bytes));
@@ -36,7 +36,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn what_fits_is_whole() {
+    fn a_text_that_fits_is_unchanged() {
         assert_eq!(line("one\ntwo", 3), "one");
         assert_eq!(line("", 0), "");
         assert_eq!(tail("a\nb\n", 2, 4), "a\nb\n");
@@ -44,7 +44,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_says_so() {
+    fn a_shortened_text_is_marked() {
         assert_eq!(line("née", 2), "n…");
         assert_eq!(
             tail("a\nb\nc\n", 2, 9),

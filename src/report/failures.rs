@@ -1,4 +1,4 @@
-//! What went wrong in some runs, in the order of environments and tests, and what ran beside it.
+//! Failures of runs, in the order of environments and tests, and the tests that ran at the same time.
 
 use super::spans::spans;
 use crate::journal::Micros;
@@ -6,38 +6,38 @@ use crate::journal::event::{Detail, Outcome};
 use crate::journal::merged::Merged;
 use crate::journal::run::{Attempt, Run, Verdict};
 
-/// A test that failed in the end, or a file that could not be collected.
+/// A test whose last attempt failed, or a collector that failed.
 #[derive(Debug, Clone)]
 pub struct Failure<'a> {
     /// The node id.
     pub id: &'a str,
     /// The run, as an index into [`Merged::parts`].
     pub part: usize,
-    /// What it is called.
+    /// Its verdict.
     pub verdict: Verdict,
-    /// The attempt that failed; `None` for what was collected.
+    /// The failed attempt; `None` for a collector.
     pub attempt: Option<&'a Attempt>,
-    /// What reports said of it, of each phase that failed. There is none where a worker died and a kill cut the run.
+    /// The details of each failed phase; empty if the worker crashed and the run was killed.
     pub details: Vec<&'a Detail>,
 }
 
 impl<'a> Failure<'a> {
-    /// The error; it may have several lines.
+    /// The error message, possibly of several lines.
     #[must_use]
     pub fn message(&self) -> &'a str {
         self.details
             .first()
-            .map_or("the worker died", |detail| &detail.message)
+            .map_or("the worker crashed", |detail| &detail.message)
     }
 
-    /// Title and text of what was captured; a later report of an attempt has all that an earlier one had.
+    /// Titles and texts of captured output; a later report of an attempt repeats that of earlier ones.
     #[must_use]
     pub fn sections(&self) -> &'a [(String, String)] {
         captured(&self.details)
     }
 }
 
-/// What was captured, by the last of some reports that has any.
+/// The captured output of the last report that has any.
 #[must_use]
 pub fn captured<'a>(details: &[&'a Detail]) -> &'a [(String, String)] {
     let sections = details.iter().rev().map(|detail| &detail.sections[..]);
@@ -47,7 +47,7 @@ pub fn captured<'a>(details: &[&'a Detail]) -> &'a [(String, String)] {
         .unwrap_or_default()
 }
 
-/// All of them.
+/// All failures of some runs.
 #[must_use]
 pub fn failures(merged: &Merged) -> Vec<Failure<'_>> {
     let mut found = Vec::new();
@@ -81,7 +81,7 @@ pub fn failures(merged: &Merged) -> Vec<Failure<'_>> {
     found
 }
 
-/// What the reports of an attempt said that failed.
+/// The details of an attempt's failed phases.
 #[must_use]
 pub fn errors<'a>(run: &'a Run, attempt: &Attempt) -> Vec<&'a Detail> {
     let details = attempt.details.iter().map(|&index| &run.details[index]);
@@ -90,14 +90,14 @@ pub fn errors<'a>(run: &'a Run, attempt: &Attempt) -> Vec<&'a Detail> {
         .collect()
 }
 
-/// What ran in each process of a run, and when.
+/// The attempts of a run in each process, with their times.
 pub struct Lanes<'a> {
-    /// Begin, end and attempt, by when they began.
+    /// Start, end and attempt, sorted by start.
     lanes: Vec<Vec<(Micros, Micros, &'a Attempt)>>,
 }
 
 impl<'a> Lanes<'a> {
-    /// The lanes of a run.
+    /// Builds the lanes of a run.
     #[must_use]
     pub fn new(run: &'a Run) -> Self {
         let mut lanes = vec![Vec::new(); run.processes.len()];
@@ -110,14 +110,14 @@ impl<'a> Lanes<'a> {
         Self { lanes }
     }
 
-    /// The attempts in other processes that overlap one in time.
-    pub fn beside(&self, attempt: &'a Attempt) -> impl Iterator<Item = &'a Attempt> {
+    /// The attempts in other processes that overlap this one in time.
+    pub fn concurrent(&self, attempt: &'a Attempt) -> impl Iterator<Item = &'a Attempt> {
         let process = attempt.process;
         let (from, to) = self.span(attempt);
         let others = self.lanes.iter().enumerate();
         let others = others.filter(move |&(other, _)| other != process);
         others.flat_map(move |(_, lane)| {
-            // A process runs one after the other, so ends are in order, too.
+            // A process runs one test at a time, so ends are sorted, too.
             let first = lane.partition_point(|&(_, ended, _)| ended <= from);
             let lane = lane[first..].iter();
             lane.take_while(move |&&(began, ..)| began <= to)

@@ -1,4 +1,4 @@
-//! What GitHub Actions shows: annotations at the lines of failures, and a job summary.
+//! Reports for GitHub Actions: annotations on the lines of failures, and a job summary.
 //!
 //! The format of the commands and their escapes is that of `@actions/core`:
 //! <https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands>.
@@ -10,28 +10,30 @@ use super::text::{in_environment, totals};
 use crate::journal::merged::{Merged, TestResult};
 use std::fmt::Write as _;
 
-/// Bytes of a summary. GitHub takes 1 MiB for each step, and shows none that is larger.
-const LARGEST_SUMMARY: usize = 1_000_000;
+/// Maximum size of a summary in bytes. GitHub accepts 1 MiB for each step and drops larger ones.
+const MAX_SUMMARY_BYTES: usize = 1_000_000;
 
-/// Lines of a text of a failure in the summary.
-const MOST_LINES: usize = 100;
+/// Maximum number of lines of a failure's text in the summary.
+const MAX_LINES: usize = 100;
 
-/// Bytes of a text of a failure in the summary: 100 lines of 160. Written out in HTML it has five times as many at most.
-const MOST_BYTES: usize = 16_000;
+/// Maximum number of bytes of a failure's text in the summary: 100 lines of 160. HTML escapes make it at most five
+/// times larger.
+const MAX_BYTES: usize = 16_000;
 
-/// Texts of a failure in the summary: the error and what was captured in the three phases, or as many subtests.
-const MOST_TEXTS: usize = 10;
+/// Maximum number of texts of a failure in the summary: the error and the captured output of three phases, or as many
+/// subtests.
+const MAX_TEXTS: usize = 10;
 
-/// Bytes of a node id, or of an error in a line.
-const LONGEST_LINE: usize = 1000;
+/// Maximum number of bytes of a node id, or of an error shown in one line.
+const MAX_LINE_BYTES: usize = 1000;
 
-/// Tests that passed on a second try in the summary.
-const MOST_FLAKY: usize = 50;
+/// Maximum number of flaky tests in the summary.
+const MAX_FLAKY: usize = 50;
 
-/// Tests in the table of the slowest.
-const MOST_SLOW: usize = 10;
+/// Number of tests in the table of the slowest.
+const SLOWEST_TESTS: usize = 10;
 
-/// A line `::error …::…` for each failure. GitHub shows the first ten of a step.
+/// One line `::error …::…` per failure. GitHub shows the first ten of a step.
 #[must_use]
 pub fn annotations(merged: &Merged) -> String {
     let mut found = String::new();
@@ -46,7 +48,7 @@ pub fn annotations(merged: &Merged) -> String {
             );
             properties.extend(detail.line.map(|line| format!("line={line}")));
         }
-        let title = format!("{} {}", line(failure.id, LONGEST_LINE), failure.verdict.name());
+        let title = format!("{} {}", line(failure.id, MAX_LINE_BYTES), failure.verdict.name());
         properties.push(format!("title={}", property(&title)));
         let message = data(&message(merged, &failure));
         let _ = writeln!(found, "::error {}::{message}", properties.join(","));
@@ -56,7 +58,7 @@ pub fn annotations(merged: &Merged) -> String {
 
 fn message(merged: &Merged, failure: &Failure<'_>) -> String {
     let environment = merged.parts[failure.part].environment;
-    in_environment(merged, environment, &line(failure.message(), LONGEST_LINE))
+    in_environment(merged, environment, &line(failure.message(), MAX_LINE_BYTES))
 }
 
 fn data(text: &str) -> String {
@@ -67,7 +69,7 @@ fn property(text: &str) -> String {
     data(text).replace(':', "%3A").replace(',', "%2C")
 }
 
-/// The job summary: GitHub's Markdown.
+/// The job summary in GitHub's Markdown.
 #[must_use]
 pub fn summary(merged: &Merged) -> String {
     let mut found = format!("### pytest: {}\n\n", totals(merged));
@@ -80,7 +82,7 @@ pub fn summary(merged: &Merged) -> String {
     let mut left_out = 0;
     for failure in &failures {
         let told = details(merged, failure);
-        if found.len() + told.len() > LARGEST_SUMMARY {
+        if found.len() + told.len() > MAX_SUMMARY_BYTES {
             left_out += 1;
         } else {
             found.push_str(&told);
@@ -111,10 +113,10 @@ fn flaky(found: &mut String, merged: &Merged) {
     let flaky: Vec<_> = results.filter(|result| merged.is_flaky(result)).collect();
     if !flaky.is_empty() {
         found.push_str("Passed on a second try:\n\n");
-        for result in flaky.iter().take(MOST_FLAKY) {
+        for result in flaky.iter().take(MAX_FLAKY) {
             let _ = writeln!(found, "- {}", test(merged, result));
         }
-        let more = flaky.len().saturating_sub(MOST_FLAKY);
+        let more = flaky.len().saturating_sub(MAX_FLAKY);
         if more > 0 {
             let _ = writeln!(found, "- and {more} more");
         }
@@ -128,24 +130,24 @@ fn slowest(found: &mut String, merged: &Merged) {
         return;
     }
     found.push_str("<details><summary>The slowest tests</summary>\n\n| time | test |\n|---:|---|\n");
-    for (took, result) in slowest.into_iter().take(MOST_SLOW) {
+    for (took, result) in slowest.into_iter().take(SLOWEST_TESTS) {
         let _ = writeln!(found, "| {} | {} |", in_seconds(took), test(merged, result));
     }
     found.push_str("\n</details>\n\n");
 }
 
 fn details(merged: &Merged, failure: &Failure<'_>) -> String {
-    let title = format!("{}: {}", line(failure.id, LONGEST_LINE), failure.verdict.name());
+    let title = format!("{}: {}", line(failure.id, MAX_LINE_BYTES), failure.verdict.name());
     let errors = failure.details.iter().map(|detail| (String::new(), &detail.text));
     let captured = failure.sections().iter();
     let captured = captured.map(|(title, text)| (format!("--- {title} ---\n"), text));
     let texts: Vec<_> = errors.chain(captured).collect();
     let mut shown = String::new();
-    for (title, text) in texts.iter().take(MOST_TEXTS) {
-        let text = tail(text, MOST_LINES, MOST_BYTES);
+    for (title, text) in texts.iter().take(MAX_TEXTS) {
+        let text = tail(text, MAX_LINES, MAX_BYTES);
         let _ = writeln!(shown, "{title}{}", text.trim_end_matches('\n'));
     }
-    let more = texts.len().saturating_sub(MOST_TEXTS);
+    let more = texts.len().saturating_sub(MAX_TEXTS);
     if more > 0 {
         let _ = writeln!(shown, "[{more} more texts are left out]");
     }
@@ -153,14 +155,14 @@ fn details(merged: &Merged, failure: &Failure<'_>) -> String {
         "<details><summary><code>{}</code></summary>\n\n{}\n\n<pre>{}</pre>\n\n</details>\n\n",
         html(&title),
         html(&message(merged, failure)),
-        // An empty line would end the block of HTML.
+        // An empty line would end the HTML block.
         html(shown.trim_end()).replace('\n', "&#10;")
     )
 }
 
-/// The node id of a test, and where it ran, in the cell of a table.
+/// A table cell with the node id and the environment of a test.
 fn test(merged: &Merged, result: &TestResult) -> String {
-    let id = cell(&line(merged.id(result), LONGEST_LINE));
+    let id = cell(&line(merged.id(result), MAX_LINE_BYTES));
     in_environment(merged, result.environment, &id)
 }
 

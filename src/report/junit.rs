@@ -2,7 +2,7 @@
 //! environment, a `testcase` for each time that pytest would write one. The schema is Jenkins' `junit-10.xsd`, but for
 //! the properties of tests, which pytest writes beyond it.
 //!
-//! The hazard it handles: output of tests has characters that XML cannot carry. They are written as pytest writes them:
+//! The hazard it handles: test output contains characters that XML cannot represent. They are escaped as in pytest:
 //! `#x1B`.
 
 use super::address::Address;
@@ -18,11 +18,11 @@ use quick_xml::events::{BytesDecl, BytesText, Event};
 use std::fmt::Write as _;
 use std::io;
 
-/// Characters of a message; the whole text of an error is in the element. pytest's own bound.
-const LONGEST_MESSAGE: usize = 500;
+/// Maximum number of characters of a message, as in pytest; the element contains the full text.
+const MAX_MESSAGE_LENGTH: usize = 500;
 
-/// What went wrong, or was left out, in a `testcase`.
-struct Trouble<'a> {
+/// A failure, error or skip in a `testcase`.
+struct Problem<'a> {
     tag: &'static str,
     kind: Option<&'static str>,
     message: String,
@@ -30,18 +30,18 @@ struct Trouble<'a> {
     detail: Option<&'a Detail>,
 }
 
-/// A `testcase`.
+/// A `testcase` element.
 struct Case<'a> {
     id: &'a str,
     took: Micros,
     properties: &'a [(String, String)],
-    troubles: Vec<Trouble<'a>>,
+    problems: Vec<Problem<'a>>,
 }
 
-/// The document.
+/// Serializes the report.
 ///
 /// # Errors
-/// None that bytes in memory can have.
+/// None are possible when writing to memory.
 pub fn write(merged: &Merged) -> io::Result<Vec<u8>> {
     let mut writer = Writer::new(Vec::new());
     writer.write_event(Event::Decl(BytesDecl::new("1.0", Some("utf-8"), None)))?;
@@ -57,8 +57,8 @@ pub fn write(merged: &Merged) -> io::Result<Vec<u8>> {
 fn suite(writer: &mut Writer<Vec<u8>>, merged: &Merged, environment: usize) -> io::Result<()> {
     let cases = cases(merged, environment);
     let count = |tag: &str| {
-        let troubles = cases.iter().flat_map(|case| &case.troubles);
-        troubles.filter(|trouble| trouble.tag == tag).count().to_string()
+        let problems = cases.iter().flat_map(|case| &case.problems);
+        problems.filter(|problem| problem.tag == tag).count().to_string()
     };
     let parts = || {
         let parts = merged.parts.iter();
@@ -77,11 +77,11 @@ fn suite(writer: &mut Writer<Vec<u8>>, merged: &Merged, environment: usize) -> i
         ("tests", cases.len().to_string()),
         ("time", time(merged.elapsed(Some(environment)))),
         ("timestamp", rfc3339(head.map_or(0, |head| head.began))),
-        ("hostname", visible(hostname.map_or("", String::as_str))),
+        ("hostname", escaped(hostname.map_or("", String::as_str))),
     ];
     let mut known: Vec<(String, String)> = Vec::new();
     for part in parts() {
-        // Each shard records what it records of the suite.
+        // The shards of a suite may record the same properties.
         let ours = part.run.suite_properties.iter();
         let new: Vec<_> = ours
             .filter(|property| !known.contains(property))
@@ -101,36 +101,36 @@ fn suite(writer: &mut Writer<Vec<u8>>, merged: &Merged, environment: usize) -> i
 
 fn testcase(writer: &mut Writer<Vec<u8>>, case: &Case<'_>) -> io::Result<()> {
     let (classname, name) = names(case.id);
-    let (classname, name, took) = (visible(&classname), visible(&name), time(case.took));
+    let (classname, name, took) = (escaped(&classname), escaped(&name), time(case.took));
     let element = writer.create_element("testcase").with_attributes([
         ("classname", classname.as_str()),
         ("name", name.as_str()),
         ("time", took.as_str()),
     ]);
-    if case.troubles.is_empty() && case.properties.is_empty() {
+    if case.problems.is_empty() && case.properties.is_empty() {
         element.write_empty()?;
         return Ok(());
     }
     element.write_inner_content(|writer| {
         properties(writer, case.properties)?;
-        for trouble in &case.troubles {
-            let message = visible(&trouble.message);
-            let mut element = writer.create_element(trouble.tag);
-            if let Some(kind) = trouble.kind {
+        for problem in &case.problems {
+            let message = escaped(&problem.message);
+            let mut element = writer.create_element(problem.tag);
+            if let Some(kind) = problem.kind {
                 element = element.with_attribute(("type", kind));
             }
             element
                 .with_attribute(("message", message.as_str()))
-                .write_text_content(BytesText::new(&visible(&trouble.text)))?;
+                .write_text_content(BytesText::new(&escaped(&problem.text)))?;
         }
-        output(writer, &case.troubles)
+        output(writer, &case.problems)
     })?;
     Ok(())
 }
 
-/// What was captured in a test that failed.
-fn output(writer: &mut Writer<Vec<u8>>, troubles: &[Trouble<'_>]) -> io::Result<()> {
-    let details: Vec<&Detail> = troubles.iter().filter_map(|trouble| trouble.detail).collect();
+/// Writes the captured output of a failed test.
+fn output(writer: &mut Writer<Vec<u8>>, problems: &[Problem<'_>]) -> io::Result<()> {
+    let details: Vec<&Detail> = problems.iter().filter_map(|problem| problem.detail).collect();
     let (mut out, mut err) = (String::new(), String::new());
     for (title, text) in captured(&details) {
         let stream = if title.contains("stderr") {
@@ -144,7 +144,7 @@ fn output(writer: &mut Writer<Vec<u8>>, troubles: &[Trouble<'_>]) -> io::Result<
     for (tag, text) in [("system-out", out), ("system-err", err)] {
         if !text.is_empty() {
             let element = writer.create_element(tag);
-            element.write_text_content(BytesText::new(&visible(&text)))?;
+            element.write_text_content(BytesText::new(&escaped(&text)))?;
         }
     }
     Ok(())
@@ -157,7 +157,7 @@ fn properties(writer: &mut Writer<Vec<u8>>, properties: &[(String, String)]) -> 
     let element = writer.create_element("properties");
     element.write_inner_content(|writer| {
         for (name, value) in properties {
-            let (name, value) = (visible(name), visible(value));
+            let (name, value) = (escaped(name), escaped(value));
             writer
                 .create_element("property")
                 .with_attributes([("name", name.as_str()), ("value", value.as_str())])
@@ -188,7 +188,7 @@ fn collected(detail: &Detail) -> Case<'_> {
         id: detail.id.as_deref().unwrap_or_default(),
         took: 0,
         properties: &[],
-        troubles: vec![Trouble {
+        problems: vec![Problem {
             tag,
             kind: None,
             message: message.to_owned(),
@@ -202,8 +202,8 @@ fn collected(detail: &Detail) -> Case<'_> {
     }
 }
 
-/// Adds what pytest writes for a test: one `testcase` for each attempt, two where call and teardown have failed. What is
-/// begun anew is a part of the attempt after it.
+/// Adds the `testcase` elements that pytest writes for a test: one for each attempt, two if call and teardown failed.
+/// An attempt that was rerun is merged into the next one.
 fn add_cases<'a>(cases: &mut Vec<Case<'a>>, merged: &'a Merged, result: &'a TestResult) {
     let run = &merged.parts[result.part].run;
     let id = merged.id(result);
@@ -218,36 +218,36 @@ fn add_cases<'a>(cases: &mut Vec<Case<'a>>, merged: &'a Merged, result: &'a Test
             id,
             took: std::mem::take(&mut took),
             properties: &attempt.properties,
-            troubles: Vec::new(),
+            problems: Vec::new(),
         };
         for phase in Phase::ALL {
             let Some(ran) = attempt.phases[phase as usize] else {
                 continue;
             };
-            let troubles = troubles(run, attempt, phase, ran.outcome);
-            let is_second = case.troubles.iter().any(|trouble| trouble.tag == "failure");
+            let problems = problems(run, attempt, phase, ran.outcome);
+            let is_second = case.problems.iter().any(|problem| problem.tag == "failure");
             if phase == Phase::Teardown && is_second && ran.outcome == Outcome::Failed {
-                let troubles_before = std::mem::replace(&mut case.troubles, troubles);
+                let problems_before = std::mem::replace(&mut case.problems, problems);
                 cases.push(Case {
                     took: case.took - ran.took,
-                    troubles: troubles_before,
+                    problems: problems_before,
                     ..case
                 });
                 case.took = ran.took;
             } else {
-                case.troubles.extend(troubles);
+                case.problems.extend(problems);
             }
         }
         if attempt.crashed {
             let died = details(run, attempt, "crash").map(|detail| failed(detail, "error", None));
-            case.troubles.extend(some(died.collect(), "error"));
+            case.problems.extend(or_placeholder(died.collect(), "error"));
         }
         cases.push(case);
     }
 }
 
-/// What reports of a phase say that failed or was left out; subtests have reports of their own.
-fn troubles<'a>(run: &'a Run, attempt: &Attempt, phase: Phase, outcome: Outcome) -> Vec<Trouble<'a>> {
+/// The failures and skips reported for a phase; subtests have reports of their own.
+fn problems<'a>(run: &'a Run, attempt: &Attempt, phase: Phase, outcome: Outcome) -> Vec<Problem<'a>> {
     let (tag, failed_on) = match phase {
         Phase::Call => ("failure", None),
         Phase::Setup | Phase::Teardown => ("error", Some(phase.name())),
@@ -261,18 +261,18 @@ fn troubles<'a>(run: &'a Run, attempt: &Attempt, phase: Phase, outcome: Outcome)
     });
     let found: Vec<_> = found.collect();
     match outcome {
-        Outcome::Failed | Outcome::Rerun => some(found, tag),
+        Outcome::Failed | Outcome::Rerun => or_placeholder(found, tag),
         _ => found,
     }
 }
 
-/// These; of what failed without a word, one that says so.
-fn some<'a>(mut found: Vec<Trouble<'a>>, tag: &'static str) -> Vec<Trouble<'a>> {
+/// Returns `found`, or a placeholder if it is empty.
+fn or_placeholder<'a>(mut found: Vec<Problem<'a>>, tag: &'static str) -> Vec<Problem<'a>> {
     if found.is_empty() {
-        found.push(Trouble {
+        found.push(Problem {
             tag,
             kind: None,
-            message: "nothing more is known".to_owned(),
+            message: "no details available".to_owned(),
             text: String::new(),
             detail: None,
         });
@@ -280,8 +280,8 @@ fn some<'a>(mut found: Vec<Trouble<'a>>, tag: &'static str) -> Vec<Trouble<'a>> 
     found
 }
 
-fn failed<'a>(detail: &'a Detail, tag: &'static str, failed_on: Option<&str>) -> Trouble<'a> {
-    Trouble {
+fn failed<'a>(detail: &'a Detail, tag: &'static str, failed_on: Option<&str>) -> Problem<'a> {
+    Problem {
         tag,
         kind: None,
         message: shortened(&match failed_on {
@@ -293,8 +293,8 @@ fn failed<'a>(detail: &'a Detail, tag: &'static str, failed_on: Option<&str>) ->
     }
 }
 
-fn skipped<'a>(detail: &Detail, kind: &'static str, text: String) -> Trouble<'a> {
-    Trouble {
+fn skipped<'a>(detail: &Detail, kind: &'static str, text: String) -> Problem<'a> {
+    Problem {
         tag: "skipped",
         kind: Some(kind),
         message: detail.message.clone(),
@@ -303,19 +303,23 @@ fn skipped<'a>(detail: &Detail, kind: &'static str, text: String) -> Trouble<'a>
     }
 }
 
-/// A message as pytest has it: the lines that fit, or the begin of the first, and how much more there is in the text.
+/// A message as in pytest: the lines that fit, or the beginning of the first, and a note about the rest.
 fn shortened(message: &str) -> String {
     let mut lines = message.lines();
     let mut kept = lines.next().unwrap_or_default().to_owned();
     let mut size = kept.chars().count();
-    let is_cut = size > LONGEST_MESSAGE;
+    let is_cut = size > MAX_MESSAGE_LENGTH;
     if is_cut {
-        kept = kept.chars().take(LONGEST_MESSAGE).chain("...".chars()).collect();
+        kept = kept
+            .chars()
+            .take(MAX_MESSAGE_LENGTH)
+            .chain("...".chars())
+            .collect();
     }
     let mut more = 0;
     for line in lines {
         size += 1 + line.chars().count();
-        if more == 0 && size < LONGEST_MESSAGE {
+        if more == 0 && size < MAX_MESSAGE_LENGTH {
             kept.extend(["\n", line]);
         } else {
             more += 1;
@@ -342,7 +346,7 @@ fn reason_with_place(detail: &Detail) -> String {
     }
 }
 
-/// The class name with its modules, and the name of the function with its parameters, as pytest has them.
+/// The `classname`, with the module path, and the name of the function with its parameters, as in pytest.
 fn names(id: &str) -> (String, String) {
     let Address { path, classes, name } = Address::new(id);
     let module = path.replace('/', ".");
@@ -358,8 +362,8 @@ fn time(took: Micros) -> String {
     format!("{:.3}", seconds(took))
 }
 
-/// A text in which what XML cannot carry is written out, as pytest's `bin_xml_escape` does.
-fn visible(text: &str) -> String {
+/// Escapes characters that XML cannot represent, as pytest's `bin_xml_escape` does.
+fn escaped(text: &str) -> String {
     let mut found = String::with_capacity(text.len());
     for char in text.chars() {
         match char {

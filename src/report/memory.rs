@@ -1,4 +1,4 @@
-//! What each process of a run held in memory, and in which test it grew most.
+//! Memory use of each process of a run, and the test with the largest growth.
 
 use crate::journal::event::{Ending, Test};
 use crate::journal::run::Run;
@@ -8,17 +8,17 @@ use crate::journal::run::Run;
 pub struct ProcessMemory {
     /// `gw0` and so on, or `main`.
     pub name: String,
-    /// The most resident bytes that it was seen to hold.
+    /// The highest observed number of resident bytes.
     pub peak: u64,
-    /// The most proportional bytes; `None` where they were not read.
+    /// The highest number of proportional bytes; `None` if not measured.
     pub proportional: Option<u64>,
-    /// The test in which its peak grew most, and by how many bytes; `None` where it did not grow.
+    /// The test in which its peak grew most, and the growth in bytes; `None` if it did not grow.
     pub growth: Option<(Test, u64)>,
-    /// The test after which another process took its place.
+    /// The test after which another process replaced it.
     pub replaced_after: Option<Test>,
 }
 
-/// The memory of each process of which any is known, in the order of their numbers.
+/// The memory use of each process for which any is known, sorted by number.
 #[must_use]
 pub fn memory(run: &Run) -> Vec<ProcessMemory> {
     let mut growths = vec![None; run.processes.len()];
@@ -136,14 +136,14 @@ mod tests {
     }
 
     #[test]
-    fn a_process_of_which_nothing_is_known_is_left_out() {
+    fn a_process_of_unknown_memory_is_left_out() {
         assert_eq!(of(vec![ran(0, None)]), []);
         assert_eq!(of(vec![]), []);
     }
 
     proptest! {
         #[test]
-        fn growth_is_never_more_than_what_lies_between_the_first_look_and_the_peak(
+        fn growth_is_at_most_the_difference_of_the_first_sample_and_the_peak(
             steps in prop::collection::vec((0..5_u32, 0..3_u32, 1..100_u64), 0..30),
         ) {
             let first = (0..3).map(|worker| holds(Some(worker), MIB, None));

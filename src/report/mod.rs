@@ -1,18 +1,18 @@
-//! What journals tell, for other programs and for the eye. Everything comes from what was read of journals.
+//! Reports made from journals, for other programs and for people.
 //!
-//! | file | what it writes |
+//! | module | what it produces |
 //! |---|---|
-//! | [`junit`] | `JUnit` XML, as pytest's own |
+//! | [`junit`] | `JUnit` XML like pytest's own |
 //! | [`ctrf`] | the Common Test Report Format, JSON |
 //! | [`github`] | annotations and a job summary for GitHub Actions |
-//! | [`trace`] | Chrome trace events, which Perfetto opens |
-//! | [`timeline`] | a page of HTML |
-//! | [`memory`] | what each process held, and where it grew |
+//! | [`trace`] | a Chrome trace, which Perfetto can open |
+//! | [`timeline`] | an HTML page |
+//! | [`memory`] | memory use of each process, and where it grew |
 //! | [`text`] | a summary for a terminal |
-//! | [`terminal`] | what a run and the commands show in a terminal |
+//! | [`terminal`] | texts that runs and commands show in a terminal |
 //!
-//! [`failures`] lists what went wrong, and what ran beside it; [`spans`] tells when attempts ran; [`address`] takes node ids
-//! apart; [`moment`] writes moments down; [`cut`] shortens texts.
+//! [`failures`] lists failures and the tests that ran at the same time; [`spans`] computes the start and end of
+//! attempts; [`address`] parses node ids; [`moment`] formats times; [`cut`] shortens texts.
 
 pub mod address;
 pub mod ctrf;

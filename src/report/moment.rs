@@ -1,11 +1,11 @@
-//! Moments and durations as text.
+//! Formatting of times and durations.
 
 use crate::journal::{Micros, seconds};
 
 const SECOND: u64 = 1_000_000;
 const DAY: u64 = 24 * 60 * 60;
 
-/// A moment in microseconds since the epoch, as RFC 3339 has it: `2026-01-31T09:05:00.000123+00:00`.
+/// A time in microseconds since the epoch in RFC 3339 format: `2026-01-31T09:05:00.000123+00:00`.
 #[must_use]
 pub fn rfc3339(moment: Micros) -> String {
     let (in_seconds, micros) = (moment / SECOND, moment % SECOND);
@@ -14,14 +14,14 @@ pub fn rfc3339(moment: Micros) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}+00:00")
 }
 
-/// A duration for the eye: `1.25 s`.
+/// A duration in seconds with two decimals: `1.25 s`.
 #[must_use]
 pub fn in_seconds(duration: Micros) -> String {
     format!("{:.2} s", seconds(duration))
 }
 
-/// Year, month and day of a number of days since 1970-01-01, by the algorithm `civil_from_days` of Howard Hinnant's
-/// "chrono-Compatible Low-Level Date Algorithms". It counts years from March on, so that a leap day is the last of one.
+/// Converts days since 1970-01-01 to year, month and day, by the algorithm `civil_from_days` of Howard Hinnant's
+/// "chrono-Compatible Low-Level Date Algorithms". Years start in March, so that a leap day is the last day of a year.
 fn date(days: u64) -> (u64, u64, u64) {
     let days = days + 719_468;
     let (era, day_of_era) = (days / 146_097, days % 146_097);

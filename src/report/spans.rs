@@ -1,16 +1,16 @@
-//! When the attempts of a run began and ended.
+//! Start and end times of attempts.
 //!
-//! The hazard it handles: a worker that dies takes along what it had not reported yet, perhaps all phases of the test that
-//! it died in. That test began when what ran before it had ended, and ended with the worker.
+//! The hazard it handles: when a worker crashes, its unreported phases are lost, perhaps all those of the current test.
+//! Such a test is taken to have started when the previous one ended, and to have ended with the worker.
 
 use crate::journal::Micros;
 use crate::journal::run::Run;
 
-/// Begin and end of each attempt, in the order of [`Run::attempts`].
+/// The start and end of each attempt, in the order of [`Run::attempts`].
 #[must_use]
 pub fn spans(run: &Run) -> Vec<(Micros, Micros)> {
     let came = run.processes.iter().map(|process| process.came.unwrap_or(0));
-    // When each process had done what came before.
+    // The time at which each process finished its previous attempt.
     let mut idle_since: Vec<Micros> = came.collect();
     let spans = run.attempts.iter().map(|attempt| {
         let idle_since = &mut idle_since[attempt.process];

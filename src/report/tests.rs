@@ -1,4 +1,4 @@
-//! Documents made of journals that no run has written.
+//! Tests of reports made from synthetic journals.
 
 use super::{ctrf, failures, github, junit, moment, text, trace};
 use crate::journal::event::{Detail, Ending, Event, Head, Outcome, PhaseEnded, WorkerGone};
@@ -12,7 +12,7 @@ use quick_xml::events::Event as XmlEvent;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// A run of these events, in an environment of which little is known.
+/// A run with these events and a minimal environment.
 fn merged(events: Vec<Event>) -> Merged {
     let head = Head::default();
     Merged::new(vec![Log { head, events }])
@@ -46,7 +46,7 @@ fn trace_events(merged: &Merged) -> Vec<Value> {
 }
 
 #[test]
-fn moments_are_written_as_rfc_3339_has_them() {
+fn times_are_formatted_as_in_rfc_3339() {
     assert_eq!(moment::rfc3339(0), "1970-01-01T00:00:00.000000+00:00");
     let leap_day = 951_782_400_000_000;
     assert_eq!(moment::rfc3339(leap_day + 1), "2000-02-29T00:00:00.000001+00:00");
@@ -56,7 +56,7 @@ fn moments_are_written_as_rfc_3339_has_them() {
 }
 
 #[test]
-fn what_is_special_in_a_command_for_github_is_escaped() {
+fn special_characters_in_github_commands_are_escaped() {
     let events = [
         vec![collected(&["a.py::test[x:y,z]"])],
         failure(0, "50%\rof: a, b\nmore", "d:,%/a.py"),
@@ -68,7 +68,7 @@ fn what_is_special_in_a_command_for_github_is_escaped() {
 }
 
 #[test]
-fn a_job_summary_stays_below_what_github_takes() {
+fn a_job_summary_stays_below_the_limit_of_github() {
     let ids: Vec<String> = (0..2000).map(|number| format!("test_{number}")).collect();
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
     let failures = (0..2000).flat_map(|test| failure(test, &"<".repeat(200), "a.py"));
@@ -108,7 +108,7 @@ fn a_message_in_junit_has_as_many_lines_as_that_of_pytest() {
 }
 
 #[test]
-fn a_job_summary_shows_all_failures_beside_one_with_a_long_line() {
+fn a_job_summary_shows_all_failures_despite_a_long_line() {
     let ids = ["long", "one", "two", "three"];
     let long = failure(0, &"é<".repeat(2_000_000), "a.py");
     let others = (1..4).flat_map(|test| failure(test, "a short error", "a.py"));
@@ -158,7 +158,7 @@ fn names_in_junit_are_those_of_pytest() {
 }
 
 #[test]
-fn characters_that_xml_cannot_carry_are_written_out() {
+fn characters_that_xml_cannot_represent_are_escaped() {
     let events = [
         vec![collected(&["a"])],
         failure(0, "\0\u{1b}\u{7f}\u{fffe}é🦀", "a"),
@@ -168,7 +168,7 @@ fn characters_that_xml_cannot_carry_are_written_out() {
 }
 
 #[test]
-fn a_test_that_was_begun_anew_is_one_case_with_the_time_of_all_attempts() {
+fn a_rerun_test_is_one_case_with_the_time_of_all_attempts() {
     let call = |at, outcome| Event::Call(ended(0, 0, at, 1_000_000, outcome));
     let events = vec![
         collected(&["a"]),
@@ -186,7 +186,7 @@ fn a_test_that_was_begun_anew_is_one_case_with_the_time_of_all_attempts() {
 }
 
 #[test]
-fn beside_a_crash_is_what_ran_until_the_worker_died() {
+fn tests_that_ran_until_the_worker_crashed_are_concurrent_with_the_crash() {
     let gone = WorkerGone {
         w: 0,
         at: 100,
@@ -196,7 +196,7 @@ fn beside_a_crash_is_what_ran_until_the_worker_died() {
         why: None,
     };
     let events = vec![
-        collected(&["dies", "before", "beside", "after"]),
+        collected(&["dies", "before", "concurrent", "after"]),
         Event::Call(ended(1, 1, 0, 20, Outcome::Passed)),
         Event::Setup(ended(0, 0, 30, 5, Outcome::Passed)),
         Event::Gone(gone),
@@ -206,14 +206,14 @@ fn beside_a_crash_is_what_ran_until_the_worker_died() {
     let merged = merged(events);
     let found = failures::failures(&merged);
     let lanes = failures::Lanes::new(&merged.parts[0].run);
-    let beside = lanes.beside(found[0].attempt.expect("a test"));
-    assert_eq!(beside.map(|attempt| attempt.test).collect::<Vec<_>>(), [2]);
-    assert!(text::failed(&merged).contains("beside it: beside (gw1)\n"));
+    let concurrent = lanes.concurrent(found[0].attempt.expect("a test"));
+    assert_eq!(concurrent.map(|attempt| attempt.test).collect::<Vec<_>>(), [2]);
+    assert!(text::failed(&merged).contains("running at the same time: concurrent (gw1)\n"));
     assert!(text::workers(&merged).contains("crashed (signal 11) in dies"));
 }
 
 #[test]
-fn what_crashed_is_beside_a_failure_from_its_begin_to_the_death_of_its_worker() {
+fn a_crashed_test_is_concurrent_until_its_worker_crashed() {
     let gone = |w, running| {
         Event::Gone(WorkerGone {
             w,
@@ -236,15 +236,15 @@ fn what_crashed_is_beside_a_failure_from_its_begin_to_the_death_of_its_worker() 
     let found = failures::failures(&merged);
     let lanes = failures::Lanes::new(&merged.parts[0].run);
     let victim = found.iter().find(|failure| failure.id == "victim");
-    let beside = lanes.beside(victim.and_then(|failure| failure.attempt).expect("a test"));
-    assert_eq!(beside.map(|attempt| attempt.test).collect::<Vec<_>>(), [1, 2]);
+    let concurrent = lanes.concurrent(victim.and_then(|failure| failure.attempt).expect("a test"));
+    assert_eq!(concurrent.map(|attempt| attempt.test).collect::<Vec<_>>(), [1, 2]);
     let found = trace_events(&merged);
     let block = found.iter().find(|event| event["name"] == "unreported");
     let block = block.expect("a block");
     assert_eq!((&block["ts"], &block["dur"]), (&200.into(), &400.into()));
 }
 
-/// Tests of a few workers, each measured by a clock that is off by a little.
+/// Tests of a few workers, whose clocks are slightly off.
 fn measured() -> impl Strategy<Value = Vec<Event>> {
     let phase = (0u64..50, 0u64..2000, any::<bool>());
     let test = (0u32..3, [phase.clone(), phase.clone(), phase]);
@@ -264,27 +264,27 @@ fn measured() -> impl Strategy<Value = Vec<Event>> {
     })
 }
 
-/// How deep the elements of a document go, if it is whole.
-fn deepest(document: &str) -> Option<usize> {
+/// The maximum depth of a document's elements; `None` if it is not well-formed.
+fn depth_of(document: &str) -> Option<usize> {
     let mut reader = Reader::from_str(document);
-    let (mut depth, mut deepest) = (0_usize, 0);
+    let (mut depth, mut depth_of) = (0_usize, 0);
     loop {
         match reader.read_event().ok()? {
             XmlEvent::Start(_) => depth += 1,
             XmlEvent::End(_) => depth -= 1,
-            XmlEvent::Eof => return (depth == 0).then_some(deepest),
+            XmlEvent::Eof => return (depth == 0).then_some(depth_of),
             _ => {}
         }
-        deepest = deepest.max(depth);
+        depth_of = depth_of.max(depth);
     }
 }
 
 proptest! {
     #[test]
-    fn whatever_a_journal_says_can_be_reported(events in events(), died in proptest::option::of(0u32..20)) {
+    fn every_journal_can_be_reported(events in events(), died in proptest::option::of(0u32..20)) {
         let deaths = died.map(|test| crash(test, 1, None));
         let merged = merged(events.into_iter().chain(deaths).collect());
-        prop_assert!(deepest(&document(&merged)).is_some_and(|depth| depth >= 2));
+        prop_assert!(depth_of(&document(&merged)).is_some_and(|depth| depth >= 2));
         let report: Value = serde_json::from_slice(&ctrf::write(&merged).expect("a document")).expect("JSON");
         let tests = report["results"]["tests"].as_array().expect("tests");
         let deciding = merged.results.iter().map(|result| result.attempts.deciding.len());
@@ -297,7 +297,7 @@ proptest! {
     }
 
     #[test]
-    fn blocks_of_a_trace_are_nested_and_last_what_was_measured(events in measured()) {
+    fn blocks_of_a_trace_are_nested_and_keep_their_durations(events in measured()) {
         let mut took: Vec<u64> = events.iter().filter_map(|event| match event {
             Event::Setup(ended) | Event::Call(ended) | Event::Teardown(ended) => Some(ended.us),
             _ => None,

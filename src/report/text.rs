@@ -9,13 +9,13 @@ use crate::journal::run::{Attempt, Process, Run, Verdict};
 use crate::text::counted;
 use std::fmt::Write as _;
 
-/// Tests that are named beside a failure.
-const MOST_BESIDE: usize = 8;
+/// Maximum number of tests listed as running at the same time as a failure.
+const MAX_CONCURRENT: usize = 8;
 
-/// Tests in the list of those that did not run.
-const MOST_MISSING: usize = 20;
+/// Maximum number of tests listed as not run.
+const MAX_MISSING: usize = 20;
 
-/// The runs: when, what, how long, what came of them.
+/// The runs: start, command, duration and outcome.
 #[must_use]
 pub fn overview(merged: &Merged) -> String {
     let mut found = String::new();
@@ -35,13 +35,13 @@ pub fn overview(merged: &Merged) -> String {
             details["python"], details["pytest"], details["platform"]
         );
         let _ = writeln!(found, "  {}", head.command.join(" "));
-        let _ = writeln!(found, "  {}", course(part));
+        let _ = writeln!(found, "  {}", status_of(part));
     }
     let _ = writeln!(found, "{}", totals(merged));
     found
 }
 
-/// What was counted, and how long it took: as in pytest's closing line.
+/// Counts and duration as in pytest's summary line.
 #[must_use]
 pub fn totals(merged: &Merged) -> String {
     let mut words = counts_in_words(merged.counts());
@@ -52,7 +52,7 @@ pub fn totals(merged: &Merged) -> String {
     format!("{} in {}", words.join(", "), in_seconds(merged.elapsed(None)))
 }
 
-/// How often each verdict was counted, as in pytest's closing line.
+/// The number for each verdict, as in pytest's summary line.
 #[must_use]
 pub fn counts_in_words(counts: [usize; 8]) -> Vec<String> {
     let counts = Verdict::ALL.into_iter().zip(counts);
@@ -69,7 +69,7 @@ pub fn counts_in_words(counts: [usize; 8]) -> Vec<String> {
     words
 }
 
-/// How many workers a run had.
+/// The number of workers of a run.
 #[must_use]
 pub fn workers_in_words(run: &Run) -> String {
     match run.workers() {
@@ -78,15 +78,15 @@ pub fn workers_in_words(run: &Run) -> String {
     }
 }
 
-fn course(Part { run, .. }: &Part) -> String {
+fn status_of(Part { run, .. }: &Part) -> String {
     let end = match run.exit {
         Some(status) => format!("exit status {status}"),
-        None => "it was cut: the end is not in the journal".to_owned(),
+        None => "incomplete: the end is not in the journal".to_owned(),
     };
     format!("{}, {}, {end}", in_seconds(run.lasted), workers_in_words(run))
 }
 
-/// What went wrong, with its text and what ran beside it.
+/// The failures, with their texts and the tests that ran at the same time.
 #[must_use]
 pub fn failed(merged: &Merged) -> String {
     let lanes: Vec<Lanes<'_>> = merged.parts.iter().map(|part| Lanes::new(&part.run)).collect();
@@ -103,7 +103,7 @@ pub fn failed(merged: &Merged) -> String {
             let _ = writeln!(
                 found,
                 "{}",
-                beside(merged, &lanes[failure.part], &failure, attempt)
+                concurrent(merged, &lanes[failure.part], &failure, attempt)
             );
         }
         for detail in &failure.details {
@@ -126,29 +126,32 @@ pub fn failed(merged: &Merged) -> String {
 fn moment(attempt: &Attempt) -> String {
     let began = attempt.began();
     began.map_or_else(String::new, |began| {
-        format!(", began {} into the run", in_seconds(began))
+        format!(", started {} into the run", in_seconds(began))
     })
 }
 
-fn beside(merged: &Merged, lanes: &Lanes<'_>, failure: &Failure<'_>, attempt: &Attempt) -> String {
+fn concurrent(merged: &Merged, lanes: &Lanes<'_>, failure: &Failure<'_>, attempt: &Attempt) -> String {
     let run = &merged.parts[failure.part].run;
-    let others: Vec<&Attempt> = lanes.beside(attempt).collect();
+    let others: Vec<&Attempt> = lanes.concurrent(attempt).collect();
     if others.is_empty() {
-        return "nothing ran beside it".to_owned();
+        return "no other test was running".to_owned();
     }
-    let named = others.iter().take(MOST_BESIDE).map(|other| {
+    let named = others.iter().take(MAX_CONCURRENT).map(|other| {
         let name = merged.process_name(failure.part, other.process);
         format!("{} ({name})", run.id(other.test))
     });
-    let mut words = vec![format!("beside it: {}", named.collect::<Vec<_>>().join(", "))];
-    let more = others.len().saturating_sub(MOST_BESIDE);
+    let mut words = vec![format!(
+        "running at the same time: {}",
+        named.collect::<Vec<_>>().join(", ")
+    )];
+    let more = others.len().saturating_sub(MAX_CONCURRENT);
     words.extend((more > 0).then(|| format!("and {more} more")));
     words.join(" ")
 }
 
-/// Tests that failed before they passed, and tests that were collected and did not run.
+/// Tests that passed after a rerun, and tests without a result.
 #[must_use]
-pub fn uncertain(merged: &Merged) -> String {
+pub fn flaky_and_missing(merged: &Merged) -> String {
     let mut found = String::new();
     let results = merged.results.iter();
     let flaky = results.filter(|result| merged.is_flaky(result));
@@ -159,7 +162,7 @@ pub fn uncertain(merged: &Merged) -> String {
         "passed on a second try",
         &flaky.collect::<Vec<_>>(),
     );
-    list(&mut found, merged, "did not run to an end", &merged.missing());
+    list(&mut found, merged, "did not finish", &merged.missing());
     found
 }
 
@@ -168,17 +171,17 @@ fn list(found: &mut String, merged: &Merged, title: &str, tests: &[(usize, &str)
         return;
     }
     let _ = writeln!(found, "{title}: {}", tests.len());
-    for &(environment, id) in tests.iter().take(MOST_MISSING) {
+    for &(environment, id) in tests.iter().take(MAX_MISSING) {
         let _ = writeln!(found, "  {}", in_environment(merged, environment, id));
     }
-    let more = tests.len().saturating_sub(MOST_MISSING);
+    let more = tests.len().saturating_sub(MAX_MISSING);
     if more > 0 {
         let _ = writeln!(found, "  and {more} more");
     }
     found.push('\n');
 }
 
-/// A text about something in an environment, with its name where there are several.
+/// Appends the name of the environment to a text, if there are several.
 pub(super) fn in_environment(merged: &Merged, environment: usize, text: &str) -> String {
     let name = merged.environment_name(environment);
     name.map_or_else(|| text.to_owned(), |name| format!("{text} ({name})"))
@@ -199,7 +202,7 @@ pub fn slowest(merged: &Merged, most: usize) -> String {
     found
 }
 
-/// What the processes did, and how they ended.
+/// The usage of the processes, and how they ended.
 #[must_use]
 pub fn workers(merged: &Merged) -> String {
     let mut found = "workers\n".to_owned();

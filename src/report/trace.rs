@@ -1,10 +1,12 @@
-//! Chrome trace events, which Perfetto and `chrome://tracing` open: a process for each environment, a lane for each
-//! worker, tests with their phases in them, counters, and the deaths of workers.
+//! Chrome trace events for Perfetto and `chrome://tracing`: a process for each environment, a thread for each worker,
+//! tests with nested phases, counters, and crashes of workers.
 //!
-//! The format is that of "Trace Event Format" (JSON object format); times are microseconds since the first run began.
+//! The format is the JSON object format of "Trace Event Format"; times are microseconds since the start of the first
+//! run.
 //!
-//! The hazard it handles: when something began is read off one clock, how long it took off another. Events of a lane must
-//! be nested, so one that would begin before the last has ended begins then. Durations stay what they are.
+//! The hazard it handles: start times and durations are measured with different clocks. Events of a thread must be
+//! nested, so an event that would start before the previous one has ended is moved to its end. Durations are not
+//! changed.
 
 use super::spans::spans;
 use crate::journal::Micros;
@@ -15,7 +17,7 @@ use crate::protocol::report::Phase;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-/// Steps of the counter of finished tests, in each run.
+/// Maximum number of steps of the counter of finished tests in each run.
 const STEPS: u64 = 1000;
 
 #[derive(Serialize)]
@@ -37,24 +39,24 @@ struct Event {
     tid: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     dur: Option<Micros>,
-    /// Of an instant event: how far its line reaches.
+    /// For an instant event: the scope of its marker.
     #[serde(skip_serializing_if = "Option::is_none")]
     s: Option<char>,
     #[serde(skip_serializing_if = "Map::is_empty")]
     args: Map<String, Value>,
 }
 
-/// Where events belong.
+/// The process and thread of events.
 #[derive(Clone, Copy)]
 struct Lane {
     pid: usize,
     tid: usize,
 }
 
-/// The document.
+/// Serializes the trace.
 ///
 /// # Errors
-/// None that texts and numbers can have.
+/// None are possible for texts and numbers.
 pub fn write(merged: &Merged) -> serde_json::Result<Vec<u8>> {
     let mut events = Vec::new();
     for (index, environment) in merged.environments.iter().enumerate() {
@@ -78,7 +80,7 @@ pub fn write(merged: &Merged) -> serde_json::Result<Vec<u8>> {
             let name = merged.process_name(index, process);
             events.push(lane(process).metadata("thread_name", &name));
             add_tests(&mut events, lane(process), &part.run, part.offset, attempts);
-            add_life(&mut events, lane(process), &part.run, part.offset, process, &name);
+            add_memory_and_crash(&mut events, lane(process), &part.run, part.offset, process, &name);
         }
         let lane = lane(part.run.processes.len());
         add_finished(&mut events, lane, &part.run, part.offset, index);
@@ -146,7 +148,7 @@ fn add_tests(
             free = event.ts + ran.took;
             events.push(event);
         }
-        // A worker that died may have told of no phase.
+        // A worker that crashed may have reported no phase.
         let began = began.or_else(|| attempt.crashed.then(|| free.max(offset + start)));
         let Some(began) = began else {
             continue;
@@ -168,8 +170,15 @@ fn add_tests(
     }
 }
 
-/// Memory of a process, and its death.
-fn add_life(events: &mut Vec<Event>, lane: Lane, run: &Run, offset: Micros, process: usize, name: &str) {
+/// Adds the memory use of a process, and its crash.
+fn add_memory_and_crash(
+    events: &mut Vec<Event>,
+    lane: Lane,
+    run: &Run,
+    offset: Micros,
+    process: usize,
+    name: &str,
+) {
     let process = &run.processes[process];
     for &(at, rss, pss) in &process.memory {
         let values = [("resident", rss), ("proportional", pss.unwrap_or(0))];
@@ -196,7 +205,7 @@ fn add_life(events: &mut Vec<Event>, lane: Lane, run: &Run, offset: Micros, proc
     }
 }
 
-/// How many tests have finished, in steps that are worth looking at.
+/// Adds the number of finished tests, in a limited number of steps.
 fn add_finished(events: &mut Vec<Event>, lane: Lane, run: &Run, offset: Micros, part: usize) {
     let name = format!("tests finished in run {}", part + 1);
     let mut ends: Vec<Micros> = run.attempts.iter().filter_map(Attempt::ended).collect();

@@ -5,7 +5,7 @@
 //! 1. The engine tells what has happened (`add_worker`, `finished`, `lost`, `again`), then asks: one
 //!    [`Policy::demand`] per worker whose queue is low. It carries out the actions of one demand, in order,
 //!    before it tells or asks anything else, so the policy's picture of every queue's end is exact. Only the
-//!    front of a queue is uncertain: a worker claims tests without asking.
+//!    front of a queue is flaky_and_missing: a worker claims tests without asking.
 //! 2. [`Action::Assign`] and [`Action::Close`] go only to the worker that asked; a close, only to an idle one.
 //! 3. A steal takes two demands. The first, of an idle worker, yields one [`Action::TakeBack`] from another
 //!    worker; while the engine carries it out it calls `returned`, and what came back is kept for an idle

@@ -52,7 +52,7 @@ def test_a_test_that_passed_before_and_fails_with_a_template_raises_a_doubt(suit
     assert run.counts()["failed"] >= 1
     line = run.line(DOUBT)
     assert "--rustpar-start=early" in line
-    assert "their order or company, or what forked workers share" in line
+    assert "test order, parallel execution or state shared by forked workers" in line
     assert run.lines.index(line) > run.lines.index(run.line("short test summary info"))
     assert "-n0" in line
 
@@ -154,7 +154,7 @@ def test_the_doctor_finds_tests_that_differ_with_a_template(suite: Suite) -> Non
     assert {found[name] for name in NAMES if name not in ("rustpar", "rustpar, again")} == {"passed"}
     assert "error" in (found["rustpar"], found["rustpar, again"])
     assert "what workers share is the cause" in done.stdout
-    assert "auto decides for template" in done.stdout
+    assert "auto chooses template" in done.stdout
 
 
 def test_the_doctor_says_what_auto_decides_and_why(suite: Suite) -> None:
@@ -164,7 +164,7 @@ def test_the_doctor_says_what_auto_decides_and_why(suite: Suite) -> None:
     assert "All 2 tests have the same outcome in all 5 runs." in done.stdout
     assert re.search(r"rustpar is [\d.]+ times as fast as plain pytest, and [\d.]+ times as fast as", done.stdout)
     assert [line[:14].strip() for line in done.stdout.splitlines()[1:6]] == NAMES
-    assert "auto decides for early here:\n    test_it.py:2 reads PYTEST_XDIST_WORKER" in done.stdout
+    assert "auto chooses early here:\n    test_it.py:2 reads PYTEST_XDIST_WORKER" in done.stdout
 
 
 def test_the_doctor_shows_why_a_run_came_to_no_end(suite: Suite) -> None:
@@ -191,7 +191,7 @@ def test_the_doctor_stops_a_run_that_hangs_and_names_its_test(suite: Suite) -> N
     assert "The run 'pytest-xdist' was stopped after 4.00 s." in done.stdout
     assert "test_it.py::test_two" in done.stdout
     assert "did not end" in done.stdout
-    assert "1 of 1 differing tests were stopped in a run that would not end" in done.stdout
+    assert "1 of 1 differing tests belong to a run that was stopped because it did not end" in done.stdout
 
 
 def test_the_doctor_refuses_a_limit_that_is_none(suite: Suite) -> None:

@@ -181,7 +181,7 @@ def test_runs_lists_what_is_kept(suite: Suite) -> None:
     assert counts.endswith("exit status 1")
     assert second.endswith(" -p recorder -k '0 or 1'")
     assert "2 passed; one process" in other
-    assert other.endswith("cut")
+    assert other.endswith("incomplete")
 
 
 def test_runs_can_be_written_as_json_and_found_elsewhere(suite: Suite) -> None:

@@ -90,8 +90,8 @@ def test_a_run_that_was_killed_is_told_up_to_where_it_came(suite: Suite) -> None
     (first,) = [place for place, line in enumerate(lines) if b'"teardown","t":0' in line]
     journal.write_bytes(b"".join(lines[: first + 1]) + lines[first + 1][:9])
     text = told(suite, "report")
-    assert "did not run to an end: 1\n  test_it.py::test_two" in text
-    assert "it was cut" in text
+    assert "did not finish: 1\n  test_it.py::test_two" in text
+    assert "incomplete: the end is not in the journal" in text
     told(suite, "report", "--junit=out.xml")
     (junit,) = junit_suites(suite.path / "out.xml")
     assert junit.get("tests") == "1"

@@ -126,7 +126,7 @@ def test_the_summary_shows_failures_with_what_ran_beside_them(suite: Suite) -> N
     run = suite.run()
     text = told(suite, "report")
     (worker,) = run.workers["test_it.py::test_beside"]
-    assert f"beside it: test_it.py::test_beside ({worker})" in text
+    assert f"running at the same time: test_it.py::test_beside ({worker})" in text
     assert ">           assert 0" in text or ">       assert 0" in text
     assert "a printed word" in text
     assert "1 passed, 1 failed in " in text
@@ -154,4 +154,4 @@ def test_a_crash_is_beside_what_failed_before_it(suite: Suite) -> None:
     )
     run = suite.run()
     (worker,) = run.workers["test_it.py::test_hog"]
-    assert f"beside it: test_it.py::test_hog ({worker})" in told(suite, "report")
+    assert f"running at the same time: test_it.py::test_hog ({worker})" in told(suite, "report")

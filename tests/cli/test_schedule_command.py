@@ -126,8 +126,8 @@ def test_serial_tests_and_resources_are_named_where_they_decide(suite: Suite) ->
         """
     )
     remember(suite, {"test_one": 6.0, "test_two": 2.0, "test_three": 3.0, "test_four": 1.0})
-    assert "nothing runs beside 1 serial test: 6.00 s" in plan(suite, "-n3", "-k", "one or four")
-    assert "resource db has 1 place, and is held for 5.00 s" in plan(suite, "-n3", "-k", "not one")
+    assert "nothing else runs during 1 serial test: 6.00 s" in plan(suite, "-n3", "-k", "one or four")
+    assert "resource db has 1 place, and is in use for 5.00 s" in plan(suite, "-n3", "-k", "not one")
 
 
 def test_tests_are_counted_where_no_duration_is_known(suite: Suite) -> None:

@@ -63,7 +63,7 @@ def test_the_next_run_forks_at_once(suite: Suite) -> None:
     (suite.path / "notes.log").unlink()
     run = suite.run()
     assert run.counts() == {"passed": 7}
-    assert "than gw0, as an earlier run has seen)" in run.line("start: ")
+    assert "than gw0, as seen in an earlier run)" in run.line("start: ")
     assert len(suite.notes()) == 2
     suite.test("def test_one(): pass\ndef test_two(): pass\n")
     assert "start: early" in suite.run().line("start: ")

@@ -253,7 +253,7 @@ def test_the_journal_and_the_summary_say_which_worker_was_replaced_and_why(suite
     assert gone["w"] == 0
     assert gone["why"].startswith("resident ")
     assert gone["why"].endswith(" MiB, after test_it.py::test_hungry")
-    assert "1 worker was replaced for holding more than " in run.out
+    assert "1 worker was replaced for using more than " in run.out
     assert run.line("  test_it.py::test_hungry (gw0, ")
     assert run.line("gw0 (replaced)").endswith(" in test_it.py::test_hungry")
 
@@ -288,7 +288,7 @@ def test_a_limit_that_a_worker_is_beyond_from_the_beginning_has_no_effect(suite:
     six_hungry_tests(suite)
     run = suite.run("--rustpar-max-rss=1M", "--rustpar-journal=j.jsonl")
     assert run.counts() == {"passed": 6}
-    assert run.line("rustpar: --rustpar-max-rss has no effect: a worker holds ").endswith("more than 1 MiB; give more")
+    assert run.line("rustpar: --rustpar-max-rss has no effect: a worker uses ").endswith("more than 1 MiB; raise the limit")
     assert ways_to_go(suite) == {"left": 2}
 
 
@@ -299,7 +299,7 @@ def test_the_section_on_memory_is_shown_where_it_was_asked_for(suite: Suite) -> 
     assert "= memory =" in suite.run("--rustpar-max-rss=100G").out
     assert "= memory =" not in suite.run("--rustpar-max-rss=100G", "-q").out
     without_cache = suite.run("--rustpar-max-rss=100G", "-p", "no:cacheprovider").out
-    assert "no worker was replaced for holding more than 102,400 MiB" in without_cache
+    assert "no worker was replaced for using more than 102,400 MiB" in without_cache
 
 
 def test_a_journal_that_somebody_removes_is_no_reason_to_fail(suite: Suite) -> None:
@@ -313,7 +313,7 @@ def test_a_journal_that_somebody_removes_is_no_reason_to_fail(suite: Suite) -> N
 def test_the_limit_can_stand_in_the_ini_file(suite: Suite) -> None:
     suite.test("def test_it(): pass")
     suite.write({"pytest.ini": "[pytest]\nrustpar_max_rss = 2G\n"})
-    assert "no worker was replaced for holding more than 2,048 MiB" in suite.run().out
+    assert "no worker was replaced for using more than 2,048 MiB" in suite.run().out
     assert "more than 3,072 MiB" in suite.run("--rustpar-max-rss=3G").out
 
 

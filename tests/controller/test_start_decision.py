@@ -60,7 +60,7 @@ def test_the_next_run_remembers_and_does_not_hesitate(naming: Suite) -> None:
     conftests_loaded(naming)
     run = naming.run()
     assert run.counts() == {"passed": 6}
-    assert f"start: early ({REASON}, as an earlier run has seen)" in start_of(run)
+    assert f"start: early ({REASON}, as seen in an earlier run)" in start_of(run)
     assert conftests_loaded(naming) == {"main": 1, "gw0": 1, "gw1": 1}
 
 

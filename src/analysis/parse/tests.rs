@@ -1,4 +1,4 @@
-//! Thresholds that are printed and parsed, and errors that point into them.
+//! Tests of parsing and printing thresholds, and of the positions in errors.
 
 use crate::analysis::threshold::{Comparison, Figure, Kind, Limit, Threshold, Thresholds};
 use proptest::prelude::*;
@@ -7,7 +7,7 @@ use proptest::prelude::*;
 fn an_error_points_at_the_character() {
     let cases = [
         ("p95<1s", 0, "unknown figure p95"),
-        ("max<1s, p(95 <1s", 13, "expected ) behind"),
+        ("max<1s, p(95 <1s", 13, "expected ) after"),
         ("p(0)<1s", 2, "a percentile is more than 0"),
         ("max 1s", 4, "expected a comparison"),
         ("max<", 4, "expected a number"),
@@ -50,7 +50,7 @@ fn percentages() -> impl Strategy<Value = f64> {
 fn thresholds() -> impl Strategy<Value = Thresholds> {
     let named = proptest::sample::select(Figure::NAMED.to_vec()).prop_map(|(_, figure)| figure);
     let figure = prop_oneof![named, percentages().prop_map(Figure::Percentile)];
-    let comparison = proptest::sample::select(Comparison::WRITTEN.to_vec());
+    let comparison = proptest::sample::select(Comparison::ALL.to_vec());
     let marker = proptest::option::of("[a-zé][a-z0-9_]{0,5}");
     let numbers = (0..1_u64 << 40, percentages());
     let one =
@@ -71,12 +71,12 @@ fn thresholds() -> impl Strategy<Value = Thresholds> {
 
 proptest! {
     #[test]
-    fn what_is_printed_is_parsed_to_the_same(thresholds in thresholds()) {
+    fn printed_thresholds_parse_to_the_same(thresholds in thresholds()) {
         prop_assert_eq!(thresholds.to_string().parse(), Ok(thresholds));
     }
 
     #[test]
-    fn any_text_is_parsed_or_pointed_into(text in "[a-z(),<>=%:. 0-9\n\té_]{0,30}") {
+    fn any_text_is_parsed_or_an_error_points_into_it(text in "[a-z(),<>=%:. 0-9\n\té_]{0,30}") {
         if let Err(error) = text.parse::<Thresholds>() {
             prop_assert!(error.column <= error.line.chars().count());
         }
@@ -84,7 +84,7 @@ proptest! {
 }
 
 #[test]
-fn the_tests_that_carry_a_marker_are_told_in_their_order() {
+fn the_tests_with_a_marker_are_returned_in_order() {
     let thresholds: Thresholds = "slow: max<1s, db: max<1s, slow: p(95)<1s, max<9s"
         .parse()
         .unwrap();
@@ -94,8 +94,11 @@ fn the_tests_that_carry_a_marker_are_told_in_their_order() {
         (7, vec!["db".to_owned(), "slow".to_owned()]),
     ];
     assert_eq!(
-        thresholds.carriers(&marked),
+        thresholds.tests_by_marker(&marked),
         [("slow", vec![2, 7]), ("db", vec![7])]
     );
-    assert_eq!(thresholds.carriers(&[]), [("slow", vec![]), ("db", vec![])]);
+    assert_eq!(
+        thresholds.tests_by_marker(&[]),
+        [("slow", vec![]), ("db", vec![])]
+    );
 }

@@ -1,25 +1,25 @@
-//! What `rustpar doctor` tells: each run as it ends, then which tests differ, what that points to, and what to do.
+//! Output of `rustpar doctor`: one line per run as it ends, then the tests that differ, likely causes, and advice.
 
 use crate::analysis::trials::{Cause, Trial, Trials, Way};
 use crate::text::duration::{micros, spoken};
 use crate::text::{counted, table};
 use std::collections::BTreeMap;
 
-/// Differing tests that are listed; the rest is counted.
-const MOST_LISTED: usize = 50;
+/// Maximum number of differing tests listed; the rest are counted.
+const MAX_LISTED: usize = 50;
 
-/// A run that has ended: how long it took, how that compares with plain pytest, and the outcomes of its tests.
+/// The line about a finished run: its duration, its speed relative to plain pytest, and the outcomes of its tests.
 #[must_use]
 pub fn ended(trial: &Trial, plain: &Trial) -> String {
     let speed = trial
-        .speed_beside(plain)
+        .speed_relative_to(plain)
         .filter(|_| trial.way.has_workers())
         .map_or_else(String::new, |speed| format!("{speed:.1}x"));
     let took = spoken(micros(trial.seconds));
     format!("{:14}  {took:>9}{speed:>8}  {}", trial.name, outcomes(trial))
 }
 
-/// How many tests had which outcome.
+/// Number of tests for each outcome.
 fn outcomes(trial: &Trial) -> String {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for outcome in trial.record.outcomes.values() {
@@ -33,7 +33,7 @@ fn outcomes(trial: &Trial) -> String {
         found.push("no tests".to_owned());
     }
     let stopped = if trial.limit.is_some() {
-        "; stopped, it would not end"
+        "; stopped because it did not end"
     } else {
         ""
     };
@@ -45,15 +45,15 @@ fn outcomes(trial: &Trial) -> String {
 pub fn comparison(trials: &Trials) -> Vec<String> {
     let differing = trials.differing();
     let mut lines = Vec::new();
-    for node_id in differing.iter().take(MOST_LISTED) {
+    for node_id in differing.iter().take(MAX_LISTED) {
         lines.push((*node_id).to_owned());
         let rows = trials.0.iter();
         let rows = rows.map(|trial| vec![trial.name.clone(), trial.outcome(node_id).to_owned()]);
         let rows = table::aligned(&rows.collect::<Vec<_>>(), &[0, 1]);
         lines.extend(rows.into_iter().map(|row| format!("    {row}")));
     }
-    if differing.len() > MOST_LISTED {
-        lines.push(format!("and {} more", differing.len() - MOST_LISTED));
+    if differing.len() > MAX_LISTED {
+        lines.push(format!("and {} more", differing.len() - MAX_LISTED));
     }
     lines.extend(stopped(trials));
     if differing.is_empty() {
@@ -111,45 +111,50 @@ fn causes(trials: &Trials, differing: &[&str]) -> Vec<String> {
     lines.collect()
 }
 
-/// What tests do that point to a cause, and what to do about it.
+/// The pattern in the outcomes that points to a cause, and advice.
 fn advice(cause: Cause) -> &'static str {
     match cause {
-        Cause::Stuck => "were stopped in a run that would not end: look at those that 'did not end' first",
-        Cause::Flaky => "differ between two runs of plain pytest: they are flaky, whatever runs them",
-        Cause::Company => {
-            "differ under pytest-xdist in the same way: they depend on what runs beside or before them, or look for \
+        Cause::Stuck => {
+            "belong to a run that was stopped because it did not end: look at those with 'did not end' first"
+        }
+        Cause::Flaky => "differ between two runs of plain pytest: they are flaky even without workers",
+        Cause::Parallel => {
+            "differ under pytest-xdist in the same way: they depend on tests that run at the same time or before, or check for \
              a worker. Try --dist loadfile, or mark them with serial or resource (docs/scheduling.md)"
         }
         Cause::Sharing => {
-            "differ with a template and not with early workers: what workers share is the cause. Until that is found, \
+            "differ with a template and not with early workers: state shared by workers is the cause. Until it is found, \
              set rustpar_start = early in the configuration file"
         }
         Cause::Order => {
-            "differ between the first run and the second, which knows how long tests take: another order or other \
-             company is the cause, or they are flaky. Run one alone, and then with the tests before it in its file"
+            "differ between the first run and the second, which knows how long tests take: test order or parallel \
+             execution is the cause, or they are flaky. Run one alone, and then with the tests before it in its file"
         }
         Cause::Rustpar => {
-            "differ under rustpar, however its workers come up, and not under pytest-xdist: order or company is the \
-             cause, as rustpar hands tests out otherwise, or they are flaky. Run them alone, and doctor once more"
+            "differ under rustpar, however its workers are started, and not under pytest-xdist: test order or parallel execution is the \
+             cause, because rustpar distributes tests differently, or they are flaky. Run them alone, and run doctor again"
         }
         Cause::Unclear => {
-            "differ without a pattern: some may be flaky; run it again before you look for a cause"
+            "differ without a pattern: some may be flaky; run doctor again before looking for a cause"
         }
     }
 }
 
-/// How fast the second run was, beside the others; nothing where one did not end.
+/// Speed of the second run relative to the others; `None` if one of them did not end.
 fn speed(trials: &Trials) -> Option<String> {
     let [plain, xdist, second] = [Way::Plain, Way::Xdist, Way::Second].map(|way| trials.of(way));
     let second = second?;
-    let (plain, xdist) = (second.speed_beside(plain?)?, second.speed_beside(xdist?)?);
+    let (plain, xdist) = (
+        second.speed_relative_to(plain?)?,
+        second.speed_relative_to(xdist?)?,
+    );
     Some(format!(
-        "With what it remembers, rustpar is {plain:.1} times as fast as plain pytest, and {xdist:.1} times as fast as \
+        "With known durations, rustpar is {plain:.1} times as fast as plain pytest, and {xdist:.1} times as fast as \
          pytest-xdist."
     ))
 }
 
-/// What `--rustpar-start=auto` makes of the suite.
+/// The start mode that `--rustpar-start=auto` chooses for the suite, with the reasons.
 fn start(trials: &Trials) -> Vec<String> {
     let reasons = trials
         .of(Way::First)
@@ -159,7 +164,7 @@ fn start(trials: &Trials) -> Vec<String> {
     } else {
         ("early", ":")
     };
-    let mut lines = vec![format!("--rustpar-start=auto decides for {start} here{end}")];
+    let mut lines = vec![format!("--rustpar-start=auto chooses {start} here{end}")];
     lines.extend(reasons.iter().map(|reason| format!("    {reason}")));
     lines
 }
@@ -175,10 +180,10 @@ mod tests {
         (Way::First, "rustpar", 13.1),
         (Way::Second, "rustpar, again", 11.9),
         (Way::Early, "rustpar, early", 17.0),
-        (Way::Again, "plain, again", 83.0),
+        (Way::PlainAgain, "plain, again", 83.0),
     ];
 
-    /// Runs in which tests `test_0` and so on have the outcomes that `of` tells for the number of the run.
+    /// Runs in which tests `test_0` and so on have the outcomes that `of` returns for the number of the run.
     fn trials(runs: usize, tests: usize, of: impl Fn(usize, usize) -> &'static str) -> Trials {
         let runs = RUNS.iter().take(runs).enumerate();
         let runs = runs.map(|(run, &(way, name, seconds))| {
@@ -220,36 +225,36 @@ mod tests {
         pytest-xdist       19.8 s    2.1x  1 failed, 2 passed
         rustpar            13.1 s    3.1x  no tests
         rustpar, again     11.9 s    3.5x  1 failed, 2 passed
-        rustpar, early     17.0 s          1 failed, 2 passed; stopped, it would not end
+        rustpar, early     17.0 s          1 failed, 2 passed; stopped because it did not end
         plain, again     1:23 min          1 failed, 2 passed
         ");
     }
 
     #[test]
-    fn runs_that_agree_are_told_in_a_line() {
+    fn equal_runs_are_summarized_in_one_line() {
         insta::assert_snapshot!(comparison(&trials(5, 3, |_, _| "passed")).join("\n"), @r"
         All 3 tests have the same outcome in all 5 runs.
-        With what it remembers, rustpar is 3.5 times as fast as plain pytest, and 1.7 times as fast as pytest-xdist.
-        --rustpar-start=auto decides for template here.
+        With known durations, rustpar is 3.5 times as fast as plain pytest, and 1.7 times as fast as pytest-xdist.
+        --rustpar-start=auto chooses template here.
         ");
         let one = comparison(&trials(5, 1, |_, _| "passed"));
         assert_eq!(one[0], "The test has the same outcome in all 5 runs.");
     }
 
     #[test]
-    fn an_exit_status_that_differs_is_told() {
+    fn a_differing_exit_status_is_shown() {
         let mut trials = trials(5, 2, |_, _| "passed");
         trials.0[4].record.status = Some(1);
         insta::assert_snapshot!(comparison(&trials).join("\n"), @r"
         All 2 tests have the same outcome in all 5 runs.
         The exit status differs: plain pytest: 0, pytest-xdist: 0, rustpar: 0, rustpar, again: 0, rustpar, early: 1.
-        With what it remembers, rustpar is 3.5 times as fast as plain pytest, and 1.7 times as fast as pytest-xdist.
-        --rustpar-start=auto decides for template here.
+        With known durations, rustpar is 3.5 times as fast as plain pytest, and 1.7 times as fast as pytest-xdist.
+        --rustpar-start=auto chooses template here.
         ");
     }
 
     #[test]
-    fn tests_that_differ_are_listed_with_what_they_point_to() {
+    fn differing_tests_are_listed_with_the_likely_cause() {
         let trials = trials(6, 3, |run, test| match (run, test) {
             (1..=3, 0) | (5, 1) => "failed",
             _ => "passed",
@@ -269,15 +274,15 @@ mod tests {
             rustpar, again  passed
             rustpar, early  passed
             plain, again    failed
-        1 of 2 differing tests differ between two runs of plain pytest: they are flaky, whatever runs them.
-        1 of 2 differing tests differ under pytest-xdist in the same way: they depend on what runs beside or before them, or look for a worker. Try --dist loadfile, or mark them with serial or resource (docs/scheduling.md).
-        With what it remembers, rustpar is 3.5 times as fast as plain pytest, and 1.7 times as fast as pytest-xdist.
-        --rustpar-start=auto decides for template here.
+        1 of 2 differing tests differ between two runs of plain pytest: they are flaky even without workers.
+        1 of 2 differing tests differ under pytest-xdist in the same way: they depend on tests that run at the same time or before, or check for a worker. Try --dist loadfile, or mark them with serial or resource (docs/scheduling.md).
+        With known durations, rustpar is 3.5 times as fast as plain pytest, and 1.7 times as fast as pytest-xdist.
+        --rustpar-start=auto chooses template here.
         ");
     }
 
     #[test]
-    fn no_more_tests_are_listed_than_anybody_reads() {
+    fn the_list_of_differing_tests_is_limited() {
         let trials = trials(5, 60, |run, _| if run == 1 { "failed" } else { "passed" });
         let lines = comparison(&trials);
         assert_eq!(lines.iter().filter(|line| line.starts_with("a.py::")).count(), 50);
@@ -297,8 +302,8 @@ mod tests {
             rustpar, again  did not end
             rustpar, early  passed
         The run 'rustpar, again' was stopped after 1:00 min.
-        1 of 1 differing tests were stopped in a run that would not end: look at those that 'did not end' first.
-        --rustpar-start=auto decides for early here:
+        1 of 1 differing tests belong to a run that was stopped because it did not end: look at those with 'did not end' first.
+        --rustpar-start=auto chooses early here:
             a.py:2 reads PYTEST_XDIST_WORKER
         ");
     }
@@ -308,20 +313,20 @@ mod tests {
         let causes = [
             Cause::Stuck,
             Cause::Flaky,
-            Cause::Company,
+            Cause::Parallel,
             Cause::Sharing,
             Cause::Order,
             Cause::Rustpar,
             Cause::Unclear,
         ];
         insta::assert_snapshot!(causes.map(advice).join("\n"), @r"
-        were stopped in a run that would not end: look at those that 'did not end' first
-        differ between two runs of plain pytest: they are flaky, whatever runs them
-        differ under pytest-xdist in the same way: they depend on what runs beside or before them, or look for a worker. Try --dist loadfile, or mark them with serial or resource (docs/scheduling.md)
-        differ with a template and not with early workers: what workers share is the cause. Until that is found, set rustpar_start = early in the configuration file
-        differ between the first run and the second, which knows how long tests take: another order or other company is the cause, or they are flaky. Run one alone, and then with the tests before it in its file
-        differ under rustpar, however its workers come up, and not under pytest-xdist: order or company is the cause, as rustpar hands tests out otherwise, or they are flaky. Run them alone, and doctor once more
-        differ without a pattern: some may be flaky; run it again before you look for a cause
+        belong to a run that was stopped because it did not end: look at those with 'did not end' first
+        differ between two runs of plain pytest: they are flaky even without workers
+        differ under pytest-xdist in the same way: they depend on tests that run at the same time or before, or check for a worker. Try --dist loadfile, or mark them with serial or resource (docs/scheduling.md)
+        differ with a template and not with early workers: state shared by workers is the cause. Until it is found, set rustpar_start = early in the configuration file
+        differ between the first run and the second, which knows how long tests take: test order or parallel execution is the cause, or they are flaky. Run one alone, and then with the tests before it in its file
+        differ under rustpar, however its workers are started, and not under pytest-xdist: test order or parallel execution is the cause, because rustpar distributes tests differently, or they are flaky. Run them alone, and run doctor again
+        differ without a pattern: some may be flaky; run doctor again before looking for a cause
         ");
     }
 }

@@ -1,7 +1,7 @@
-//! The live block: how far the run is, and the tests that have been running longest, in lines that fit the terminal.
+//! The live block: progress of the run and its longest-running tests, in lines that fit the terminal.
 //!
-//! The hazard it handles: a line that is too wide wraps, and then the block cannot be taken away again. A node id can be
-//! of any length and have any characters.
+//! The hazard it handles: a line that is too wide wraps, and then the block cannot be erased. A node id can have any
+//! length and contain any characters.
 
 use crate::analysis::time_left::Progress;
 use crate::text::duration::{clock, micros, spoken};
@@ -9,20 +9,20 @@ use crate::text::width::{beginning, end, width};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-/// Seconds from which on a running test is named. Shorter ones would be gone before they are read.
-const WORTH_NAMING: f64 = 0.5;
+/// Seconds after which a running test is shown. Shorter ones would be gone before they are read.
+const MIN_SECONDS_SHOWN: f64 = 0.5;
 
-/// Running tests that are named at most.
-const MOST_NAMED: usize = 4;
+/// Maximum number of running tests shown.
+const MAX_TESTS_SHOWN: usize = 4;
 
-/// Lines of the terminal that the block leaves to what is above it.
-const LEFT_ABOVE: usize = 2;
+/// Lines of the terminal that the block leaves free.
+const FREE_LINES: usize = 2;
 
-/// Columns of the bar: no wider than it needs to be to show a percent or two, and not at all where it says nothing.
-const WIDEST_BAR: usize = 32;
-const NARROWEST_BAR: usize = 6;
+/// Columns of the bar: wide enough to show a percent or two; a bar below the minimum is omitted.
+const MAX_BAR_WIDTH: usize = 32;
+const MIN_BAR_WIDTH: usize = 6;
 
-/// Categories of pytest's reporter in the order in which they are shown, their words and colours.
+/// Categories of pytest's reporter in display order, with their words and colours.
 const CATEGORIES: [(&str, &str, Colour); 6] = [
     ("passed", "passed", Colour::Green),
     ("failed", "failed", Colour::Red),
@@ -32,7 +32,7 @@ const CATEGORIES: [(&str, &str, Colour); 6] = [
     ("xpassed", "xpassed", Colour::Yellow),
 ];
 
-/// The size of a terminal, in characters.
+/// The size of a terminal in characters.
 #[derive(Debug, Clone, Copy)]
 pub struct Size {
     /// Its width.
@@ -41,18 +41,18 @@ pub struct Size {
     pub lines: usize,
 }
 
-/// A test that runs.
+/// A running test.
 #[derive(Debug, Clone)]
 pub struct Running {
     /// The worker's number.
     pub worker: u32,
     /// The test's node id.
     pub node_id: String,
-    /// For how many seconds it has been running.
+    /// How many seconds it has been running.
     pub seconds: f64,
 }
 
-/// The characters of a bar, and the one for what is cut off.
+/// The characters of a bar, and the mark for cut text.
 #[derive(Debug, Clone, Copy)]
 struct Characters {
     full: char,
@@ -75,15 +75,15 @@ const ASCII: Characters = Characters {
     cut: '~',
 };
 
-/// The characters beyond ASCII that a block uses where [`Style::is_drawn`] says so.
+/// The characters beyond ASCII that a block uses if [`Style::is_drawn`] is set.
 pub const DRAWN_CHARACTERS: &str = "━╸─…";
 
-/// What the terminal can show.
+/// The capabilities of the terminal.
 #[derive(Debug, Clone, Copy)]
 pub struct Style {
     /// Whether text has colours.
     pub has_colours: bool,
-    /// Whether there are characters for drawing, or only ASCII.
+    /// Whether it supports line-drawing characters, or only ASCII.
     pub is_drawn: bool,
 }
 
@@ -122,8 +122,8 @@ impl Part {
     }
 }
 
-/// The lines of the block; none where the terminal is too low for any. `counts` are those of pytest's reporter, by
-/// category. The last column stays free: a terminal that has written there may already be in the next line.
+/// The lines of the block; empty if the terminal is too low. `counts` are those of pytest's reporter, by category. The
+/// last column stays free, because a terminal that has written there may already have moved to the next line.
 #[must_use]
 pub fn lines(
     progress: &Progress,
@@ -132,12 +132,12 @@ pub fn lines(
     size: Size,
     style: Style,
 ) -> Vec<String> {
-    let room = size.lines.saturating_sub(LEFT_ABOVE).min(1 + MOST_NAMED);
+    let room = size.lines.saturating_sub(FREE_LINES).min(1 + MAX_TESTS_SHOWN);
     if room == 0 {
         return Vec::new();
     }
     let width = size.columns.saturating_sub(1);
-    running.retain(|test| test.seconds >= WORTH_NAMING);
+    running.retain(|test| test.seconds >= MIN_SECONDS_SHOWN);
     running.sort_by(|one, other| other.seconds.total_cmp(&one.seconds));
     running.truncate(room - 1);
     let mut lines = vec![summary(progress, counts, width, style.characters())];
@@ -174,7 +174,7 @@ fn summary(
     let mut parts = vec![Part::plain(percent)];
     parts.extend(bar(
         share,
-        columns.saturating_sub(taken).min(WIDEST_BAR),
+        columns.saturating_sub(taken).min(MAX_BAR_WIDTH),
         characters,
         colour,
     ));
@@ -188,7 +188,7 @@ fn summary(
 }
 
 fn bar(share: f64, columns: usize, characters: Characters, colour: Colour) -> Vec<Part> {
-    if columns < NARROWEST_BAR {
+    if columns < MIN_BAR_WIDTH {
         return Vec::new();
     }
     #[expect(
@@ -224,7 +224,7 @@ fn tests(running: &[Running], columns: usize, cut: char) -> Vec<Vec<Part>> {
     lines.collect()
 }
 
-/// A node id that fits; of one that does not, the end, where the test's name is.
+/// A node id that fits; a longer one is cut at its beginning, so that the test's name remains.
 fn end_of(node_id: &str, columns: usize, cut: char) -> String {
     let node_id = node_id.replace(char::is_control, "?");
     if width(&node_id) <= columns {
@@ -233,7 +233,7 @@ fn end_of(node_id: &str, columns: usize, cut: char) -> String {
     format!("{cut}{}", end(&node_id, columns.saturating_sub(1)))
 }
 
-/// The parts as one line that is no wider than this, with the escape codes of pytest's terminal writer.
+/// Joins parts to one line that is no wider than `columns`, with the escape codes of pytest's terminal writer.
 fn joined(parts: &[Part], mut columns: usize, has_colours: bool) -> String {
     let mut line = String::new();
     for part in parts {

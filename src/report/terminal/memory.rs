@@ -1,4 +1,4 @@
-//! What workers held, which were replaced for it, and how much of that is shown.
+//! The summary of memory use and of workers replaced because of it.
 
 use crate::journal::read::read;
 use crate::journal::run::Run;
@@ -8,27 +8,27 @@ use crate::text::{counted, table};
 use std::cmp::Reverse;
 use std::path::Path;
 
-/// Lines that are shown; `-vv` shows all.
-const MOST_WORKERS: usize = 10;
-const MOST_REPLACED: usize = 5;
+/// Maximum numbers of lines shown; `-vv` shows all.
+const MAX_WORKERS_SHOWN: usize = 10;
+const MAX_REPLACED_SHOWN: usize = 5;
 
-/// Bytes of growth that are worth a name: what the first test of a worker grows by is often less, and not its own.
-const LEAST_GROWTH: u64 = 1 << 20;
+/// Minimum growth in bytes for naming a test: the first test of a worker often grows by less, without being the cause.
+const MIN_GROWTH_SHOWN: u64 = 1 << 20;
 
-/// A worker that was replaced because it held too much.
+/// A worker that was replaced because it exceeded the limit.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Replaced {
     /// Its resident bytes.
     pub resident: u64,
     /// Its name.
     pub worker: String,
-    /// The test that it had run last.
+    /// The test that ran last.
     pub test: String,
 }
 
-/// The section of the summary: which workers were replaced, the largest first, and what each held by the journal at
-/// `path`, if there is one. Empty where nothing is to be shown: the table needs `-v` or a `limit`, and with `-q` only
-/// workers that were replaced are worth a line.
+/// The section of the summary: the replaced workers, largest first, and the memory use of each according to the journal
+/// at `path`, if there is one. Empty if nothing is to be shown: the table needs `-v` or a `limit`, and with `-q` only
+/// replaced workers are shown.
 #[must_use]
 pub fn summary(
     limit: Option<u64>,
@@ -43,7 +43,7 @@ pub fn summary(
         match read(path) {
             Ok(mut logs) => {
                 let run = logs.pop().map(Run::new).unwrap_or_default();
-                lines.extend(held(&run, verbosity));
+                lines.extend(memory_table(&run, verbosity));
             }
             Err(problem) => lines.push(format!("not known: {problem}")),
         }
@@ -55,7 +55,7 @@ fn replacements(limit: u64, mut replaced: Vec<Replaced>, verbosity: i32) -> Vec<
     let limit = spoken(limit);
     let were = match replaced.len() {
         0 if verbosity < 0 => return Vec::new(),
-        0 => return vec![format!("no worker was replaced for holding more than {limit}")],
+        0 => return vec![format!("no worker was replaced for using more than {limit}")],
         1 => "1 worker was".to_owned(),
         count => format!("{count} workers were"),
     };
@@ -63,9 +63,9 @@ fn replacements(limit: u64, mut replaced: Vec<Replaced>, verbosity: i32) -> Vec<
     let shown = if verbosity > 1 {
         replaced.len()
     } else {
-        MOST_REPLACED
+        MAX_REPLACED_SHOWN
     };
-    let mut lines = vec![format!("{were} replaced for holding more than {limit}, after:")];
+    let mut lines = vec![format!("{were} replaced for using more than {limit}, after:")];
     let rows = replaced.iter().take(shown);
     lines.extend(rows.map(|row| format!("  {} ({}, {})", row.test, row.worker, spoken(row.resident))));
     if replaced.len() > shown {
@@ -75,8 +75,8 @@ fn replacements(limit: u64, mut replaced: Vec<Replaced>, verbosity: i32) -> Vec<
     lines
 }
 
-/// What each process of a run held, the largest first.
-fn held(run: &Run, verbosity: i32) -> Vec<String> {
+/// Memory use of each process of a run, the largest first.
+fn memory_table(run: &Run, verbosity: i32) -> Vec<String> {
     let mut processes = memory(run);
     if processes.is_empty() {
         return Vec::new();
@@ -85,7 +85,7 @@ fn held(run: &Run, verbosity: i32) -> Vec<String> {
     let shown = if verbosity > 1 {
         processes.len()
     } else {
-        MOST_WORKERS
+        MAX_WORKERS_SHOWN
     };
     let head = ["worker", "peak", "proportional", "largest growth"];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
@@ -93,7 +93,7 @@ fn held(run: &Run, verbosity: i32) -> Vec<String> {
     let mut lines = table::aligned(&rows, &[0, 3]);
     if processes.len() > shown {
         let more = counted(processes.len() - shown, "worker");
-        lines.push(format!("and {more} that held less; -vv shows all"));
+        lines.push(format!("and {more} that used less; -vv shows all"));
     }
     lines
 }
@@ -104,7 +104,7 @@ fn row(run: &Run, process: &ProcessMemory) -> Vec<String> {
     } else {
         ""
     };
-    let growth = process.growth.filter(|(_, bytes)| *bytes >= LEAST_GROWTH);
+    let growth = process.growth.filter(|(_, bytes)| *bytes >= MIN_GROWTH_SHOWN);
     let growth = growth.map(|(test, bytes)| format!("{} in {}", spoken(bytes), run.id(test)));
     let unknown = || "-".to_owned();
     vec![
@@ -115,16 +115,16 @@ fn row(run: &Run, process: &ProcessMemory) -> Vec<String> {
     ]
 }
 
-/// Why no worker is replaced, where one holds more than the `limit` from its beginning.
+/// The warning that no worker is replaced, because workers exceed the `limit` from the start.
 #[must_use]
 pub fn limit_without_effect(resident: u64, limit: u64) -> String {
     let (resident, limit) = (spoken(resident), spoken(limit));
     format!(
-        "--rustpar-max-rss has no effect: a worker holds {resident} before its first test, more than {limit}; give more"
+        "--rustpar-max-rss has no effect: a worker uses {resident} before its first test, more than {limit}; raise the limit"
     )
 }
 
-/// Why a worker is replaced, for the journal.
+/// The reason for replacing a worker, for the journal.
 #[must_use]
 pub fn replaced_because(resident: u64, limit: u64, test: &str) -> String {
     let (resident, limit) = (spoken(resident), spoken(limit));
@@ -153,7 +153,7 @@ mod tests {
         summary(limit, replaced, None, verbosity).join("\n")
     }
 
-    /// A run in which worker `n` holds 100 MiB and `n` more, half of that proportional, and grew in its only test.
+    /// A run in which worker `n` uses 100 MiB plus `n`, half of that proportional, and grew in its only test.
     fn run(workers: u32) -> Run {
         let ids: Vec<String> = (0..workers)
             .map(|number| format!("a.py::test_{number}"))
@@ -181,11 +181,11 @@ mod tests {
     #[test]
     fn replaced_workers_are_named_largest_first() {
         insta::assert_snapshot!(shown(Some(500 * MIB), replaced(1), 0), @r"
-        1 worker was replaced for holding more than 500 MiB, after:
+        1 worker was replaced for using more than 500 MiB, after:
           a.py::test_0 (gw0, 500 MiB)
         ");
         insta::assert_snapshot!(shown(Some(500 * MIB), replaced(7), 0), @r"
-        7 workers were replaced for holding more than 500 MiB, after:
+        7 workers were replaced for using more than 500 MiB, after:
           a.py::test_6 (gw6, 506 MiB)
           a.py::test_5 (gw5, 505 MiB)
           a.py::test_4 (gw4, 504 MiB)
@@ -196,21 +196,21 @@ mod tests {
     }
 
     #[test]
-    fn all_replaced_workers_are_named_where_that_was_asked_for() {
+    fn all_replaced_workers_are_named_if_requested() {
         let lines = summary(Some(500 * MIB), replaced(7), None, 2);
         assert_eq!(lines.len(), 8);
     }
 
     #[test]
-    fn that_no_worker_was_replaced_is_told_unless_the_run_is_quiet() {
-        insta::assert_snapshot!(shown(Some(2048 * MIB), Vec::new(), 0), @"no worker was replaced for holding more than 2,048 MiB");
+    fn the_absence_of_replacements_is_shown_unless_the_run_is_quiet() {
+        insta::assert_snapshot!(shown(Some(2048 * MIB), Vec::new(), 0), @"no worker was replaced for using more than 2,048 MiB");
         assert_eq!(shown(Some(2048 * MIB), Vec::new(), -1), "");
         assert_eq!(shown(None, Vec::new(), 1), "");
     }
 
     #[test]
-    fn what_workers_held_is_a_table() {
-        insta::assert_snapshot!(held(&run(3), 1).join("\n"), @r"
+    fn the_memory_of_workers_is_a_table() {
+        insta::assert_snapshot!(memory_table(&run(3), 1).join("\n"), @r"
         worker     peak  proportional  largest growth
         gw2     102 MiB        50 MiB  2 MiB in a.py::test_2
         gw1     101 MiB        50 MiB  1 MiB in a.py::test_1
@@ -219,16 +219,16 @@ mod tests {
     }
 
     #[test]
-    fn the_largest_workers_stand_for_all_unless_all_are_asked_for() {
-        let lines = held(&run(12), 1);
+    fn only_the_largest_workers_are_shown_unless_all_are_requested() {
+        let lines = memory_table(&run(12), 1);
         assert_eq!(lines.len(), 12);
-        insta::assert_snapshot!(lines[11], @"and 2 workers that held less; -vv shows all");
-        assert_eq!(held(&run(12), 2).len(), 13);
-        assert_eq!(held(&Run::default(), 1), [""; 0]);
+        insta::assert_snapshot!(lines[11], @"and 2 workers that used less; -vv shows all");
+        assert_eq!(memory_table(&run(12), 2).len(), 13);
+        assert_eq!(memory_table(&Run::default(), 1), [""; 0]);
     }
 
     #[test]
-    fn a_journal_that_cannot_be_read_is_no_reason_to_fail() {
+    fn an_unreadable_journal_is_not_an_error() {
         let path = Path::new("/nowhere/journal");
         assert_eq!(summary(None, Vec::new(), Some(path), 0), [""; 0]);
         let lines = summary(None, Vec::new(), Some(path), 1).join("\n");
@@ -236,8 +236,8 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_and_what_exceeds_it_are_told_in_mebibytes() {
-        insta::assert_snapshot!(limit_without_effect(1500 * MIB, MIB), @"--rustpar-max-rss has no effect: a worker holds 1,500 MiB before its first test, more than 1 MiB; give more");
+    fn memory_limits_and_sizes_are_shown_in_mebibytes() {
+        insta::assert_snapshot!(limit_without_effect(1500 * MIB, MIB), @"--rustpar-max-rss has no effect: a worker uses 1,500 MiB before its first test, more than 1 MiB; raise the limit");
         insta::assert_snapshot!(replaced_because(612 * MIB, 500 * MIB, "a.py::test_it"), @"resident 612 MiB, limit 500 MiB, after a.py::test_it");
     }
 }

@@ -1,15 +1,15 @@
-//! The lines that a run and the commands show in a terminal. Python prints them, and makes none.
+//! Lines that runs and commands show in a terminal. Python prints them but does not format any.
 //!
-//! | file | what it tells |
+//! | module | contents |
 //! |---|---|
-//! | [`coverage`] | what is covered, and how long measuring took at the end |
-//! | [`doctor`] | how runs of `rustpar doctor` differ, and what that points to |
-//! | [`live_block`] | how far a run is, and which tests take longest, while it goes on |
-//! | [`memory`] | what workers held, and which were replaced |
-//! | [`notices`] | how workers start, and how to look into new failures |
-//! | [`plan`] | who would run how much, for `rustpar schedule` |
+//! | [`coverage`] | total coverage, and how long measuring took at the end |
+//! | [`doctor`] | how runs of `rustpar doctor` differ, and likely causes |
+//! | [`live_block`] | progress and the longest-running tests during a run |
+//! | [`memory`] | memory use of workers, and which were replaced |
+//! | [`notices`] | how workers start, and how to investigate new failures |
+//! | [`plan`] | the expected distribution of tests, for `rustpar schedule` |
 //! | [`status`] | what each process is doing |
-//! | [`timing`] | where the time of a run went, and whether it kept its thresholds |
+//! | [`timing`] | where the time of a run went, and whether it met its thresholds |
 
 pub mod coverage;
 pub mod doctor;
@@ -25,6 +25,6 @@ pub mod timing;
 pub struct Line {
     /// Its text.
     pub text: String,
-    /// Whether it is to catch the eye, by its colour.
-    pub stands_out: bool,
+    /// Whether it is to be highlighted.
+    pub is_highlighted: bool,
 }

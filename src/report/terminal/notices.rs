@@ -1,4 +1,4 @@
-//! Lines of a run about itself: how its workers start and why, and what to do about new failures.
+//! Notices during a run: how its workers start and why, and what to do about new failures.
 
 use crate::text::counted;
 
@@ -7,13 +7,13 @@ use crate::text::counted;
 pub struct Start<'a> {
     /// `template` or `early`.
     pub name: &'a str,
-    /// Why it was chosen, most telling first; empty where nothing speaks against a template, and where it was asked for.
+    /// Why it was chosen, most important first; empty if a template is possible, or if it was requested.
     pub reasons: &'a [String],
-    /// Whether an earlier run has seen the reasons.
+    /// Whether the reasons are from an earlier run.
     pub remembered: bool,
 }
 
-/// The lines that say how workers start; with a `verbosity` above 0, with every reason.
+/// The lines about how workers start; with a `verbosity` above 0, with all reasons.
 #[must_use]
 pub fn start(start: Start<'_>, verbosity: i32) -> Vec<String> {
     let Some((first, others)) = start.reasons.split_first() else {
@@ -25,7 +25,7 @@ pub fn start(start: Start<'_>, verbosity: i32) -> Vec<String> {
         format!(", and {}: -v", counted(others.len(), "more reason"))
     };
     let seen = if start.remembered {
-        ", as an earlier run has seen"
+        ", as seen in an earlier run"
     } else {
         ""
     };
@@ -36,8 +36,8 @@ pub fn start(start: Start<'_>, verbosity: i32) -> Vec<String> {
     lines
 }
 
-/// How to find the cause, where so many tests fail that did not in the last run. Workers that are forked from a template
-/// share what it made, which may be the cause, too.
+/// Advice for a run in which many tests fail that passed in the last run. With a template, state shared by forked
+/// workers may be the cause, too.
 #[must_use]
 pub fn new_failures(tests: usize, with_template: bool) -> String {
     let tests = if tests == 1 {
@@ -47,11 +47,11 @@ pub fn new_failures(tests: usize, with_template: bool) -> String {
     };
     let (cause, ways) = if with_template {
         (
-            "their order or company, or what forked workers share,",
+            "test order, parallel execution or state shared by forked workers",
             "-n0 and with --rustpar-start=early",
         )
     } else {
-        ("their order or company", "-n0")
+        ("test order or parallel execution", "-n0")
     };
     format!(
         "{tests} failed that did not in the last run; to see if {cause} is the cause, run with {ways}, or \
@@ -74,22 +74,22 @@ mod tests {
     }
 
     #[test]
-    fn a_start_without_reasons_is_only_named() {
+    fn a_start_without_reasons_has_only_its_name() {
         insta::assert_snapshot!(shown("template", &[], false, 0), @"start: template");
     }
 
     #[test]
-    fn the_first_reason_stands_for_all_unless_they_are_asked_for() {
+    fn only_the_first_reason_is_shown_unless_all_are_requested() {
         let reasons = [
             "a.py:1 starts a thread",
             "a.py:2 opens a socket",
             "b.py:3 makes a uuid",
         ];
-        insta::assert_snapshot!(shown("early", &reasons[..1], true, 0), @"start: early (a.py:1 starts a thread, as an earlier run has seen)");
+        insta::assert_snapshot!(shown("early", &reasons[..1], true, 0), @"start: early (a.py:1 starts a thread, as seen in an earlier run)");
         insta::assert_snapshot!(shown("early", &reasons[..2], false, 0), @"start: early (a.py:1 starts a thread, and 1 more reason: -v)");
-        insta::assert_snapshot!(shown("early", &reasons, true, 0), @"start: early (a.py:1 starts a thread, and 2 more reasons: -v, as an earlier run has seen)");
+        insta::assert_snapshot!(shown("early", &reasons, true, 0), @"start: early (a.py:1 starts a thread, and 2 more reasons: -v, as seen in an earlier run)");
         insta::assert_snapshot!(shown("early", &reasons, true, 1), @r"
-        start: early (a.py:1 starts a thread, as an earlier run has seen)
+        start: early (a.py:1 starts a thread, as seen in an earlier run)
           and a.py:2 opens a socket
           and b.py:3 makes a uuid
         ");
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn new_failures_name_sharing_as_a_cause_only_where_workers_share() {
-        insta::assert_snapshot!(new_failures(1, false), @"a test failed that did not in the last run; to see if their order or company is the cause, run with -n0, or `rustpar doctor`");
-        insta::assert_snapshot!(new_failures(3, true), @"3 tests failed that did not in the last run; to see if their order or company, or what forked workers share, is the cause, run with -n0 and with --rustpar-start=early, or `rustpar doctor`");
+        insta::assert_snapshot!(new_failures(1, false), @"a test failed that did not in the last run; to see if test order or parallel execution is the cause, run with -n0, or `rustpar doctor`");
+        insta::assert_snapshot!(new_failures(3, true), @"3 tests failed that did not in the last run; to see if test order, parallel execution or state shared by forked workers is the cause, run with -n0 and with --rustpar-start=early, or `rustpar doctor`");
     }
 }

@@ -1,6 +1,6 @@
-//! A plan in words: who runs how much, when it ends, and what it is limited by.
+//! A plan as text: how much each worker runs, when it ends, and what limits the run.
 //!
-//! The hazard it handles: where no duration is known, times would be inventions. Then tests are counted.
+//! The hazard it handles: if no duration is known, times would be invented. Then tests are counted.
 
 use crate::schedule::expected_run::ExpectedRun;
 use crate::schedule::forecast::Forecast;
@@ -11,35 +11,35 @@ use crate::text::duration::{micros, spoken};
 use crate::text::{counted, table};
 use std::collections::HashMap;
 
-/// Tests or groups of the worker that ends last.
-const MOST_SHOWN: usize = 3;
+/// Number of tests or groups shown for the worker that ends last.
+const MAX_STEPS_SHOWN: usize = 3;
 
-/// A bound limits the plan when the plan is longer by no more than this: better order could save no more.
-const CLOSE: f64 = 1.1;
+/// A bound limits the plan if the plan is at most this factor longer: a better order could not save more.
+const LIMITING_FACTOR: f64 = 1.1;
 
-/// The tests that are planned.
+/// The tests to plan.
 #[derive(Debug)]
 pub struct Suite<'a> {
     /// Their node ids.
     pub node_ids: &'a [String],
-    /// The names that `xdist_group` marks give; `None` where there is none.
+    /// The names of `xdist_group` marks; `None` for tests without one.
     pub groups: &'a [Option<String>],
     /// `--dist`, as it was given.
     pub dist: &'a str,
-    /// The same with all that belongs to it.
+    /// The parsed distribution mode.
     pub mode: Mode,
-    /// What the tests obey.
+    /// The constraints of the tests.
     pub rules: Rules,
-    /// The names of the resources, each at its number.
+    /// The names of the resources, indexed by number.
     pub resources: Vec<String>,
-    /// What is expected of the tests.
+    /// Expected durations.
     pub forecast: Forecast,
 }
 
-/// The lines that tell of a run on `workers` workers, with `warnings` below the first.
+/// The lines about a run on `workers` workers, with `warnings` after the first one.
 ///
 /// # Errors
-/// When there is no such plan.
+/// If no plan can be made.
 pub fn lines(suite: &Suite<'_>, workers: usize, warnings: &[String]) -> Result<Vec<String>, RehearsalError> {
     let made_by = |mode: &Mode| ExpectedRun::new(mode, &suite.forecast, &suite.rules, workers);
     let made = made_by(&suite.mode)?;
@@ -57,11 +57,11 @@ pub fn lines(suite: &Suite<'_>, workers: usize, warnings: &[String]) -> Result<V
     Ok(lines)
 }
 
-/// A plan and what it was made from.
+/// A plan and its inputs.
 struct View<'a> {
     suite: &'a Suite<'a>,
     made: &'a ExpectedRun,
-    /// Tests whose durations are known.
+    /// Number of tests whose durations are known.
     known: usize,
     ends: Vec<f64>,
     end: f64,
@@ -78,12 +78,12 @@ impl<'a> View<'a> {
         }
     }
 
-    /// So much time, or so many tests.
+    /// Formats an amount of work: a time, or a number of tests if no durations are known.
     fn amount(&self, value: f64) -> String {
         if self.known > 0 {
             return spoken(micros(value));
         }
-        // A part of a test is a test, but for the moments for which a policy waits.
+        // Every test counts as 1, but a policy may wait for fractions of that.
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -97,12 +97,12 @@ impl<'a> View<'a> {
         [sum(steps, took), sum(steps, set_up)].map(|seconds| self.amount(seconds))
     }
 
-    /// What was planned.
+    /// The heading.
     fn head(&self) -> String {
         let (known, total) = (self.known, self.suite.node_ids.len());
         let known = match known {
             _ if known == total => format!("durations of {total} tests known"),
-            0 => "no durations known: run the tests once, and times are shown".to_owned(),
+            0 => "no durations known: run the tests once to see times".to_owned(),
             _ => format!("durations of {known} of {total} tests known"),
         };
         let workers = counted(self.made.workers.len(), "worker");
@@ -110,7 +110,7 @@ impl<'a> View<'a> {
         format!("{tests}, {workers}, --dist {}, {known}", self.suite.dist)
     }
 
-    /// The workers.
+    /// The table of workers.
     fn table(&self) -> Vec<String> {
         let mut head = vec!["worker", "tests"];
         if self.known > 0 {
@@ -133,7 +133,7 @@ impl<'a> View<'a> {
         row
     }
 
-    /// The whole, beside what it cannot be less than.
+    /// The expected duration and the lower bound.
     fn result(&self) -> String {
         let least = self.made.bounds.least();
         let above = if least > 0.0 {
@@ -145,7 +145,7 @@ impl<'a> View<'a> {
         format!("expected: {end}; lower bound {least} ({above:.0} % above)")
     }
 
-    /// What `other`, the plan by duration, would save; `None` where no time is known.
+    /// The saving of `other`, the plan by duration; `None` if no durations are known.
     fn gain(&self, other: &ExpectedRun) -> Option<String> {
         const OPTION: &str = "--rustpar-plan=duration";
         if self.known == 0 {
@@ -166,7 +166,7 @@ impl<'a> View<'a> {
         ))
     }
 
-    /// Why it does not take less.
+    /// What limits the plan.
     fn limits(&self) -> Vec<String> {
         let (bounds, suite) = (&self.made.bounds, self.suite);
         let even = self.amount(bounds.even);
@@ -194,19 +194,19 @@ impl<'a> View<'a> {
                 _ => "",
             };
             let seconds = self.amount(bounds.serial);
-            limits.push(format!("nothing runs beside {tests}{groups}: {seconds}"));
+            limits.push(format!("nothing else runs during {tests}{groups}: {seconds}"));
         }
         let resources = suite.resources.iter().zip(&suite.rules.places);
         for ((name, places), &held) in resources.zip(&bounds.resources) {
             if self.limits_by(held) {
                 let places = counted(*places as usize, "place");
                 let held = self.amount(held);
-                limits.push(format!("resource {name} has {places}, and is held for {held}"));
+                limits.push(format!("resource {name} has {places}, and is in use for {held}"));
             }
         }
         if limits.is_empty() {
             let mut lines = Vec::new();
-            if self.end <= bounds.even * CLOSE {
+            if self.end <= bounds.even * LIMITING_FACTOR {
                 lines.push(format!("the work as a whole; {even}"));
             }
             lines.extend(self.last());
@@ -218,12 +218,12 @@ impl<'a> View<'a> {
             .collect()
     }
 
-    /// Whether this, and not the amount of work, is why the run is not shorter.
+    /// Whether this bound, rather than the amount of work, limits the run.
     fn limits_by(&self, bound: f64) -> bool {
-        bound > self.made.bounds.even * 1.001 && self.end <= bound * CLOSE
+        bound > self.made.bounds.even * 1.001 && self.end <= bound * LIMITING_FACTOR
     }
 
-    /// The worker that ends last, with the longest that it runs.
+    /// The worker that ends last, with its longest tests or groups.
     fn last(&self) -> Vec<String> {
         let steps = self.ends.iter().zip(&self.made.workers).enumerate();
         let last = steps
@@ -242,14 +242,14 @@ impl<'a> View<'a> {
         )];
         let mut longest = self.together(steps);
         longest.sort_by(|one, other| sum(other, took).total_cmp(&sum(one, took)));
-        longest.truncate(MOST_SHOWN);
+        longest.truncate(MAX_STEPS_SHOWN);
         let rows: Vec<Vec<String>> = longest.iter().map(|steps| self.longest(steps)).collect();
         let rows = table::aligned(&rows, &[1]);
         lines.extend(rows.into_iter().map(|row| format!("  {row}")));
         lines
     }
 
-    /// The steps by what has to stay together, in the order in which they begin.
+    /// Groups steps that must stay on one worker, in the order of their start.
     fn together(&self, steps: &[Step]) -> Vec<Vec<Step>> {
         let Mode::Units { keys, .. } = &self.suite.mode else {
             return steps.iter().map(|step| vec![*step]).collect();
@@ -270,7 +270,7 @@ impl<'a> View<'a> {
         let tests: Vec<Test> = steps.iter().map(|step| step.test).collect();
         let [took, shared] = self.total(steps);
         let shared = if sum(steps, set_up) > 0.0 {
-            format!(", {shared} of it set-up of shared fixtures")
+            format!(", {shared} of it for setting up shared fixtures")
         } else {
             String::new()
         };
@@ -283,7 +283,7 @@ impl<'a> View<'a> {
         vec![took, format!("{}{shared}{serial}", self.name(&tests))]
     }
 
-    /// A test by its node id; several by what they have in common.
+    /// The node id of a single test; the group, class or file of several.
     fn name(&self, tests: &[Test]) -> String {
         let Some(&first) = tests.first() else {
             return String::new();
@@ -300,10 +300,10 @@ impl<'a> View<'a> {
     }
 }
 
-/// The file of a test, or its class where it has one and only the `file` is not asked for.
+/// The file of a test, or its class if it has one and `file` is false.
 fn scope(node_id: &str, file: bool) -> String {
     let (path, names) = node_id.split_once("::").unwrap_or((node_id, ""));
-    // A parameter may have colons, too.
+    // Parameters may contain colons, too.
     let names = names.split_once('[').map_or(names, |(names, _)| names);
     match names.rsplit_once("::") {
         Some((classes, _)) if !file => format!("{path}::{classes}"),
@@ -311,7 +311,7 @@ fn scope(node_id: &str, file: bool) -> String {
     }
 }
 
-/// What a test takes, with the shared fixtures that are set up for it.
+/// Expected duration of a test, including the shared fixtures set up for it.
 fn took(step: &Step) -> f64 {
     step.end.saturating_sub(step.start).as_secs_f64()
 }
@@ -325,7 +325,7 @@ fn sum(steps: &[Step], of: fn(&Step) -> f64) -> f64 {
 }
 
 fn percent(rate: f64) -> f64 {
-    // What rounds to 0 from below is no "-0".
+    // Adding 0.0 avoids "-0".
     (rate * 100.0).round() + 0.0
 }
 

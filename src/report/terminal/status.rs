@@ -1,8 +1,8 @@
-//! What a run and each of its processes are doing, for whoever asks with a signal.
+//! Answers to a status request: the progress of a run and the activity of each process.
 
 use crate::text::duration::{Micros, spoken};
 
-/// How far the run is.
+/// The progress of the run.
 #[must_use]
 pub fn progress(finished: usize, tests: usize) -> String {
     match tests {
@@ -12,20 +12,20 @@ pub fn progress(finished: usize, tests: usize) -> String {
     }
 }
 
-/// What a process does.
+/// The activity of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Activity<'a> {
-    /// It has not started to collect.
+    /// It has not started collecting.
     Forked,
-    /// It collects a file, for so long.
+    /// The file that it is collecting, and for how long.
     Collects(&'a str, Micros),
-    /// It has had nothing to do for so long.
+    /// How long it has been idle.
     Idle(Micros),
-    /// It has been in a test for so long.
+    /// The test that it is running, and for how long.
     Runs(&'a str, Micros),
 }
 
-/// What a worker or the template does; without a number of its process, it is not there yet.
+/// Describes a worker or the template; without a process id it is still starting.
 #[must_use]
 pub fn process(name: &str, process: Option<u32>, activity: Activity<'_>) -> String {
     let Some(process) = process else {
@@ -45,14 +45,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn progress_is_told_in_tests_once_they_are_known() {
+    fn progress_counts_tests_once_they_are_known() {
         insta::assert_snapshot!(progress(0, 0), @"tests are being collected");
         insta::assert_snapshot!(progress(1, 1), @"1 of 1 test has run");
         insta::assert_snapshot!(progress(7, 12), @"7 of 12 tests have run");
     }
 
     #[test]
-    fn a_process_tells_what_it_does_and_for_how_long() {
+    fn the_activity_of_a_process_has_its_duration() {
         let activities = [
             Activity::Forked,
             Activity::Collects("tests/test_a.py", 412_000),

@@ -1,9 +1,9 @@
 //! Where the time of a run went: slow tests, percentiles, workers, the lower bound, and thresholds.
 //!
-//! Node ids are shown as `place` has them: at the end of a run relative to where pytest was started, as pytest itself does.
+//! Node ids are formatted by `place`: at the end of a run relative to the start directory, as pytest does.
 
 use super::Line;
-use crate::analysis::bound::{Bound, Decider};
+use crate::analysis::bound::{Bound, Limit};
 use crate::analysis::durations::{Durations, Spread};
 use crate::analysis::judge::Judgement;
 use crate::analysis::slow;
@@ -14,26 +14,27 @@ use crate::text::counted;
 use crate::text::duration::spoken;
 use crate::text::table::aligned;
 
-/// A slow test that took so many times its usual time stands out.
-const STANDS_OUT: f64 = 2.0;
+/// A slow test that took so many times its usual duration is highlighted.
+const HIGHLIGHT_FACTOR: f64 = 2.0;
 
-/// Slow tests that are listed. Where more are slow, the limit is too low, and a longer list would hide the failures.
-const MOST_SLOW: usize = 25;
+/// Maximum number of slow tests listed. If there are more, the limit is too low, and a longer list would hide the
+/// failures.
+const SLOWEST_TESTS: usize = 25;
 
 const PHASES: [&str; 4] = ["tests", "set-up", "call", "teardown"];
 
-/// What a node id is shown as.
+/// Formats a node id.
 pub type Place<'a> = &'a dyn Fn(&str) -> String;
 
-/// The title above the slow tests, with the limit that the last run has.
+/// The title of the slow tests, with the limit of the last run.
 #[must_use]
 pub fn slow_title(merged: &Merged) -> String {
     let last = merged.parts.last();
-    let limit = last.map_or(slow::USUAL_LIMIT, |last| slow::limit(&last.run));
+    let limit = last.map_or(slow::DEFAULT_LIMIT, |last| slow::limit(&last.run));
     format!("slow tests ({} and more)", spoken(limit))
 }
 
-/// The slow tests, the longest first; those that took far longer than usual stand out. No line without slow tests.
+/// The slow tests, longest first; those that took far longer than usual are highlighted. Empty if there are none.
 #[must_use]
 pub fn slow_tests(merged: &Merged, place: Place<'_>) -> Vec<Line> {
     let found = slow::slow(merged);
@@ -47,7 +48,7 @@ pub fn slow_tests(merged: &Merged, place: Place<'_>) -> Vec<Line> {
             .into(),
     ];
     let mut stand_out = vec![false];
-    for slow in found.iter().take(MOST_SLOW) {
+    for slow in found.iter().take(SLOWEST_TESTS) {
         let attempt = slow.attempt;
         let times = slow::times_usual(slow.run, attempt);
         let mut row = vec![spoken(attempt.took())];
@@ -57,24 +58,23 @@ pub fn slow_tests(merged: &Merged, place: Place<'_>) -> Vec<Line> {
         row.push(times.map_or_else(String::new, |times| format!("{times:.1}x its usual")));
         row.push(place(slow.run.id(attempt.test)));
         rows.push(row);
-        stand_out.push(times.is_some_and(|times| times >= STANDS_OUT));
+        stand_out.push(times.is_some_and(|times| times >= HIGHLIGHT_FACTOR));
     }
     let texts = aligned(&rows, &[4, 6]).into_iter();
     let mut lines: Vec<Line> = texts
         .zip(stand_out)
-        .map(|(text, stands_out)| Line { text, stands_out })
+        .map(|(text, is_highlighted)| Line { text, is_highlighted })
         .collect();
-    if found.len() > MOST_SLOW {
+    if found.len() > SLOWEST_TESTS {
         lines.push(Line {
-            text: format!("and {} more", found.len() - MOST_SLOW),
-            stands_out: false,
+            text: format!("and {} more", found.len() - SLOWEST_TESTS),
+            is_highlighted: false,
         });
     }
     lines
 }
 
-/// Percentiles, and where workers ran the tests, what these did and how close the run came to its bound. No line when no
-/// test ran.
+/// Percentiles, and if workers ran the tests, their usage and the lower bound of the run. Empty if no test ran.
 #[must_use]
 pub fn timing(merged: &Merged, place: Place<'_>) -> Vec<String> {
     let mut lines = percentiles(merged);
@@ -87,7 +87,7 @@ pub fn timing(merged: &Merged, place: Place<'_>) -> Vec<String> {
     lines
 }
 
-/// Percentiles of durations, whole and by phase; no line when no test ran.
+/// Percentiles of durations, in total and by phase; empty if no test ran.
 #[must_use]
 pub fn percentiles(merged: &Merged) -> Vec<String> {
     let durations = Durations::new(merged);
@@ -109,7 +109,7 @@ pub fn percentiles(merged: &Merged) -> Vec<String> {
     aligned(&[vec![head.into()], rows].concat(), &[0])
 }
 
-/// What each worker did; no line where tests ran in the process that the user has started.
+/// The usage of each worker; empty if tests ran in the main process.
 #[must_use]
 pub fn workers(merged: &Merged) -> Vec<String> {
     let parts = merged.parts.iter().enumerate();
@@ -139,8 +139,8 @@ pub fn workers(merged: &Merged) -> Vec<String> {
     aligned(&rows, &[0])
 }
 
-/// How close a run came to what it could not be shorter than, and why that is so. No line where no test ran, and of
-/// several runs: nobody has scheduled them together.
+/// The lower bound of a run's duration and what limits it. Empty if no test ran, and for several runs, which were not
+/// scheduled together.
 #[must_use]
 pub fn lower_bound(merged: &Merged, place: Place<'_>) -> Vec<String> {
     let [Part { run, .. }] = &merged.parts[..] else {
@@ -151,13 +151,13 @@ pub fn lower_bound(merged: &Merged, place: Place<'_>) -> Vec<String> {
     }
     let bound = Bound::new(run);
     let least = spoken(bound.least);
-    let limit = match &bound.decider {
-        Decider::Work => "the work as a whole".to_owned(),
-        Decider::Test(test) => format!("{} alone takes {least}", place(run.id(*test))),
-        Decider::Group { name, tests } => {
+    let limit = match &bound.limit {
+        Limit::Work => "the work as a whole".to_owned(),
+        Limit::Test(test) => format!("{} alone takes {least}", place(run.id(*test))),
+        Limit::Group { name, tests } => {
             format!("{name} ({}) alone takes {least}", counted(*tests, "test"))
         }
-        Decider::Serial(tests) => format!("nothing runs beside {}", counted(*tests, "serial test")),
+        Limit::Serial(tests) => format!("nothing else runs during {}", counted(*tests, "serial test")),
     };
     vec![
         format!(
@@ -173,7 +173,7 @@ pub fn lower_bound(merged: &Merged, place: Place<'_>) -> Vec<String> {
     ]
 }
 
-/// What became of thresholds; those that are broken stand out.
+/// The results of thresholds; broken ones are highlighted.
 #[must_use]
 pub fn thresholds(judgements: &[Judgement]) -> Vec<Line> {
     let rows: Vec<Vec<String>> = judgements
@@ -186,12 +186,12 @@ pub fn thresholds(judgements: &[Judgement]) -> Vec<Line> {
     let texts = aligned(&rows, &[0, 1]).into_iter().zip(judgements);
     let lines = texts.map(|(text, one)| Line {
         text,
-        stands_out: one.broken,
+        is_highlighted: one.broken,
     });
     lines.collect()
 }
 
-/// How much of `whole` a part is, in whole per cent.
+/// The share of `part` in `whole`, in whole percent.
 fn part_of(part: Micros, whole: Micros) -> u128 {
     let (part, whole) = (u128::from(part), u128::from(whole));
     (200 * part + whole).checked_div(2 * whole).unwrap_or(0)

@@ -1,4 +1,4 @@
-//! What the page shows, from journals.
+//! The data of the timeline page, from journals.
 
 use super::figures::Figures;
 use super::problem::Problem;
@@ -103,7 +103,7 @@ struct Previous {
     counts: BTreeMap<&'static str, usize>,
 }
 
-/// The data of the page for some runs told as one, compared with `previous` ones.
+/// The data of the page for some merged runs, compared with `previous` ones.
 ///
 /// # Errors
 /// [`Problem`].
@@ -163,7 +163,7 @@ fn environments(merged: &Merged) -> Vec<Environment<'_>> {
     all.collect()
 }
 
-/// What tells the workers of one run from those of another.
+/// The prefix that distinguishes the workers of one run from those of another.
 fn label(merged: &Merged, part: usize) -> Option<String> {
     let shard = merged.parts[part].run.head.options.get("rustpar_shard");
     match (merged.parts.len(), shard) {
@@ -173,7 +173,7 @@ fn label(merged: &Merged, part: usize) -> Option<String> {
     }
 }
 
-/// What each test took, by node id.
+/// The duration of each test, by node id.
 fn durations(merged: &Merged) -> HashMap<&str, Micros> {
     let results = merged.results.iter();
     results
@@ -194,14 +194,14 @@ fn about_previous(merged: &Merged) -> Option<Previous> {
     })
 }
 
-/// What was counted, as pytest's closing line has it.
+/// The counts of pytest's summary line.
 fn counts(merged: &Merged) -> BTreeMap<&'static str, usize> {
     let counts = Verdict::ALL.into_iter().zip(merged.counts());
     let some = counts.filter(|&(_, count)| count > 0);
     some.map(|(verdict, count)| (verdict.name(), count)).collect()
 }
 
-/// The rows of all runs, as they come.
+/// The rows of all runs, being built.
 #[derive(Default)]
 struct Rows<'a> {
     workers: Vec<Worker>,
@@ -209,14 +209,14 @@ struct Rows<'a> {
     failures: Vec<Failure<'a>>,
     superseded: Vec<Failure<'a>>,
     marks: Vec<Mark>,
-    /// What each test took in the previous run.
+    /// The duration of each test in the previous run.
     before: HashMap<&'a str, Micros>,
 }
 
 impl<'a> Rows<'a> {
     fn add_all(&mut self, merged: &'a Merged) {
         let results = merged.results.iter();
-        let decide: HashSet<(usize, usize)> = results
+        let determining: HashSet<(usize, usize)> = results
             .flat_map(|result| {
                 result
                     .attempts
@@ -229,7 +229,7 @@ impl<'a> Rows<'a> {
         for (index, part) in merged.parts.iter().enumerate() {
             let label = label(merged, index).unwrap_or_default();
             let first_worker = self.workers.len();
-            self.add(part, &label, |attempt| decide.contains(&(index, attempt)));
+            self.add(part, &label, |attempt| determining.contains(&(index, attempt)));
             for &(own, detail) in &reports {
                 if own == index && detail.o == Some(Outcome::Failed) {
                     self.add_collect_error(part, detail, first_worker, &label);
@@ -238,17 +238,17 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// All attempts of a run, and which of them decide about their tests.
-    fn add(&mut self, part: &'a Part, label: &str, decides: impl Fn(usize) -> bool) {
+    /// Adds all attempts of a run; `determines_result` says which of them determine a result.
+    fn add(&mut self, part: &'a Part, label: &str, determines_result: impl Fn(usize) -> bool) {
         let first_worker = self.workers.len();
         for process in &part.run.processes {
             self.add_worker(part, process, label);
         }
         let attempts = part.run.attempts.iter().zip(spans(&part.run));
         for (index, (attempt, span)) in attempts.enumerate() {
-            // Else cut off with the journal.
+            // Otherwise the journal ends within it.
             if attempt.counted().next().is_some() {
-                self.add_attempt(part, attempt, first_worker, span, decides(index));
+                self.add_attempt(part, attempt, first_worker, span, determines_result(index));
             }
         }
     }
@@ -256,7 +256,7 @@ impl<'a> Rows<'a> {
     fn add_worker(&mut self, part: &Part, process: &Process, label: &str) {
         let moment = |at: Micros| seconds(part.offset + at);
         let gone = process.gone.as_ref();
-        let reason = gone.and_then(|gone| gone.why.clone().or_else(|| death(gone.how, gone.status)));
+        let reason = gone.and_then(|gone| gone.why.clone().or_else(|| abnormal_end(gone.how, gone.status)));
         if let (Some(gone), Some(text)) = (gone, &reason) {
             self.marks.push(Mark {
                 at: moment(gone.at),
@@ -289,7 +289,7 @@ impl<'a> Rows<'a> {
         attempt: &'a Attempt,
         first_worker: usize,
         span: (Micros, Micros),
-        decides: bool,
+        determines_result: bool,
     ) {
         let id = part.run.id(attempt.test);
         let phase = |phase: usize| seconds(attempt.phases[phase].map_or(0, |phase| phase.took));
@@ -303,7 +303,7 @@ impl<'a> Rows<'a> {
         tests.teardown.push(phase(2));
         tests.end.push(seconds(part.offset + span.1));
         tests.outcome.push(attempt.verdict() as usize);
-        // The history does not count shared fixtures, which one of their tests sets up.
+        // The history does not include shared fixtures, which are set up by one of their tests.
         let usual = part.run.usual(attempt.test);
         tests
             .usual
@@ -312,14 +312,14 @@ impl<'a> Rows<'a> {
         tests.growth.push(attempt.growth);
         let failures = errors(&part.run, attempt).into_iter();
         let failures = failures.map(|detail| Failure::new(row, detail));
-        if decides {
+        if determines_result {
             self.failures.extend(failures);
         } else {
             self.superseded.extend(failures);
         }
     }
 
-    /// A file that could not be collected is shown as a test that took no time.
+    /// A file that could not be collected is shown as a test with zero duration.
     fn add_collect_error(&mut self, part: &'a Part, detail: &'a Detail, first_worker: usize, label: &str) {
         if first_worker == self.workers.len() {
             self.add_worker(part, &Process::default(), label);
@@ -353,8 +353,8 @@ impl<'a> Failure<'a> {
     }
 }
 
-/// Why a worker is gone, where that is not as usual.
-fn death(how: Ending, status: i64) -> Option<String> {
+/// Describes the end of a worker if it is abnormal.
+fn abnormal_end(how: Ending, status: i64) -> Option<String> {
     match (how, status) {
         (Ending::Crashed, ..0) => Some(format!("killed by signal {}", -status)),
         (Ending::Crashed, _) => Some(format!("ended with exit status {status}")),

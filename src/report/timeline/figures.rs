@@ -1,7 +1,7 @@
-//! What the page says that is worked out elsewhere: percentiles, the bound and thresholds.
+//! Figures on the timeline page that are computed by the analysis: percentiles, the bound and thresholds.
 
 use super::problem::Problem;
-use crate::analysis::bound::{self, Decider};
+use crate::analysis::bound::{self, Limit};
 use crate::analysis::durations::{Durations, Spread};
 use crate::analysis::judge::{Judgement, judge};
 use crate::journal::merged::Merged;
@@ -10,11 +10,11 @@ use crate::journal::seconds;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// These figures, under the keys that the page knows them by.
+/// The figures, with the keys used by the page.
 #[derive(Debug, Clone, Default, Serialize)]
 pub(super) struct Figures {
     durations: BTreeMap<&'static str, BTreeMap<&'static str, f64>>,
-    /// Of several runs there is none: nobody has scheduled them together.
+    /// `None` for several runs, which were not scheduled together.
     bound: Option<Bound>,
     pub(super) thresholds: Vec<Judgement>,
 }
@@ -26,7 +26,7 @@ struct Bound {
 }
 
 impl Figures {
-    /// Those of some runs.
+    /// Computes the figures of some runs.
     pub(super) fn new(merged: &Merged) -> Result<Self, Problem> {
         Ok(Self {
             durations: durations(&Durations::new(merged)),
@@ -53,7 +53,7 @@ fn durations(all: &Durations) -> BTreeMap<&'static str, BTreeMap<&'static str, f
     known.collect()
 }
 
-/// None where there is nothing that they could be of.
+/// `None` if there are no durations.
 fn percentiles(spread: &Spread) -> Option<BTreeMap<&'static str, f64>> {
     let figures = [
         ("p50", spread.percentile(50.0)?),
@@ -69,12 +69,12 @@ fn bound(run: &Run) -> Option<Bound> {
         return None;
     }
     let bound = bound::Bound::new(run);
-    let by = match bound.decider {
-        Decider::Work if bound.workers == 1 => "all tests one after the other".to_owned(),
-        Decider::Work => format!("all work divided by {} workers", bound.workers),
-        Decider::Test(test) => run.id(test).to_owned(),
-        Decider::Group { name, tests } => format!("{name}, {tests} tests that stay together"),
-        Decider::Serial(tests) => format!("{tests} serial tests, and the rest divided evenly"),
+    let by = match bound.limit {
+        Limit::Work if bound.workers == 1 => "all tests one after the other".to_owned(),
+        Limit::Work => format!("an even split over {} workers", bound.workers),
+        Limit::Test(test) => run.id(test).to_owned(),
+        Limit::Group { name, tests } => format!("{name}, {tests} tests that stay together"),
+        Limit::Serial(tests) => format!("{tests} serial tests, and an even split of the rest"),
     };
     Some(Bound {
         seconds: seconds(bound.least),

@@ -1,9 +1,9 @@
-//! The timeline: one page of HTML that shows a run, with everything it needs in it.
+//! The timeline: a self-contained HTML page that shows a run.
 //!
-//! The hazard it handles: what tests print. A failure's text may hold the end of a script element, the begin of a
+//! The hazard it handles: output of tests. A failure's text may contain the end of a script element, the start of a
 //! comment, or anything else, and must neither end the data nor become part of the page.
 //!
-//! [`data`] makes the data of journals.
+//! [`data`] makes the data from journals.
 //!
 //! # The data
 //!
@@ -43,11 +43,11 @@ use crate::journal::merged::Merged;
 use std::collections::HashSet;
 use std::path::Path;
 
-/// The page, with a line for each thing to be put in.
+/// The template of the page, with placeholder lines.
 const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
 
-/// The scripts, each after those that it imports.
+/// The scripts, in the order of their imports.
 const SCRIPTS: [&str; 17] = [
     include_str!("format.js"),
     include_str!("dom.js"),
@@ -69,17 +69,17 @@ const SCRIPTS: [&str; 17] = [
 ];
 const MAIN: &str = include_str!("main.js");
 
-/// The page for the runs of a journal, beside the run that was kept before them.
+/// The page for the runs of a journal, compared with the previous run.
 ///
 /// # Errors
 /// [`problem::Problem`].
 pub fn page_of(journal: &Path, merged: &Merged) -> Result<String, problem::Problem> {
-    let previous = run_before(journal, merged);
+    let previous = previous_run(journal, merged);
     Ok(page(&data::data(merged, previous.as_ref())?))
 }
 
-/// The run that was kept before those of a journal, and is none of them; `None` where it cannot be read.
-fn run_before(journal: &Path, merged: &Merged) -> Option<Merged> {
+/// The latest kept run before those of a journal; `None` if there is none or it cannot be read.
+fn previous_run(journal: &Path, merged: &Merged) -> Option<Merged> {
     let own = ids(merged);
     for path in kept_before(journal) {
         let before = Merged::read(&path).ok()?;
@@ -95,7 +95,7 @@ fn ids(merged: &Merged) -> HashSet<&str> {
     parts.map(|part| part.run.head.id.as_str()).collect()
 }
 
-/// The whole page for a run; `data` is JSON as described above.
+/// The complete page for a run; `data` is JSON as described above.
 #[must_use]
 pub fn page(data: &str) -> String {
     let mut page = String::with_capacity(data.len() + data.len() / 64 + (256 << 10));
@@ -114,7 +114,7 @@ pub fn page(data: &str) -> String {
     page
 }
 
-/// Appends a module in a scope of its own, and what it exports in the page's, where the modules after it find it.
+/// Appends a module in its own scope, and its exports in the scope of the page, where later modules find them.
 fn join(page: &mut String, script: &str) {
     let exports: Vec<&str> = script.lines().filter_map(exported).collect();
     let exports = exports.join(", ");
@@ -126,13 +126,13 @@ fn join(page: &mut String, script: &str) {
     page.extend(["return { ", &exports, " };\n})();\n"]);
 }
 
-/// The name that a line exports.
+/// The name exported by a line.
 fn exported(line: &str) -> Option<&str> {
     let (_, rest) = line.strip_prefix("export ")?.split_once(' ')?;
     rest.split(|character: char| !character.is_alphanumeric()).next()
 }
 
-/// Appends JSON so that no text in it means anything to HTML or JavaScript. These characters occur only in strings.
+/// Appends JSON with all characters escaped that have a meaning in HTML or JavaScript. They only occur in strings.
 fn embed(page: &mut String, data: &str) {
     let mut rest = data;
     while let Some(at) = rest.find(['<', '\u{2028}', '\u{2029}']) {
@@ -154,7 +154,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
-    /// The text of the element with the data.
+    /// The text of the element that contains the data.
     fn embedded(page: &str) -> &str {
         let (_, rest) = page.split_once("id=\"run\">").expect("the page has data");
         rest.split_once("</script>").expect("the data ends").0
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_is_put_in_and_nothing_is_loaded() {
+    fn the_page_is_self_contained() {
         let page = page("{}");
         assert!(!page.contains("{{"));
         assert!(page.contains(STYLE));
@@ -202,7 +202,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_comes_through(text in any::<String>()) {
+        fn any_text_round_trips(text in any::<String>()) {
             let data = Value::String(text);
             let page = page(&data.to_string());
             prop_assert_eq!(serde_json::from_str::<Value>(embedded(&page)).unwrap(), data);

@@ -1,17 +1,17 @@
-//! Why a timeline has nothing to show.
+//! Errors of making a timeline.
 
 use crate::analysis::parse::ParseError;
 
-/// Why there is nothing to show.
+/// Why there is no timeline.
 #[derive(Debug, thiserror::Error)]
 pub enum Problem {
-    /// The process that wrote was killed before it had begun.
-    #[error("the journal holds no run")]
+    /// The process that wrote the journal was killed before its first event.
+    #[error("the journal contains no run")]
     NoRun,
-    /// What was measured is no JSON.
+    /// The data cannot be represented as JSON.
     #[error(transparent)]
     Json(#[from] serde_json::Error),
-    /// The journal names thresholds that cannot be understood.
+    /// The journal contains invalid thresholds.
     #[error(transparent)]
     Thresholds(#[from] ParseError),
 }

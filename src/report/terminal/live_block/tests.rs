@@ -1,4 +1,4 @@
-//! What a block looks like on terminals of several kinds, and that it fits any of them.
+//! Snapshots of the block on several kinds of terminals, and property tests of its width.
 
 use super::*;
 use proptest::prelude::*;
@@ -8,7 +8,7 @@ const DRAWN_PLAIN: Style = Style {
     is_drawn: true,
 };
 
-/// Half of a run with two workers.
+/// The progress of a run with two workers that is half done.
 fn half() -> Progress {
     Progress {
         tests: 10,
@@ -38,7 +38,7 @@ fn running(tests: &[(&str, f64)]) -> Vec<Running> {
     tests.collect()
 }
 
-/// The block in the middle of a run, on a terminal of 24 lines; with escape codes to be read.
+/// The block in the middle of a run, on a terminal of 24 lines, with readable escape codes.
 fn shown(columns: usize, style: Style) -> String {
     let counts = counts(&[("passed", 3), ("failed", 1), ("skipped", 1), ("deselected", 7)]);
     let running = running(&[
@@ -104,7 +104,7 @@ fn a_block_in_ascii_with_colours() {
 }
 
 #[test]
-fn the_characters_that_a_terminal_must_know_are_those_of_the_block() {
+fn drawn_characters_lists_the_characters_of_the_block() {
     let Characters {
         full,
         half,
@@ -140,7 +140,7 @@ fn a_bar_is_full_only_at_the_end() {
     }
 }
 
-/// Node ids of any text, and of characters that are wide, combine or control.
+/// Node ids of any text, and of wide, combining or control characters.
 fn any_node_id() -> impl Strategy<Value = String> {
     prop_oneof![
         any::<String>(),
@@ -148,7 +148,7 @@ fn any_node_id() -> impl Strategy<Value = String> {
     ]
 }
 
-/// A line without escape codes of colours.
+/// Removes the escape codes of colours from a line.
 fn without_colours(line: &str) -> String {
     let mut parts = line.split("\x1b[");
     let mut text = parts.next().unwrap_or_default().to_owned();
@@ -174,7 +174,7 @@ proptest! {
         let counts = counts(&[("passed", passed as usize), ("failed", failed as usize)]);
         let style = Style { has_colours, is_drawn };
         let found = lines(&progress, &counts, running.collect(), Size { columns, lines: height }, style);
-        prop_assert!(found.len() <= height.saturating_sub(LEFT_ABOVE));
+        prop_assert!(found.len() <= height.saturating_sub(FREE_LINES));
         for line in found {
             let line = without_colours(&line);
             prop_assert!(!line.contains(char::is_control), "{line:?}");

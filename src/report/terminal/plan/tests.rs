@@ -1,4 +1,4 @@
-//! Plans as `rustpar schedule` shows them.
+//! Snapshots of the plans that `rustpar schedule` shows.
 
 use super::*;
 use crate::schedule::constraints::needs::Needs;
@@ -73,7 +73,7 @@ impl Asked {
 }
 
 #[test]
-fn the_longest_test_is_named_where_it_limits_the_run() {
+fn the_longest_test_is_named_if_it_limits_the_run() {
     insta::assert_snapshot!(Asked::taking([1.0, 2.0, 9.0, 3.0]).lines(2), @r"
     4 tests, 2 workers, --dist load, durations of 4 tests known
 
@@ -109,14 +109,14 @@ fn the_worker_that_ends_last_is_shown_with_its_longest_tests() {
 }
 
 #[test]
-fn tests_are_counted_where_no_duration_is_known() {
+fn tests_are_counted_if_no_duration_is_known() {
     let warnings = vec!["cannot read history.json".to_owned()];
     let asked = Asked {
         warnings,
         ..Asked::default()
     };
     insta::assert_snapshot!(asked.lines(2), @r"
-    4 tests, 2 workers, --dist load, no durations known: run the tests once, and times are shown
+    4 tests, 2 workers, --dist load, no durations known: run the tests once to see times
     warning: cannot read history.json
 
     worker  tests
@@ -153,7 +153,7 @@ fn a_test_without_a_duration_is_counted_among_the_others() {
 }
 
 #[test]
-fn a_class_is_named_where_it_stays_on_one_worker() {
+fn a_class_is_named_if_it_stays_on_one_worker() {
     let dist = "loadscope";
     insta::assert_snapshot!(Asked { dist, ..Asked::taking([5.0, 6.0, 1.0, 1.0]) }.lines(2), @r"
     4 tests, 2 workers, --dist loadscope, durations of 4 tests known
@@ -170,10 +170,10 @@ fn a_class_is_named_where_it_stays_on_one_worker() {
 }
 
 #[test]
-fn groups_are_counted_where_no_duration_is_known() {
+fn groups_are_counted_if_no_duration_is_known() {
     let dist = "loadfile";
     insta::assert_snapshot!(Asked { dist, ..Asked::default() }.lines(3), @r"
-    4 tests, 3 workers, --dist loadfile, no durations known: run the tests once, and times are shown
+    4 tests, 3 workers, --dist loadfile, no durations known: run the tests once to see times
 
     worker  tests
     gw0         2
@@ -188,7 +188,7 @@ fn groups_are_counted_where_no_duration_is_known() {
 }
 
 #[test]
-fn serial_tests_are_named_where_they_limit_the_run() {
+fn serial_tests_are_named_if_they_limit_the_run() {
     let mut asked = Asked::taking([6.0, 1.0, 1.0, 1.0]);
     asked.rules.needs = vec![Needs::default(); 4];
     asked.rules.needs[0].serial = true;
@@ -204,12 +204,12 @@ fn serial_tests_are_named_where_they_limit_the_run() {
     expected: 7.00 s; lower bound 7.00 s (0 % above)
     --rustpar-plan=duration would save nothing
     limited by:
-      nothing runs beside 1 serial test: 6.00 s; an even split over 3 workers would take 3.00 s
+      nothing else runs during 1 serial test: 6.00 s; an even split over 3 workers would take 3.00 s
     ");
 }
 
 #[test]
-fn a_resource_is_named_where_it_limits_the_run() {
+fn a_resource_is_named_if_it_limits_the_run() {
     let mut asked = Asked::taking([0.5, 2.0, 3.0, 1.0]);
     asked.rules.needs = vec![Needs::default(); 4];
     for test in [1, 2] {
@@ -229,12 +229,12 @@ fn a_resource_is_named_where_it_limits_the_run() {
     expected: 5.00 s; lower bound 5.00 s (0 % above)
     --rustpar-plan=duration would save nothing
     limited by:
-      resource db has 1 place, and is held for 5.00 s; an even split over 3 workers would take 2.17 s
+      resource db has 1 place, and is in use for 5.00 s; an even split over 3 workers would take 2.17 s
     ");
 }
 
 #[test]
-fn set_up_of_shared_fixtures_is_told_apart() {
+fn setup_of_shared_fixtures_is_shown_separately() {
     let mut asked = Asked::taking([1.0, 1.0, 1.0, 1.0]);
     asked.fixtures = Forecast {
         fixtures: vec![vec![0], vec![0], vec![1], vec![1]],
@@ -255,13 +255,13 @@ fn set_up_of_shared_fixtures_is_told_apart() {
     limited by:
       the work as a whole; an even split over 2 workers would take 4.00 s
       gw0 ends last, at 4.00 s; the longest of its tests:
-        3.00 s  a.py::TestA::test_one, 2.00 s of it set-up of shared fixtures
+        3.00 s  a.py::TestA::test_one, 2.00 s of it for setting up shared fixtures
         1.00 s  a.py::TestA::test_two[x::y]
     ");
 }
 
 #[test]
-fn what_the_order_of_the_collection_costs_is_told() {
+fn the_cost_of_the_collection_order_is_shown() {
     let ids = IDS.map(str::to_owned);
     let suite = Asked::taking([3.0, 3.0, 3.0, 1.0]).suite(&ids);
     let ending = |end: u64| ExpectedRun {

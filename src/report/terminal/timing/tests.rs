@@ -1,4 +1,4 @@
-//! The lines, as they look.
+//! Snapshots of the lines.
 
 use super::*;
 use crate::analysis::judge::judge;
@@ -10,17 +10,17 @@ fn same(id: &str) -> String {
     id.to_owned()
 }
 
-/// Lines as a text, those that stand out with an arrow.
+/// Joins lines to a text; an arrow marks highlighted ones.
 fn shown(lines: &[Line]) -> String {
     let mut text = String::new();
     for line in lines {
-        let mark = if line.stands_out { "> " } else { "  " };
+        let mark = if line.is_highlighted { "> " } else { "  " };
         let _ = writeln!(text, "{mark}{}", line.text);
     }
     text
 }
 
-/// The run of two workers, with other events in the places of its first two.
+/// The run with two workers, with its first two events replaced.
 fn run_with(collected: &str, start: &str) -> Merged {
     let rest: Vec<&str> = TWO_WORKERS.trim().lines().skip(2).collect();
     let head = format!(
@@ -43,14 +43,14 @@ fn the_longest_test_comes_first_beside_its_usual_time() {
 }
 
 #[test]
-fn the_limit_of_the_run_counts() {
+fn the_limit_in_the_run_is_used() {
     let run = merged(&journal("one", 0, &[("rustpar_slow", "4.0")], TWO_WORKERS));
     assert_eq!(slow_title(&run), "slow tests (4.00 s and more)");
     assert_eq!(slow_tests(&run, &same), []);
 }
 
 #[test]
-fn the_list_of_slow_tests_ends_and_says_how_many_more_there_are() {
+fn the_list_of_slow_tests_is_limited_and_counts_the_rest() {
     let count = |tests: usize| {
         let ids: Vec<String> = (0..tests).map(|test| format!("\"a.py::test[{test}]\"")).collect();
         let mut events = format!("{{\"e\":\"collected\",\"at\":0,\"ids\":[{}]}}\n", ids.join(","));
@@ -69,7 +69,7 @@ fn the_list_of_slow_tests_ends_and_says_how_many_more_there_are() {
 }
 
 #[test]
-fn percentiles_workers_and_the_bound_are_told() {
+fn percentiles_workers_and_the_bound_are_shown() {
     let run = merged(&journal("one", 0, &[], TWO_WORKERS));
     let place = |id: &str| format!("../{id}");
     assert_snapshot!(timing(&run, &place).join("\n"), @r"
@@ -88,7 +88,7 @@ fn percentiles_workers_and_the_bound_are_told() {
 }
 
 #[test]
-fn one_process_is_told_by_its_percentiles() {
+fn a_run_in_one_process_shows_only_percentiles() {
     let run = merged(&journal("one", 0, &[], ONE_PROCESS));
     assert_snapshot!(timing(&run, &same).join("\n"), @r"
            count      p50      p95      p99      max
@@ -98,7 +98,7 @@ fn one_process_is_told_by_its_percentiles() {
 }
 
 #[test]
-fn a_run_without_tests_has_nothing_to_tell() {
+fn a_run_without_tests_has_no_lines() {
     let run = merged(&journal(
         "one",
         0,
@@ -109,12 +109,12 @@ fn a_run_without_tests_has_nothing_to_tell() {
 }
 
 #[test]
-fn what_limits_a_run_is_named() {
+fn the_limit_of_a_run_is_named() {
     let limit = |collected: &str, start: &str| lower_bound(&run_with(collected, start), &same)[1].clone();
     assert_snapshot!(limit("", r#","dist":"load""#), @"limited by: a.py::slow alone takes 3.50 s; an even split over 2 workers would take 2.25 s");
     assert_snapshot!(limit("", r#","dist":"loadfile""#), @"limited by: a.py (2 tests) alone takes 4.50 s; an even split over 2 workers would take 2.25 s");
     assert_snapshot!(limit(r#","groups":["db",null,"db"]"#, r#","dist":"loadgroup""#), @"limited by: db (2 tests) alone takes 3.50 s; an even split over 2 workers would take 2.25 s");
-    assert_snapshot!(limit(r#","serial":[0]"#, r#","dist":"load""#), @"limited by: nothing runs beside 1 serial test; an even split over 2 workers would take 2.25 s");
+    assert_snapshot!(limit(r#","serial":[0]"#, r#","dist":"load""#), @"limited by: nothing else runs during 1 serial test; an even split over 2 workers would take 2.25 s");
     let run = merged(&journal("one", 0, &[], ONE_PROCESS));
     assert_snapshot!(lower_bound(&run, &same)[1], @"limited by: the work as a whole; an even split over 1 worker would take 30.0 ms");
 }
@@ -137,7 +137,7 @@ fn several_runs_have_workers_and_no_bound() {
 }
 
 #[test]
-fn thresholds_are_aligned_and_broken_ones_stand_out() {
+fn thresholds_are_aligned_and_broken_ones_highlighted() {
     let options = [("rustpar_thresholds", "max<1s, unit: count==0, failed_rate<1%")];
     let judgements = judge(&merged(&journal("one", 0, &options, TWO_WORKERS))).unwrap();
     assert_snapshot!(shown(&thresholds(&judgements)), @r"
@@ -148,7 +148,7 @@ fn thresholds_are_aligned_and_broken_ones_stand_out() {
     assert!(thresholds(&[]).is_empty());
 }
 
-/// What becomes of thresholds where so many calls took so many microseconds, one more each.
+/// The lines of thresholds for a run with so many calls, which take `each` microseconds and one more each time.
 fn judged(asked: &str, calls: u64, each: u64) -> String {
     let ids: Vec<String> = (0..calls).map(|test| format!("\"a.py::test[{test}]\"")).collect();
     let mut events = format!("{{\"e\":\"collected\",\"at\":0,\"ids\":[{}]}}\n", ids.join(","));
@@ -166,7 +166,7 @@ fn judged(asked: &str, calls: u64, each: u64) -> String {
 }
 
 #[test]
-fn figures_are_exact_or_those_of_an_hdr_histogram() {
+fn figures_are_exact_or_from_an_hdr_histogram() {
     let asked =
         "p(95)<500ms, p(50)<51ms, avg<50500us, med>=50ms, min==1ms, max<100ms, count==100, slow_rate<=1%";
     assert_snapshot!(judged(asked, 100, 1000), @r"
@@ -182,6 +182,6 @@ fn figures_are_exact_or_those_of_an_hdr_histogram() {
 }
 
 #[test]
-fn what_is_barely_over_a_limit_is_shown_with_all_digits() {
+fn a_value_barely_over_its_limit_is_shown_with_all_digits() {
     assert_snapshot!(judged("max<=2s", 1, 2_000_001), @"> broken  max<=2s  2.000001 s");
 }
