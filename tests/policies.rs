@@ -15,7 +15,7 @@ use rustpar::schedule::policies::load::{Load, Plan};
 use rustpar::schedule::policies::units::Units;
 use rustpar::schedule::policies::worksteal::WorkSteal;
 use rustpar::schedule::policy::{Policy, Test, Worker};
-use rustpar::schedule::simulation::rehearse;
+use rustpar::schedule::simulation::simulate_run;
 use simulator::{Outcome, Setup, simulate, simulate_with};
 
 /// Runs in which everything may happen.
@@ -223,7 +223,7 @@ proptest! {
         let (forecast, workers) = (first(&forecast, setup.tests), setup.workers);
         let rules = cut(&rules, setup.tests);
         let mut policy = policy(&mode, forecast.clone(), &rules, workers);
-        let plan = rehearse(policy.as_mut(), forecast.clone(), workers)
+        let plan = simulate_run(policy.as_mut(), forecast.clone(), workers)
             .map_err(|error| TestCaseError::fail(error.to_string()))?;
         let mut steps = plan.concat();
         let runs = if matches!(mode, Mode::Each) { workers } else { 1 };

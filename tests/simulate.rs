@@ -67,7 +67,7 @@ impl Policy for Plan {
 
     fn lost(&mut self, _: Worker, _: Option<Test>) {}
 
-    fn again(&mut self, _: Test) {}
+    fn run_again(&mut self, _: Test) {}
 
     fn unfinished(&self) -> usize {
         self.unfinished

@@ -1,7 +1,7 @@
 //! What is read of collected tests: their order, their shard, and what they must not run beside.
 
 use super::text::{Text, texts, to_bytes};
-use crate::schedule::constraints::marks::{self, Mark, Named, Value};
+use crate::schedule::constraints::marks::{self, Mark, NamedNeeds, Value};
 use crate::schedule::order_classes::{self, Order as CoreOrder};
 use crate::schedule::policy::Test;
 use crate::schedule::sharding::{Entry, InvalidShard, Rule, Shard as CoreShard, UnknownRule};
@@ -112,8 +112,8 @@ impl Shard {
             });
         let entries = entries.collect::<PyResult<Vec<_>>>()?;
         Ok(py.detach(|| {
-            let mine = self.core.takes(self.rule, &entries);
-            let words = self.core.words(&entries, &mine);
+            let mine = self.core.selects(self.rule, &entries);
+            let words = self.core.description(&entries, &mine);
             (mine, words)
         }))
     }
@@ -159,7 +159,7 @@ pub(super) fn needs(
     let (needs, errors) = marks::read_all(tests.collect::<PyResult<Vec<_>>>()?);
     let needs = needs
         .into_iter()
-        .map(|(test, Named { serial, holds })| (test, serial, holds.into_iter().collect()));
+        .map(|(test, NamedNeeds { serial, holds })| (test, serial, holds.into_iter().collect()));
     Ok((needs.collect(), errors.iter().map(ToString::to_string).collect()))
 }
 

@@ -3,7 +3,7 @@
 use crate::engine::EngineError;
 use crate::platform::os::OsError;
 use crate::protocol::ProtocolError;
-use crate::schedule::simulation::RehearsalError;
+use crate::schedule::simulation::SimulationError;
 use pyo3::PyErr;
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 
@@ -31,8 +31,8 @@ impl From<ProtocolError> for PyErr {
     }
 }
 
-impl From<RehearsalError> for PyErr {
-    fn from(error: RehearsalError) -> Self {
+impl From<SimulationError> for PyErr {
+    fn from(error: SimulationError) -> Self {
         PyRuntimeError::new_err(error.to_string())
     }
 }

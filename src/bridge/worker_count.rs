@@ -18,14 +18,14 @@ impl Choice {
     /// What pytest-xdist has counted, but no more than this process may use.
     #[staticmethod]
     #[pyo3(signature = (counted, *, cpus, usable, quota))]
-    fn of_machine(counted: usize, cpus: usize, usable: Option<usize>, quota: Option<usize>) -> Self {
+    fn for_machine(counted: usize, cpus: usize, usable: Option<usize>, quota: Option<usize>) -> Self {
         let machine = Machine {
             counted,
             cpus,
             usable,
             quota,
         };
-        Self(CoreChoice::of_machine(&machine))
+        Self(CoreChoice::for_machine(&machine))
     }
 
     /// One process, if it is faster by the last run of the same command.

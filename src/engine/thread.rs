@@ -173,7 +173,7 @@ impl Loop {
             Command::Again(test) => {
                 self.board.lock().rerun(test);
                 if let Some(policy) = &mut self.policy {
-                    policy.again(test);
+                    policy.run_again(test);
                 }
             }
             Command::FailureLimit(limit) => self.failure_limit = limit,

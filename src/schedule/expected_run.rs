@@ -1,33 +1,33 @@
-//! What a run is expected to be: the policy's plan in virtual time, and what no plan can be shorter than.
+//! The expected run: a simulation of the policy in virtual time, and the lower bounds of any schedule.
 
 use crate::schedule::forecast::Forecast;
 use crate::schedule::lower_bound::Bounds;
 use crate::schedule::plan::{Mode, Rules, policy};
-use crate::schedule::simulation::{RehearsalError, Step, rehearse};
+use crate::schedule::simulation::{SimulationError, Step, simulate_run};
 
-/// The plan of a run. Where nothing is known of any test, a test takes a second and a shared fixture no time.
+/// The plan of a run. If no test's duration is known, a test takes a second and a shared fixture no time.
 #[derive(Debug, Clone, Default)]
 pub struct ExpectedRun {
-    /// What each worker runs, in order.
+    /// The steps of each worker, in order.
     pub workers: Vec<Vec<Step>>,
-    /// What no plan of these tests can be shorter than.
+    /// Lower bounds of any schedule of these tests.
     pub bounds: Bounds,
 }
 
 impl ExpectedRun {
-    /// The plan of a run on `workers` workers.
+    /// Simulates a run on `workers` workers.
     ///
     /// # Errors
-    /// When the policy comes to no end.
+    /// If the policy does not terminate.
     pub fn new(
         mode: &Mode,
         forecast: &Forecast,
         rules: &Rules,
         workers: usize,
-    ) -> Result<Self, RehearsalError> {
+    ) -> Result<Self, SimulationError> {
         let mut policy = policy(mode, forecast.clone(), rules, workers);
         Ok(Self {
-            workers: rehearse(policy.as_mut(), forecast.clone(), workers)?,
+            workers: simulate_run(policy.as_mut(), forecast.clone(), workers)?,
             bounds: Bounds::new(mode, forecast.clone(), rules, workers),
         })
     }

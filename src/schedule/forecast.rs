@@ -1,21 +1,22 @@
-//! What is known of a collection before it runs, and learnt while it does.
+//! Knowledge about the tests before they run, and estimates that are refined during the run.
 //!
-//! The hazard it handles: most of it may be unknown. A time that nobody knows is taken from its like: of a test, the
-//! median of what is known, or the mean of what has run; of a fixture, the mean of what was set up. Before anything has
-//! run a test counts one unit and a shared fixture five, which is enough to compare pieces of work with one another.
+//! The hazard it handles: most durations may be unknown. An unknown duration is estimated from others: of a test, the
+//! median of the known ones, or the mean of those that have run; of a fixture, the mean of those that were set up.
+//! Before any test has run, a test counts one unit and a shared fixture five, which is enough to compare pieces of
+//! work.
 
 use std::ops::RangeInclusive;
 
 use crate::schedule::policy::{Definition, Fixture, Test};
 
-/// Units that a shared fixture counts while nothing is known: as much as so many tests.
+/// Units of a shared fixture while no durations are known, relative to one test.
 const UNKNOWN_FIXTURE: f64 = 5.0;
 
-/// What is known of a collection before it runs. Empty vectors stand for "nothing is known"; `files` and `fixtures`
-/// have an entry for each test otherwise.
+/// Knowledge about the tests before they run. Empty vectors mean "unknown"; otherwise `files` and `fixtures` have an
+/// entry for each test.
 #[derive(Debug, Clone, Default)]
 pub struct Forecast {
-    /// How many tests there are.
+    /// Number of tests.
     pub tests: usize,
     /// Expected seconds of each test, without shared fixtures.
     pub seconds: Vec<Option<f64>>,
@@ -25,18 +26,19 @@ pub struct Forecast {
     pub files: Vec<u32>,
     /// The number of the class of each test, or of its file where it is in no class.
     pub scopes: Vec<u32>,
-    /// The tests before which others have their place that are handed out apart from these; ascending.
+    /// Positions of jobs with constraints, which are assigned separately: each job is located before one of these
+    /// tests. Ascending.
     pub cuts: Vec<Test>,
     /// The shared fixtures that each test needs.
     pub fixtures: Vec<Vec<Fixture>>,
-    /// The definition of which each shared fixture is an instance.
+    /// The definition of each shared fixture instance.
     pub kinds: Vec<Definition>,
     /// Expected seconds to set up an instance of each definition.
     pub setup_seconds: Vec<Option<f64>>,
 }
 
 impl Forecast {
-    /// A collection of which nothing but its size is known.
+    /// A collection of which only the size is known.
     #[must_use]
     pub fn unknown(tests: usize) -> Self {
         Self {
@@ -45,7 +47,7 @@ impl Forecast {
         }
     }
 
-    /// What is known of these tests, under new numbers.
+    /// The forecast for a subset of the tests, which are renumbered.
     #[must_use]
     pub fn select(&self, tests: &[Test]) -> Self {
         fn chosen<T: Clone>(values: &[T], tests: &[Test]) -> Vec<T> {
@@ -69,7 +71,8 @@ impl Forecast {
         self.kinds.get(fixture as usize).copied().unwrap_or_default() as usize
     }
 
-    /// A fixture that nobody remembers, of tests that somebody does, takes too little to be remembered.
+    /// Fixtures without a record, of tests that have one, are assumed to take no time: very short setups are not
+    /// recorded.
     fn fill_in_cheap_fixtures(&mut self) {
         let mut setup_seconds = std::mem::take(&mut self.setup_seconds);
         for (needed, seconds) in self.fixtures.iter().zip(&self.seconds) {
@@ -82,7 +85,7 @@ impl Forecast {
         self.setup_seconds = setup_seconds;
     }
 
-    /// Expected seconds of a test; None when nothing is known of it.
+    /// Expected seconds of a test; `None` if unknown.
     pub(super) fn seconds_of(&self, test: Test) -> Option<f64> {
         self.seconds.get(test as usize).copied().flatten()
     }
@@ -97,7 +100,7 @@ impl Forecast {
         self.scopes.get(test as usize).copied().unwrap_or_default()
     }
 
-    /// Whether others have their place right before a test.
+    /// Whether a job with constraints is located right before a test.
     pub(super) fn is_cut(&self, test: Test) -> bool {
         self.cuts.binary_search(&test).is_ok()
     }
@@ -113,7 +116,7 @@ impl Forecast {
     }
 }
 
-/// A mean that grows.
+/// A running mean.
 #[derive(Debug, Clone, Copy, Default)]
 struct Mean {
     sum: f64,
@@ -131,20 +134,20 @@ impl Mean {
     }
 }
 
-/// The forecast, as far as it has come true.
+/// Estimates from the forecast and from what has run so far.
 #[derive(Debug)]
 pub(super) struct Estimates {
     forecast: Forecast,
-    /// What a test takes of which nothing is known.
+    /// Estimated duration of a test about which nothing is known.
     typical: Option<f64>,
-    /// Of the tests without an expectation that have run.
+    /// Mean of the tests without an expected duration that have run.
     ran: Mean,
-    /// Of each definition, as it was set up in this run.
+    /// Mean setup time of each definition in this run.
     set_up: Vec<Mean>,
-    /// Of all definitions.
+    /// Mean setup time of all definitions.
     any_set_up: Mean,
     /// The first and the last test that needs each shared fixture. pytest keeps a fixture until it leaves the module,
-    /// class or package that it belongs to; tests between those two are in there, or it has been reordered to be so.
+    /// class or package to which it belongs; tests between those two belong to it, or were reordered to be there.
     spans: Vec<RangeInclusive<Test>>,
 }
 
@@ -188,22 +191,22 @@ impl Estimates {
         &self.forecast
     }
 
-    /// Whether times are in seconds by now, and not in units.
+    /// Whether estimates are in seconds, rather than units.
     pub(super) fn is_timed(&self) -> bool {
         self.typical.is_some() || self.ran.count > 0.0
     }
 
-    /// What is expected of a test that nobody has seen.
+    /// Estimated duration of an unknown test.
     pub(super) fn typical(&self) -> f64 {
         self.typical.or(self.ran.value()).unwrap_or(1.0)
     }
 
-    /// What is expected of this test alone; None for one like any other.
+    /// The individual estimate for this test; `None` if it is treated as an unknown test.
     pub(super) fn known(&self, test: Test) -> Option<f64> {
         self.forecast.seconds_of(test)
     }
 
-    /// What this test takes.
+    /// Estimated duration of this test.
     pub(super) fn test(&self, test: Test) -> f64 {
         self.known(test).unwrap_or_else(|| self.typical())
     }
@@ -212,7 +215,7 @@ impl Estimates {
         self.forecast.kind(fixture)
     }
 
-    /// Whether anything is known of what it takes to set up the fixtures that `test` needs.
+    /// Whether any setup time is known for the fixtures that `test` needs.
     pub(super) fn knows_fixtures_of(&self, test: Test) -> bool {
         let mut kinds = self
             .forecast
@@ -225,7 +228,7 @@ impl Estimates {
         })
     }
 
-    /// What it takes to set this fixture up.
+    /// Estimated setup time of this fixture.
     pub(super) fn fixture(&self, fixture: Fixture) -> f64 {
         let kind = self.kind(fixture);
         let seen = self.set_up.get(kind).and_then(|mean| mean.value());
@@ -239,9 +242,9 @@ impl Estimates {
         self.spans[fixture as usize].clone()
     }
 
-    /// What it takes to set up the fixtures of `test` that are not alive in a worker whose last test was `before`. One
-    /// is taken to be alive if that test lies among those that share it.
-    pub(super) fn change(&self, before: Option<Test>, test: Test) -> f64 {
+    /// Estimated time to set up the fixtures of `test` that are not active in a worker whose last test was `before`. A
+    /// fixture counts as active if that test lies within its span.
+    pub(super) fn setup_change(&self, before: Option<Test>, test: Test) -> f64 {
         let needed = self.forecast.fixtures_of(test).iter();
         needed
             .filter(|fixture| before.is_none_or(|before| !self.spans[**fixture as usize].contains(&before)))
@@ -249,24 +252,24 @@ impl Estimates {
             .sum()
     }
 
-    /// What a run of tests takes in a worker whose last test was `before`.
+    /// Estimated duration of consecutive tests in a worker whose last test was `before`.
     pub(super) fn run(&self, mut before: Option<Test>, tests: impl IntoIterator<Item = Test>) -> f64 {
         let mut sum = 0.0;
         for test in tests {
-            sum += self.change(before, test) + self.test(test);
+            sum += self.setup_change(before, test) + self.test(test);
             before = Some(test);
         }
         sum
     }
 
-    /// A test has taken so many seconds, without shared fixtures.
+    /// Records the duration of a test without shared fixtures.
     pub(super) fn learn_test(&mut self, test: Test, seconds: f64) {
         if self.known(test).is_none() {
             self.ran.add(seconds);
         }
         for place in 0..self.forecast.fixtures_of(test).len() {
             let kind = self.kind(self.forecast.fixtures[test as usize][place]);
-            // Set up by now, and nobody has told: it takes too little to tell.
+            // It has been set up without a report: its setup is too short to be reported.
             if let Some(mean) = self.set_up.get_mut(kind)
                 && mean.count <= 0.0
                 && self.forecast.setup_seconds[kind].is_none()
@@ -276,7 +279,7 @@ impl Estimates {
         }
     }
 
-    /// An instance of a fixture took so many seconds to set up.
+    /// Records the setup time of a fixture instance.
     pub(super) fn learn_fixture(&mut self, definition: Definition, seconds: f64) {
         if let Some(mean) = self.set_up.get_mut(definition as usize) {
             mean.add(seconds);
@@ -297,14 +300,14 @@ mod tests {
     }
 
     #[test]
-    fn nothing_known_counts_in_units() {
+    fn without_durations_tests_count_in_units() {
         let estimates = Estimates::new(Forecast::unknown(2));
         assert!(!estimates.is_timed());
         assert!((estimates.run(None, [0, 1]) - 2.0).abs() < 1e-9);
     }
 
     #[test]
-    fn a_new_test_takes_what_the_others_usually_take() {
+    fn a_new_test_is_estimated_from_the_others() {
         let mut forecast = known(&[0.1, 9.0, 0.2, 0.3]);
         forecast.seconds[1] = None;
         let estimates = Estimates::new(forecast);
@@ -312,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn what_ran_tells_what_the_rest_takes() {
+    fn tests_that_ran_give_an_estimate_for_the_rest() {
         let mut estimates = Estimates::new(Forecast::unknown(3));
         estimates.learn_test(0, 0.5);
         estimates.learn_test(1, 1.5);
@@ -320,15 +323,15 @@ mod tests {
     }
 
     #[test]
-    fn a_fixture_lives_from_its_first_test_to_its_last() {
+    fn a_fixture_is_active_from_its_first_test_to_its_last() {
         let mut forecast = known(&[1.0; 4]);
         // A module's fixture that the second test does not need, and another module's.
         forecast.fixtures = vec![vec![0], vec![], vec![0], vec![1]];
         forecast.kinds = vec![0, 0];
         forecast.setup_seconds = vec![Some(10.0)];
         let mut estimates = Estimates::new(forecast);
-        assert!((estimates.change(None, 0) - 10.0).abs() < 1e-9);
-        assert!(estimates.change(Some(1), 2).abs() < 1e-9);
+        assert!((estimates.setup_change(None, 0) - 10.0).abs() < 1e-9);
+        assert!(estimates.setup_change(Some(1), 2).abs() < 1e-9);
         assert!((estimates.run(None, 0..4) - 24.0).abs() < 1e-9);
         estimates.learn_fixture(0, 4.0);
         assert!((estimates.run(None, 0..4) - 12.0).abs() < 1e-9);

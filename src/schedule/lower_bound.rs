@@ -1,7 +1,7 @@
-//! What no plan can be shorter than, and which tests that is due to.
+//! Lower bounds of any schedule, and the tests that determine them.
 //!
-//! The hazard it handles: a bound that is too high tells somebody that nothing is left to gain. So each counts only what
-//! every plan must do: a test once, a shared fixture once, and what has to stay together on one worker.
+//! The hazard it handles: a bound that is too high hides possible savings. So each bound counts only what every
+//! schedule must do: each test once, each shared fixture once, and units on one worker.
 
 use crate::schedule::constraints::needs::Needs;
 use crate::schedule::forecast::{Estimates, Forecast};
@@ -10,33 +10,33 @@ use crate::schedule::policy::{Fixture, Test, collection};
 use crate::schedule::simulation::set_up_seconds;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Tests that have to stay on one worker.
+/// Tests that must stay on one worker.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Whole {
-    /// The tests; a single one where nothing else belongs to it.
+pub struct Unit {
+    /// The tests; a single one if it belongs to no larger unit.
     pub tests: Vec<Test>,
-    /// What they take, with each shared fixture that they need once.
+    /// Their duration, with each shared fixture once.
     pub seconds: f64,
 }
 
-/// Seconds that a run takes at least.
+/// Lower bounds of the run's duration, in seconds.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Bounds {
-    /// Everything that there is to do, divided evenly.
+    /// The total work split evenly.
     pub even: f64,
-    /// The longest test, or the longest unit in modes that have any.
-    pub longest: Whole,
-    /// What the serial tests take, with the shared fixtures that only they need; nothing runs beside them.
+    /// The longest test, or the longest unit in modes that have units.
+    pub longest: Unit,
+    /// Duration of the serial tests, with the shared fixtures that only they need.
     pub serial: f64,
-    /// That, and everything else divided evenly.
+    /// The serial tests, plus all other work split evenly.
     pub around_serial: f64,
-    /// For how long each resource is held, if no place of it is ever free.
+    /// The time for which each resource is occupied, if it is always fully used.
     pub resources: Vec<f64>,
 }
 
 impl Bounds {
-    /// The bounds of a run on `workers` workers. Where nothing is known of any test, a test takes a second and a shared
-    /// fixture no time.
+    /// Computes the bounds of a run on `workers` workers. If no test's duration is known, a test takes a second and a
+    /// shared fixture no time.
     #[must_use]
     pub fn new(mode: &Mode, forecast: Forecast, rules: &Rules, workers: usize) -> Self {
         let estimates = Estimates::new(forecast);
@@ -45,7 +45,7 @@ impl Bounds {
         let (runs, workers) = (runs as f64, workers.max(1) as f64);
         let nothing = BTreeSet::new();
         let tests: Vec<Test> = collection(estimates.forecast().tests).collect();
-        let all = seconds_but(&estimates, &tests, &nothing) * runs;
+        let all = seconds_without(&estimates, &tests, &nothing) * runs;
         let mut bounds = Self {
             even: all / workers,
             ..Self::default()
@@ -53,7 +53,7 @@ impl Bounds {
         let mut alone = vec![0.0; rules.places.len()];
         let mut sharing = vec![0.0_f64; rules.places.len()];
         let (mut serial, mut beside) = (Vec::new(), BTreeSet::new());
-        for (tests, needs) in wholes(mode, rules, &tests) {
+        for (tests, needs) in units_of(mode, rules, &tests) {
             let own: f64 = tests.iter().map(|test| estimates.test(*test)).sum();
             if needs.serial {
                 serial.extend(&tests);
@@ -63,19 +63,19 @@ impl Bounds {
             for &(resource, shared) in &needs.holds {
                 let resource = resource as usize;
                 if shared {
-                    // All who share may do so at the same time.
+                    // All readers may run at the same time.
                     sharing[resource] = sharing[resource].max(own);
                 } else {
                     alone[resource] += own * runs;
                 }
             }
-            let seconds = seconds_but(&estimates, &tests, &nothing);
+            let seconds = seconds_without(&estimates, &tests, &nothing);
             if seconds > bounds.longest.seconds || bounds.longest.tests.is_empty() {
-                bounds.longest = Whole { tests, seconds };
+                bounds.longest = Unit { tests, seconds };
             }
         }
-        // A fixture that others need, too, may be there before a serial test begins.
-        bounds.serial = runs * seconds_but(&estimates, &serial, &beside);
+        // A fixture that other tests need, too, may have been set up before a serial test starts.
+        bounds.serial = runs * seconds_without(&estimates, &serial, &beside);
         bounds.around_serial = bounds.serial + (all - bounds.serial) / workers;
         let held = alone.iter().zip(&sharing).zip(&rules.places);
         bounds.resources = held
@@ -84,7 +84,7 @@ impl Bounds {
         bounds
     }
 
-    /// The largest of them.
+    /// The largest bound.
     #[must_use]
     pub fn least(&self) -> f64 {
         let resources = self.resources.iter().copied();
@@ -93,8 +93,8 @@ impl Bounds {
     }
 }
 
-/// What these tests take, with each shared fixture once, but for those in `without`.
-fn seconds_but(estimates: &Estimates, tests: &[Test], without: &BTreeSet<Fixture>) -> f64 {
+/// Duration of these tests, with each shared fixture once, except those in `without`.
+fn seconds_without(estimates: &Estimates, tests: &[Test], without: &BTreeSet<Fixture>) -> f64 {
     let own: f64 = tests.iter().map(|test| estimates.test(*test)).sum();
     let fixtures = fixtures_of(estimates, tests);
     let set_ups = fixtures
@@ -108,21 +108,21 @@ fn fixtures_of(estimates: &Estimates, tests: &[Test]) -> BTreeSet<Fixture> {
     needed.flatten().copied().collect()
 }
 
-/// The tests by what has to stay together, each time with all that any of them needs.
-fn wholes(mode: &Mode, rules: &Rules, tests: &[Test]) -> impl Iterator<Item = (Vec<Test>, Needs)> {
-    let mut wholes: BTreeMap<(u32, u32), (Vec<Test>, Needs)> = BTreeMap::new();
+/// Groups the tests into units that must stay on one worker, with the combined constraints of each.
+fn units_of(mode: &Mode, rules: &Rules, tests: &[Test]) -> impl Iterator<Item = (Vec<Test>, Needs)> {
+    let mut units_of: BTreeMap<(u32, u32), (Vec<Test>, Needs)> = BTreeMap::new();
     for &test in tests {
         let unit = match mode {
             Mode::Units { keys, .. } => keys[test as usize],
             _ => test,
         };
-        let (members, needs) = wholes.entry((rules.class(test), unit)).or_default();
+        let (members, needs) = units_of.entry((rules.class(test), unit)).or_default();
         members.push(test);
         if let Some(also) = rules.needs(test) {
             *needs = needs.union(also);
         }
     }
-    wholes.into_values()
+    units_of.into_values()
 }
 
 #[cfg(test)]
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_divided_evenly_or_the_longest_test_with_its_fixtures() {
+    fn the_bound_is_the_even_split_or_the_longest_test_with_its_fixtures() {
         let forecast = Forecast {
             fixtures: vec![vec![], vec![0, 1], vec![1]],
             kinds: vec![0, 1],
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_serial_is_not_divided() {
+    fn serial_tests_are_not_split() {
         let rules = Rules {
             needs: vec![
                 Needs {
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fixture_that_only_serial_tests_need_is_not_divided_either() {
+    fn a_fixture_that_only_serial_tests_need_is_not_split_either() {
         let rules = Rules {
             needs: vec![Needs {
                 serial: true,
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_resource_is_held_by_one_after_the_other_and_shared_at_once() {
+    fn exclusive_use_adds_up_and_shared_use_does_not() {
         let rules = Rules {
             needs: vec![holding(false), holding(false), holding(true), holding(true)],
             places: vec![2],
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn each_worker_runs_everything_with_each() {
+    fn with_dist_each_every_worker_runs_every_test() {
         let bounds = Bounds::new(&Mode::Each, with_seconds(&[3.0, 4.0]), &Rules::default(), 3);
         assert!(near(bounds.least(), 7.0));
     }

@@ -3,24 +3,24 @@
 //! Everything here is pure. A policy sees test indices, worker numbers and scope keys, and answers with
 //! [`policy::Action`]s; it knows no process, no clock and no I/O, so a whole run can be simulated and checked.
 //!
-//! The hazard it handles: a test must run exactly once, whatever happens to the workers. Tests lie in a
-//! queue per worker that the worker empties from the front. Until a worker has claimed a test, the
-//! engine can take it back from the end of the queue; a policy never assumes that a take-back succeeds,
-//! it waits for [`policy::Policy::returned`] to say what really came back.
+//! The hazard it handles: a test must run exactly once, whatever happens to the workers. Each worker has a queue of
+//! tests, which it empties from the front. Until a worker has claimed a test, the engine can take it back from the end
+//! of the queue; a policy never assumes that a take-back succeeds, but waits for [`policy::Policy::returned`] with the
+//! tests that came back.
 //!
 //! | policy | pending tests are | an idle worker takes back |
 //! |---|---|---|
-//! | [`policies::load`] | handed out in pieces, the earliest first | the end of the queue where both would finish soonest |
+//! | [`policies::load`] | assigned in pieces, the earliest first | the end of the queue where both workers would finish soonest |
 //! | [`policies::worksteal`] | split into one block per worker, up front | half of the longest queue |
-//! | [`policies::units`] | handed out in units that stay on one worker | half of the units not started in the longest queue |
+//! | [`policies::units`] | assigned in units that stay on one worker | half of the units not started in the longest queue |
 //! | [`policies::each`] | all tests, for every worker | nothing |
 //!
-//! [`constraints::director`] is a policy over policies, for order classes and tests that must not meet; [`plan`] makes all of them.
-//! [`simulation`] runs one in virtual time, with what [`forecast`] expects; [`expected_run`] puts the plan that comes of it
-//! beside what [`lower_bound`] tells.
+//! [`constraints::director`] is a policy over policies, for order classes and tests that must not run at the same time;
+//! [`plan`] creates all policies. [`simulation`] runs one in virtual time with the durations of [`forecast`];
+//! [`expected_run`] combines the simulated schedule with its [`lower_bound`].
 //!
-//! Before that, [`order_classes`] sorts tests by their markers, [`sharding`] divides them among machines, [`constraints::marks`] reads what
-//! they must not run beside, and [`number_of_workers`] says for how many workers there is use.
+//! Before that, [`order_classes`] sorts tests by their markers, [`sharding`] divides them among machines,
+//! [`constraints::marks`] parses their constraints, and [`number_of_workers`] chooses the number of workers.
 
 pub mod constraints;
 pub mod expected_run;

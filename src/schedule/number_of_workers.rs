@@ -1,51 +1,51 @@
-//! How many workers `-n auto` and `-n logical` mean, and why: pytest-xdist's answer, corrected by what this process may
-//! really use.
+//! The number of workers for `-n auto` and `-n logical`, and the reason: pytest-xdist's number, limited by the
+//! resources that this process may use.
 //!
-//! The hazard it handles: a wrong number makes a run slower than it could be, or has the kernel kill a worker that finds no
-//! memory left. So a number that somebody has named is taken at its word, and for every other the run says where it comes
-//! from.
+//! The hazard it handles: a wrong number makes a run slower than necessary, or makes the kernel kill a worker for lack
+//! of memory. So a number chosen by the user or a hook is always accepted, and for every other number the run reports
+//! the reason.
 
 use crate::text::{counted, size};
 use std::fmt;
 
-/// Seconds of tests in one process that are not worth workers. Two of them save half of it, and ten trivial tests take
-/// 0.1 s longer with -n 2 than with -n 0 where two CPUs are idle, 0.22 s where they are busy.
-const SHORT: f64 = 0.25;
+/// Seconds of tests in one process that are too short for workers. Two workers save half of it, and ten trivial tests
+/// take 0.1 s longer with -n 2 than with -n 0 on two idle CPUs, 0.22 s on busy ones.
+const SHORT_RUN: f64 = 0.25;
 
-/// Seconds that pytest takes around the phases of a test, which no report counts: half of what 2,000 trivial tests take in
-/// one process, 1.0 s of CPU time.
-const AROUND_A_TEST: f64 = 0.000_25;
+/// Seconds that pytest spends around the phases of a test, which no report includes: half of what 2,000 trivial tests
+/// take in one process, 1.0 s of CPU time.
+const OVERHEAD_PER_TEST: f64 = 0.000_25;
 
-/// Bytes that a worker needs at least. A worker of a suite of trivial tests comes to write to 6 to 10 MiB; the rest is for
-/// what its tests need where nothing is known of them.
-const LEAST_MEMORY: u64 = 32 << 20;
+/// Minimum memory of a worker in bytes. A worker of a suite of trivial tests writes to 6 to 10 MiB; the rest is a
+/// reserve for tests of unknown memory use.
+const MIN_MEMORY: u64 = 32 << 20;
 
-/// What the machine has for this process.
+/// The CPUs of the machine, and those available to this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Machine {
-    /// What pytest-xdist counts: the physical cores with psutil, else the CPUs of the affinity mask.
+    /// The number that pytest-xdist counts: the physical cores with psutil, otherwise the CPUs of the affinity mask.
     pub counted: usize,
-    /// The CPUs that there are.
+    /// All CPUs of the machine.
     pub cpus: usize,
-    /// Those in the affinity mask, where there is one.
+    /// CPUs in the affinity mask, if there is one.
     pub usable: Option<usize>,
-    /// Those that the control group's quota amounts to, where there is one.
+    /// CPUs of the control group's quota, if there is one.
     pub quota: Option<usize>,
 }
 
-/// How many workers were chosen, and why.
+/// The chosen number of workers, and the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Choice {
-    /// The workers; 0 for one process that has none.
+    /// The number of workers; 0 for running in one process.
     pub count: usize,
-    /// What the number comes from, in a few words.
+    /// The reason in a few words.
     pub why: String,
-    /// Whether somebody has named a number, who is taken at their word.
+    /// Whether the user or a hook chose the number, which is then not changed.
     pub is_given: bool,
 }
 
 impl Choice {
-    /// A number that somebody has named.
+    /// A number chosen by the user or a hook.
     #[must_use]
     pub fn given(count: usize, why: String) -> Self {
         Self {
@@ -55,16 +55,16 @@ impl Choice {
         }
     }
 
-    /// What pytest-xdist counts, but no more than the CPUs of an affinity mask that leaves some out, and the CPU quota of the
+    /// pytest-xdist's number, limited by the CPUs of the affinity mask, if it excludes any, and by the CPU quota of the
     /// control group.
     #[must_use]
-    pub fn of_machine(machine: &Machine) -> Self {
+    pub fn for_machine(machine: &Machine) -> Self {
         let mut choice = Self {
             count: machine.counted,
             why: counted(machine.counted, "CPU"),
             is_given: false,
         };
-        // A mask that leaves nothing out says nothing: who counts more CPUs than there are means it.
+        // A mask that includes all CPUs is no limit: a larger number was counted deliberately.
         if let Some(usable) = machine.usable.filter(|usable| *usable < machine.cpus) {
             choice = choice.at_most(usable, "CPU affinity");
         }
@@ -74,12 +74,13 @@ impl Choice {
         choice
     }
 
-    /// One process, if it is faster by the last run of the same command, which ran so many tests in so many seconds.
+    /// One process, if that is faster according to the last run of the same command, which took so many seconds for so
+    /// many tests.
     #[must_use]
     pub fn after_last_run(tests: u32, seconds: f64) -> Option<Self> {
-        let whole = seconds + f64::from(tests) * AROUND_A_TEST;
-        // Written so that a time that is no number is none that is short.
-        (whole <= SHORT).then(|| {
+        let whole = seconds + f64::from(tests) * OVERHEAD_PER_TEST;
+        // The comparison is false for NaN.
+        (whole <= SHORT_RUN).then(|| {
             let milliseconds = (seconds * 1000.0).max(1.0);
             let tests = counted(tests as usize, "test");
             Self {
@@ -90,7 +91,7 @@ impl Choice {
         })
     }
 
-    /// This choice, or a lower one for another reason.
+    /// This choice, or a lower number for another reason.
     #[must_use]
     pub fn at_most(self, count: usize, why: impl Into<String>) -> Self {
         if self.count <= count {
@@ -103,34 +104,32 @@ impl Choice {
         }
     }
 
-    /// No more workers than there are tests; at least one.
+    /// Limits the number to the number of tests; at least one.
     #[must_use]
     pub fn for_tests(self, tests: usize) -> Self {
         self.at_most(tests.max(1), counted(tests, "test"))
     }
 
-    /// No more workers than memory is enough for; at least one, and any number that somebody has named.
+    /// Limits the number by the available memory; at least one. A number chosen by the user or a hook is not changed.
     ///
-    /// A worker shares the template's memory until it writes to it. What it will come to need is not known, and estimated:
-    /// half of what the template has, and what workers have grown by in the last run of the same command.
+    /// A worker shares the template's memory until it writes to it. Its future memory use is estimated as half of the
+    /// template's memory, plus the growth of workers in the last run of the same command.
     ///
-    /// `left` are the bytes that are left, `template` those of the template, and `growth` those by which a worker grew
-    /// beyond it in the last run, if that is known.
+    /// `left` is the available memory in bytes, `template` the memory of the template, and `growth` the growth of a
+    /// worker beyond it in the last run, if known.
     #[must_use]
     pub fn within_memory(self, left: u64, template: u64, growth: Option<u64>) -> Self {
         if self.is_given {
             return self;
         }
-        let each = (template / 2)
-            .saturating_add(growth.unwrap_or(0))
-            .max(LEAST_MEMORY);
+        let each = (template / 2).saturating_add(growth.unwrap_or(0)).max(MIN_MEMORY);
         let [left_words, each_words] = [left, each].map(size::spoken);
         let fit = usize::try_from(left / each).unwrap_or(usize::MAX).max(1);
         self.at_most(fit, format!("memory: {left_words} left, {each_words} each"))
     }
 }
 
-/// What the run says of it.
+/// The text shown by the run.
 impl fmt::Display for Choice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let number = match self.count {
@@ -154,7 +153,7 @@ mod tests {
     };
 
     fn words(machine: &Machine) -> String {
-        Choice::of_machine(machine).to_string()
+        Choice::for_machine(machine).to_string()
     }
 
     #[test]
@@ -183,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn who_counts_more_cpus_than_a_full_mask_has_means_it() {
+    fn a_higher_count_than_a_full_affinity_mask_is_deliberate() {
         let counted = 16;
         assert_eq!(words(&Machine { counted, ..MACHINE }), "16 workers (16 CPUs)");
     }
@@ -208,7 +207,7 @@ mod tests {
 
     #[test]
     fn fewer_tests_and_little_memory_are_reasons() {
-        let eight = || Choice::of_machine(&MACHINE);
+        let eight = || Choice::for_machine(&MACHINE);
         assert_eq!(eight().for_tests(2).to_string(), "2 workers (2 tests)");
         assert_eq!(eight().for_tests(0).to_string(), "1 worker (0 tests)");
         let few = eight().within_memory(100 << 20, 1 << 20, None);
@@ -224,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_that_somebody_has_named_is_kept_whatever_the_memory() {
+    fn a_number_chosen_by_the_user_is_kept_whatever_the_memory() {
         let given = || Choice::given(8, "a hook".to_owned());
         assert_eq!(given().within_memory(0, 1 << 30, None), given());
         assert_eq!(given().for_tests(2).count, 2);
@@ -239,7 +238,7 @@ mod tests {
             template: u64,
             growth: Option<u64>,
         ) {
-            let choice = Choice::of_machine(&Machine { counted, ..MACHINE });
+            let choice = Choice::for_machine(&Machine { counted, ..MACHINE });
             let chosen = choice.clone().for_tests(tests).within_memory(left, template, growth);
             prop_assert!((1..=choice.count).contains(&chosen.count));
         }

@@ -1,18 +1,18 @@
-//! The order that `--rustpar-order` asks for: classes of tests, told apart by their markers.
+//! The test order of `--rustpar-order`: classes of tests, defined by markers.
 //!
-//! `smoke, *, slow` makes three classes. A test belongs to the first class in the list whose marker it carries; `*` holds
-//! all others, and comes last where the list does not name it.
+//! `smoke, *, slow` makes three classes. A test belongs to the first class in the list whose marker it carries; `*`
+//! contains all other tests, and comes last if the list does not contain it.
 //!
-//! The hazard it handles: pytest has already put tests together that share expensive fixtures. So tests are only moved
-//! between classes, never within one.
+//! The hazard it handles: pytest has already sorted tests so that expensive fixtures are shared. So tests are only
+//! moved between classes, never within one.
 
 use super::policy::Test;
 use unicode_ident::{is_xid_continue, is_xid_start};
 
-/// The class of tests that have none of the other markers.
+/// The class of tests that carry none of the other markers.
 const REST: &str = "*";
 
-/// What is wrong with an order: the text, and why it is none.
+/// An order that cannot be parsed, and the reason.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("invalid order '{text}': {reason}; expected for example smoke, *, slow")]
 pub struct InvalidOrder {
@@ -20,19 +20,19 @@ pub struct InvalidOrder {
     reason: String,
 }
 
-/// Classes of tests in the order in which they run.
+/// Order classes, in the order in which they run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Order {
     names: Vec<String>,
-    /// The class of tests that have none of the other markers.
+    /// The index of the class of tests that carry none of the other markers.
     rest: usize,
 }
 
 impl Order {
-    /// Reads lines of names with commas between them. A comma may end a line.
+    /// Parses lines of names separated by commas. A comma may end a line.
     ///
     /// # Errors
-    /// [`InvalidOrder`] when a name is missing, appears twice or cannot be a marker's.
+    /// [`InvalidOrder`] if a name is missing, appears twice or is not a valid marker name.
     pub fn parse<T: AsRef<str>>(lines: &[T]) -> Result<Self, InvalidOrder> {
         let mut names: Vec<String> = Vec::new();
         let refuse = |reason: String| {
@@ -62,25 +62,25 @@ impl Order {
         Ok(Self { names, rest })
     }
 
-    /// The markers that tell the classes apart, in their order.
+    /// The markers that define the classes, in order.
     pub fn markers(&self) -> impl Iterator<Item = &str> {
         self.names.iter().map(String::as_str).filter(|name| *name != REST)
     }
 
-    /// How many classes there are.
+    /// The number of classes.
     #[must_use]
     pub fn count(&self) -> usize {
         self.names.len()
     }
 
-    /// The class of a test with these marks: 0 runs first.
+    /// The class of a test with these marks: class 0 runs first.
     pub fn class_of<'a>(&self, marks: impl IntoIterator<Item = &'a str>) -> usize {
         let classes = marks.into_iter().filter(|mark| *mark != REST);
         let classes = classes.filter_map(|mark| self.names.iter().position(|name| name == mark));
         classes.min().unwrap_or(self.rest)
     }
 
-    /// The class of each of so many tests, of which those that are `marked` carry marks with these names.
+    /// The class of each of `tests` tests; `marked` has the names of the marks of those that carry any.
     #[must_use]
     pub fn classes<T: AsRef<str>>(&self, tests: usize, marked: &[(Test, Vec<T>)]) -> Vec<usize> {
         let mut classes = vec![self.rest; tests];
@@ -93,7 +93,7 @@ impl Order {
     }
 }
 
-/// Tests in the order of their classes, as indices; those of one class stay as they are.
+/// The indices of the tests sorted by class; the order within a class is unchanged.
 #[must_use]
 pub fn sorted(classes: &[usize]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..classes.len()).collect();
@@ -101,7 +101,7 @@ pub fn sorted(classes: &[usize]) -> Vec<usize> {
     order
 }
 
-/// Whether `pytest.mark` has an attribute of this name: an identifier of Python that does not begin with an underscore.
+/// Whether `pytest.mark` accepts this name: a Python identifier that does not start with an underscore.
 fn can_be_a_marker(name: &str) -> bool {
     name.starts_with(is_xid_start) && name.chars().all(is_xid_continue)
 }
@@ -124,14 +124,14 @@ mod tests {
     }
 
     #[test]
-    fn the_rest_comes_last_where_no_star_says_otherwise() {
+    fn other_tests_come_last_without_a_star() {
         assert_eq!(names(&["slow"]), ["slow", "*"]);
         assert_eq!(Order::parse(&["slow"]).unwrap().count(), 2);
         assert_eq!(Order::parse(&["*"]).unwrap().count(), 1);
     }
 
     #[test]
-    fn a_bad_order_says_what_is_wrong_and_what_to_write() {
+    fn an_invalid_order_error_has_the_reason_and_an_example() {
         for (text, reason) in [
             ("", "a marker is missing"),
             ("smoke,,slow", "a marker is missing"),
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_test_goes_with_the_first_of_its_markers() {
+    fn a_test_belongs_to_the_class_of_its_first_listed_marker() {
         let order = Order::parse(&["smoke, *, slow"]).unwrap();
         assert_eq!(order.class_of(["slow", "smoke"]), 0);
         assert_eq!(order.class_of(["slow", "other"]), 2);

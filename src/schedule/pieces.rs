@@ -1,29 +1,29 @@
-//! A collection cut into pieces of work.
+//! Dividing a collection into pieces of work.
 //!
-//! A piece is a run of consecutive tests that one worker gets at once, where possible. They go out in the order of the
-//! collection (`in_order`), or the longest first (`cut`). Longest processing time first (Graham, "Bounds on
-//! multiprocessing timing anomalies", 1969) comes close to the best schedule if no piece is long against a worker's
-//! share, so a piece is a small part of that. But tests that share a fixture pay for it once per piece, so theirs are
-//! longer: as long as it takes for the fixture to be a small part, and no longer than a share. Tests that failed in the
-//! last run come first: somebody waits for them. Where they lead the collection (`--ff`), somebody has asked for them, and
-//! nothing else comes in between.
+//! A piece consists of consecutive tests, which one worker gets at once, if possible. Pieces are assigned in the order
+//! of the collection (`in_order`), or the longest first (`cut`). Longest processing time first (Graham, "Bounds on
+//! multiprocessing timing anomalies", 1969) comes close to the best schedule if no piece is long relative to a worker's
+//! share, so a piece is a small part of that. But tests that share a fixture set it up once per piece, so their pieces
+//! are longer: long enough that the fixture is a small part, and no longer than a share. Tests that failed in the last
+//! run come first, for early feedback. If they lead the collection (`--ff`), the user has asked for them, and no other
+//! tests come in between.
 
 use crate::schedule::forecast::Estimates;
 use crate::schedule::policy::Test;
 
-/// A worker's share is cut into at least so many pieces where nothing speaks against it.
+/// Minimum number of pieces in a worker's share, unless fixtures require longer pieces.
 const PIECES_PER_SHARE: f64 = 16.0;
 
-/// A piece takes at least so many times what its fixtures take.
-pub(super) const WORTH: f64 = 20.0;
+/// Minimum duration of a piece, relative to that of its fixtures.
+pub(super) const MIN_RATIO_TO_FIXTURES: f64 = 20.0;
 
-/// Halvings when the shortest time is searched: to a thousandth of the whole.
+/// Steps of the binary search for the shortest time: to a thousandth of the whole.
 const HALVINGS: usize = 10;
 
-/// A run of tests to hand out at once.
+/// Consecutive tests that are assigned together.
 pub(super) type Piece = Vec<Test>;
 
-/// The pieces of `tests`, which are in collection order; those to hand out first come last.
+/// Divides `tests`, which are in collection order; the pieces to be assigned first come last.
 pub(super) fn cut(estimates: &Estimates, tests: &[Test], workers: usize) -> Vec<Piece> {
     let share = share(estimates, tests, workers);
     let mut pieces: Vec<(bool, f64, Piece)> = Vec::new();
@@ -35,14 +35,16 @@ pub(super) fn cut(estimates: &Estimates, tests: &[Test], workers: usize) -> Vec<
             pieces.push((failed, estimates.run(None, piece.iter().copied()), piece));
         }
     }
-    // Stable, and reversed before and after: of equal pieces the earlier one comes last, to be handed out first.
+    // The sort is stable and surrounded by reversals, so that of equal pieces the earlier one comes last and is
+    // assigned first.
     pieces.reverse();
     pieces.sort_by(|one, other| one.0.cmp(&other.0).then(one.1.total_cmp(&other.1)));
     pieces.into_iter().map(|(_, _, piece)| piece).collect()
 }
 
-/// The pieces of `tests`, which are in collection order, in that order. Only where fixtures would have to be set up again
-/// are pieces made to be handed out whole; others are as long as their file, but for tests that are long themselves.
+/// Divides `tests`, which are in collection order, without reordering. Pieces are meant to be assigned whole only if
+/// fixtures would have to be set up again; the others contain a whole file, except that long tests are pieces of their
+/// own.
 pub(super) fn in_order(estimates: &Estimates, tests: &[Test], workers: usize) -> Vec<Piece> {
     let share = share(estimates, tests, workers);
     let first_other = tests.get(leading_failures(estimates, tests)).copied();
@@ -61,24 +63,24 @@ pub(super) fn in_order(estimates: &Estimates, tests: &[Test], workers: usize) ->
     pieces
 }
 
-/// With how many tests that failed in the last run the collection begins.
+/// Number of tests at the beginning of the collection that failed in the last run.
 pub(super) fn leading_failures(estimates: &Estimates, tests: &[Test]) -> usize {
     let has_failed = |test: &&Test| estimates.forecast().has_failed(**test);
     tests.iter().take_while(has_failed).count()
 }
 
-/// What lies between two neighbours, from what is best cut on.
+/// The boundary between two consecutive tests, best place for a cut first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Level {
     /// They are in different files.
     File,
     /// They are in different classes of one file.
     Class,
-    /// Nothing.
+    /// None.
     Nothing,
 }
 
-/// What lies between two neighbours.
+/// The boundary between two consecutive tests.
 pub(super) fn level(estimates: &Estimates, one: Test, other: Test) -> Level {
     let forecast = estimates.forecast();
     if forecast.file(one) != forecast.file(other) {
@@ -90,10 +92,10 @@ pub(super) fn level(estimates: &Estimates, one: Test, other: Test) -> Level {
     }
 }
 
-/// A worker's part of all work, and no less than the longest test.
+/// A worker's share of all work, at least the longest test.
 ///
-/// A bundle that takes longer is split among workers, each of which sets its fixtures up. So this is the shortest time in
-/// which all bundles fit, with what is set up again for that.
+/// A bundle that takes longer is split among workers, each of which sets up its fixtures. So this is the shortest time
+/// in which all bundles can be completed, including repeated setups.
 fn share(estimates: &Estimates, tests: &[Test], workers: usize) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "numbers of workers are small")]
     let workers = workers.max(1) as f64;
@@ -103,7 +105,7 @@ fn share(estimates: &Estimates, tests: &[Test], workers: usize) -> f64 {
     let whole: f64 = bundles.iter().map(|(_, whole)| whole).sum();
     let longest = tests.iter().map(|test| estimates.test(*test)).fold(0.0, f64::max);
     let (mut least, mut most) = ((whole / workers).max(longest), whole);
-    // Shorter ones are not split, whatever the time is.
+    // Shorter bundles are never split.
     let split = |(bundle, whole): &(&[Test], f64)| {
         (
             *whole,
@@ -115,12 +117,12 @@ fn share(estimates: &Estimates, tests: &[Test], workers: usize) -> f64 {
         )
     };
     let bundles: Vec<(f64, f64)> = bundles.iter().map(split).collect();
-    if places_needed(&bundles, least) <= workers {
+    if workers_needed(&bundles, least) <= workers {
         return least;
     }
     for _ in 0..HALVINGS {
         let middle = f64::midpoint(least, most);
-        if places_needed(&bundles, middle) <= workers {
+        if workers_needed(&bundles, middle) <= workers {
             most = middle;
         } else {
             least = middle;
@@ -129,9 +131,9 @@ fn share(estimates: &Estimates, tests: &[Test], workers: usize) -> f64 {
     most
 }
 
-/// How many workers it takes to run bundles in `seconds`; of each, how long it takes is known, and how long it takes to set
-/// up again what it needs where it is split.
-fn places_needed(bundles: &[(f64, f64)], seconds: f64) -> f64 {
+/// Number of workers needed to run bundles in `seconds`. Each bundle is a pair of its duration and of the setup time
+/// repeated for each split.
+fn workers_needed(bundles: &[(f64, f64)], seconds: f64) -> f64 {
     let places = bundles.iter().map(|&(whole, again)| {
         if whole <= seconds {
             return whole / seconds;
@@ -153,7 +155,7 @@ fn mean(seconds: &[f64]) -> f64 {
     seconds.iter().sum::<f64>() / count
 }
 
-/// Runs of tests that share fixtures, or else their file.
+/// Divides tests into bundles that share fixtures or, without fixtures, a file.
 fn bundles<'a>(estimates: &'a Estimates, tests: &'a [Test]) -> impl Iterator<Item = &'a [Test]> {
     let forecast = estimates.forecast();
     let mut reach = 0;
@@ -166,16 +168,18 @@ fn bundles<'a>(estimates: &'a Estimates, tests: &'a [Test]) -> impl Iterator<Ite
     })
 }
 
-/// Cuts a bundle into pieces of even length, where least is to be set up again.
+/// Cuts a bundle into pieces of equal length, where the repeated setup is cheapest.
 fn cut_bundle(estimates: &Estimates, bundle: &[Test], share: f64) -> Vec<Piece> {
     let costs = costs_of_cuts(estimates, bundle);
     let setup = mean(&costs);
     if !bundle.iter().all(|test| estimates.knows_fixtures_of(*test)) {
-        // It is split when it is known what that costs, and somebody has nothing else to do.
+        // It is split later, when the cost is known and a worker is idle.
         return vec![bundle.to_vec()];
     }
     let most = (share - setup).max(share / 2.0);
-    let grain = (share / PIECES_PER_SHARE).max(WORTH * setup).min(most);
+    let grain = (share / PIECES_PER_SHARE)
+        .max(MIN_RATIO_TO_FIXTURES * setup)
+        .min(most);
     let work: f64 = bundle.iter().map(|test| estimates.test(*test)).sum();
     #[expect(
         clippy::cast_possible_truncation,
@@ -189,7 +193,7 @@ fn cut_bundle(estimates: &Estimates, bundle: &[Test], share: f64) -> Vec<Piece> 
     let (mut piece, mut filled) = (Piece::new(), 0.0);
     for (&test, cost) in bundle.iter().zip(std::iter::once(&0.0).chain(&costs)) {
         let seconds = estimates.test(test);
-        // A cut that costs less than most may make a piece a little short.
+        // A cut that is cheaper than most may make a piece slightly short.
         let limit = if *cost < setup / 2.0 { even * 0.75 } else { even };
         if !piece.is_empty() && filled + seconds / 2.0 > limit {
             pieces.push(std::mem::take(&mut piece));
@@ -202,7 +206,7 @@ fn cut_bundle(estimates: &Estimates, bundle: &[Test], share: f64) -> Vec<Piece> 
     pieces
 }
 
-/// What is to be set up once more if a bundle is cut after its first test, its second, and so on.
+/// Setup time repeated if a bundle is cut after its first test, its second, and so on.
 fn costs_of_cuts(estimates: &Estimates, bundle: &[Test]) -> Vec<f64> {
     let mut open: Vec<(Test, f64)> = Vec::new();
     let mut costs = Vec::new();
@@ -290,7 +294,8 @@ mod tests {
 
     #[test]
     fn tests_with_a_costly_fixture_stay_together_until_they_outweigh_a_share() {
-        // The comparison's suite: 200 tests of 0.05 s in one module, 180 in 15 more, fixtures of 1 s, 4 workers.
+        // The suite of the comparison benchmark: 200 tests of 0.05 s in one module, 180 in 15 more, fixtures of 1 s, 4
+        // workers.
         let sizes = [&[200][..], &[12, 8, 16, 4, 20].repeat(3)].concat();
         let files: Vec<u32> = sizes
             .iter()
@@ -313,8 +318,9 @@ mod tests {
     }
 
     #[test]
-    fn a_share_has_time_for_what_is_set_up_again() {
-        // Four groups of 80 tests of 0.1 s behind 3 s: with 16 workers, four of them for each, who set up and run 20.
+    fn a_share_includes_repeated_setups() {
+        // Four groups of 80 tests of 0.1 s with a fixture of 3 s: with 16 workers, four per group, which set it up and
+        // run 20 tests.
         let files: Vec<u32> = (0..320).map(|test| test / 80).collect();
         let forecast = Forecast {
             fixtures: files.iter().map(|file| vec![*file]).collect(),

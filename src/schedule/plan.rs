@@ -1,4 +1,4 @@
-//! From what is asked for to a policy: the distribution mode, what is known of the tests, and the rules they obey.
+//! Creating a policy from the distribution mode, the forecast and the constraints.
 
 use crate::schedule::constraints::director::{Class, Director, Job, Remaining};
 use crate::schedule::constraints::needs::Needs;
@@ -15,18 +15,18 @@ use std::collections::BTreeMap;
 pub enum Mode {
     /// `--dist load`, with `--maxschedchunk` and `--rustpar-plan`.
     Load {
-        /// How many tests a worker gets at a time, at most.
+        /// Maximum number of tests assigned to a worker at a time.
         max_chunk: Option<usize>,
-        /// What goes out next.
+        /// Which piece is assigned next.
         plan: Plan,
     },
     /// `--dist worksteal`.
     WorkSteal,
     /// `--dist loadscope`, `loadfile` and `loadgroup`.
     Units {
-        /// The number of each test's unit.
+        /// The unit number of each test.
         keys: Vec<u32>,
-        /// Whether the units with most tests go first.
+        /// Whether the units with most tests come first.
         reorder: bool,
     },
     /// `--dist each`.
@@ -34,7 +34,7 @@ pub enum Mode {
 }
 
 impl Mode {
-    /// `--dist load` as it is unless something else is asked for.
+    /// `--dist load` with default options.
     #[must_use]
     pub const fn load() -> Self {
         Self::Load {
@@ -43,7 +43,7 @@ impl Mode {
         }
     }
 
-    /// The same mode with the longest tests first, where this one keeps their order and the other could be asked for.
+    /// The same mode with the longest tests first, if this mode keeps the collection order and supports the other.
     #[must_use]
     pub const fn by_duration(&self) -> Option<Self> {
         match *self {
@@ -59,34 +59,34 @@ impl Mode {
     }
 }
 
-/// What tests obey, whatever the mode. Empty vectors stand for "nothing".
+/// The constraints of the tests, independent of the mode. Empty vectors mean "none".
 #[derive(Debug, Clone, Default)]
 pub struct Rules {
-    /// The class of each test: those of a lower one are handed out first.
+    /// The order class of each test: lower classes are assigned first.
     pub classes: Vec<u32>,
-    /// What each test needs for itself.
+    /// The resources that each test needs.
     pub needs: Vec<Needs>,
-    /// How many may hold each resource at a time.
+    /// The number of places of each resource.
     pub places: Vec<u32>,
 }
 
 impl Rules {
-    /// The class of a test.
+    /// The order class of a test.
     pub(super) fn class(&self, test: Test) -> u32 {
         self.classes.get(test as usize).copied().unwrap_or_default()
     }
 
-    /// What a test needs, if anything.
+    /// The constraints of a test, if any.
     pub(super) fn needs(&self, test: Test) -> Option<&Needs> {
         self.needs.get(test as usize).filter(|needs| !needs.is_empty())
     }
 }
 
-/// The policy for a run on (about) `workers` workers.
+/// Creates the policy for a run on (about) `workers` workers.
 #[must_use]
 pub fn policy(mode: &Mode, forecast: Forecast, rules: &Rules, workers: usize) -> Box<dyn Policy> {
     let tests = forecast.tests;
-    // One worker runs one test at a time, whatever these need.
+    // A single worker runs one test at a time, so that constraints have no effect.
     let alone = Rules {
         classes: rules.classes.clone(),
         ..Rules::default()
@@ -138,7 +138,7 @@ pub fn policy(mode: &Mode, forecast: Forecast, rules: &Rules, workers: usize) ->
     })
 }
 
-/// Whether tests that need something keep their place among the others.
+/// Whether jobs keep their position in the collection.
 fn keeps_order(mode: &Mode) -> bool {
     matches!(
         mode,
@@ -159,7 +159,7 @@ fn is_by_duration(mode: &Mode) -> bool {
     )
 }
 
-/// What is known of these tests, under new numbers, with the places between them that jobs have.
+/// The forecast for these tests, which are renumbered, with the positions of jobs between them.
 fn select(forecast: &Forecast, tests: &[Test], jobs: &[Job]) -> Forecast {
     let mut firsts: Vec<Test> = jobs.iter().filter_map(|job| job.tests.first().copied()).collect();
     firsts.sort_unstable();
@@ -172,7 +172,7 @@ fn select(forecast: &Forecast, tests: &[Test], jobs: &[Job]) -> Forecast {
     }
 }
 
-/// The mode's policy for these tests, of which `forecast` tells.
+/// Creates the mode's policy for these tests, without constraints.
 fn simple(mode: &Mode, forecast: Forecast, tests: &[Test], workers: usize) -> Box<dyn Policy> {
     match mode {
         Mode::Load { max_chunk, plan } => Box::new(Load::new(forecast, workers, *max_chunk, *plan)),
@@ -185,8 +185,8 @@ fn simple(mode: &Mode, forecast: Forecast, tests: &[Test], workers: usize) -> Bo
     }
 }
 
-/// The tests that need something, as jobs. A unit of which one test needs something is one job, which needs all that any
-/// of its tests does: it has to stay on one worker.
+/// The tests with constraints, as jobs. If a test of a unit has constraints, the whole unit becomes a job with the
+/// combined constraints of its tests, because it must stay on one worker.
 fn jobs_of(mode: &Mode, tests: &[Test], rules: &Rules) -> Vec<Job> {
     let mut units: BTreeMap<u32, Job> = BTreeMap::new();
     for &test in tests {
@@ -208,7 +208,8 @@ fn jobs_of(mode: &Mode, tests: &[Test], rules: &Rules) -> Vec<Job> {
     jobs
 }
 
-/// Puts the jobs first whose resource will be busy longest, because nothing else can shorten that.
+/// Sorts the jobs by the time for which their resource will be occupied, longest first: nothing else can shorten that
+/// time.
 fn most_urgent_first(jobs: &mut [Job], forecast: &Forecast, places: &[u32]) {
     let mut busy = vec![0.0; places.len()];
     for job in jobs.iter() {

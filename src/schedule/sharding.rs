@@ -1,8 +1,8 @@
-//! Parts of a suite for several machines, `--rustpar-shard=K/N`: which test belongs to which of them.
+//! Dividing a suite among several machines, `--rustpar-shard=K/N`.
 //!
-//! The hazard it handles: every machine works this out for itself, and a test that two of them judge differently is run
-//! twice or never. So nothing here depends on the order in which tests come, which a plugin may shuffle, nor on a hash that
-//! differs from process to process, nor on how sums are rounded.
+//! The hazard it handles: every machine computes the division on its own, and any difference would run a test twice or
+//! never. So nothing here depends on the order of the tests, which a plugin may shuffle, on a hash that differs between
+//! processes, or on the order of floating-point additions.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -11,45 +11,45 @@ use std::str::FromStr;
 #[cfg(test)]
 mod tests;
 
-/// A file stays in one piece while it takes no more than this share of what an even part takes. Smaller pieces balance
-/// better, larger ones set up fewer module fixtures twice. In 200 random suites of 20 files with skewed durations, in 8
-/// parts, the longest part took 2 % more than the best possible with a quarter, and 41 % of the files were divided; with a
+/// A file stays in one shard if it takes no more than this fraction of an even share. Smaller pieces balance better,
+/// larger ones set up fewer module fixtures twice. In 200 random suites of 20 files with skewed durations, in 8 shards,
+/// the longest shard took 2 % more than the best possible with a quarter, and 41 % of the files were divided; with a
 /// half it was 3 % and 19 %, with a tenth 1 % and 72 %.
-const PIECE: f64 = 0.25;
+const MAX_PIECE: f64 = 0.25;
 
-/// Seconds of the whole suite from which on they are told without digits behind the point.
-const WHOLE_SECONDS: f64 = 10.0;
+/// Total seconds of the suite from which on they are shown without decimals.
+const NO_DECIMALS_FROM: f64 = 10.0;
 
-/// A test. Texts are bytes, as node ids may have lone surrogates, written as Python's `surrogatepass` does in UTF-8: they
-/// sort as they do in Python.
+/// A test. Texts are bytes, because node ids may contain lone surrogates, encoded like Python's `surrogatepass`: they
+/// sort as in Python.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
     /// Its node id, which begins with its file.
     pub node_id: Vec<u8>,
-    /// The line in its file; tests stay beside their neighbours.
+    /// The line in its file, which defines the order of tests.
     pub line: i64,
-    /// How long it is expected to take; `None` when it is not known.
+    /// Expected seconds; `None` if unknown.
     pub seconds: Option<f64>,
-    /// The name of its `xdist_group`, which stays in one part; `None` for most tests.
+    /// The name of its `xdist_group`, which stays in one shard; `None` for most tests.
     pub group: Option<Vec<u8>>,
 }
 
 impl Entry {
-    /// The file that the test is in.
+    /// The file of the test.
     fn file(&self) -> &[u8] {
         let end = self.node_id.windows(2).position(|pair| pair == b"::");
         &self.node_id[..end.unwrap_or(self.node_id.len())]
     }
 }
 
-/// How tests are divided.
+/// The rule by which tests are divided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rule {
-    /// Into parts that take about the same time: the longest first, each to the part with the least to do. The tests of a
-    /// group stay together, and so do those of a file, unless the file is long; then runs of consecutive tests do. Two parts
-    /// differ by no more than the longest such unit.
+    /// Into shards of about equal duration: the longest units first, each to the shard with least work. The tests of a
+    /// group form a unit, and so do those of a file; a long file is divided into units of consecutive tests. Two shards
+    /// differ by no more than the longest unit.
     Duration,
-    /// By their node ids, or by their groups', so that none moves when others are added.
+    /// By a hash of the node id or group, so that no test moves when others are added.
     Hash,
 }
 
@@ -65,22 +65,22 @@ impl FromStr for Rule {
     }
 }
 
-/// A text that names no rule.
+/// The text is not the name of a rule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("invalid rule '{0}': expected duration or hash")]
 pub struct UnknownRule(String);
 
-/// A text that is no shard.
+/// The text is not a shard.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("invalid shard '{0}': expected for example 1/4")]
 pub struct InvalidShard(String);
 
-/// One of several parts.
+/// One of several shards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shard {
-    /// Which one, from 1.
+    /// Its number, from 1.
     number: usize,
-    /// Of how many.
+    /// The number of shards.
     count: usize,
 }
 
@@ -101,32 +101,32 @@ impl FromStr for Shard {
 }
 
 impl Shard {
-    /// Whether each test is in this part.
+    /// Whether each test belongs to this shard.
     #[must_use]
-    pub fn takes(self, rule: Rule, entries: &[Entry]) -> Vec<bool> {
+    pub fn selects(self, rule: Rule, entries: &[Entry]) -> Vec<bool> {
         let parts = parts(rule, entries, self.count);
         parts.into_iter().map(|part| part == self.number - 1).collect()
     }
 
-    /// What the run says of this part, of which `mine` are the tests.
+    /// The notice about this shard; `mine` marks its tests.
     #[must_use]
-    pub fn words(self, entries: &[Entry], mine: &[bool]) -> String {
+    pub fn description(self, entries: &[Entry], mine: &[bool]) -> String {
         let Self { number, count } = self;
         let (tests, all) = (mine.iter().filter(|is_mine| **is_mine).count(), mine.len());
-        let words = format!("shard {number}/{count}: {tests} of {all} tests");
+        let description = format!("shard {number}/{count}: {tests} of {all} tests");
         if entries.iter().all(|entry| entry.seconds.is_none()) {
-            return words;
+            return description;
         }
         let seconds = expected(entries);
         let part = seconds.iter().zip(mine).filter(|(_, is_mine)| **is_mine);
         let part = exact_sum(part.map(|(one, _)| *one));
         let whole = exact_sum(seconds.iter().copied());
-        let digits = if whole >= WHOLE_SECONDS { 0 } else { 2 };
-        format!("{words}, {part:.digits$} of {whole:.digits$} s expected")
+        let digits = if whole >= NO_DECIMALS_FROM { 0 } else { 2 };
+        format!("{description}, {part:.digits$} of {whole:.digits$} s expected")
     }
 }
 
-/// The part of each test, 0 to `count` - 1.
+/// The shard of each test, from 0 to `count` - 1.
 #[must_use]
 pub fn parts(rule: Rule, entries: &[Entry], count: usize) -> Vec<usize> {
     match rule {
@@ -135,8 +135,8 @@ pub fn parts(rule: Rule, entries: &[Entry], count: usize) -> Vec<usize> {
     }
 }
 
-/// The seconds that each test is expected to take. One that is not known takes as long as the median of those that are;
-/// where none is known, all take equally long.
+/// Expected seconds of each test. Unknown durations are replaced by the median of the known ones; if none is known, all
+/// tests count equally.
 #[must_use]
 pub fn expected(entries: &[Entry]) -> Vec<f64> {
     let mut known: Vec<f64> = entries.iter().filter_map(|entry| entry.seconds).collect();
@@ -165,7 +165,7 @@ fn by_hash(entry: &Entry, count: usize) -> usize {
 fn by_duration(entries: &[Entry], count: usize) -> Vec<usize> {
     let seconds = expected(entries);
     #[expect(clippy::cast_precision_loss, reason = "nobody has 2^53 machines")]
-    let limit = exact_sum(seconds.iter().copied()) / count as f64 * PIECE;
+    let limit = exact_sum(seconds.iter().copied()) / count as f64 * MAX_PIECE;
     let mut units = units(entries, &seconds, limit);
     let first = |unit: &Unit| entries[unit.tests[0]].node_id.as_slice();
     units.sort_by(|one, other| {
@@ -174,7 +174,7 @@ fn by_duration(entries: &[Entry], count: usize) -> Vec<usize> {
             .then_with(|| first(one).cmp(first(other)))
             .then_with(|| one.tests.cmp(&other.tests))
     });
-    // The number of tests decides between parts that take equally long, not least where nothing takes any time.
+    // Among shards of equal duration, the one with fewer tests comes first, in particular if all durations are zero.
     let mut parts: BinaryHeap<_> = (0..count).map(|part| Reverse((Load(0.0), 0, part))).collect();
     let mut found = vec![0; entries.len()];
     for unit in units {
@@ -191,7 +191,7 @@ fn by_duration(entries: &[Entry], count: usize) -> Vec<usize> {
     found
 }
 
-/// Seconds that have an order.
+/// Seconds with a total order.
 #[derive(Debug, Clone, Copy)]
 struct Load(f64);
 
@@ -215,14 +215,14 @@ impl PartialEq for Load {
 
 impl Eq for Load {}
 
-/// Tests that go to one part: at least one, in the order in which they stand in their file.
+/// Tests that go to the same shard: at least one, in file order.
 #[derive(Debug, Default)]
 struct Unit {
     seconds: f64,
     tests: Vec<usize>,
 }
 
-/// The tests in units that stay together: groups, files, and pieces of files that take longer than `limit`.
+/// Divides the tests into units: groups, files, and pieces of files that take longer than `limit`.
 fn units(entries: &[Entry], seconds: &[f64], limit: f64) -> Vec<Unit> {
     let mut order: Vec<usize> = (0..entries.len()).collect();
     let key = |test: usize| {
@@ -263,10 +263,10 @@ impl Unit {
     }
 }
 
-/// The sum as if it were rounded once, so that it does not depend on the order: what is lost in each addition is kept, as in
+/// The sum, rounded once, so that it does not depend on the order: the rounding error of each addition is kept, as in
 /// Python's `math.fsum` (Shewchuk, "Adaptive Precision Floating-Point Arithmetic", 1997).
 fn exact_sum(numbers: impl Iterator<Item = f64>) -> f64 {
-    // They do not overlap, and their magnitudes ascend.
+    // Non-overlapping, with increasing magnitudes.
     let mut partials: Vec<f64> = Vec::new();
     for mut number in numbers {
         let mut kept = 0;
@@ -298,7 +298,8 @@ fn exact_sum(numbers: impl Iterator<Item = f64>) -> f64 {
             break;
         }
     }
-    // Half of the last digit was rounded to even, though what follows says that it is more, or less, than half.
+    // A half of the last digit was rounded to even, although the following part shows that it is more, or less, than
+    // half.
     if let Some(&next) = partials.last()
         && ((low < 0.0 && next < 0.0) || (low > 0.0 && next > 0.0))
     {

@@ -1,9 +1,9 @@
-//! A run of a policy in virtual time, in which everything takes what is expected of it.
+//! Simulation of a policy in virtual time, in which everything takes its expected duration.
 //!
-//! Nothing runs, and the engine takes no time: it looks whenever something happens. While somebody stands idle it looks in
-//! between, too, because a policy may wait for time to pass before it moves a test.
+//! No tests are run, and the engine takes no time: it polls whenever an event occurs. While a worker is idle it polls
+//! in between, too, because a policy may wait for time to pass before it moves a test.
 //!
-//! The hazard it handles: a policy that waits for ever, or hands a test out again and again. Both are bounded, and end in
+//! The hazard it handles: a policy that waits for ever, or assigns a test again and again. Both are limited, and end in
 //! an error.
 
 use crate::schedule::forecast::{Estimates, Forecast};
@@ -12,19 +12,19 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::time::Duration;
 
-/// How many tests a worker's queue holds: as many as in the engine.
+/// Capacity of a worker's queue in tests, as in the engine.
 const CAPACITY: usize = 2047;
 
-/// The first look after something has happened, the engine's shortest. Each later one takes a tenth of the time that has
-/// passed by then, so that a test of an hour costs about a hundred looks.
-const FIRST_LOOK: Duration = Duration::from_millis(5);
-const LOOKS: u32 = 10;
+/// Interval of the first poll after an event: the engine's shortest. Each later interval is a tenth of the time since
+/// the event, so that a test of an hour costs about a hundred polls.
+const FIRST_POLL: Duration = Duration::from_millis(5);
+const POLL_DIVISOR: u32 = 10;
 
-/// How often everybody is asked before something happens: a hundred looks, and each worker some steals that fail.
-const MOST_ROUNDS: usize = 1000;
-const MOST_ROUNDS_PER_WORKER: usize = 10;
+/// Maximum number of polls without an event: a hundred, and for each worker some failed steals.
+const MAX_ROUNDS: usize = 1000;
+const MAX_ROUNDS_PER_WORKER: usize = 10;
 
-/// A test in the plan. Times count from the beginning of the run.
+/// A test in the plan. Times count from the start of the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Step {
     /// The test.
@@ -33,39 +33,39 @@ pub struct Step {
     pub start: Duration,
     /// When it ends.
     pub end: Duration,
-    /// How much of that goes into shared fixtures.
+    /// The part of that for shared fixtures.
     pub set_up: Duration,
 }
 
-/// Why there is no plan.
+/// Why the simulation failed.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RehearsalError {
-    /// The policy neither hands out tests nor closes workers, or hands out too many.
-    #[error("the plan comes to no end: {unfinished} tests are left; please report this")]
+pub enum SimulationError {
+    /// The policy neither assigns tests nor closes workers, or assigns too many tests.
+    #[error("the simulation of the plan does not terminate: {unfinished} tests are left; please report this")]
     NoEnd {
-        /// Tests without a result.
+        /// Number of tests without a result.
         unfinished: usize,
     },
 }
 
-/// What each worker runs, in order, if everything takes what is expected. Where nothing is known of any test, a test takes
-/// a second and a shared fixture no time.
+/// Simulates a run in which everything takes its expected duration, and returns the steps of each worker, in order. If
+/// no test's duration is known, a test takes a second and a shared fixture no time.
 ///
-/// `policy` is new, and made from `forecast`.
+/// `policy` must be new, and created from `forecast`.
 ///
 /// # Errors
-/// When the policy comes to no end.
-pub fn rehearse(
+/// If the policy does not terminate.
+pub fn simulate_run(
     policy: &mut dyn Policy,
     forecast: Forecast,
     workers: usize,
-) -> Result<Vec<Vec<Step>>, RehearsalError> {
+) -> Result<Vec<Vec<Step>>, SimulationError> {
     let mut run = Run {
         estimates: Estimates::new(forecast),
-        stations: (0..workers).map(|_| Station::new()).collect(),
+        stations: (0..workers).map(|_| SimulatedWorker::new()).collect(),
         events: BinaryHeap::new(),
         now: Duration::ZERO,
-        heard: Duration::ZERO,
+        last_event: Duration::ZERO,
         rounds: 0,
         startable: 0,
         policy,
@@ -74,11 +74,11 @@ pub fn rehearse(
         run.policy.add_worker(worker);
     }
     run.startable = run.policy.unfinished();
-    run.go()?;
+    run.run()?;
     Ok(run.stations.into_iter().map(|station| station.steps).collect())
 }
 
-/// Seconds that a shared fixture takes to set up; none while tests are only counted.
+/// Seconds to set up a shared fixture; 0 while tests are only counted.
 pub(super) fn set_up_seconds(estimates: &Estimates, fixture: Fixture) -> f64 {
     if estimates.is_timed() {
         estimates.fixture(fixture)
@@ -87,31 +87,31 @@ pub(super) fn set_up_seconds(estimates: &Estimates, fixture: Fixture) -> f64 {
     }
 }
 
-/// What happens on a worker by itself.
+/// An event on a worker.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Happening {
-    /// A shared fixture is set up; it took so long.
+enum EventKind {
+    /// A shared fixture has been set up, in so much time.
     SetUp(Definition, Duration),
-    /// Its test has ended.
+    /// The current test has ended.
     End,
 }
 
-/// What a worker does.
+/// The state of a worker.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Doing {
+enum State {
     Runs,
     /// Waits for a test, or to be closed.
-    Stands,
-    /// Has left for good.
+    Idle,
+    /// Has exited.
     Left,
 }
 
-/// A worker and its queue.
-struct Station {
+/// A simulated worker.
+struct SimulatedWorker {
     queue: VecDeque<Test>,
-    /// The last test, as long as its end has not been told.
+    /// The last test, until its end is reported to the policy.
     held: Option<Step>,
-    doing: Doing,
+    state: State,
     idle_since: Option<Duration>,
     alive: Vec<Fixture>,
     resting: bool,
@@ -119,12 +119,12 @@ struct Station {
     steps: Vec<Step>,
 }
 
-impl Station {
+impl SimulatedWorker {
     fn new() -> Self {
         Self {
             queue: VecDeque::new(),
             held: None,
-            doing: Doing::Stands,
+            state: State::Idle,
             idle_since: None,
             alive: Vec::new(),
             resting: false,
@@ -137,70 +137,70 @@ impl Station {
 struct Run<'a> {
     policy: &'a mut dyn Policy,
     estimates: Estimates,
-    stations: Vec<Station>,
-    events: BinaryHeap<Reverse<(Duration, Worker, Happening)>>,
+    stations: Vec<SimulatedWorker>,
+    events: BinaryHeap<Reverse<(Duration, Worker, EventKind)>>,
     now: Duration,
-    /// When something has happened last.
-    heard: Duration,
-    /// How often everybody was asked since.
+    /// Time of the last event.
+    last_event: Duration,
+    /// Number of polls since then.
     rounds: usize,
-    /// How many tests may still start.
+    /// Number of tests that may still start, to detect endless assignments.
     startable: usize,
 }
 
 impl Run<'_> {
-    fn go(&mut self) -> Result<(), RehearsalError> {
-        self.ask_all()?;
-        while self.stations.iter().any(|station| station.doing != Doing::Left) {
-            let mut doing = self.stations.iter().map(|station| station.doing);
-            let look = doing.any(|doing| doing == Doing::Stands).then(|| {
-                let wait = (self.now.saturating_sub(self.heard) / LOOKS).max(FIRST_LOOK);
+    fn run(&mut self) -> Result<(), SimulationError> {
+        self.poll_all()?;
+        while self.stations.iter().any(|station| station.state != State::Left) {
+            let mut state = self.stations.iter().map(|station| station.state);
+            let next_poll = state.any(|state| state == State::Idle).then(|| {
+                let wait = (self.now.saturating_sub(self.last_event) / POLL_DIVISOR).max(FIRST_POLL);
                 self.now.saturating_add(wait)
             });
             let event = self.events.peek().map(|Reverse((at, ..))| *at);
-            self.now = match (event, look) {
-                (Some(event), Some(look)) => event.min(look),
+            self.now = match (event, next_poll) {
+                (Some(event), Some(next_poll)) => event.min(next_poll),
                 (Some(at), None) | (None, Some(at)) => at,
-                (None, None) => return Err(self.no_end()),
+                (None, None) => return Err(self.not_terminating()),
             };
-            while let Some(Reverse((at, worker, happening))) = self.events.peek().copied()
+            while let Some(Reverse((at, worker, kind))) = self.events.peek().copied()
                 && at <= self.now
             {
                 self.events.pop();
-                self.heard = self.now;
+                self.last_event = self.now;
                 self.rounds = 0;
-                self.happen(worker, happening)?;
+                self.handle(worker, kind)?;
             }
-            self.ask_all()?;
+            self.poll_all()?;
         }
         match self.policy.unfinished() {
             0 => Ok(()),
-            _ => Err(self.no_end()),
+            _ => Err(self.not_terminating()),
         }
     }
 
-    fn happen(&mut self, worker: Worker, happening: Happening) -> Result<(), RehearsalError> {
-        match happening {
-            Happening::SetUp(definition, took) => {
+    fn handle(&mut self, worker: Worker, kind: EventKind) -> Result<(), SimulationError> {
+        match kind {
+            EventKind::SetUp(definition, took) => {
                 self.policy.set_up(worker, definition, took.as_secs_f64());
                 Ok(())
             }
-            Happening::End => {
-                self.station(worker).doing = Doing::Stands;
-                self.go_on(worker)
+            EventKind::End => {
+                self.station(worker).state = State::Idle;
+                self.report_last_test(worker)
             }
         }
     }
 
-    /// Asks the policy for everybody until nothing changes.
-    fn ask_all(&mut self) -> Result<(), RehearsalError> {
+    /// Polls the policy for all workers until nothing changes.
+    fn poll_all(&mut self) -> Result<(), SimulationError> {
         let mut actions = Vec::new();
         let mut changed = true;
         while changed {
             changed = false;
             self.rounds += 1;
-            if self.rounds > MOST_ROUNDS + MOST_ROUNDS_PER_WORKER * self.stations.len() {
-                return Err(self.no_end());
+            if self.rounds > MAX_ROUNDS + MAX_ROUNDS_PER_WORKER * self.stations.len() {
+                return Err(self.not_terminating());
             }
             for worker in self.workers() {
                 let Some(demand) = self.demand(worker) else {
@@ -211,7 +211,7 @@ impl Run<'_> {
                 for action in actions.drain(..) {
                     self.act(action);
                 }
-                self.go_on(worker)?;
+                self.report_last_test(worker)?;
             }
         }
         Ok(())
@@ -224,7 +224,7 @@ impl Run<'_> {
             return None;
         }
         let queued = station.queue.len();
-        let idle = queued == 0 && station.doing == Doing::Stands;
+        let idle = queued == 0 && station.state == State::Idle;
         station.idle_since = idle.then(|| station.idle_since.unwrap_or(now));
         let waited = station
             .idle_since
@@ -254,10 +254,10 @@ impl Run<'_> {
         }
     }
 
-    /// A worker that stands learns what comes next, if that is known. Only then has its last test been torn down.
-    fn go_on(&mut self, worker: Worker) -> Result<(), RehearsalError> {
+    /// Reports the last test of an idle worker once the next one is known: its teardown depends on that.
+    fn report_last_test(&mut self, worker: Worker) -> Result<(), SimulationError> {
         let station = self.station(worker);
-        if station.doing != Doing::Stands {
+        if station.state != State::Idle {
             return Ok(());
         }
         let next = station.queue.pop_front();
@@ -265,10 +265,10 @@ impl Run<'_> {
             return Ok(());
         }
         station.resting = false;
-        station.doing = match next {
-            Some(_) => Doing::Runs,
-            None if station.closed => Doing::Left,
-            None => Doing::Stands,
+        station.state = match next {
+            Some(_) => State::Runs,
+            None if station.closed => State::Left,
+            None => State::Idle,
         };
         if next.is_none() {
             station.alive.clear();
@@ -280,12 +280,15 @@ impl Run<'_> {
         next.map_or(Ok(()), |test| self.start(worker, test))
     }
 
-    fn start(&mut self, worker: Worker, test: Test) -> Result<(), RehearsalError> {
-        self.startable = self.startable.checked_sub(1).ok_or_else(|| self.no_end())?;
+    fn start(&mut self, worker: Worker, test: Test) -> Result<(), SimulationError> {
+        self.startable = self
+            .startable
+            .checked_sub(1)
+            .ok_or_else(|| self.not_terminating())?;
         let estimates = &self.estimates;
         let forecast = estimates.forecast();
         let station = &mut self.stations[worker as usize];
-        // pytest has left the modules, classes and packages of the others.
+        // pytest has torn down the fixtures of the modules, classes and packages that it has left.
         station
             .alive
             .retain(|fixture| estimates.span(*fixture).contains(&test));
@@ -301,7 +304,7 @@ impl Run<'_> {
                 && !took.is_zero()
             {
                 self.events
-                    .push(Reverse((at, worker, Happening::SetUp(definition, took))));
+                    .push(Reverse((at, worker, EventKind::SetUp(definition, took))));
             }
         }
         let step = Step {
@@ -312,17 +315,17 @@ impl Run<'_> {
         };
         station.steps.push(step);
         station.held = Some(step);
-        self.events.push(Reverse((step.end, worker, Happening::End)));
+        self.events.push(Reverse((step.end, worker, EventKind::End)));
         Ok(())
     }
 
-    fn no_end(&self) -> RehearsalError {
-        RehearsalError::NoEnd {
+    fn not_terminating(&self) -> SimulationError {
+        SimulationError::NoEnd {
             unfinished: self.policy.unfinished(),
         }
     }
 
-    fn station(&mut self, worker: Worker) -> &mut Station {
+    fn station(&mut self, worker: Worker) -> &mut SimulatedWorker {
         &mut self.stations[worker as usize]
     }
 
@@ -331,7 +334,7 @@ impl Run<'_> {
     }
 }
 
-/// So many seconds; none for what no clock can have measured.
+/// Converts seconds to a duration; zero for invalid values.
 fn duration(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds).unwrap_or_default()
 }

@@ -269,7 +269,7 @@ impl Run<'_> {
             self.agains -= 1;
             self.outcome.agains += 1;
             self.wanted[test as usize] += 1;
-            self.policy.again(test);
+            self.policy.run_again(test);
         }
     }
 

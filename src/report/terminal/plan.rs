@@ -6,7 +6,7 @@ use crate::schedule::expected_run::ExpectedRun;
 use crate::schedule::forecast::Forecast;
 use crate::schedule::plan::{Mode, Rules};
 use crate::schedule::policy::Test;
-use crate::schedule::simulation::{RehearsalError, Step};
+use crate::schedule::simulation::{SimulationError, Step};
 use crate::text::duration::{micros, spoken};
 use crate::text::{counted, table};
 use std::collections::HashMap;
@@ -40,7 +40,7 @@ pub struct Suite<'a> {
 ///
 /// # Errors
 /// If no plan can be made.
-pub fn lines(suite: &Suite<'_>, workers: usize, warnings: &[String]) -> Result<Vec<String>, RehearsalError> {
+pub fn lines(suite: &Suite<'_>, workers: usize, warnings: &[String]) -> Result<Vec<String>, SimulationError> {
     let made_by = |mode: &Mode| ExpectedRun::new(mode, &suite.forecast, &suite.rules, workers);
     let made = made_by(&suite.mode)?;
     let by_duration = suite.mode.by_duration().map(|mode| made_by(&mode)).transpose()?;

@@ -1,13 +1,13 @@
-//! Constraints that every policy obeys: classes of tests that run one after the other, and tests that must not meet.
+//! Constraints that apply to every policy: order classes, and tests that must not run at the same time.
 //!
-//! A director gives each class a policy of its own and keeps from it the tests that need something for themselves. Those
-//! it hands out as jobs, each to a worker whose queue is empty, as soon as all that the job needs is free. What a job
-//! needs is given back when its last test is finished, tear-down and all. A class begins, for a worker, when those
-//! before have nothing left to hand out; tests that wait for a resource hold nobody up, serial ones do.
+//! A director has one policy per class, and withholds the tests with constraints from it. It assigns those as jobs,
+//! each to a worker with an empty queue, as soon as all resources of the job are free. They are released when the last
+//! test of the job has finished, teardown included. A class starts on a worker when the classes before have nothing
+//! left to assign; jobs that wait for a resource do not delay the next class, serial ones do.
 //!
-//! The hazard it handles: a policy believes to know the end of every queue. So a queue never holds tests of two classes,
-//! or of a job behind those of a class: a worker changes between them when its queue is empty, and a take-back that would
-//! hit the wrong tests is answered here, with nothing.
+//! The hazard it handles: a policy assumes that it knows the end of every queue. So a queue never contains tests of two
+//! classes, or of a job after those of a class: a worker changes between them when its queue is empty, and a take-back
+//! that would affect other tests is answered by the director, with no tests.
 
 mod classes;
 mod jobs;
@@ -15,35 +15,37 @@ mod members;
 mod remaining;
 
 pub use self::classes::{Class, Job};
-use self::classes::{Open, Place};
+use self::classes::{ClassState, Place};
 use self::members::{Member, Queue};
 pub use self::remaining::Remaining;
 use crate::schedule::constraints::needs::Resources;
 use crate::schedule::policy::{Action, Definition, Demand, Policy, Test, Worker};
 use std::collections::{BTreeMap, VecDeque};
 
-/// See the module.
+/// The policy described above.
 pub struct Director {
-    classes: Vec<Open>,
+    classes: Vec<ClassState>,
     places: Vec<Place>,
     resources: Resources,
     members: BTreeMap<Worker, Member>,
-    /// `--dist each`: the jobs of each class, for every worker that begins, and how many have not begun.
+    /// For `--dist each`: the jobs of each class, which every worker runs, and the number of workers that have not
+    /// started.
     each: Option<(Vec<Vec<Job>>, usize)>,
-    /// Where the order of the collection is kept: what is left.
+    /// The remaining work, if the collection order is kept.
     remaining: Option<Remaining>,
     unfinished: usize,
 }
 
 impl Director {
-    /// A run of these classes, one after the other; `places` says how many may hold each resource at a time.
+    /// Creates a director for these classes, which run one after the other; `places` is the number of places of each
+    /// resource.
     #[must_use]
     pub fn new(classes: Vec<Class>, places: Vec<u32>) -> Self {
         Self::with(classes, places, None)
     }
 
-    /// The same, in which jobs keep their place in the collection as far as what they need allows. `remaining` knows all
-    /// tests.
+    /// The same, but jobs keep their position in the collection as far as their constraints allow. `remaining` contains
+    /// all tests.
     #[must_use]
     pub fn in_order(classes: Vec<Class>, places: Vec<u32>, remaining: Remaining) -> Self {
         let mut remaining = remaining.with_places(&places);
@@ -66,12 +68,12 @@ impl Director {
         let mut places = Vec::new();
         let mut unfinished = 0;
         let mut each = Vec::new();
-        let mut open = Vec::new();
+        let mut class_states = Vec::new();
         for (index, class) in classes.into_iter().enumerate() {
             for (test, number) in class.tests.iter().zip(0..) {
-                put(&mut places, *test, Place::Policy(index, number));
+                set_place(&mut places, *test, Place::Policy(index, number));
             }
-            let mut this = Open {
+            let mut this = ClassState {
                 policy: class.policy,
                 tests: class.tests,
                 pools: Vec::new(),
@@ -84,14 +86,14 @@ impl Director {
                 }
                 job.tests
                     .iter()
-                    .for_each(|test| put(&mut places, *test, Place::Pool(index, pool)));
+                    .for_each(|test| set_place(&mut places, *test, Place::Pool(index, pool)));
                 unfinished += job.tests.len() * runs.unwrap_or(1);
             }
             each.push(class.jobs);
-            open.push(this);
+            class_states.push(this);
         }
         Self {
-            classes: open,
+            classes: class_states,
             places,
             resources: Resources::new(resources),
             members: BTreeMap::new(),
@@ -114,7 +116,7 @@ impl Director {
         }
     }
 
-    /// Has an idle worker that holds its last test finish it, once.
+    /// Makes an idle worker that waits in its last test finish it, once.
     fn rest(&mut self, demand: Demand, actions: &mut Vec<Action>) {
         if let Some(member) = self.members.get_mut(&demand.worker)
             && demand.idle
@@ -128,12 +130,12 @@ impl Director {
         }
     }
 
-    /// Asks a class's policy, and carries out what concerns the director. Whether that settles the demand.
-    fn ask(&mut self, class: usize, demand: Demand, actions: &mut Vec<Action>) -> bool {
+    /// Passes a demand to a class's policy, and executes or adapts its answer. Returns whether the demand is settled.
+    fn ask_policy(&mut self, class: usize, demand: Demand, actions: &mut Vec<Action>) -> bool {
         let Some(member) = self.members.get_mut(&demand.worker) else {
             return true;
         };
-        if member.done_with.contains(&class) {
+        if member.closed_by.contains(&class) {
             return false;
         }
         if demand.queued > 0 && member.queue != Queue::Class(class) {
@@ -146,7 +148,7 @@ impl Director {
         loop {
             let mut answer = Vec::new();
             policy.demand(demand, &mut answer);
-            // A policy answers a demand with one action, if at all.
+            // A policy answers a demand with at most one action.
             match answer.pop() {
                 None | Some(Action::Rest { .. }) => return true,
                 Some(Action::Assign { tests, .. }) => {
@@ -168,7 +170,7 @@ impl Director {
                 }
                 Some(Action::Close { .. }) => {
                     if let Some(member) = self.members.get_mut(&demand.worker) {
-                        member.done_with.insert(class);
+                        member.closed_by.insert(class);
                     }
                     return false;
                 }
@@ -176,8 +178,8 @@ impl Director {
         }
     }
 
-    /// Lets a worker take part again in classes in which something is pending that was not when it left them. Whether it
-    /// can go on; not so while it holds a test, which those policies would take for lost.
+    /// Adds a worker again to the policies of classes in which tests have become pending since they closed it. Returns
+    /// false if the worker must finish its last test first, which those policies would count as lost.
     fn rejoin(&mut self, demand: Demand, actions: &mut Vec<Action>) -> bool {
         let Some(member) = self.members.get_mut(&demand.worker) else {
             return false;
@@ -187,7 +189,7 @@ impl Director {
             return false;
         }
         for class in std::mem::take(&mut member.rejoining) {
-            member.done_with.remove(&class);
+            member.closed_by.remove(&class);
             let policy = &mut self.classes[class].policy;
             policy.lost(demand.worker, None);
             policy.add_worker(demand.worker);
@@ -195,13 +197,13 @@ impl Director {
         true
     }
 
-    /// Something is pending again in this class: whoever has left it may have to come back.
+    /// Called when tests become pending again in this class: workers that it has closed may be needed.
     fn reopen(&mut self, class: usize) {
         if self.each.is_none() {
             for member in self
                 .members
                 .values_mut()
-                .filter(|member| member.done_with.contains(&class))
+                .filter(|member| member.closed_by.contains(&class))
             {
                 member.rejoining.insert(class);
             }
@@ -213,8 +215,8 @@ impl Director {
         running.any(|running| running.needs.serial)
     }
 
-    /// Whether there is no job left that this worker may run.
-    fn is_all_handed_out(&self, worker: Worker) -> bool {
+    /// Whether no job is left that this worker may run.
+    fn are_all_jobs_assigned(&self, worker: Worker) -> bool {
         let mut pools = self.classes.iter().flat_map(|class| &class.pools);
         pools.all(|pool| !pool.has_any(worker))
     }
@@ -239,7 +241,7 @@ impl Policy for Director {
                 }
             }
         } else {
-            // It goes on where a lost worker has left off.
+            // A replacement continues where a lost worker stopped.
             for pool in self.classes.iter_mut().flat_map(|class| &mut class.pools) {
                 pool.reassign_to(worker, |only| !self.members.contains_key(&only));
             }
@@ -250,11 +252,15 @@ impl Policy for Director {
         let Some(member) = self.members.get(&demand.worker) else {
             return;
         };
-        if member.closed || demand.room == 0 || !self.rejoin(demand, actions) || self.go_on(demand, actions) {
+        if member.closed
+            || demand.room == 0
+            || !self.rejoin(demand, actions)
+            || self.continue_job(demand, actions)
+        {
             return;
         }
         if self.is_serial_job_running() {
-            // Nothing begins beside it, and nothing follows it before it is torn down.
+            // No other test may start during it, nor before its teardown has finished.
             self.rest(demand, actions);
             return;
         }
@@ -266,17 +272,17 @@ impl Policy for Director {
                 if demand.queued == 0 {
                     self.start_job(class, pool, demand, actions);
                 }
-                // Else it begins when the queue is empty; nothing is to be put before it.
+                // Otherwise the job starts when the queue is empty; no other tests may be assigned before it.
                 return;
             }
-            if self.ask(class, demand, actions) {
+            if self.ask_policy(class, demand, actions) {
                 if actions.is_empty() && is_in_job {
                     self.rest(demand, actions);
                 }
                 return;
             }
             if self.classes[class].has_serial(demand.worker) {
-                // They wait until nobody holds a test, and the next class waits for them.
+                // Serial jobs wait until all workers are idle, and the next class waits for them.
                 self.rest(demand, actions);
                 if self.members.values().all(Member::is_between_tests)
                     && let Some(pool) = self.next_serial_job(class, demand.worker)
@@ -288,7 +294,7 @@ impl Policy for Director {
         }
         if is_in_job {
             self.rest(demand, actions);
-        } else if demand.idle && self.is_all_handed_out(demand.worker) {
+        } else if demand.idle && self.are_all_jobs_assigned(demand.worker) {
             if let Some(member) = self.members.get_mut(&demand.worker) {
                 member.closed = true;
             }
@@ -317,7 +323,7 @@ impl Policy for Director {
         }
     }
 
-    /// Only the policy whose test it is learns of it: others would take the time off a test of theirs.
+    /// Only the policy that schedules the test is told: others would subtract the time from one of their own tests.
     fn set_up(&mut self, worker: Worker, definition: Definition, seconds: f64) {
         let running = self.members.get(&worker).and_then(|member| member.held.front());
         if let Some(Place::Policy(class, _)) = running.and_then(|test| self.place(*test)) {
@@ -369,7 +375,7 @@ impl Policy for Director {
         }
     }
 
-    fn again(&mut self, test: Test) {
+    fn run_again(&mut self, test: Test) {
         let Some(place) = self.place(test) else {
             return;
         };
@@ -379,7 +385,7 @@ impl Policy for Director {
         }
         match place {
             Place::Policy(class, number) => {
-                self.classes[class].policy.again(number);
+                self.classes[class].policy.run_again(number);
                 self.reopen(class);
             }
             Place::Pool(class, pool) => {
@@ -397,8 +403,8 @@ impl Policy for Director {
     }
 }
 
-/// Notes where a test is scheduled.
-fn put(places: &mut Vec<Place>, test: Test, place: Place) {
+/// Sets what schedules a test.
+fn set_place(places: &mut Vec<Place>, test: Test, place: Place) {
     let at = test as usize;
     if places.len() <= at {
         places.resize(at + 1, place);

@@ -1,16 +1,17 @@
-//! What the marks `serial` and `resource` say, and how many tests may hold a resource.
+//! Parsing of the marks `serial` and `resource`, and of the option `rustpar_resources`.
 //!
-//! `@pytest.mark.serial`: the test runs while no other test runs.
+//! `@pytest.mark.serial`: no other test runs at the same time.
 //!
-//! `@pytest.mark.resource("db", "cache", mode="exclusive")`: the test holds these resources while it runs. A resource has as
-//! many places as `rustpar_resources` gives it, one where it gives none. Each test that holds it exclusively takes a place
-//! of its own; all tests that hold it with `mode="read"` share a single place, which they take as long as one of them runs.
-//! A test starts only when there is a place for it in everything that it holds.
+//! `@pytest.mark.resource("db", "cache", mode="exclusive")`: the test occupies these resources while it runs. A
+//! resource has as many places as `rustpar_resources` says, by default one. Each test that uses it exclusively takes a
+//! place of its own; all tests that use it with `mode="read"` share a single place as long as one of them runs. A test
+//! starts only when each of its resources has a free place.
 //!
-//! Several marks on a test, its class and its module add up; a resource that is held in both modes is held exclusively.
+//! Several marks on a test, its class and its module are combined; a resource that is used in both modes is used
+//! exclusively.
 //!
-//! The hazard it handles: a project may have marks of these names for purposes of its own. What makes no sense here is told
-//! and ignored.
+//! The hazard it handles: a project may use marks with these names for other purposes. Invalid marks are reported and
+//! ignored.
 
 use crate::schedule::policy::Test;
 use std::collections::BTreeMap;
@@ -18,12 +19,12 @@ use std::collections::BTreeMap;
 /// The names of the marks.
 pub const NAMES: [&str; 2] = ["serial", "resource"];
 
-/// A value in a mark.
+/// An argument of a mark.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {
     /// A text.
     Text(String),
-    /// Anything else, as Python's `repr` has it.
+    /// Any other object, as its `repr`.
     Other(String),
 }
 
@@ -38,16 +39,16 @@ pub struct Mark {
     pub kwargs: Vec<(String, Value)>,
 }
 
-/// What a test needs, with resources by name: [`super::needs::Needs`] once they have numbers.
+/// The constraints of a test, with resources by name; [`super::needs::Needs`] uses numbers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Named {
-    /// No other test may run.
+pub struct NamedNeeds {
+    /// Whether no other test may run at the same time.
     pub serial: bool,
-    /// The resources, and whether others that share may hold them, too.
+    /// The resources, and whether each may be shared with other readers.
     pub holds: BTreeMap<String, bool>,
 }
 
-/// A mark that makes no sense.
+/// A mark with invalid arguments.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{function}: the mark {mark} is ignored: {reason}")]
 pub struct InvalidMark {
@@ -56,12 +57,12 @@ pub struct InvalidMark {
     reason: String,
 }
 
-/// What a test needs by its marks, those nearest to it first.
+/// Combines the marks of a test, closest first.
 ///
 /// # Errors
-/// [`InvalidMark`] for the first that makes no sense.
-pub fn read(node_id: &str, marks: &[Mark]) -> Result<Named, InvalidMark> {
-    let mut needs = Named::default();
+/// [`InvalidMark`] for the first invalid one.
+pub fn read(node_id: &str, marks: &[Mark]) -> Result<NamedNeeds, InvalidMark> {
+    let mut needs = NamedNeeds::default();
     for mark in marks {
         let error = |mark, reason| InvalidMark {
             function: node_id.split('[').next().unwrap_or_default().to_owned(),
@@ -85,15 +86,15 @@ pub fn read(node_id: &str, marks: &[Mark]) -> Result<Named, InvalidMark> {
     Ok(needs)
 }
 
-/// What many tests need, of which `marked` are the index, the node id and the marks: only those that need anything. Also the
-/// errors, each once: tests of one function have the same.
+/// Parses the marks of many tests; `marked` are tuples of index, node id and marks. Returns only tests with
+/// constraints, and the errors without duplicates: all tests of a parametrized function have the same.
 pub fn read_all(
     marked: impl IntoIterator<Item = (Test, String, Vec<Mark>)>,
-) -> (Vec<(Test, Named)>, Vec<InvalidMark>) {
+) -> (Vec<(Test, NamedNeeds)>, Vec<InvalidMark>) {
     let (mut needs, mut errors) = (Vec::new(), Vec::new());
     for (test, node_id, marks) in marked {
         match read(&node_id, &marks) {
-            Ok(named) if named == Named::default() => {}
+            Ok(named) if named == NamedNeeds::default() => {}
             Ok(named) => needs.push((test, named)),
             Err(error) if errors.contains(&error) => {}
             Err(error) => errors.push(error),
@@ -110,7 +111,7 @@ fn check_serial(mark: &Mark) -> Result<(), String> {
     }
 }
 
-/// The names in a `resource` mark, and whether it shares them.
+/// The names in a `resource` mark, and whether the resources are shared.
 fn resources(mark: &Mark) -> Result<(Vec<&str>, bool), String> {
     if mark.args.is_empty() {
         return Err("it names no resource, expected for example @pytest.mark.resource(\"db\")".to_owned());
@@ -151,7 +152,7 @@ fn resource_name(value: &Value) -> Result<&str, String> {
     }
 }
 
-/// A value as Python shows it.
+/// A value as Python's `repr` shows it.
 fn shown(value: &Value) -> String {
     match value {
         Value::Text(text) => format!("'{}'", text.escape_debug()),
@@ -159,21 +160,21 @@ fn shown(value: &Value) -> String {
     }
 }
 
-/// A text that says of no resource how many tests may hold it.
+/// An invalid entry of `rustpar_resources`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidLimit {
-    /// It has another form.
+    /// The syntax is wrong.
     #[error("invalid limit '{0}': expected a name and a number from 1 on, for example db: 2, port-8080: 1")]
     Form(String),
-    /// There is another one of the same resource.
+    /// The resource has another entry.
     #[error(
         "duplicate limit of '{0}': expected one number for each resource, for example db: 2, port-8080: 1"
     )]
     Duplicate(String),
 }
 
-/// How many tests may hold each resource at a time: lines of names and numbers, with commas between them. A comma may end a
-/// line, and a name may have colons.
+/// Parses the number of places of each resource: lines of names and numbers, separated by commas. A comma may end a
+/// line, and a name may contain colons.
 ///
 /// # Errors
 /// [`InvalidLimit`].
@@ -197,7 +198,7 @@ pub fn limits<T: AsRef<str>>(lines: &[T]) -> Result<Vec<(String, u32)>, InvalidL
     Ok(limits)
 }
 
-/// A number from 1 on; one that no machine has tests for counts as the most there is.
+/// Parses a number of places, at least 1; a larger number than any machine has tests for is reduced to the maximum.
 fn places(digits: &str) -> Option<u32> {
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
@@ -244,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn marks_add_up() {
+    fn several_marks_are_combined() {
         let marks = [mark("serial", &[], &[]), writes(&["b", "a"]), writes(&["module"])];
         let named = read("test_it.py::test", &marks).unwrap();
         assert!(named.serial);
@@ -252,12 +253,12 @@ mod tests {
         assert!(named.holds.values().all(|shared| !shared));
         assert_eq!(
             read("test_it.py::test", &[mark("skip", &[], &[])]),
-            Ok(Named::default())
+            Ok(NamedNeeds::default())
         );
     }
 
     #[test]
-    fn a_resource_that_is_held_in_both_modes_is_held_exclusively() {
+    fn a_resource_used_in_both_modes_is_used_exclusively() {
         let exclusively = [("db".to_owned(), false)];
         assert_eq!(holds(&[reads(&["db"]), writes(&["db"])]), exclusively);
         assert_eq!(holds(&[writes(&["db"]), reads(&["db"])]), exclusively);
@@ -268,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mark_that_makes_no_sense_names_the_function_and_what_to_write() {
+    fn an_invalid_mark_names_the_function_and_an_example() {
         let other = |text: &str| Value::Other(text.to_owned());
         for (bad, words) in [
             (
@@ -309,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn of_many_tests_those_that_need_something_are_told_and_each_error_once() {
+    fn only_tests_with_constraints_are_returned_and_errors_are_not_repeated() {
         let bad = || vec![mark("resource", &[], &[])];
         let (needs, errors) = read_all([
             (3, "test_it.py::test_bad[1]".to_owned(), bad()),
@@ -342,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_that_makes_no_sense_says_what_to_write() {
+    fn an_invalid_limit_error_gives_examples() {
         for text in [
             "db",
             "db:",
@@ -373,7 +374,7 @@ mod tests {
         }
 
         #[test]
-        fn marks_say_the_same_in_any_order(
+        fn the_order_of_marks_does_not_matter(
             (marks, shuffled) in prop::collection::vec(("[a-c]", any::<bool>()), 0..6)
                 .prop_flat_map(|all| (Just(all.clone()), Just(all).prop_shuffle())),
         ) {

@@ -1,4 +1,5 @@
-//! Tests that must not run beside one another, and the order of classes of tests: a policy over policies.
+//! Scheduling constraints: order classes, and tests that must not run at the same time. Implemented as a policy over
+//! policies.
 
 pub mod director;
 pub mod marks;

@@ -1,28 +1,28 @@
-//! What a test must have for itself, or with few others, while it runs.
+//! Resources that a test needs while it runs.
 //!
-//! The hazard it handles: a test that waits for a second resource while it holds a first one can wait for ever. So all
-//! that a test needs is taken together or not at all, and nobody waits while holding.
+//! The hazard it handles: deadlock, if a test waited for a second resource while it occupies a first one. So all
+//! resources of a test are taken together or not at all.
 
 /// Number of a named resource.
 pub type Resource = u32;
 
-/// What a test needs.
+/// The constraints of a test.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Needs {
-    /// Nothing else runs meanwhile.
+    /// No other test may run at the same time.
     pub serial: bool,
-    /// Resources, each at most once and in ascending order, and whether the place may be shared with others that share.
+    /// The resources in ascending order without duplicates, and whether each place may be shared with other readers.
     pub holds: Vec<(Resource, bool)>,
 }
 
 impl Needs {
-    /// Whether it needs nothing.
+    /// Whether there are no constraints.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         !self.serial && self.holds.is_empty()
     }
 
-    /// What two tests need that are to run as one. What only one of them shares, both need alone.
+    /// The constraints of two tests that run as one job. A resource is shared only if both share it.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
         let mut holds = self.holds.clone();
@@ -39,9 +39,9 @@ impl Needs {
     }
 }
 
-/// Who holds what.
+/// The state of all resources.
 ///
-/// A resource has a number of places. Who holds it alone takes one; all who share it take one together.
+/// A resource has a number of places. Each exclusive holder takes one; all holders that share it take one together.
 #[derive(Debug)]
 pub(super) struct Resources {
     places: Vec<u32>,
@@ -50,7 +50,7 @@ pub(super) struct Resources {
 }
 
 impl Resources {
-    /// Resources with so many places each, at least one.
+    /// Resources with these numbers of places, at least one each.
     pub(super) fn new(places: Vec<u32>) -> Self {
         Self {
             alone: vec![0; places.len()],
@@ -59,7 +59,7 @@ impl Resources {
         }
     }
 
-    /// Whether all that is needed could be taken.
+    /// Whether all needed resources could be taken.
     pub(super) fn are_free(&self, needs: &Needs) -> bool {
         let is_free = |&(resource, shared): &(Resource, bool)| {
             let resource = resource as usize;
@@ -69,7 +69,7 @@ impl Resources {
         needs.holds.iter().all(is_free)
     }
 
-    /// Takes all that is needed, or nothing. Whether it could be taken.
+    /// Takes all needed resources, or none. Returns whether they were taken.
     pub(super) fn take(&mut self, needs: &Needs) -> bool {
         let free = self.are_free(needs);
         if free {
@@ -80,7 +80,7 @@ impl Resources {
         free
     }
 
-    /// Gives back what was taken.
+    /// Releases the resources.
     pub(super) fn give_back(&mut self, needs: &Needs) {
         for &(resource, shared) in &needs.holds {
             let holders = &mut self.holders(shared)[resource as usize];
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_resource_has_so_many_places() {
+    fn a_resource_has_a_number_of_places() {
         let mut resources = Resources::new(vec![2]);
         let one = needs(&[(0, false)]);
         assert!(resources.take(&one) && resources.take(&one));
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn those_who_share_take_one_place_together() {
+    fn readers_share_one_place() {
         let mut resources = Resources::new(vec![1]);
         let (reading, writing) = (needs(&[(0, true)]), needs(&[(0, false)]));
         assert!(resources.take(&reading) && resources.take(&reading));
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn all_is_taken_or_nothing() {
+    fn all_resources_are_taken_or_none() {
         let mut resources = Resources::new(vec![1, 1]);
         assert!(resources.take(&needs(&[(1, false)])));
         assert!(!resources.take(&needs(&[(0, false), (1, false)])));

@@ -1,23 +1,23 @@
-//! Tests in the order in which they are to run, none of them in a worker's queue yet.
+//! Pending tests in order, none of them in a worker's queue yet.
 //!
-//! Most of a collection is handed out untouched and in order, so that part is kept as a range: a backlog
-//! costs the same for ten tests as for a million, and both of its ends are cheap.
+//! Most of a collection is assigned once and in order, so that part is stored as a range: a backlog costs the same for
+//! ten tests as for a million, and both ends are cheap to access.
 
 use std::collections::VecDeque;
 use std::ops::Range;
 
 use crate::schedule::policy::Test;
 
-/// Tests that wait, in order.
+/// Pending tests, in order.
 #[derive(Debug, Default)]
 pub(super) struct Backlog {
-    /// What was put back: runs before `untouched`.
+    /// Tests that were put back; they run before `untouched`.
     front: VecDeque<Test>,
     untouched: Range<Test>,
 }
 
 impl Backlog {
-    /// A stretch of the collection.
+    /// A range of the collection.
     pub(super) fn of(untouched: Range<Test>) -> Self {
         Self {
             front: VecDeque::new(),
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_put_in_front_comes_first_and_in_order() {
+    fn tests_put_in_front_come_first_and_in_order() {
         let mut backlog = Backlog::of(4..6);
         backlog.put_front([1, 2]);
         backlog.put_front([0]);

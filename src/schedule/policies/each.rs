@@ -1,8 +1,8 @@
 //! `--dist each`: every worker runs every test.
 //!
-//! The hazard it handles: a replacement must finish what the lost worker left, not start over. The first
-//! workers to come up, as many as were asked for, each begin a whole run; a later one goes on with a run
-//! whose worker was lost, if there is one, and otherwise gets only tests that are to run again.
+//! The hazard it handles: a replacement must finish the tests of the lost worker, not start over. The first workers, as
+//! many as were requested, each start a complete run; a later worker continues the run of a lost worker, if there is
+//! one, and otherwise gets only tests that are to run again.
 
 use std::collections::VecDeque;
 
@@ -10,21 +10,21 @@ use crate::schedule::policies::backlog::Backlog;
 use crate::schedule::policies::held::Held;
 use crate::schedule::policy::{Action, Definition, Demand, Policy, Test, Worker, collection};
 
-/// `--dist each`: see the module. `unfinished` counts every test once per run, begun or not.
+/// The policy of `--dist each`. `unfinished` counts every test once per run, started or not.
 #[derive(Debug)]
 pub struct Each {
     tests: usize,
-    /// Runs that no worker has begun.
+    /// Number of runs that no worker has started.
     fresh: usize,
-    /// What lost workers left, oldest first, none of it empty.
+    /// Remaining tests of lost workers, oldest first, none empty.
     left: VecDeque<Backlog>,
-    /// Tests to run once more, on any worker.
+    /// Tests to run again, on any worker.
     pending: Backlog,
     held: Held,
 }
 
 impl Each {
-    /// A run of `tests` tests on each of `workers` workers.
+    /// Creates the policy for a run of `tests` tests on each of `workers` workers.
     #[must_use]
     pub fn new(tests: usize, workers: usize) -> Self {
         Self {
@@ -49,7 +49,7 @@ impl Policy for Each {
     }
 
     fn demand(&mut self, demand: Demand, actions: &mut Vec<Action>) {
-        if !self.held.listen(demand) {
+        if !self.held.update_unclaimed(demand) {
             return;
         }
         if !self.pending.is_empty() && demand.is_half_free() {
@@ -66,7 +66,7 @@ impl Policy for Each {
 
     fn set_up(&mut self, _worker: Worker, _definition: Definition, _seconds: f64) {}
 
-    /// Never happens: no test is ever taken back, as it is of no use to another worker.
+    /// Never called: no test is ever taken back, because it would be of no use to another worker.
     fn returned(&mut self, _worker: Worker, _tests: &[Test]) {}
 
     fn lost(&mut self, worker: Worker, running: Option<Test>) {
@@ -76,7 +76,7 @@ impl Policy for Each {
         }
     }
 
-    fn again(&mut self, test: Test) {
+    fn run_again(&mut self, test: Test) {
         self.pending.put_front([test]);
     }
 
@@ -133,7 +133,7 @@ mod tests {
     fn a_test_to_run_again_goes_first_and_to_any_worker() {
         let mut each = Each::new(2, 1);
         each.add_worker(0);
-        each.again(1);
+        each.run_again(1);
         assert_eq!(each.unfinished(), 3);
         assert_eq!(idle(&mut each, 0), assign(0, [1]));
         assert_eq!(busy(&mut each, 0, 0), assign(0, [0, 1]));

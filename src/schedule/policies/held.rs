@@ -1,9 +1,8 @@
-//! What every worker holds: the table behind the policies that deal in single tests.
+//! The tests held by every worker: the common state of the policies that assign single tests.
 //!
-//! The hazard it handles: the table is behind the truth. Workers claim tests without telling, so how much
-//! of a queue can be taken back is known only as an upper bound, which shrinks with everything that is
-//! heard of the worker and grows only with an assignment. A thief that follows the bound therefore
-//! comes to an end.
+//! The hazard it handles: the state lags behind the workers, which claim tests without notice. How much of a queue can
+//! be taken back is known only as an upper bound, which shrinks with every report from the worker and grows only with
+//! an assignment. Stealing that follows the bound therefore terminates.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
@@ -11,37 +10,37 @@ use std::collections::{BTreeMap, VecDeque};
 use crate::schedule::policies::backlog::Backlog;
 use crate::schedule::policy::{Action, Demand, Test, Worker};
 
-/// One worker's tests.
+/// The tests of one worker.
 #[derive(Debug)]
 struct Hand {
-    /// Assigned and not finished, in queue order. The first ones may have been claimed.
+    /// Assigned and unfinished, in queue order. The first ones may have been claimed.
     tests: VecDeque<Test>,
     /// Reserved for this worker, to be assigned after `tests`.
     share: Backlog,
-    /// At most this many of `tests`, counted from the end, can be taken back.
+    /// Upper bound on the number of `tests`, counted from the end, that can be taken back.
     unclaimed: usize,
     closed: bool,
 }
 
 impl Hand {
-    /// How many tests can be taken back at most. The first test is left out even if no claim is known of:
-    /// the worker runs it, or is about to.
-    fn loose(&self) -> usize {
+    /// Maximum number of tests that can be taken back. The first test is excluded even if it is not known to be
+    /// claimed: the worker runs it, or is about to.
+    fn reclaimable(&self) -> usize {
         self.unclaimed.min(self.tests.len().saturating_sub(1))
     }
 }
 
-/// The tests of all workers that have come up and were not lost.
+/// The tests of all live workers.
 #[derive(Debug, Default)]
 pub(super) struct Held {
     hands: BTreeMap<Worker, Hand>,
-    /// What was taken back, for an idle worker. A busy one must not get it: that may be the victim, which
-    /// would be a donor again, without end.
+    /// Tests that were taken back, for an idle worker. A busy worker must not get them: it may be the victim, from
+    /// which they would be stolen again, without end.
     reclaimed: Backlog,
 }
 
 impl Held {
-    /// A worker comes up, with `share` reserved for it.
+    /// Adds a worker, with `share` reserved for it.
     pub(super) fn add(&mut self, worker: Worker, share: Backlog) {
         let hand = Hand {
             tests: VecDeque::new(),
@@ -52,8 +51,8 @@ impl Held {
         self.hands.insert(worker, hand);
     }
 
-    /// Notes what a demand tells of the queue. Whether the worker can be given anything at all.
-    pub(super) fn listen(&mut self, demand: Demand) -> bool {
+    /// Updates the bound from a demand. Returns whether the worker can be assigned anything at all.
+    pub(super) fn update_unclaimed(&mut self, demand: Demand) -> bool {
         let Some(hand) = self.hands.get_mut(&demand.worker) else {
             return false;
         };
@@ -61,12 +60,12 @@ impl Held {
         !hand.closed && demand.room > 0
     }
 
-    /// Assigns tests to the worker that asked.
+    /// Assigns tests to the worker of a demand.
     pub(super) fn assign(&mut self, demand: Demand, tests: Vec<Test>, actions: &mut Vec<Action>) {
         let Some(hand) = self.hands.get_mut(&demand.worker) else {
             return;
         };
-        // An idle worker claims the first one at once: that one is not to be taken back.
+        // An idle worker claims the first test at once, so that it cannot be taken back.
         let claims = usize::from(demand.idle);
         hand.unclaimed += tests.len().saturating_sub(claims);
         hand.tests.extend(&tests);
@@ -76,8 +75,8 @@ impl Held {
         });
     }
 
-    /// Assigns from the asking worker's own share, in batches. Whether it had a share left; if so it needs
-    /// nothing else now.
+    /// Assigns a batch of the worker's own share. Returns whether it had a share left; if so, it needs nothing else
+    /// now.
     pub(super) fn assign_share(&mut self, demand: Demand, actions: &mut Vec<Action>) -> bool {
         let Some(hand) = self.hands.get_mut(&demand.worker) else {
             return false;
@@ -92,8 +91,13 @@ impl Held {
         true
     }
 
-    /// Assigns to the asking worker, which is idle, up to `limit` tests that were taken back. Whether there were any.
-    pub(super) fn assign_loot(&mut self, demand: Demand, limit: usize, actions: &mut Vec<Action>) -> bool {
+    /// Assigns up to `limit` reclaimed tests to an idle worker. Returns whether there were any.
+    pub(super) fn assign_reclaimed(
+        &mut self,
+        demand: Demand,
+        limit: usize,
+        actions: &mut Vec<Action>,
+    ) -> bool {
         if self.reclaimed.is_empty() {
             return false;
         }
@@ -102,36 +106,40 @@ impl Held {
         true
     }
 
-    /// What a worker holds.
+    /// The tests that a worker holds.
     pub(super) fn of(&self, worker: Worker) -> impl Iterator<Item = &Test> {
         self.hands.get(&worker).into_iter().flat_map(|hand| &hand.tests)
     }
 
-    /// What each worker but `thief` holds, with how many tests from the end can be taken back at most, where any can.
-    pub(super) fn loose(&self, thief: Worker) -> impl Iterator<Item = (Worker, &VecDeque<Test>, usize)> {
+    /// Victims for `thief`: the tests that each other worker holds, and how many of them, from the end, can be taken
+    /// back; only workers with at least one.
+    pub(super) fn reclaimable(
+        &self,
+        thief: Worker,
+    ) -> impl Iterator<Item = (Worker, &VecDeque<Test>, usize)> {
         let hands = self.hands.iter();
         hands
-            .map(|(worker, hand)| (*worker, &hand.tests, hand.loose()))
-            .filter(move |(worker, _, loose)| *worker != thief && *loose > 0)
+            .map(|(worker, hand)| (*worker, &hand.tests, hand.reclaimable()))
+            .filter(move |(worker, _, reclaimable)| *worker != thief && *reclaimable > 0)
     }
 
-    /// Gets the asking worker, which is idle, up to `limit` tests of others: what was taken back already, or
-    /// else half of what the richest worker may have left, assigned at once if that lies in a share, taken
-    /// back from the queue otherwise. Whether there was anything to try.
+    /// Gets up to `limit` tests of others for an idle worker: reclaimed ones, or else half of those that the worker
+    /// with most tests may have left, assigned at once if they are in its share, otherwise taken back from its queue.
+    /// Returns whether there was anything to try.
     pub(super) fn steal(&mut self, demand: Demand, limit: usize, actions: &mut Vec<Action>) -> bool {
-        if self.assign_loot(demand, limit, actions) {
+        if self.assign_reclaimed(demand, limit, actions) {
             return true;
         }
-        let richest = self
+        let fullest = self
             .hands
             .iter_mut()
             .filter(|(worker, _)| **worker != demand.worker)
-            .map(|(worker, hand)| (hand.loose() + hand.share.len(), *worker, hand))
-            .max_by_key(|(wealth, worker, _)| (*wealth, Reverse(*worker)));
-        let Some((wealth @ 1.., victim, hand)) = richest else {
+            .map(|(worker, hand)| (hand.reclaimable() + hand.share.len(), *worker, hand))
+            .max_by_key(|(available, worker, _)| (*available, Reverse(*worker)));
+        let Some((available @ 1.., victim, hand)) = fullest else {
             return false;
         };
-        let count = wealth.div_ceil(2).min(limit);
+        let count = available.div_ceil(2).min(limit);
         if hand.share.is_empty() {
             actions.push(Action::TakeBack {
                 worker: victim,
@@ -145,7 +153,7 @@ impl Held {
         true
     }
 
-    /// Closes the worker for good.
+    /// Closes the worker permanently.
     pub(super) fn close(&mut self, worker: Worker, actions: &mut Vec<Action>) {
         if let Some(hand) = self.hands.get_mut(&worker) {
             hand.closed = true;
@@ -153,19 +161,19 @@ impl Held {
         }
     }
 
-    /// A test is done. Workers finish in queue order, so it is found at or near the front.
+    /// Removes a finished test. Workers finish in queue order, so it is at or near the front.
     pub(super) fn finished(&mut self, worker: Worker, test: Test) {
         if let Some(hand) = self.hands.get_mut(&worker) {
             remove_first(&mut hand.tests, test);
         }
     }
 
-    /// Takes tests out of the worker's hand, as far as they are in it, and keeps them for an idle one.
+    /// Moves tests from the worker, as far as it holds them, to the reclaimed ones.
     pub(super) fn returned(&mut self, worker: Worker, tests: &[Test]) {
         let Some(hand) = self.hands.get_mut(&worker) else {
             return;
         };
-        // Nothing came back: the queue is empty, whatever the table says.
+        // Nothing came back: the queue is empty, whatever the recorded state.
         hand.unclaimed = match tests.len() {
             0 => 0,
             taken => hand.unclaimed.saturating_sub(taken),
@@ -178,7 +186,7 @@ impl Held {
         }
     }
 
-    /// Forgets the worker. What it leaves behind, without the test that it ran.
+    /// Removes a worker. Returns its remaining tests, without the one that was running.
     pub(super) fn lost(&mut self, worker: Worker, running: Option<Test>) -> Backlog {
         let Some(mut hand) = self.hands.remove(&worker) else {
             return Backlog::default();
@@ -190,7 +198,7 @@ impl Held {
         hand.share
     }
 
-    /// How many tests are held, reserved, or taken back and not assigned again.
+    /// Number of tests that are held, reserved or reclaimed.
     pub(super) fn unfinished(&self) -> usize {
         let hands = self.hands.values();
         let held: usize = hands.map(|hand| hand.tests.len() + hand.share.len()).sum();

@@ -1,11 +1,11 @@
-//! The default policy: pieces of work to whoever is free, in the order of a plan.
+//! The default policy: assigns pieces of work to free workers, in the order of a plan.
 //!
-//! Two plans are there: [`in_order`], which keeps the order of the collection, and [`longest_first`].
+//! There are two plans: [`in_order`], which keeps the collection order, and [`longest_first`].
 //!
-//! The hazard it handles: times may be unknown, or wrong. So nothing that is handed out is final. Whoever finds nothing
-//! more to take gets the end of somebody's queue, cut where both would finish soonest, and a worker gets its next piece
-//! only when little is left of the last one. A test whose fixtures would have to be set up again is moved when that takes
-//! less than waiting, or when the wait has shown that an expectation was wrong.
+//! The hazard it handles: durations may be unknown or wrong. So no assignment is final. A worker for which no pending
+//! test is left gets the end of another worker's queue, cut where both would finish soonest, and a worker gets its next
+//! piece only when little is left of the last one. A test whose fixtures would have to be set up again is moved if that
+//! takes less time than waiting, or if the wait has shown that an estimate was wrong.
 
 use self::hand::Hand;
 use crate::schedule::forecast::{Estimates, Forecast};
@@ -20,74 +20,74 @@ mod in_order;
 mod longest_first;
 mod piece;
 
-/// What goes out next: `--rustpar-plan`.
+/// Which piece is assigned next: `--rustpar-plan`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Plan {
     /// The earliest in the collection.
     #[default]
     Collection,
-    /// What takes longest.
+    /// The longest.
     Duration,
 }
 
-/// What a worker is to get.
+/// A request for tests for a worker.
 #[derive(Debug)]
 struct Ask {
     worker: Worker,
-    /// The furthest test of the collection that it has run or holds; None before its first.
+    /// The furthest test of the collection that it has run or holds; `None` before its first.
     last: Option<Test>,
-    /// How many tests it should get, unless a piece is not to be cut.
+    /// Maximum number of tests, unless a piece must not be cut.
     most: usize,
-    /// How many seconds of tests are enough.
+    /// Number of seconds of tests that is enough.
     seconds: f64,
-    /// How many tests it can get.
+    /// Free space in its queue.
     room: usize,
     /// For how many seconds it has been idle.
     waited: f64,
-    /// Seconds that are left of what it holds.
+    /// Remaining seconds of the tests that it holds.
     own: f64,
-    /// The same of each other worker.
+    /// The same for each other worker.
     others: Vec<(Worker, f64)>,
 }
 
-/// What is not handed out, in the order of a plan.
+/// The pending tests, in the order of a plan.
 trait Pending: Debug + Send {
-    /// How many tests there are.
+    /// The number of pending tests.
     fn len(&self) -> usize;
 
-    /// Removes what goes out next: at least one test, if there is any and it is not kept for somebody else.
+    /// Removes the next tests: at least one, unless there are none or all are reserved for other workers.
     fn take(&mut self, estimates: &Estimates, ask: &Ask) -> Vec<Test>;
 
-    /// Takes back what a lost worker has not run, or what is to run once more.
+    /// Puts back the remaining tests of a lost worker, or tests to run again.
     fn put_back(&mut self, estimates: &Estimates, tests: Vec<Test>);
 
-    /// Whether a worker has begun a piece of which the rest is kept for it.
-    fn has_begun(&self, worker: Worker) -> bool;
+    /// Whether a worker has started a piece whose rest is reserved for it.
+    fn has_started_piece(&self, worker: Worker) -> bool;
 
-    /// A worker is gone: nothing is kept for it.
-    fn forget(&mut self, worker: Worker);
+    /// Cancels the reservations for a lost worker.
+    fn worker_lost(&mut self, worker: Worker);
 
-    /// The test with which a worker goes on whose furthest test is `after`; None where the plan keeps to no order.
+    /// The next test for a worker whose furthest test is `after`; `None` if the plan keeps no order.
     fn next(&self, after: Option<Test>) -> Option<Test>;
 }
 
-/// Seconds of work in a queue below which it is filled, and up to which. The engine looks every 5 to 40 ms.
-const LOW: f64 = 0.05;
-const FULL: f64 = 0.15;
+/// Seconds of work in a queue below which it is filled, and up to which. The engine polls every 5 to 40 ms.
+const REFILL_BELOW: f64 = 0.05;
+const FILL_UP_TO: f64 = 0.15;
 
-/// A fixture is set up once more if the run ends sooner by so much of what that takes: a machine has better to do than to
-/// set up for an hour what saves a second.
-const LEAST_GAIN: f64 = 0.3;
+/// Minimum gain for setting up a fixture again, as a fraction of the setup time: a setup of an hour must not be
+/// repeated to save a second.
+const MIN_GAIN: f64 = 0.3;
 
-/// Seconds that an idle worker waits to learn what a fixture takes that nobody has set up before.
-const PATIENCE: f64 = 0.5;
+/// Seconds that an idle worker waits to learn the setup time of a fixture that was never set up before.
+const MAX_WAIT_FOR_SETUP: f64 = 0.5;
 
-/// `--dist load`: see the module.
+/// The policy of `--dist load`.
 #[derive(Debug)]
 pub struct Load {
     estimates: Estimates,
     pending: Box<dyn Pending>,
-    /// Seconds since the run began.
+    /// Seconds since the start of the run.
     now: f64,
     held: Held,
     hands: BTreeMap<Worker, Hand>,
@@ -96,8 +96,8 @@ pub struct Load {
 }
 
 impl Load {
-    /// A run of the collection of which `forecast` tells, on (about) `workers` workers. No more than `max_chunk` tests are
-    /// assigned or taken back at a time; with 1, a worker has at most one test ahead of the running one.
+    /// Creates the policy for (about) `workers` workers. No more than `max_chunk` tests are assigned or taken back at a
+    /// time; with 1, a worker has at most one test ahead of the running one.
     #[must_use]
     pub fn new(forecast: Forecast, workers: usize, max_chunk: Option<usize>, plan: Plan) -> Self {
         let estimates = Estimates::new(forecast);
@@ -116,50 +116,50 @@ impl Load {
         }
     }
 
-    /// How many tests the asking worker should get now, at most, and how many seconds of them; none when it has enough.
+    /// How many tests to assign to the worker now, at most, and how many seconds of them; `None` if it has enough.
     ///
-    /// A worker in a test that is known to be long gets nothing in advance: it would only have to be taken back. Before
-    /// anything is known, what a worker gets is a fraction of what is pending, and half of that is left while the next
-    /// part is on its way (guided self-scheduling, Polychronopoulos and Kuck 1987).
+    /// A worker that runs a test known to be long gets nothing in advance: it would only have to be taken back. While
+    /// no durations are known, a worker gets a fraction of the pending tests, and half of that is left when it gets the
+    /// next part (guided self-scheduling, Polychronopoulos and Kuck 1987).
     fn portion(&self, demand: Demand) -> Option<(usize, f64)> {
         let guided = (self.pending.len() / (REFILLS_PER_WORKER * self.workers)).max(1);
         let most = guided.min(self.max_chunk);
-        let has_begun = self.pending.has_begun(demand.worker);
-        if has_begun && self.max_chunk == usize::MAX {
-            return Some((usize::MAX, FULL));
+        let has_started_piece = self.pending.has_started_piece(demand.worker);
+        if has_started_piece && self.max_chunk == usize::MAX {
+            return Some((usize::MAX, FILL_UP_TO));
         }
         if self.max_chunk < usize::MAX || !self.estimates.is_timed() {
             return (demand.queued <= most / 2).then_some((most, f64::INFINITY));
         }
-        let is_low = demand.idle || self.seconds_held(demand.worker) < LOW;
-        is_low.then_some((guided, FULL))
+        let is_low = demand.idle || self.seconds_held(demand.worker) < REFILL_BELOW;
+        is_low.then_some((guided, FILL_UP_TO))
     }
 
-    /// What a worker's queue takes, at least: only if that is little, fixtures are counted, too.
+    /// Lower bound of the duration of a worker's queue: fixtures are included only if the tests alone take little.
     fn seconds_held(&self, worker: Worker) -> f64 {
         let Some(hand) = self.hands.get(&worker) else {
             return 0.0;
         };
         let tests = hand.own_seconds(&self.estimates);
-        if tests < LOW {
-            return self.left(hand, self.held.of(worker)).0;
+        if tests < REFILL_BELOW {
+            return self.remaining_time(hand, self.held.of(worker)).0;
         }
         tests
     }
 
-    /// What is left to do of a worker's tests, the first of which it is in, and for how long that one is overdue.
-    fn left<'a>(&self, hand: &Hand, tests: impl IntoIterator<Item = &'a Test>) -> (f64, f64) {
+    /// Remaining time of a worker's tests, the first of which is running, and for how long that one is overdue.
+    fn remaining_time<'a>(&self, hand: &Hand, tests: impl IntoIterator<Item = &'a Test>) -> (f64, f64) {
         let mut tests = tests.into_iter().copied();
         let Some(first) = tests.next() else {
             return (0.0, 0.0);
         };
-        let expected = self.estimates.change(hand.last, first) + self.estimates.test(first);
+        let expected = self.estimates.setup_change(hand.last, first) + self.estimates.test(first);
         let running = expected - (self.now - hand.since);
         let rest = self.estimates.run(Some(first), tests);
         (running.max(0.0) + rest, (-running).max(0.0))
     }
 
-    /// What is left of what each worker but one holds.
+    /// Remaining time of all other workers.
     fn others(&self, worker: Worker) -> Vec<(Worker, f64)> {
         let others = self.hands.iter().filter(|(other, _)| **other != worker);
         others
@@ -186,7 +186,7 @@ impl Load {
         }
     }
 
-    /// Counts what was assigned.
+    /// Updates the worker's state after an assignment.
     fn count(&mut self, worker: Worker, actions: &[Action]) {
         if let (Some(Action::Assign { tests, .. }), Some(hand)) =
             (actions.last(), self.hands.get_mut(&worker))
@@ -195,14 +195,14 @@ impl Load {
         }
     }
 
-    /// Has the end of a queue taken back for an idle worker, if that lets the run end sooner. Whether any other worker
-    /// holds something that could be moved, now or later.
+    /// Takes back the end of a queue for an idle worker, if that makes the run end sooner. Returns whether another
+    /// worker holds tests that could be moved, now or later.
     fn steal(&mut self, demand: Demand, actions: &mut Vec<Action>) -> bool {
         let last = self.hands.get(&demand.worker).and_then(|hand| hand.last);
         let limit = demand.room.min(self.max_chunk);
         let mut anything = false;
         let mut best: Option<(f64, Worker, usize)> = None;
-        for (worker, tests, loose) in self.held.loose(demand.worker) {
+        for (worker, tests, loose) in self.held.reclaimable(demand.worker) {
             anything = true;
             let loose = loose.min(limit);
             let kept = tests.len() - loose;
@@ -211,7 +211,7 @@ impl Load {
             let Some(hand) = self.hands.get(&worker) else {
                 continue;
             };
-            let running = self.left(hand, tests.iter().take(kept));
+            let running = self.remaining_time(hand, tests.iter().take(kept));
             let Some((count, gain)) = self.best_cut(running, before, &queue, last, demand.waited) else {
                 continue;
             };
@@ -229,11 +229,12 @@ impl Load {
         anything
     }
 
-    /// Where to cut a queue so that its worker, and a thief whose last test was `last`, both end soonest.
+    /// Where to cut a queue so that its worker, and a thief whose last test was `last`, both end as soon as possible.
     ///
-    /// `running` seconds pass before `queue` begins, behind the test `before`. Returns how many tests the thief should
-    /// get, and by how much sooner the two end; None when the thief would only make it longer. But if the running test is
-    /// `overdue` for as many seconds as the thief needs to set up, and it has `waited` for as many, nothing is expected.
+    /// `running` seconds pass before `queue` starts, after the test `before`. Returns how many tests the thief should
+    /// get, and by how much sooner the two end; `None` if stealing does not help. If the running test is `overdue` by
+    /// at least the thief's setup time, and the thief has `waited` as long, the estimates are considered wrong, and the
+    /// gain need not be worth it.
     fn best_cut(
         &self,
         (running, overdue): (f64, f64),
@@ -252,23 +253,23 @@ impl Load {
                 Some(queue[place - 1])
             };
             let own = self.estimates.test(test);
-            kept -= own + self.estimates.change(previous, test);
-            let setup = self.estimates.change(last, test);
+            kept -= own + self.estimates.setup_change(previous, test);
+            let setup = self.estimates.setup_change(last, test);
             let end = kept.max(setup + own + stolen);
             let gain = whole - end;
 
-            let extra = (setup - self.estimates.change(previous, test)).max(0.0);
+            let extra = (setup - self.estimates.setup_change(previous, test)).max(0.0);
             let is_worth_it = if self.estimates.knows_fixtures_of(test) {
-                gain > extra * LEAST_GAIN
+                gain > extra * MIN_GAIN
             } else {
-                extra <= 0.0 || waited > PATIENCE
+                extra <= 0.0 || waited > MAX_WAIT_FOR_SETUP
             };
             if (is_worth_it || (overdue > extra && waited > extra))
                 && best.is_none_or(|(_, most)| gain > most)
             {
                 best = Some((queue.len() - place, gain));
             }
-            stolen += own + self.estimates.change(previous, test);
+            stolen += own + self.estimates.setup_change(previous, test);
         }
         best
     }
@@ -283,7 +284,7 @@ impl Policy for Load {
 
     fn demand(&mut self, demand: Demand, actions: &mut Vec<Action>) {
         self.now = demand.now;
-        if !self.held.listen(demand) {
+        if !self.held.update_unclaimed(demand) {
             return;
         }
         if self.pending.len() > 0 {
@@ -291,10 +292,10 @@ impl Policy for Load {
                 self.assign(demand, most, seconds, actions);
             }
         } else if !demand.idle {
-            // It has something to do, and nothing is left to give.
+            // The worker has enough to do, and nothing is left to assign.
         } else if self
             .held
-            .assign_loot(demand, self.max_chunk.min(demand.room), actions)
+            .assign_reclaimed(demand, self.max_chunk.min(demand.room), actions)
         {
             self.count(demand.worker, actions);
         } else if !self.steal(demand, actions) {
@@ -327,13 +328,13 @@ impl Policy for Load {
 
     fn lost(&mut self, worker: Worker, running: Option<Test>) {
         self.hands.remove(&worker);
-        self.pending.forget(worker);
-        let mut left = self.held.lost(worker, running);
+        self.pending.worker_lost(worker);
+        let mut remaining_time = self.held.lost(worker, running);
         self.pending
-            .put_back(&self.estimates, left.take_front(usize::MAX));
+            .put_back(&self.estimates, remaining_time.take_front(usize::MAX));
     }
 
-    fn again(&mut self, test: Test) {
+    fn run_again(&mut self, test: Test) {
         self.pending.put_back(&self.estimates, vec![test]);
     }
 

@@ -1,4 +1,4 @@
-//! The policies, one file each; what several of them keep of their workers is in [`held`], [`backlog`] and [`unit_hand`].
+//! The policies, one file each; state shared by several of them is in [`held`], [`backlog`] and [`unit_hand`].
 
 mod backlog;
 pub mod each;

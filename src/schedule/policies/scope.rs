@@ -1,8 +1,8 @@
-//! From node ids to the units that `loadscope`, `loadfile` and `loadgroup` keep together.
+//! Assigning tests to the units that `loadscope`, `loadfile` and `loadgroup` keep together.
 //!
-//! The hazard it handles: parameters are free text. `::` and `[` may stand inside the brackets, and `[` in
-//! the path as well, so a node id is cut from the left: the path ends at the first `::`, the parameters
-//! start at the first `[` after that.
+//! The hazard it handles: parameters are free text. `::` and `[` may occur inside the brackets, and `[` in the path as
+//! well, so a node id is parsed from the left: the path ends at the first `::`, the parameters start at the first `[`
+//! after that.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -13,8 +13,8 @@ pub fn file_key(node_id: &str) -> &str {
     node_id.split_once("::").map_or(node_id, |(path, _)| path)
 }
 
-/// The class of a test, with its file; the file alone if it is in no class. A node id without `::` is
-/// its own scope.
+/// The class of a test, including its file; the file alone if it is in no class. A node id without `::` is its own
+/// scope.
 #[must_use]
 pub fn scope_key(node_id: &str) -> &str {
     let path = file_key(node_id);
@@ -24,15 +24,14 @@ pub fn scope_key(node_id: &str) -> &str {
     &node_id[..path.len() + scope]
 }
 
-/// Unit numbers for `loadfile` and `loadscope`: tests with equal keys, by [`file_key`] or [`scope_key`], are one
-/// unit.
+/// Unit numbers for `loadfile` and `loadscope`: tests with equal [`file_key`] or [`scope_key`] form a unit.
 #[must_use]
 pub fn by_key(node_ids: &[impl AsRef<str>], key: fn(&str) -> &str) -> Vec<u32> {
     number(node_ids.iter().map(|node_id| key(node_id.as_ref())))
 }
 
-/// Unit numbers for `loadgroup`, from the group of each test: tests of one group are one unit, and a test
-/// without a group is its own unit.
+/// Unit numbers for `loadgroup`, from the group of each test: the tests of a group form a unit, and a test without a
+/// group is its own unit.
 #[must_use]
 pub fn by_group(groups: &[Option<impl AsRef<str>>]) -> Vec<u32> {
     let groups = groups.iter().enumerate();

@@ -1,11 +1,11 @@
-//! Words in which the policies' unit tests are written.
+//! Helper functions for the policies' unit tests.
 
 use crate::schedule::policy::{Action, Demand, Policy, Test, Worker};
 
-/// Room in a queue of the scripts, unless a test says otherwise.
+/// Default free space in a queue.
 pub(super) const ROOM: usize = 100;
 
-/// Asks for a worker that stands still.
+/// Sends a demand for an idle worker.
 pub(super) fn idle(policy: &mut dyn Policy, worker: Worker) -> Vec<Action> {
     let demand = Demand {
         worker,
@@ -18,7 +18,7 @@ pub(super) fn idle(policy: &mut dyn Policy, worker: Worker) -> Vec<Action> {
     ask(policy, demand)
 }
 
-/// Asks for a worker that runs a test and has `queued` more in its queue.
+/// Sends a demand for a worker that runs a test and has `queued` more in its queue.
 pub(super) fn busy(policy: &mut dyn Policy, worker: Worker, queued: usize) -> Vec<Action> {
     let demand = Demand {
         worker,
@@ -69,7 +69,7 @@ pub(super) fn finish(policy: &mut dyn Policy, worker: Worker, tests: impl IntoIt
     }
 }
 
-/// Has an idle worker run all it is given, at once, until it is given no more; the first other answer.
+/// Lets an idle worker run all assigned tests at once, until it gets no more; returns the first other answer.
 pub(super) fn run_dry(policy: &mut dyn Policy, worker: Worker) -> Vec<Action> {
     loop {
         let mut actions = idle(policy, worker);

@@ -1,36 +1,36 @@
-//! What one worker holds under the policy that keeps units together.
+//! The units held by one worker, for the policy that keeps units together.
 //!
-//! The hazard it handles: how far a worker has come is known only from what it has reported and from the
-//! length of its queue. Both are used to conclude which of its units have been started; a unit once taken for
-//! started stays that.
+//! The hazard it handles: the progress of a worker is known only from its reports and from the length of its queue.
+//! Both are used to infer which of its units have been started; a unit considered started never becomes unstarted
+//! again.
 
 use std::collections::VecDeque;
 use std::mem;
 
 use crate::schedule::policy::{Action, Demand, Test};
 
-/// The tests of a unit that are not finished, in collection order. Never empty while it is pending.
+/// The unfinished tests of a unit, in collection order. Never empty while it is pending.
 pub(super) type Unit = VecDeque<Test>;
 
-/// One worker's units.
+/// The units of one worker.
 #[derive(Debug, Default)]
 pub(super) struct UnitHand {
-    /// Assigned and not finished, in queue order.
+    /// Assigned and unfinished, in queue order.
     pub(super) units: VecDeque<Unit>,
-    /// The end of the last unit, as far as the queue had no room for it. That unit counts as started.
+    /// The rest of the last unit that did not fit into the queue. That unit counts as started.
     pub(super) rest: Unit,
-    /// So many units, from the front, have been started or are about to be.
+    /// Number of units, from the front, that have been started or are about to be.
     pub(super) started: usize,
-    /// So many units, from the end, were asked for with the last take-back.
-    pub(super) asked: usize,
+    /// Number of units, from the end, requested with the last take-back.
+    pub(super) requested: usize,
     /// Number of tests in `units`.
     pub(super) held: usize,
     pub(super) closed: bool,
 }
 
 impl UnitHand {
-    /// Concludes from the length of the queue which units have been started.
-    pub(super) fn listen(&mut self, queued: usize) {
+    /// Infers from the length of the queue which units have been started.
+    pub(super) fn update_started(&mut self, queued: usize) {
         let mut claimed = self.held.saturating_sub(queued);
         for (place, unit) in self.units.iter().enumerate() {
             if claimed == 0 {
@@ -41,13 +41,13 @@ impl UnitHand {
         }
     }
 
-    /// How many units, from the end, may be taken back. The first unit never: the worker runs it, or is
+    /// Number of units, from the end, that may be taken back. The first unit is excluded: the worker runs it, or is
     /// about to.
-    pub(super) fn loose(&self) -> usize {
+    pub(super) fn reclaimable(&self) -> usize {
         self.units.len().saturating_sub(self.started.max(1))
     }
 
-    /// Takes as much of `rest` as there is room, and makes it part of the last unit.
+    /// Moves as many tests of `rest` as fit to the last unit, and returns them.
     pub(super) fn continue_last(&mut self, room: usize) -> Vec<Test> {
         let piece: Vec<Test> = self.rest.drain(..room.min(self.rest.len())).collect();
         if let Some(last) = self.units.back_mut() {
@@ -57,8 +57,8 @@ impl UnitHand {
         piece
     }
 
-    /// Appends a unit, as much of it as there is room for; returns what there was room for.
-    fn begin(&mut self, mut unit: Unit, room: usize) -> Vec<Test> {
+    /// Appends a unit as far as it fits; returns the tests that did.
+    fn append_unit(&mut self, mut unit: Unit, room: usize) -> Vec<Test> {
         self.rest = unit.split_off(room.min(unit.len()));
         let piece = unit.iter().copied().collect();
         self.held += unit.len();
@@ -69,8 +69,8 @@ impl UnitHand {
         piece
     }
 
-    /// Begins the first of `units`, and further ones until the assignment would exceed `limit` tests.
-    pub(super) fn begin_some(
+    /// Assigns the first of `units`, and further ones until the assignment would exceed `limit` tests.
+    pub(super) fn append_units(
         &mut self,
         units: &mut VecDeque<Unit>,
         limit: usize,
@@ -82,9 +82,9 @@ impl UnitHand {
         while let Some(unit) =
             units.pop_front_if(|unit| tests.is_empty() || tests.len() + unit.len() <= limit)
         {
-            // An idle worker claims the first one at once: that one is not to be taken back.
+            // An idle worker claims the first unit at once, so that it cannot be taken back.
             let claims = demand.idle && tests.is_empty();
-            tests.extend(self.begin(unit, demand.room - tests.len()));
+            tests.extend(self.append_unit(unit, demand.room - tests.len()));
             if claims {
                 self.started = self.units.len();
             }
@@ -95,7 +95,7 @@ impl UnitHand {
         });
     }
 
-    /// Removes a test that has its result. Workers finish in queue order, so it is found near the front.
+    /// Removes a finished test. Workers finish in queue order, so it is near the front.
     pub(super) fn finished(&mut self, test: Test) -> bool {
         let mut units = self.units.iter().enumerate();
         let found =
@@ -107,7 +107,7 @@ impl UnitHand {
         self.held -= 1;
         let unit = &mut self.units[place];
         unit.remove(within);
-        // A unit of which the rest is still to come lives on.
+        // A unit is not complete while its rest is pending.
         if unit.is_empty() && (place + 1 < self.units.len() || self.rest.is_empty()) {
             self.units.remove(place);
             self.started -= 1;
@@ -115,11 +115,11 @@ impl UnitHand {
         true
     }
 
-    /// Removes what was taken back from the end, and returns it as units, the last one first.
+    /// Removes tests that were taken back from the end, and returns them as units, the last one first.
     pub(super) fn returned(&mut self, tests: &[Test]) -> Vec<Unit> {
         if tests.is_empty() {
-            // The first of the units asked for has been started, if not more of them.
-            let first = self.units.len().saturating_sub(self.asked);
+            // At least the first of the requested units has been started.
+            let first = self.units.len().saturating_sub(self.requested);
             self.started = self.started.max(first + 1);
         }
         let mut units = Vec::new();
@@ -145,8 +145,8 @@ impl UnitHand {
         units
     }
 
-    /// What is left when the worker is gone: whole units and the rest of the one it was in.
-    pub(super) fn leave(mut self) -> impl DoubleEndedIterator<Item = Unit> {
+    /// The remaining units of a lost worker: whole units and the rest of the current one.
+    pub(super) fn into_remaining(mut self) -> impl DoubleEndedIterator<Item = Unit> {
         if let Some(last) = self.units.back_mut() {
             last.append(&mut self.rest);
         }

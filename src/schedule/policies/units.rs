@@ -1,8 +1,8 @@
 //! `--dist loadscope`, `loadfile` and `loadgroup`: tests that share a key form a unit that stays on one worker.
 //!
-//! The hazard it handles: a unit must not be torn apart. It can move to another worker only while none of
-//! its tests has been claimed, and nobody knows that for certain but the engine: so it is taken back
-//! whole or not at all. Only the loss of its worker cuts a unit in two, and then the rest is a unit.
+//! The hazard it handles: a unit must not be split. It can move to another worker only while none of its tests has been
+//! claimed, which only the engine knows for certain: so it is taken back whole or not at all. Only the loss of a worker
+//! splits a unit; the rest then forms a unit.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -10,17 +10,17 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use crate::schedule::policies::unit_hand::{Unit, UnitHand};
 use crate::schedule::policy::{Action, Definition, Demand, Policy, REFILLS_PER_WORKER, Test, Worker};
 
-/// A worker's queue gets another unit once it holds no more than this many unclaimed tests. One would do, for a
-/// worker to know the test after the running one; two is xdist's number, and gives units to workers as xdist does.
-const LOW: usize = 2;
+/// A worker gets another unit once its queue holds no more than this many unclaimed tests. One would be enough to know
+/// the test after the running one; two is xdist's number, and assigns units to workers as xdist does.
+const REFILL_BELOW: usize = 2;
 
-/// `--dist loadscope`, `loadfile` and `loadgroup`: see the module.
+/// The policy of `--dist loadscope`, `loadfile` and `loadgroup`.
 #[derive(Debug)]
 pub struct Units {
     pending: VecDeque<Unit>,
     hands: BTreeMap<Worker, UnitHand>,
-    /// What was taken back, for an idle worker. A busy one must not get it: that may be the victim, which
-    /// would be a donor again, without end.
+    /// Units that were taken back, for an idle worker. A busy worker must not get them: it may be the victim, from
+    /// which they would be stolen again, without end.
     reclaimed: VecDeque<Unit>,
     /// Number of tests in `pending`.
     waiting: usize,
@@ -30,8 +30,8 @@ pub struct Units {
 }
 
 impl Units {
-    /// A run on (about) `workers` workers; `keys` holds the unit number of every test. Units run in order of
-    /// first appearance, or, when `reorder`, those with most tests first, so that the small ones fill the gaps at
+    /// Creates the policy for (about) `workers` workers; `keys` are the unit numbers of the tests. Units run in the
+    /// order of their first test, or with `reorder`, those with most tests first, so that small ones fill the gaps at
     /// the end.
     #[must_use]
     pub fn new(keys: Vec<u32>, workers: usize, reorder: bool) -> Self {
@@ -63,47 +63,46 @@ impl Units {
         self.pending.push_front(unit);
     }
 
-    /// Gives the worker the next unit, and more as long as they are small: all together no more than the run
-    /// of tests that `load` would hand out. Otherwise thousands of units of one test, as in `loadgroup` with
-    /// few groups, would cost a round trip each.
+    /// Assigns the next unit, and more as long as they are small: together no more tests than `load` would assign.
+    /// Otherwise thousands of units of one test, as in `loadgroup` with few groups, would cost a round trip each.
     fn assign_pending(&mut self, demand: Demand, actions: &mut Vec<Action>) {
         let limit = self.waiting / (REFILLS_PER_WORKER * self.workers);
         if let Some(hand) = self.hands.get_mut(&demand.worker) {
             let before = hand.held + hand.rest.len();
-            hand.begin_some(&mut self.pending, limit, demand, actions);
+            hand.append_units(&mut self.pending, limit, demand, actions);
             self.waiting -= hand.held + hand.rest.len() - before;
         }
     }
 
-    /// Gives an idle worker what was taken back, as much of it as it has room for.
-    fn assign_loot(&mut self, demand: Demand, actions: &mut Vec<Action>) {
+    /// Assigns reclaimed units to an idle worker, as far as they fit.
+    fn assign_reclaimed(&mut self, demand: Demand, actions: &mut Vec<Action>) {
         if let Some(hand) = self.hands.get_mut(&demand.worker) {
-            hand.begin_some(&mut self.reclaimed, demand.room, demand, actions);
+            hand.append_units(&mut self.reclaimed, demand.room, demand, actions);
         }
     }
 
-    fn others_hold_loose_units(&self, worker: Worker) -> bool {
+    fn others_hold_reclaimable_units(&self, worker: Worker) -> bool {
         self.hands
             .iter()
-            .any(|(other, hand)| *other != worker && hand.loose() > 0)
+            .any(|(other, hand)| *other != worker && hand.reclaimable() > 0)
     }
 
-    /// Takes back half of the loose units of the worker that has most to do: all of them or none, because what
-    /// is cut off the end of a queue is a whole unit only as long as nothing of it is missing. Whether
-    /// there was anybody to take from.
+    /// Takes back half of the units not started of the worker with most of them: all or none, because the end of a
+    /// queue is only guaranteed to consist of whole units if nothing of it is missing. Returns whether there was such a
+    /// worker.
     fn take_back(&mut self, thief: Worker, actions: &mut Vec<Action>) -> bool {
         let busiest = self
             .hands
             .iter_mut()
-            .filter(|(worker, hand)| **worker != thief && hand.loose() > 0)
+            .filter(|(worker, hand)| **worker != thief && hand.reclaimable() > 0)
             .max_by_key(|(worker, hand)| (hand.held, Reverse(**worker)));
         let Some((worker, hand)) = busiest else {
             return false;
         };
-        hand.asked = hand.loose().div_ceil(2);
+        hand.requested = hand.reclaimable().div_ceil(2);
         actions.push(Action::TakeBack {
             worker: *worker,
-            count: hand.units.iter().rev().take(hand.asked).map(Unit::len).sum(),
+            count: hand.units.iter().rev().take(hand.requested).map(Unit::len).sum(),
             whole: true,
         });
         true
@@ -119,7 +118,7 @@ impl Policy for Units {
         let Some(hand) = self.hands.get_mut(&demand.worker) else {
             return;
         };
-        hand.listen(demand.queued);
+        hand.update_started(demand.queued);
         if hand.closed || demand.room == 0 {
             return;
         }
@@ -131,13 +130,13 @@ impl Policy for Units {
                 });
             }
         } else if !self.pending.is_empty() {
-            if demand.queued <= LOW {
+            if demand.queued <= REFILL_BELOW {
                 self.assign_pending(demand, actions);
             }
         } else if demand.idle && !self.reclaimed.is_empty() {
-            self.assign_loot(demand, actions);
-        } else if demand.idle && !demand.is_stalled() && self.others_hold_loose_units(demand.worker) {
-            // They may be about to begin them. Moving a unit is for those that would wait for long.
+            self.assign_reclaimed(demand, actions);
+        } else if demand.idle && !demand.is_stalled() && self.others_hold_reclaimable_units(demand.worker) {
+            // Their workers may be about to start them. Moving a unit is for workers that would wait long.
         } else if demand.idle && !self.take_back(demand.worker, actions) {
             if let Some(hand) = self.hands.get_mut(&demand.worker) {
                 hand.closed = true;
@@ -171,13 +170,13 @@ impl Policy for Units {
             self.finished(worker, running, 0.0);
         }
         if let Some(hand) = self.hands.remove(&worker) {
-            for unit in hand.leave().rev() {
+            for unit in hand.into_remaining().rev() {
                 self.put_front(unit);
             }
         }
     }
 
-    fn again(&mut self, test: Test) {
+    fn run_again(&mut self, test: Test) {
         self.unfinished += 1;
         self.put_front(Unit::from([test]));
     }
@@ -304,7 +303,7 @@ mod tests {
         let mut units = units(&[0, 0, 1, 1], 1, false);
         idle(&mut units, 0);
         finish(&mut units, 0, [0]);
-        units.again(0);
+        units.run_again(0);
         assert_eq!(units.unfinished(), 4);
         assert_eq!(busy(&mut units, 0, 0), assign(0, [0]));
         assert_eq!(busy(&mut units, 0, 1), assign(0, [2, 3]));

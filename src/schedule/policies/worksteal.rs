@@ -1,8 +1,8 @@
-//! `--dist worksteal`: every worker gets an equal, contiguous block up front, and steals when it runs dry.
+//! `--dist worksteal`: every worker gets an equal, contiguous block at the start, and steals when it has no tests left.
 //!
-//! The hazard it handles: a block may be longer than the queue has room, and its worker may come up late,
-//! never, or be lost. The part of a block that is not in a queue stays here as the worker's share; a share
-//! without a worker waits for the next one that comes up, and whoever is dry helps itself from it.
+//! The hazard it handles: a block may exceed the capacity of a queue, and its worker may start late, never, or be lost.
+//! The part of a block that is not in a queue is stored here as the worker's share; a share without a worker waits for
+//! the next one to start, and idle workers take tests from it.
 
 use std::collections::VecDeque;
 
@@ -10,19 +10,18 @@ use crate::schedule::policies::backlog::Backlog;
 use crate::schedule::policies::held::Held;
 use crate::schedule::policy::{Action, Definition, Demand, Policy, Test, Worker, collection};
 
-/// `--dist worksteal`: see the module.
+/// The policy of `--dist worksteal`.
 #[derive(Debug)]
 pub struct WorkSteal {
-    /// Tests to run once more, for the next worker that has room.
+    /// Tests to run again, for the next worker with free space.
     pending: Backlog,
-    /// Blocks without a worker, none of them empty: left by a lost worker first, then those for workers yet
-    /// to come.
+    /// Blocks without a worker, none of them empty: first those of lost workers, then those for workers yet to start.
     unowned: VecDeque<Backlog>,
     held: Held,
 }
 
 impl WorkSteal {
-    /// A run of `tests` tests on `workers` workers.
+    /// Creates the policy for a run of `tests` tests on `workers` workers.
     #[must_use]
     pub fn new(tests: usize, workers: usize) -> Self {
         let mut rest = collection(tests);
@@ -32,7 +31,7 @@ impl WorkSteal {
             if rest.is_empty() {
                 break;
             }
-            // As pytest-xdist does it: what does not come out even goes to the last ones.
+            // As in pytest-xdist: the last blocks get the remainder.
             let end = rest.start + (rest.end - rest.start) / left;
             if end > rest.start {
                 unowned.push_back(Backlog::of(rest.start..end));
@@ -46,7 +45,7 @@ impl WorkSteal {
         }
     }
 
-    /// Half of a block that has no worker, from its front: nobody else is about to run it.
+    /// Half of a block without a worker, from its front: no other worker is about to run it.
     fn take_unowned(&mut self, room: usize) -> Option<Vec<Test>> {
         let block = self.unowned.front_mut()?;
         let tests = block.take_front(block.len().div_ceil(2).min(room));
@@ -64,14 +63,14 @@ impl Policy for WorkSteal {
     }
 
     fn demand(&mut self, demand: Demand, actions: &mut Vec<Action>) {
-        if !self.held.listen(demand) {
+        if !self.held.update_unclaimed(demand) {
             return;
         }
         if !self.pending.is_empty() && demand.is_half_free() {
             let tests = self.pending.take_front(demand.room);
             self.held.assign(demand, tests, actions);
         } else if self.held.assign_share(demand, actions) || !demand.idle {
-            // It has enough to do.
+            // It has enough tests.
         } else if let Some(tests) = self.take_unowned(demand.room) {
             self.held.assign(demand, tests, actions);
         } else if !self.held.steal(demand, demand.room, actions) {
@@ -96,7 +95,7 @@ impl Policy for WorkSteal {
         }
     }
 
-    fn again(&mut self, test: Test) {
+    fn run_again(&mut self, test: Test) {
         self.pending.put_front([test]);
     }
 
@@ -135,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dry_worker_steals_half_of_the_longest_queue() {
+    fn an_idle_worker_steals_half_of_the_longest_queue() {
         let mut policy = worksteal(20, 2);
         idle(&mut policy, 0);
         idle(&mut policy, 1);
@@ -147,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_in_a_queue_yet_is_stolen_without_asking_back() {
+    fn tests_in_a_share_are_stolen_without_a_take_back() {
         let mut policy = worksteal(400, 2);
         idle(&mut policy, 0);
         policy.lost(1, None);
@@ -161,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dry_worker_takes_half_of_a_block_whose_worker_has_not_come_up() {
+    fn an_idle_worker_takes_half_of_a_block_whose_worker_has_not_started() {
         let mut policy = WorkSteal::new(8, 2);
         policy.add_worker(0);
         idle(&mut policy, 0);
@@ -172,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn the_replacement_goes_on_where_the_lost_worker_was() {
+    fn the_replacement_continues_where_the_lost_worker_stopped() {
         let mut policy = worksteal(300, 2);
         idle(&mut policy, 0);
         finish(&mut policy, 0, 0..4);
@@ -183,11 +182,11 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_is_closed_when_nobody_has_anything_to_give() {
+    fn a_worker_is_closed_if_no_worker_has_tests_to_give() {
         let mut policy = worksteal(1, 2);
         idle(&mut policy, 0);
         assert_eq!(idle(&mut policy, 1), close(1));
-        policy.again(0);
+        policy.run_again(0);
         assert_eq!(idle(&mut policy, 1), []);
         let demand = Demand {
             worker: 0,

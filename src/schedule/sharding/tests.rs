@@ -13,7 +13,7 @@ fn entry(node_id: &str, line: i64, seconds: Option<f64>) -> Entry {
     }
 }
 
-/// The part of each test, by node id.
+/// The shard of each test, by node id.
 fn by_node_id(rule: Rule, entries: &[Entry], count: usize) -> BTreeMap<Vec<u8>, usize> {
     let ids = entries.iter().map(|entry| entry.node_id.clone());
     ids.zip(parts(rule, entries, count)).collect()
@@ -28,7 +28,7 @@ fn lengths(known: bool) -> BoxedStrategy<Option<f64>> {
     }
 }
 
-/// A suite, in which three tests share a line, as parametrized ones do, and a tenth is in groups.
+/// A suite in which three tests share a line, like parametrized ones, and a tenth of the tests is in groups.
 fn suites() -> impl Strategy<Value = Vec<Entry>> {
     let group = prop::option::weighted(0.1, 0..4_u8);
     let file = any::<bool>().prop_flat_map(move |known| {
@@ -56,7 +56,7 @@ proptest! {
         for rule in RULES {
             let mut times = vec![0; entries.len()];
             for number in 1..=count {
-                let mine = Shard { number, count }.takes(rule, &entries);
+                let mine = Shard { number, count }.selects(rule, &entries);
                 prop_assert_eq!(mine.len(), entries.len());
                 times.iter_mut().zip(mine).for_each(|(times, is_mine)| *times += u32::from(is_mine));
             }
@@ -75,7 +75,7 @@ proptest! {
     }
 
     #[test]
-    fn a_group_is_in_one_part(entries in suites(), count in 1_usize..9) {
+    fn a_group_is_in_one_shard(entries in suites(), count in 1_usize..9) {
         for rule in RULES {
             let mut groups: BTreeMap<&[u8], BTreeSet<usize>> = BTreeMap::new();
             for (entry, part) in entries.iter().zip(parts(rule, &entries, count)) {
@@ -89,11 +89,11 @@ proptest! {
 
     #[test]
     #[expect(clippy::cast_precision_loss, reason = "a small number of parts")]
-    fn parts_differ_by_no_more_than_the_longest_of_what_stays_together(entries in suites(), count in 1_usize..9) {
+    fn shards_differ_by_no_more_than_the_longest_unit(entries in suites(), count in 1_usize..9) {
         let seconds = expected(&entries);
         let mut loads = vec![0.0; count];
         let mut groups: BTreeMap<&[u8], f64> = BTreeMap::new();
-        let mut longest = seconds.iter().sum::<f64>() / count as f64 * PIECE;
+        let mut longest = seconds.iter().sum::<f64>() / count as f64 * MAX_PIECE;
         for ((entry, length), part) in entries.iter().zip(&seconds).zip(parts(Rule::Duration, &entries, count)) {
             loads[part] += length;
             match &entry.group {
@@ -108,7 +108,7 @@ proptest! {
     }
 
     #[test]
-    fn without_durations_and_groups_parts_differ_by_a_quarter_of_their_tests(
+    fn without_durations_and_groups_shards_differ_by_a_quarter_of_their_tests(
         mut entries in suites(),
         count in 1_usize..9,
     ) {
@@ -182,13 +182,13 @@ fn short_files_stay_together_and_long_ones_are_cut_into_runs_of_neighbours() {
         assert!(file.iter().all(|part| *part == file[0]));
     }
     assert_eq!(long.iter().collect::<BTreeSet<_>>().len(), 2);
-    // An even part takes 30 s, a piece at most a quarter of that: 7 tests.
+    // An even shard takes 30 s, a piece at most a quarter of that: 7 tests.
     let changes = long.windows(2).filter(|pair| pair[0] != pair[1]).count();
     assert!(changes <= 40 / 7);
 }
 
 #[test]
-fn what_is_not_known_takes_as_long_as_the_median_of_what_is() {
+fn an_unknown_duration_is_the_median_of_the_known_ones() {
     let seconds = [Some(1.0), None, Some(2.0), Some(30.0), None];
     let entries: Vec<_> = seconds
         .iter()
@@ -201,12 +201,12 @@ fn what_is_not_known_takes_as_long_as_the_median_of_what_is() {
 }
 
 #[test]
-fn by_hash_is_the_same_today_and_tomorrow() {
+fn the_hash_rule_is_stable_across_versions() {
     let mut entries: Vec<_> = (0..8)
         .map(|n| entry(&format!("test_it.py::test_{n}"), 0, None))
         .collect();
     entries.push(Entry {
-        // A lone surrogate, as Python writes it.
+        // A lone surrogate, encoded as in Python.
         node_id: b"test_it.py::test_[\xed\xb2\x80]".to_vec(),
         ..entry("", 0, None)
     });
@@ -214,7 +214,7 @@ fn by_hash_is_the_same_today_and_tomorrow() {
 }
 
 #[test]
-fn a_shard_is_its_number_and_how_many_there_are() {
+fn a_shard_is_a_number_and_a_count() {
     assert_eq!("2/4".parse(), Ok(Shard { number: 2, count: 4 }));
     assert_eq!("01/01".parse(), Ok(Shard { number: 1, count: 1 }));
     for text in [
@@ -233,21 +233,21 @@ fn a_shard_is_its_number_and_how_many_there_are() {
 }
 
 #[test]
-fn the_words_name_the_tests_and_the_seconds_where_any_are_known() {
+fn the_description_has_the_tests_and_the_seconds_if_known() {
     let shard = Shard { number: 1, count: 2 };
     let mut entries: Vec<_> = (0..3)
         .map(|n| entry(&format!("test_it.py::test_{n}"), n, None))
         .collect();
     let mine = [true, false, true];
-    assert_eq!(shard.words(&entries, &mine), "shard 1/2: 2 of 3 tests");
+    assert_eq!(shard.description(&entries, &mine), "shard 1/2: 2 of 3 tests");
     entries[0].seconds = Some(1.25);
     assert_eq!(
-        shard.words(&entries, &mine),
+        shard.description(&entries, &mine),
         "shard 1/2: 2 of 3 tests, 2.50 of 3.75 s expected"
     );
     entries[1].seconds = Some(20.0);
     assert_eq!(
-        shard.words(&entries, &mine),
+        shard.description(&entries, &mine),
         "shard 1/2: 2 of 3 tests, 12 of 32 s expected"
     );
 }

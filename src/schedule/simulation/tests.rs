@@ -1,4 +1,4 @@
-//! Plans worked out by hand.
+//! Tests against plans worked out by hand.
 
 use super::*;
 use crate::schedule::constraints::needs::Needs;
@@ -14,10 +14,10 @@ fn with_seconds(seconds: &[f64]) -> Forecast {
     }
 }
 
-/// Each worker's tests, with start and end in seconds.
+/// The steps of each worker: test, start and end in seconds.
 fn plan(mode: &Mode, forecast: &Forecast, rules: &Rules, workers: usize) -> Vec<Vec<(Test, f64, f64)>> {
     let mut policy = policy(mode, forecast.clone(), rules, workers);
-    let plan = rehearse(policy.as_mut(), forecast.clone(), workers).expect("it ends");
+    let plan = simulate_run(policy.as_mut(), forecast.clone(), workers).expect("it ends");
     let shown = |step: &Step| (step.test, step.start.as_secs_f64(), step.end.as_secs_f64());
     plan.iter()
         .map(|steps| steps.iter().map(shown).collect())
@@ -32,7 +32,7 @@ fn holding(resource: u32) -> Needs {
 }
 
 #[test]
-fn a_worker_gets_what_ends_with_the_others_and_runs_it_in_order() {
+fn a_worker_gets_tests_that_end_with_the_others_and_runs_them_in_order() {
     let forecast = Forecast {
         files: vec![0, 1, 2, 3],
         ..with_seconds(&[1.0, 2.0, 4.0, 2.5])
@@ -58,7 +58,7 @@ fn a_worker_gets_what_ends_with_the_others_and_runs_it_in_order() {
 }
 
 #[test]
-fn a_fixture_is_set_up_once_where_its_tests_stay_together() {
+fn a_fixture_is_set_up_once_if_its_tests_stay_together() {
     let forecast = Forecast {
         fixtures: vec![vec![0], vec![0], vec![1], vec![1]],
         kinds: vec![0, 0],
@@ -75,7 +75,7 @@ fn a_fixture_is_set_up_once_where_its_tests_stay_together() {
 }
 
 #[test]
-fn a_fixture_is_set_up_again_where_another_worker_helps() {
+fn a_fixture_is_set_up_again_if_another_worker_helps() {
     let forecast = Forecast {
         fixtures: vec![vec![0]; 4],
         kinds: vec![0],
@@ -89,7 +89,7 @@ fn a_fixture_is_set_up_again_where_another_worker_helps() {
 }
 
 #[test]
-fn nothing_runs_beside_a_serial_test() {
+fn no_test_runs_during_a_serial_test() {
     let rules = Rules {
         needs: vec![
             Needs {
@@ -109,7 +109,7 @@ fn nothing_runs_beside_a_serial_test() {
 }
 
 #[test]
-fn a_class_begins_when_the_one_before_is_handed_out() {
+fn a_class_starts_when_the_one_before_is_assigned() {
     let rules = Rules {
         classes: vec![1, 0, 1, 0],
         ..Rules::default()
@@ -152,7 +152,7 @@ fn a_test_that_holds_a_resource_has_its_place_in_the_collection() {
 }
 
 #[test]
-fn those_that_wait_for_a_resource_begin_early_when_they_would_prolong_the_run() {
+fn tests_waiting_for_a_resource_start_early_if_they_would_prolong_the_run() {
     let rules = Rules {
         needs: [vec![Needs::default(); 10], vec![holding(0); 10]].concat(),
         places: vec![1],
@@ -164,7 +164,7 @@ fn those_that_wait_for_a_resource_begin_early_when_they_would_prolong_the_run() 
 }
 
 #[test]
-fn those_that_hold_a_resource_run_one_after_the_other() {
+fn tests_with_the_same_resource_run_one_after_the_other() {
     let rules = Rules {
         needs: vec![holding(0), holding(0), Needs::default()],
         places: vec![1],
@@ -189,7 +189,7 @@ fn a_unit_stays_on_one_worker() {
 }
 
 #[test]
-fn each_worker_runs_everything_with_each() {
+fn with_dist_each_every_worker_runs_every_test() {
     let all = vec![(0, 0.0, 1.0), (1, 1.0, 3.0)];
     assert_eq!(
         plan(&Mode::Each, &with_seconds(&[1.0, 2.0]), &Rules::default(), 2),
@@ -209,7 +209,7 @@ fn without_durations_tests_are_counted_and_fixtures_are_not() {
     assert_eq!(plan[0].last().map(|step| step.2), Some(4.0));
 }
 
-/// Gives nobody anything, or the same test for ever.
+/// A policy that assigns nothing, or the same test for ever.
 struct Broken {
     gives: bool,
 }
@@ -228,16 +228,16 @@ impl Policy for Broken {
     fn set_up(&mut self, _: Worker, _: Definition, _: f64) {}
     fn returned(&mut self, _: Worker, _: &[Test]) {}
     fn lost(&mut self, _: Worker, _: Option<Test>) {}
-    fn again(&mut self, _: Test) {}
+    fn run_again(&mut self, _: Test) {}
     fn unfinished(&self) -> usize {
         1
     }
 }
 
 #[test]
-fn a_policy_that_comes_to_no_end_is_an_error() {
+fn a_policy_that_does_not_terminate_is_an_error() {
     for gives in [false, true] {
-        let plan = rehearse(&mut Broken { gives }, with_seconds(&[1.0]), 2);
-        assert_eq!(plan, Err(RehearsalError::NoEnd { unfinished: 1 }));
+        let plan = simulate_run(&mut Broken { gives }, with_seconds(&[1.0]), 2);
+        assert_eq!(plan, Err(SimulationError::NoEnd { unfinished: 1 }));
     }
 }

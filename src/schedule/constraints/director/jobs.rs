@@ -1,17 +1,17 @@
-//! Which job begins next.
+//! The choice of the next job.
 //!
-//! A job begins on a worker whose queue is empty, when all that it needs is free. Where the order of the collection is
-//! kept, it has its place there: it waits for what comes before it, and the worker goes forward. It begins out of its
-//! place only when nothing else is left for the worker, or when what waits for its resource would prolong the run.
-//! Otherwise the most urgent jobs begin first.
+//! A job starts on a worker whose queue is empty, when all its constraints are satisfied. If the collection order is
+//! kept, the job has a position in it: it waits for the tests before it, and workers move forward. It starts out of
+//! order only when nothing else is left for the worker, or when the jobs that wait for its resource would prolong the
+//! run. Otherwise the most urgent jobs start first.
 
 use super::members::{Queue, Running};
 use super::{Action, Demand, Director};
 use crate::schedule::policy::{Test, Worker};
 
 impl Director {
-    /// Gives a worker more of the job that it is in. Whether it got something, or has enough.
-    pub(super) fn go_on(&mut self, demand: Demand, actions: &mut Vec<Action>) -> bool {
+    /// Assigns more tests of the worker's current job. Returns whether the worker got tests or needs none.
+    pub(super) fn continue_job(&mut self, demand: Demand, actions: &mut Vec<Action>) -> bool {
         let Some(running) = self
             .members
             .get(&demand.worker)
@@ -27,10 +27,10 @@ impl Director {
             None
         } else if demand.queued > 0 {
             return true;
-        } else if !self.is_next(class, number, demand.worker) {
+        } else if !self.is_next_job(class, number, demand.worker) {
             return false;
         } else {
-            // Another job with the same needs: they need not be given back in between.
+            // Another job with the same constraints: the resources are kept in between.
             let pool = &mut self.classes[class].pools[number];
             let Some(tests) = pool.next(demand.worker) else {
                 return !demand.idle;
@@ -56,7 +56,7 @@ impl Director {
         true
     }
 
-    /// The pool of the job of this class that a worker begins before it gets anything else of it; none that is serial.
+    /// The pool of the non-serial job that a worker should start before other tests of this class.
     pub(super) fn next_job(&self, class: usize, worker: Worker) -> Option<usize> {
         let pools = self.classes[class].pools.iter().enumerate();
         let mut free = pools.filter(|(_, pool)| {
@@ -69,7 +69,7 @@ impl Director {
         let upcoming = self.upcoming(class, worker);
         let jobs = free.filter_map(|(number, pool)| {
             let first = pool.first(worker)?;
-            // Behind what the worker has run, a job waits for another worker, or for the end.
+            // A job before the worker's position waits for another worker, or for the end.
             let is_in_place = upcoming.is_none_or(|next| first < next && Some(first) > last);
             let is_urgent = remaining.is_urgent(&pool.needs, []);
             (is_in_place || is_urgent).then_some((!is_urgent, Some(first) <= last, first, number))
@@ -90,8 +90,8 @@ impl Director {
         first.map(|(number, _)| number)
     }
 
-    /// Whether a worker may go on with the next job of a pool: nothing else of the class comes before it.
-    fn is_next(&self, class: usize, pool: usize, worker: Worker) -> bool {
+    /// Whether a worker may continue with the next job of a pool: no other tests of the class come before it.
+    fn is_next_job(&self, class: usize, pool: usize, worker: Worker) -> bool {
         let (upcoming, first) = (
             self.upcoming(class, worker),
             self.classes[class].pools[pool].first(worker),
@@ -108,7 +108,7 @@ impl Director {
         }
     }
 
-    /// The test that the class's policy would give a worker next.
+    /// The test that the class's policy would assign to a worker next.
     fn upcoming(&self, class: usize, worker: Worker) -> Option<Test> {
         let class = &self.classes[class];
         let number = class.policy.next(worker)?;

@@ -1,23 +1,23 @@
-//! What is left of a run, to tell whether tests that wait for a resource would prolong it.
+//! The remaining work of a run, to tell whether jobs that wait for a resource would prolong it.
 
 use crate::schedule::constraints::needs::Needs;
 use crate::schedule::policy::Test;
 
-/// Expected seconds of what is not finished.
+/// Expected duration of the unfinished tests.
 #[derive(Debug, Default)]
 pub struct Remaining {
-    /// Of each test.
+    /// Expected seconds of each test.
     seconds: Vec<f64>,
-    /// Of all tests without a result.
+    /// Total of the unfinished tests.
     all: f64,
-    /// For how long each resource will be held by the jobs that have not begun, if no place of it is ever free.
+    /// Expected time for which the waiting jobs will occupy each resource, if it is always fully used.
     held: Vec<f64>,
     places: Vec<f64>,
     workers: usize,
 }
 
 impl Remaining {
-    /// Tests that take so many seconds each, on (about) `workers` workers.
+    /// Tests with these expected durations, on (about) `workers` workers.
     #[must_use]
     pub fn new(seconds: Vec<f64>, workers: usize) -> Self {
         Self {
@@ -29,14 +29,14 @@ impl Remaining {
         }
     }
 
-    /// There are so many places of each resource.
+    /// Sets the number of places of each resource.
     pub(super) fn with_places(mut self, places: &[u32]) -> Self {
         self.held = vec![0.0; places.len()];
         self.places = places.iter().map(|places| f64::from((*places).max(1))).collect();
         self
     }
 
-    /// A job waits (`sign` 1), or begins (-1).
+    /// Adds a waiting job (`sign` 1), or removes one that starts (-1).
     pub(super) fn hold<'a>(&mut self, needs: &Needs, tests: impl IntoIterator<Item = &'a Test>, sign: f64) {
         let seconds = tests
             .into_iter()
@@ -48,13 +48,14 @@ impl Remaining {
         }
     }
 
-    /// A test is to run, or has run.
+    /// Adds a test (`sign` 1), or removes a finished one (-1).
     pub(super) fn count(&mut self, test: Test, sign: f64) {
         self.all += sign * self.seconds.get(test as usize).copied().unwrap_or_default();
     }
 
-    /// Whether the run would be prolonged if a job that needs this waited any longer: what waits for one of its resources
-    /// takes, with the tests of a job that holds it now, at least what a worker's share of all that is left takes.
+    /// Whether the run would be prolonged if a job with these constraints waited longer: whether the jobs that wait for
+    /// one of its resources, plus the tests of a job that occupies it, take at least a worker's share of the remaining
+    /// work.
     pub(super) fn is_urgent<'a>(&self, needs: &Needs, running: impl IntoIterator<Item = &'a Test>) -> bool {
         let running = running
             .into_iter()

@@ -1,18 +1,18 @@
-//! Few long pieces among workers: when the last one ends, if the longest go first (Graham 1969).
+//! Distributing a few long pieces among workers, the longest first (Graham 1969), to compute when the last one ends.
 
 use super::piece::Place;
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 
-/// A piece by what it takes.
+/// A piece with its duration.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Long {
     pub(super) seconds: f64,
     pub(super) place: Place,
 }
 
-/// Deals pieces out, the longest of which comes first, to an asking worker that is free after `own` seconds and to others:
-/// when the last one ends, and which the asking one gets.
+/// Distributes pieces, sorted longest first, among the asking worker, which is free after `own` seconds, and the
+/// others. Returns when the last piece ends, and the pieces of the asking worker.
 pub(super) fn deal(long: &[&Long], without: Option<Place>, own: f64, others: &[f64]) -> (f64, Vec<Place>) {
     let mut free: BinaryHeap<Reverse<(Seconds, bool)>> = others
         .iter()
@@ -34,7 +34,7 @@ pub(super) fn deal(long: &[&Long], without: Option<Place>, own: f64, others: &[f
     (end, dealt)
 }
 
-/// Seconds that can be put in order.
+/// Seconds with a total order.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Seconds(f64);
 
@@ -60,7 +60,7 @@ impl PartialOrd for Long {
 
 impl Eq for Long {}
 
-/// The longest is the greatest; of equal ones, the earliest.
+/// Ordered by duration; among equals, the earliest is the greatest.
 impl Ord for Long {
     fn cmp(&self, other: &Self) -> Ordering {
         let by_length = self.seconds.total_cmp(&other.seconds);

@@ -1,16 +1,16 @@
-//! What a worker of `--dist load` is in, and how long that will take.
+//! The state of a worker under `--dist load`, and its remaining time.
 //!
-//! The hazard it handles: this is asked for at every decision, and a queue may be long. So sums are kept, and corrected with
-//! each test that comes or goes.
+//! The hazard it handles: the remaining time is needed for every decision, and a queue may be long. So sums are
+//! maintained and updated with each added or removed test.
 
 use crate::schedule::forecast::Estimates;
 use crate::schedule::policy::Test;
 use std::collections::VecDeque;
 
-/// What a worker is in, besides what [`super::Held`] knows of it.
+/// The state of a worker, in addition to that in [`super::Held`].
 #[derive(Debug, Default)]
 pub(super) struct Hand {
-    /// The test that ran last, whose fixtures are alive.
+    /// The last finished test, whose fixtures are active.
     pub(super) last: Option<Test>,
     /// The furthest test of the collection that it has run.
     ran: Option<Test>,
@@ -18,20 +18,20 @@ pub(super) struct Hand {
     pub(super) furthest: Option<Test>,
     /// Seconds that the running test has spent on shared fixtures.
     pub(super) set_up: f64,
-    /// When the running test began, as far as is known.
+    /// When the running test started, as far as known.
     pub(super) since: f64,
-    /// What those of its tests take of which that is known.
+    /// Total duration of its tests with an individual estimate.
     known: f64,
-    /// How many of its tests are like any other.
+    /// Number of its tests without one.
     unknown: usize,
-    /// Its tests, with what is expected to be set up for each, in queue order.
+    /// Its tests in queue order, each with its expected setup time.
     set_ups: VecDeque<(Test, f64)>,
-    /// The sum of that.
+    /// Total of the setup times.
     all_set_ups: f64,
 }
 
 impl Hand {
-    /// Tests were assigned.
+    /// Records assigned tests.
     pub(super) fn add(&mut self, estimates: &Estimates, tests: &[Test], now: f64) {
         if self.set_ups.is_empty() {
             self.since = now;
@@ -42,7 +42,7 @@ impl Hand {
                 Some(seconds) => self.known += seconds,
                 None => self.unknown += 1,
             }
-            let set_up = estimates.change(before, test);
+            let set_up = estimates.setup_change(before, test);
             self.set_ups.push_back((test, set_up));
             self.all_set_ups += set_up;
             before = Some(test);
@@ -50,7 +50,7 @@ impl Hand {
         self.furthest = self.furthest.max(tests.iter().max().copied());
     }
 
-    /// A test has run, and the next one has begun.
+    /// Records that a test has finished and the next one has started.
     pub(super) fn finished(&mut self, estimates: &Estimates, test: Test, now: f64) {
         let place = self.set_ups.iter().position(|(held, _)| *held == test);
         self.remove(estimates, place);
@@ -59,7 +59,7 @@ impl Hand {
         self.since = now;
     }
 
-    /// Tests were taken back from the end.
+    /// Records tests that were taken back from the end.
     pub(super) fn returned(&mut self, estimates: &Estimates, tests: &[Test]) {
         for test in tests.iter().rev() {
             let place = self.set_ups.iter().rposition(|(held, _)| held == test);
@@ -80,14 +80,14 @@ impl Hand {
         self.all_set_ups -= set_up;
     }
 
-    /// What its tests take, without fixtures.
+    /// Total duration of its tests, without fixtures.
     pub(super) fn own_seconds(&self, estimates: &Estimates) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "numbers of tests are small")]
         let unknown = self.unknown as f64;
         self.known + unknown * estimates.typical()
     }
 
-    /// What is left to do of all that it holds.
+    /// Remaining time of all tests that it holds.
     pub(super) fn seconds_left(&self, estimates: &Estimates, now: f64) -> f64 {
         let Some((first, set_up)) = self.set_ups.front() else {
             return 0.0;

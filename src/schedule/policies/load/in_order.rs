@@ -1,14 +1,13 @@
-//! `--rustpar-plan=collection`, the default: the earliest piece that is left goes out next.
+//! `--rustpar-plan=collection`, the default: the earliest pending piece is assigned next.
 //!
-//! A piece is a run of consecutive tests. However short its tests are, a worker's first piece is no more than a fourth of
-//! its share of their number, as under pytest-xdist's `load`: so every worker begins near the front. Later pieces get
-//! shorter with what is left (guided self-scheduling, Polychronopoulos and Kuck 1987), down to single tests.
+//! A piece consists of consecutive tests. However short its tests are, a worker's first piece is no more than a fourth
+//! of its share of their number, as under pytest-xdist's `load`: so every worker starts near the front. Later pieces
+//! get shorter with the remaining work (guided self-scheduling, Polychronopoulos and Kuck 1987), down to single tests.
 //!
-//! The hazard it handles: a suite may depend on its order without anybody knowing. In plain pytest a test runs after all
-//! that are collected before it, and what those leave behind, it may need. So a worker goes forward through the
-//! collection, and gets what lies behind it only when nothing else is left. One exception: a later piece that would
-//! prolong the run if it waited any longer goes out now. It ends when the run does, so that its worker hardly has to
-//! step back.
+//! The hazard it handles: a suite may depend on its order unnoticed. In plain pytest a test runs after all tests
+//! collected before it, and may need what they leave behind. So a worker moves forward through the collection, and gets
+//! tests before its position only when nothing else is left. One exception: a later piece that would prolong the run if
+//! it waited longer is assigned now. It ends when the run does, so that its worker hardly has to step back.
 
 use super::dealing::{Long, deal};
 use super::piece::{Piece, Place, cheapest_cut};
@@ -18,52 +17,53 @@ use crate::schedule::pieces::{in_order, leading_failures};
 use crate::schedule::policy::{REFILLS_PER_WORKER, STALLED, Test, Worker, collection};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-/// No piece takes more than this part of a worker's share of the remaining work, where cutting it costs little.
-const PARTS: f64 = 4.0;
+/// A piece takes at most this fraction of a worker's share of the remaining work, if cutting it costs little.
+const CUT_FRACTION: f64 = 4.0;
 
-/// A piece that takes less than this part of a worker's share of the remaining work never prolongs the run.
-const LONG: f64 = 8.0;
+/// A piece shorter than this fraction of a worker's share of the remaining work never prolongs the run.
+const LONG_FRACTION: f64 = 8.0;
 
-/// So many pieces for each worker are looked at, whether they prolong the run.
-const MOST_LONG: usize = 4;
+/// Number of long pieces per worker that are checked for prolonging the run.
+const LONG_PIECES_PER_WORKER: usize = 4;
 
-/// This part of a run is not worth leaving the order for. Over all families of the simulator, the median with history is
-/// 1.017 of the lower bound with it and 1.019 with 0.004, while 9.2 and 8.6 of 1,000 tests are steps back.
+/// Fraction of the run's duration that is not worth leaving the order for. Over all families of the simulator, the
+/// median with history is 1.017 of the lower bound with it and 1.019 with 0.004, while 9.2 and 8.6 of 1,000 tests are
+/// steps back.
 const TOLERANCE: f64 = 0.002;
 
-/// With so many tests left for each worker, or fewer, they go out one by one.
-const TAIL: usize = 8;
+/// With this number of pending tests per worker, or fewer, tests are assigned one by one.
+const TAIL_TESTS_PER_WORKER: usize = 8;
 
-/// See the module.
+/// The plan described above.
 #[derive(Debug)]
 pub(super) struct InOrder {
     pieces: BTreeMap<Place, Piece>,
-    /// The pieces that are not cut, and of which all times are known: only those can be known to be long.
+    /// The pieces that are not cut, and whose durations are all known: only those can be known to be long.
     longest: BTreeSet<Long>,
     /// Number of tests in `pieces`.
     waiting: usize,
-    /// What they take.
+    /// Total duration of `pieces`.
     seconds: f64,
-    /// What the rest of the piece takes that each worker has begun and not got whole.
-    begun: BTreeMap<Worker, f64>,
-    /// For the next piece's place.
+    /// Duration of the rest of the piece that each worker has started and not fully received.
+    started: BTreeMap<Worker, f64>,
+    /// The number of the next piece, part of its key.
     number: u32,
-    /// How many tests a worker's first piece has at most.
+    /// Maximum number of tests in a worker's first piece.
     first_piece: usize,
-    /// A worker's first piece begins before this test, if one is left there.
+    /// A worker's first piece starts before this test, if one is left there.
     front: Test,
-    /// The first test that is not among the failures of the last run with which the collection begins: where somebody has
-    /// asked for those (`--ff`), nothing comes in between.
+    /// The first test after the failures of the last run with which the collection begins: if the user has asked for
+    /// those (`--ff`), no other tests come in between.
     failures: Test,
-    /// A run is not prolonged by less than so many seconds.
-    tolerated: f64,
-    /// Whether few tests are left.
+    /// The run is not considered prolonged by fewer seconds than this.
+    tolerance: f64,
+    /// Whether only few tests are left.
     is_tail: bool,
     workers: usize,
 }
 
 impl InOrder {
-    /// All tests, for (about) `workers` workers.
+    /// Creates the plan for all tests and (about) `workers` workers.
     pub(super) fn new(estimates: &Estimates, workers: usize) -> Self {
         let tests: Vec<Test> = collection(estimates.forecast().tests).collect();
         let mut this = Self {
@@ -71,19 +71,19 @@ impl InOrder {
             longest: BTreeSet::new(),
             waiting: 0,
             seconds: 0.0,
-            begun: BTreeMap::new(),
+            started: BTreeMap::new(),
             number: 0,
             first_piece: (tests.len() / (REFILLS_PER_WORKER * workers)).max(1),
             front: Test::try_from(tests.len().div_ceil(REFILLS_PER_WORKER)).unwrap_or(Test::MAX),
             failures: Test::try_from(leading_failures(estimates, &tests)).unwrap_or(Test::MAX),
-            tolerated: 0.0,
+            tolerance: 0.0,
             is_tail: false,
             workers,
         };
         for piece in in_order(estimates, &tests, workers) {
             this.add(Piece::new(estimates, piece.into(), None));
         }
-        this.tolerated = this.part_of(this.seconds) * TOLERANCE;
+        this.tolerance = this.per_worker(this.seconds) * TOLERANCE;
         this
     }
 
@@ -98,8 +98,8 @@ impl InOrder {
         if piece.is_whole_and_known() {
             self.longest.insert(Long { seconds, place });
         }
-        if let Some(worker) = piece.begun_by {
-            self.begun.insert(worker, seconds);
+        if let Some(worker) = piece.started_by {
+            self.started.insert(worker, seconds);
         }
         self.pieces.insert(place, piece);
     }
@@ -112,15 +112,15 @@ impl InOrder {
         });
         self.waiting -= piece.tests.len();
         self.seconds -= piece.seconds;
-        if let Some(worker) = piece.begun_by {
-            self.begun.remove(&worker);
+        if let Some(worker) = piece.started_by {
+            self.started.remove(&worker);
         }
         Some(piece)
     }
 
-    /// In the tail tests go out one by one, but for those that are kept together.
-    fn begin_tail(&mut self, estimates: &Estimates) {
-        if self.is_tail || self.waiting > TAIL * self.workers {
+    /// When few tests are left, splits pieces into single tests, except those that are kept together.
+    fn split_tail(&mut self, estimates: &Estimates) {
+        if self.is_tail || self.waiting > TAIL_TESTS_PER_WORKER * self.workers {
             return;
         }
         self.is_tail = true;
@@ -133,36 +133,38 @@ impl InOrder {
         }
     }
 
-    /// Whether a piece is not kept for another worker, which has begun it.
+    /// Whether a piece is free, or was started by this worker.
     fn may_run(&self, worker: Worker, place: Place) -> bool {
-        let begun_by = self.pieces.get(&place).and_then(|piece| piece.begun_by);
-        begun_by.is_none_or(|by| by == worker)
+        let started_by = self.pieces.get(&place).and_then(|piece| piece.started_by);
+        started_by.is_none_or(|by| by == worker)
     }
 
-    /// The piece that a worker gets next: the earliest behind its last test that nobody else has begun, or the earliest.
+    /// The next piece for a worker: the earliest after its last test that no other worker has started, otherwise the
+    /// earliest.
     fn place_for(&self, estimates: &Estimates, ask: &Ask) -> Option<Place> {
-        let behind = ask.last.map_or((0, 0), |last| (last + 1, 0));
-        let may_run = |(_, piece): &(&Place, &Piece)| piece.begun_by.is_none_or(|by| by == ask.worker);
-        let ahead = || self.pieces.range(behind..);
+        let after = ask.last.map_or((0, 0), |last| (last + 1, 0));
+        let may_run = |(_, piece): &(&Place, &Piece)| piece.started_by.is_none_or(|by| by == ask.worker);
+        let ahead = || self.pieces.range(after..);
         let free = ahead().find(may_run).filter(|((first, _), _)| {
-            // What is kept for others is not passed by for long before it is known to be worth it.
+            // A worker does not skip far past pieces reserved for others before the cost of their fixtures is known.
             ask.last.is_some() || *first < self.front || estimates.knows_fixtures_of(*first)
         });
         let free = free.or_else(|| self.pieces.iter().find(may_run));
         let any = || ahead().next().or_else(|| self.pieces.iter().next());
-        // Who has begun it is asked soon, and if not, it goes to whoever is there.
+        // The worker that started the piece will ask soon; if it does not, an idle worker gets the piece.
         let found = free.or_else(|| any().filter(|_| ask.waited >= STALLED));
         found.map(|(place, _)| *place)
     }
 
-    /// A later piece that goes out before the one at `head`, because the run would be prolonged if all later ones waited.
+    /// Later pieces that must be assigned before the one at `head`, because the run would be prolonged if all of them
+    /// waited.
     ///
-    /// Few pieces can do that, those that take much of a worker's share of the remaining work. They are dealt out, the
-    /// longest first, each to the worker that has least to do, once with the asking worker free for them at once, and
-    /// once after the piece at `head`. If that makes a difference, what the asking worker was dealt goes out: the
-    /// earliest of it, since only what a worker gets matters, and not when.
+    /// Only few pieces can do that: those that take much of a worker's share of the remaining work. They are
+    /// distributed, the longest first, each to the worker with least work, once with the asking worker free for them at
+    /// once, and once after the piece at `head`. If that makes a difference, the asking worker gets its part of the
+    /// distribution, the earliest piece first, since only which pieces it gets matters, and not the order.
     fn urgent(&self, ask: &Ask, head: Place) -> Option<Vec<Place>> {
-        if self.workers == 1 || head.0 < self.failures || self.has_begun(ask.worker) {
+        if self.workers == 1 || head.0 < self.failures || self.has_started_piece(ask.worker) {
             return None;
         }
         let share = self.share(ask);
@@ -170,27 +172,27 @@ impl InOrder {
             .longest
             .iter()
             .rev()
-            .take_while(|long| long.seconds * LONG >= share)
+            .take_while(|long| long.seconds * LONG_FRACTION >= share)
             .filter(|long| self.may_run(ask.worker, long.place))
-            .take(MOST_LONG * self.workers)
+            .take(LONG_PIECES_PER_WORKER * self.workers)
             .collect();
         if long.is_empty() {
             return None;
         }
-        // What they have begun is theirs.
-        let begun = |worker: &Worker| self.begun.get(worker).copied().unwrap_or_default();
+        // The rest of a piece belongs to the worker that started it.
+        let started = |worker: &Worker| self.started.get(worker).copied().unwrap_or_default();
         let others: Vec<f64> = ask
             .others
             .iter()
-            .map(|(worker, left)| left + begun(worker))
+            .map(|(worker, left)| left + started(worker))
             .collect();
         let (end, own) = deal(&long, None, 0.0, &others);
-        let end = end.max(share) + self.tolerated;
+        let end = end.max(share) + self.tolerance;
         let head_piece = self.pieces.get(&head)?;
         let seconds = if head_piece.is_kept() {
             head_piece.seconds
         } else {
-            head_piece.seconds.min(share / PARTS)
+            head_piece.seconds.min(share / CUT_FRACTION)
         };
         let after: f64 = own
             .iter()
@@ -201,7 +203,7 @@ impl InOrder {
         (!may_wait).then_some(own)
     }
 
-    /// Takes pieces as they are, as far as there is room.
+    /// Takes whole pieces, as far as there is space.
     fn take_whole(&mut self, estimates: &Estimates, places: &[Place], ask: &Ask) -> Vec<Test> {
         let mut tests = Vec::new();
         for place in places {
@@ -218,18 +220,26 @@ impl InOrder {
     /// A worker's share of the remaining work, in seconds.
     fn share(&self, ask: &Ask) -> f64 {
         let others: f64 = ask.others.iter().map(|(_, left)| left).sum();
-        self.part_of(self.seconds + others + ask.own)
+        self.per_worker(self.seconds + others + ask.own)
     }
 
     #[expect(clippy::cast_precision_loss, reason = "numbers of workers are small")]
-    fn part_of(&self, seconds: f64) -> f64 {
+    fn per_worker(&self, seconds: f64) -> f64 {
         seconds / self.workers as f64
     }
 
-    /// How many tests of a piece go out now, behind `taken` others; none, or at least one where nothing is taken.
+    /// Number of tests of a piece to assign now, after `taken` others; 0 if none, but at least one if `taken` is 0.
     ///
-    /// It is cut where it is too long, unless it is set up again then for what is not much longer. `limit` is in seconds.
-    fn part(&self, estimates: &Estimates, piece: &Piece, taken: usize, limit: f64, ask: &Ask) -> usize {
+    /// The piece is cut if it is too long, unless it is little longer and a cut would repeat its setup. `limit` is in
+    /// seconds.
+    fn tests_to_assign(
+        &self,
+        estimates: &Estimates,
+        piece: &Piece,
+        taken: usize,
+        limit: f64,
+        ask: &Ask,
+    ) -> usize {
         let is_kept = piece.is_kept();
         let most = match ask.last {
             None => ask.most.min(self.first_piece),
@@ -261,7 +271,7 @@ impl Pending for InOrder {
     }
 
     fn take(&mut self, estimates: &Estimates, ask: &Ask) -> Vec<Test> {
-        self.begin_tail(estimates);
+        self.split_tail(estimates);
         let Some(mut place) = self.place_for(estimates, ask) else {
             return Vec::new();
         };
@@ -272,30 +282,30 @@ impl Pending for InOrder {
             }
             place = own.first().copied().unwrap_or(place);
         }
-        let grain = self.share(ask) / PARTS;
+        let piece_limit = self.share(ask) / CUT_FRACTION;
         let mut tests: Vec<Test> = Vec::new();
         let mut filled = 0.0;
         while let Some(mut piece) = self.remove(place) {
-            let limit = grain - filled;
-            let count = self.part(estimates, &piece, tests.len(), limit, ask);
+            let limit = piece_limit - filled;
+            let count = self.tests_to_assign(estimates, &piece, tests.len(), limit, ask);
             if count == 0 {
                 self.add(piece);
                 break;
             }
-            let (part, seconds) = piece.take(estimates, count, ask.worker);
+            let (taken, seconds) = piece.take(estimates, count, ask.worker);
             let is_cut = !piece.tests.is_empty();
             self.add(piece);
             filled += seconds;
-            tests.extend(part);
-            if is_cut || filled >= ask.seconds.min(grain) {
+            tests.extend(taken);
+            if is_cut || filled >= ask.seconds.min(piece_limit) {
                 break;
             }
-            // Only what follows at once: there may be a piece in between that another worker has begun.
+            // Only the directly following piece: another worker may have started one in between.
             let Some(&last) = tests.last() else {
                 break;
             };
             match self.pieces.range((last + 1, 0)..).next() {
-                Some((next, piece)) if piece.begun_by.is_none() && !estimates.forecast().is_cut(next.0) => {
+                Some((next, piece)) if piece.started_by.is_none() && !estimates.forecast().is_cut(next.0) => {
                     place = *next;
                 }
                 _ => break,
@@ -311,20 +321,20 @@ impl Pending for InOrder {
         }
     }
 
-    fn has_begun(&self, worker: Worker) -> bool {
-        self.begun.contains_key(&worker)
+    fn has_started_piece(&self, worker: Worker) -> bool {
+        self.started.contains_key(&worker)
     }
 
-    fn forget(&mut self, worker: Worker) {
-        self.begun.remove(&worker);
+    fn worker_lost(&mut self, worker: Worker) {
+        self.started.remove(&worker);
         for piece in self.pieces.values_mut() {
-            piece.begun_by.take_if(|by| *by == worker);
+            piece.started_by.take_if(|by| *by == worker);
         }
     }
 
     fn next(&self, after: Option<Test>) -> Option<Test> {
-        let behind = after.map_or((0, 0), |last| (last + 1, 0));
-        let mut ahead = self.pieces.range(behind..);
+        let after = after.map_or((0, 0), |last| (last + 1, 0));
+        let mut ahead = self.pieces.range(after..);
         ahead
             .next()
             .or_else(|| self.pieces.iter().next())

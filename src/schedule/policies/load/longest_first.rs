@@ -1,24 +1,24 @@
-//! `--rustpar-plan=duration`: the pieces that take longest go out first, whatever their place in the collection.
+//! `--rustpar-plan=duration`: the longest pieces are assigned first, whatever their position in the collection.
 //!
-//! The hazard it handles: a suite whose tests depend on one another without saying so fails under it, differently after
-//! each change of the history. So it is for those who ask for it.
+//! The hazard it handles: a suite with undeclared dependencies between tests fails under it, differently after each
+//! change of the history. So it must be requested explicitly.
 
 use super::{Ask, Pending};
 use crate::schedule::forecast::Estimates;
 use crate::schedule::pieces::{Piece, cut};
 use crate::schedule::policy::{Test, Worker, collection};
 
-/// See the module.
+/// The plan described above.
 #[derive(Debug)]
 pub(super) struct LongestFirst {
-    /// Those to hand out next come last.
+    /// The pieces to assign next come last.
     pieces: Vec<Piece>,
     /// Number of tests in `pieces`.
     waiting: usize,
 }
 
 impl LongestFirst {
-    /// All tests, for (about) `workers` workers.
+    /// Creates the plan for all tests and (about) `workers` workers.
     pub(super) fn new(estimates: &Estimates, workers: usize) -> Self {
         let tests: Vec<Test> = collection(estimates.forecast().tests).collect();
         Self {
@@ -41,7 +41,7 @@ impl Pending for LongestFirst {
         self.waiting
     }
 
-    /// Takes pieces until there are so many tests, or seconds of them; at least one test.
+    /// Takes pieces until there are `ask.most` tests, or `ask.seconds` of them; at least one test.
     fn take(&mut self, estimates: &Estimates, ask: &Ask) -> Vec<Test> {
         let mut tests = Vec::new();
         let mut filled = 0.0;
@@ -63,11 +63,11 @@ impl Pending for LongestFirst {
         self.put_front(tests);
     }
 
-    fn has_begun(&self, _worker: Worker) -> bool {
+    fn has_started_piece(&self, _worker: Worker) -> bool {
         false
     }
 
-    fn forget(&mut self, _worker: Worker) {}
+    fn worker_lost(&mut self, _worker: Worker) {}
 
     fn next(&self, _after: Option<Test>) -> Option<Test> {
         None

@@ -1,4 +1,4 @@
-//! The policy, one demand after the other.
+//! Unit tests of the policy, one demand after the other.
 
 use super::*;
 use crate::schedule::policies::script::{ask, assign, busy, close, finish, idle, run_dry, take_back};
@@ -22,9 +22,9 @@ fn load(tests: usize, workers: Worker, max_chunk: Option<usize>) -> Load {
 }
 
 #[test]
-fn without_times_what_is_given_gets_less_and_less() {
+fn without_durations_pieces_get_smaller_and_smaller() {
     let mut load = load(80, 2, None);
-    // A fourth of a worker's share of what is pending, as under pytest-xdist.
+    // A fourth of a worker's share of the pending tests, as under pytest-xdist.
     assert_eq!(idle(&mut load, 0), assign(0, 0..10));
     assert_eq!(idle(&mut load, 1), assign(1, 10..18));
     assert_eq!(busy(&mut load, 0, 4), []);
@@ -32,7 +32,7 @@ fn without_times_what_is_given_gets_less_and_less() {
 }
 
 #[test]
-fn with_times_the_longest_come_first_and_nothing_waits_behind_them() {
+fn with_durations_the_longest_come_first_and_nothing_is_queued_behind_them() {
     let seconds = [vec![0.01; 40], vec![3.0, 1.0]].concat();
     let mut load = Load::new(with_seconds(&seconds), 2, None, Plan::Duration);
     (0..2).for_each(|worker| load.add_worker(worker));
@@ -54,7 +54,7 @@ fn a_group_is_split_when_waiting_for_it_takes_longer_than_its_fixture() {
     let mut load = Load::new(forecast, 1, None, Plan::Duration);
     (0..2).for_each(|worker| load.add_worker(worker));
     assert_eq!(idle(&mut load, 0), assign(0, 0..10));
-    // With half of the tests and a set-up of its own the thief ends when the other does.
+    // With half of the tests and its own setup, the thief ends when the victim does.
     assert_eq!(idle(&mut load, 1), take_back(0, 5));
 }
 
@@ -91,7 +91,7 @@ fn a_worker_with_more_than_half_a_run_in_its_queue_gets_nothing() {
 }
 
 #[test]
-fn a_run_is_no_longer_than_the_room_and_the_largest_chunk() {
+fn an_assignment_is_limited_by_the_room_and_the_largest_chunk() {
     let mut load = load(80, 1, Some(5));
     assert_eq!(idle(&mut load, 0), assign(0, 0..5));
     let demand = Demand {
@@ -126,7 +126,7 @@ fn an_idle_worker_gets_the_end_of_the_longest_queue() {
 }
 
 #[test]
-fn what_was_taken_back_goes_to_an_idle_worker_in_one_run_and_not_to_the_victim() {
+fn reclaimed_tests_go_to_an_idle_worker_together_and_not_to_the_victim() {
     let mut load = load(80, 2, None);
     assert_eq!(idle(&mut load, 0), assign(0, 0..10));
     assert_eq!(run_dry(&mut load, 1), take_back(0, 5));
@@ -139,7 +139,7 @@ fn what_was_taken_back_goes_to_an_idle_worker_in_one_run_and_not_to_the_victim()
 fn a_test_just_given_to_an_idle_worker_is_not_taken_back() {
     let mut load = load(2, 2, None);
     idle(&mut load, 0);
-    // Its second test, while the report of the first has not been read.
+    // Its second test, before the report of the first has arrived.
     idle(&mut load, 0);
     assert_eq!(busy(&mut load, 0, 1), []);
     assert_eq!(idle(&mut load, 1), close(1));
@@ -163,7 +163,7 @@ fn a_queue_that_gave_nothing_is_not_tried_again() {
 fn a_closed_worker_gets_nothing_even_if_tests_are_pending_again() {
     let mut load = load(0, 2, None);
     assert_eq!(idle(&mut load, 0), close(0));
-    load.again(0);
+    load.run_again(0);
     assert_eq!(load.unfinished(), 1);
     assert_eq!(idle(&mut load, 0), []);
     load.lost(0, None);
@@ -172,7 +172,7 @@ fn a_closed_worker_gets_nothing_even_if_tests_are_pending_again() {
 }
 
 #[test]
-fn what_a_lost_worker_held_is_pending_at_its_place_without_the_running_test() {
+fn the_tests_of_a_lost_worker_are_pending_in_place_except_the_running_one() {
     let mut load = load(80, 2, None);
     idle(&mut load, 0);
     finish(&mut load, 0, [0]);
@@ -201,7 +201,7 @@ fn in_order(seconds: &[f64], workers: Worker) -> Load {
 }
 
 #[test]
-fn a_slow_test_far_back_waits_until_it_takes_what_is_left_for_a_worker() {
+fn a_late_slow_test_waits_until_it_takes_a_share_of_the_remaining_work() {
     let seconds = [vec![1.0; 9], vec![3.0]].concat();
     let mut load = in_order(&seconds, 2);
     let mut order: Vec<Test> = Vec::new();
@@ -216,21 +216,21 @@ fn a_slow_test_far_back_waits_until_it_takes_what_is_left_for_a_worker() {
         finish(&mut load, 0, [order[order.len() - 2]]);
         finish(&mut load, 1, [order[order.len() - 1]]);
     }
-    // With 6 s left for two workers, of which it takes 3, it goes out, and not before.
+    // When 6 s are left for two workers, 3 of them for this test, it is assigned, and not before.
     assert_eq!(order, [0, 1, 2, 3, 4, 5, 6, 9]);
 }
 
 #[test]
-fn a_test_that_takes_as_long_as_all_others_goes_out_at_once() {
+fn a_test_as_long_as_all_others_is_assigned_at_once() {
     let seconds = [vec![0.5; 8], vec![9.0]].concat();
     let mut load = in_order(&seconds, 2);
-    // Another worker is there for it.
+    // Another worker is available for it.
     assert_eq!(idle(&mut load, 0), assign(0, [0]));
     assert_eq!(idle(&mut load, 1), assign(1, [8]));
 }
 
 #[test]
-fn one_worker_goes_through_the_collection_whatever_is_expected() {
+fn one_worker_keeps_the_collection_order_whatever_the_durations() {
     let mut load = in_order(&[0.1, 9.0, 0.2, 30.0, 0.1, 2.0], 1);
     let mut order: Vec<Test> = Vec::new();
     while let [Action::Assign { tests, .. }] = &idle(&mut load, 0)[..] {
@@ -262,7 +262,7 @@ fn a_piece_is_cut_between_files_before_classes_before_neighbours() {
     };
     assert_eq!(begin(forecast(vec![0; 80], vec![0; 80])), assign(0, 0..10));
     assert_eq!(begin(forecast(vec![0; 80], file(8))), assign(0, 0..8));
-    // Less than three quarters of a piece is too little.
+    // Less than three quarters of a piece would be too little.
     assert_eq!(begin(forecast(vec![0; 80], file(6))), assign(0, 0..10));
     assert_eq!(begin(forecast(file(9), file(8))), assign(0, 0..9));
 }
@@ -304,7 +304,7 @@ fn a_test_that_runs_again_has_its_place_in_the_collection() {
     let mut load = load(16, 1, None);
     assert_eq!(idle(&mut load, 0), assign(0, 0..4));
     load.lost(0, Some(0));
-    load.again(0);
+    load.run_again(0);
     load.add_worker(1);
     assert_eq!(idle(&mut load, 1), assign(1, 0..4));
 }
