@@ -1,4 +1,4 @@
-//! What it costs to encode, carry and decode the frames of one passing test.
+//! Benchmarks of encoding, transferring and decoding the frames of one passing test.
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use rustpar::engine::ring::FrameReader;

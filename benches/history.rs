@@ -1,4 +1,4 @@
-//! What it costs to remember: a history of many tests loaded, and a run of all of them added to its file.
+//! Benchmarks of loading a large history and of adding a run to its file.
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use rustpar::history::file::{load, save};

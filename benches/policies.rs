@@ -1,8 +1,8 @@
-//! What a scheduling decision costs, per test, with many workers, the planning before the run left out.
+//! Benchmarks of scheduling decisions per test with many workers, without the planning before the run.
 //!
-//! The driver stands for the engine at its most eager: after every test it asks for every worker that has
-//! finished one. Workers differ in speed, so that the run ends with steals. A policy must stay below 5 µs per
-//! test at either size; a cost that grows with the collection shows as a difference between the sizes.
+//! The driver asks as often as the engine possibly could: after every test, for every worker that has finished one.
+//! Workers differ in speed, so that tests are stolen at the end. A policy must stay below 5 µs per test at either size;
+//! a cost that grows with the collection shows as a difference between the sizes.
 
 use std::collections::VecDeque;
 use std::hint::black_box;
@@ -15,10 +15,10 @@ use rustpar::schedule::policies::load::Plan;
 use rustpar::schedule::policy::{Action, Demand, Policy, Test, Worker};
 
 const WORKERS: Worker = 64;
-/// The size of the engine's queues is of this order.
+/// The order of magnitude of the engine's queues.
 const CAPACITY: usize = 1024;
 
-/// Runs everything; worker `w` is `w % 4 + 1` times as fast as the slowest ones.
+/// Runs all tests; worker `w` is `w % 4 + 1` times as fast as the slowest ones.
 fn drive(policy: &mut dyn Policy) {
     let mut queues: Vec<VecDeque<Test>> = (0..WORKERS).map(|_| VecDeque::new()).collect();
     let mut closed = vec![false; queues.len()];
@@ -31,7 +31,7 @@ fn drive(policy: &mut dyn Policy) {
                 if let Some(test) = queues[own].pop_front() {
                     policy.finished(worker, test, 0.0001);
                 }
-                // Asked twice, because the first answer may be a take-back.
+                // Ask twice, because the first answer may be a take-back.
                 for _ in 0..2 {
                     if closed[own] {
                         break;
@@ -86,7 +86,7 @@ fn keys(tests: usize, per_unit: u32) -> Vec<u32> {
     (0..).take(tests).map(|test| test / per_unit).collect()
 }
 
-/// Files of 20 tests with a fixture each, and what an earlier run has shown of them.
+/// Files of 20 tests with a fixture each, and their known durations.
 fn known(tests: usize) -> Forecast {
     let files = keys(tests, 20);
     Forecast {
@@ -101,7 +101,7 @@ fn known(tests: usize) -> Forecast {
     }
 }
 
-/// Three classes; every tenth test holds one of four resources, every thousandth runs alone.
+/// Three classes; every tenth test needs one of four resources, every thousandth is serial.
 fn rules(tests: usize) -> Rules {
     let needs = |test: u32| Needs {
         serial: test.is_multiple_of(1000),

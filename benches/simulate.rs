@@ -1,4 +1,4 @@
-//! Random suites through every policy, in virtual time: see the module.
+//! Runs random suites under every policy in virtual time; see the module `simulate`.
 
 #[path = "simulate/mod.rs"]
 mod simulate;
@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    // Cargo adds `--bench` to what the user asked for.
+    // Cargo adds `--bench` to the user's arguments.
     let arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
     match simulate::run(arguments, &mut io::stdout().lock()) {
         Ok(()) => ExitCode::SUCCESS,

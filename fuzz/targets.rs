@@ -1,5 +1,5 @@
-//! What fuzzing runs: each target decodes any bytes without a panic, and what it has decoded comes back as it went. It
-//! returns whether it has decoded them.
+//! The fuzz targets. Each decodes any bytes without a panic, checks that a decoded value round-trips, and returns
+//! whether the bytes could be decoded.
 //!
 //! libFuzzer runs these from `fuzz_targets/`; `tests/fuzz.rs` runs them on a stable toolchain.
 
@@ -21,7 +21,7 @@ pub(crate) fn frames(bytes: &[u8]) -> bool {
     };
     let _ = (frame.is_failure(), frame.set_up());
     let once = encoded(|out| frame.encode(out));
-    // Not compared as frames: a NaN is not equal to itself.
+    // Compared as bytes, because a NaN is not equal to itself.
     let again = Frame::decode(&once).expect("a frame that was encoded can be decoded");
     assert_eq!(encoded(|out| again.encode(out)), once);
     if let Frame::Message { body, .. } | Frame::Report { body, .. } = frame {
@@ -30,7 +30,7 @@ pub(crate) fn frames(bytes: &[u8]) -> bool {
     true
 }
 
-/// Python's plain values on the wire.
+/// Encoded Python values.
 pub(crate) fn values(bytes: &[u8]) -> bool {
     let mut reader = Reader::new(bytes);
     let Ok(value) = Value::decode(&mut reader) else {
@@ -44,7 +44,7 @@ pub(crate) fn values(bytes: &[u8]) -> bool {
     true
 }
 
-/// Journals of runs, up to the reports that are made of them.
+/// Journals of runs, including the reports made from them.
 pub(crate) fn journals(bytes: &[u8]) -> bool {
     let Ok(logs) = read::parse(bytes, Path::new("journal")) else {
         return false;

@@ -1,4 +1,4 @@
-//! The time that no schedule can beat. The largest of three bounds, all of them cheap:
+//! A lower bound of every schedule: the largest of three bounds, all of them cheap to compute:
 //!
 //! - **the longest test** with all its fixtures;
 //! - **the pigeon hole**: of the `k * workers + 1` longest tests, some worker runs `k + 1`, and these take at least
@@ -12,10 +12,10 @@
 
 use super::suite::Suite;
 
-/// Halvings when the shortest time is searched: 2^-40 of the time is far below what the table shows.
+/// Steps of the binary search for the shortest time: 2^-40 of the time is far below the precision of the table.
 const HALVINGS: usize = 40;
 
-/// Seconds that a run on `workers` workers takes at least.
+/// Lower bound for a run on `workers` workers, in seconds.
 pub(crate) fn lower_bound(suite: &Suite, workers: u32) -> f64 {
     let longest = (0..).take(suite.len()).map(|test| {
         let setups = suite.needs(test).iter().map(|&instance| suite.setup(instance));
@@ -25,14 +25,14 @@ pub(crate) fn lower_bound(suite: &Suite, workers: u32) -> f64 {
     Area::of(suite, workers).shortest(least)
 }
 
-/// See the module.
+/// The pigeonhole bound described above.
 fn pigeon_hole(seconds: &[f64], workers: usize) -> f64 {
     let mut sorted = seconds.to_vec();
     sorted.sort_by(|one, other| other.total_cmp(one));
     let mut bound = 0.0_f64;
     let mut pigeons = workers + 1;
     let mut holes = 1;
-    // Long sums are no better than the area, and with them this would take quadratic time.
+    // Long sums are no better than the area bound, and would take quadratic time.
     while pigeons <= sorted.len() && holes <= 32 {
         bound = bound.max(sorted[pigeons - holes - 1..pigeons].iter().sum());
         pigeons += workers;
@@ -41,7 +41,7 @@ fn pigeon_hole(seconds: &[f64], workers: usize) -> f64 {
     bound
 }
 
-/// What must fit into `workers * time`.
+/// The work that must fit into `workers * time`.
 struct Area {
     workers: f64,
     /// Seconds of all tests.
@@ -57,7 +57,7 @@ struct Instance {
     before: f64,
     /// Seconds of the tests that need it, and of the instances inside it, each set up once.
     work: f64,
-    /// The instances before it in every test that needs it. `None` until a test was seen.
+    /// The instances before it in every test that needs it. `None` until a test has been seen.
     outer: Option<Vec<u32>>,
 }
 
@@ -95,18 +95,18 @@ impl Area {
         }
     }
 
-    /// Whether everything may fit when a run takes that long.
+    /// Whether everything may fit if the run takes this long.
     fn fits(&self, time: f64) -> bool {
         let setups = self.instances.iter().map(|instance| {
-            // A worker cannot wait for less than its longest test, so there is time left. The tolerance keeps a
-            // quotient that is whole but for rounding from counting one worker more.
+            // The bound is at least a worker's longest test, so there is time left. The tolerance prevents rounding
+            // from adding a worker to a whole quotient.
             let workers = instance.work / (time - instance.before).max(f64::MIN_POSITIVE) - 1e-9;
             instance.setup * workers.ceil().max(1.0)
         });
         self.tests + setups.sum::<f64>() <= self.workers * time * (1.0 + 1e-12)
     }
 
-    /// The shortest time, from `least` on, into which everything may fit.
+    /// The shortest time, at least `least`, into which everything may fit.
     fn shortest(&self, least: f64) -> f64 {
         if self.fits(least) {
             return least;

@@ -1,4 +1,4 @@
-//! Runs each suite under every policy and keeps how far from the lower bound each ended.
+//! Runs each suite under every policy and records how far from the lower bound each run ended.
 
 use rustpar::schedule::policy::Worker;
 
@@ -16,7 +16,7 @@ pub(crate) const RUSTPAR: [(&str, policies::Make); 5] = [
     ("loadscope", policies::loadscope),
 ];
 
-/// How many of rustpar's policies, from the first on, are compared with each of xdist's.
+/// Number of rustpar's policies, from the first on, that are compared with each of xdist's.
 pub(crate) const COMPARED: usize = 2;
 
 type MakeXdist = fn(&Suite, Worker) -> Box<dyn Scheduler>;
@@ -34,23 +34,23 @@ pub(crate) const XDIST: [(&str, MakeXdist); 3] = [
     }),
 ];
 
-/// A difference of less than this part of the time is a tie.
+/// A difference of less than this fraction of the time is a tie.
 const TIE: f64 = 0.001;
 
-/// What came of the suites of one family.
+/// The results for the suites of one family.
 #[derive(Default)]
 pub(crate) struct Contest {
     /// Makespan over lower bound of each suite, per policy: rustpar's, then xdist's.
     ratios: Vec<[f64; RUSTPAR.len() + XDIST.len()]>,
-    /// Steps back in 1,000 tests, likewise.
+    /// Tests run after a later one of the collection, per 1,000 tests; for each suite and policy.
     steps_back: Vec<[f64; RUSTPAR.len() + XDIST.len()]>,
-    /// Tests and files of each suite.
+    /// Number of tests and of files of each suite.
     sizes: Vec<(usize, usize)>,
 }
 
 impl Contest {
     /// Runs the suite under every policy.
-    pub(crate) fn enter(&mut self, suite: &Suite, workers: Worker) {
+    pub(crate) fn run_suite(&mut self, suite: &Suite, workers: Worker) {
         let bound = lower_bound(suite, workers);
         let mut ratios = [0.0; RUSTPAR.len() + XDIST.len()];
         let mut steps_back = [0.0; RUSTPAR.len() + XDIST.len()];
@@ -74,19 +74,19 @@ impl Contest {
         self.sizes.push((suite.len(), files.len()));
     }
 
-    /// Takes over what came of other suites.
+    /// Appends the results for other suites.
     pub(crate) fn append(&mut self, mut other: Self) {
         self.ratios.append(&mut other.ratios);
         self.steps_back.append(&mut other.steps_back);
         self.sizes.append(&mut other.sizes);
     }
 
-    /// How many suites there were.
+    /// Number of suites.
     pub(crate) fn suites(&self) -> usize {
         self.ratios.len()
     }
 
-    /// The least and the most tests, and files, of a suite.
+    /// The smallest and the largest number of tests, and of files, of a suite.
     pub(crate) fn sizes(&self) -> [(usize, usize); 2] {
         [|size: &(usize, usize)| size.0, |size: &(usize, usize)| size.1].map(|part| {
             let least = self.sizes.iter().map(part).min();
@@ -95,7 +95,7 @@ impl Contest {
         })
     }
 
-    /// For each policy, the ratio that so many of 100 suites do not exceed.
+    /// For each policy, the ratio not exceeded by this percentage of the suites.
     pub(crate) fn percentiles(&self, percent: usize) -> Vec<f64> {
         let policies = 0..RUSTPAR.len() + XDIST.len();
         let of_policy = |policy: usize| {
@@ -107,7 +107,7 @@ impl Contest {
         policies.map(of_policy).collect()
     }
 
-    /// For each policy, how many of 1,000 tests run in a worker after a later one of the collection, on average.
+    /// For each policy, the mean number of tests per 1,000 that run in a worker after a later test of the collection.
     pub(crate) fn steps_back(&self) -> Vec<f64> {
         #[expect(clippy::cast_precision_loss, reason = "suites are few")]
         let suites = self.suites().max(1) as f64;
@@ -117,7 +117,7 @@ impl Contest {
             .collect()
     }
 
-    /// Of 100 suites, how many one of rustpar's policies ends earlier than one of xdist's, and how many later.
+    /// The percentages of suites that one of rustpar's policies finishes earlier and later than one of xdist's.
     pub(crate) fn earlier_and_later(&self, rustpar: usize, xdist: usize) -> (usize, usize) {
         let pairs = self
             .ratios

@@ -1,10 +1,10 @@
-//! Random numbers (splitmix64): a suite depends on its seed and nothing else.
+//! Random numbers (splitmix64): a suite depends only on its seed.
 
 /// A source of random numbers.
 pub(crate) struct Dice(u64);
 
 impl Dice {
-    /// Dice that always fall the same way for the same seed.
+    /// A generator with this seed.
     pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
@@ -17,24 +17,24 @@ impl Dice {
         bits ^ (bits >> 31)
     }
 
-    /// Greater than 0, less than 1.
+    /// A number greater than 0 and less than 1.
     fn fraction(&mut self) -> f64 {
         let bits = u32::try_from(self.bits() >> 32).unwrap_or(u32::MAX);
         (f64::from(bits) + 0.5) / (f64::from(u32::MAX) + 1.0)
     }
 
-    /// A whole number, both ends included.
-    pub(crate) fn whole(&mut self, low: u32, high: u32) -> u32 {
+    /// An integer, both ends included.
+    pub(crate) fn integer(&mut self, low: u32, high: u32) -> u32 {
         let span = u64::from(high - low) + 1;
         low + u32::try_from(self.bits() % span).unwrap_or(0)
     }
 
-    /// Evenly spread.
+    /// Uniformly distributed.
     pub(crate) fn between(&mut self, low: f64, high: f64) -> f64 {
         low + self.fraction() * (high - low)
     }
 
-    /// As often between 1 and 10 as between 10 and 100.
+    /// Log-uniformly distributed: as often between 1 and 10 as between 10 and 100.
     pub(crate) fn magnitude(&mut self, low: f64, high: f64) -> f64 {
         low * (high / low).powf(self.fraction())
     }
@@ -51,7 +51,7 @@ impl Dice {
         least / self.fraction().powf(1.0 / shape)
     }
 
-    /// Brings the items into any order.
+    /// Shuffles the items.
     pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
             let span = u64::try_from(last).unwrap_or(u64::MAX) + 1;

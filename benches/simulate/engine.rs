@@ -1,10 +1,10 @@
-//! rustpar's engine in virtual time: workers claim from their queues, the engine looks now and then and asks the
-//! policy, as `src/engine/` does.
+//! rustpar's engine in virtual time: workers claim from their queues, and the engine polls at intervals and asks the
+//! policy, as in `src/engine/`.
 //!
-//! The hazard it handles: a model that is faster than the engine makes every policy look good. So the engine here
-//! looks no more often than the real one: soon after a worker has run dry, because that rings a bell, and otherwise
-//! only when its time has come. A test's end is told once the worker has claimed the next one, because a worker
-//! claims while it tears down. Looks at which nothing can have changed are left out; they change nothing.
+//! The hazard it handles: a model that is faster than the engine makes every policy poll good. So this engine polls no
+//! more often than the real one: soon after a worker's queue becomes empty, because the worker signals that, and
+//! otherwise only after its interval. A test's end is reported after the worker has claimed the next one, because a
+//! worker claims before its teardown. Polls at which nothing can have changed are skipped.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -16,43 +16,43 @@ use super::machines::{Machines, Outcome};
 use super::policies;
 use super::suite::Suite;
 
-/// How many tests a worker's queue holds.
+/// Capacity of a worker's queue in tests.
 const CAPACITY: usize = 2047;
 
-/// The engine's times between looks: the shorter after something has arrived, doubled up to the longer after nothing.
-const SHORTEST_LOOK: Duration = Duration::from_millis(5);
-const LONGEST_LOOK: Duration = Duration::from_millis(40);
+/// The engine's polling intervals: the shorter one after an event, doubled up to the longer one while nothing happens.
+const BUSY_POLL_INTERVAL: Duration = Duration::from_millis(5);
+const IDLE_POLL_INTERVAL: Duration = Duration::from_millis(40);
 
-/// From a worker's empty queue to the test that the engine gives it: two wake-ups of a sleeping process, with room
-/// for a busy machine.
-const BELL: Duration = Duration::from_micros(200);
+/// Time from a worker's empty queue to its next test: two wake-ups of a sleeping process, with a margin for a busy
+/// machine.
+const WAKE_LATENCY: Duration = Duration::from_micros(200);
 
-/// What a worker tells.
+/// A report of a worker.
 enum Report {
     SetUp(u32, Duration),
     Done(Test, Duration),
 }
 
-/// What happens on a worker by itself.
+/// An event on a worker.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Happening {
-    /// An instance is set up; it took so long.
+enum EventKind {
+    /// An instance has been set up, in so much time.
     SetUp(u32, Duration),
-    /// Its test has ended.
+    /// The current test has ended.
     End,
 }
 
-/// A worker and both ends of its queue.
+/// A simulated worker and its queue.
 #[derive(Default)]
-struct Station {
+struct SimulatedWorker {
     queue: VecDeque<Test>,
-    /// The test claimed last and when it started, until its end is told.
+    /// The test claimed last and its start, until its end is reported.
     held: Option<(Test, Duration)>,
     /// When that test ended, if it has.
     ended: Option<Duration>,
-    /// Waits for a test, or to be closed.
-    stands: bool,
-    /// When the engine first saw it stand.
+    /// Whether it waits for a test, or to be closed.
+    is_idle: bool,
+    /// When the engine first saw it idle.
     seen_idle: Option<Duration>,
     closed: bool,
     left: bool,
@@ -62,40 +62,40 @@ struct Station {
 struct Run<'a> {
     policy: &'a mut dyn Policy,
     machines: Machines<'a>,
-    stations: Vec<Station>,
-    events: BinaryHeap<Reverse<(Duration, Worker, Happening)>>,
+    stations: Vec<SimulatedWorker>,
+    events: BinaryHeap<Reverse<(Duration, Worker, EventKind)>>,
     now: Duration,
-    /// The next look, unless nothing would have changed.
-    look_at: Option<Duration>,
-    /// When the engine looks at the latest, and how long it has waited then.
+    /// Time of the next poll, unless nothing can have changed.
+    next_poll: Option<Duration>,
+    /// Time of the next regular poll, and its interval.
     timer: Duration,
     interval: Duration,
-    /// Whether frames have arrived since the last look.
+    /// Whether frames have arrived since the last poll.
     arrived: bool,
 }
 
-/// Runs a suite to its end under a policy; what came of it.
+/// Simulates a run of a suite under a policy.
 ///
 /// # Panics
-/// When a test does not run exactly once, a worker is never closed, or an action is against the contract.
+/// If a test does not run exactly once, a worker is never closed, or an action violates the contract.
 pub(crate) fn simulate(suite: &Suite, workers: Worker, policy: &mut dyn Policy) -> Outcome {
     let mut run = Run {
         policy,
         machines: Machines::new(suite, workers),
-        stations: (0..workers).map(|_| Station::default()).collect(),
+        stations: (0..workers).map(|_| SimulatedWorker::default()).collect(),
         events: BinaryHeap::new(),
         now: Duration::ZERO,
-        look_at: None,
+        next_poll: None,
         timer: Duration::ZERO,
-        interval: SHORTEST_LOOK,
+        interval: BUSY_POLL_INTERVAL,
         arrived: true,
     };
     for worker in 0..workers {
         run.policy.add_worker(worker);
-        run.stations[worker as usize].stands = true;
+        run.stations[worker as usize].is_idle = true;
     }
-    run.look();
-    run.go_on();
+    run.poll();
+    run.run();
     assert!(
         run.stations.iter().all(|station| station.left),
         "a worker was never closed"
@@ -105,48 +105,48 @@ pub(crate) fn simulate(suite: &Suite, workers: Worker, policy: &mut dyn Policy) 
 }
 
 impl Run<'_> {
-    fn go_on(&mut self) {
+    fn run(&mut self) {
         loop {
             let event = self.events.peek().map(|Reverse((at, ..))| *at);
-            match (event, self.look_at) {
-                (Some(at), look) if look.is_none_or(|look| at <= look) => {
+            match (event, self.next_poll) {
+                (Some(at), poll) if poll.is_none_or(|poll| at <= poll) => {
                     self.now = at;
-                    if let Some(Reverse((_, worker, happening))) = self.events.pop() {
-                        self.happen(worker, happening);
+                    if let Some(Reverse((_, worker, kind))) = self.events.pop() {
+                        self.handle(worker, kind);
                     }
                 }
                 (_, Some(at)) => {
                     self.now = at;
-                    self.look();
+                    self.poll();
                 }
                 (_, None) => return,
             }
         }
     }
 
-    fn happen(&mut self, worker: Worker, happening: Happening) {
+    fn handle(&mut self, worker: Worker, kind: EventKind) {
         self.arrived = true;
-        self.look_in_time();
+        self.schedule_poll();
         let station = &mut self.stations[worker as usize];
-        match happening {
-            Happening::SetUp(instance, cost) => station.reports.push_back(Report::SetUp(instance, cost)),
-            Happening::End => {
+        match kind {
+            EventKind::SetUp(instance, cost) => station.reports.push_back(Report::SetUp(instance, cost)),
+            EventKind::End => {
                 station.ended = Some(self.now);
                 self.claim(worker);
-                if self.stations[worker as usize].stands {
-                    let bell = self.now + BELL;
-                    self.look_at = self.look_at.map(|look| look.min(bell));
+                if self.stations[worker as usize].is_idle {
+                    let bell = self.now + WAKE_LATENCY;
+                    self.next_poll = self.next_poll.map(|poll| poll.min(bell));
                 }
             }
         }
     }
 
-    /// The worker takes the next test from its queue, stands and waits, or leaves.
+    /// The worker takes the next test from its queue, waits, or exits.
     fn claim(&mut self, worker: Worker) {
         let station = &mut self.stations[worker as usize];
         let test = station.queue.pop_front();
-        station.stands = test.is_none() && !station.closed;
-        if station.stands {
+        station.is_idle = test.is_none() && !station.closed;
+        if station.is_idle {
             return;
         }
         station.left = test.is_none();
@@ -159,30 +159,30 @@ impl Run<'_> {
             station.held = Some((test, self.now));
             let events = &mut self.events;
             let end = self.machines.start(worker, test, self.now, |instance, cost, at| {
-                events.push(Reverse((at, worker, Happening::SetUp(instance, cost))));
+                events.push(Reverse((at, worker, EventKind::SetUp(instance, cost))));
             });
-            events.push(Reverse((end, worker, Happening::End)));
+            events.push(Reverse((end, worker, EventKind::End)));
         }
     }
 
-    /// Something has changed: the next look, at the latest when its time comes, is not left out.
-    fn look_in_time(&mut self) {
-        if self.look_at.is_none() {
+    /// Schedules the next poll, at the latest after the regular interval, because something has changed.
+    fn schedule_poll(&mut self) {
+        if self.next_poll.is_none() {
             while self.timer < self.now {
-                self.interval = (self.interval * 2).min(LONGEST_LOOK);
+                self.interval = (self.interval * 2).min(IDLE_POLL_INTERVAL);
                 self.timer += self.interval;
             }
-            self.look_at = Some(self.timer);
+            self.next_poll = Some(self.timer);
         }
     }
 
-    /// The engine reads what has arrived, asks the policy until nothing changes, and wakes who got a test.
-    fn look(&mut self) {
-        self.look_at = None;
+    /// Polls: reads reports, asks the policy until nothing changes, and wakes workers that got a test.
+    fn poll(&mut self) {
+        self.next_poll = None;
         self.interval = if std::mem::take(&mut self.arrived) {
-            SHORTEST_LOOK
+            BUSY_POLL_INTERVAL
         } else {
-            (self.interval * 2).min(LONGEST_LOOK)
+            (self.interval * 2).min(IDLE_POLL_INTERVAL)
         };
         self.timer = self.now + self.interval;
         self.read_reports();
@@ -203,14 +203,14 @@ impl Run<'_> {
         }
         for worker in (0..).take(self.stations.len()) {
             let station = &self.stations[worker as usize];
-            if station.stands && (station.closed || !station.queue.is_empty()) {
+            if station.is_idle && (station.closed || !station.queue.is_empty()) {
                 self.claim(worker);
-                self.look_in_time();
+                self.schedule_poll();
             }
         }
         if self.stations.iter().any(|station| station.seen_idle.is_some()) {
-            // What the policy leaves where it is for now, it may move when somebody has waited longer.
-            self.look_in_time();
+            // A policy may move a test later, when a worker has waited longer.
+            self.schedule_poll();
         }
     }
 
@@ -238,7 +238,7 @@ impl Run<'_> {
             return None;
         }
         let queued = station.queue.len();
-        let idle = queued == 0 && station.stands;
+        let idle = queued == 0 && station.is_idle;
         station.seen_idle = idle.then(|| station.seen_idle.unwrap_or(self.now));
         Some(Demand {
             worker,
@@ -253,8 +253,8 @@ impl Run<'_> {
     }
 }
 
-/// Carries out one action of the answer to `demand`.
-fn act(stations: &mut [Station], policy: &mut dyn Policy, demand: Demand, action: Action) {
+/// Executes one action of the answer to `demand`.
+fn act(stations: &mut [SimulatedWorker], policy: &mut dyn Policy, demand: Demand, action: Action) {
     match action {
         Action::Assign { worker, tests } => {
             assert!(
@@ -271,7 +271,7 @@ fn act(stations: &mut [Station], policy: &mut dyn Policy, demand: Demand, action
             let tests = Vec::from(queue.split_off(left - taken));
             policy.returned(worker, &tests);
         }
-        Action::Rest { worker } => panic!("worker {worker} is to rest, and nobody waits for it"),
+        Action::Rest { worker } => panic!("worker {worker} is to rest, but does not wait"),
         Action::Close { worker } => {
             assert!(
                 worker == demand.worker && demand.idle,

@@ -1,8 +1,8 @@
-//! What the workers' processes do: run tests, and set up what these need.
+//! Simulated worker processes: they run tests and set up the required fixtures.
 //!
-//! The hazard it handles: a schedule looks better than it is if a fixture is forgotten. Every test that starts,
-//! in either engine, starts here, and pays for each instance that is not alive on its worker. That is pytest's
-//! `SetupState`: an instance lives until the next test of the worker does not need it. Tear-downs cost nothing.
+//! The hazard it handles: a schedule looks better than it is if a fixture is omitted. Both engines start every test
+//! here, and pay for each instance that is not active on the worker. As in pytest's `SetupState`, an instance stays
+//! active until the worker's next test does not need it. Teardowns take no time.
 
 use std::time::Duration;
 
@@ -13,21 +13,21 @@ use super::suite::Suite;
 /// All workers of a run.
 pub(crate) struct Machines<'a> {
     suite: &'a Suite,
-    /// The last test of each worker: what it needed is alive.
+    /// The last test of each worker, whose fixtures are active.
     last: Vec<Option<Test>>,
     runs: Vec<u32>,
-    /// The furthest test of each worker in the collection.
+    /// The furthest test of the collection that each worker has run.
     furthest: Vec<Option<Test>>,
     steps_back: u32,
     end: Duration,
 }
 
-/// What came of a run.
+/// The result of a run.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Outcome {
-    /// How long it took.
+    /// Its duration.
     pub(crate) took: Duration,
-    /// How many tests ran in a worker after a later one of the collection.
+    /// Number of tests that ran in a worker after a later one of the collection.
     pub(crate) steps_back: u32,
 }
 
@@ -37,7 +37,7 @@ impl<'a> Machines<'a> {
         self.suite.kinds[instance as usize]
     }
 
-    /// That many workers with nothing set up.
+    /// Creates so many workers with nothing set up.
     pub(crate) fn new(suite: &'a Suite, workers: Worker) -> Self {
         Self {
             suite,
@@ -49,8 +49,8 @@ impl<'a> Machines<'a> {
         }
     }
 
-    /// Runs a test on a worker that is free. `set_up` is told each instance that is set up, how long that takes, and
-    /// when it is done, in order. Returns when the test ends.
+    /// Runs a test on a free worker. `set_up` is called for each instance that is set up, with the duration and the end
+    /// of the setup, in order. Returns the end of the test.
     pub(crate) fn start(
         &mut self,
         worker: Worker,
@@ -77,10 +77,10 @@ impl<'a> Machines<'a> {
         time
     }
 
-    /// When the last test ended, and how far from the order of the collection.
+    /// The result of the run.
     ///
     /// # Panics
-    /// When a test has not run exactly once.
+    /// If a test has not run exactly once.
     pub(crate) fn outcome(self) -> Outcome {
         assert!(
             self.runs.iter().all(|&runs| runs == 1),

@@ -1,16 +1,15 @@
-//! How far from the best possible schedule each policy ends, over thousands of random suites, in virtual time.
+//! Simulates each policy on thousands of random suites in virtual time, and compares with the best possible schedule.
 //!
-//! The hazard it handles: a policy that is tuned on one suite is good at that suite. Here a run costs
-//! milliseconds, so a change is judged by many families of suites at once, beside what pytest-xdist does with
-//! them. It is a model: workers never compete for a CPU, so engines do not differ in overhead, only in decisions
-//! and in the time that passes between a question and its answer.
+//! The hazard it handles: a policy tuned on one suite is good at that suite. Here a run takes milliseconds, so a change
+//! is judged on many families of suites at once, in comparison with pytest-xdist. It is a model: workers never compete
+//! for a CPU, so engines do not differ in overhead, only in decisions and in latency.
 //!
 //! - [`suite`]: tests with true durations, files, and shared fixture instances; [`families`] makes random ones,
 //!   [`recorded`] reads real durations.
-//! - [`machines`]: what running a test costs a worker, set-ups included; both engines use it.
-//! - [`engine`]: rustpar's engine around a real `rustpar::schedule::policy::Policy`, which [`policies`] makes and talks to.
+//! - [`machines`]: the duration of a test on a worker, setups included; both engines use it.
+//! - [`engine`]: rustpar's engine around a real `rustpar::schedule::policy::Policy`, created and fed by [`policies`].
 //! - [`xdist`]: three schedulers of pytest-xdist 3.8, with its messages and its workers.
-//! - [`bound`]: the time no schedule can beat. [`contest`] runs everything, [`table`] prints.
+//! - [`bound`]: the lower bound of every schedule. [`contest`] runs everything, [`table`] prints.
 //!
 //! `cargo bench --bench simulate -- --help` shows the options.
 
@@ -32,7 +31,7 @@ use std::io::Write;
 use contest::Contest;
 use options::{Options, USAGE};
 
-/// Simulates what the arguments ask for and writes one block of the table per family or file, as it is done.
+/// Simulates the suites that the arguments select and writes one block of the table per family or file as it completes.
 pub(crate) fn run(arguments: impl Iterator<Item = String>, out: &mut impl Write) -> Result<(), String> {
     let Some(options) = Options::parse(arguments)? else {
         return written(out.write_all(USAGE.as_bytes()));
@@ -42,7 +41,7 @@ pub(crate) fn run(arguments: impl Iterator<Item = String>, out: &mut impl Write)
     for (name, family) in options.families()? {
         let mut contest = Contest::default();
         for (workers, mut dice) in options.rounds() {
-            contest.enter(&family(&mut dice), workers);
+            contest.run_suite(&family(&mut dice), workers);
         }
         written(table::block(out, name, &contest))?;
         all.append(contest);
@@ -51,7 +50,7 @@ pub(crate) fn run(arguments: impl Iterator<Item = String>, out: &mut impl Write)
         let suite = recorded::read(path)?;
         let mut contest = Contest::default();
         for &workers in &options.workers {
-            contest.enter(&suite, workers);
+            contest.run_suite(&suite, workers);
         }
         written(table::block(out, path, &contest))?;
         all.append(contest);

@@ -3,7 +3,7 @@
 use super::dice::Dice;
 use super::families::{FAMILIES, Family};
 
-/// What `--help` prints.
+/// The output of `--help`.
 pub(crate) const USAGE: &str = "\
 Runs random test suites through scheduling policies, in virtual time.
 
@@ -19,14 +19,14 @@ cargo bench --bench simulate -- [--quick] [--family NAME]... [--workers N]... [-
                  written; what comes before `::` is the file
 ";
 
-/// The numbers of workers, unless asked otherwise.
+/// The default numbers of workers.
 const WORKERS: [u32; 4] = [2, 4, 8, 16];
 
-/// Suites of a family. The medians of two seeds differ by 0.04 at most for `load` and `worksteal`, by 0.15 for
-/// `loadscope`; all families take 15 s of CPU time.
+/// Number of suites of a family. The medians of two seeds differ by 0.04 at most for `load` and `worksteal`, by 0.15
+/// for `loadscope`; all families take 15 s of CPU time.
 const SUITES: u64 = 600;
 
-/// Two for each number of workers.
+/// Two suites for each number of workers.
 const QUICK_SUITES: u64 = 8;
 
 /// What to simulate.
@@ -34,14 +34,14 @@ pub(crate) struct Options {
     suites: u64,
     seed: u64,
     only: Vec<String>,
-    /// The numbers of workers: random suites take them in turn, a recorded suite runs with each.
+    /// The numbers of workers: random suites use them in turn, a recorded suite runs with each.
     pub(crate) workers: Vec<u32>,
-    /// Recorded suites.
+    /// Files of recorded suites.
     pub(crate) files: Vec<String>,
 }
 
 impl Options {
-    /// Reads the arguments; nothing when they ask for help.
+    /// Parses the arguments; returns `None` if they ask for help.
     pub(crate) fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Option<Self>, String> {
         let mut options = Self {
             suites: SUITES,
@@ -65,7 +65,7 @@ impl Options {
             }
         }
         if options.workers.contains(&0) {
-            return Err("without workers no test runs".to_owned());
+            return Err("at least one worker is needed".to_owned());
         }
         if options.workers.is_empty() {
             options.workers.extend(WORKERS);
@@ -89,7 +89,7 @@ impl Options {
         self.only.iter().map(find).collect()
     }
 
-    /// The number of workers and the dice for each suite of a family.
+    /// The number of workers and the random generator for each suite of a family.
     pub(crate) fn rounds(&self) -> impl Iterator<Item = (u32, Dice)> {
         let first = self.seed.wrapping_mul(1 << 32);
         (first..first + self.suites)
@@ -100,7 +100,7 @@ impl Options {
 }
 
 fn number<N: std::str::FromStr>(argument: Option<String>) -> Result<N, String> {
-    let argument = argument.ok_or("a number is missing")?;
+    let argument = argument.ok_or("missing number")?;
     argument
         .parse()
         .map_err(|_| format!("{argument} is not a number"))

@@ -1,5 +1,5 @@
-//! The only place that makes rustpar's policies and tells them what their workers report: whoever changes a
-//! constructor or the `Policy` trait changes this file and no other of the simulator.
+//! The only place that creates rustpar's policies and reports events to them: if a constructor or the `Policy` trait
+//! changes, this is the only file of the simulator to change.
 
 use rustpar::schedule::forecast::Forecast;
 use rustpar::schedule::policies::load::{Load, Plan};
@@ -10,16 +10,16 @@ use rustpar::schedule::policy::{Policy, Test, Worker};
 use super::dice::Dice;
 use super::suite::Suite;
 
-/// Makes a policy for a suite and a number of workers.
+/// Creates a policy for a suite and a number of workers.
 pub(crate) type Make = fn(&Suite, Worker) -> Box<dyn Policy>;
 
-/// `--dist load`, when nothing is known of the suite but what collecting it shows.
+/// `--dist load` without a history.
 pub(crate) fn load(suite: &Suite, workers: Worker) -> Box<dyn Policy> {
     let plan = Plan::Collection;
     Box::new(Load::new(collected(suite), workers as usize, None, plan))
 }
 
-/// `--dist load`, when the durations of an earlier run are remembered.
+/// `--dist load` with durations from an earlier run.
 pub(crate) fn load_with_history(suite: &Suite, workers: Worker) -> Box<dyn Policy> {
     let plan = Plan::Collection;
     Box::new(Load::new(remembered(suite), workers as usize, None, plan))
@@ -35,7 +35,7 @@ pub(crate) fn longest_first(suite: &Suite, workers: Worker) -> Box<dyn Policy> {
     ))
 }
 
-/// What an earlier run has shown. Durations were a little different then: each by up to a fifth.
+/// The forecast from an earlier run. Its durations differ slightly: each by up to a fifth.
 fn remembered(suite: &Suite) -> Forecast {
     let mut dice = Dice::new(suite.len() as u64);
     let mut then = |seconds: &f64| Some(seconds * dice.between(0.8, 1.2));
@@ -67,12 +67,12 @@ pub(crate) fn loadscope(suite: &Suite, workers: Worker) -> Box<dyn Policy> {
     Box::new(Units::new(suite.scopes.clone(), workers as usize, true))
 }
 
-/// A test has ended after so many seconds, set-ups included.
+/// Reports that a test has ended after so many seconds, setups included.
 pub(crate) fn finished(policy: &mut dyn Policy, worker: Worker, test: Test, seconds: f64) {
     policy.finished(worker, test, seconds);
 }
 
-/// An instance of this definition was set up, in so many seconds.
+/// Reports that an instance of this definition was set up, in so many seconds.
 pub(crate) fn set_up(policy: &mut dyn Policy, worker: Worker, definition: u32, seconds: f64) {
     policy.set_up(worker, definition, seconds);
 }

@@ -1,14 +1,14 @@
-//! Reads the durations of a real suite, as `rustpar history export --format csv` writes them: a line of titles, then a
-//! line for each test with its node id first.
+//! Reads the durations of a real suite from the output of `rustpar history export --format csv`: a line of titles, then
+//! a line for each test, with the node id first.
 //!
-//! The hazard it handles: parameters are free text, so that a node id may contain commas and quotes. No other field
-//! does, so fields are counted from the end.
+//! The hazard it handles: parameters are free text, so a node id may contain commas and quotes. No other field does, so
+//! fields are counted from the end.
 
 use rustpar::schedule::policies::scope::{by_key, file_key, scope_key};
 
 use super::suite::Suite;
 
-/// Reads a file. Fixtures are not recorded: a recorded suite has none.
+/// Reads a file. A recorded suite has no fixtures, since they are not in the file.
 pub(crate) fn read(path: &str) -> Result<Suite, String> {
     let text = std::fs::read_to_string(path).map_err(|error| format!("failed to read {path}: {error}"))?;
     parse(&text).map_err(|error| format!("failed to read {path}: {error}"))
@@ -32,7 +32,7 @@ pub(crate) fn parse(text: &str) -> Result<Suite, String> {
         }
         let mut sum = 0.0;
         for place in phases.into_iter().flatten() {
-            // A phase that never came has no duration.
+            // A phase that did not occur has no duration.
             let duration = fields[place].parse().or(if fields[place].is_empty() {
                 Ok(0.0)
             } else {
@@ -40,14 +40,14 @@ pub(crate) fn parse(text: &str) -> Result<Suite, String> {
             });
             match duration {
                 Ok(duration) if f64::is_finite(duration) && duration >= 0.0 => sum += duration,
-                _ => return Err(format!("line {number}: {} is no duration", fields[place])),
+                _ => return Err(format!("line {number}: {} is not a duration", fields[place])),
             }
         }
         node_ids.push(unquoted(fields[0]));
         seconds.push(sum);
     }
     if seconds.is_empty() {
-        return Err("it names no test".to_owned());
+        return Err("it contains no tests".to_owned());
     }
     Ok(Suite {
         files: by_key(&node_ids, file_key),
@@ -59,7 +59,7 @@ pub(crate) fn parse(text: &str) -> Result<Suite, String> {
     })
 }
 
-/// A field of CSV as it was before it was written.
+/// Removes the quoting of a CSV field.
 fn unquoted(field: &str) -> String {
     match field.strip_prefix('"').and_then(|field| field.strip_suffix('"')) {
         Some(inside) => inside.replace("\"\"", "\""),

@@ -1,4 +1,4 @@
-//! A test suite as a scheduler sees it, and the truth about its durations.
+//! A test suite: the information available to a scheduler, and the true durations.
 
 use rustpar::schedule::policy::Test;
 
@@ -21,7 +21,7 @@ pub(crate) struct Suite {
 }
 
 impl Suite {
-    /// How many tests it has.
+    /// Number of tests.
     pub(crate) fn len(&self) -> usize {
         self.seconds.len()
     }
@@ -37,7 +37,7 @@ impl Suite {
     }
 }
 
-/// Writes a suite down, in collection order.
+/// Builds a suite in collection order.
 #[derive(Debug, Default)]
 pub(crate) struct Builder {
     suite: Suite,
@@ -46,35 +46,35 @@ pub(crate) struct Builder {
 }
 
 impl Builder {
-    /// A new fixture definition with that set-up cost; its number.
+    /// Adds a fixture definition with this setup time; returns its number.
     pub(crate) fn definition(&mut self, seconds: f64) -> u32 {
         self.suite.setups.push(seconds);
         number(self.suite.setups.len() - 1)
     }
 
-    /// A new instance of a definition; its number.
+    /// Adds an instance of a definition; returns its number.
     pub(crate) fn instance(&mut self, kind: u32) -> u32 {
         self.suite.kinds.push(kind);
         number(self.suite.kinds.len() - 1)
     }
 
-    /// The tests that follow are in another file.
+    /// Starts a new file.
     pub(crate) fn file(&mut self) {
         self.file += 1;
         self.scope += 1;
     }
 
-    /// The tests that follow are in another class of the same file.
+    /// Starts a new class in the same file.
     pub(crate) fn class(&mut self) {
         self.scope += 1;
     }
 
-    /// The next test.
+    /// Adds a test to the current file.
     pub(crate) fn test(&mut self, seconds: f64, fixtures: &[u32]) {
         self.place(seconds, self.file, self.scope, fixtures);
     }
 
-    /// The next test, in any file: session parameters make pytest visit a file more than once.
+    /// Adds a test to any file: session parameters make pytest visit a file more than once.
     pub(crate) fn place(&mut self, seconds: f64, file: u32, scope: u32, fixtures: &[u32]) {
         self.suite.seconds.push(seconds);
         self.suite.files.push(file);
@@ -89,6 +89,6 @@ impl Builder {
 }
 
 fn number(count: usize) -> u32 {
-    // A suite with 2^32 fixtures fits in no memory.
+    // 2^32 fixtures do not fit into memory.
     u32::try_from(count).unwrap_or(u32::MAX)
 }

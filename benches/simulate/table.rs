@@ -1,4 +1,4 @@
-//! Prints the table: a block per family.
+//! Prints the table: one block per family.
 
 use std::io::{Result, Write};
 
@@ -8,7 +8,7 @@ use super::contest::{COMPARED, Contest, RUSTPAR, XDIST};
 const TITLE: usize = 28;
 const COLUMN: usize = 10;
 
-/// What the columns mean.
+/// Prints the titles of the columns.
 pub(crate) fn head(out: &mut impl Write) -> Result<()> {
     writeln!(
         out,
@@ -27,7 +27,7 @@ pub(crate) fn head(out: &mut impl Write) -> Result<()> {
     writeln!(out)
 }
 
-/// What came of one family.
+/// Prints the results of one family.
 pub(crate) fn block(out: &mut impl Write, name: &str, contest: &Contest) -> Result<()> {
     let [tests, files] = contest.sizes().map(|(least, most)| {
         if least == most {

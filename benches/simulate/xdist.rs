@@ -1,9 +1,10 @@
 //! pytest-xdist 3.8 in virtual time: its messages, its workers, and a scheduler from [`load`], [`worksteal`] or
 //! [`loadscope`].
 //!
-//! The hazard it handles: xdist must lose only what it really loses. Its workers are modelled as they are: a worker
-//! starts a test when it knows the next one or was told to shut down, so that one test per worker is its hostage;
-//! a thief gets all of the tests that it asked for or none; every word between worker and scheduler is a message.
+//! The hazard it handles: the model must not make xdist slower than it is. Its workers are modelled exactly: a worker
+//! starts a test only when it knows the next one or was told to shut down, so that one test per worker is held back; a
+//! thief gets all of the tests that it asked for or none; all communication between workers and scheduler is by
+//! messages.
 
 pub(crate) mod load;
 pub(crate) mod loadscope;
@@ -18,12 +19,12 @@ use rustpar::schedule::policy::{Test, Worker};
 use super::machines::{Machines, Outcome};
 use super::suite::Suite;
 
-/// From one process's decision to the other's reaction. A bare message takes 0.05 ms (execnet, half of the median
-/// round trip through a pipe on an idle machine); the rest is what both sides do first: five messages per test,
-/// each through its hooks.
+/// Time from a decision in one process to the reaction of the other. A bare message takes 0.05 ms (execnet, half of the
+/// median round trip through a pipe on an idle machine); the rest is the work of both sides before it: five messages
+/// per test, each through its hooks.
 const LATENCY: Duration = Duration::from_millis(1);
 
-/// What the controller sends.
+/// A message of the controller.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Command {
     Run(Vec<Test>),
@@ -31,22 +32,22 @@ enum Command {
     Shutdown,
 }
 
-/// What happens, in order of time and then of cause.
+/// The kinds of events; simultaneous events are processed in order of their causes.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-enum Happening {
+enum EventKind {
     /// A command reaches the worker.
     Arrives(Command),
     /// The worker's test has ended.
     Ends,
-    /// The controller hears that a test has ended, after so long.
+    /// The controller is told that a test has ended, and its duration.
     Complete(Test, Duration),
-    /// The controller hears which tests the worker has given up.
+    /// The controller is told which tests the worker has given up.
     Unscheduled(Vec<Test>),
 }
 
-/// A scheduler of xdist; the names are those of its methods.
+/// An xdist scheduler; the names are those of its methods.
 pub(crate) trait Scheduler {
-    /// All workers are ready: the first distribution.
+    /// All workers are ready: makes the first distribution.
     fn schedule(&mut self, nodes: &mut Nodes);
 
     /// The worker has run the test, in so many seconds.
@@ -55,11 +56,11 @@ pub(crate) trait Scheduler {
     /// The worker has given up these tests, in answer to a steal.
     fn remove_pending_tests_from_node(&mut self, worker: Worker, tests: &[Test], nodes: &mut Nodes);
 
-    /// Whether no worker has more than its last test.
+    /// Whether every worker has at most its last test.
     fn tests_finished(&self) -> bool;
 }
 
-/// The controller's view of the workers, for a scheduler to send through.
+/// The controller's view of the workers, through which a scheduler sends.
 pub(crate) struct Nodes {
     shutting_down: Vec<bool>,
     sent: Vec<(Worker, Command)>,
@@ -76,7 +77,7 @@ impl Nodes {
         self.shutting_down[worker as usize]
     }
 
-    /// Tells the worker to shut down when it has run what it has; once.
+    /// Tells the worker to shut down after its tests; only once.
     pub(crate) fn shutdown(&mut self, worker: Worker) {
         if !std::mem::replace(&mut self.shutting_down[worker as usize], true) {
             self.sent.push((worker, Command::Shutdown));
@@ -92,7 +93,7 @@ impl Nodes {
     }
 }
 
-/// What a worker takes from its queue.
+/// An item of a worker's queue.
 #[derive(Clone, Copy)]
 enum Item {
     Test(Test),
@@ -100,9 +101,9 @@ enum Item {
 }
 
 #[derive(Default)]
-struct Station {
+struct SimulatedWorker {
     queue: VecDeque<Item>,
-    /// The test to run, and what follows it. It runs as soon as both are known.
+    /// The test to run, and the next item. It runs as soon as both are known.
     current: Option<Item>,
     next: Option<Item>,
     /// When the current test started.
@@ -112,16 +113,16 @@ struct Station {
 struct Run<'a> {
     machines: Machines<'a>,
     nodes: Nodes,
-    stations: Vec<Station>,
-    events: BinaryHeap<Reverse<(Duration, usize, Worker, Happening)>>,
-    /// Numbers the events, so that those of one moment keep their order.
+    stations: Vec<SimulatedWorker>,
+    events: BinaryHeap<Reverse<(Duration, usize, Worker, EventKind)>>,
+    /// Numbers the events, so that simultaneous ones keep their order.
     count: usize,
 }
 
-/// Runs a suite to its end under a scheduler; what came of it.
+/// Simulates a run of a suite under a scheduler.
 ///
 /// # Panics
-/// When a test does not run exactly once.
+/// If a test does not run exactly once.
 pub(crate) fn simulate(suite: &Suite, workers: Worker, scheduler: &mut dyn Scheduler) -> Outcome {
     let mut run = Run {
         machines: Machines::new(suite, workers),
@@ -129,23 +130,23 @@ pub(crate) fn simulate(suite: &Suite, workers: Worker, scheduler: &mut dyn Sched
             shutting_down: vec![false; workers as usize],
             sent: Vec::new(),
         },
-        stations: (0..workers).map(|_| Station::default()).collect(),
+        stations: (0..workers).map(|_| SimulatedWorker::default()).collect(),
         events: BinaryHeap::new(),
         count: 0,
     };
     scheduler.schedule(&mut run.nodes);
     run.send(Duration::ZERO);
-    while let Some(Reverse((now, _, worker, happening))) = run.events.pop() {
-        match happening {
-            Happening::Arrives(command) => run.arrive(now, worker, command),
-            Happening::Ends => run.end(now, worker),
-            Happening::Complete(test, took) => {
+    while let Some(Reverse((now, _, worker, kind))) = run.events.pop() {
+        match kind {
+            EventKind::Arrives(command) => run.arrive(now, worker, command),
+            EventKind::Ends => run.end(now, worker),
+            EventKind::Complete(test, took) => {
                 scheduler.mark_test_complete(worker, test, took.as_secs_f64(), &mut run.nodes);
-                run.after_news(now, scheduler);
+                run.after_event(now, scheduler);
             }
-            Happening::Unscheduled(tests) => {
+            EventKind::Unscheduled(tests) => {
                 scheduler.remove_pending_tests_from_node(worker, &tests, &mut run.nodes);
-                run.after_news(now, scheduler);
+                run.after_event(now, scheduler);
             }
         }
     }
@@ -153,13 +154,13 @@ pub(crate) fn simulate(suite: &Suite, workers: Worker, scheduler: &mut dyn Sched
 }
 
 impl Run<'_> {
-    fn push(&mut self, at: Duration, worker: Worker, happening: Happening) {
+    fn push(&mut self, at: Duration, worker: Worker, kind: EventKind) {
         self.count += 1;
-        self.events.push(Reverse((at, self.count, worker, happening)));
+        self.events.push(Reverse((at, self.count, worker, kind)));
     }
 
-    /// As `DSession.loop_once` after each event.
-    fn after_news(&mut self, now: Duration, scheduler: &dyn Scheduler) {
+    /// Corresponds to the end of `DSession.loop_once`.
+    fn after_event(&mut self, now: Duration, scheduler: &dyn Scheduler) {
         if scheduler.tests_finished() {
             for worker in self.nodes.all() {
                 self.nodes.shutdown(worker);
@@ -170,7 +171,7 @@ impl Run<'_> {
 
     fn send(&mut self, now: Duration) {
         for (worker, command) in std::mem::take(&mut self.nodes.sent) {
-            self.push(now + LATENCY, worker, Happening::Arrives(command));
+            self.push(now + LATENCY, worker, EventKind::Arrives(command));
         }
     }
 
@@ -187,7 +188,7 @@ impl Run<'_> {
                 } else {
                     Vec::new()
                 };
-                self.push(now + LATENCY, worker, Happening::Unscheduled(stolen));
+                self.push(now + LATENCY, worker, EventKind::Unscheduled(stolen));
             }
         }
         self.advance(now, worker);
@@ -201,13 +202,13 @@ impl Run<'_> {
             self.push(
                 now + LATENCY,
                 worker,
-                Happening::Complete(test, now.saturating_sub(started)),
+                EventKind::Complete(test, now.saturating_sub(started)),
             );
         }
         self.advance(now, worker);
     }
 
-    /// Starts the worker's test if it is free and knows the next.
+    /// Starts the worker's test if the worker is free and knows the next one.
     fn advance(&mut self, now: Duration, worker: Worker) {
         let station = &mut self.stations[worker as usize];
         if station.started.is_some() {
@@ -221,7 +222,7 @@ impl Run<'_> {
             if station.next.is_some() {
                 station.started = Some(now);
                 let end = self.machines.start(worker, test, now, |_, _, _| ());
-                self.push(end, worker, Happening::Ends);
+                self.push(end, worker, EventKind::Ends);
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Runs [`targets::frames`] on what libFuzzer makes up.
+//! Runs [`targets::frames`] on the inputs of libFuzzer.
 
 #![no_main]
 

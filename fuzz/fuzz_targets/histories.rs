@@ -1,4 +1,4 @@
-//! Runs [`targets::histories`] on what libFuzzer makes up.
+//! Runs [`targets::histories`] on the inputs of libFuzzer.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Runs [`targets::journals`] on what libFuzzer makes up.
+//! Runs [`targets::journals`] on the inputs of libFuzzer.
 
 #![no_main]
 

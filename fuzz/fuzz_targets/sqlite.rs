@@ -1,4 +1,4 @@
-//! Runs [`targets::sqlite`] on what libFuzzer makes up.
+//! Runs [`targets::sqlite`] on the inputs of libFuzzer.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Runs [`targets::values`] on what libFuzzer makes up.
+//! Runs [`targets::values`] on the inputs of libFuzzer.
 
 #![no_main]
 

@@ -40,9 +40,9 @@ __all__ = [
     "exit_process",
     "fill_pools",
     "journal_limits",
-    "let_go",
+    "clear_namespace",
     "limit_without_effect",
-    "listen",
+    "set_audit_listener",
     "loads",
     "memory_left",
     "memory_lines",
@@ -86,7 +86,7 @@ def adopt_orphans(yes: bool) -> None:
 def audit(event: str, args: tuple[Any, ...]) -> None:
     """The hook for `sys.addaudithook`: tells the listener of events that tell something."""
 
-def listen(listener: Callable[[str, tuple[Any, ...]], object] | None) -> None:
+def set_audit_listener(listener: Callable[[str, tuple[Any, ...]], object] | None) -> None:
     """Has the hook tell `listener`, or nobody."""
 
 def outlive_parent() -> None:
@@ -215,7 +215,7 @@ def fill_pools() -> int:
     Returns the bytes that were taken.
     """
 
-def let_go(namespace: dict[str, Any], kept: Sequence[type]) -> None:
+def clear_namespace(namespace: dict[str, Any], kept: Sequence[type]) -> None:
     """Sets to None what a module holds, but for its builtins, classes, and instances of exactly the types in `kept`."""
 
 def dumps(object: object) -> tuple[bytes, list[str]]:
@@ -229,11 +229,11 @@ class Choice:
     """How many workers were chosen, and why."""
 
     @staticmethod
-    def given(count: int, why: str) -> Choice:
+    def explicit(count: int, why: str) -> Choice:
         """A number that somebody has named, who is taken at their word."""
 
     @staticmethod
-    def of_machine(counted: int, *, cpus: int, usable: int | None, quota: int | None) -> Choice:
+    def for_machine(counted: int, *, cpus: int, usable: int | None, quota: int | None) -> Choice:
         """What pytest-xdist has `counted`, but no more than the CPUs of an affinity mask that leaves some of all `cpus`
         out, and no more than the CPU quota of the control group.
         """
@@ -247,11 +247,11 @@ class Choice:
         """The workers; 0 for one process that has none."""
 
     @property
-    def is_given(self) -> bool:
+    def is_explicit(self) -> bool:
         """Whether somebody has named a number."""
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         """What the run says of it: the number and why."""
 
     def at_most(self, count: int, why: str) -> Choice:
@@ -485,7 +485,7 @@ class Journal:
     def open(self, path: str | PathLike[str]) -> None:
         """Begins the file `path`. Raises OSError, also when there is such a file."""
 
-    def keep(self, limit: int | None) -> None:
+    def limit_failure_texts(self, limit: int | None) -> None:
         """Keeps no more than so many characters of what failures say; all for None."""
 
     @staticmethod
@@ -571,7 +571,7 @@ class Journal:
     def monitor_memory(self) -> None:
         """Tests are about to run in this process: begins to watch its memory."""
 
-    def look_at_memory(self) -> None:
+    def sample_memory(self) -> None:
         """Writes down what this process holds, if tests run in it."""
 
     def memory(self, worker: int | None, rss: int, pss: int | None) -> None:
@@ -644,7 +644,7 @@ class Thresholds:
     def markers(self) -> list[str]:
         """The markers that they name."""
 
-    def carriers(self, marked: Mapping[int, Sequence[Mark]]) -> list[tuple[str, list[int]]]:
+    def tests_by_marker(self, marked: Mapping[int, Sequence[Mark]]) -> list[tuple[str, list[int]]]:
         """The tests that carry each of these markers; `marked` is what `markers.marked` returns."""
 
 @final
@@ -771,7 +771,7 @@ class Engine:
         `facts` are what `inventory.facts` tells of them, with `seconds`, `failed` and `setup_seconds` from the history.
         """
 
-    def expect(self, seconds: list[float | None], times: int) -> None:
+    def set_expected(self, seconds: list[float | None], times: int) -> None:
         """Expects tests to take so many `seconds`, None where that is not known, each to be run so many `times`."""
 
     def status(self) -> Status:
@@ -786,7 +786,7 @@ class Engine:
     def close(self, worker: int) -> None:
         """Assigns nothing more to the worker, by hand."""
 
-    def again(self, test: int) -> None:
+    def run_again(self, test: int) -> None:
         """Runs a test once more."""
 
     def failure_limit(self, limit: int) -> None:

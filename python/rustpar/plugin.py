@@ -224,7 +224,7 @@ class DistributedRun:
             choice = chosen(config)
         if dsession is None:
             if choice is not None and choice.count == 0:
-                return f"{rustpar.__version__}, {choice.words}"
+                return f"{rustpar.__version__}, {choice.description}"
             if option.dist == "no" or option.numprocesses is not None or option.tx or option.collectonly:
                 return None
             return f"--dist {option.dist} has no effect without workers: add -n auto"
@@ -237,7 +237,7 @@ class DistributedRun:
             # It is said when the template has collected.
             return rustpar.__version__
         if choice is not None:
-            lines[0] += f", {choice.words}"
+            lines[0] += f", {choice.description}"
         return f"{rustpar.__version__}, " + "\n".join(lines)
 
 

@@ -1,4 +1,4 @@
-//! Where the time of a run went, for Python.
+//! Python bindings of the analysis: slow tests, percentiles, workers, the lower bound and thresholds.
 
 use super::collection::names;
 use crate::analysis::{self, judge::judge};
@@ -10,13 +10,14 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use std::path::PathBuf;
 
-/// What a run has to keep.
+/// Thresholds that a run must meet.
 #[pyclass(frozen, module = "rustpar._core")]
 pub(super) struct Thresholds(analysis::threshold::Thresholds);
 
 #[pymethods]
 impl Thresholds {
-    /// Reads them. Raises ValueError with three lines: the reason, the expression, and an arrow below the place.
+    /// Parses thresholds. Raises ValueError with three lines: the reason, the expression, and an arrow below the
+    /// position.
     #[new]
     fn new(text: &str) -> PyResult<Self> {
         let parsed = text.parse();
@@ -25,14 +26,14 @@ impl Thresholds {
             .map_err(|error: analysis::parse::ParseError| PyValueError::new_err(error.to_string()))
     }
 
-    /// The markers that they name.
+    /// The markers that the thresholds name.
     #[getter]
     fn markers(&self) -> Vec<&str> {
         self.0.markers()
     }
 
-    /// The tests that carry each of these markers; `marked` are marks by index.
-    fn carriers(&self, marked: &Bound<'_, PyDict>) -> PyResult<Vec<(&str, Vec<u32>)>> {
+    /// For each marker, the tests that carry it; `marked` are marks by index.
+    fn tests_by_marker(&self, marked: &Bound<'_, PyDict>) -> PyResult<Vec<(&str, Vec<u32>)>> {
         Ok(self.0.tests_by_marker(&names(marked)?))
     }
 
@@ -41,9 +42,9 @@ impl Thresholds {
     }
 }
 
-/// Where the time of a run went, in lines for a terminal.
+/// Analysis of the time of a run, as lines for a terminal.
 ///
-/// Node ids are shown relative to the directory that pytest was started in; they begin at the root directory.
+/// Node ids are shown relative to the directory in which pytest was started.
 #[pyclass(frozen, module = "rustpar._core")]
 pub(super) struct Timing {
     merged: Merged,
@@ -53,7 +54,7 @@ pub(super) struct Timing {
 
 #[pymethods]
 impl Timing {
-    /// Of the runs in a journal. Raises OSError or ValueError.
+    /// Analyses the runs in a journal. Raises OSError or ValueError.
     #[staticmethod]
     fn read(py: Python<'_>, journal: PathBuf, started: PathBuf, root: PathBuf) -> PyResult<Self> {
         let merged = py.detach(|| Merged::read(&journal))?;
@@ -64,24 +65,24 @@ impl Timing {
         })
     }
 
-    /// The title above the slow tests, with the limit that the last run has.
+    /// The title of the slow tests, with the limit of the last run.
     fn slow_title(&self) -> String {
         timing::slow_title(&self.merged)
     }
 
-    /// The slow tests, the longest first: lines, and whether each is of a test that took far longer than usual. Empty
-    /// without slow tests.
+    /// The slow tests, the longest first: lines, and whether each is highlighted because the test took far longer than
+    /// usual. Empty without slow tests.
     fn slow_tests(&self) -> Vec<(String, bool)> {
         pairs(timing::slow_tests(&self.merged, &|id| self.place(id)))
     }
 
-    /// Percentiles, workers and the lower bound. Empty when no test ran.
+    /// Percentiles, workers and the lower bound. Empty if no test ran.
     fn lines(&self) -> Vec<String> {
         timing::timing(&self.merged, &|id| self.place(id))
     }
 
-    /// What became of thresholds: lines, and whether each is of a broken one. Raises ValueError when the journal names
-    /// some that cannot be understood.
+    /// The results of thresholds: lines, and whether each threshold is broken. Raises ValueError if the journal
+    /// contains invalid thresholds.
     fn thresholds(&self) -> PyResult<Vec<(String, bool)>> {
         let judgements = judge(&self.merged).map_err(|error| PyValueError::new_err(error.to_string()))?;
         Ok(pairs(timing::thresholds(&judgements)))

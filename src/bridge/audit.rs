@@ -1,4 +1,4 @@
-//! The audit hook that watches a template while it configures and collects.
+//! The audit hook that monitors a template while it configures and collects.
 
 use crate::platform::audit::{
     creates_unshareable_state, is_monitoring, may_start_threads, set_monitoring, threads,
@@ -7,10 +7,10 @@ use parking_lot::Mutex;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
 
-/// Who is told.
+/// The Python function that is called for events.
 static LISTENER: Mutex<Option<Py<PyAny>>> = Mutex::new(None);
 
-/// An event behind which a library may start threads, with its arguments and how many threads there were then.
+/// An event around which a library may start threads, and the number of threads at that time.
 struct Earlier {
     event: Py<PyString>,
     args: Py<PyTuple>,
@@ -20,14 +20,15 @@ struct Earlier {
 /// The last such event.
 static BEFORE: Mutex<Option<Earlier>> = Mutex::new(None);
 
-/// What the listener is told when there are more: none of the interpreter's events.
+/// Name of the event reported to the listener when the number of threads has grown; not one of the interpreter's
+/// events.
 const MORE_THREADS: &str = "rustpar.threads";
 
 /// Flags of `open` that mean writing: O_WRONLY and O_RDWR.
 const WRITING: i64 = 3;
 
-/// The hook, for `sys.addaudithook`: tells the listener of events that tell something, of files opened for writing, and
-/// of more threads than at the event before, which it is told, too.
+/// The hook for `sys.addaudithook`. Calls the listener for events that create state which must not be shared, for files
+/// opened for writing, and when there are more threads than at the previous event, which is passed as well.
 #[pyfunction]
 pub(super) fn audit(event: &Bound<'_, PyString>, args: &Bound<'_, PyTuple>) -> PyResult<()> {
     if !is_monitoring() {
@@ -46,10 +47,10 @@ pub(super) fn audit(event: &Bound<'_, PyString>, args: &Bound<'_, PyTuple>) -> P
             return Ok(());
         }
     }
-    tell(event, args)
+    notify(event, args)
 }
 
-/// Tells the listener when there are more threads than at the event before this one.
+/// Calls the listener if there are more threads than at the previous event.
 fn count_threads(event: &Bound<'_, PyString>, args: &Bound<'_, PyTuple>) -> PyResult<()> {
     let count = threads();
     let now = Earlier {
@@ -63,12 +64,12 @@ fn count_threads(event: &Bound<'_, PyString>, args: &Bound<'_, PyTuple>) -> PyRe
     {
         let py = event.py();
         let about = (before.event, before.args).into_pyobject(py)?;
-        tell(&PyString::new(py, MORE_THREADS), &about)?;
+        notify(&PyString::new(py, MORE_THREADS), &about)?;
     }
     Ok(())
 }
 
-fn tell(event: &Bound<'_, PyString>, args: &Bound<'_, PyTuple>) -> PyResult<()> {
+fn notify(event: &Bound<'_, PyString>, args: &Bound<'_, PyTuple>) -> PyResult<()> {
     let py = event.py();
     let listener = LISTENER.lock().as_ref().map(|listener| listener.clone_ref(py));
     if let Some(listener) = listener {
@@ -77,10 +78,10 @@ fn tell(event: &Bound<'_, PyString>, args: &Bound<'_, PyTuple>) -> PyResult<()> 
     Ok(())
 }
 
-/// Has the hook tell `listener(event, args)`, or nobody.
+/// Sets the function `listener(event, args)` that the hook calls; None for none.
 #[pyfunction]
 #[pyo3(signature = (listener))]
-pub(super) fn listen(listener: Option<Py<PyAny>>) {
+pub(super) fn set_audit_listener(listener: Option<Py<PyAny>>) {
     set_monitoring(listener.is_some());
     let earlier = BEFORE.lock().take();
     drop(earlier);

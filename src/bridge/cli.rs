@@ -1,4 +1,4 @@
-//! The commands that are the engine's, in the process that Python has started.
+//! Python bindings of the native commands.
 
 use crate::cli::{self, Host, Outcome, Stream};
 use pyo3::prelude::*;
@@ -6,12 +6,12 @@ use pyo3::types::{PyBytes, PyString};
 use std::ffi::OsString;
 use std::sync::{Mutex, PoisonError};
 
-/// The process, as Python knows it.
+/// The Python process in which a command runs.
 struct Interpreter {
-    /// The encodings of its streams; `None` for UTF-8.
+    /// The encodings of standard output and standard error; `None` for UTF-8.
     output: Option<String>,
     errors: Option<String>,
-    /// What a handler of a signal has raised.
+    /// The exception raised by a signal handler.
     raised: Mutex<Option<PyErr>>,
 }
 
@@ -19,7 +19,7 @@ impl Interpreter {
     fn new(py: Python<'_>) -> PyResult<Self> {
         let sys = py.import("sys")?;
         let encoding = |stream: &str| -> PyResult<Option<String>> {
-            // A stream that is closed is None.
+            // A closed stream is None.
             let encoding = sys.getattr(stream)?.getattr_opt("encoding")?;
             let encoding: Option<String> = encoding.and_then(|encoding| encoding.extract().ok());
             Ok(encoding.filter(|name| !["utf-8", "utf8"].contains(&&*name.to_lowercase())))
@@ -57,14 +57,14 @@ impl Host for Interpreter {
     }
 }
 
-/// The commands that `run_command` knows, and what each of them does.
+/// The native commands, and their help.
 #[pyfunction]
 pub(super) fn commands() -> Vec<(String, String)> {
     cli::commands()
 }
 
-/// Runs a command with its arguments, of which it is the first; returns its exit status. Raises what the handler of a
-/// signal raises.
+/// Runs the command `arguments[0]` with the remaining arguments; returns its exit status. Raises whatever a signal
+/// handler raises.
 #[pyfunction]
 pub(super) fn run_command(py: Python<'_>, arguments: Vec<OsString>) -> PyResult<i32> {
     let interpreter = Interpreter::new(py)?;

@@ -1,4 +1,4 @@
-//! What is read of collected tests: their order, their shard, and what they must not run beside.
+//! Python bindings for properties of collected tests: order, shard and constraints.
 
 use super::text::{Text, texts, to_bytes};
 use crate::schedule::constraints::marks::{self, Mark, NamedNeeds, Value};
@@ -9,18 +9,18 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
 
-/// What was written makes no sense.
+/// Converts a parse error to ValueError.
 fn refused(error: &dyn std::error::Error) -> PyErr {
     PyValueError::new_err(error.to_string())
 }
 
-/// A mark, of which the name is enough.
+/// A mark, of which only the name is read.
 #[derive(FromPyObject)]
 struct NameOnly {
     name: Text,
 }
 
-/// The names of the marks of tests, by index; `marked` is what `markers.marked` returns.
+/// The names of the marks of tests, by index; `marked` is the result of `markers.marked`.
 pub(super) fn names(marked: &Bound<'_, PyDict>) -> PyResult<Vec<(Test, Vec<String>)>> {
     let names = marked.iter().map(|(test, marks)| {
         let marks = marks.extract::<Vec<NameOnly>>()?;
@@ -30,13 +30,13 @@ pub(super) fn names(marked: &Bound<'_, PyDict>) -> PyResult<Vec<(Test, Vec<Strin
     names.collect()
 }
 
-/// The order that `--rustpar-order` asks for.
+/// The test order of `--rustpar-order`.
 #[pyclass(frozen, module = "rustpar._core")]
 pub(super) struct Order(CoreOrder);
 
 #[pymethods]
 impl Order {
-    /// Reads lines. Raises ValueError with one line that says what to write.
+    /// Parses lines. Raises ValueError with one line that says what to write.
     #[new]
     fn new(lines: Vec<Text>) -> PyResult<Self> {
         let lines: Vec<String> = texts(lines);
@@ -45,13 +45,13 @@ impl Order {
             .map_err(|error| refused(&error))
     }
 
-    /// The markers that tell the classes apart, in their order.
+    /// The markers that define the classes, in order.
     #[getter]
     fn markers(&self) -> Vec<&str> {
         self.0.markers().collect()
     }
 
-    /// How many classes there are.
+    /// The number of classes.
     #[getter]
     fn count(&self) -> usize {
         self.0.count()
@@ -62,14 +62,14 @@ impl Order {
         Ok(self.0.classes(tests, &names(marked)?))
     }
 
-    /// The tests in the order of their classes, as indices.
+    /// The indices of the tests sorted by class.
     #[staticmethod]
     fn sorted(py: Python<'_>, classes: Vec<usize>) -> Vec<usize> {
         py.detach(|| order_classes::sorted(&classes))
     }
 }
 
-/// One of several parts of a suite.
+/// A shard of a suite.
 #[pyclass(frozen, module = "rustpar._core")]
 pub(super) struct Shard {
     core: CoreShard,
@@ -78,7 +78,7 @@ pub(super) struct Shard {
 
 #[pymethods]
 impl Shard {
-    /// Reads K/N, and "duration" or "hash". Raises ValueError with one line that says what to write.
+    /// Parses K/N, and "duration" or "hash". Raises ValueError with one line that says what to write.
     #[new]
     fn new(text: Text, rule: &str) -> PyResult<Self> {
         Ok(Self {
@@ -87,8 +87,8 @@ impl Shard {
         })
     }
 
-    /// Whether each test is in this part, and what the run says of it; of each test the node id, the line, the seconds that
-    /// it is expected to take, and its group.
+    /// Whether each test belongs to this shard, and the notice about it. The arguments are the node id, line, expected
+    /// seconds and group of each test.
     fn divide(
         &self,
         py: Python<'_>,
@@ -119,7 +119,7 @@ impl Shard {
     }
 }
 
-/// A value of a mark.
+/// Converts an argument of a mark.
 fn value(object: &Bound<'_, PyAny>) -> PyResult<Value> {
     if object.is_instance_of::<PyString>() {
         return Ok(Value::Text(object.extract::<Text>()?.0));
@@ -127,7 +127,7 @@ fn value(object: &Bound<'_, PyAny>) -> PyResult<Value> {
     Ok(Value::Other(object.repr()?.extract::<Text>()?.0))
 }
 
-/// A mark with its values.
+/// Converts a mark.
 fn mark(object: &Bound<'_, PyAny>) -> PyResult<Mark> {
     let args = object.getattr("args")?.try_iter()?;
     let kwargs = object.getattr("kwargs")?.call_method0("items")?.try_iter()?;
@@ -142,11 +142,11 @@ fn mark(object: &Bound<'_, PyAny>) -> PyResult<Mark> {
     })
 }
 
-/// What a test needs: its index, whether it is serial, and the resources with whether they may be shared.
+/// The constraints of a test: index, whether it is serial, and the resources with whether each may be shared.
 pub(super) type NeedsOf = (Test, bool, Vec<(String, bool)>);
 
-/// What tests need, and a line for each function whose marks make no sense; `marked` are marks by index, and `node_ids` of
-/// the same tests.
+/// The constraints of tests, and a line for each function with invalid marks; `marked` are marks by index, and
+/// `node_ids` of the same tests.
 #[pyfunction]
 pub(super) fn needs(
     marked: &Bound<'_, PyDict>,
@@ -163,7 +163,7 @@ pub(super) fn needs(
     Ok((needs.collect(), errors.iter().map(ToString::to_string).collect()))
 }
 
-/// How many tests may hold each resource at a time. Raises ValueError with one line that says what to write.
+/// Parses the number of places of each resource. Raises ValueError with one line that says what to write.
 #[pyfunction]
 pub(super) fn resource_limits(lines: Vec<Text>) -> PyResult<Vec<(String, u32)>> {
     let lines: Vec<String> = texts(lines);

@@ -1,4 +1,4 @@
-//! Joining coverage.py's data files.
+//! Python bindings for joining coverage.py's data files.
 
 use crate::coverage::{Conflict, Data, Joined, Unreadable};
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::path::{Path, PathBuf};
 
-/// Files that are in memory at a time, for each thread that reads.
+/// Number of files in memory at a time for each reading thread.
 const FILES_PER_THREAD: usize = 2;
 
 impl From<Conflict> for PyErr {
@@ -20,13 +20,13 @@ impl From<Conflict> for PyErr {
 #[pyclass(module = "rustpar._core")]
 pub(super) struct Joiner {
     joined: Joined,
-    /// Its threads end with it: none may be left when the process is forked again.
+    /// Its threads end with it: none may be left when the process forks again.
     pool: ThreadPool,
 }
 
 #[pymethods]
 impl Joiner {
-    /// Begins with nothing, or with all that the file `onto` holds. Raises ValueError where that is left to coverage.py.
+    /// Starts empty, or with the contents of the file `onto`. Raises ValueError if that file is left to coverage.py.
     #[new]
     #[pyo3(signature = (onto = None))]
     fn new(py: Python<'_>, onto: Option<PathBuf>) -> PyResult<Self> {
@@ -44,9 +44,9 @@ impl Joiner {
         Ok(Self { joined, pool })
     }
 
-    /// Adds files, whose paths of source files `map_path` changes. Says of each why it was left out, or None.
+    /// Adds files; `map_path` maps the paths of source files. Returns for each file why it was left out, or None.
     ///
-    /// Raises ValueError where two files are in conflict; then this is of no more use.
+    /// Raises ValueError if two files conflict; the joiner must then be discarded.
     fn add(
         &mut self,
         py: Python<'_>,
@@ -74,9 +74,9 @@ impl Joiner {
         Ok(reasons)
     }
 
-    /// Writes everything to the file `path`, whole or not at all, as made by `version` of coverage.py. Raises OSError.
+    /// Writes the data to the file `path` atomically, as made by `version` of coverage.py. Raises OSError.
     ///
-    /// This is of no more use then.
+    /// The joiner cannot be used afterwards.
     fn write(&mut self, py: Python<'_>, path: PathBuf, version: &str) -> PyResult<()> {
         let mut joined = std::mem::take(&mut self.joined);
         joined.set_default_meta("version", version);

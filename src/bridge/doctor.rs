@@ -1,4 +1,4 @@
-//! Comparing the runs of `rustpar doctor`, for Python.
+//! Python bindings for comparing the runs of `rustpar doctor`.
 
 use super::text::Text;
 use crate::analysis::trials::{self, Record, Trials, Way};
@@ -7,10 +7,10 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use std::collections::BTreeMap;
 
-/// What a run has written down: outcomes by node id, reasons against a template, and the exit status.
+/// The record of a run: outcomes by node id, reasons against a template, and the exit status.
 type Recorded = (BTreeMap<String, String>, Vec<String>, Option<i32>);
 
-/// The record that `rustpar.cli.outcome_recorder` has written of a run; see the stub.
+/// Parses the record that `rustpar.cli.outcome_recorder` has written; see the stub.
 #[pyfunction]
 pub(super) fn read_trial(py: Python<'_>, lines: &str, was_stopped: bool) -> Recorded {
     let record = py.detach(|| Record::parse(lines, was_stopped));
@@ -54,7 +54,7 @@ fn all(runs: Vec<Trial>) -> PyResult<Trials> {
     runs.map(Trials)
 }
 
-/// The line for a run that has ended, beside the one in plain pytest.
+/// The line about a finished run, compared with the run in plain pytest.
 #[pyfunction]
 pub(super) fn trial_line(trial: Trial, plain: Trial) -> PyResult<String> {
     Ok(doctor::ended(&trial.try_into()?, &plain.try_into()?))
@@ -66,7 +66,7 @@ pub(super) fn trials_differ(trials: Vec<Trial>) -> PyResult<bool> {
     Ok(!all(trials)?.differing().is_empty())
 }
 
-/// The comparison of all runs, and whether they agree.
+/// The lines that compare all runs, and whether they agree.
 #[pyfunction]
 pub(super) fn comparison_lines(py: Python<'_>, trials: Vec<Trial>) -> PyResult<(Vec<String>, bool)> {
     let trials = all(trials)?;

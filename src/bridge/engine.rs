@@ -1,4 +1,4 @@
-//! The controller's engine and the memory its processes share.
+//! Python bindings of the controller's engine and the shared memory.
 
 use super::events::{EventKind, to_tuples};
 use super::plan::{Facts, mode};
@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-/// The memory that a run's processes share. To be made before the fork server is forked.
+/// The shared memory of a run's processes. Must be created before the fork server is forked.
 #[pyclass(module = "rustpar._core", frozen)]
 pub(super) struct Shared {
     pub(super) core: Arc<CoreShared>,
@@ -36,7 +36,7 @@ impl Shared {
         })
     }
 
-    /// Lets the worker in this slot leave, once its session is over; in slot 0, all workers.
+    /// Allows the worker in this slot to exit after its session; in slot 0, all workers.
     fn dismiss(&self, slot: usize) {
         self.core.slot(slot).dismissed().set(true);
     }
@@ -49,69 +49,69 @@ impl Shared {
             .store(1, Ordering::SeqCst);
     }
 
-    /// Has `SIGTERM` and `SIGHUP` interrupt this process as Ctrl-C does, when they end the run.
+    /// Turns `SIGTERM` and `SIGHUP` into an interrupt as from Ctrl-C if they end the run.
     fn interrupt_at_termination(&self) {
-        // The signal's handler reads it until the process ends.
+        // The signal handler reads it until the process ends.
         let core: &'static Arc<CoreShared> = Box::leak(Box::new(Arc::clone(&self.core)));
         os::interrupt_at_termination(core.slot(TEMPLATE_SLOT).terminated());
     }
 
-    /// Whether an interrupt has reached the session of the worker in this slot.
+    /// Whether the session of the worker in this slot has received an interrupt.
     fn interrupted(&self, slot: usize) -> bool {
         self.core.slot(slot).interrupted().is_set()
     }
 }
 
-/// Has the kernel kill this process when its parent dies; False when `parent` is already gone.
+/// Asks the kernel to kill this process when its parent dies; returns False if `parent` is already dead.
 #[pyfunction]
 pub(super) fn die_with_parent(parent: u32) -> PyResult<bool> {
     Ok(os::die_with_parent(parent)?)
 }
 
-/// Ends this process as C's `exit` does: functions registered with `atexit` run, and C's streams are written out.
+/// Ends this process with C's `exit`: functions registered with C's `atexit` run, and C's streams are flushed.
 #[pyfunction]
 pub(super) fn exit_process(status: i32) {
     std::process::exit(status);
 }
 
-/// Takes `die_with_parent` back.
+/// Undoes `die_with_parent`.
 #[pyfunction]
 pub(super) fn outlive_parent() -> PyResult<()> {
     Ok(os::outlive_parent()?)
 }
 
-/// Lets go of memory that can be read again from the files it came from.
+/// Releases memory that can be read again from its files.
 #[pyfunction]
 pub(super) fn drop_clean_pages() {
     os::drop_clean_pages();
 }
 
-/// Whether two descriptors of this process share a position; False where the kernel does not say.
+/// Whether two descriptors of this process share a file position; False if the kernel cannot tell.
 #[pyfunction]
 pub(super) fn share_description(one: i32, other: i32) -> bool {
     os::share_description(one, other)
 }
 
-/// Whether this process becomes the parent of processes below it whose own parent dies.
+/// Sets whether this process adopts its orphaned descendants.
 #[pyfunction]
 pub(super) fn adopt_orphans(yes: bool) -> PyResult<()> {
     Ok(os::adopt_orphans(yes)?)
 }
 
-/// The controller's I/O thread, and the objects that its events are made of.
+/// The controller's I/O thread, and the objects used to build its events.
 #[pyclass(module = "rustpar._core")]
 pub(super) struct Engine {
     core: CoreEngine,
     run: RunObjects,
     workers: HashMap<Worker, WorkerObjects>,
-    /// The groups of the tests, as the inventory names them.
+    /// The groups of the tests from the inventory.
     groups: Vec<Option<String>>,
 }
 
 #[pymethods]
 impl Engine {
-    /// Starts the thread. `control` is the controller's end of the control socket, `output` the reading end of the pipe
-    /// that will be the template's standard output, None when there is no template; both stay the caller's.
+    /// Starts the thread. `control` is the controller's end of the control socket, `output` the reading end of the
+    /// template's standard output, or None without a template; both are duplicated.
     #[new]
     #[pyo3(signature = (shared, control, output, *, report_type, id_attribute, make_id, testrun_uid, template_node))]
     fn new(
@@ -148,7 +148,7 @@ impl Engine {
     }
 
     /// Registers the worker `gw<worker>` that is about to be forked; returns its slot. `output` is the reading end of
-    /// the pipe that will be its standard output; it stays the caller's.
+    /// its standard output; it is duplicated.
     fn add_worker(
         &mut self,
         worker: Worker,
@@ -161,13 +161,13 @@ impl Engine {
         Ok(slot)
     }
 
-    /// Lets a worker take part: its collection is known, and the same as the others'.
+    /// Includes a worker in the scheduling: its collection is known, and equals that of the others.
     fn join(&self, worker: Worker) -> PyResult<()> {
         Ok(self.core.send(Command::Join(worker))?)
     }
 
-    /// Schedules the tests of the inventory by xdist's distribution mode `dist`, and `load` by `--rustpar-plan`; `facts` are
-    /// what `inventory.facts` tells of them, with `seconds`, `failed` and `setup_seconds` from the history.
+    /// Schedules the tests of the inventory with xdist's distribution mode `dist`, and `load` with `--rustpar-plan`;
+    /// `facts` is the result of `inventory.facts`, with `seconds`, `failed` and `setup_seconds` from the history.
     #[pyo3(signature = (dist, workers, *, max_chunk, reorder, plan, facts))]
     fn schedule(
         &self,
@@ -189,48 +189,48 @@ impl Engine {
         Ok(self.core.send(Command::Schedule(policy, kinds))?)
     }
 
-    /// Expects tests to take so many `seconds`, None where that is not known, each to be run so many `times`.
-    fn expect(&self, seconds: Vec<Option<f64>>, times: usize) -> PyResult<()> {
-        Ok(self.core.send(Command::Expect(seconds, times))?)
+    /// Sets the expected `seconds` of tests, None if unknown; each test is to be run so many `times`.
+    fn set_expected(&self, seconds: Vec<Option<f64>>, times: usize) -> PyResult<()> {
+        Ok(self.core.send(Command::SetExpected(seconds, times))?)
     }
 
-    /// How far the run is.
+    /// The progress of the run.
     fn status(&self) -> Status {
         Status::new(&self.core.board(), Instant::now())
     }
 
-    /// Assigns tests to a worker by hand.
+    /// Assigns tests to a worker directly.
     fn assign(&self, worker: Worker, tests: Vec<Test>) -> PyResult<()> {
         Ok(self.core.send(Command::Assign(worker, tests))?)
     }
 
-    /// Takes exactly these tests back by hand; answered by UNSCHEDULED.
+    /// Takes back exactly these tests, or none; answered by UNSCHEDULED.
     fn steal(&self, worker: Worker, tests: Vec<Test>) -> PyResult<()> {
         Ok(self.core.send(Command::Steal(worker, tests))?)
     }
 
-    /// Assigns nothing more to the worker, by hand.
+    /// Closes a worker directly: nothing more is assigned to it.
     fn close(&self, worker: Worker) -> PyResult<()> {
         Ok(self.core.send(Command::Close(worker))?)
     }
 
-    /// Runs a test once more that has come to its end in a crash; where tests are assigned by hand, it is only told of.
-    fn again(&self, test: Test) -> PyResult<()> {
-        Ok(self.core.send(Command::Again(test))?)
+    /// Runs a test again that ended in a crash; if tests are assigned directly, only the progress is updated.
+    fn run_again(&self, test: Test) -> PyResult<()> {
+        Ok(self.core.send(Command::RunAgain(test))?)
     }
 
-    /// Has the engine stop by itself once so many reports have failed; 0 means never.
+    /// Makes the engine stop the run after so many failed reports; 0 means never.
     fn failure_limit(&self, limit: usize) -> PyResult<()> {
         Ok(self.core.send(Command::FailureLimit(limit))?)
     }
 
-    /// Lets no further test start.
+    /// Starts no further test.
     fn stop(&self) -> PyResult<()> {
         Ok(self.core.send(Command::Stop)?)
     }
 
-    /// Appends the next batch of events to the list `into`, each `(kind, worker, value, value)`; nothing when none came
-    /// within `limit` seconds. A signal that arrives meanwhile cannot come between a batch and the list.
+    /// Appends the next batch of events to the list `into`, each `(kind, worker, value, value)`; nothing if none
+    /// arrived within `limit` seconds. A signal that arrives meanwhile cannot lose a batch.
     fn events(&mut self, py: Python<'_>, into: &Bound<'_, PyList>, limit: f64) -> PyResult<()> {
         let limit =
             Duration::try_from_secs_f64(limit).map_err(|error| PyValueError::new_err(error.to_string()))?;
@@ -241,12 +241,12 @@ impl Engine {
         Ok(())
     }
 
-    /// Ends the thread.
+    /// Stops the thread.
     fn shut_down(&mut self, py: Python<'_>) {
         py.detach(|| self.core.shut_down());
     }
 
-    /// For the garbage collector: the nodes, which know the whole run, know the engine.
+    /// For the garbage collector: the nodes, which refer to the whole run, also refer to the engine.
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         self.workers
             .values()
@@ -295,7 +295,7 @@ impl Engine {
     const OVER_MEMORY_LIMIT: u8 = EventKind::OverMemoryLimit as u8;
 }
 
-/// A descriptor of our own for a file that the caller keeps.
+/// Duplicates a descriptor that the caller keeps.
 fn duplicate(fd: RawFd) -> PyResult<OwnedFd> {
     Ok(os::duplicate(fd)?)
 }

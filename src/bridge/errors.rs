@@ -1,4 +1,4 @@
-//! The core's errors as Python's built-in exceptions.
+//! Conversion of the core's errors to built-in Python exceptions.
 
 use crate::engine::EngineError;
 use crate::platform::os::OsError;

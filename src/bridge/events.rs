@@ -1,4 +1,4 @@
-//! The engine's events as tuples for Python.
+//! Conversion of the engine's events to tuples for Python.
 
 use super::rebuild::{RunObjects, WorkerObjects};
 use super::value::{decode_object, to_text};
@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 use std::collections::HashMap;
 
-/// The first item of a tuple; the values that follow the worker are in brackets.
+/// The kind of an event, the first item of its tuple. The comments show the values after the worker.
 #[derive(Debug, Clone, Copy)]
 #[repr(u8)]
 pub(super) enum EventKind {
@@ -50,7 +50,7 @@ pub(super) enum EventKind {
     OverMemoryLimit,
 }
 
-/// Appends the tuples that an event amounts to.
+/// Appends the tuples for an event.
 pub(super) fn to_tuples<'py>(
     event: Event,
     run: &mut RunObjects,
@@ -95,7 +95,7 @@ pub(super) fn to_tuples<'py>(
             running,
             finished,
         } => {
-            // It has said its last word, and a run that replaces workers may have many.
+            // No more events follow, and a run that replaces workers may have many of them.
             workers.remove(&worker);
             let death = (status, running).into_pyobject(py)?.into_any();
             push(
@@ -140,7 +140,7 @@ pub(super) fn to_tuples<'py>(
     Ok(())
 }
 
-/// The frames in a batch, each behind its length.
+/// The frames in a batch, each preceded by its length.
 fn frames(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::from_fn(move || {
         let (length, rest) = bytes.split_first_chunk::<4>()?;
@@ -179,7 +179,7 @@ fn frame_tuple<'py>(
             let ids = if !first.is_empty() && ids.eq(first)? {
                 first.clone()
             } else if first.is_empty() || worker == TEMPLATE {
-                // Where others have collected other tests, it is the template's that are run.
+                // If the collections differ, the template's tests are run.
                 run.node_ids = ids.clone().unbind();
                 *groups = own;
                 ids

@@ -1,18 +1,18 @@
-//! CPython's heap in processes that share it: where new objects come to lie, and what is touched on the way out.
+//! CPython's heap in processes that share it: where new objects are allocated, and which objects are touched at exit.
 
 use crate::platform::allocator::{Allocator, BUDGET, fill};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyNone, PyType};
 
-/// CPython's allocator of objects; the GIL is held as long as this is there.
+/// CPython's object allocator; the GIL is held for the lifetime of the value.
 struct Objects<'py>(Python<'py>);
 
 impl Allocator for Objects<'_> {
     fn take(&mut self, size: usize) -> Option<usize> {
         let Self(_held) = self;
         #[expect(unsafe_code, reason = "CPython's allocator")]
-        // SAFETY: the GIL is held, which is all that the allocator asks for.
+        // SAFETY: the GIL is held, which is all that the allocator requires.
         let block = unsafe { ffi::PyObject_Malloc(size) };
         (!block.is_null()).then(|| block.expose_provenance())
     }
@@ -20,29 +20,29 @@ impl Allocator for Objects<'_> {
     fn give_back(&mut self, block: usize) {
         let Self(_held) = self;
         #[expect(unsafe_code, reason = "CPython's allocator")]
-        // SAFETY: the GIL is held, the block is from this allocator and nobody else knows it.
+        // SAFETY: the GIL is held, the block is from this allocator and is not used elsewhere.
         unsafe {
             ffi::PyObject_Free(std::ptr::with_exposed_provenance_mut(block));
         }
     }
 }
 
-/// Takes the free places in CPython's pools, so that new objects come to lie in pools of their own; see `pools`.
+/// Allocates the free blocks in CPython's pools, so that new objects are put into new pools; see `platform::allocator`.
 ///
-/// Returns the bytes that were taken. They are never given back.
+/// Returns the number of bytes allocated. They are never freed.
 #[pyfunction]
 pub(super) fn fill_pools(py: Python<'_>) -> usize {
     fill(&mut Objects(py), BUDGET)
 }
 
-/// Sets to None what a module holds, but for its builtins, classes, and instances of exactly the types in `kept`.
+/// Sets the variables of a module to None, except builtins, classes, and instances of exactly the types in `kept`.
 ///
-/// To count what is kept would write to pages that processes share: 3 MiB in each worker of a suite of 1,000 tests. So
-/// it is told by its type alone, uncounted.
+/// Increasing reference counts would write to pages that processes share: 3 MiB in each worker of a suite of 1,000
+/// tests. So values to keep are identified by their type only, without taking references.
 #[pyfunction]
-pub(super) fn let_go(namespace: &Bound<'_, PyDict>, kept: Vec<Bound<'_, PyType>>) -> PyResult<()> {
+pub(super) fn clear_namespace(namespace: &Bound<'_, PyDict>, kept: Vec<Bound<'_, PyType>>) -> PyResult<()> {
     let kept: Vec<_> = kept.iter().map(Bound::as_type_ptr).collect();
-    for key in keys_to_let_go(namespace, &kept) {
+    for key in keys_to_clear(namespace, &kept) {
         if !key.eq(pyo3::intern!(key.py(), "__builtins__"))? {
             namespace.set_item(&key, PyNone::get(key.py()))?;
         }
@@ -50,13 +50,13 @@ pub(super) fn let_go(namespace: &Bound<'_, PyDict>, kept: Vec<Bound<'_, PyType>>
     Ok(())
 }
 
-fn keys_to_let_go<'py>(
+fn keys_to_clear<'py>(
     namespace: &Bound<'py, PyDict>,
     kept: &[*mut ffi::PyTypeObject],
 ) -> Vec<Bound<'py, PyAny>> {
     let mut keys = Vec::new();
     let (mut position, mut key, mut value) = (0, std::ptr::null_mut(), std::ptr::null_mut());
-    #[expect(unsafe_code, reason = "looking at values without counting them")]
+    #[expect(unsafe_code, reason = "reading values without changing reference counts")]
     // SAFETY: the GIL is held and nothing is called that changes the dictionary, so the borrowed pointers stay valid.
     unsafe {
         while ffi::PyDict_Next(

@@ -1,4 +1,4 @@
-//! What is remembered from one run to the next.
+//! Python bindings of the history.
 
 use crate::history::History as CoreHistory;
 use crate::history::file;
@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString};
 use std::path::PathBuf;
 
-/// What is remembered of tests and shared fixtures.
+/// The history of tests and shared fixtures.
 #[pyclass(module = "rustpar._core", frozen)]
 pub(super) struct History {
     core: CoreHistory,
@@ -14,24 +14,24 @@ pub(super) struct History {
 
 #[pymethods]
 impl History {
-    /// The history in a file, empty where there is none; where it cannot be used, empty too, and a line that says why.
+    /// Reads the history in a file; empty if there is none, and if it cannot be used, empty with a line that says why.
     #[staticmethod]
     fn load(py: Python<'_>, path: PathBuf) -> (Self, Option<String>) {
         let (core, warning) = py.detach(|| file::load(&path));
         (Self { core }, warning.map(|warning| warning.to_string()))
     }
 
-    /// What each test will probably take, without the fixtures it shares; None when nothing is known.
+    /// The expected seconds of each test without the fixtures it shares; None if unknown.
     fn expected(&self, node_ids: &Bound<'_, PyList>) -> PyResult<Vec<Option<f64>>> {
         each(node_ids, |id| self.core.expected(id))
     }
 
-    /// Whether each test failed when it last ran.
+    /// Whether each test failed in the last run that saw it.
     fn failed(&self, node_ids: &Bound<'_, PyList>) -> PyResult<Vec<bool>> {
         each(node_ids, |id| self.core.failed_last(id))
     }
 
-    /// What the set-up of each shared fixture will probably take; None when nothing is known.
+    /// The expected setup seconds of each shared fixture; None if unknown.
     fn fixture_seconds(&self, keys: &Bound<'_, PyList>) -> PyResult<Vec<Option<f64>>> {
         each(keys, |key| self.core.fixture_seconds(key))
     }
@@ -41,7 +41,7 @@ impl History {
     }
 }
 
-/// Asks about each text of a list.
+/// Calls `ask` for each text of a list.
 fn each<T>(texts: &Bound<'_, PyList>, ask: impl Fn(&str) -> T) -> PyResult<Vec<T>> {
     let answers = texts.iter().map(|text| {
         let text = text.cast::<PyString>()?;

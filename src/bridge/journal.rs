@@ -1,5 +1,5 @@
-//! The journal of a run, as Python writes it. What is said once in a run comes through a method of its own here; the
-//! phases of tests come through the `Recorder`.
+//! Python bindings for writing the journal of a run. Events that occur once per run have methods here; the phases of
+//! tests are written by the `Recorder`.
 
 use super::memory::{peak_memory, proportional_memory, resident_memory};
 use super::text::{Text, texts};
@@ -16,7 +16,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// The pairs of texts themselves.
+/// Converts pairs of texts.
 fn pairs<T: FromIterator<(String, String)>>(pairs: impl IntoIterator<Item = (Text, Text)>) -> T {
     pairs
         .into_iter()
@@ -29,9 +29,9 @@ fn pairs<T: FromIterator<(String, String)>>(pairs: impl IntoIterator<Item = (Tex
 pub(super) struct Journal {
     writer: Writer,
     began: Micros,
-    /// Whether who writes says when a batch is complete; else each test's end is one.
+    /// Whether `flush` is called after each batch; otherwise each test's end is flushed.
     batches: bool,
-    /// Of the memory of this process, where its tests run.
+    /// The peak memory of this process, if tests run in it.
     peak: Option<Peak>,
     budget: TextBudget,
 }
@@ -42,15 +42,15 @@ impl Journal {
         self.writer.event(event);
     }
 
-    /// A test has ended: it is in the file when this returns, unless batches are longer.
+    /// Called when a test has ended: flushes the file, unless batches are used.
     pub(super) fn test_ended(&mut self) {
         if !self.batches {
             self.writer.flush();
         }
     }
 
-    /// A test has run in this process: the peak of its memory, if it has grown since the last one.
-    pub(super) fn look_at_peak(&mut self, test: Test) {
+    /// Writes the peak memory of this process after a test, if it has grown.
+    pub(super) fn record_peak_growth(&mut self, test: Test) {
         let grown = self.peak.as_mut().and_then(|peak| peak.grown(peak_memory()));
         if let Some(rss) = grown {
             self.write(&Event::Peak {
@@ -61,26 +61,26 @@ impl Journal {
         }
     }
 
-    /// A moment in seconds since the epoch, as a moment of the run.
+    /// Converts seconds since the epoch to a time relative to the start of the run.
     pub(super) fn moment(&self, seconds: f64) -> Micros {
         micros(seconds).saturating_sub(self.began)
     }
 
-    /// The pairs of texts, the second ones as they fit.
+    /// Converts pairs of texts, of which the second ones are shortened to the budget.
     fn fit_pairs(&mut self, pairs: Vec<(Text, Text)>) -> Vec<(String, String)> {
         let pairs = pairs.into_iter();
         let fit = pairs.map(|(Text(name), Text(text))| (name, self.budget.fit(text)));
         fit.collect()
     }
 
-    /// What happens once is in the file when this returns.
-    fn tell(&mut self, event: &Event) {
+    /// Writes an event and flushes the file.
+    fn write_and_flush(&mut self, event: &Event) {
         self.writer.event(event);
         self.writer.flush();
     }
 }
 
-/// Now, in microseconds since the epoch.
+/// The current time in microseconds since the epoch.
 fn now() -> Micros {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     micros(since.unwrap_or(Duration::ZERO).as_secs_f64())
@@ -88,7 +88,7 @@ fn now() -> Micros {
 
 #[pymethods]
 impl Journal {
-    /// Without a file, nothing is written.
+    /// Creates a journal without a file, which writes nothing.
     #[new]
     fn new() -> Self {
         Self {
@@ -100,61 +100,61 @@ impl Journal {
         }
     }
 
-    /// Begins the file `path`. Raises OSError, also when there is such a file.
+    /// Creates the file `path`. Raises OSError, also if the file exists.
     fn open(&mut self, path: PathBuf) -> PyResult<()> {
         self.writer = Writer::create(&path)?;
         Ok(())
     }
 
-    /// Keeps no more than so many characters of what failures say; all for None.
-    fn keep(&mut self, limit: Option<u64>) {
+    /// Limits the characters of failure texts; None for no limit.
+    fn limit_failure_texts(&mut self, limit: Option<u64>) {
         self.budget = TextBudget::new(limit);
     }
 
-    /// Whether a file is a journal, to go by how it begins; an empty one may become one. Raises OSError.
+    /// Whether a file looks like a journal, judged by its first bytes; an empty one counts. Raises OSError.
     #[staticmethod]
     fn may_replace(path: PathBuf) -> PyResult<bool> {
         Ok(is_journal(&path)?)
     }
 
-    /// The journals in a directory, those of earlier runs first.
+    /// The journals in a directory, the oldest run first.
     #[staticmethod]
     fn in_directory(directory: PathBuf) -> Vec<PathBuf> {
         journals_in(&directory)
     }
 
-    /// Whether the run that writes this journal is under way.
+    /// Whether a run is still writing this journal.
     #[staticmethod]
     fn is_written(path: PathBuf) -> bool {
         is_written(&path)
     }
 
-    /// Whether what stands at `path` is what was written here, all of it and nothing else.
+    /// Whether the file at `path` contains exactly what this journal wrote.
     fn is_at(&self, path: PathBuf) -> bool {
         self.writer.is_at(&path)
     }
 
-    /// From now on, `flush` is called after each batch of reports.
+    /// Switches to batches: from now on, `flush` is called after each batch of reports.
     fn use_batches(&mut self) {
         self.batches = true;
     }
 
-    /// Hands everything to the system.
+    /// Writes all buffered events to the file.
     fn flush(&mut self) {
         self.writer.flush();
     }
 
-    /// What went wrong with the file, told once.
+    /// The first error of the file, returned once.
     fn error(&mut self) -> Option<String> {
         self.writer.take_error().map(|error| error.to_string())
     }
 
-    /// The run begins, now.
+    /// Sets the start time of the run to now.
     fn begin(&mut self) {
         self.began = now();
     }
 
-    /// What the run is that has begun; the first thing to be told.
+    /// Writes the description of the run, its first event.
     fn run(
         &mut self,
         id: Text,
@@ -163,7 +163,7 @@ impl Journal {
         versions: HashMap<Text, Text>,
         machine: HashMap<Text, Text>,
     ) {
-        self.tell(&Event::Run(Head {
+        self.write_and_flush(&Event::Run(Head {
             format: FORMAT.to_owned(),
             version: VERSION,
             id: id.0,
@@ -175,7 +175,7 @@ impl Journal {
         }));
     }
 
-    /// Tests have been collected; `usual` is what each is expected to take in seconds.
+    /// Writes the collection; `usual` are the expected seconds of each test.
     fn collected(
         &mut self,
         ids: Vec<Text>,
@@ -206,12 +206,12 @@ impl Journal {
             serial,
             deselected,
         });
-        self.tell(&event);
+        self.write_and_flush(&event);
     }
 
-    /// Which tests carry markers that thresholds name.
+    /// Writes which tests carry the markers that thresholds name.
     fn marks(&mut self, marks: HashMap<Text, Vec<u32>>) {
-        self.tell(&Event::Marks {
+        self.write_and_flush(&Event::Marks {
             marks: marks
                 .into_iter()
                 .map(|(Text(name), tests)| (name, tests))
@@ -219,10 +219,10 @@ impl Journal {
         });
     }
 
-    /// It is settled how `workers` processes come up, and how tests are scheduled.
+    /// Writes the start mode, the number of workers and the distribution mode.
     fn start(&mut self, start: String, workers: usize, dist: String) {
         let at = self.elapsed();
-        self.tell(&Event::Start(Start {
+        self.write_and_flush(&Event::Start(Start {
             at,
             start,
             workers,
@@ -230,7 +230,7 @@ impl Journal {
         }));
     }
 
-    /// What a report says beyond its outcome; `outcome` only where no phase says so.
+    /// Writes the contents of a report beyond its outcome; `outcome` only if no phase states it.
     #[pyo3(signature = (when, *, test=None, worker=None, outcome=None, node_id=None, message, path=None, line=None, longrepr, sections))]
     fn detail(
         &mut self,
@@ -250,7 +250,7 @@ impl Journal {
             Some("failed") => Some(Outcome::Failed),
             Some("skipped") => Some(Outcome::Skipped),
             Some("rerun") => Some(Outcome::Rerun),
-            Some(other) => return Err(PyValueError::new_err(format!("{other:?} is no outcome"))),
+            Some(other) => return Err(PyValueError::new_err(format!("{other:?} is not an outcome"))),
         };
         let (message, longrepr) = (self.budget.fit(message.0), self.budget.fit(longrepr.0));
         let sections = self.fit_pairs(sections);
@@ -272,7 +272,7 @@ impl Journal {
         Ok(())
     }
 
-    /// What a test, or without one the suite, has recorded of itself.
+    /// Writes the properties recorded by a test, or without a test, by the suite.
     fn properties(&mut self, test: Option<u32>, properties: Vec<(Text, Text)>) {
         let properties = match test {
             Some(_) => self.fit_pairs(properties),
@@ -282,13 +282,13 @@ impl Journal {
         self.test_ended();
     }
 
-    /// A worker is there, as process `pid`.
+    /// Writes that a worker has started, with its process id.
     fn worker(&mut self, worker: u32, pid: i64) {
         let at = self.elapsed();
-        self.tell(&Event::Worker { w: worker, at, pid });
+        self.write_and_flush(&Event::Worker { w: worker, at, pid });
     }
 
-    /// A worker is gone; `how` is "left", "crashed" or "replaced".
+    /// Writes that a worker has ended; `how` is "left", "crashed" or "replaced".
     #[pyo3(signature = (worker, how, status, *, running=None, why=None))]
     fn gone(
         &mut self,
@@ -302,10 +302,14 @@ impl Journal {
             "left" => Ending::Left,
             "crashed" => Ending::Crashed,
             "replaced" => Ending::Replaced,
-            other => return Err(PyValueError::new_err(format!("{other:?} is no way to go"))),
+            other => {
+                return Err(PyValueError::new_err(format!(
+                    "{other:?} is not one of left, crashed and replaced"
+                )));
+            }
         };
         let at = self.elapsed();
-        self.tell(&Event::Gone(WorkerGone {
+        self.write_and_flush(&Event::Gone(WorkerGone {
             w: worker,
             at,
             how,
@@ -316,20 +320,20 @@ impl Journal {
         Ok(())
     }
 
-    /// Tests are about to run in this process: begins to watch its memory.
+    /// Starts monitoring the memory of this process, in which tests are about to run.
     fn monitor_memory(&mut self) {
         self.peak = Some(Peak::known(peak_memory()));
-        self.look_at_memory();
+        self.sample_memory();
     }
 
-    /// Writes down what this process holds, if tests run in it.
-    fn look_at_memory(&mut self) {
+    /// Writes the current memory of this process, if tests run in it.
+    fn sample_memory(&mut self) {
         if let (Some(_), Some(rss)) = (self.peak, resident_memory(None)) {
             self.memory(None, rss, proportional_memory(None));
         }
     }
 
-    /// A process holds so many bytes now.
+    /// Writes the current memory of a process.
     fn memory(&mut self, worker: Option<u32>, rss: u64, pss: Option<u64>) {
         let at = self.elapsed();
         self.write(&Event::Memory {
@@ -340,7 +344,7 @@ impl Journal {
         });
     }
 
-    /// The peak of a process's memory has grown in a test, to so many bytes.
+    /// Writes the new peak memory of a process, which has grown during a test.
     fn peak(&mut self, test: u32, worker: Option<u32>, rss: u64) {
         self.write(&Event::Peak {
             t: test,
@@ -349,10 +353,10 @@ impl Journal {
         });
     }
 
-    /// The run is over.
+    /// Writes the end of the run.
     fn end(&mut self, exit: i32, warnings: usize) {
         let at = self.elapsed();
-        self.tell(&Event::End { at, exit, warnings });
+        self.write_and_flush(&Event::End { at, exit, warnings });
     }
 }
 
@@ -362,8 +366,8 @@ impl Journal {
     }
 }
 
-/// Characters of failures that a journal keeps, and bytes that all journals in a cache may take, by a size; None for "all".
-/// Raises ValueError with a line that says what to write.
+/// Parses a size: the limits on failure characters per journal, and on the bytes of all journals in a cache together;
+/// None for "all". Raises ValueError with a line that says what to write.
 #[pyfunction]
 pub(super) fn journal_limits(text: Text) -> PyResult<Option<(u64, u64)>> {
     limits(&text.0).map_err(|error| PyValueError::new_err(error.to_string()))

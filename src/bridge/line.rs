@@ -1,7 +1,7 @@
-//! The worker's line: reports in, tests out.
+//! Python bindings of a worker's connection: reports out, tests in.
 //!
-//! The hot path of a worker. A report that is exactly what pytest itself makes of a phase is encoded here, from its
-//! attributes; any other goes through `pytest_report_to_serializable` in Python and comes back as plain values.
+//! This is the hot path of a worker. A report with exactly the attributes that pytest itself sets is encoded here; any
+//! other goes through `pytest_report_to_serializable` in Python and arrives as plain values.
 
 use super::engine::Shared;
 use super::plain::{extras_of, outcome_of, phase, same, span_of};
@@ -18,10 +18,10 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyInt, PyString, PyType};
 use std::sync::Arc;
 
-/// Attributes of a plain report besides the node id.
+/// Number of attributes of a plain report besides the node id.
 const PLAIN_ATTRIBUTES: usize = 10;
 
-/// A worker's line to the controller.
+/// A worker's connection to the controller.
 #[pyclass(module = "rustpar._core")]
 pub(super) struct Line {
     core: CoreLine,
@@ -30,11 +30,11 @@ pub(super) struct Line {
     one: Py<PyInt>,
     /// The strings sent so far, with their numbers.
     strings: Py<PyDict>,
-    /// The keys of the keywords sent last.
+    /// The keywords sent last.
     keywords: Option<Vec<Py<PyAny>>>,
     /// The test that was started last.
     current: Option<Started>,
-    /// Made when the first test begins.
+    /// Created when the first test starts.
     clock: Option<PhaseClock>,
 }
 
@@ -46,7 +46,7 @@ struct Started {
 
 #[pymethods]
 impl Line {
-    /// Says how long a phase took, where its report says what is not possible.
+    /// Sends the measured duration of a phase if its report has implausible times.
     fn measure(&mut self, report: &Bound<'_, PyAny>) -> PyResult<()> {
         let (phase, said) = span_of(report)?;
         let Some(measured) = self.clock.get_or_insert_default().reported(phase, said) else {
@@ -59,8 +59,8 @@ impl Line {
         Ok(())
     }
 
-    /// The line of the worker in `slot`. `report_type` is pytest's TestReport, `id_attribute` the name of the attribute
-    /// in which it keeps the node id.
+    /// Creates the connection of the worker in `slot`. `report_type` is pytest's TestReport, `id_attribute` the name of
+    /// the attribute in which it stores the node id.
     #[new]
     fn new(
         py: Python<'_>,
@@ -81,13 +81,13 @@ impl Line {
         })
     }
 
-    /// Whether this process is the one whose line it is. In one that was forked from it, no test comes from the line,
-    /// and nothing is sent.
+    /// Whether this process created the connection. In a process forked from it, the connection returns no tests and
+    /// sends nothing.
     fn is_own(&self) -> bool {
         self.core.is_own()
     }
 
-    /// The next test, for good; None when there is none any more. Sleeps while there is none yet.
+    /// Claims the next test; None if there are no more. Blocks until there is one.
     fn claim(&mut self, py: Python<'_>) -> PyResult<Option<u32>> {
         loop {
             match self.wait_for_claim(py)? {
@@ -98,7 +98,8 @@ impl Line {
         }
     }
 
-    /// The same, but for one that is in the tear-down of a test: False when it is to finish that without knowing.
+    /// The same for a worker before the teardown of a test: False if it is to finish that without knowing the next
+    /// test.
     fn claim_or_rest<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         Ok(match self.wait_for_claim(py)? {
             Claim::Test(test) => test.into_pyobject(py)?.into_any(),
@@ -107,7 +108,7 @@ impl Line {
         })
     }
 
-    /// The test that will probably come next.
+    /// The next test, if known; it may still be taken back.
     fn peek(&self) -> Option<u32> {
         self.core.peek()
     }
@@ -117,23 +118,23 @@ impl Line {
         self.core.may_start()
     }
 
-    /// Whether this worker, whose session is over, may leave.
+    /// Whether this worker may exit after its session has finished.
     fn may_exit(&self) -> bool {
         self.core.may_exit()
     }
 
-    /// Whether this worker has to leave while others still run tests.
+    /// Whether this worker must exit while others still run tests.
     fn must_exit_early(&self) -> bool {
         self.core.must_exit_early()
     }
 
-    /// Says which test this worker is in, for the case that it dies there.
+    /// Publishes which test this worker is running, in case it crashes.
     #[pyo3(signature = (test))]
     fn set_running(&mut self, test: Option<u32>) {
         self.core.set_running(test);
     }
 
-    /// Says that an interrupt has reached this worker.
+    /// Publishes that this worker has received an interrupt.
     fn set_interrupted(&self) {
         self.core.set_interrupted();
     }
@@ -165,7 +166,7 @@ impl Line {
         Ok(())
     }
 
-    /// Sends a plain value under a topic; returns the types of what had to be replaced by its repr.
+    /// Sends a plain value under a topic; returns the types of objects that were replaced by their repr.
     fn message(&mut self, topic: u8, object: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
         let (mut lost, mut body) = (Vec::new(), Vec::new());
         to_value(object, &mut lost)?.encode(&mut body);
@@ -179,7 +180,7 @@ impl Line {
         Ok(lost)
     }
 
-    /// pytest_runtest_logstart of the test with this node id object and location.
+    /// Sends pytest_runtest_logstart for the test with this node id object and location.
     fn start(&mut self, test: u32, id: Py<PyAny>, location: Bound<'_, PyAny>) -> PyResult<()> {
         let py = location.py();
         let (path, line, domain) = self.location(&location)?;
@@ -201,7 +202,7 @@ impl Line {
         py.check_signals()
     }
 
-    /// pytest_runtest_logfinish.
+    /// Sends pytest_runtest_logfinish.
     fn finish(&mut self, test: u32, location: &Bound<'_, PyAny>) -> PyResult<()> {
         let started = self.current.as_ref().filter(|started| started.test == test);
         let same = match started {
@@ -222,13 +223,13 @@ impl Line {
         Ok(())
     }
 
-    /// The test's protocol is complete; it took `duration` seconds.
+    /// Sends that the test's protocol is complete; it took `duration` seconds.
     fn done(&mut self, test: u32, duration: f64) {
         self.core.done(test, duration);
     }
 
-    /// Begins to watch the memory of this process, before its first test. When it holds more than `limit` bytes after a
-    /// test, there is no further one for it; unless it holds more already.
+    /// Starts monitoring the memory of this process, before its first test. If it uses more than `limit` bytes after a
+    /// test, it gets no further one; the limit is ignored if it is already exceeded.
     #[pyo3(signature = (limit))]
     fn monitor_memory(&mut self, limit: Option<u64>) {
         self.core.monitor_memory(limit);
@@ -253,7 +254,7 @@ impl Line {
         }
     }
 
-    /// Sends a report in its serializable form; returns the types of what had to be replaced by its repr.
+    /// Sends a report in serialized form; returns the types of objects that were replaced by their repr.
     fn serialized(&mut self, test: u32, failed: bool, data: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
         let (mut lost, mut body) = (Vec::new(), Vec::new());
         to_value(data, &mut lost)?.encode(&mut body);
@@ -297,7 +298,7 @@ impl Line {
 }
 
 impl Line {
-    /// What there is for this worker, as soon as there is anything; a worker that has grown too large is closed.
+    /// Waits until there is a test or an end for this worker; a worker over its memory limit is closed.
     fn wait_for_claim(&mut self, py: Python<'_>) -> PyResult<Claim> {
         loop {
             match py.detach(|| self.core.claim()) {
@@ -311,7 +312,7 @@ impl Line {
         }
     }
 
-    /// The number of a string, which is sent first when it is new.
+    /// The number of a string; a new string is sent first.
     fn string_id(&mut self, text: &Bound<'_, PyString>) -> PyResult<StringId> {
         let strings = self.strings.bind(text.py()).clone();
         if let Some(number) = strings.get_item(text)? {
@@ -336,7 +337,7 @@ impl Line {
         Ok((path, line, domain.str()?.to_string_lossy().into_owned()))
     }
 
-    /// The report in its compact form, without its extras, and those; None when it is not plain.
+    /// The report in compact form and its encoded extras; None if it is not plain.
     fn plain(
         &mut self,
         test: u32,
@@ -403,7 +404,7 @@ impl Line {
         Ok(Some((plain, extras)))
     }
 
-    /// The keywords as numbers, or as "the same as before" (inner None); outer None when they are not plain.
+    /// The keywords as numbers; inner None if they equal the last ones, outer None if they are not plain.
     #[expect(
         clippy::option_option,
         reason = "two questions: is it plain, and is it the same"

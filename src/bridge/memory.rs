@@ -1,4 +1,4 @@
-//! How much memory processes hold, and what is told of it.
+//! Python bindings for the memory of processes, and messages about it.
 
 use super::text::Text;
 use crate::report::terminal::memory::{self, Replaced};
@@ -8,7 +8,7 @@ use std::path::PathBuf;
 #[cfg(target_os = "linux")]
 use crate::platform::os;
 
-/// Resident bytes that this process has held at most; 0 where the system is not Linux.
+/// Peak resident bytes of this process; 0 on systems other than Linux.
 #[pyfunction]
 pub(super) fn peak_memory() -> u64 {
     #[cfg(target_os = "linux")]
@@ -17,8 +17,8 @@ pub(super) fn peak_memory() -> u64 {
     0
 }
 
-/// Resident bytes of a process, of this one for None: also what it shares with others. None when it is gone, and where the
-/// system is not Linux.
+/// Resident bytes of a process, or of this one for None, shared pages included. None if the process does not exist, and
+/// on systems other than Linux.
 #[pyfunction]
 pub(super) fn resident_memory(process: Option<u32>) -> Option<u64> {
     #[cfg(target_os = "linux")]
@@ -27,8 +27,8 @@ pub(super) fn resident_memory(process: Option<u32>) -> Option<u64> {
     process.and(None)
 }
 
-/// Proportional bytes of a process, of this one for None: what n processes share counts as the n-th part. None when it is
-/// gone, and where the system is not Linux.
+/// Proportional bytes of a process, or of this one for None: a page shared by n processes counts as 1/n. None if the
+/// process does not exist, and on systems other than Linux.
 #[pyfunction]
 pub(super) fn proportional_memory(process: Option<u32>) -> Option<u64> {
     #[cfg(target_os = "linux")]
@@ -37,8 +37,8 @@ pub(super) fn proportional_memory(process: Option<u32>) -> Option<u64> {
     process.and(None)
 }
 
-/// The section on memory in the summary of a run. `replaced` are the resident bytes, the worker and its last test of each
-/// worker that held more than `limit`; `path` is the run's journal.
+/// The section about memory in the summary of a run. `replaced` has the resident bytes, the worker and its last test
+/// for each worker that exceeded `limit`; `path` is the run's journal.
 #[pyfunction]
 pub(super) fn memory_lines(
     py: Python<'_>,
@@ -58,13 +58,13 @@ pub(super) fn memory_lines(
     py.detach(|| memory::summary(limit, replaced, path.as_deref(), verbosity))
 }
 
-/// Why no worker is replaced, where one holds more than the limit from its beginning.
+/// The warning that no worker is replaced, because workers exceed the limit from the start.
 #[pyfunction]
 pub(super) fn limit_without_effect(resident: u64, limit: u64) -> String {
     memory::limit_without_effect(resident, limit)
 }
 
-/// Why a worker is replaced after a test.
+/// The reason for replacing a worker after a test.
 #[pyfunction]
 pub(super) fn replaced_because(resident: u64, limit: u64, test: Text) -> String {
     memory::replaced_because(resident, limit, &test.0)

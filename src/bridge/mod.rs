@@ -1,4 +1,4 @@
-//! Python's view of the engine: `rustpar._core`. The only place that names pyo3.
+//! The Python bindings of the engine: `rustpar._core`. The only module that names pyo3.
 //!
 //! A function here converts its arguments, releases the GIL where it waits, calls the core and maps the error.
 
@@ -53,19 +53,19 @@ mod worker_count;
 use pyo3::prelude::*;
 use std::path::Path;
 
-/// CPUs that the control group's quota amounts to, rounded up; None without a quota.
+/// CPUs of the control group's quota, rounded up; None without a quota.
 #[pyfunction]
 fn cpu_quota() -> Option<usize> {
     crate::platform::cgroup::cpu_quota(Path::new("/proc"), Path::new("/sys/fs/cgroup"))
 }
 
-/// Bytes of memory that the machine and the control group leave; None where nothing tells.
+/// Bytes of memory that the machine and the control group have left; None if unknown.
 #[pyfunction]
 fn memory_left() -> Option<u64> {
     crate::platform::cgroup::memory_left(Path::new("/proc"), Path::new("/sys/fs/cgroup"))
 }
 
-/// Encodes an object as plain values; also returns the types of what had to be replaced by its repr.
+/// Encodes an object as plain values; also returns the types of objects that were replaced by their repr.
 #[cfg(target_os = "linux")]
 #[pyfunction]
 fn dumps(object: &Bound<'_, PyAny>) -> PyResult<(Vec<u8>, Vec<String>)> {
@@ -74,7 +74,7 @@ fn dumps(object: &Bound<'_, PyAny>) -> PyResult<(Vec<u8>, Vec<String>)> {
     Ok((bytes, lost))
 }
 
-/// Decodes what `dumps` encoded; raises ValueError for anything else.
+/// Decodes bytes from `dumps`; raises ValueError for anything else.
 #[cfg(target_os = "linux")]
 #[pyfunction]
 fn loads<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyAny>> {
@@ -89,7 +89,7 @@ mod _core {
 
     #[cfg(target_os = "linux")]
     #[pymodule_export]
-    use super::audit::{audit, listen};
+    use super::audit::{audit, set_audit_listener};
 
     #[pymodule_export]
     use super::cli::{commands, run_command};
@@ -115,7 +115,7 @@ mod _core {
 
     #[cfg(target_os = "linux")]
     #[pymodule_export]
-    use super::heap::{fill_pools, let_go};
+    use super::heap::{clear_namespace, fill_pools};
 
     #[pymodule_export]
     use super::format::{counted, parse_duration, parse_size, spoken, spoken_size, width};
@@ -166,7 +166,7 @@ mod _core {
     #[pymodule_export]
     use super::worker_count::Choice;
 
-    /// The characters beyond ASCII that a live block uses where it may.
+    /// The characters beyond ASCII that a live block uses if the terminal supports them.
     #[pymodule_export]
     const LIVE_BLOCK_CHARACTERS: &str = crate::report::terminal::live_block::DRAWN_CHARACTERS;
 

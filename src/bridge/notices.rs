@@ -1,4 +1,4 @@
-//! What a run says of itself, for Python.
+//! Python bindings for the notices of a run.
 
 use super::text::{Text, texts};
 use crate::report::terminal::coverage::{self, Joined};
@@ -7,7 +7,7 @@ use crate::report::terminal::status::{self, Activity};
 use crate::text::duration::micros;
 use pyo3::prelude::*;
 
-/// The lines that say how workers start.
+/// The lines about how workers start.
 #[pyfunction]
 pub(super) fn start_lines(name: &str, reasons: Vec<Text>, remembered: bool, verbosity: i32) -> Vec<String> {
     let reasons: Vec<String> = texts(reasons);
@@ -19,19 +19,19 @@ pub(super) fn start_lines(name: &str, reasons: Vec<Text>, remembered: bool, verb
     notices::start(start, verbosity)
 }
 
-/// How to find out why so many tests fail that did not in the last run.
+/// Advice for a run in which many tests fail that passed in the last run.
 #[pyfunction]
 pub(super) fn new_failures_line(tests: usize, with_template: bool) -> String {
     notices::new_failures(tests, with_template)
 }
 
-/// How far a run is.
+/// The progress of a run.
 #[pyfunction]
 pub(super) fn progress_line(finished: usize, tests: usize) -> String {
     status::progress(finished, tests)
 }
 
-/// What a process does; see the stub.
+/// Describes the activity of a process; see the stub.
 #[pyfunction]
 pub(super) fn process_line(
     name: &str,
@@ -48,7 +48,7 @@ pub(super) fn process_line(
     status::process(name, process, activity)
 }
 
-/// What is covered, and what measuring cost after the last test.
+/// The line about total coverage, and the time that measuring took after the last test.
 #[pyfunction]
 pub(super) fn coverage_line(total: Option<f64>, seconds: f64, files: usize, joining: f64) -> String {
     let joined = Joined {

@@ -1,4 +1,4 @@
-//! What makes a report plain: one that is exactly what pytest itself makes of a phase.
+//! Recognition of plain reports: those with exactly the attributes that pytest itself sets.
 
 use super::value::to_value;
 use crate::protocol::phase_clock::Span;
@@ -7,17 +7,17 @@ use crate::protocol::value::Value;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString, PyTuple};
 
-/// Whether two objects are one, or equal.
+/// Whether two objects are identical or equal.
 pub(super) fn same(left: &Bound<'_, PyAny>, right: &Bound<'_, PyAny>) -> PyResult<bool> {
     if left.is(right) { Ok(true) } else { left.eq(right) }
 }
 
-/// The phase that a report's `when` names.
+/// The phase of a report's `when`.
 pub(super) fn phase(when: &Bound<'_, PyAny>) -> Option<Phase> {
     Phase::named(when.cast::<PyString>().ok()?.to_cow().ok()?.as_ref())
 }
 
-/// The outcome that a report's `outcome` names.
+/// The outcome of a report's `outcome`.
 pub(super) fn outcome_of(outcome: &Bound<'_, PyAny>) -> Option<Outcome> {
     match outcome.cast::<PyString>().ok()?.to_cow().ok()?.as_ref() {
         "passed" => Some(Outcome::Passed),
@@ -27,7 +27,7 @@ pub(super) fn outcome_of(outcome: &Bound<'_, PyAny>) -> Option<Outcome> {
     }
 }
 
-/// Encodes what most reports do not have; false when it is not plain.
+/// Encodes the values that most reports do not have; false if the report is not plain.
 pub(super) fn extras_of(
     longrepr: &Bound<'_, PyAny>,
     sections: &Bound<'_, PyAny>,
@@ -54,7 +54,7 @@ pub(super) fn extras_of(
     Ok(lost.is_empty())
 }
 
-/// The phase of a report, and what it says of its time; `nan` where it says nothing.
+/// The phase of a report and its times; `nan` if it has none.
 pub(super) fn span_of(report: &Bound<'_, PyAny>) -> PyResult<(Option<Phase>, Span)> {
     let py = report.py();
     let number = |name| -> PyResult<f64> {

@@ -1,4 +1,4 @@
-//! What Python knows of a collection, as the scheduling wants it.
+//! Conversion of facts about the collection from Python to the scheduling types.
 
 use super::collection::NeedsOf;
 use super::text::{Text, texts};
@@ -13,7 +13,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use std::collections::{HashMap, HashSet};
 
-/// What `inventory.facts` returns, and what is remembered of earlier runs.
+/// The result of `inventory.facts`, with values from the history.
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]
 pub(super) struct Facts {
@@ -24,7 +24,7 @@ pub(super) struct Facts {
     kinds: Vec<Text>,
     instances: Vec<u32>,
     fixtures: Vec<(Test, Vec<Fixture>)>,
-    /// Expected seconds of each test; empty when there is no history.
+    /// Expected seconds of each test; empty without a history.
     seconds: Vec<Option<f64>>,
     failed: Vec<bool>,
     setup_seconds: Vec<Option<f64>>,
@@ -36,7 +36,7 @@ impl Facts {
         self.kinds.iter().map(|Text(key)| key.clone())
     }
 
-    /// The names of the resources that tests need, each at its number.
+    /// The names of the resources that tests need, indexed by number.
     fn resources(&self) -> Vec<String> {
         let mut seen = HashSet::new();
         let names = self.needs.iter().flat_map(|(.., holds)| holds);
@@ -46,7 +46,7 @@ impl Facts {
             .collect()
     }
 
-    /// The rules and the forecast for these tests.
+    /// The constraints and the forecast for these tests.
     pub(super) fn into_plan(self, node_ids: &[String]) -> (Rules, Forecast) {
         let names = self.resources();
         let places = names
@@ -97,7 +97,7 @@ impl Facts {
     }
 }
 
-/// The mode that `--dist` names, and for `load` `--rustpar-plan`. `groups` are the names that `xdist_group` marks give.
+/// The mode for `--dist` and, for `load`, `--rustpar-plan`. `groups` are the names of `xdist_group` marks.
 pub(super) fn mode(
     dist: &str,
     node_ids: &[String],
@@ -129,9 +129,9 @@ pub(super) fn mode(
     })
 }
 
-/// The lines that tell what each worker would run, and when, if everything takes what is expected; arguments as of
-/// `Engine.schedule`, with the node ids and the groups of all tests, and warnings to show. Raises RuntimeError when there
-/// is no such plan.
+/// The lines about the expected run: the tests of each worker and their times. The arguments are those of
+/// `Engine.schedule`, with the node ids and the groups of all tests, and warnings to show. Raises RuntimeError if no
+/// plan can be made.
 #[pyfunction]
 #[pyo3(signature = (node_ids, groups, dist, workers, *, max_chunk, reorder, plan, facts, warnings))]
 pub(super) fn plan_lines(

@@ -1,4 +1,4 @@
-//! Frames of a worker as the Python objects that pytest's hooks expect.
+//! Rebuilding the Python objects for pytest's hooks from the frames of a worker.
 
 use super::value::{decode_object, to_text};
 use crate::protocol::report::{Location, Outcome, Phase, PlainReport, StringId};
@@ -6,13 +6,13 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple, PyType};
 
-/// What all workers of a run have in common.
+/// Objects shared by all workers of a run.
 pub(super) struct RunObjects {
     /// pytest's TestReport.
     pub(super) report_type: Py<PyType>,
-    /// The attribute in which it keeps the node id.
+    /// The attribute in which it stores the node id.
     pub(super) id_attribute: Py<PyString>,
-    /// Makes the node id object from its text; None when it is the text itself.
+    /// Makes the node id object from its text; None if the node id is the text itself.
     pub(super) make_id: Option<Py<PyAny>>,
     /// The run's unique id.
     pub(super) testrun_uid: Py<PyString>,
@@ -20,7 +20,7 @@ pub(super) struct RunObjects {
     pub(super) node_ids: Py<PyList>,
 }
 
-/// What has been received from one worker.
+/// State of the frames received from one worker.
 pub(super) struct WorkerObjects {
     /// The controller's object for the worker.
     pub(super) node: Py<PyAny>,
@@ -48,7 +48,7 @@ impl WorkerObjects {
         }
     }
 
-    /// The next string of the worker's table.
+    /// Adds the next string to the worker's table.
     pub(super) fn define(&mut self, py: Python<'_>, text: &[u8]) -> PyResult<()> {
         self.strings.push(to_text(py, text)?.unbind());
         Ok(())
@@ -69,7 +69,7 @@ impl WorkerObjects {
         (self.string(py, location.path)?, location.line, location.domain).into_pyobject(py)
     }
 
-    /// A test has started; returns its location.
+    /// Records that a test has started; returns its location.
     pub(super) fn start<'py>(
         &mut self,
         py: Python<'py>,
@@ -91,7 +91,7 @@ impl WorkerObjects {
         Ok(location)
     }
 
-    /// The location the test was started with.
+    /// The location with which the test was started.
     pub(super) fn started_at<'py>(&self, py: Python<'py>, test: u32) -> PyResult<Bound<'py, PyTuple>> {
         Ok(self.current(test)?.location.bind(py).clone())
     }
@@ -101,7 +101,7 @@ impl WorkerObjects {
         current.ok_or_else(|| PyValueError::new_err("a report is about a test that was not started"))
     }
 
-    /// The report as a TestReport.
+    /// Rebuilds a TestReport.
     pub(super) fn report<'py>(
         &mut self,
         py: Python<'py>,
@@ -144,7 +144,7 @@ impl WorkerObjects {
         Ok(report)
     }
 
-    /// What xdist adds to the data of a report.
+    /// Adds the attributes that xdist adds to a report.
     pub(super) fn mark(
         &self,
         py: Python<'_>,

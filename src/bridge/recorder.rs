@@ -1,4 +1,4 @@
-//! The records of a run: each report is read once here, for the history and for the journal.
+//! The records of a run: each report is read once, for the history and for the journal.
 
 use super::journal::Journal;
 use crate::history::file;
@@ -17,30 +17,30 @@ use std::path::PathBuf;
 pub(super) struct Recorder {
     run: Run,
     journal: Py<Journal>,
-    /// The node id object of the last report, and the number of its test: a test's reports come one after the other and
-    /// mostly share that object.
+    /// The node id object of the last report, and the number of its test: the reports of a test are consecutive and
+    /// usually share that object.
     last: Option<(Py<PyAny>, usize)>,
     /// The worker's name in the last report, and its number.
     worker: Option<(Py<PyAny>, u32)>,
-    /// Measures phases where tests run in this process.
+    /// Measures phases if tests run in this process.
     clock: PhaseClock,
-    /// What workers have measured of the phases that they report next.
+    /// The times that workers measured for the phases that they report next.
     measured: HashMap<u32, Span>,
 }
 
-/// What is read of a report.
-struct Said {
+/// The values read from a report.
+struct ReportValues {
     phase: Option<Phase>,
     outcome: Outcome,
     seconds: f64,
-    /// When it began, in seconds since the epoch.
+    /// When the phase started, in seconds since the epoch.
     start: f64,
-    /// Whether it is of a subtest.
+    /// Whether it is the report of a subtest.
     part: bool,
 }
 
-impl Said {
-    /// What a report's attributes say; None when they lack what a test's report has.
+impl ReportValues {
+    /// Reads a report's attributes; None if it is not a test report.
     fn of(attributes: &Bound<'_, PyDict>) -> PyResult<Option<Self>> {
         let py = attributes.py();
         let Some(outcome) = attributes.get_item(pyo3::intern!(py, "outcome"))? else {
@@ -81,10 +81,10 @@ impl Said {
         }
     }
 
-    /// What the history makes of it.
+    /// The outcome for the history.
     fn reported(&self) -> Reported {
         match self.outcome {
-            // What is expected to fail, and does, is reported as skipped; but it has run.
+            // A test that fails as expected is reported as skipped; but it has run.
             Outcome::Passed | Outcome::Xpassed | Outcome::Xfailed => Reported::Passed,
             Outcome::Skipped => Reported::Skipped,
             Outcome::Failed => Reported::Failed,
@@ -107,33 +107,33 @@ impl Recorder {
         }
     }
 
-    /// Tests have been collected: they are numbered in this order. Each is there once.
+    /// Numbers the collected tests in this order. There must be no duplicates.
     fn collected(&mut self, py: Python<'_>, ids: &Bound<'_, PyList>) -> PyResult<()> {
         self.clock.test_begins();
         for (place, id) in ids.iter().enumerate() {
             let id = id.cast::<PyString>()?.to_string_lossy().into_owned();
             let number = self.run.test(&id);
             if number != place {
-                self.name(py, number, id);
+                self.write_test_number(py, number, id);
             }
         }
         Ok(())
     }
 
-    /// Takes in a report; one that lacks what a test's report has is ignored. Returns the number of the test, and that of
-    /// the worker, where the report says more than how a phase went.
+    /// Records a report; one that is not a test report is ignored. Returns the numbers of the test and the worker if
+    /// the report contains more than the result of a phase.
     fn report(&mut self, report: &Bound<'_, PyAny>) -> PyResult<Option<(usize, Option<u32>)>> {
         let py = report.py();
         let attributes = report.getattr(pyo3::intern!(py, "__dict__"))?;
         let Ok(attributes) = attributes.cast_into_exact::<PyDict>() else {
             return Ok(None);
         };
-        // A node id object since pytest 9.2, text before.
+        // A node id object since pytest 9.2, a string before.
         let id = match attributes.get_item(pyo3::intern!(py, "_id"))? {
             Some(id) => Some(id),
             None => attributes.get_item(pyo3::intern!(py, "nodeid"))?,
         };
-        let (Some(id), Some(mut said)) = (id, Said::of(&attributes)?) else {
+        let (Some(id), Some(mut values)) = (id, ReportValues::of(&attributes)?) else {
             return Ok(None);
         };
         let test = self.number(&id)?;
@@ -144,26 +144,27 @@ impl Recorder {
         };
         let measured = match worker {
             Some(worker) => self.measured.remove(&worker),
-            None if name.is_none() => self.clock.reported(said.phase, said.span()),
+            None if name.is_none() => self.clock.reported(values.phase, values.span()),
             None => None,
         };
         if let Some(measured) = measured {
-            (said.start, said.seconds) = (measured.start, measured.seconds);
+            (values.start, values.seconds) = (measured.start, measured.seconds);
         }
-        self.run.report(test, said.phase, said.reported(), said.seconds);
-        self.write(py, test, worker, &said);
-        let says_more = said.outcome != Outcome::Passed
-            || said.phase == Some(Phase::Teardown) && has_properties(&attributes)?;
+        self.run
+            .report(test, values.phase, values.reported(), values.seconds);
+        self.write(py, test, worker, &values);
+        let says_more = values.outcome != Outcome::Passed
+            || values.phase == Some(Phase::Teardown) && has_properties(&attributes)?;
         Ok(says_more.then_some((test, worker)))
     }
 
-    /// A worker has measured what it reports next: when that began, in seconds since the epoch, and how long it took.
+    /// Sets the times that a worker measured for its next report: start in seconds since the epoch, and duration.
     fn measured(&mut self, worker: u32, start: f64, seconds: f64) {
         self.measured.insert(worker, Span { start, seconds });
     }
 
-    /// A shared fixture was set up for a test. Comes before the report of the phase in which it was, and is taken off the
-    /// time of that phase.
+    /// Records the setup of a shared fixture for a test. Called before the report of the phase in which it was set up,
+    /// from whose duration it is subtracted.
     fn fixture(
         &mut self,
         py: Python<'_>,
@@ -173,10 +174,10 @@ impl Recorder {
         worker: Option<u32>,
     ) {
         let (node_id, key) = (node_id.to_string_lossy(), key.to_string_lossy());
-        let test = self.number_of(py, &node_id);
+        let test = self.number_or_register(py, &node_id);
         self.run.fixture(&node_id, &key, seconds);
         let event = Event::Fixture {
-            t: small(test),
+            t: test_number(test),
             w: worker,
             key: key.into_owned(),
             us: micros(seconds),
@@ -184,12 +185,12 @@ impl Recorder {
         self.journal.borrow_mut(py).write(&event);
     }
 
-    /// How many tests came to their end, and the seconds that they and shared fixtures took in all.
+    /// The number of completed tests, and the total seconds of those tests and of shared fixtures.
     fn totals(&self) -> (usize, f64) {
         self.run.totals()
     }
 
-    /// Adds the run to the history in a file, if there is anything to remember; returns a line that says what went wrong.
+    /// Adds the run to the history in a file, unless it has no records; returns a line that says what went wrong.
     fn save(&mut self, py: Python<'_>, path: PathBuf) -> Option<String> {
         let run = &self.run;
         let warning = py.detach(|| (!run.is_empty()).then(|| file::save(&path, run)));
@@ -205,29 +206,32 @@ impl Recorder {
             return Ok(*number);
         }
         let text = id.str()?;
-        let number = self.number_of(id.py(), &text.to_string_lossy());
+        let number = self.number_or_register(id.py(), &text.to_string_lossy());
         let before = self.last.replace((id.clone().unbind(), number));
         drop(before);
         Ok(number)
     }
 
-    /// The number of a test; written down for one that was not known.
-    fn number_of(&mut self, py: Python<'_>, id: &str) -> usize {
+    /// The number of a test; an unknown test is added to the journal.
+    fn number_or_register(&mut self, py: Python<'_>, id: &str) -> usize {
         let known = self.run.count();
         let number = self.run.test(id);
         if number == known {
-            self.name(py, number, id.to_owned());
+            self.write_test_number(py, number, id.to_owned());
         }
         number
     }
 
-    /// Writes down a number that the collection does not tell.
-    fn name(&self, py: Python<'_>, number: usize, id: String) {
-        let event = Event::Test { t: small(number), id };
+    /// Writes the number of a test that was not collected.
+    fn write_test_number(&self, py: Python<'_>, number: usize, id: String) {
+        let event = Event::Test {
+            t: test_number(number),
+            id,
+        };
         self.journal.borrow_mut(py).write(&event);
     }
 
-    /// The number in a worker's name; None for a name that is not one of xdist's.
+    /// The number in a worker's name; None if the name is not one of xdist's.
     fn worker_number(&mut self, name: &Bound<'_, PyAny>) -> PyResult<Option<u32>> {
         if let Some((last, number)) = &self.worker
             && last.is(name)
@@ -243,31 +247,31 @@ impl Recorder {
         Ok(number)
     }
 
-    fn write(&self, py: Python<'_>, test: usize, worker: Option<u32>, said: &Said) {
-        let Some(phase) = said.phase else {
+    fn write(&self, py: Python<'_>, test: usize, worker: Option<u32>, values: &ReportValues) {
+        let Some(phase) = values.phase else {
             return;
         };
         let mut journal = self.journal.borrow_mut(py);
         let ended = PhaseEnded {
-            t: small(test),
+            t: test_number(test),
             w: worker,
-            at: journal.moment(said.start),
-            us: micros(said.seconds),
-            o: said.outcome,
-            part: said.part,
+            at: journal.moment(values.start),
+            us: micros(values.seconds),
+            o: values.outcome,
+            part: values.part,
         };
         journal.write(&Event::phase(phase, ended));
         if phase == Phase::Teardown {
             if worker.is_none() {
-                journal.look_at_peak(small(test));
+                journal.record_peak_growth(test_number(test));
             }
             journal.test_ended();
         }
     }
 }
 
-/// A test's number, as events have it.
-fn small(test: usize) -> u32 {
+/// A test's number as used in events.
+fn test_number(test: usize) -> u32 {
     u32::try_from(test).unwrap_or(u32::MAX)
 }
 

@@ -1,4 +1,4 @@
-//! What is made from a run's journal.
+//! Python bindings for reports made from a run's journal.
 
 use crate::journal::merged::Merged;
 use crate::journal::read::Problem;
@@ -17,14 +17,14 @@ impl From<Problem> for PyErr {
     }
 }
 
-/// The page that shows some data, JSON as described in `src/report/timeline/mod.rs`.
+/// The timeline page for some data, JSON as described in `src/report/timeline/mod.rs`.
 #[pyfunction]
 pub(super) fn timeline_page(py: Python<'_>, data: &str) -> String {
     py.detach(|| page::page(data))
 }
 
-/// The page that shows the run of a journal, beside the run before it. Raises OSError when the journal cannot be read, and
-/// ValueError when it is damaged or holds no run.
+/// The timeline page of a journal, compared with the previous run. Raises OSError if the journal cannot be read, and
+/// ValueError if it is damaged or contains no run.
 #[pyfunction]
 pub(super) fn timeline(py: Python<'_>, journal: PathBuf) -> PyResult<Bound<'_, PyBytes>> {
     document(py, &journal, |merged| {
@@ -32,7 +32,7 @@ pub(super) fn timeline(py: Python<'_>, journal: PathBuf) -> PyResult<Bound<'_, P
     })
 }
 
-/// The run of a journal as Chrome trace events. Raises OSError or ValueError.
+/// The run of a journal as a Chrome trace. Raises OSError or ValueError.
 #[pyfunction]
 pub(super) fn trace(py: Python<'_>, journal: PathBuf) -> PyResult<Bound<'_, PyBytes>> {
     document(py, &journal, events::write)

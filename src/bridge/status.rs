@@ -1,4 +1,4 @@
-//! How far a run is, for Python, and the live block that shows it.
+//! Python bindings for the progress of a run, and the live block that shows it.
 
 use super::text::Text;
 use crate::analysis::time_left::Progress;
@@ -9,17 +9,17 @@ use pyo3::prelude::*;
 use std::collections::HashMap;
 use std::time::Instant;
 
-/// How far a run is.
+/// The progress of a run.
 #[pyclass(module = "rustpar._core", frozen)]
 pub(super) struct Status {
     progress: Progress,
-    /// Of each worker that takes part: its number, the test it is in or None, and for how many seconds.
+    /// For each scheduled worker: its number, the test it is running or None, and for how many seconds.
     #[pyo3(get)]
     workers: Vec<(Worker, Option<Test>, f64)>,
 }
 
 impl Status {
-    /// What a board tells `now`.
+    /// Reads the progress from a board.
     pub(super) fn new(board: &Board, now: Instant) -> Self {
         let progress = Progress {
             tests: board.tests,
@@ -48,21 +48,21 @@ impl Status {
 
 #[pymethods]
 impl Status {
-    /// How many tests there are to run; 0 before they are known.
+    /// Number of tests to run; 0 before they are known.
     #[getter]
     fn tests(&self) -> usize {
         self.progress.tests
     }
 
-    /// How many have finished.
+    /// Number of finished tests.
     #[getter]
     fn finished(&self) -> usize {
         self.progress.finished
     }
 
-    /// The lines of the live block, for a terminal of that size; none where it is too low for any. `counts` are those of
-    /// pytest's reporter, by category; `running` has of each running test its worker, its node id and its seconds.
-    /// `is_drawn` says whether the terminal can show `LIVE_BLOCK_CHARACTERS`.
+    /// The lines of the live block for a terminal of that size; empty if it is too low. `counts` are those of pytest's
+    /// reporter, by category; `running` has the worker, node id and seconds of each running test. `is_drawn` says
+    /// whether the terminal supports `LIVE_BLOCK_CHARACTERS`.
     fn live_block(
         &self,
         counts: HashMap<Text, usize>,

@@ -1,12 +1,12 @@
-//! Python's text in Rust. A text may have lone surrogates, of file names that are not UTF-8: where it need not come back as it
-//! went they are written out.
+//! Conversion of Python strings. They may contain lone surrogates, from file names that are not UTF-8; these are
+//! escaped unless a round trip is required.
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// A text from Python; what is no character, a lone surrogate, is written out as pytest does in XML: `#xD800`.
+/// A string from Python; lone surrogates are escaped as pytest does in XML: `#xD800`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Text(pub(super) String);
 
@@ -34,12 +34,12 @@ impl<'py> FromPyObject<'_, 'py> for Text {
     }
 }
 
-/// The texts themselves.
+/// Converts to plain strings.
 pub(super) fn texts<T: FromIterator<String>>(texts: Vec<Text>) -> T {
     texts.into_iter().map(|Text(text)| text).collect()
 }
 
-/// The text as UTF-8, a lone surrogate as Python's `surrogatepass` has it.
+/// Encodes a string as UTF-8, with lone surrogates as in Python's `surrogatepass`.
 pub(super) fn to_bytes<'a>(text: &'a Bound<'_, PyString>) -> PyResult<Cow<'a, [u8]>> {
     if let Ok(plain) = text.to_cow() {
         return Ok(match plain {

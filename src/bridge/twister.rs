@@ -1,10 +1,10 @@
-//! The state of `random.Random`, as `_random.Random.getstate` tells it.
+//! Python bindings for the state of `random.Random`, as returned by `_random.Random.getstate`.
 
 use crate::platform::mersenne_twister::{WORDS, was_seeded as words_were_seeded};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-/// Whether a generator in this state was given a seed; the state is 624 words and an index.
+/// Whether a generator in this state was seeded explicitly; the state is 624 words and an index.
 #[pyfunction]
 pub(super) fn was_seeded(py: Python<'_>, state: Vec<u32>) -> PyResult<bool> {
     let (words, index) = state

@@ -1,4 +1,4 @@
-//! Python objects as [`Value`]s and back.
+//! Conversion of Python objects to [`Value`]s and back.
 
 use super::text::to_bytes;
 use crate::protocol::value::{MAX_DEPTH, Value};
@@ -8,7 +8,7 @@ use pyo3::types::{
     PyBool, PyBytes, PyComplex, PyDict, PyFloat, PyFrozenSet, PyInt, PyList, PySet, PyString, PyTuple,
 };
 
-/// Converts an object. What has no plain form is replaced by its `repr`, and its type's name is noted in `lost`.
+/// Converts an object. An object without a plain form is replaced by its `repr`, and its type is added to `lost`.
 ///
 /// # Errors
 /// What `repr` raises.
@@ -86,10 +86,10 @@ fn replaced(object: &Bound<'_, PyAny>, lost: &mut Vec<String>) -> PyResult<Value
     text_value(&object.repr()?)
 }
 
-/// The object that a value stands for.
+/// Converts a value to an object.
 ///
 /// # Errors
-/// `ValueError` for digits that are no number, `TypeError` for an unhashable key or member.
+/// `ValueError` for invalid digits, `TypeError` for an unhashable key or member.
 pub(super) fn to_object<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyAny>> {
     let all = |items: &[Value]| -> PyResult<Vec<Bound<'py, PyAny>>> {
         items.iter().map(|item| to_object(py, item)).collect()
@@ -118,10 +118,10 @@ pub(super) fn to_object<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'
     })
 }
 
-/// The object that encoded bytes stand for; None for no bytes at all.
+/// Decodes an object; None for empty bytes.
 ///
 /// # Errors
-/// `ValueError` for bytes that are no value.
+/// `ValueError` for invalid bytes.
 pub(super) fn decode_object<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyAny>> {
     if bytes.is_empty() {
         return Ok(py.None().into_bound(py));
@@ -132,7 +132,7 @@ pub(super) fn decode_object<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Boun
     to_object(py, &value)
 }
 
-/// The text that [`super::text::to_bytes`] has made bytes of.
+/// Decodes bytes from [`super::text::to_bytes`].
 ///
 /// # Errors
 /// `UnicodeDecodeError` for any other bytes.

@@ -17,7 +17,7 @@ pub enum Command {
     /// numbers to the keys of shared fixture definitions.
     Schedule(Box<dyn Policy>, HashMap<String, Definition>),
     /// Set the expected duration of each test in seconds, where known, and how often each test is to be run.
-    Expect(Vec<Option<f64>>, usize),
+    SetExpected(Vec<Option<f64>>, usize),
     /// Assign tests directly (for a scheduler written in Python).
     Assign(Worker, Vec<Test>),
     /// Take back exactly these tests, or none (for a scheduler written in Python).
@@ -25,7 +25,7 @@ pub enum Command {
     /// Close a worker directly (for a scheduler written in Python).
     Close(Worker),
     /// Run this test again.
-    Again(Test),
+    RunAgain(Test),
     /// Stop the run after so many failed reports; 0 means never.
     FailureLimit(usize),
     /// Start no further test.

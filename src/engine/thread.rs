@@ -157,7 +157,7 @@ impl Loop {
                 }
                 self.policy = Some(policy);
             }
-            Command::Expect(seconds, times) => {
+            Command::SetExpected(seconds, times) => {
                 self.board.lock().set_expected(&seconds, times, Instant::now())
             }
             Command::Assign(worker, tests) => {
@@ -170,7 +170,7 @@ impl Loop {
                     .push(Event::Unscheduled(worker, if found { tests } else { Vec::new() }));
             }
             Command::Close(worker) => self.with_worker(worker, Entry::close),
-            Command::Again(test) => {
+            Command::RunAgain(test) => {
                 self.board.lock().rerun(test);
                 if let Some(policy) = &mut self.policy {
                     policy.run_again(test);

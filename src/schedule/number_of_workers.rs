@@ -41,17 +41,17 @@ pub struct Choice {
     /// The reason in a few words.
     pub why: String,
     /// Whether the user or a hook chose the number, which is then not changed.
-    pub is_given: bool,
+    pub is_explicit: bool,
 }
 
 impl Choice {
     /// A number chosen by the user or a hook.
     #[must_use]
-    pub fn given(count: usize, why: String) -> Self {
+    pub fn explicit(count: usize, why: String) -> Self {
         Self {
             count,
             why,
-            is_given: true,
+            is_explicit: true,
         }
     }
 
@@ -62,7 +62,7 @@ impl Choice {
         let mut choice = Self {
             count: machine.counted,
             why: counted(machine.counted, "CPU"),
-            is_given: false,
+            is_explicit: false,
         };
         // A mask that includes all CPUs is no limit: a larger number was counted deliberately.
         if let Some(usable) = machine.usable.filter(|usable| *usable < machine.cpus) {
@@ -86,7 +86,7 @@ impl Choice {
             Self {
                 count: 0,
                 why: format!("the last run's {tests} took {milliseconds:.0} ms"),
-                is_given: false,
+                is_explicit: false,
             }
         })
     }
@@ -119,7 +119,7 @@ impl Choice {
     /// worker beyond it in the last run, if known.
     #[must_use]
     pub fn within_memory(self, left: u64, template: u64, growth: Option<u64>) -> Self {
-        if self.is_given {
+        if self.is_explicit {
             return self;
         }
         let each = (template / 2).saturating_add(growth.unwrap_or(0)).max(MIN_MEMORY);
@@ -224,7 +224,7 @@ mod tests {
 
     #[test]
     fn a_number_chosen_by_the_user_is_kept_whatever_the_memory() {
-        let given = || Choice::given(8, "a hook".to_owned());
+        let given = || Choice::explicit(8, "a hook".to_owned());
         assert_eq!(given().within_memory(0, 1 << 30, None), given());
         assert_eq!(given().for_tests(2).count, 2);
     }

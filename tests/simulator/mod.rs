@@ -1,73 +1,73 @@
-//! A whole run without processes: workers that claim, run and die at random, and an engine that is late.
+//! Simulation of a run without processes: workers claim, run and crash at random, and the engine lags behind.
 //!
-//! It is as unfriendly as the real thing may be. Workers claim tests while the engine looks elsewhere, one
-//! of them ahead of time; reports lie unread for a while; workers come up late and one by one; a worker
-//! that has just claimed its last test may still look idle. Every call is checked against the contract in
-//! `rustpar::schedule`, and after every tick the policy's count of unfinished tests against the truth.
+//! It is as adverse as reality can be. Workers claim tests between polls of the engine, one of them ahead of time;
+//! reports stay unread for a while; workers start late and one by one; a worker that has just claimed its last test may
+//! still look idle. Every call is checked against the contract in `rustpar::schedule`, and after every poll the
+//! policy's number of unfinished tests is checked.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use rustpar::schedule::policy::{Action, Demand, Policy, Test, Worker};
 
-/// What a run is like.
+/// Parameters of a run.
 #[derive(Debug, Clone)]
 pub(crate) struct Setup {
     pub(crate) tests: usize,
     pub(crate) workers: usize,
-    /// Length of a worker's queue.
+    /// Capacity of a worker's queue.
     pub(crate) capacity: usize,
-    /// How many workers are lost, at most.
+    /// Maximum number of lost workers.
     pub(crate) crashes: usize,
-    /// How many tests are run again, at most.
-    pub(crate) agains: usize,
-    /// How many results every test must get, without `agains`.
+    /// Maximum number of tests that are run again.
+    pub(crate) reruns: usize,
+    /// Number of results that every test must get, not counting repeated runs.
     pub(crate) runs: usize,
     pub(crate) seed: u64,
 }
 
-/// What happened, in order.
+/// The events of a run, in order.
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
     pub(crate) assigned: Vec<(Worker, Vec<Test>)>,
     pub(crate) started: Vec<(Worker, Test)>,
     pub(crate) crashes: usize,
-    pub(crate) agains: usize,
+    pub(crate) reruns: usize,
     pub(crate) longest_queue: usize,
 }
 
-/// Runs `policy` to its end. Every test has then got as many results as it was to get; a text says which
-/// promise was broken otherwise.
+/// Runs `policy` to its end and checks that every test has got the required number of results; returns the violated
+/// property as an error.
 pub(crate) fn simulate(policy: &mut dyn Policy, setup: &Setup) -> Result<Outcome, String> {
     simulate_with(policy, setup, &|_, _| true)
 }
 
-/// The same, and `may_meet` says whether a test may begin beside those that run in other workers.
+/// The same; `may_run_together` says whether a test may start while those of other workers are running.
 pub(crate) fn simulate_with(
     policy: &mut dyn Policy,
     setup: &Setup,
-    may_meet: &dyn Fn(Test, &[Test]) -> bool,
+    may_run_together: &dyn Fn(Test, &[Test]) -> bool,
 ) -> Result<Outcome, String> {
     let mut run = Run {
         policy,
         setup,
-        may_meet,
+        may_run_together,
         dice: Dice(setup.seed),
         stations: BTreeMap::new(),
         next: 0,
-        to_come: setup.workers,
+        not_started: setup.workers,
         crashes: setup.crashes,
-        agains: setup.agains,
+        reruns: setup.reruns,
         wanted: vec![setup.runs; setup.tests],
         results: vec![0; setup.tests],
         outcome: Outcome::default(),
     };
-    let total = setup.tests * setup.runs + setup.crashes + setup.agains;
+    let total = setup.tests * setup.runs + setup.crashes + setup.reruns;
     for _ in 0..1000 + 100 * total {
-        run.come_up();
+        run.start_worker();
         run.work()?;
         run.crash()?;
         if run.dice.one_in(2) {
-            run.tick()?;
+            run.poll()?;
         }
         if run.policy.unfinished() == 0 && run.stations.is_empty() {
             return if run.results == run.wanted {
@@ -84,25 +84,25 @@ pub(crate) fn simulate_with(
     ))
 }
 
-/// A worker, as both its ends see it.
+/// A worker, as seen from both of its ends.
 #[derive(Debug, Default)]
-struct Station {
+struct SimulatedWorker {
     queue: VecDeque<Test>,
     claimed: Option<Test>,
-    /// The test it is in, and how many more turns that takes.
+    /// The running test, and the number of remaining turns.
     running: Option<(Test, usize)>,
-    /// The test that it has run, and will finish when it knows what comes next.
+    /// The test that has run, and will finish when the next one is known.
     ending: Option<Test>,
-    /// Whether it is to finish that without knowing.
+    /// Whether it is to finish that test without knowing the next one.
     resting: bool,
-    /// Finished, but the engine has not read it.
+    /// Finished tests that the engine has not read.
     reports: VecDeque<Test>,
     closed: bool,
     left: bool,
 }
 
-impl Station {
-    /// The test that it is in.
+impl SimulatedWorker {
+    /// The test that it is running or finishing.
     fn test(&self) -> Option<Test> {
         self.running.map(|(test, _)| test).or(self.ending)
     }
@@ -111,32 +111,32 @@ impl Station {
 struct Run<'a> {
     policy: &'a mut dyn Policy,
     setup: &'a Setup,
-    may_meet: &'a dyn Fn(Test, &[Test]) -> bool,
+    may_run_together: &'a dyn Fn(Test, &[Test]) -> bool,
     dice: Dice,
-    stations: BTreeMap<Worker, Station>,
+    stations: BTreeMap<Worker, SimulatedWorker>,
     next: Worker,
-    /// Workers that have not come up yet.
-    to_come: usize,
+    /// Number of workers that have not started yet.
+    not_started: usize,
     crashes: usize,
-    agains: usize,
+    reruns: usize,
     wanted: Vec<usize>,
     results: Vec<usize>,
     outcome: Outcome,
 }
 
 impl Run<'_> {
-    fn come_up(&mut self) {
+    fn start_worker(&mut self) {
         let unfinished = self.policy.unfinished() > 0;
         let open = self.stations.values().any(|station| !station.closed);
-        if unfinished && self.to_come == 0 && !open {
-            self.to_come = 1;
+        if unfinished && self.not_started == 0 && !open {
+            self.not_started = 1;
         }
         let first = self.next == 0;
-        // The only worker of a run is replaced when it is gone: it runs what needs a resource without asking for that.
+        // The only worker of a run is replaced after it is lost: it runs tests with constraints without checking them.
         let is_alone = self.setup.workers == 1 && !self.stations.is_empty();
-        if self.to_come > 0 && (unfinished || first) && !is_alone && self.dice.one_in(3) {
-            self.to_come -= 1;
-            self.stations.insert(self.next, Station::default());
+        if self.not_started > 0 && (unfinished || first) && !is_alone && self.dice.one_in(3) {
+            self.not_started -= 1;
+            self.stations.insert(self.next, SimulatedWorker::default());
             self.policy.add_worker(self.next);
             self.next += 1;
         }
@@ -154,7 +154,7 @@ impl Run<'_> {
             let Some(station) = self.stations.get_mut(&worker) else {
                 continue;
             };
-            // Some turns are lost, so that the workers do not march in step.
+            // Skip some turns, so that the workers do not run in step.
             if self.dice.one_in(4) {
                 continue;
             }
@@ -180,7 +180,7 @@ impl Run<'_> {
                     self.dice.below(3)
                 };
                 station.running = Some((test, turns));
-                if !(self.may_meet)(test, &others) {
+                if !(self.may_run_together)(test, &others) {
                     return Err(format!("test {test} begins beside {others:?}"));
                 }
                 self.outcome.started.push((worker, test));
@@ -212,15 +212,15 @@ impl Run<'_> {
             self.result(test);
         }
         if self.dice.one_in(2) {
-            // Nobody holds these any more; such an answer must not bring them back a second time.
+            // No worker holds these any more; such an answer must not add them again.
             self.policy.returned(worker, &Vec::from(station.queue));
         }
-        self.to_come += usize::from(self.dice.one_in(2));
+        self.not_started += usize::from(self.dice.one_in(2));
         self.check_count()
     }
 
-    /// One look of the engine at everything.
-    fn tick(&mut self) -> Result<(), String> {
+    /// One poll of the engine.
+    fn poll(&mut self) -> Result<(), String> {
         let workers: Vec<Worker> = self.stations.keys().copied().collect();
         for &worker in &workers {
             let at_most = if self.dice.one_in(2) {
@@ -236,7 +236,7 @@ impl Run<'_> {
             }
         }
         self.check_count()?;
-        // Nothing is claimed meanwhile, so the policy must come to rest.
+        // Nothing is claimed meanwhile, so the policy must reach a stable state.
         for _ in 0..1000 + self.setup.tests {
             let mut changed = false;
             for &worker in &workers {
@@ -246,7 +246,7 @@ impl Run<'_> {
                 return self.check_count();
             }
         }
-        Err("the policy does not come to rest".to_owned())
+        Err("the policy does not reach a stable state".to_owned())
     }
 
     fn read_reports(&mut self, worker: Worker, at_most: usize) {
@@ -265,9 +265,9 @@ impl Run<'_> {
 
     fn result(&mut self, test: Test) {
         self.results[test as usize] += 1;
-        if self.agains > 0 && self.dice.one_in(8) {
-            self.agains -= 1;
-            self.outcome.agains += 1;
+        if self.reruns > 0 && self.dice.one_in(8) {
+            self.reruns -= 1;
+            self.outcome.reruns += 1;
             self.wanted[test as usize] += 1;
             self.policy.run_again(test);
         }
@@ -286,7 +286,7 @@ impl Run<'_> {
         }
     }
 
-    /// Asks for a worker and carries out the answer; whether there was one.
+    /// Sends a demand for a worker and executes the answer; returns whether there was one.
     fn ask(&mut self, worker: Worker) -> Result<bool, String> {
         let Some(station) = self.stations.get(&worker) else {
             return Ok(false);
@@ -342,13 +342,13 @@ impl Run<'_> {
             }
             Action::Rest { .. } if asked && demand.idle => station.resting = true,
             Action::Close { .. } if asked && demand.idle => station.closed = true,
-            wrong => return Err(format!("{wrong:?} is against the rules")),
+            wrong => return Err(format!("{wrong:?} violates the contract")),
         }
         Ok(())
     }
 }
 
-/// Random numbers (splitmix64): a run depends on its seed and nothing else.
+/// Random numbers (splitmix64): a run depends only on its seed.
 struct Dice(u64);
 
 impl Dice {

@@ -1,4 +1,4 @@
-//! `LoadScheduling`: a quarter of an even share for everybody, then refills that get shorter.
+//! `LoadScheduling`: a quarter of an even share for each worker, then refills that get smaller.
 
 use std::collections::VecDeque;
 
@@ -7,18 +7,18 @@ use rustpar::schedule::policy::{Test, Worker};
 use super::{Nodes, Scheduler};
 use crate::simulate::suite::Suite;
 
-/// A test that took so many seconds is slow: a worker with two tests left gets no more for now.
+/// A test that took this many seconds is slow: a worker with two tests left gets no more for now.
 const SLOW: f64 = 0.1;
 
 /// xdist's `--dist load`, without `--maxschedchunk`.
 pub(crate) struct Load {
     pending: VecDeque<Test>,
-    /// How many tests each worker has, the running one included.
+    /// Number of tests of each worker, the running one included.
     counts: Vec<usize>,
 }
 
 impl Load {
-    /// The scheduler of a run.
+    /// Creates the scheduler of a run.
     pub(crate) fn new(suite: &Suite, workers: Worker) -> Self {
         Self {
             pending: (0..).take(suite.len()).collect(),

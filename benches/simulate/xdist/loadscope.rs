@@ -9,17 +9,17 @@ use super::{Nodes, Scheduler};
 use crate::simulate::suite::Suite;
 
 /// A worker with more tests than this gets no other unit yet.
-const ENOUGH: usize = 2;
+const MAX_PENDING: usize = 2;
 
 /// xdist's `--dist loadscope`, with its default `--loadscope-reorder`.
 pub(crate) struct LoadScope {
     units: VecDeque<Vec<Test>>,
-    /// How many tests each worker has, the running one included.
+    /// Number of tests of each worker, the running one included.
     counts: Vec<usize>,
 }
 
 impl LoadScope {
-    /// The scheduler of a run.
+    /// Creates the scheduler of a run.
     pub(crate) fn new(suite: &Suite, workers: Worker) -> Self {
         let mut places = HashMap::new();
         let mut units: Vec<Vec<Test>> = Vec::new();
@@ -50,7 +50,7 @@ impl LoadScope {
         }
         if self.units.is_empty() {
             nodes.shutdown(worker);
-        } else if self.counts[worker as usize] <= ENOUGH {
+        } else if self.counts[worker as usize] <= MAX_PENDING {
             self.assign_work_unit(worker, nodes);
         }
     }

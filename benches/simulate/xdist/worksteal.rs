@@ -1,5 +1,5 @@
-//! `WorkStealingScheduling`: everything goes out at once, and whoever is down to one test gets half of the longest
-//! queue.
+//! `WorkStealingScheduling`: all tests are assigned at the start, and a worker with one test left gets half of the
+//! longest queue.
 
 use rustpar::schedule::policy::{Test, Worker};
 
@@ -13,12 +13,12 @@ const MIN_PENDING: usize = 2;
 pub(crate) struct WorkSteal {
     pending: Vec<Test>,
     held: Vec<Vec<Test>>,
-    /// Whether a worker was asked to give tests up and has not answered.
+    /// Whether a worker was asked to give up tests and has not answered.
     steal_requested: bool,
 }
 
 impl WorkSteal {
-    /// The scheduler of a run.
+    /// Creates the scheduler of a run.
     pub(crate) fn new(suite: &Suite, workers: Worker) -> Self {
         Self {
             pending: (0..).take(suite.len()).collect(),
@@ -27,7 +27,7 @@ impl WorkSteal {
         }
     }
 
-    /// The workers of `up` that run their last test, or none.
+    /// The workers of `up` with at most one test.
     fn idle(&self, up: &[Worker]) -> Vec<Worker> {
         let idle = |worker: &Worker| self.held[*worker as usize].len() < MIN_PENDING;
         up.iter().copied().filter(idle).collect()
@@ -56,7 +56,7 @@ impl WorkSteal {
         if idle.is_empty() || self.steal_requested {
             return;
         }
-        // The first of several longest ones, as in Python.
+        // The first of several longest queues, as in Python.
         let victim = up
             .iter()
             .rev()

@@ -64,7 +64,7 @@ def marks_of(config: pytest.Config, items: Sequence[pytest.Item]) -> dict[str, l
     thresholds = thresholds_of(config)
     if thresholds is None or not thresholds.markers:
         return {}
-    return dict(thresholds.carriers(marked(items, thresholds.markers)))
+    return dict(thresholds.tests_by_marker(marked(items, thresholds.markers)))
 
 
 class MarksOfWorker:

@@ -104,7 +104,7 @@ class NativeScheduling:
 
     def mark_test_pending(self, item: str) -> None:
         """Run a test once more."""
-        self._engine.again(self.collection.index(item))
+        self._engine.run_again(self.collection.index(item))
 
     def remove_pending_tests_from_node(self, node: WorkerController, indices: Sequence[int]) -> None:
         """Nothing to do: the engine has seen it."""
@@ -218,7 +218,7 @@ class PythonScheduling:
     def mark_test_pending(self, item: str) -> None:
         """Run a test once more."""
         index = self._plain_ids.index(item)
-        self._engine.again(index)
+        self._engine.run_again(index)
         self.scheduler.mark_test_pending(self._ids[index])
 
     def remove_pending_tests_from_node(self, node: WorkerController, indices: Sequence[int]) -> None:

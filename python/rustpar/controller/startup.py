@@ -188,7 +188,7 @@ class Startup:
     def within_memory(self, choice: _core.Choice) -> _core.Choice:
         """The choice, or a lower one where memory is not enough for so many forks of the template."""
         left = _core.memory_left()
-        if choice.is_given or self.template_size is None or left is None:
+        if choice.is_explicit or self.template_size is None or left is None:
             return choice
         last = last_run.recall(self._config)
         return choice.within_memory(left, self.template_size, None if last is None else last.growth)

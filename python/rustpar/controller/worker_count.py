@@ -37,10 +37,10 @@ def auto_num_workers(config: pytest.Config, asker: object, *, may_do_without: bo
     )
     answer = hook(config=config)
     if answer is not None:
-        choice = _core.Choice.given(max(0, int(answer)), "pytest_xdist_auto_num_workers")
+        choice = _core.Choice.explicit(max(0, int(answer)), "pytest_xdist_auto_num_workers")
     else:
         choice = _of_the_machine(max(0, int(xdist_plugin.pytest_xdist_auto_num_workers(config))))
-        if may_do_without and not choice.is_given:
+        if may_do_without and not choice.is_explicit:
             choice = _without_workers(config) or choice
     config.stash[CHOICE_KEY] = choice
     config.pluginmanager.register(last_run.Keeper(config), "rustpar-lastrun")
@@ -50,9 +50,9 @@ def auto_num_workers(config: pytest.Config, asker: object, *, may_do_without: bo
 def _of_the_machine(count: int) -> _core.Choice:
     """What xdist counts, but no more than this process may use."""
     if os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS"):
-        return _core.Choice.given(count, "PYTEST_XDIST_AUTO_NUM_WORKERS")
+        return _core.Choice.explicit(count, "PYTEST_XDIST_AUTO_NUM_WORKERS")
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
-    return _core.Choice.of_machine(count, cpus=os.cpu_count() or 1, usable=usable, quota=_core.cpu_quota())
+    return _core.Choice.for_machine(count, cpus=os.cpu_count() or 1, usable=usable, quota=_core.cpu_quota())
 
 
 def _without_workers(config: pytest.Config) -> _core.Choice | None:

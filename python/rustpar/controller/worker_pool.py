@@ -179,11 +179,11 @@ class WorkerPool:
             The number and why, in words; None where it was given.
         """
         asked = chosen(self.config)
-        choice = asked or _core.Choice.given(len(self.nodes), "")
+        choice = asked or _core.Choice.explicit(len(self.nodes), "")
         if self.sched.takes_fewer and not self._template_collects:
             choice = self._startup.within_memory(choice.for_tests(tests))
         self._needed = choice.count
-        return None if asked is None else choice.words
+        return None if asked is None else choice.description
 
     def _first_nodes(self) -> list[WorkerController]:
         return list(self.nodes.values())[: self._needed]
@@ -302,7 +302,7 @@ class WorkerPool:
         journal_writer_of(self.config).journal.start(start, len(nodes), self.config.option.dist)
         self.sched.start(nodes, collection, groups, self.facts)
         times = len(nodes) if self.config.option.dist == "each" else 1
-        self._engine.expect(self.sched.expected, times)
+        self._engine.set_expected(self.sched.expected, times)
 
     def _fork(self, node: WorkerController) -> None:
         self._startup.start_worker(node)

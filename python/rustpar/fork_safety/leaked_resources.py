@@ -83,11 +83,11 @@ class LeakedResources:
             # It stays, and is silent when nobody listens: a hook cannot be taken back.
             sys.addaudithook(_core.audit)
             _hooked.append(True)
-        _core.listen(self._heard)
+        _core.set_audit_listener(self._heard)
 
     def stop(self) -> None:
         """Listen no longer."""
-        _core.listen(None)
+        _core.set_audit_listener(None)
         self._dumping.put_back()
 
     def _heard(self, event: str, args: tuple[Any, ...]) -> None:

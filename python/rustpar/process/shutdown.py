@@ -106,4 +106,4 @@ def clear_modules(loaded_before: Collection[str], is_own: Callable[[str], bool])
         file = getattr(module, "__file__", None)
         if name in loaded_before or not isinstance(file, str) or not is_own(file):
             continue
-        _core.let_go(vars(module), _NOTHING_TO_DO)
+        _core.clear_namespace(vars(module), _NOTHING_TO_DO)

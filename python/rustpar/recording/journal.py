@@ -143,7 +143,7 @@ class JournalWriter:
             return (yield)
         self._has_begun = True
         self.journal.begin()
-        self.journal.keep(limits_of(self.config)[0])
+        self.journal.limit_failure_texts(limits_of(self.config)[0])
         try:
             if self.path is not None:
                 journal_file.make_room(self.path, self.config)
@@ -298,7 +298,7 @@ class JournalWriter:
         properties = self._suite_properties if xml is None else xml.global_properties
         if properties:
             self.journal.properties(None, _as_texts(properties))
-        self.journal.look_at_memory()
+        self.journal.sample_memory()
         # The session's own can have been changed meanwhile. One that pytest's main loop does not run has none.
         self.journal.end(int(getattr(session, "exitstatus", exitstatus)), self._warnings)
         self.whole_file()
