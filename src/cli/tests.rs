@@ -217,7 +217,7 @@ fn runs_are_joined_in_a_file_or_in_the_output() {
 }
 
 #[test]
-fn a_document_ends_with_a_line_and_comes_alone() {
+fn a_document_ends_with_a_newline_and_nothing_else_is_printed() {
     let directory = directory();
     let one = directory.path().join("one.jsonl");
     let document = output_of(&["report", text(&one), "--ctrf=-"]);

@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn tests_leave_in_the_order_they_came_also_where_the_counters_wrap() {
+    fn the_queue_keeps_the_order_even_if_the_counters_wrap() {
         let (range, entries) = memory(8, u32::MAX - 3);
         let queue = TestQueue::new(&range, &entries);
         for round in 0..10 {
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_test_is_claimed_or_taken_back_but_never_both_while_two_threads_race() {
+    fn a_test_is_never_both_claimed_and_taken_back() {
         const TESTS: u32 = 50_000;
         let (range, entries) = memory(16, u32::MAX - 100);
         let queue = TestQueue::new(&range, &entries);

@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn journals_come_in_the_order_in_which_their_runs_began() {
+    fn journals_are_sorted_by_the_start_of_their_runs() {
         let directory = directory(&["b.jsonl", "notes.txt", "a.jsonl"]);
         fs::write(directory.path().join("z.jsonl"), "damaged").unwrap();
         assert_eq!(

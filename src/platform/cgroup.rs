@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn no_limit_is_no_quota() {
+    fn without_a_limit_there_is_no_quota() {
         let unlimited = [("proc/self/cgroup", "0::/\n"), ("sys/cpu.max", "max 100000\n")];
         assert_eq!(quota("max", &unlimited), None);
         let version_1 = [

@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_test_is_a_piece_of_its_own_and_comes_first() {
+    fn a_long_test_is_a_separate_piece_and_comes_first() {
         let cut = pieces(known(&[1.0, 1.0, 1.0, 9.0, 1.0, 1.0]), 2);
         assert_eq!(cut[0], [3]);
         assert_eq!(cut.iter().map(Vec::len).sum::<usize>(), 6);

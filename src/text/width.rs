@@ -83,7 +83,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_cut_fits_and_is_as_long_as_fits(text in any_text(), columns in 0_usize..20) {
+        fn a_cut_text_is_the_longest_that_fits(text in any_text(), columns in 0_usize..20) {
             for part in [beginning(&text, columns), end(&text, columns)] {
                 prop_assert!(width(part) <= columns);
                 prop_assert!(part == text || width(part) + 2 >= columns);

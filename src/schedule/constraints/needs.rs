@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_union_needs_what_either_needs_and_shares_what_both_share() {
+    fn a_union_has_the_resources_of_both_and_shares_what_both_share() {
         let union = needs(&[(0, true), (2, true)]).union(&needs(&[(1, false), (2, false)]));
         assert_eq!(union, needs(&[(0, true), (1, false), (2, false)]));
     }

@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn another_unit_comes_when_at_most_two_tests_are_left() {
+    fn another_unit_is_assigned_when_at_most_two_tests_are_left() {
         let mut units = units(&[0, 0, 0, 0, 1, 1], 1, false);
         assert_eq!(idle(&mut units, 0), assign(0, 0..4));
         assert_eq!(busy(&mut units, 0, 3), []);
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn small_units_go_out_together() {
+    fn small_units_are_assigned_together() {
         let keys: Vec<u32> = (0..80).collect();
         let mut units = units(&keys, 2, true);
         assert_eq!(idle(&mut units, 0), assign(0, 0..10));
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_unit_larger_than_the_room_comes_in_pieces_and_is_never_taken_back() {
+    fn a_unit_larger_than_the_queue_is_assigned_in_pieces_and_never_taken_back() {
         let mut units = units(&[0, 1, 1, 1, 1], 2, false);
         idle(&mut units, 0);
         let demand = Demand {
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rest_of_a_lost_unit_goes_on_in_front_on_one_worker() {
+    fn the_rest_of_a_lost_unit_is_assigned_next_to_one_worker() {
         let mut units = units(&[0, 0, 0, 1, 2, 2], 2, false);
         idle(&mut units, 0);
         busy(&mut units, 0, 1);

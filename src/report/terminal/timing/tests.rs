@@ -32,7 +32,7 @@ fn run_with(collected: &str, start: &str) -> Merged {
 }
 
 #[test]
-fn the_longest_test_comes_first_beside_its_usual_time() {
+fn the_longest_test_comes_first_with_its_usual_time() {
     let run = merged(&journal("one", 0, &[], TWO_WORKERS));
     assert_snapshot!(slow_title(&run), @"slow tests (1.00 s and more)");
     assert_snapshot!(shown(&slow_tests(&run, &same)), @r"

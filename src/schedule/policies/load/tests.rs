@@ -268,7 +268,7 @@ fn a_piece_is_cut_between_files_before_classes_before_neighbours() {
 }
 
 #[test]
-fn a_group_with_a_costly_fixture_goes_on_where_it_began() {
+fn a_group_with_a_costly_fixture_continues_on_its_worker() {
     let forecast = Forecast {
         files: [vec![0; 12], vec![1; 28]].concat(),
         fixtures: [vec![vec![0]; 12], vec![vec![1]; 28]].concat(),
@@ -285,7 +285,7 @@ fn a_group_with_a_costly_fixture_goes_on_where_it_began() {
 }
 
 #[test]
-fn a_worker_that_is_ahead_goes_on_there_and_steps_back_when_nothing_else_is_left() {
+fn a_worker_moves_forward_and_steps_back_only_when_nothing_else_is_left() {
     let mut load = load(16, 2, None);
     assert_eq!(idle(&mut load, 0), assign(0, 0..2));
     assert_eq!(idle(&mut load, 1), assign(1, 2..3));
