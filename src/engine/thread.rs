@@ -158,7 +158,7 @@ impl Loop {
                 self.policy = Some(policy);
             }
             Command::SetExpected(seconds, times) => {
-                self.board.lock().set_expected(&seconds, times, Instant::now())
+                self.board.lock().set_expected(&seconds, times, Instant::now());
             }
             Command::Assign(worker, tests) => {
                 self.with_worker(worker, |entry, shared| entry.assign(shared, tests));

@@ -279,7 +279,7 @@ impl Lock {
                     });
                 }
                 Err(fs::TryLockError::WouldBlock) if Instant::now() < deadline => {
-                    std::thread::sleep(LOCK_RETRY_INTERVAL)
+                    std::thread::sleep(LOCK_RETRY_INTERVAL);
                 }
                 Err(_) => return None,
             }
