@@ -14,7 +14,7 @@ import pytest
 
 pytest.register_assert_rewrite("tests.harness")
 
-from tests.harness import MARK, WAYS, Habit, Suite, end_what_is_left  # noqa: E402
+from tests.harness import MARK, RUN_MODES, ForkCase, Suite, kill_leftover_processes  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,7 +47,7 @@ def _nothing_is_left_running(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     mark = uuid.uuid4().hex
     monkeypatch.setenv(MARK, mark)
     yield
-    left = end_what_is_left(mark)
+    left = kill_leftover_processes(mark)
     assert not left, f"processes were left over: {left}"
 
 
@@ -57,19 +57,19 @@ def suite(pytester: pytest.Pytester) -> Suite:
     return Suite(pytester)
 
 
-@pytest.fixture(params=WAYS)
-def way(request: pytest.FixtureRequest) -> str:
+@pytest.fixture(params=RUN_MODES)
+def run_mode(request: pytest.FixtureRequest) -> str:
     """A way to run: with workers, whatever their start, and without."""
     found: str = request.param
     return found
 
 
 @pytest.fixture
-def habit(pytester: pytest.Pytester) -> Iterator[Habit]:
+def fork_case(pytester: pytest.Pytester) -> Iterator[ForkCase]:
     """A suite with a habit, to be compared under pytest-xdist and rustpar."""
     # Not below the directory of `pytester`: the names of sockets must be short.
     with tempfile.TemporaryDirectory() as scratch:
-        yield Habit(pytester, Path(scratch))
+        yield ForkCase(pytester, Path(scratch))
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ LEAVE_LIMIT = 5.0
 MARK = "RUSTPAR_TEST_RUN"
 
 # Ways to run a suite: in one process, and with workers, by their start. For `Suite.run_in`.
-WAYS = ("plain", "template", "early", "xdist")
+RUN_MODES = ("plain", "template", "early", "xdist")
 
 # A plugin (`-p recorder`) that writes down each report which reaches the process that the user started.
 RECORDER = """
@@ -106,11 +106,11 @@ SUPPORT = """
 """
 
 # For suites in which each worker runs one test: all come together there, and nobody claims what another has claimed.
-CREW = """
+SYNC = """
     import os
     from support import HERE, meet
 
-    def together(me, where):
+    def wait_for_all(me, where):
         meet(f"{where}-{me}", *(f"{where}-{other}" for other in ALL))
 
     def claim(what):
@@ -119,17 +119,17 @@ CREW = """
 """
 
 # Each worker runs one test, and all of them use what was made before at the same time.
-ONE_EACH = """
+ONE_TEST_PER_WORKER = """
     import pytest
-    import crew
+    import sync
 
-    @pytest.mark.parametrize("me", crew.ALL)
+    @pytest.mark.parametrize("me", sync.ALL)
     def test_it(me):
-        crew.together(me, "begin")
+        sync.wait_for_all(me, "begin")
         try:
             use(me)
         finally:
-            crew.together(me, "end")
+            sync.wait_for_all(me, "end")
 """
 
 
@@ -208,7 +208,7 @@ class Run:
         return words[-1]
 
 
-def _heed_signals() -> None:
+def _restore_default_signals() -> None:
     """A shell starts what runs in its background with signals ignored, and that is inherited."""
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
@@ -240,7 +240,7 @@ class Suite:
         """Write `conftest.py`."""
         self.write({"conftest.py": text})
 
-    def schedule_in_python(self, kind: str) -> None:
+    def use_xdist_scheduler(self, kind: str) -> None:
         """Write a `conftest.py` that takes one of pytest-xdist's schedulers: "Load", "LoadScope", ..."""
         self.conftest(
             f"""
@@ -257,9 +257,9 @@ class Suite:
         result = self._pytester.runpytest_subprocess("-p", "recorder", *given, timeout=limit)
         return self._ended(int(result.ret), result.stdout.str(), result.stderr.str())
 
-    def run_in(self, way: str, *args: str, n: str = "2") -> Run:
-        """Run pytest in one of the `WAYS`."""
-        return self.run(*args, n=None) if way == "plain" else self.run(f"--rustpar-start={way}", *args, n=n)
+    def run_in(self, run_mode: str, *args: str, n: str = "2") -> Run:
+        """Run pytest in one of the `RUN_MODES`."""
+        return self.run(*args, n=None) if run_mode == "plain" else self.run(f"--rustpar-start={run_mode}", *args, n=n)
 
     def run_with(self, environment: Mapping[str, str], *args: str, n: str | None = "2") -> Run:
         """Run pytest with additional environment variables."""
@@ -282,16 +282,16 @@ class Suite:
             stdin=b"",
             cwd=self.path,
             start_new_session=True,
-            preexec_fn=_heed_signals,
+            preexec_fn=_restore_default_signals,
         )
         return process
 
-    def end(self, process: subprocess.Popen[bytes], limit: float = RUN_LIMIT) -> Run:
+    def wait_for_exit(self, process: subprocess.Popen[bytes], limit: float = RUN_LIMIT) -> Run:
         """Wait for a started process."""
         out, err = process.communicate(timeout=limit)
         return self._ended(process.returncode, out.decode(errors="replace"), err.decode(errors="replace"))
 
-    def ended(self, process: subprocess.Popen[bytes], limit: float = RUN_LIMIT) -> Run:
+    def wait_for_exit_with_output_file(self, process: subprocess.Popen[bytes], limit: float = RUN_LIMIT) -> Run:
         """Wait for a process that was started with the file `output` to write to."""
         with process:
             try:
@@ -321,26 +321,26 @@ class Suite:
                 time.sleep(0.005)
 
 
-class Habit:
-    """A suite with one habit, run under pytest-xdist and under rustpar at the same time.
+class ForkCase:
+    """A suite with one fork_case, run under pytest-xdist and under rustpar at the same time.
 
     What its tests did and saw must be the same. The habit is the text of a conftest, or of a test module, with a
     function ``use(me)``: what a test of each worker does with what the habit has made.
     """
 
     # What a start is called in which each worker configures and collects for itself.
-    EARLY_WORDS = ("early",)
+    EARLY_MODES = ("early",)
 
     def __init__(self, pytester: pytest.Pytester, scratch: Path) -> None:
         """Use two directories in that of `pytester`, and `scratch` for temporary files."""
         self._suites = {name: Suite(pytester, name) for name in ("xdist", "rustpar")}
         self._scratch = scratch
 
-    def is_each_workers_own(self, text: str, file: str = "conftest.py", n: int = 2, **files: str) -> None:
+    def expect_early(self, text: str, file: str = "conftest.py", n: int = 2, **files: str) -> None:
         """Workers do for themselves what is in `text` and in other `files`, modules by their names."""
-        assert self._start(text, file, n, files) in self.EARLY_WORDS
+        assert self._start(text, file, n, files) in self.EARLY_MODES
 
-    def is_shared(self, text: str, file: str = "conftest.py", n: int = 2, **files: str) -> None:
+    def expect_template(self, text: str, file: str = "conftest.py", n: int = 2, **files: str) -> None:
         """Workers are forked from a template that has done it."""
         assert self._start(text, file, n, files) == "template"
 
@@ -348,7 +348,7 @@ class Habit:
         modules = {f"{name}.py": module for name, module in files.items()}
         modules["test_it.py"] = "from conftest import use\n"
         modules[file] = textwrap.dedent(text)
-        modules["test_it.py"] += textwrap.dedent(ONE_EACH)
+        modules["test_it.py"] += textwrap.dedent(ONE_TEST_PER_WORKER)
         xdist, rustpar = self.compare(modules, n)
         # Python 3.12 warns of forks beside xdist's own threads.
         found = xdist.counts() | {"warnings": 0}
@@ -359,21 +359,21 @@ class Habit:
         """Run a suite of `files` under pytest-xdist and under rustpar."""
         started = {}
         for name, suite in self._suites.items():
-            suite.write({"crew.py": f"ALL = {'abcdef'[:n]!r}\n" + textwrap.dedent(CREW), **files})
+            suite.write({"sync.py": f"ALL = {'abcdef'[:n]!r}\n" + textwrap.dedent(SYNC), **files})
             (self._scratch / name).mkdir()
             arguments = ["-p", "no:rustpar"] if name == "xdist" else []
             with pytest.MonkeyPatch.context() as patch, (suite.path / "output").open("w") as output:
                 patch.setenv("TMPDIR", str(self._scratch / name))
                 # No pipe: its end would be waited for, and a process that is left over holds it.
                 started[name] = suite.start(*arguments, n=str(n), output=output)
-        runs = {name: suite.ended(started[name]) for name, suite in self._suites.items()}
+        runs = {name: suite.wait_for_exit_with_output_file(started[name]) for name, suite in self._suites.items()}
         xdist, rustpar = runs["xdist"], runs["rustpar"]
         assert rustpar.ret == xdist.ret, rustpar.text
         assert rustpar.outcomes == xdist.outcomes, rustpar.text
         # A set: a template that is not forked has noted what gw0 notes again.
         notes = {name: sorted(set(suite.notes())) for name, suite in self._suites.items()}
         assert notes["rustpar"] == notes["xdist"], rustpar.text
-        processes = end_what_is_left(os.environ[MARK])
+        processes = kill_leftover_processes(os.environ[MARK])
         assert not processes, f"processes were left over: {processes}"
         left = {name: self._left(name) for name in self._suites}
         assert left["xdist"] or not left["rustpar"], f"temporary files were left over: {left['rustpar']}"
@@ -397,7 +397,7 @@ def _processes(mark: str) -> dict[int, str]:
     return found
 
 
-def end_what_is_left(mark: str) -> dict[int, str]:
+def kill_leftover_processes(mark: str) -> dict[int, str]:
     """The processes that carry the mark and do not end in time; they are killed."""
     end = time.monotonic() + LEAVE_LIMIT
     while (left := _processes(mark)) and time.monotonic() < end:

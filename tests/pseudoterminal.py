@@ -115,7 +115,7 @@ class Terminal:
         enough = len(self.raw) + size
         self.wait(lambda: len(self.raw) >= enough)
 
-    def end(self) -> int:
+    def wait_for_exit(self) -> int:
         """Wait for the end of the run; its exit status."""
         end = time.monotonic() + RUN_LIMIT
         while self._read():

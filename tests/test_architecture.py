@@ -53,7 +53,7 @@ def files() -> Iterator[tuple[str, Path]]:
             yield room, path
 
 
-def test_every_package_has_its_layer() -> None:
+def test_every_package_belongs_to_a_layer() -> None:
     assert {room for room, _ in files()} == set(LAYERS)
 
 
@@ -67,7 +67,7 @@ def test_no_package_imports_from_one_above_it() -> None:
     assert not upwards
 
 
-def test_no_modules_of_a_package_import_each_other_in_a_circle() -> None:
+def test_modules_have_no_circular_imports() -> None:
     modules = {path.relative_to(PACKAGE).with_suffix("").parts: path for _, path in files()}
     arrows = {
         module: {name[:end] for name in imports(path) for end in (1, 2) if name[:end] in modules} - {module}
@@ -79,7 +79,7 @@ def test_no_modules_of_a_package_import_each_other_in_a_circle() -> None:
     assert not arrows
 
 
-def test_packages_cost_no_import() -> None:
+def test_package_init_files_only_have_a_docstring() -> None:
     for path in PACKAGE.glob("*/__init__.py"):
         statements = ast.parse(path.read_text()).body
         assert len(statements) == 1, path
@@ -106,13 +106,13 @@ def rust_files(room: str) -> list[Path]:
     return sorted((ROOT / "src" / room).rglob("*.rs"))
 
 
-def test_every_room_in_rust_is_known() -> None:
+def test_every_rust_module_belongs_to_a_layer() -> None:
     rooms = {path.name for path in (ROOT / "src").iterdir() if path.is_dir()}
     assert rooms == {*RUST_ROOMS, "bridge"}
 
 
 @pytest.mark.parametrize("room", RUST_ROOMS)
-def test_a_room_in_rust_uses_those_below_it_only(room: str) -> None:
+def test_a_rust_module_only_uses_modules_below_it(room: str) -> None:
     for path in rust_files(room):
         used = set(re.findall(r"\bcrate::(?:\{)?([a-z_]+)", path.read_text())) - {room}
         assert used <= RUST_ROOMS[room], path
@@ -133,7 +133,7 @@ def test_only_the_platform_and_one_file_of_the_bridge_have_unsafe_code() -> None
     assert [path.name for path in having if path.parts[0] == "bridge"] == ["heap.rs"]
 
 
-def test_files_that_the_documentation_names_are_there() -> None:
+def test_files_named_in_the_documentation_exist() -> None:
     texts = [*ROOT.glob("docs/*.md"), ROOT / "CONTRIBUTING.md"]
     named = {name for text in texts for name in re.findall(r"`((?:[a-z_]+/)+[a-z_]+\.(?:py|rs))`", text.read_text())}
     assert named
@@ -159,7 +159,7 @@ PRIVATE = re.compile(
 )
 
 
-def test_only_compat_knows_private_names_of_others() -> None:
+def test_only_compat_uses_private_names_of_dependencies() -> None:
     for room, path in files():
         if room != "compat":
             assert not [*private_names(path)], path

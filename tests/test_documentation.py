@@ -58,7 +58,7 @@ def shown(text: str) -> re.Pattern[str]:
     return re.compile("".join("(?:.*\n)*?" if line == LEFT_OUT else re.escape(line) + "\n" for line in lines))
 
 
-def test_the_tutorial_shows_what_its_commands_print(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_output_in_the_tutorial_is_what_its_commands_print(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=":")
     commands = 0
@@ -75,7 +75,7 @@ def test_the_tutorial_shows_what_its_commands_print(suite: Suite, monkeypatch: p
     assert commands > 2
 
 
-def test_links_of_the_readme_lead_somewhere_on_every_site() -> None:
+def test_links_in_the_readme_are_absolute_and_valid() -> None:
     text = re.sub(r"```.*?```", "", (ROOT / "README.md").read_text(), flags=re.DOTALL)
     links = re.findall(r"\]\(([^)]+)\)|(?:src|srcset|href)=\"([^\"]+)\"", text)
     for link in (first or second for first, second in links):

@@ -82,7 +82,7 @@ def test_several_runs_have_their_percentiles_and_thresholds_together(suite: Suit
     assert "lower bound" not in text
 
 
-def test_of_tests_that_share_a_node_id_the_one_that_fails_is_told(suite: Suite) -> None:
+def test_among_tests_with_the_same_node_id_the_failing_one_is_reported(suite: Suite) -> None:
     suite.conftest(
         """
         def pytest_collection_modifyitems(items):
@@ -100,7 +100,7 @@ def test_of_tests_that_share_a_node_id_the_one_that_fails_is_told(suite: Suite) 
     assert sorted(test["status"] for test in ctrf(suite.path / "out.json")["tests"]) == ["failed", "passed"]
 
 
-def test_a_rerun_decides_and_says_what_is_flaky(suite: Suite) -> None:
+def test_a_rerun_decides_the_outcome_and_identifies_flaky_tests(suite: Suite) -> None:
     suite.test("import os\ndef test_it(): assert os.path.exists('mended')\ndef test_other(): pass\n")
     assert suite.run("--rustpar-journal=first.jsonl").ret == 1
     suite.write({"mended": ""})
@@ -115,7 +115,7 @@ def test_a_rerun_decides_and_says_what_is_flaky(suite: Suite) -> None:
     assert found["summary"]["flaky"] == 1
 
 
-def test_environments_are_told_apart(suite: Suite) -> None:
+def test_environments_are_reported_separately(suite: Suite) -> None:
     suite.test(SIX)
     suite.run("--rustpar-journal=one.jsonl")
     in_python(suite.path / "one.jsonl", "3.99.1", suite.path / "two.jsonl")
@@ -132,7 +132,7 @@ def test_environments_are_told_apart(suite: Suite) -> None:
     assert "| <code>Python 3.99.1</code> | 6 | 1 |" in summary.read_text()
 
 
-def test_a_run_that_was_cut_is_merged_up_to_its_last_whole_event(suite: Suite) -> None:
+def test_a_truncated_run_is_merged_up_to_its_last_complete_event(suite: Suite) -> None:
     one, two = shards(suite)
     content = (suite.path / two).read_bytes()
     (suite.path / two).write_bytes(content[:-20])
@@ -141,7 +141,7 @@ def test_a_run_that_was_cut_is_merged_up_to_its_last_whole_event(suite: Suite) -
     assert merged == (suite.path / one).read_bytes() + content[: content[:-20].rindex(b"\n") + 1]
 
 
-def test_a_run_that_is_given_twice_is_merged_once_and_into_one_of_the_files(suite: Suite) -> None:
+def test_a_run_given_twice_is_merged_once_also_into_an_input_file(suite: Suite) -> None:
     one, two = shards(suite)
     assert "2 runs" in told(suite, "merge", one, two, "-o", one)
     assert "2 runs" in told(suite, "merge", two, one, one, "-o", one)
@@ -149,7 +149,7 @@ def test_a_run_that_is_given_twice_is_merged_once_and_into_one_of_the_files(suit
 
 
 @pytest.mark.parametrize("content", ["a line\n", "no line"])
-def test_a_file_that_is_no_journal_is_neither_read_nor_replaced(suite: Suite, content: str) -> None:
+def test_a_file_that_is_not_a_journal_is_neither_read_nor_replaced(suite: Suite, content: str) -> None:
     (one, _) = shards(suite)
     suite.write({"notes.txt": content})
     assert "notes.txt is not a journal and is left alone" in refused(suite, "merge", one, "-o", "notes.txt")
@@ -159,7 +159,7 @@ def test_a_file_that_is_no_journal_is_neither_read_nor_replaced(suite: Suite, co
     assert not (suite.path / "all.jsonl").exists()
 
 
-def test_damage_is_told_with_its_line(suite: Suite) -> None:
+def test_damage_is_reported_with_its_line_number(suite: Suite) -> None:
     suite.test(SIX)
     suite.run("--rustpar-journal=one.jsonl")
     lines = (suite.path / "one.jsonl").read_text().splitlines()
@@ -167,7 +167,7 @@ def test_damage_is_told_with_its_line(suite: Suite) -> None:
     assert "one.jsonl is damaged in line 4" in refused(suite, "merge", "one.jsonl", "-o", "all.jsonl")
 
 
-def test_runs_lists_what_is_kept(suite: Suite) -> None:
+def test_runs_lists_the_kept_journals(suite: Suite) -> None:
     suite.test(SIX)
     suite.run("-k", "4")
     suite.run("-p", "no:cacheprovider")
@@ -217,7 +217,7 @@ def test_a_journal_that_cannot_be_read_hides_no_other(suite: Suite, damage: byte
     assert (done.returncode, done.stdout) == (2, "")
 
 
-def test_a_link_stays_and_what_it_leads_to_gets_the_runs(suite: Suite) -> None:
+def test_merging_into_a_symlink_writes_to_its_target(suite: Suite) -> None:
     one, two = shards(suite)
     (suite.path / "link.jsonl").symlink_to("all.jsonl")
     for _ in range(2):
@@ -237,7 +237,7 @@ def test_runs_are_merged_into_standard_output_and_into_devices(suite: Suite) -> 
     assert (suite.path / "null").is_char_device()
 
 
-def test_a_pipe_gets_the_runs_if_somebody_reads(suite: Suite) -> None:
+def test_runs_are_merged_into_a_named_pipe_that_has_a_reader(suite: Suite) -> None:
     one, two = shards(suite)
     os.mkfifo(suite.path / "pipe")
     (suite.path / "directory").mkdir()

@@ -75,14 +75,14 @@ def test_the_trace_has_a_lane_for_each_worker_and_phases_in_tests(suite: Suite) 
     assert finished[-1] == 2
 
 
-def test_a_trace_that_cannot_be_written_is_told(suite: Suite) -> None:
+def test_a_trace_that_cannot_be_written_is_reported(suite: Suite) -> None:
     suite.test("def test_it(): pass\n")
     run = suite.run("--rustpar-trace=nowhere/trace.json")
     assert run.ret == 0
     assert "nowhere" in run.line("could not write the trace")
 
 
-def test_a_run_that_was_killed_is_told_up_to_where_it_came(suite: Suite) -> None:
+def test_a_killed_run_is_reported_up_to_its_last_event(suite: Suite) -> None:
     suite.test("def test_one(): pass\ndef test_two(): pass\n")
     suite.run(n=None)
     (journal,) = journals(suite)
@@ -97,7 +97,7 @@ def test_a_run_that_was_killed_is_told_up_to_where_it_came(suite: Suite) -> None
     assert junit.get("tests") == "1"
 
 
-def test_a_run_is_named_by_its_file_or_the_begin_of_its_id(suite: Suite) -> None:
+def test_a_run_is_selected_by_its_file_or_a_prefix_of_its_id(suite: Suite) -> None:
     suite.test("def test_it(): pass\n")
     suite.run("--testrunuid=first")
     suite.test("def test_other(): pass\n")
@@ -110,7 +110,7 @@ def test_a_run_is_named_by_its_file_or_the_begin_of_its_id(suite: Suite) -> None
     )
 
 
-def test_what_cannot_be_reported_is_one_line(suite: Suite) -> None:
+def test_errors_of_report_are_one_line(suite: Suite) -> None:
     assert "there is no journal" in refused(suite, "report")
     suite.write({"notes.txt": "no journal", "empty.jsonl": ""})
     assert "notes.txt is not the journal of a run" in refused(suite, "report", "notes.txt")
@@ -118,7 +118,7 @@ def test_what_cannot_be_reported_is_one_line(suite: Suite) -> None:
     assert "there is no file ./gone" in refused(suite, "report", "./gone")
 
 
-def test_a_document_can_go_to_standard_output(suite: Suite) -> None:
+def test_a_report_can_be_written_to_standard_output(suite: Suite) -> None:
     suite.test("def test_it(): pass\n")
     suite.run()
     assert json.loads(told(suite, "report", "--ctrf=-"))["reportFormat"] == "CTRF"
@@ -126,7 +126,7 @@ def test_a_document_can_go_to_standard_output(suite: Suite) -> None:
 
 
 @pytest.mark.parametrize("n", [None, "2"])
-def test_a_run_is_told_with_percentiles_the_bound_and_thresholds(suite: Suite, n: str | None) -> None:
+def test_the_report_shows_percentiles_the_lower_bound_and_thresholds(suite: Suite, n: str | None) -> None:
     suite.test(EVERY_OUTCOME)
     suite.run("--rustpar-thresholds=max<1us, max<1000s", n=n)
     lines = told(suite, "report").splitlines()
@@ -142,7 +142,7 @@ def test_a_run_is_told_with_percentiles_the_bound_and_thresholds(suite: Suite, n
 
 
 @pytest.mark.parametrize("n", [None, "2"])
-def test_properties_of_the_suite_need_no_junit_of_pytest(suite: Suite, n: str | None) -> None:
+def test_suite_properties_are_reported_without_junitxml(suite: Suite, n: str | None) -> None:
     suite.test(
         """
         import pytest
@@ -163,7 +163,7 @@ def test_properties_of_the_suite_need_no_junit_of_pytest(suite: Suite, n: str | 
     assert found == [("testsuite", "arch", "PPC"), ("testsuite", "cpus", "2")]
 
 
-def test_what_an_encoding_lacks_is_escaped(suite: Suite) -> None:
+def test_characters_missing_from_the_encoding_are_escaped(suite: Suite) -> None:
     suite.test("def test_it(): assert 0, '\u2603 is \xe9'\n")
     suite.run(n=None)
     done = command_in_latin_1(suite, "report")
@@ -181,7 +181,7 @@ def command_in_latin_1(suite: Suite, *args: str) -> subprocess.CompletedProcess[
 FULL = "could not write to standard output: No space left on device (os error 28)"
 
 
-def test_output_that_cannot_be_written_is_told_in_one_line(suite: Suite) -> None:
+def test_an_output_error_is_reported_in_one_line(suite: Suite) -> None:
     suite.test("def test_it(): pass\n")
     suite.run(n=None)
     for asked in (["report"], ["report", "--junit=-"], ["runs"]):
@@ -192,7 +192,7 @@ def test_output_that_cannot_be_written_is_told_in_one_line(suite: Suite) -> None
         assert (done.returncode, line) == (2, f"rustpar {asked[0]}: {FULL}")
 
 
-def test_a_name_of_a_file_that_is_not_there_is_no_id(suite: Suite) -> None:
+def test_a_missing_file_name_is_not_taken_for_a_run_id(suite: Suite) -> None:
     assert refused(suite, "report", "all.jsonl") == "rustpar report: there is no file all.jsonl"
     assert refused(suite, "report", "no/all") == "rustpar report: there is no file no/all"
     assert "there is no journal in .pytest_cache" in refused(suite, "report", "all")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.harness import Suite
 
 
-def test_annotations_are_escaped_and_stand_at_the_failing_line(suite: Suite) -> None:
+def test_annotations_are_escaped_and_placed_at_the_failing_line(suite: Suite) -> None:
     suite.test(EVERY_OUTCOME)
     suite.run("-k", "test_fails and not late")
     summary = suite.path / "summary.md"
@@ -33,7 +33,7 @@ def test_annotations_are_escaped_and_stand_at_the_failing_line(suite: Suite) -> 
 
 
 @pytest.mark.parametrize("n", [None, "2"])
-def test_annotations_stand_in_the_files_of_the_project(suite: Suite, n: str | None) -> None:
+def test_annotations_are_placed_in_files_of_the_project(suite: Suite, n: str | None) -> None:
     suite.write(
         {
             "lib/helper.py": "def fails():\n    raise ValueError('in a helper')\n",
@@ -101,13 +101,13 @@ def test_annotations_stand_in_the_files_of_the_project(suite: Suite, n: str | No
     }
 
 
-def test_without_a_summary_file_there_are_annotations_alone(suite: Suite) -> None:
+def test_without_a_summary_file_only_annotations_are_written(suite: Suite) -> None:
     suite.test("def test_it(): pass\n")
     suite.run()
     assert told(suite, "report", "--github", GITHUB_STEP_SUMMARY="") == ""
 
 
-def test_the_summary_shows_failures_with_what_ran_beside_them(suite: Suite) -> None:
+def test_the_summary_shows_failures_with_concurrent_tests(suite: Suite) -> None:
     suite.test(
         """
         from support import meet
@@ -133,7 +133,7 @@ def test_the_summary_shows_failures_with_what_ran_beside_them(suite: Suite) -> N
     assert "exit status 1" in text
 
 
-def test_a_crash_is_beside_what_failed_before_it(suite: Suite) -> None:
+def test_a_crashed_test_is_listed_as_concurrent_with_an_earlier_failure(suite: Suite) -> None:
     suite.test(
         """
         import os

@@ -43,7 +43,7 @@ def attributes(path: Path, *names: str) -> list[Any]:
 
 
 @pytest.mark.parametrize("n", [None, "2"])
-def test_junit_has_the_cases_and_counts_of_pytests_own_file(suite: Suite, n: str | None) -> None:
+def test_cases_and_counts_match_pytests_own_junit_file(suite: Suite, n: str | None) -> None:
     suite.test(EVERY_OUTCOME)
     suite.write({"pkg/test_dotted.py": "def test_it(): pass\n", "test_broken.py": "import nothing_like_it\n"})
     suite.write({"test_left_out.py": "import pytest\npytest.importorskip('nothing_like_it')\n"})
@@ -58,7 +58,7 @@ def test_junit_has_the_cases_and_counts_of_pytests_own_file(suite: Suite, n: str
 
 
 @pytest.mark.parametrize("n", [None, "2"])
-def test_subtests_are_in_junit_as_in_pytests_own_file(suite: Suite, n: str | None) -> None:
+def test_subtests_match_pytests_own_junit_file(suite: Suite, n: str | None) -> None:
     if not hasattr(pytest, "Subtests"):
         pytest.skip("this pytest has no subtests of its own")
     suite.test(
@@ -100,7 +100,7 @@ def troubles(path: Path) -> Counter[tuple[str, ...]]:
 
 
 @pytest.mark.parametrize("n", [None, "2"])
-def test_junit_has_the_messages_and_texts_of_pytests_own_file(suite: Suite, n: str | None) -> None:
+def test_messages_and_texts_match_pytests_own_junit_file(suite: Suite, n: str | None) -> None:
     suite.test(
         """
         import pytest
@@ -142,7 +142,7 @@ def test_junit_has_the_messages_and_texts_of_pytests_own_file(suite: Suite, n: s
     assert attributes(ours, "errors", "failures", "skipped") == attributes(own, "errors", "failures", "skipped")
 
 
-def test_brackets_in_a_directory_are_no_parameters(suite: Suite) -> None:
+def test_brackets_in_a_directory_are_not_parameters(suite: Suite) -> None:
     suite.write({"app/[id]/test_b.py": "def test_it(): pass\nclass TestIt:\n    def test_it(self): pass\n"})
     suite.run()
     told(suite, "report", "--junit=out.xml", "--ctrf=out.json")
@@ -155,7 +155,7 @@ def test_brackets_in_a_directory_are_no_parameters(suite: Suite) -> None:
     assert sorted(test["suite"] for test in tests) == [["app/[id]/test_b.py"], ["app/[id]/test_b.py", "TestIt"]]
 
 
-def test_junit_shows_characters_that_xml_cannot_carry_as_pytest_does(suite: Suite) -> None:
+def test_characters_invalid_in_xml_are_escaped_like_pytest_does(suite: Suite) -> None:
     suite.test(EVERY_OUTCOME)
     suite.run("-k", "test_fails")
     told(suite, "report", "--junit=out.xml")
@@ -195,7 +195,7 @@ def test_a_crash_is_one_error_in_junit_and_an_instant_in_the_trace(suite: Suite)
     assert statuses == {"test_bad": "crashed", "test_good": "passed"}
 
 
-def test_a_test_that_fails_and_is_skipped_late_is_one_case_in_junit(suite: Suite) -> None:
+def test_a_test_that_fails_and_is_skipped_in_teardown_is_one_case(suite: Suite) -> None:
     suite.test(
         """
         import pytest

@@ -71,7 +71,7 @@ def figures(output: str) -> tuple[float, float]:
     return expected, least
 
 
-def test_workers_get_all_that_there_is_to_do_and_no_test_runs(suite: Suite) -> None:
+def test_all_tests_are_planned_and_none_runs(suite: Suite) -> None:
     suite.test(
         """
         import time
@@ -104,7 +104,7 @@ def test_workers_get_all_that_there_is_to_do_and_no_test_runs(suite: Suite) -> N
     assert (total[1] - total[2]) / 3 - 0.002 <= least <= expected
 
 
-def test_the_longest_test_is_named_where_it_decides(suite: Suite) -> None:
+def test_the_longest_test_is_named_if_it_limits_the_run(suite: Suite) -> None:
     suite.test(FOUR)
     remember(suite, {"test_one": 1.0, "test_two": 2.0, "test_three": 9.0, "test_four": 3.0})
     output = plan(suite, "-n", "2")
@@ -112,7 +112,7 @@ def test_the_longest_test_is_named_where_it_decides(suite: Suite) -> None:
     assert "test_it.py::test_three alone takes 9.00 s; an even split over 2 workers would take 7.50 s" in output
 
 
-def test_serial_tests_and_resources_are_named_where_they_decide(suite: Suite) -> None:
+def test_serial_tests_and_resources_are_named_if_they_limit_the_run(suite: Suite) -> None:
     suite.test(
         """
         import pytest
@@ -130,7 +130,7 @@ def test_serial_tests_and_resources_are_named_where_they_decide(suite: Suite) ->
     assert "resource db has 1 place, and is held for 5.00 s" in plan(suite, "-n3", "-k", "not one")
 
 
-def test_tests_are_counted_where_no_duration_is_known(suite: Suite) -> None:
+def test_tests_are_counted_if_no_durations_are_known(suite: Suite) -> None:
     suite.test(FOUR)
     output = plan(suite, "-n2")
     assert output.startswith("4 tests, 2 workers, --dist load, no durations known: run the tests once")
@@ -139,7 +139,7 @@ def test_tests_are_counted_where_no_duration_is_known(suite: Suite) -> None:
     assert not re.search(r"\d s\b", output)
 
 
-def test_new_tests_take_what_the_others_usually_take(suite: Suite) -> None:
+def test_new_tests_are_expected_to_take_the_median_of_the_others(suite: Suite) -> None:
     suite.test(FOUR)
     remember(suite, {"test_one": 1.0, "test_two": 2.0, "test_three": 3.0})
     output = plan(suite, "-n2")
@@ -169,19 +169,19 @@ def test_options_in_the_configuration_file_count(suite: Suite) -> None:
     assert plan(suite).startswith("3 tests, 3 workers, --dist loadfile, ")
 
 
-def test_without_a_number_there_is_a_worker_for_each_cpu(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_n_there_is_one_worker_per_cpu(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTEST_XDIST_AUTO_NUM_WORKERS", "4")
     suite.test(FOUR)
     assert plan(suite).startswith("4 tests, 4 workers, --dist load, ")
 
 
-def test_a_scheduler_of_another_plugin_is_not_passed_over_in_silence(suite: Suite) -> None:
+def test_a_scheduler_of_another_plugin_causes_a_warning(suite: Suite) -> None:
     suite.test(FOUR)
     suite.conftest("def pytest_xdist_make_scheduler(config, log): return None")
     assert re.search(r"^warning: .*conftest.py may bring a scheduler of its own", plan(suite, "-n2"), re.MULTILINE)
 
 
-def test_a_history_that_cannot_be_read_is_named(suite: Suite) -> None:
+def test_an_unreadable_history_is_reported(suite: Suite) -> None:
     suite.test(FOUR)
     (suite.path / "history.json").write_text("{")
     output = plan(suite, "-n2", "--rustpar-history=history.json")
@@ -199,7 +199,7 @@ def test_a_history_that_cannot_be_read_is_named(suite: Suite) -> None:
         (FOUR, ["-k", "nothing"], "no tests were collected"),
     ],
 )
-def test_what_goes_wrong_is_shown(suite: Suite, text: str, arguments: list[str], words: str) -> None:
+def test_errors_are_shown_with_exit_status_2(suite: Suite, text: str, arguments: list[str], words: str) -> None:
     suite.test(text)
     done = schedule(suite, *arguments)
     assert (done.returncode, done.stdout) == (2, "")
@@ -207,7 +207,7 @@ def test_what_goes_wrong_is_shown(suite: Suite, text: str, arguments: list[str],
     assert "rustpar/" not in done.stderr
 
 
-def test_what_the_order_of_the_collection_costs_is_told(suite: Suite) -> None:
+def test_the_cost_of_keeping_the_collection_order_is_printed(suite: Suite) -> None:
     tests = {f"test_{n}": 1.0 for n in range(4)}
     suite.test("".join(f"def {name}(): pass\n" for name in tests))
     remember(suite, tests)
@@ -216,12 +216,12 @@ def test_what_the_order_of_the_collection_costs_is_told(suite: Suite) -> None:
     assert "rustpar-plan" not in plan(suite, "-n2", "--dist=worksteal")
 
 
-def test_without_known_durations_nothing_is_said_of_another_plan(suite: Suite) -> None:
+def test_without_known_durations_no_other_plan_is_mentioned(suite: Suite) -> None:
     suite.test(FOUR)
     assert "rustpar-plan" not in plan(suite, "-n2")
 
 
-def test_a_plan_follows_the_order_that_was_asked_for(suite: Suite) -> None:
+def test_a_plan_uses_the_requested_order(suite: Suite) -> None:
     tests = {f"test_{n}": 1.0 for n in range(6)} | {"test_long": 3.0}
     suite.test("".join(f"def {name}(): pass\n" for name in tests))
     remember(suite, tests)

@@ -63,7 +63,7 @@ def assert_nested(events: list[str]) -> None:
 
 
 @pytest.mark.parametrize("mode", ["load", "worksteal", "loadscope", "loadfile"])
-def test_fixtures_nest_and_end_in_every_worker(suite: Suite, mode: str) -> None:
+def test_fixtures_are_nested_and_torn_down_in_every_worker(suite: Suite, mode: str) -> None:
     suite.conftest(SCOPES)
     for number in range(4):
         suite.write(
@@ -121,7 +121,7 @@ def test_fixtures_shared_with_the_next_test_stay_alive(suite: Suite) -> None:
 
 
 @pytest.mark.parametrize("mode", ["load", "worksteal"])
-def test_fixtures_are_right_when_tests_are_taken_back_from_a_busy_worker(suite: Suite, mode: str) -> None:
+def test_fixtures_are_correct_when_tests_are_reassigned_from_a_busy_worker(suite: Suite, mode: str) -> None:
     suite.conftest(SCOPES)
     suite.write(
         {

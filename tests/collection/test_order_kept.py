@@ -93,7 +93,7 @@ def order(suite: Suite) -> list[int]:
 
 @pytest.mark.parametrize("n", ["1", "2"])
 @pytest.mark.parametrize("shape", LEANING)
-def test_a_suite_that_leans_on_its_order_stays_green(suite: Suite, shape: str, n: str) -> None:
+def test_a_suite_that_depends_on_its_order_passes(suite: Suite, shape: str, n: str) -> None:
     suite.test(LEANING[shape])
     assert suite.run(n=None).counts() == {"passed": 24}
     for slow in (20, 23, 15):
@@ -101,7 +101,7 @@ def test_a_suite_that_leans_on_its_order_stays_green(suite: Suite, shape: str, n
         assert suite.run(n=n).counts() == {"passed": 24}
 
 
-def test_one_worker_runs_the_collection_as_it_is_whatever_the_history_says(suite: Suite) -> None:
+def test_one_worker_runs_tests_in_collection_order_with_any_history(suite: Suite) -> None:
     suite.conftest(NOTES)
     suite.test(
         """
@@ -121,7 +121,7 @@ def test_one_worker_runs_the_collection_as_it_is_whatever_the_history_says(suite
 SHORT = "import pytest\n@pytest.mark.parametrize('n', range(40))\ndef test_it(n): pass\n"
 
 
-def test_a_slow_test_far_back_does_not_begin_first(suite: Suite) -> None:
+def test_a_slow_test_late_in_the_collection_does_not_start_first(suite: Suite) -> None:
     suite.conftest(NOTES)
     suite.test(SHORT)
     suite.run(n=None)
@@ -132,7 +132,7 @@ def test_a_slow_test_far_back_does_not_begin_first(suite: Suite) -> None:
     assert begun.index(38) >= 20, begun
 
 
-def test_a_test_that_takes_as_long_as_all_others_begins_at_once(suite: Suite) -> None:
+def test_a_test_as_long_as_all_others_starts_at_once(suite: Suite) -> None:
     suite.conftest(NOTES)
     suite.test(SHORT)
     suite.run(n=None)
@@ -143,7 +143,7 @@ def test_a_test_that_takes_as_long_as_all_others_begins_at_once(suite: Suite) ->
     assert 38 in first, first
 
 
-def test_a_worker_goes_forward_through_the_collection(suite: Suite) -> None:
+def test_a_worker_runs_tests_in_ascending_collection_order(suite: Suite) -> None:
     suite.conftest(NOTES)
     suite.test(SHORT.replace("range(40)", "range(400)"))
     suite.run(n=None)
@@ -167,7 +167,7 @@ def test_a_test_that_failed_keeps_its_place(suite: Suite) -> None:
         assert order(suite) == list(range(40))
 
 
-def test_failed_and_new_tests_come_first_when_that_is_asked_for(suite: Suite) -> None:
+def test_failed_and_new_tests_run_first_on_request(suite: Suite) -> None:
     suite.conftest(NOTES)
     suite.test(SHORT.replace(": pass", ": assert n != 30"))
     suite.run(n="1")
@@ -221,7 +221,7 @@ def test_the_order_by_markers_is_kept(suite: Suite) -> None:
 
 
 @pytest.mark.parametrize("ways", [["--rustpar-plan=duration"], ["-o", "rustpar_plan=duration"]])
-def test_by_duration_the_longest_begins_first(suite: Suite, ways: list[str]) -> None:
+def test_with_plan_duration_the_longest_test_starts_first(suite: Suite, ways: list[str]) -> None:
     suite.conftest(NOTES)
     suite.test(SHORT)
     suite.run(n=None)
@@ -238,7 +238,7 @@ def test_by_duration_the_longest_begins_first(suite: Suite, ways: list[str]) -> 
         (["-o", "rustpar_plan=longest"], "ERROR: rustpar_plan = longest: use collection or duration"),
     ],
 )
-def test_a_plan_that_nobody_knows_is_a_usage_error(suite: Suite, ways: list[str], words: str) -> None:
+def test_an_unknown_plan_is_a_usage_error(suite: Suite, ways: list[str], words: str) -> None:
     suite.test("def test_one(): pass\n")
     run = suite.run(*ways)
     assert run.ret == pytest.ExitCode.USAGE_ERROR

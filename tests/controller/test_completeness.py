@@ -74,7 +74,7 @@ def test_lost_tests_are_named_and_the_run_fails(suite: Suite, start: str) -> Non
 
 
 @pytest.mark.parametrize("start", ["template", "early"])
-def test_a_loss_in_one_worker_is_seen_where_each_runs_all(suite: Suite, start: str) -> None:
+def test_with_each_a_test_lost_in_one_worker_is_reported(suite: Suite, start: str) -> None:
     suite.conftest(
         """
         from rustpar.controller.completeness import Completeness
@@ -95,7 +95,7 @@ def test_a_loss_in_one_worker_is_seen_where_each_runs_all(suite: Suite, start: s
     assert line.endswith(": test_it.py::test_it[2]")
 
 
-def test_what_a_scheduler_never_assigned_is_not_lost(suite: Suite) -> None:
+def test_a_test_that_a_scheduler_never_assigned_is_not_lost(suite: Suite) -> None:
     suite.conftest(CARELESS)
     suite.test(SIX)
     run = suite.run()
@@ -109,8 +109,8 @@ def test_what_a_scheduler_never_assigned_is_not_lost(suite: Suite) -> None:
 
 
 @pytest.mark.parametrize("kind", ["Load", "WorkStealing", "LoadScope"])
-def test_with_a_scheduler_in_python_nothing_is_thought_lost(suite: Suite, kind: str) -> None:
-    suite.schedule_in_python(kind)
+def test_with_a_python_scheduler_no_test_is_reported_as_lost(suite: Suite, kind: str) -> None:
+    suite.use_xdist_scheduler(kind)
     suite.test(
         SIX
         + """
@@ -125,7 +125,7 @@ def test_with_a_scheduler_in_python_nothing_is_thought_lost(suite: Suite, kind: 
 
 
 @pytest.mark.parametrize("args", [["-x"], ["--maxfail=2"], ["--max-worker-restart=0"], ["--stepwise"], ["--dist=each"]])
-def test_what_an_end_before_the_end_spares_is_not_lost(suite: Suite, args: list[str]) -> None:
+def test_tests_omitted_by_an_early_end_are_not_lost(suite: Suite, args: list[str]) -> None:
     suite.test(
         """
         import os
@@ -145,7 +145,7 @@ def test_what_an_end_before_the_end_spares_is_not_lost(suite: Suite, args: list[
 @pytest.mark.parametrize(
     "end", ["pytest.exit('enough')", "request.session.shouldstop = 'enough'", "raise KeyboardInterrupt"]
 )
-def test_what_a_test_prevents_is_not_lost(suite: Suite, end: str) -> None:
+def test_tests_prevented_by_another_test_are_not_lost(suite: Suite, end: str) -> None:
     suite.test(
         f"""
         import pytest

@@ -79,14 +79,14 @@ def test_every_mode_runs_what_gw0_has_collected(suite: Suite, dist: str) -> None
 
 @pytest.mark.parametrize("kind", ["Load", "LoadScope", "Each"])
 def test_schedulers_in_python_get_what_gw0_has_collected(suite: Suite, kind: str) -> None:
-    suite.schedule_in_python(kind)
+    suite.use_xdist_scheduler(kind)
     suite.test(differing(IDS["clock"]))
     run = suite.run("--rustpar-start=early")
     assert run.ret == 0, run.text
     assert set(run.runs.values()) == {2 if kind == "Each" else 1}
 
 
-def test_plugins_see_each_worker_come_once(suite: Suite) -> None:
+def test_plugins_see_each_worker_start_once(suite: Suite) -> None:
     suite.conftest(
         """
         import os
@@ -107,7 +107,7 @@ def test_plugins_see_each_worker_come_once(suite: Suite) -> None:
     )
 
 
-def test_what_a_leaving_worker_has_set_up_is_torn_down_before_another_comes(suite: Suite) -> None:
+def test_a_discarded_worker_tears_down_before_another_starts(suite: Suite) -> None:
     suite.conftest(
         """
         import os
@@ -196,7 +196,7 @@ def test_an_interrupt_while_others_still_collect_ends_the_run(suite: Suite) -> N
     process = suite.start("--rustpar-start=early")
     suite.wait_for("collected-gw0", "collected-gw1")
     os.killpg(process.pid, signal.SIGINT)
-    run = suite.end(process, limit=30)
+    run = suite.wait_for_exit(process, limit=30)
     assert run.ret == pytest.ExitCode.INTERRUPTED, run.text
     assert not run.reports
 
@@ -209,14 +209,14 @@ def test_a_worker_that_dies_while_others_have_collected_is_a_clear_error(suite: 
     assert "worker gw1 died while collecting test_it.py (exit code 3)" in run.text
 
 
-def test_gw0_that_dies_while_collecting_is_a_clear_error(suite: Suite) -> None:
+def test_death_of_gw0_while_collecting_is_a_clear_error(suite: Suite) -> None:
     suite.test("import os\nif os.environ.get('PYTEST_XDIST_WORKER') == 'gw0': os._exit(3)\ndef test_one(): pass\n")
     run = suite.run("--rustpar-start=early")
     assert run.ret == pytest.ExitCode.TESTS_FAILED
     assert "worker gw0 died while collecting test_it.py (exit code 3)" in run.text
 
 
-def test_a_worker_that_dies_on_its_way_out_is_not_missed(suite: Suite) -> None:
+def test_a_discarded_worker_that_dies_while_exiting_is_ignored(suite: Suite) -> None:
     suite.conftest(
         """
         import os

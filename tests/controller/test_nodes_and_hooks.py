@@ -196,7 +196,7 @@ def test_python_of_the_worker_is_that_of_the_controller(suite: Suite) -> None:
     assert suite.notes() == [f"gw0 {sys.executable}"]
 
 
-def test_a_plugin_in_the_controller_finds_what_refers_to_an_object(suite: Suite) -> None:
+def test_a_plugin_in_the_controller_can_find_referrers_of_an_object(suite: Suite) -> None:
     suite.test("def test_one(): pass\n")
     suite.conftest(
         """

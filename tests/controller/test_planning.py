@@ -62,7 +62,7 @@ NOTES_AND_BEGINS_TOGETHER = """
 
 
 @STARTS
-def test_by_duration_what_took_longest_begins_first(suite: Suite, start: str) -> None:
+def test_with_plan_duration_the_longest_tests_start_first(suite: Suite, start: str) -> None:
     suite.conftest(NOTES_AND_BEGINS_TOGETHER)
     suite.test(
         """
@@ -81,7 +81,7 @@ def test_by_duration_what_took_longest_begins_first(suite: Suite, start: str) ->
     assert {name for _, name in started(suite)[:2]} == {"test_long", "test_longer"}
 
 
-def test_by_duration_what_failed_in_the_last_run_begins_first(suite: Suite) -> None:
+def test_with_plan_duration_the_last_failures_start_first(suite: Suite) -> None:
     suite.conftest(NOTES_AND_BEGINS_TOGETHER)
     suite.test("import pytest\n@pytest.mark.parametrize('n', range(30))\ndef test_it(n): assert n != 17\n")
     suite.run(n=None)
@@ -111,7 +111,7 @@ def test_tests_of_a_costly_module_fixture_stay_in_one_worker(suite: Suite) -> No
         forget(suite)
 
 
-def test_a_group_that_outweighs_a_share_is_split(suite: Suite) -> None:
+def test_a_group_larger_than_a_workers_share_is_split(suite: Suite) -> None:
     suite.conftest(NOTES_AND_BEGINS_TOGETHER)
     suite.test(
         """
@@ -131,7 +131,7 @@ def test_a_group_that_outweighs_a_share_is_split(suite: Suite) -> None:
 
 @STARTS
 @pytest.mark.parametrize("dist", ["load", "worksteal"])
-def test_a_class_begins_when_nothing_of_the_one_before_is_left_to_hand_out(suite: Suite, dist: str, start: str) -> None:
+def test_a_class_starts_when_the_previous_one_has_been_handed_out(suite: Suite, dist: str, start: str) -> None:
     suite.conftest(NOTES)
     suite.test(
         """
@@ -155,7 +155,7 @@ def test_a_class_begins_when_nothing_of_the_one_before_is_left_to_hand_out(suite
         assert names[names.index(second) :].count(first) <= 1
 
 
-def test_parts_take_about_the_same_time_with_a_history(suite: Suite) -> None:
+def test_shards_take_about_the_same_time_with_a_history(suite: Suite) -> None:
     suite.test(
         """
         import pytest
@@ -190,7 +190,7 @@ RECIPES = {
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_the_recipes_work_as_they_are_written(suite: Suite, recipe: str) -> None:
+def test_the_recipes_in_the_documentation_work(suite: Suite, recipe: str) -> None:
     toml, arguments = RECIPES[recipe]
     (suite.path / "pyproject.toml").write_text(toml)
     suite.conftest(

@@ -48,14 +48,14 @@ def naming(suite: Suite) -> Suite:
     return suite
 
 
-def test_the_template_goes_on_as_gw0_when_its_forks_would_share_a_name(naming: Suite) -> None:
+def test_the_template_becomes_gw0_when_workers_would_share_a_name(naming: Suite) -> None:
     run = naming.run(n="3")
     assert run.counts() == {"passed": 6}
     assert start_of(run) == f"rustpar: start: early ({REASON})"
     assert conftests_loaded(naming) == {"main": 1, "gw0": 1, "gw1": 1, "gw2": 1}
 
 
-def test_the_next_run_remembers_and_does_not_hesitate(naming: Suite) -> None:
+def test_the_next_run_uses_the_stored_decision(naming: Suite) -> None:
     naming.run()
     conftests_loaded(naming)
     run = naming.run()
@@ -64,12 +64,12 @@ def test_the_next_run_remembers_and_does_not_hesitate(naming: Suite) -> None:
     assert conftests_loaded(naming) == {"main": 1, "gw0": 1, "gw1": 1}
 
 
-def test_cache_clear_forgets_the_verdict(naming: Suite) -> None:
+def test_cache_clear_removes_the_stored_decision(naming: Suite) -> None:
     naming.run()
     assert "earlier run" not in start_of(naming.run("--cache-clear"))
 
 
-def test_a_changed_conftest_is_looked_at_again(naming: Suite) -> None:
+def test_a_changed_conftest_is_checked_again(naming: Suite) -> None:
     naming.run()
     naming.conftest("NAME = None")
     naming.test("def test_one(): pass\ndef test_two(): pass\n")
@@ -77,14 +77,14 @@ def test_a_changed_conftest_is_looked_at_again(naming: Suite) -> None:
     assert start_of(naming.run()) == "rustpar: start: template"
 
 
-def test_a_changed_test_file_is_looked_at_again_if_it_was_a_reason(suite: Suite) -> None:
+def test_a_changed_test_file_is_checked_again_if_it_was_a_reason(suite: Suite) -> None:
     suite.test("import os\nNAME = os.environ['PYTEST_XDIST_WORKER']\ndef test_one(): pass\ndef test_two(): pass\n")
     assert "test_it.py:2 reads" in start_of(suite.run())
     suite.test("def test_one(): pass\ndef test_two(): pass\n")
     assert start_of(suite.run()) == "rustpar: start: template"
 
 
-def test_a_reason_counts_only_where_its_test_file_or_plugin_is_used(suite: Suite) -> None:
+def test_a_reason_only_applies_if_its_test_file_or_plugin_is_used(suite: Suite) -> None:
     names = "import os\nNAME = os.environ.get('PYTEST_XDIST_WORKER')\n"
     two = "def test_one(): pass\ndef test_two(): pass\n"
     plugin = "import os\ndef pytest_configure(): os.environ.get('PYTEST_XDIST_WORKER')\n"
@@ -105,7 +105,7 @@ def test_an_unreadable_memory_counts_for_nothing(naming: Suite) -> None:
     assert start_of(naming.run()) == f"rustpar: start: early ({REASON})"
 
 
-def test_without_a_cache_each_run_decides_anew(naming: Suite) -> None:
+def test_without_a_cache_each_run_decides_again(naming: Suite) -> None:
     for _ in range(2):
         assert start_of(naming.run("-p", "no:cacheprovider")) == f"rustpar: start: early ({REASON})"
 
@@ -117,7 +117,7 @@ def test_every_reason_is_shown_with_v(naming: Suite) -> None:
     assert "conftest.py:6 keeps the process id" in run.line("process id")
 
 
-def test_template_can_be_asked_for_all_the_same(naming: Suite) -> None:
+def test_template_can_be_requested_despite_a_reason(naming: Suite) -> None:
     run = naming.run("--rustpar-start=template")
     assert start_of(run) == "rustpar: start: template"
     assert run.counts()["failed"] > 0
@@ -139,13 +139,13 @@ def test_each_runs_all_tests_in_each_early_worker(suite: Suite) -> None:
     assert set(run.runs.values()) == {2}
 
 
-def test_early_can_be_asked_for_in_the_configuration_file(suite: Suite) -> None:
+def test_early_can_be_requested_in_the_configuration_file(suite: Suite) -> None:
     suite.write({"pytest.ini": "[pytest]\nrustpar_start = early\n"})
     suite.test("def test_one(): pass\n")
     assert "start: early" in start_of(suite.run())
 
 
-def test_a_wrong_start_in_the_configuration_file_is_a_usage_error(suite: Suite) -> None:
+def test_an_unknown_start_mode_in_the_configuration_file_is_a_usage_error(suite: Suite) -> None:
     suite.write({"pytest.ini": "[pytest]\nrustpar_start = later\n"})
     suite.test("def test_one(): pass\n")
     run = suite.run()
@@ -209,7 +209,7 @@ def test_a_plugin_object_of_the_caller_is_not_in_workers(suite: Suite, start: st
 
 
 @pytest.mark.parametrize("start", ["template", "early"])
-def test_a_run_leaves_nothing_in_the_process_that_called_pytest(suite: Suite, start: str) -> None:
+def test_a_run_leaves_no_state_in_the_process_that_called_pytest(suite: Suite, start: str) -> None:
     suite.test("def test_one(): pass\ndef test_two(): pass\n")
     suite.write(
         {
@@ -266,7 +266,7 @@ def test_workers_of_a_template_do_not_keep_the_fork_server(suite: Suite) -> None
     assert suite.run("--rustpar-start=template").counts() == {"passed": 1}
 
 
-def test_who_waits_for_any_child_in_the_controller_does_no_harm(suite: Suite) -> None:
+def test_a_conftest_may_wait_for_any_child_in_the_controller(suite: Suite) -> None:
     suite.conftest(
         """
         import os
@@ -281,7 +281,7 @@ def test_who_waits_for_any_child_in_the_controller_does_no_harm(suite: Suite) ->
     assert suite.run().counts() == {"passed": 2}
 
 
-def test_an_installed_package_that_takes_the_name_at_its_import_is_seen(suite: Suite) -> None:
+def test_an_installed_package_that_reads_the_name_at_import_is_detected(suite: Suite) -> None:
     packages = suite.path / "packages"
     suite.write({"packages/helpers.py": "import os\nNAME = os.environ.get('PYTEST_XDIST_WORKER')\n"})
     # A directory that the interpreter takes for that of its installed packages.

@@ -45,7 +45,7 @@ def test_the_result_is_that_of_coverage(tmp_path: Path, seed: int, arcs: bool) -
 
 
 @pytest.mark.parametrize("options", [["--keep"], ["--append"], ["--append", "--keep", "-q"], ["--data-file=.coverage"]])
-def test_coverages_own_options_are_obeyed(tmp_path: Path, options: list[str]) -> None:
+def test_the_options_of_coverage_combine_work(tmp_path: Path, options: list[str]) -> None:
     made = tmp_path / "made"
     make(made, 3, 1, arcs=True)
     # There is something to append to.
@@ -103,7 +103,7 @@ STRANGE: dict[str, Change] = {
 
 
 @pytest.mark.parametrize("strange", STRANGE)
-def test_a_file_that_is_not_known_is_left_to_coverage_and_named(tmp_path: Path, strange: str) -> None:
+def test_an_unsupported_file_is_left_to_coverage_and_named(tmp_path: Path, strange: str) -> None:
     made = tmp_path / "made"
     make(made, 4, 5, arcs=True)
     file = min(made.glob(".coverage.*pid1*"))
@@ -122,7 +122,7 @@ def test_a_file_that_is_not_known_is_left_to_coverage_and_named(tmp_path: Path, 
         assert ours.result == both(tmp_path, made)["coverage"].result
 
 
-def test_a_copy_of_a_damaged_file_is_no_duplicate_of_it(tmp_path: Path) -> None:
+def test_a_copy_of_a_damaged_file_is_not_skipped_as_a_duplicate(tmp_path: Path) -> None:
     make(tmp_path, 2, 8, arcs=False)
     for name in ("pid1.Xabcdefx", "pid2.Xabcdefx", "pid3.Xabcdefx"):
         shutil.copy(min(tmp_path.glob(".coverage.*pid0.X*")), tmp_path / f".coverage.host.{name}.Habcdefghijh")
@@ -138,7 +138,7 @@ def test_a_copy_of_a_damaged_file_is_no_duplicate_of_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("arcs", [False, True], ids=["lines", "arcs"])
-def test_arcs_and_lines_are_coverages_error(tmp_path: Path, arcs: bool) -> None:
+def test_combining_arcs_and_lines_is_coverages_error(tmp_path: Path, arcs: bool) -> None:
     made = tmp_path / "made"
     make(made, 3, 6, arcs=arcs)
     make(tmp_path / "other", 2, 6, arcs=not arcs)
@@ -148,7 +148,7 @@ def test_arcs_and_lines_are_coverages_error(tmp_path: Path, arcs: bool) -> None:
     assert assert_equal(done).files
 
 
-def test_a_plugin_that_differs_is_coverages_error(tmp_path: Path) -> None:
+def test_differing_plugins_are_coverages_error(tmp_path: Path) -> None:
     made = tmp_path / "made"
     make(made, 3, 1, arcs=False)
     _change("update tracer set tracer = 'another'")(min(made.glob(".coverage.*pid2*")))
@@ -161,7 +161,7 @@ def test_nothing_to_combine_is_coverages_error(tmp_path: Path) -> None:
     assert assert_equal(both(tmp_path, tmp_path / "made")).status == 1
 
 
-def test_no_input_is_lost_where_the_result_cannot_be_written(tmp_path: Path) -> None:
+def test_no_input_is_lost_if_the_result_cannot_be_written(tmp_path: Path) -> None:
     make(tmp_path, 4, 7, arcs=True)
     before = sorted(path.name for path in tmp_path.iterdir())
     done = combine("rustpar", tmp_path, limit_file=20_000)
@@ -171,7 +171,7 @@ def test_no_input_is_lost_where_the_result_cannot_be_written(tmp_path: Path) -> 
     assert "Traceback" not in done.out + done.err
 
 
-def test_a_kill_at_any_moment_loses_nothing(tmp_path: Path) -> None:
+def test_killing_the_command_at_any_moment_loses_no_data(tmp_path: Path) -> None:
     make(tmp_path / "made", 6, 8, arcs=True)
     wanted = both(tmp_path, tmp_path / "made")["coverage"].result
     for step in range(16):

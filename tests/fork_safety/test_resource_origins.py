@@ -47,7 +47,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_reason_names_the_line_that_left_something(suite: Suite, case: str) -> None:
+def test_a_reason_names_the_line_that_leaked_the_resource(suite: Suite, case: str) -> None:
     if case == "thread" and sys.version_info < (3, 12):
         pytest.skip("this Python has no audit event for it")
     imported, leaving, done, reason = CASES[case]

@@ -49,7 +49,7 @@ def test_a_plugin_does_what_it_does_under_xdist(case: Case, tmp_path: Path, verd
     assert not verdict.worse, "\n".join(["pytest-xdist and rustpar:", *verdict.worse])
 
 
-def test_the_table_in_the_documentation_is_what_was_found(
+def test_the_table_in_the_documentation_is_up_to_date(
     verdicts: dict[str, Verdict], pytestconfig: pytest.Config
 ) -> None:
     if len(verdicts) < len(CASES):

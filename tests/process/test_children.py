@@ -89,7 +89,7 @@ SOME = """
 @pytest.mark.parametrize("given", ["None", "nextitem"])
 @pytest.mark.parametrize("all_of_them", [True, False], ids=["all", "some"])
 @pytest.mark.parametrize("start", WITH_WORKERS)
-def test_a_plugin_may_run_tests_in_children(suite: Suite, start: str, all_of_them: bool, given: str) -> None:
+def test_a_plugin_may_run_tests_in_child_processes(suite: Suite, start: str, all_of_them: bool, given: str) -> None:
     suite.conftest(FORKED.replace("GIVEN", given))
     marks = "pytestmark = pytest.mark.aside" if all_of_them else ""
     suite.test(
@@ -145,7 +145,7 @@ ENDING_THE_SESSION = ("leaves-at-once", "raises-keyboard-interrupt", "exits-pyte
 
 @pytest.mark.parametrize("way_out", WAYS_OUT)
 @pytest.mark.parametrize("start", WITH_WORKERS)
-def test_a_child_that_comes_back_from_its_test_is_not_the_worker(suite: Suite, start: str, way_out: str) -> None:
+def test_a_child_that_returns_from_its_test_does_not_act_as_the_worker(suite: Suite, start: str, way_out: str) -> None:
     suite.conftest(
         """
         import os
@@ -194,7 +194,7 @@ def test_a_child_that_comes_back_from_its_test_is_not_the_worker(suite: Suite, s
 
 @pytest.mark.parametrize("where", ["fixture", "teardown", "session", "protocol", "logreport", "sessionfinish"])
 @pytest.mark.parametrize("start", WITH_WORKERS)
-def test_a_child_that_comes_back_from_elsewhere_is_not_the_worker(suite: Suite, start: str, where: str) -> None:
+def test_a_child_that_returns_from_a_hook_does_not_act_as_the_worker(suite: Suite, start: str, where: str) -> None:
     suite.conftest(
         f"""
         import os
@@ -237,7 +237,9 @@ def test_a_child_that_comes_back_from_elsewhere_is_not_the_worker(suite: Suite, 
 
 @pytest.mark.parametrize("start", WITH_WORKERS)
 @pytest.mark.parametrize("where", ["import", "collection_modifyitems"])
-def test_a_child_that_comes_back_while_collecting_is_not_the_template(suite: Suite, start: str, where: str) -> None:
+def test_a_child_that_returns_while_collecting_does_not_act_as_the_template(
+    suite: Suite, start: str, where: str
+) -> None:
     suite.write(
         {
             "forking.py": """
@@ -288,12 +290,14 @@ def test_a_child_of_multiprocessing_may_import_and_fail(suite: Suite, start: str
     assert run.ret == 0
 
 
-@pytest.mark.parametrize("habit", [IGNORED, REAPED], ids=["ignored", "reaped"])
+@pytest.mark.parametrize("sigchld_setup", [IGNORED, REAPED], ids=["ignored", "reaped"])
 @pytest.mark.parametrize("place", ["conftest.py", "inner/conftest.py", "inner/test_it.py"])
 @pytest.mark.parametrize("start", WITH_WORKERS)
-def test_a_suite_may_reap_children_or_ignore_their_end(suite: Suite, start: str, place: str, habit: str) -> None:
+def test_a_suite_may_reap_all_children_or_ignore_sigchld(
+    suite: Suite, start: str, place: str, sigchld_setup: str
+) -> None:
     suite.write({"inner/test_it.py": SOME})
-    suite.write({place: habit + (SOME if place.endswith("test_it.py") else "")})
+    suite.write({place: sigchld_setup + (SOME if place.endswith("test_it.py") else "")})
     plain = suite.run_in("plain")
     for _ in range(2):
         run = suite.run_in(start)
@@ -304,10 +308,10 @@ def test_a_suite_may_reap_children_or_ignore_their_end(suite: Suite, start: str,
         assert "ended badly" not in run.text
 
 
-@pytest.mark.parametrize("habit", [IGNORED, REAPED], ids=["ignored", "reaped"])
+@pytest.mark.parametrize("sigchld_setup", [IGNORED, REAPED], ids=["ignored", "reaped"])
 @pytest.mark.parametrize("start", WITH_WORKERS)
-def test_what_a_suite_has_set_for_its_children_holds_in_its_tests(suite: Suite, start: str, habit: str) -> None:
-    suite.conftest(habit)
+def test_the_sigchld_disposition_of_a_suite_applies_in_its_tests(suite: Suite, start: str, sigchld_setup: str) -> None:
+    suite.conftest(sigchld_setup)
     suite.test(
         """
         import os
@@ -329,7 +333,7 @@ def test_what_a_suite_has_set_for_its_children_holds_in_its_tests(suite: Suite, 
         """
     )
     # The handler and the test may meet; whoever is first, it is the same in plain pytest.
-    if habit is REAPED:
+    if sigchld_setup is REAPED:
         suite.test(
             """
             import conftest
@@ -347,7 +351,7 @@ def test_what_a_suite_has_set_for_its_children_holds_in_its_tests(suite: Suite, 
 
 
 @pytest.mark.parametrize("start", WITH_WORKERS)
-def test_a_crash_is_told_where_ends_of_children_are_ignored(suite: Suite, start: str) -> None:
+def test_a_crash_is_reported_if_sigchld_is_ignored(suite: Suite, start: str) -> None:
     suite.conftest(IGNORED)
     suite.test(
         """
@@ -369,7 +373,7 @@ def test_a_crash_is_told_where_ends_of_children_are_ignored(suite: Suite, start:
     assert "killed by SIGKILL" in run.text
 
 
-def test_a_test_may_ignore_the_ends_of_children_or_wait_for_any(suite: Suite, way: str) -> None:
+def test_a_test_may_ignore_sigchld_or_wait_for_any_child(suite: Suite, run_mode: str) -> None:
     suite.test(
         """
         import os
@@ -386,7 +390,7 @@ def test_a_test_may_ignore_the_ends_of_children_or_wait_for_any(suite: Suite, wa
                 os.waitpid(-1, 0)
         """
     )
-    run = suite.run_in(way)
+    run = suite.run_in(run_mode)
     assert run.counts() == {"passed": 8}
     assert run.ret == 0
     assert "ended badly" not in run.text

@@ -71,11 +71,11 @@ def kept(suite: Suite, run_with: tuple[str, ...]) -> tuple[dict[str, float], lis
     return history, [event for event in journal if event["e"] == "call"]
 
 
-@pytest.mark.parametrize("way", ["plain", "template", "early"])
+@pytest.mark.parametrize("run_mode", ["plain", "template", "early"])
 @pytest.mark.parametrize("setting", SETTINGS)
 @pytest.mark.parametrize("place", ["test", "conftest", "fixture"])
-def test_a_clock_that_is_set_changes_neither_the_run_nor_its_figures(
-    suite: Suite, way: str, setting: str, place: str
+def test_a_replaced_clock_changes_neither_the_run_nor_its_durations(
+    suite: Suite, run_mode: str, setting: str, place: str
 ) -> None:
     begin = SETTINGS[setting]
     if setting == "broken" and place != "test":
@@ -87,7 +87,7 @@ def test_a_clock_that_is_set_changes_neither_the_run_nor_its_figures(
     elif place == "fixture":
         suite.conftest(f"import freezer\nimport pytest\n\n@pytest.fixture(autouse=True)\ndef freezes():\n    {begin}\n")
     files = ("--rustpar-history", "history.json", "--rustpar-journal", "journal.jsonl")
-    run = suite.run_in(way, *files)
+    run = suite.run_in(run_mode, *files)
     assert run.ret == 0, run.text
     assert run.counts()["passed"] == 5
     _, calls = kept(suite, files)

@@ -45,9 +45,9 @@ TESTS = """
 """
 
 
-def crashed(suite: Suite, way: str, when: str, *args: str, n: str = "1") -> tuple[dict[str, str], str, Run]:
+def crashed(suite: Suite, run_mode: str, when: str, *args: str, n: str = "1") -> tuple[dict[str, str], str, Run]:
     """The captured sections and the text of the crash's report."""
-    run = suite.run_with({"WHEN": when}, f"--rustpar-start={way}", *args, n=n)
+    run = suite.run_with({"WHEN": when}, f"--rustpar-start={run_mode}", *args, n=n)
     # In its teardown, the call has passed.
     assert run.counts() == {"passed": 3 if when == "teardown" else 2, "failed": 1}, run.text
     assert run.ret == 1
@@ -58,11 +58,11 @@ def crashed(suite: Suite, way: str, when: str, *args: str, n: str = "1") -> tupl
     return dict(report["sections"]), report["longrepr"], run
 
 
-@pytest.mark.parametrize("way", ["template", "early"])
+@pytest.mark.parametrize("run_mode", ["template", "early"])
 @pytest.mark.parametrize("when", ["setup", "call", "teardown"])
-def test_a_crash_tells_its_stack_and_what_was_printed(suite: Suite, way: str, when: str) -> None:
+def test_a_crash_report_has_the_stack_and_the_output(suite: Suite, run_mode: str, when: str) -> None:
     suite.test(TESTS)
-    sections, text, run = crashed(suite, way, when)
+    sections, text, run = crashed(suite, run_mode, when)
     assert "Segmentation fault" in text
     assert " in sink" in text
     assert "_pytest" not in text
@@ -77,32 +77,34 @@ def test_a_crash_tells_its_stack_and_what_was_printed(suite: Suite, way: str, wh
     assert " in sink" not in run.err
 
 
-@pytest.mark.parametrize("way", ["template", "early"])
+@pytest.mark.parametrize("run_mode", ["template", "early"])
 @pytest.mark.parametrize("args", [("-s",), ("--capture=sys",), ("-p", "no:capture")], ids=" ".join)
-def test_other_ways_of_capturing_still_tell_the_stack(suite: Suite, way: str, args: tuple[str, ...]) -> None:
+def test_a_crash_report_has_the_stack_with_other_capture_modes(
+    suite: Suite, run_mode: str, args: tuple[str, ...]
+) -> None:
     suite.test(TESTS)
-    _, text, run = crashed(suite, way, "call", *args)
+    _, text, run = crashed(suite, run_mode, "call", *args)
     assert " in sink" in text
     assert "past Python" in run.out or args == ("--capture=sys",)
 
 
-@pytest.mark.parametrize("way", ["template", "early"])
-def test_without_faulthandler_the_report_has_the_output(suite: Suite, way: str) -> None:
+@pytest.mark.parametrize("run_mode", ["template", "early"])
+def test_without_faulthandler_the_report_has_the_output(suite: Suite, run_mode: str) -> None:
     suite.test(TESTS)
-    sections, text, _ = crashed(suite, way, "call", "-p", "no:faulthandler")
+    sections, text, _ = crashed(suite, run_mode, "call", "-p", "no:faulthandler")
     assert len(text.splitlines()) == 1
     assert sections["Captured stdout call"] == "said in the call\nlast words\npast Python\n"
 
 
-@pytest.mark.parametrize("way", ["template", "early"])
-def test_a_death_without_a_stack_still_tells_what_was_printed(suite: Suite, way: str) -> None:
+@pytest.mark.parametrize("run_mode", ["template", "early"])
+def test_a_crash_without_a_stack_is_reported_with_its_output(suite: Suite, run_mode: str) -> None:
     suite.test(TESTS.replace("faulthandler._sigsegv()", "os._exit(3)"))
-    sections, text, _ = crashed(suite, way, "call")
+    sections, text, _ = crashed(suite, run_mode, "call")
     assert len(text.splitlines()) == 1
     assert sections["Captured stdout call"].endswith("past Python\n")
 
 
-def test_the_first_test_of_a_worker_is_told_of_too(suite: Suite) -> None:
+def test_a_crash_in_the_first_test_of_a_worker_is_reported_completely(suite: Suite) -> None:
     suite.test(TESTS.replace("def test_before", "def test_later"))
     for _ in range(3):
         sections, text, _ = crashed(suite, "template", "call", n="3")
@@ -127,7 +129,7 @@ def test_a_crash_outside_of_tests_shows_its_stack(suite: Suite) -> None:
     assert run.text.count(" in at_the_end") == 1
 
 
-def test_much_output_is_cut(suite: Suite) -> None:
+def test_long_output_is_shortened(suite: Suite) -> None:
     suite.test(TESTS.replace('print("said in the call")', 'print("x" * 1_000_000)'))
     sections, _, _ = crashed(suite, "template", "call")
     text = sections["Captured stdout call"]

@@ -48,7 +48,7 @@ def test_worker_id_is_master_without_workers(suite: Suite) -> None:
     assert suite.run(n="0").ret == 0
 
 
-def test_the_functions_of_xdist_answer_as_in_its_workers(suite: Suite) -> None:
+def test_the_functions_of_xdist_return_the_same_as_in_its_workers(suite: Suite) -> None:
     body = (
         "import xdist as x; r = request; "
         "note(f'{x.is_xdist_worker(r)} {x.get_xdist_worker_id(r)} {x.is_xdist_controller(r)}')"
@@ -69,14 +69,14 @@ def test_workerinput_holds_the_workers_own_values(suite: Suite) -> None:
     assert notes == ["gw0 ('gw0', 2, 'u', True)", "gw1 ('gw1', 2, 'u', True)"]
 
 
-def test_temporary_directories_lie_under_the_workers_own_base(suite: Suite) -> None:
+def test_temporary_directories_are_below_the_workers_own_base(suite: Suite) -> None:
     notes = noted(suite, "note(tmp_path_factory.getbasetemp())")
     bases = [note.split()[1] for note in notes]
     assert [base.rpartition("/")[2] for base in bases] == ["popen-gw0", "popen-gw1"]
     assert bases[0].rpartition("/")[0] == bases[1].rpartition("/")[0]
 
 
-def test_temporary_directories_lie_under_the_base_that_was_given(suite: Suite) -> None:
+def test_temporary_directories_are_below_a_given_base(suite: Suite) -> None:
     notes = noted(suite, "note(tmp_path)", "--basetemp=given")
     for number, note in enumerate(notes):
         assert f"/given/popen-gw{number}/test_it" in note
@@ -88,7 +88,7 @@ def test_a_base_made_while_collecting_is_not_shared(suite: Suite) -> None:
     assert [note.rpartition("/")[2] for note in notes] == ["popen-gw0", "popen-gw1"]
 
 
-def test_what_a_conftest_kept_of_workerinput_names_the_worker(suite: Suite) -> None:
+def test_a_kept_reference_to_workerinput_names_the_worker(suite: Suite) -> None:
     suite.conftest(
         """
         def pytest_configure(config):
@@ -98,7 +98,7 @@ def test_what_a_conftest_kept_of_workerinput_names_the_worker(suite: Suite) -> N
     assert noted(suite, "note(config.kept['workerid'])") == ["gw0 gw0", "gw1 gw1"]
 
 
-def test_values_go_to_workers_and_back(suite: Suite) -> None:
+def test_values_are_sent_to_workers_and_back(suite: Suite) -> None:
     suite.conftest(
         """
         import support
@@ -134,7 +134,7 @@ def test_a_value_that_cannot_be_sent_to_workers_is_one_line(suite: Suite) -> Non
     assert "INTERNALERROR" not in run.text
 
 
-def test_a_value_that_cannot_be_sent_back_keeps_the_run(suite: Suite) -> None:
+def test_a_value_that_cannot_be_sent_back_does_not_end_the_run(suite: Suite) -> None:
     suite.conftest(
         """
         def pytest_sessionfinish(session):
@@ -161,7 +161,7 @@ def test_the_current_test_is_in_the_environment(suite: Suite) -> None:
     }
 
 
-def test_what_the_controller_sets_in_its_environment_reaches_the_workers(suite: Suite) -> None:
+def test_environment_variables_set_in_the_controller_reach_the_workers(suite: Suite) -> None:
     suite.conftest(
         """
         import os

@@ -11,7 +11,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.harness import Suite
 
-WAYS = ("plain", "template", "early")
+RUN_MODES = ("plain", "template", "early")
 
 # Something that is opened once, and what a worker reads of it; `Q` comes again and again in each worker.
 KINDS = {
@@ -104,27 +104,27 @@ def write(suite: Suite, opening: str, reads: str) -> None:
     suite.test(TESTS.replace("READS", reads))
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("run_mode", RUN_MODES)
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_file_that_is_opened_while_collecting_is_read_by_each_worker(suite: Suite, kind: str, way: str) -> None:
+def test_a_file_opened_during_collection_can_be_read_by_each_worker(suite: Suite, kind: str, run_mode: str) -> None:
     write(suite, *KINDS[kind])
-    assert suite.run_in(way, "-v").counts() == {"passed": 2}
+    assert suite.run_in(run_mode, "-v").counts() == {"passed": 2}
 
 
-@pytest.mark.parametrize("way", ["template", "early"])
+@pytest.mark.parametrize("run_mode", ["template", "early"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_file_that_a_plugin_has_opened_is_read_by_each_worker(suite: Suite, kind: str, way: str) -> None:
+def test_a_file_opened_by_a_plugin_can_be_read_by_each_worker(suite: Suite, kind: str, run_mode: str) -> None:
     write(suite, *KINDS[kind])
-    assert suite.run_in(way, "-p", "opening").counts() == {"passed": 2}
+    assert suite.run_in(run_mode, "-p", "opening").counts() == {"passed": 2}
 
 
-def test_a_file_that_is_open_for_reading_is_no_reason_for_an_early_start(suite: Suite) -> None:
+def test_a_file_open_for_reading_is_not_a_reason_for_early(suite: Suite) -> None:
     write(suite, *KINDS["zip"])
     run = suite.run()
     assert (run.start(), run.counts()) == ("template", {"passed": 2})
 
 
-def test_a_file_that_is_read_and_written_has_a_position_in_each_worker(suite: Suite) -> None:
+def test_a_file_open_for_reading_and_writing_has_a_position_in_each_worker(suite: Suite) -> None:
     opening = "fd = os.open(DATA, os.O_RDWR)\n"
     write(suite, opening, "os.read(fd, 500) == content[500 * turn : 500 * (turn + 1)]")
     assert suite.run_in("template").counts() == {"passed": 2}
@@ -152,7 +152,7 @@ def test_a_lock_stays_with_its_file(suite: Suite) -> None:
     assert suite.run_in("template").counts() == {"passed": 1}
 
 
-def test_a_file_that_is_not_to_be_opened_again_is_left_as_it_is(suite: Suite) -> None:
+def test_files_that_cannot_be_reopened_are_left_unchanged(suite: Suite) -> None:
     """What may not be opened any more, what is a pipe, and what somebody closes after all."""
     opening = """
 import os
@@ -171,5 +171,5 @@ def test_standard_error_in_a_file_keeps_one_position(suite: Suite) -> None:
     )
     with (suite.path / "output").open("w+") as output:
         process = suite.start("-s", "--rustpar-start=template", output=output)
-        run = suite.ended(process)
+        run = suite.wait_for_exit_with_output_file(process)
     assert sorted(re.findall(r"<(\d+)>", run.out)) == [f"{number:02d}" for number in range(40)]

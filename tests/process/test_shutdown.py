@@ -57,7 +57,7 @@ def test_exit_functions_run_in_each_worker(suite: Suite, start: str, register: s
     assert all((suite.path / name).read_text() == "x" for name in found)
 
 
-def test_no_worker_removes_what_another_still_needs(suite: Suite) -> None:
+def test_no_worker_removes_what_another_worker_still_needs(suite: Suite) -> None:
     suite.conftest(
         """
         import atexit, os, shutil
@@ -99,7 +99,7 @@ def test_logging_is_shut_down_and_daemonic_children_are_ended(suite: Suite, star
     assert (suite.path / file).read_text() == "kept until the end\n"
 
 
-def test_what_a_c_library_has_registered_runs(suite: Suite, tmp_path: Path) -> None:
+def test_exit_handlers_of_a_c_library_run(suite: Suite, tmp_path: Path) -> None:
     source = tmp_path / "counting.c"
     source.write_text(
         """
@@ -125,7 +125,7 @@ def test_what_a_c_library_has_registered_runs(suite: Suite, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("start", ["template", "early"])
-def test_a_worker_that_does_not_end_is_named_once_and_its_results_are_kept(suite: Suite, start: str) -> None:
+def test_a_worker_that_does_not_exit_is_named_once_and_its_results_are_kept(suite: Suite, start: str) -> None:
     suite.conftest(
         """
         import os
@@ -147,7 +147,7 @@ def test_a_worker_that_does_not_end_is_named_once_and_its_results_are_kept(suite
     assert run.text.count("did not end within 1 s") == 1
 
 
-def test_a_worker_that_is_replaced_leaves_to_the_next_what_it_has_inherited(suite: Suite) -> None:
+def test_a_replaced_worker_passes_inherited_exit_functions_to_its_replacement(suite: Suite) -> None:
     suite.conftest(
         """
         import atexit, os, shutil

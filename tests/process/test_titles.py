@@ -30,12 +30,12 @@ TESTS = """
 """
 
 
-@pytest.mark.parametrize("way", ["template", "early", "xdist"])
+@pytest.mark.parametrize("run_mode", ["template", "early", "xdist"])
 @pytest.mark.parametrize("raises", ["pass", "raise OSError"])
-def test_workers_have_titles(suite: Suite, way: str, raises: str) -> None:
+def test_workers_have_titles(suite: Suite, run_mode: str, raises: str) -> None:
     suite.write({"setproctitle.py": SETPROCTITLE.replace("RAISE", raises)})
     suite.test(TESTS)
-    run = suite.run_with({"PYTHONPATH": str(suite.path)}, f"--rustpar-start={way}")
+    run = suite.run_with({"PYTHONPATH": str(suite.path)}, f"--rustpar-start={run_mode}")
     assert run.counts() == {"passed": 4}
     titles = []
     for path in suite.path.glob("titles-*"):

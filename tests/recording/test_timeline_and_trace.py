@@ -49,9 +49,9 @@ def rows(data: dict[str, Any]) -> list[dict[str, Any]]:
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
-def test_the_timeline_shows_what_the_journal_says(suite: Suite, way: str) -> None:
+def test_the_timeline_shows_what_the_journal_says(suite: Suite, run_mode: str) -> None:
     suite.test(TESTS)
-    run = suite.run_in(way, "--rustpar-timeline=report.html", "--rustpar-trace=trace.json")
+    run = suite.run_in(run_mode, "--rustpar-timeline=report.html", "--rustpar-trace=trace.json")
     assert "report.html" in run.line("rustpar: timeline: ")
     assert "trace.json" in run.line("rustpar: trace: ")
     data, journal = shown(suite.path / "report.html"), events(journals(suite)[-1])
@@ -68,7 +68,7 @@ def test_the_timeline_shows_what_the_journal_says(suite: Suite, way: str) -> Non
         in_journal = sum(event["us"] for event in journal if event["e"] == phase)
         assert round(sum(row[phase] for row in tests) * 1e6) == in_journal
     workers = {worker["name"] for worker in data["workers"]}
-    assert workers <= ({"main"} if way == "plain" else {"gw0", "gw1"})
+    assert workers <= ({"main"} if run_mode == "plain" else {"gw0", "gw1"})
     failures = {tests[failure["test"]]["id"].partition("::")[2]: failure for failure in data["failures"]}
     assert set(failures) == {"test_fails", "test_error"}
     assert "assert 1 == 2" in failures["test_fails"]["text"]
@@ -79,7 +79,7 @@ def test_the_timeline_shows_what_the_journal_says(suite: Suite, way: str) -> Non
     assert data["durations"]["test"]["max"] == pytest.approx(longest)
 
 
-def test_the_run_before_is_compared_with(suite: Suite) -> None:
+def test_the_timeline_is_compared_with_the_previous_run(suite: Suite) -> None:
     suite.test(TESTS)
     suite.run("--rustpar-timeline=report.html")
     assert shown(suite.path / "report.html")["previous"] is None
@@ -111,7 +111,7 @@ def test_a_file_that_cannot_be_collected_is_shown_as_an_error(suite: Suite) -> N
         assert "No module named 'nowhere'" in data["failures"][0]["text"]
 
 
-def test_the_timeline_of_several_runs_counts_what_decides(suite: Suite) -> None:
+def test_the_timeline_of_several_runs_counts_deciding_attempts(suite: Suite) -> None:
     suite.write({"test_broken.py": "import nowhere\n"})
     suite.test(
         """
@@ -143,20 +143,20 @@ def test_the_timeline_of_several_runs_counts_what_decides(suite: Suite) -> None:
 
 
 @pytest.mark.parametrize("n", [None, "2"])
-def test_pictures_need_no_cache(suite: Suite, n: str | None) -> None:
+def test_timeline_and_trace_need_no_cache(suite: Suite, n: str | None) -> None:
     suite.test(TESTS)
     suite.run("--rustpar-timeline=report.html", "-p", "no:cacheprovider", n=n)
     assert len(shown(suite.path / "report.html")["tests"]["id"]) == 13
 
 
-def test_a_picture_that_cannot_be_written_is_told_in_one_line(suite: Suite) -> None:
+def test_a_timeline_or_trace_that_cannot_be_written_is_reported_in_one_line(suite: Suite) -> None:
     suite.test("def test_it(): pass\n")
     run = suite.run("--rustpar-timeline=nowhere/report.html")
     assert run.ret == 0
     assert "No such file or directory" in run.line("rustpar: could not write the timeline: ")
 
 
-def test_a_kept_run_can_be_drawn_later(suite: Suite) -> None:
+def test_a_timeline_can_be_made_from_a_kept_journal(suite: Suite) -> None:
     suite.test(TESTS)
     suite.run()
     command = [sys.executable, "-m", "rustpar.cli", "report", "--timeline", "later.html"]
@@ -171,7 +171,7 @@ def previous_of(suite: Suite, journal: Path) -> Any:
     return shown(suite.path / "later.html")["previous"]
 
 
-def test_a_run_before_that_cannot_be_read_is_none(suite: Suite) -> None:
+def test_an_unreadable_previous_run_is_ignored(suite: Suite) -> None:
     suite.test(TESTS)
     suite.run(n=None)
     (first,) = journals(suite)
@@ -182,7 +182,7 @@ def test_a_run_before_that_cannot_be_read_is_none(suite: Suite) -> None:
     assert shown(suite.path / "report.html")["previous"] is None
 
 
-def test_what_lies_beside_a_journal_with_a_name_of_its_own_is_no_run_before(suite: Suite) -> None:
+def test_files_beside_a_named_journal_are_not_a_previous_run(suite: Suite) -> None:
     suite.test(TESTS)
     for shard in ("1/2", "2/2"):
         suite.run(f"--rustpar-shard={shard}", f"--rustpar-journal=journal-{shard[0]}.jsonl", n=None)

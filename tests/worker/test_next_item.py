@@ -84,7 +84,7 @@ def told(suite: Suite) -> list[dict[str, list[str]]]:
 @pytest.mark.parametrize(
     "args", [[], ["--dist=worksteal"], ["--rustpar-plan=duration"], ["--maxschedchunk=1"]], ids=str
 )
-def test_a_teardown_is_given_the_test_that_comes_next(suite: Suite, args: list[str]) -> None:
+def test_a_teardown_receives_the_test_that_runs_next(suite: Suite, args: list[str]) -> None:
     suite.conftest(CONFTEST)
     suite.write({"sub/conftest.py": "def pytest_runtest_call(item): pass\n", "sub/test_it.py": TESTS})
     for _ in range(2):
@@ -93,17 +93,17 @@ def test_a_teardown_is_given_the_test_that_comes_next(suite: Suite, args: list[s
             assert notes["first"] == notes["then"] == [*notes["begins"][1:], "None"]
 
 
-@pytest.mark.parametrize("way", ["template", "early"])
-def test_what_a_plugin_keeps_for_a_class_lasts_as_long_as_the_fixtures_of_the_class(suite: Suite, way: str) -> None:
+@pytest.mark.parametrize("run_mode", ["template", "early"])
+def test_class_state_of_a_plugin_lasts_as_long_as_class_fixtures(suite: Suite, run_mode: str) -> None:
     suite.conftest(KEPT_BY_CLASS)
     statement = "database.execute('select n from numbers')"
     test = TESTS.replace("self, n", "self, n, database").replace("time.sleep(", f"{statement}; time.sleep(")
     suite.test(test + test.replace("import time\n", "").replace("TestAll", "TestMore"))
     for _ in range(3):
-        assert suite.run_in(way, n="4").counts() == {"passed": 120}
+        assert suite.run_in(run_mode, n="4").counts() == {"passed": 120}
 
 
-def test_with_serial_tests_a_teardown_knows_the_next_test_or_that_there_is_none_yet(suite: Suite) -> None:
+def test_with_serial_tests_a_teardown_receives_the_next_test_or_none(suite: Suite) -> None:
     suite.conftest(CONFTEST)
     alone = "class TestAll:\n        @pytest.mark.serial\n        def test_alone(self): pass\n"
     suite.test(TESTS.replace("class TestAll:", alone))

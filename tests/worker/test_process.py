@@ -91,7 +91,7 @@ def test_a_test_may_start_threads_and_wait_for_children(suite: Suite) -> None:
     assert suite.run(n="1").counts() == {"passed": 3}
 
 
-def test_a_daemon_thread_left_by_a_test_does_not_hold_up_the_end(suite: Suite) -> None:
+def test_a_daemon_thread_left_by_a_test_does_not_delay_the_exit(suite: Suite) -> None:
     suite.test(
         """
         import threading
