@@ -1,4 +1,4 @@
-"""The timeline page in Chromium: what it draws, finds and tells, and that keys alone are enough for all of it."""
+"""The timeline page in Chromium: drawing, search, details, and use with the keyboard alone."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def chrome() -> Iterator[Chrome]:
 
 @pytest.fixture
 def page(chrome: Chrome, tmp_path: Path) -> Iterator[Page]:
-    """A page that must neither complain nor ask the network for anything."""
+    """A page that fails the test if it logs an error or makes a network request."""
     page = Page(chrome, tmp_path)
     page.complaints()
     yield page

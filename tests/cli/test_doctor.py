@@ -1,4 +1,4 @@
-"""What somebody gets told whose tests fail because workers share what nobody has seen."""
+"""`rustpar doctor`, and the hint after new failures: finding tests that fail because workers share undetected state."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.harness import Suite
 
-# A name from the clock, which cannot be watched: with a template, all workers have the same.
+# A name derived from the clock, which cannot be monitored: with a template, all workers have the same name.
 NAMED_BY_THE_CLOCK = """
     import time
     import pytest
@@ -150,7 +150,7 @@ def test_the_doctor_finds_tests_that_differ_with_a_template(suite: Suite) -> Non
     where = told.index("test_it.py::test_one") if "test_it.py::test_one" in told else told.index("test_it.py::test_two")
     found = {line[4:18].strip(): line.split()[-1] for line in told[where + 1 : where + 6]}
     assert list(found) == NAMES
-    # Which of the two tests fails is chance.
+    # Which of the two tests fails is random.
     assert {found[name] for name in NAMES if name not in ("rustpar", "rustpar, again")} == {"passed"}
     assert "error" in (found["rustpar"], found["rustpar, again"])
     assert "what workers share is the cause" in done.stdout

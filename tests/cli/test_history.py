@@ -1,4 +1,4 @@
-"""What is remembered from one run to the next, and the command that shows it."""
+"""The history of durations and outcomes, and the command `rustpar history`."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ SLOW_FIXTURES = """
 
 
 def history_file(suite: Suite) -> Path:
-    """Where the cache has it."""
+    """Return the path of the history file in pytest's cache."""
     return suite.path / ".pytest_cache/d/rustpar/history.json"
 
 
 def content(file: Path) -> dict[str, Any]:
-    """What is in a history file."""
+    """Return the contents of a history file."""
     found: dict[str, Any] = json.loads(file.read_text())
     return found
 
@@ -209,7 +209,7 @@ def test_the_history_is_read_once_and_shared(suite: Suite) -> None:
     assert suite.run(n=None).ret == 0
 
 
-# ---------------------------------------------------------------------- the command
+# The command `rustpar history`
 
 
 def test_show_lists_slow_and_failing_tests(suite: Suite) -> None:

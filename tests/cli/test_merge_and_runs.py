@@ -1,4 +1,4 @@
-"""The commands that list the runs whose journals are kept, and that join the journals of several."""
+"""The commands `rustpar runs` and `rustpar merge`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SIX = """
 
 
 def shards(suite: Suite) -> list[str]:
-    """Run a suite in two parts; the names of their journals."""
+    """Run a suite in two shards and return the names of their journals."""
     suite.test(SIX)
     names = []
     for shard in ("1/2", "2/2"):
@@ -37,13 +37,13 @@ def shards(suite: Suite) -> list[str]:
 
 
 def results(suite: Suite, journal: str) -> list[tuple[str, str]]:
-    """Each test of a journal, and what came of it."""
+    """Return the outcome of each test in a journal."""
     told(suite, "report", journal, "--ctrf=out.json")
     return sorted((test["testId"], test["rawStatus"]) for test in ctrf(suite.path / "out.json")["tests"])
 
 
 def in_python(journal: Path, version: str, copy: Path) -> None:
-    """Copy a journal as one of a run on another version of Python."""
+    """Copy a journal, changed to a run on another version of Python."""
     head, _, rest = journal.read_text(encoding="utf-8").partition("\n")
     event = json.loads(head)
     event["versions"]["python"] = version
@@ -246,7 +246,7 @@ def test_runs_are_merged_into_a_named_pipe_that_has_a_reader(suite: Suite) -> No
         assert "nobody reads from the pipe pipe" in refused(suite, *asked)
     reader = subprocess.Popen(["cat", "pipe"], cwd=suite.path, stdout=subprocess.PIPE, text=True)
     with reader:
-        # It opens the pipe as soon as it has been started.
+        # The command opens the pipe as soon as it has started.
         while command(suite, "merge", one, two, "-o", "pipe").returncode:
             assert reader.poll() is None
         assert reader.stdout is not None

@@ -1,4 +1,4 @@
-"""The command that tells what came of a run, and the formats that it writes."""
+"""The command `rustpar report` and the formats that it writes."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_the_sums_of_durations_are_those_of_the_journal(suite: Suite) -> None:
     tests = ctrf(suite.path / "out.ctrf")["tests"]
     measured = [test["extra"][phase] or 0 for test in tests for phase in ("setup", "call", "teardown")]
     assert sum(measured) == micros(journal)
-    # Both formats round, each test on its own.
+    # Both formats round each test separately.
     rounding = 500 * (len(tests) + 1)
     assert sum(test["duration"] for test in tests) * 1000 == pytest.approx(micros(journal), abs=rounding)
     in_junit = sum(float(case.get("time")) for case in junit.iter("testcase"))
@@ -172,7 +172,7 @@ def test_characters_missing_from_the_encoding_are_escaped(suite: Suite) -> None:
 
 
 def command_in_latin_1(suite: Suite, *args: str) -> subprocess.CompletedProcess[bytes]:
-    """Run `rustpar` where standard output has that encoding."""
+    """Run `rustpar` with the encoding Latin-1 for standard output."""
     variables = {**os.environ, "PYTHONIOENCODING": "latin-1"}
     run = [sys.executable, "-m", "rustpar.cli", *args]
     return subprocess.run(run, cwd=suite.path, env=variables, capture_output=True, timeout=60)

@@ -1,4 +1,4 @@
-"""`rustpar report --github`: annotations, and the summary of a job."""
+"""`rustpar report --github`: annotations and the job summary."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_annotations_are_placed_in_files_of_the_project(suite: Suite, n: str | N
     places = {title.rpartition("%3A")[2]: (file, line) for file, line, title in found}
     if n is not None:
         assert places.pop("test_dies") == ("test_dies.py", "")
-    # pytest counts lines of a file that is no module from 0.
+    # pytest counts lines from 0 in a file that is not a module.
     assert places.pop("words.txt")[0] == "words.txt"
     assert places == {
         "test_name.py": ("test_name.py", "3"),

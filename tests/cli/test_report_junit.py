@@ -1,4 +1,4 @@
-"""`rustpar report --junit`, beside what pytest's own `--junitxml` says of the same run."""
+"""`rustpar report --junit`, compared with pytest's own `--junitxml` for the same run."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 
 def cases(path: Path) -> Counter[tuple[str, str, tuple[str, ...]]]:
-    """Class names, names and what is in them, of all cases in a file of JUnit's XML."""
+    """Return class name, name and contents of all cases in a JUnit XML file."""
     found = [case for suite in junit_suites(path) for case in suite.iter("testcase")]
     return Counter((case.get("classname"), case.get("name"), tuple(child.tag for child in case)) for case in found)
 
 
 def without_output(cases: Counter[tuple[str, str, tuple[str, ...]]]) -> Counter[tuple[str, str, tuple[str, ...]]]:
-    """The same, but for what was captured, which pytest leaves out unless it is told to."""
+    """Return all cases without captured output, which pytest omits by default."""
     return Counter(
         (classname, name, tuple(tag for tag in tags if not tag.startswith("system-")))
         for classname, name, tags in cases.elements()
@@ -37,7 +37,7 @@ def without_output(cases: Counter[tuple[str, str, tuple[str, ...]]]) -> Counter[
 
 
 def attributes(path: Path, *names: str) -> list[Any]:
-    """Attributes of the only suite in a file of JUnit's XML."""
+    """Return the attributes of the only suite in a JUnit XML file."""
     (suite,) = junit_suites(path)
     return [suite.get(name) for name in names]
 
@@ -90,7 +90,7 @@ def test_subtests_match_pytests_own_junit_file(suite: Suite, n: str | None) -> N
 
 
 def troubles(path: Path) -> Counter[tuple[str, ...]]:
-    """Each failure, error and skip in a file of JUnit's XML: its test, its kind, its message and its text."""
+    """Return test, kind, message and text of each failure, error and skip in a JUnit XML file."""
     found = []
     for suite in junit_suites(path):
         for case in suite.iter("testcase"):

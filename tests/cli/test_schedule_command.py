@@ -1,4 +1,4 @@
-"""The command that tells how a suite would be divided, without running a test."""
+"""The command `rustpar schedule`, which shows how tests would be distributed without running them."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ def schedule(suite: Suite, *args: str) -> subprocess.CompletedProcess[str]:
 
 
 def plan(suite: Suite, *args: str) -> str:
-    """What it prints where there is a plan."""
+    """Run `rustpar schedule` successfully and return its output."""
     done = schedule(suite, *args)
     assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
     return done.stdout
 
 
 def remember(suite: Suite, seconds: Mapping[str, float]) -> None:
-    """Write a history in which tests of `test_it.py` take so long."""
+    """Write a history with these durations of tests in `test_it.py`."""
     recorder = _core.Recorder(_core.Journal())
     for name, took in seconds.items():
         for when in ("setup", "call", "teardown"):
             duration = took if when == "call" else 0.0
             location = ("test_it.py", 0, name)
             report = pytest.TestReport(f"test_it.py::{name}", location, {}, "passed", None, when, duration=duration)
-            # From a worker, whose word is taken; what this process reports must be possible by the clock.
+            # Reported by a worker, whose durations are not checked; those of this process must agree with its clock.
             report.worker_id = "gw0"  # type: ignore[attr-defined]
             recorder.report(report)
     path = suite.path / ".pytest_cache/d/rustpar/history.json"
@@ -48,23 +48,23 @@ def remember(suite: Suite, seconds: Mapping[str, float]) -> None:
     assert recorder.save(path) is None
 
 
-# What a unit stands for, in seconds; tests are counted.
+# Value of each unit in seconds; tests are counted.
 UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "test": 1.0, "tests": 1.0, "": 1.0}
 
 
 def amounts(text: str) -> list[float]:
-    """The durations in seconds, and the counts, in a text."""
+    """Return the durations in seconds, and the counts, in a text."""
     return [float(number) * UNITS[unit] for number, unit in re.findall(r"([\d.]+)(?: (us|ms|s|tests?)\b)?", text)]
 
 
 def rows(output: str) -> dict[str, list[float]]:
-    """The numbers in each row of the table, by its first word."""
+    """Return the numbers in each row of the table, by its first word."""
     found = re.findall(r"^(gw\d+|total) +(.*)$", output, re.MULTILINE)
     return {name: amounts(rest) for name, rest in found}
 
 
 def figures(output: str) -> tuple[float, float]:
-    """What is expected, and the lower bound."""
+    """Return the expected duration and the lower bound."""
     match = re.search(r"^expected: (.*); lower bound (.*) \(", output, re.MULTILINE)
     assert match is not None, output
     ((expected,), (least,)) = map(amounts, match.groups())
@@ -100,7 +100,7 @@ def test_all_tests_are_planned_and_none_runs(suite: Suite) -> None:
     assert total[0] == 12
     assert 0.2 <= total[2] < total[1]
     assert expected == max(row[3] for row in table.values())
-    # The bound has the fixture once; in the plan, some workers may set it up again.
+    # The lower bound includes the fixture once; in the plan, several workers may set it up.
     assert (total[1] - total[2]) / 3 - 0.002 <= least <= expected
 
 

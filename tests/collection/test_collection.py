@@ -1,4 +1,4 @@
-"""Collection happens once; its errors are shown once, and the rest of the tests still run."""
+"""Tests are collected once; errors are shown once, and the other tests still run."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ def test_names_of_files_need_not_be_utf_8(suite: Suite, start: str, dist: str) -
             assert 0
     """
     suite.write({os.fsdecode(name): tests for name in (b"test_one_\xff.py", b"test_two_\xfe.py")})
-    # pytest's cache cannot write them down.
+    # pytest's cache cannot store them.
     plain = suite.wait_for_exit(suite.start("-p", "no:cacheprovider", n="0"))
     run = suite.wait_for_exit(suite.start("-p", "no:cacheprovider", f"--rustpar-start={start}", f"--dist={dist}"))
     assert run.ret == plain.ret == pytest.ExitCode.TESTS_FAILED

@@ -1,4 +1,4 @@
-"""The marks of tests that must not meet: what they say, and what is wrong with those that make no sense."""
+"""The marks `serial` and `resource`: their meaning, and warnings about invalid ones."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PRINTS_NEEDS = """
 
 
 def needs(suite: Suite) -> dict[str, str]:
-    """What each test needs, by its name."""
+    """Return the constraints of each test, by its name."""
     suite.conftest(PRINTS_NEEDS)
     run = suite.run("-s", "--strict-markers", n=None)
     assert run.ret == 0, run.text
@@ -224,7 +224,7 @@ MARKED = """
 
 
 def meetings(notes: list[str]) -> set[tuple[str, str]]:
-    """The pairs of functions that have run at one time, by their names without parameters."""
+    """Return the pairs of test functions that ran at the same time, by names without parameters."""
     running: list[str] = []
     pairs = set()
     for line in notes:

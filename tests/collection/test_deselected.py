@@ -1,4 +1,4 @@
-"""Deselected tests are in the summary, once, and plugins find items there as in plain pytest."""
+"""Deselected tests are counted once in the summary, and plugins find items for them as in plain pytest."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.harness import RUN_MODES
 if TYPE_CHECKING:
     from tests.harness import Suite
 
-# Writes down what plugins may ask of the tests that were deselected.
+# Writes attributes of deselected items that plugins may use.
 ASKER = """
     import pytest
     import support

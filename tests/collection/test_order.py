@@ -30,12 +30,12 @@ SORTED = ["smoke_1", "smoke_2", "rest_1", "rest_2", "slow_1", "slow_2"]
 
 
 def order(run: Run) -> list[str]:
-    """The tests in the order in which they ran, without what all names begin with."""
+    """Return the tests in the order in which they ran, without the common prefix of their names."""
     return [r["nodeid"].rpartition("test_")[2] for r in run.reports if r["when"] == "teardown"]
 
 
 def error(run: Run) -> str:
-    """The only line of a usage error."""
+    """Return the single line of a usage error."""
     assert run.ret == pytest.ExitCode.USAGE_ERROR, run.text
     assert run.reports == []
     assert "Traceback" not in run.text
@@ -47,7 +47,7 @@ def error(run: Run) -> str:
 def test_order_classes_run_in_order_and_are_stable(suite: Suite, run_mode: str) -> None:
     suite.write({"pytest.ini": ORDERED})
     suite.test(MIXED)
-    # With one worker, tests run in the order in which they were collected.
+    # With one worker, tests run in collection order.
     run = suite.run_in(run_mode, n="1")
     assert run.counts() == {"passed": 6}
     assert order(run) == SORTED

@@ -1,4 +1,4 @@
-"""Suites whose tests depend on those before them, without saying so: they stay green, whatever the history says."""
+"""Suites whose tests depend on earlier tests pass with any history, because the collection order is kept."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.harness import Suite
 
 HISTORY = ".pytest_cache/d/rustpar/history.json"
 
-# What each worker has run is in a file of its own.
+# Each worker writes the tests it has run to its own file.
 NOTES = """
     import pytest
     from support import note
@@ -22,7 +22,7 @@ NOTES = """
         note(request.node.name)
 """
 
-# Each leans on what tests before it have left behind; in each the last tests are slow, and one of them has failed.
+# Suites that depend on the effects of earlier tests; in each the last tests are slow, and one of them has failed.
 LEANING = {
     "a table that an earlier test makes": """
         import sqlite3
@@ -63,7 +63,7 @@ LEANING = {
 
 
 def say(suite: Suite, milliseconds: dict[str, int], otherwise: int, failed: tuple[str, ...] = ()) -> None:
-    """Have the history say how long tests took, by their names, and which failed in the last run."""
+    """Write a history with durations of tests by name, and with failures in the last run."""
     path = suite.path / HISTORY
     history = json.loads(path.read_text())
     for node_id, test in history["tests"].items():
@@ -75,7 +75,7 @@ def say(suite: Suite, milliseconds: dict[str, int], otherwise: int, failed: tupl
 
 
 def sequences(suite: Suite) -> dict[str, list[int]]:
-    """The numbers of the tests of each worker, in the order in which they began; they are forgotten then."""
+    """Return the numbers of the tests of each worker in the order in which they began, and clear the records."""
     found: dict[str, list[int]] = defaultdict(list)
     for line in suite.notes():
         worker, _, name = line.partition(" ")
@@ -85,7 +85,7 @@ def sequences(suite: Suite) -> dict[str, list[int]]:
 
 
 def order(suite: Suite) -> list[int]:
-    """The numbers of the tests in the order in which they began, whoever ran them."""
+    """Return the numbers of the tests in the order in which they began, in any worker."""
     numbers = [int(line.partition("[")[2].rstrip("]")) for line in suite.notes()]
     (suite.path / "notes.log").unlink()
     return numbers
@@ -153,7 +153,7 @@ def test_a_worker_runs_tests_in_ascending_collection_order(suite: Suite) -> None
         found = sequences(suite)
         (suite.path / "notes.log").touch()
         for numbers in found.values():
-            # In the end a worker may take over what another one holds, less each time.
+            # At the end a worker may take over tests of another one, fewer each time.
             back = [now for before, now in itertools.pairwise(numbers) if now < before]
             assert len(back) <= 8, (back, numbers)
             assert numbers[0] <= 100, numbers

@@ -1,4 +1,4 @@
-"""Parts of a suite for several machines, in runs. The rules alone are tested in ``src/schedule/sharding/tests.rs``."""
+"""Runs with ``--rustpar-shard``. The rules themselves are tested in ``src/schedule/sharding/tests.rs``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FILES = {
     f"test_{letter}.py": "import pytest\n" + "".join(f"def test_{n}(): pass\n" for n in range(count))
     for letter, count in {"a": 1, "b": 7, "c": 3}.items()
 }
-# Each test's seconds are its number, as if they had been remembered.
+# A history in which each test takes as many seconds as its number.
 DURATIONS = """
     from rustpar.recording import history
 
@@ -36,7 +36,7 @@ def test_shards_run_every_test_once(suite: Suite, run_mode: str, rule: str) -> N
     assert [run.ret for run in runs] == [0, 0, 0]
     assert sum((run.runs for run in runs), Counter()) == Counter(suite.run(n=None).runs.keys())
     if run_mode != "xdist":
-        # xdist's own engine shows nothing of what its workers have collected.
+        # xdist's own engine does not show what its workers have collected.
         assert [run.counts()["deselected"] for run in runs] == [11 - len(run.runs) for run in runs]
 
 

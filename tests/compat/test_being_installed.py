@@ -1,4 +1,4 @@
-"""Where no workers are asked for, the plugin is not noticed, in pytest's own testing tools and without others."""
+"""Without workers, the installed plugin has no effect, also in pytest's own testing tools and without other plugins."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``--junitxml`` holds what it holds after a run of plain pytest."""
+"""``--junitxml`` writes the same file as plain pytest."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_a_suite_property_needs_a_string_as_its_name(suite: Suite) -> None:
 
 
 def properties(element: ElementTree.Element) -> dict[str | None, list[tuple[str | None, str | None]]]:
-    """The properties of each test, and with None as its name those of the suite."""
+    """Return the properties of each test, and those of the suite under the key None."""
     found = {
         case.get("name"): [(p.get("name"), p.get("value")) for p in case.iter("property")]
         for case in element.iter("testcase")

@@ -1,4 +1,4 @@
-"""Warnings of workers reach the summary as what they are, as often as they were raised."""
+"""Warnings of workers appear in the summary with their class, message and count."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.harness import Suite
 
-# A plugin that writes down each warning which reaches the controller.
+# A plugin that records each warning that reaches the controller.
 WATCHER = """
     import support
 
@@ -129,7 +129,7 @@ def test_unknown_markers_are_warned_about_once(suite: Suite) -> None:
     assert "no_such_thing" in run.line("PytestUnknownMarkWarning")
 
 
-# What a plugin may ask of a warning, and whether a module was imported that must not be.
+# Records attributes of warnings that plugins may use, and whether a module was imported that must not be.
 ASKER = """
     import sys
     import support

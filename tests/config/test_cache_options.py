@@ -1,4 +1,4 @@
-"""What pytest remembers from one run to the next."""
+"""Options that use pytest's cache: ``--lf``, ``--ff``, ``--nf`` and ``--sw``."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Entries of configuration files: in each kind of file, in the forms in which a person would write them.
+"""Ini options in each kind of configuration file, in all forms that are accepted.
 
-In the table ``[tool.pytest]`` of pytest 9 values keep TOML's types; everywhere else pytest makes texts of them.
+In the table ``[tool.pytest]`` of pytest 9 values keep their TOML types; elsewhere pytest converts them to strings.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 NATIVE = pytest.version_tuple >= (9, 0)
 
-# What begins a table of pytest's in each kind of file, and the file.
+# Each kind of configuration file: its name and the header of pytest's table.
 TEXT_FILES = {"pytest.ini": "[pytest]", "tox.ini": "[pytest]", "setup.cfg": "[tool:pytest]"}
 NATIVE_FILES = {"pyproject.toml": "[tool.pytest]", "pytest.toml": "[pytest]"} if NATIVE else {}
 TOML_FILES = {"the ini_options of pyproject.toml": "[tool.pytest.ini_options]", **NATIVE_FILES}
@@ -36,7 +36,7 @@ MARKED = """
 """
 IN_ORDER = ["test_smoke", "test_other", "test_slow"]
 
-# Two tests at a time hold the resource, and wait for each other.
+# Two tests hold the resource at the same time and wait for each other.
 MEETING = """
     import pytest
     from support import meet
@@ -50,7 +50,7 @@ MEETING = """
 
 
 def configure(suite: Suite, kind: str, *entries: str) -> None:
-    """Write a configuration file of a kind, with markers beside the entries."""
+    """Write a configuration file of a kind, with registered markers and the given entries."""
     if kind in TOML_FILES:
         file = kind.rpartition(" ")[2]
         lines = [TOML_FILES[kind], 'markers = ["smoke", "slow"]']
@@ -60,13 +60,13 @@ def configure(suite: Suite, kind: str, *entries: str) -> None:
 
 
 def order_of(run: Run) -> list[str]:
-    """The names of the tests of `MARKED`, in the order in which they ran."""
+    """Return the names of the tests of `MARKED` in the order in which they ran."""
     assert run.ret == 0, run.text
     return [report["nodeid"].partition("::")[2] for report in run.reports if report["when"] == "call"]
 
 
 def usage_error(run: Run) -> str:
-    """The only line that a run said which did not begin."""
+    """Return the single line of a usage error."""
     assert run.ret == pytest.ExitCode.USAGE_ERROR, run.text
     assert run.reports == []
     assert "Traceback" not in run.text
@@ -75,7 +75,7 @@ def usage_error(run: Run) -> str:
 
 
 def journals(suite: Suite) -> int:
-    """How many journals are kept."""
+    """Return the number of kept journals."""
     return len(list((suite.path / ".pytest_cache").glob("d/rustpar/runs/*")))
 
 
@@ -246,7 +246,7 @@ def test_a_value_of_the_wrong_type_is_one_line_with_the_expected_form(
 ) -> None:
     configure(suite, kind, entry)
     suite.test(MARKED)
-    # Only native tables tell true from "True".
+    # Only native tables distinguish true from "True".
     assert usage_error(suite.run()).replace("True", "true").startswith(f"ERROR: {words}")
 
 

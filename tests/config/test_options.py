@@ -1,4 +1,4 @@
-"""Options: what they turn on, and errors that say what to type instead."""
+"""Command line options, their effects and their error messages."""
 
 from __future__ import annotations
 

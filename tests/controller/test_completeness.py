@@ -1,4 +1,4 @@
-"""A run in which a test was lost says so and does not pass; one that left tests out on purpose says nothing."""
+"""A run that lost a test reports it and fails; tests that were omitted on purpose are not reported."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SIX = """
         pass
 """
 
-# The end of some tests does not reach the controller.
+# Drops the end of some tests before it reaches the controller.
 DEAF = """
     from rustpar.controller.completeness import Completeness
 
@@ -25,7 +25,7 @@ DEAF = """
     Completeness.account = lambda self, test: None if test in {lost} else account(self, test)
 """
 
-# A scheduler that assigns no test but what it is told to, and thinks of one that it is done before it is.
+# A scheduler that assigns only given tests, and considers one of them finished too early.
 CARELESS = """
     from xdist.scheduler import LoadScheduling
 

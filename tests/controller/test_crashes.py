@@ -1,4 +1,4 @@
-"""A worker that dies is one failed test; the rest goes on in a replacement."""
+"""A crashed worker is one failed test; a replacement runs the remaining tests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.harness import Suite
 
-# Twelve tests of which the fourth dies in the way that the environment names.
+# Twelve tests; the fourth dies in the way given in an environment variable.
 DEADLY = """
     import os
     import signal

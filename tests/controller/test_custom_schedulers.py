@@ -1,4 +1,4 @@
-"""A scheduler that a plugin returns from ``pytest_xdist_make_scheduler`` is obeyed."""
+"""A scheduler that a plugin returns from ``pytest_xdist_make_scheduler`` is used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Early workers that collect different tests: nothing has started yet, so workers are forked from gw0 instead."""
+"""If early workers collect different tests, workers are forked from gw0 before any test has started."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ REASON = "import os\nNAME = os.environ.get('PYTEST_XDIST_WORKER')\n"
 
 SEEDED = "import random\ndef test_number(): assert random.random() == 0.23796462709189137\n"
 
-# Ways in which ids differ from process to process.
+# Test ids that differ from process to process.
 IDS = {
     "clock": "str(time.perf_counter_ns())",
     "uuid": "uuid.uuid4().hex",
@@ -26,7 +26,7 @@ IDS = {
 
 
 def differing(name: str, extra: str = "") -> str:
-    """A test module with one test whose id differs."""
+    """Return a test module with a test whose id differs from process to process."""
     return f"""
 import os
 import time
@@ -176,7 +176,7 @@ def test_a_worker_that_crashes_later_is_replaced(suite: Suite) -> None:
     assert run.counts() == {"passed": 7, "failed": 1}
 
 
-# The first worker has collected, and the other still does.
+# The first worker has collected; the other is still collecting.
 SLOW_OTHER = """
     import os
     import time

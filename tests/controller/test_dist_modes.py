@@ -1,4 +1,4 @@
-"""Each way to distribute runs every test exactly once and keeps together what it promises to."""
+"""Each ``--dist`` mode runs every test exactly once and keeps its groups together."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An interrupted run ends soon, with the results so far, and leaves nothing behind (see the conftest)."""
+"""An interrupted run ends soon, keeps the results so far, and leaves no process behind (checked in the conftest)."""
 
 from __future__ import annotations
 

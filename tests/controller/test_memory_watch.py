@@ -1,4 +1,4 @@
-"""What workers hold in memory, and workers that are replaced because they hold too much."""
+"""Memory use of workers, and replacement of workers that use too much."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 MIB = 1 << 20
 
-# Bytes that a test of these suites keeps, and how much of that a worker may: no worker may keep two.
+# Bytes that a test of these suites allocates, and the limit for a worker, which is below the bytes of two tests.
 EATS = 64 * MIB
 ROOM = 32 * MIB
 
@@ -60,15 +60,15 @@ def six_hungry_tests(suite: Suite) -> None:
 
 
 def journal(suite: Suite) -> list[dict[str, Any]]:
-    """The events of the last run of :func:`run_within_limit` or of one with the same journal."""
+    """Return the events of the last run of :func:`run_within_limit` or of a run with the same journal."""
     return events(suite.path / "j.jsonl")
 
 
 def run_within_limit(suite: Suite, *args: str, n: str = "2") -> Run:
-    """Run a suite of hungry tests with a limit that one of them goes beyond.
+    """Run a suite of tests that use much memory, with a limit that a single one exceeds.
 
-    What a worker holds without it is taken from a run in which nobody is hungry: it depends on the machine. Nothing is
-    remembered from that, so that tests keep their order.
+    The memory of a worker without these tests depends on the machine, so it is measured in a first run. No history is
+    recorded in that run, so that tests keep their order.
     """
     args = ("--rustpar-journal=j.jsonl", "-p", "no:cacheprovider", *args)
     suite.run(*args, n=n)
@@ -79,7 +79,7 @@ def run_within_limit(suite: Suite, *args: str, n: str = "2") -> Run:
 
 
 def ways_to_go(suite: Suite) -> Counter[str]:
-    """How often workers went in each way."""
+    """Count the workers by the way in which they exited."""
     return Counter(event["how"] for event in journal(suite) if event["e"] == "gone")
 
 
@@ -96,7 +96,7 @@ def test_every_test_runs_once_while_workers_are_replaced(suite: Suite, dist: str
     assert set(began.values()) == {1}
     went = ways_to_go(suite)
     assert went["crashed"] == 0
-    # Each but the two that ran last.
+    # All except the two that ran last.
     assert went["replaced"] >= 12 * times - 2
     set_up, torn_down = ([note.split()[0] for note in suite.notes() if note.endswith(end)] for end in ("up", "down"))
     assert Counter(set_up) == Counter(torn_down)
@@ -273,7 +273,7 @@ def test_growth_is_attributed_to_the_test_in_which_it_happened(suite: Suite) -> 
 
 def test_a_run_without_workers_records_its_growth_in_the_journal(suite: Suite) -> None:
     suite.write({"hunger.py": HUNGER})
-    # What pytester's own process has held is inherited as a peak, so the growth is to be larger than that.
+    # The peak of pytester's own process is inherited, so the growth has to exceed it.
     suite.test("from hunger import eat\ndef test_modest(): pass\ndef test_hungry(): eat()\n")
     run = suite.run_with({"EATS": str(8 * EATS)}, "--rustpar-journal=j.jsonl", n=None)
     assert run.counts() == {"passed": 2}

@@ -1,4 +1,4 @@
-"""xdist's hooks are called with node objects that have what plugins look for."""
+"""xdist's hooks are called with node objects that have the attributes plugins use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever plain pytest says of a test, a distributed run says as well."""
+"""A distributed run reports the same outcomes and texts as plain pytest."""
 
 from __future__ import annotations
 

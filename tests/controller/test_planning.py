@@ -1,4 +1,4 @@
-"""What `--dist load` makes of what it knows, and the recipes of docs/scheduling.md as they are written there."""
+"""`--dist load` with a history, and the recipes of docs/scheduling.md."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ STARTS = pytest.mark.parametrize("start", ["template", "early"])
 
 
 def started(suite: Suite) -> list[tuple[str, str]]:
-    """The worker and the name of each test, in the order in which they began."""
+    """Return worker and name of each test, in the order in which the tests began."""
     return [(line.split(" ")[0], line.split(" ")[1]) for line in suite.notes()]
 
 
 def forget(suite: Suite) -> None:
-    """Forget what was noted so far, and who has met."""
+    """Delete the notes and meeting points so far."""
     for path in (suite.path / "notes.log", *suite.path.glob("*.here")):
         path.unlink()
 
 
 def remember(file: Path, milliseconds: dict[str, int], otherwise: int) -> None:
-    """Have a history file say how long tests took, by their names: on a busy machine the run says anything."""
+    """Write a history with durations of tests by name: measured ones would be unreliable on a busy machine."""
     history = json.loads(file.read_text())
     for node_id, test in history["tests"].items():
         test["a"] = test["l"] = [0, 1000 * milliseconds.get(node_id.partition("::")[2], otherwise), 0]
@@ -43,8 +43,8 @@ NOTES = """
         note(request.node.name)
 """
 
-# The same, but both workers are in their first tests before either is in its second: a worker that is late would leave
-# all to the other.
+# The same, but neither worker starts its second test before both have started their first: a late worker would leave
+# all tests to the other.
 NOTES_AND_BEGINS_TOGETHER = """
     import pytest
     from support import meet, note
@@ -151,7 +151,7 @@ def test_a_class_starts_when_the_previous_one_has_been_handed_out(suite: Suite, 
     assert suite.run(f"--dist={dist}", f"--rustpar-start={start}").counts() == {"passed": 24}
     names = [name.partition("[")[0] for _, name in started(suite)]
     for first, second in (("test_smoke", "test_other"), ("test_other", "test_slow")):
-        # The other worker may have taken the last test of a class, and not have begun it.
+        # The other worker may have claimed the last test of a class without having started it.
         assert names[names.index(second) :].count(first) <= 1
 
 
@@ -168,7 +168,7 @@ def test_shards_take_about_the_same_time_with_a_history(suite: Suite) -> None:
     remember(suite.path / "known.json", {"test_long": 200}, otherwise=1)
     parts = [suite.run("--rustpar-history=known.json", f"--rustpar-shard={part}/2") for part in (1, 2)]
     assert sorted(len(part.runs) for part in parts) == [1, 9]
-    # What they have learnt is not in the file that the others divide by.
+    # Their new durations are not written to the file that the other shards use.
     assert {path.name for path in suite.path.glob("known*")} == {"known.json", "known.1-of-2.json", "known.2-of-2.json"}
     assert parts[0].runs + parts[1].runs == suite.plain().runs
 

@@ -1,4 +1,4 @@
-"""Reports arrive with all that plugins put into them, whatever characters they hold."""
+"""Reports arrive with everything that plugins add to them, with any characters."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_lone_surrogates_lose_no_test(suite: Suite) -> None:
             assert False
         """
     )
-    run = suite.wait_for_exit(suite.start())  # pytester itself reads nothing but UTF-8
+    run = suite.wait_for_exit(suite.start())  # pytester itself only reads UTF-8
     assert run.ret == 1, run.text
     assert len(run.runs) == 6
     assert {node_id.rpartition("::")[2]: o[1][1] for node_id, o in run.outcomes.items() if len(o) == 3} == {

@@ -1,4 +1,4 @@
-"""How workers come up: decided by what was seen, said in the header, remembered, and the same tests whichever way."""
+"""The choice of the start mode: reasons, the header line, the stored decision, and equal results in each mode."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ REASON = "conftest.py:4 reads PYTEST_XDIST_WORKER"
 
 
 def conftests_loaded(suite: Suite) -> dict[str, int]:
-    """How often each process has loaded the conftest."""
+    """Return how often each process has loaded the conftest."""
     found = Counter(line.split()[0] for line in suite.notes() if line.endswith("conftest"))
     (suite.path / "notes.log").unlink()
     return dict(found)
 
 
 def start_of(run: Run) -> str:
-    """What the run says of its start."""
+    """Return the start mode that the run printed."""
     return next((line for line in run.lines if line.startswith("rustpar: ") and "start: " in line), "")
 
 
 @pytest.fixture
 def naming(suite: Suite) -> Suite:
-    """A suite whose conftest reads the worker's name."""
+    """Return a suite whose conftest reads the worker's name."""
     suite.conftest(NAMES_A_FILE)
     suite.test(CHECKS_THE_NAME)
     return suite
@@ -284,7 +284,7 @@ def test_a_conftest_may_wait_for_any_child_in_the_controller(suite: Suite) -> No
 def test_an_installed_package_that_reads_the_name_at_import_is_detected(suite: Suite) -> None:
     packages = suite.path / "packages"
     suite.write({"packages/helpers.py": "import os\nNAME = os.environ.get('PYTEST_XDIST_WORKER')\n"})
-    # A directory that the interpreter takes for that of its installed packages.
+    # A directory that the interpreter treats as its site-packages.
     suite.write(
         {
             "sitecustomize.py": f"import sysconfig\nsysconfig.get_paths()\n_was = sysconfig.get_paths\n"

@@ -1,4 +1,4 @@
-"""What a run tells of its processes when the controller gets SIGUSR1, and that it goes on."""
+"""The status that a run prints when the controller receives SIGUSR1; the run continues."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ WAITING = """
     def test_waits(n): wait_inside(n)
 """
 
-# What follows a worker's name: that it runs a test, and the stack down to it.
+# The status of a running worker after its name: its test and the stack down to it.
 RUNNING = r".* has been running(?s:.*)in test_waits"
 
 
 class StatusRun:
-    """A run with two workers whose output goes to a file, and which is asked what it does."""
+    """A run with two workers and output to a file, whose status is requested."""
 
     def __init__(self, suite: Suite, process: subprocess.Popen[bytes]) -> None:
-        """Ask `process`."""
+        """Request the status of `process`."""
         self._suite = suite
         self._process = process
 
     def ask(self, last: str) -> list[str]:
-        """Ask until the output matches `last`; the lines that were shown until then.
+        """Request the status until the output matches `last`; return the lines that were printed until then.
 
-        A process is there a moment before the controller knows of it: the first answer may come too early.
+        A process exists a moment before the controller knows it, so the first answer may come too early.
         """
         output, end = self._suite.path / "output", time.monotonic() + 30
         last_request = 0.0
@@ -58,7 +58,7 @@ class StatusRun:
         return output.read_text().splitlines()
 
     def wait_for_exit(self) -> Run:
-        """Let tests that wait go on, and wait for the end."""
+        """Release tests that wait, and wait until the run has ended."""
         (self._suite.path / "let go.here").touch()
         return self._suite.wait_for_exit_with_output_file(self._process)
 

@@ -9,7 +9,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.harness import Suite
 
-# One failure, and one test that is on its way meanwhile; no other test may start after that.
+# One failure, and one test that runs at the same time; no other test may start after that.
 FAILS_EARLY = """
     import time
     import pytest
@@ -149,7 +149,7 @@ def test_exit_in_a_fixture_ends_the_run_with_its_message(suite: Suite) -> None:
 def test_exit_during_the_import_of_a_module_behaves_as_in_plain_pytest(suite: Suite) -> None:
     suite.test("import pytest\npytest.exit('not on this machine', returncode=9)\n")
     plain, run = suite.plain(), suite.run()
-    # pytest 9 makes it an error of collection: plain pytest is interrupted, a distributed run goes on.
+    # In pytest 9 it is a collection error: plain pytest is interrupted, a distributed run continues.
     assert run.ret == (1 if plain.ret == pytest.ExitCode.INTERRUPTED else plain.ret)
     assert run.counts() == plain.counts()
     assert "not on this machine" in run.out
@@ -189,7 +189,7 @@ def test_shouldstop_set_by_a_plugin_in_a_worker_ends_the_run(suite: Suite) -> No
     assert "a plugin says so" in run.text
 
 
-# What ends a session before its workers get tests, while they may be through with theirs: the conftest, the status.
+# Conftests that end a session before workers get tests, and the expected exit status.
 HASTY = {
     "usage": ("import pytest", "pytest_collection(session)", "raise pytest.UsageError('bad')", 4),
     "usage of the scheduler": ("import pytest", "pytest_xdist_make_scheduler()", "raise pytest.UsageError('bad')", 4),

@@ -1,4 +1,4 @@
-"""How many workers ``-n auto`` chooses, that it says so, and that a short run has none."""
+"""The number of workers that ``-n auto`` chooses and reports, and short runs in one process."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LONG = """
     def test_one(): time.sleep(0.3)
     def test_two(): pass
 """
-# What a machine has, as the controller sees it.
+# Replaces the controller's view of the machine.
 MACHINE = """
     import os
     from rustpar import _core
@@ -42,8 +42,8 @@ MACHINE = """
 
 
 def machine(suite: Suite, *, mask: int = 8, quota: int | None = None, left: int = 64 << 30) -> None:
-    """Have the suite find itself on another machine: its CPUs, the CPU quota, and the bytes of memory left."""
-    # Whether psutil is there makes no difference.
+    """Simulate a machine for the suite: its CPUs, its CPU quota, and the bytes of memory left."""
+    # The result must not depend on whether psutil is installed.
     suite.write({"machine.py": MACHINE.format(mask=mask, quota=quota, left=left), "psutil.py": "raise ImportError\n"})
 
 
