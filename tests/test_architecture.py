@@ -1,4 +1,4 @@
-"""The packages know one another in one direction only, and what is private to others is known in one place."""
+"""Packages depend on one another in one direction only, and only one package uses private names of dependencies."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "python" / "rustpar"
 
-# From the top down: a package imports from those below it only, in annotations, too.
+# From top to bottom: a package only imports from packages below it, including imports for annotations.
 LAYERS = (
     "plugin",
     "cli",
@@ -34,7 +34,7 @@ LAYERS = (
 
 
 def imports(path: Path) -> Iterator[tuple[str, ...]]:
-    """The modules of this package that a file imports, split at the dots."""
+    """Yield the modules of this package that a file imports, split at the dots."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -46,7 +46,7 @@ def imports(path: Path) -> Iterator[tuple[str, ...]]:
 
 
 def files() -> Iterator[tuple[str, Path]]:
-    """The package, or the module at the top, that each file belongs to."""
+    """Yield each file with its package or top-level module."""
     for path in sorted(PACKAGE.rglob("*.py")):
         room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
         if room != "__init__":
@@ -86,7 +86,7 @@ def test_package_init_files_only_have_a_docstring() -> None:
         assert isinstance(statements[0], ast.Expr), path
 
 
-# Rust: what a room may use. Files at the top of `src` are the crate's root.
+# Rust: the modules that each top-level module may use. Files directly in `src` are the crate root.
 RUST_ROOMS = {
     "text": set[str](),
     "platform": set[str](),
@@ -141,7 +141,7 @@ def test_files_named_in_the_documentation_exist() -> None:
 
 
 def private_names(path: Path) -> Iterator[str]:
-    """What a file names that belongs to pytest, pluggy, pytest-xdist or coverage.py alone."""
+    """Yield private names of pytest, pluggy, pytest-xdist or coverage.py that a file uses."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module:
             modules = [node.module]
@@ -152,7 +152,7 @@ def private_names(path: Path) -> Iterator[str]:
         yield from (name for name in modules if re.match(r"_pytest\b|pluggy\._|xdist\b", name))
 
 
-# Attributes of objects that belong to them.
+# Private attributes of their objects.
 PRIVATE = re.compile(
     r"\._(?:tw|file|setupstate|fixtureinfo|pyfuncitem|hookexec|inner_hookexec|multicall|remove_plugin|tmp_path_factory"
     r"|global_capturing|cachedir|parser|add_stats|to_json|storage|collector|data\._suffix|warn_no_data|auto_save)\b"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def both(path: Path, made: Path, *args: str) -> dict[str, Combined]:
-    """What either command does with copies of the files in `made`, which are in a directory of the same name."""
+    """Return the results of both commands with copies of the files in `made`, in directories of the same name."""
     done = {}
     for command in COMMANDS:
         shutil.rmtree(path / "here", ignore_errors=True)
@@ -29,7 +29,7 @@ def both(path: Path, made: Path, *args: str) -> dict[str, Combined]:
 
 
 def assert_equal(done: dict[str, Combined]) -> Combined:
-    """Both commands have done the same."""
+    """Assert that both commands had the same result."""
     assert done["rustpar"] == done["coverage"]
     return done["rustpar"]
 
@@ -48,7 +48,7 @@ def test_the_result_is_that_of_coverage(tmp_path: Path, seed: int, arcs: bool) -
 def test_the_options_of_coverage_combine_work(tmp_path: Path, options: list[str]) -> None:
     made = tmp_path / "made"
     make(made, 3, 1, arcs=True)
-    # There is something to append to.
+    # A data file to append to.
     combine("coverage", made, "--keep")
     (made / ".coverage.host.pid0.X").unlink(missing_ok=True)
     make(made, 4, 2, arcs=True)
@@ -116,7 +116,7 @@ def test_an_unsupported_file_is_left_to_coverage_and_named(tmp_path: Path, stran
     if theirs.status == 0:
         assert (ours.result, ours.files) == (theirs.result, theirs.files)
     else:
-        # Where coverage.py stops, the others have been joined; it stays.
+        # coverage.py stops at this file after it has combined the others; the file is kept.
         assert ours.files == [".coverage", file.name]
         file.unlink()
         assert ours.result == both(tmp_path, made)["coverage"].result
@@ -131,7 +131,7 @@ def test_a_copy_of_a_damaged_file_is_not_skipped_as_a_duplicate(tmp_path: Path) 
     for file in set(tmp_path.glob(".coverage.*")) - set(tmp_path.glob("*.Habcdefghijh")):
         file.unlink()
     done = combine("rustpar", tmp_path)
-    # The second is whole, and joined; the first is kept, and what is like the second is in the result.
+    # The second is intact and combined; the first is kept, and the data of the second is in the result.
     assert ".coverage.host.pid1.Xabcdefx.Habcdefghijh" in done.files
     assert done.result is not None
     assert done.result["lines"]
@@ -178,5 +178,5 @@ def test_killing_the_command_at_any_moment_loses_no_data(tmp_path: Path) -> None
         shutil.rmtree(tmp_path / "here")
         shutil.copytree(tmp_path / "made", tmp_path / "here")
         kill(tmp_path / "here", after=0.02 * step)
-        # What is left, joined to what was written, if that took place.
+        # Combine the remaining files with the result, if it was written.
         assert combine("coverage", tmp_path / "here", "--append").result == wanted

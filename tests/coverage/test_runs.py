@@ -1,4 +1,4 @@
-"""Measured runs: what plain pytest covers is covered with workers, however they come up, and nothing is left over."""
+"""Coverage of runs with workers is that of plain pytest in every start mode, and no data files are left over."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class Project:
     """A directory with a program and its tests."""
 
     def __init__(self, path: Path) -> None:
-        """Write them."""
+        """Write the program and its tests."""
         self.path = path
         for name, text in FILES.items():
             self.write(name, text)
@@ -97,7 +97,7 @@ class Project:
         (self.path / name).write_text(textwrap.dedent(text))
 
     def python(self, *args: str) -> str:
-        """Run Python with no plugins of pytest but these; return what it printed."""
+        """Run Python with only these pytest plugins; return the output."""
         environment = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
         done = subprocess.run(
             [sys.executable, *args],
@@ -121,7 +121,7 @@ class Project:
         return self.python("-m", "coverage", "run", *options, "-m", "pytest", *PLUGINS, *args)
 
     def covered(self, *, contexts: bool = False) -> Any:
-        """What the data file says is covered, from the JSON report; then forget it."""
+        """Return the covered lines from the JSON report of the data file; delete the file."""
         left = [path.name for path in self.path.iterdir() if "coverage" in path.name and path.name != ".coveragerc"]
         assert left == [".coverage"]
         shown = ("--show-contexts",) if contexts else ()
@@ -137,7 +137,7 @@ class Project:
 
 
 def _normalize(part: dict[str, Any]) -> None:
-    """Sort contexts, without those of setting up and tearing down: each worker has the fixtures that it needs."""
+    """Sort contexts and omit those of set-up and teardown, because each worker sets up the fixtures that it needs."""
     lines = part.get("contexts", {})
     for line, contexts in lines.items():
         lines[line] = sorted(context for context in contexts if not context.endswith(("|setup", "|teardown")))
@@ -145,13 +145,13 @@ def _normalize(part: dict[str, Any]) -> None:
         _normalize(inner)
 
 
-# Since Python 3.14 coverage.py measures with sys.monitoring, unless it is told to trace as before.
+# Since Python 3.14 coverage.py measures with sys.monitoring by default.
 CORES = ["default", "ctrace"] if sys.version_info >= (3, 14) else ["default"]
 
 
 @pytest.fixture(params=CORES)
 def project(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
-    """A program and its tests, measured in each of the ways that coverage.py has here."""
+    """A program and its tests, measured with each available core of coverage.py."""
     monkeypatch.delenv("COVERAGE_CORE", raising=False)
     if request.param != "default":
         monkeypatch.setenv("COVERAGE_CORE", request.param)
@@ -166,7 +166,7 @@ def test_pytest_cov_reports_what_it_does_without_workers(
     project: Project, run_mode: str, options: tuple[str, ...]
 ) -> None:
     plain = project.pytest_cov(*PLAIN, *options)
-    # sys.monitoring tells a process of each line once: which test is the context depends on what ran there before.
+    # sys.monitoring reports each line once per process: its context is the first test in the process that runs it.
     contexts = "--cov-context=test" in options and (sys.version_info < (3, 14) or "COVERAGE_CORE" in os.environ)
     covered = project.covered(contexts=contexts)
     run = project.pytest_cov(*RUN_MODES[run_mode], *options)

@@ -1,4 +1,4 @@
-"""What connects processes when workers could be forked, and cannot be used by several, is made by each worker."""
+"""Connections between processes that exist after collection make workers early: each worker creates its own."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from tests.harness import ForkCase
 
 
-# What one worker sends it gets back, and nothing of another worker.
+# A worker gets back what it sends, and nothing from another worker.
 ECHO = """
     import multiprocessing
     import os

@@ -1,4 +1,4 @@
-"""Descriptors that stand for no file, eventfd and the like, are each worker's own, or named as a reason."""
+"""File descriptors without a file, such as an eventfd, make workers early and are named as the reason."""
 
 from __future__ import annotations
 

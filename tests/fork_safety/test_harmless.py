@@ -1,4 +1,4 @@
-"""What workers may have in common does not keep them from being forked, and they see what pytest-xdist's would."""
+"""State that workers may share is not a reason for early workers, and tests see the same as under pytest-xdist."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is named after the worker or remembers its process is made by each worker for itself, as under pytest-xdist."""
+"""Resources named after the worker or its process make workers early: each worker creates its own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.harness import ForkCase, Suite
 
-# The table is there already if another worker has the same database.
+# The table already exists if another worker uses the same database.
 DATABASE = """
     import contextlib
     import multiprocessing

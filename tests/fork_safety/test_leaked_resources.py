@@ -1,4 +1,4 @@
-"""What is alive when workers could be forked, and cannot be used by several processes, is made by each worker."""
+"""Resources that exist after collection and cannot be shared by processes make workers early."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_a_thread_is_started_below_threading(fork_case: ForkCase) -> None:
 
 @pytest.mark.parametrize("imported", ["import faulthandler", "from faulthandler import *"])
 def test_a_faulthandler_timer_is_running(fork_case: ForkCase, imported: str) -> None:
-    # The thread that waits to do so is none of Python's, and cancelling waits for its end.
+    # The waiting thread is not a Python thread, and cancelling waits for its end.
     call = "faulthandler." if imported.startswith("import") else ""
     fork_case.expect_early(
         f"""
@@ -212,7 +212,7 @@ def test_a_database_is_open(fork_case: ForkCase) -> None:
 
 
 def test_a_log_file_is_open(fork_case: ForkCase) -> None:
-    # Every process writes from the beginning: what is in the file is one line.
+    # Every process writes from the beginning of the file, so it contains a single line.
     fork_case.expect_early(
         """
         import os

@@ -1,4 +1,4 @@
-"""Threads of native libraries do not survive a fork: a library that has started some while collecting is a reason."""
+"""Threads of native libraries do not survive a fork, so a library that starts some makes workers early."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 if TYPE_CHECKING:
     from tests.harness import Suite
 
-# A pool with one thread: `work` gives it something to do, and tells whether it has been done within two seconds.
-# With EAGER the pool is there as soon as the library is loaded; CALM has it end before a fork, as OpenBLAS does.
+# A thread pool with one thread: `work` gives it a task and returns whether it was done within two seconds.
+# With EAGER the pool starts when the library is loaded; with CALM it ends before a fork, like that of OpenBLAS.
 POOL = r"""
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -80,7 +80,7 @@ LOAD = "import ctypes\nimport os\nPOOL = ctypes.CDLL(os.path.join(os.path.dirnam
 
 @pytest.fixture
 def pool(suite: Suite) -> Suite:
-    """A suite with the library, and a module `pool` that loads it."""
+    """Return a suite with the library and a module `pool` that loads it."""
     build(suite, "libpool.so")
     suite.write({"pool.py": LOAD.format("libpool.so")})
     suite.test(TESTS)

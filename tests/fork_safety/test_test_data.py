@@ -1,4 +1,4 @@
-"""What is drawn while collecting and ends as test data keeps workers from nothing; what names something does."""
+"""Values generated during collection are a reason for early workers only if they name something."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TESTS = "def test_one(): pass\ndef test_two(): pass\n"
 
 
 def start_of(suite: Suite, conftest: str, test: str = "", **files: str) -> tuple[str, Run]:
-    """How workers of a suite come up, and its run."""
+    """Run a suite; return its start mode and the run."""
     suite.write({f"{name}.py": IMPORTS + textwrap.dedent(text) for name, text in files.items()})
     suite.write({"conftest.py": IMPORTS + textwrap.dedent(conftest)})
     suite.write({"test_it.py": IMPORTS + textwrap.dedent(test) + "\n" + TESTS})
@@ -84,7 +84,7 @@ def test_generated_values_that_are_test_data_are_not_a_reason(suite: Suite, test
 @pytest.mark.parametrize(
     "conftest",
     [
-        # Whether there is IPv6: the port is nobody's.
+        # As a check for IPv6; the port is not used.
         """
         def has_ipv6():
             try:
@@ -121,7 +121,7 @@ def test_generated_values_that_are_test_data_are_not_a_reason(suite: Suite, test
         def pytest_report_header(config):
             return f"process {os.getpid()}, run {uuid.uuid4()}"
         """,
-        # The controller has set it, and all workers inherit it, under pytest-xdist, too.
+        # The controller has set it, and all workers inherit it, as under pytest-xdist.
         'os.environ.setdefault("PREFIX", secrets.token_hex(4))',
         """
         def pytest_configure(config):

@@ -1,4 +1,4 @@
-"""What was made to be unique, as long as each process makes it, is made by each worker, as under pytest-xdist."""
+"""Values and files that are meant to be unique for a process make workers early: each worker creates its own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.harness import ForkCase
 
-# Each worker makes the same file in its directory.
+# Each worker creates a file of the same name in its directory.
 DIRECTORY = """
     import atexit
     import os
@@ -232,7 +232,7 @@ def test_a_run_id_is_generated_while_configuring(fork_case: ForkCase) -> None:
     )
 
 
-# Each process tells that it has removed its own directory, and how often.
+# Each process records that it has removed its own directory, and how often.
 OWNER = """
     import atexit
     import os

@@ -1,4 +1,4 @@
-"""Popular plugins do under rustpar what they do under pytest-xdist; docs/plugins.md shows what was found."""
+"""Popular plugins behave under rustpar as under pytest-xdist; docs/plugins.md shows the results."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _parameter(case: Case) -> object:
 
 @pytest.fixture(scope="module")
 def verdicts() -> dict[str, Verdict]:
-    """What was found, by the names of the cases."""
+    """Return the results by the names of the cases."""
     return {}
 
 

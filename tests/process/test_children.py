@@ -1,4 +1,4 @@
-"""Children that a suite forks are the suite's own, and how it treats its children is nothing to the run's processes."""
+"""Child processes of a suite do not act as workers, and its SIGCHLD handling does not affect the processes of a run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.harness import Suite
 
-# As pytest-forked runs a test: in a child, which sends the reports to its parent.
+# Runs a test like pytest-forked: in a child process, which sends the reports to its parent.
 FORKED = """
     import marshal
     import os
@@ -126,7 +126,7 @@ def test_a_plugin_may_run_tests_in_child_processes(suite: Suite, start: str, all
     assert set(run.runs.values()) == {1}
 
 
-# What the child of a test does, other than to leave at once.
+# What the child of a test does other than exit at once.
 WAYS_OUT = {
     "returns": "return",
     "fails": "assert 0, 'in the child'",
@@ -139,7 +139,7 @@ WAYS_OUT = {
 }
 
 
-# Those that leave the test for good.
+# Those that exit the test without returning from it.
 ENDING_THE_SESSION = ("leaves-at-once", "raises-keyboard-interrupt", "exits-pytest")
 
 
@@ -186,7 +186,7 @@ def test_a_child_that_returns_from_its_test_does_not_act_as_the_worker(suite: Su
     assert run.counts() == {"passed": 5}
     assert sorted(run.runs.values()) == [1] * 5
     assert not run.err
-    # A child whose test has ended tears down the test's own fixture, too; what the session holds is the worker's.
+    # A child whose test has ended also tears down the test's own fixture; session fixtures belong to the worker.
     words = [note.split(" ", 1)[1] for note in suite.notes()]
     assert words.count("own") == (4 if way_out in ENDING_THE_SESSION else 8)
     assert set(words) == {"own", "session True"}
@@ -332,7 +332,7 @@ def test_the_sigchld_disposition_of_a_suite_applies_in_its_tests(suite: Suite, s
                     time.sleep(0.01)
         """
     )
-    # The handler and the test may meet; whoever is first, it is the same in plain pytest.
+    # The handler and the test may race for the child, as in plain pytest.
     if sigchld_setup is REAPED:
         suite.test(
             """

@@ -1,4 +1,4 @@
-"""Clocks that tests put in the place of Python's change neither a run nor its figures."""
+"""Tests that replace Python's clocks change neither a run nor its durations."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.harness import Suite
 
-# What freezegun does: another clock in the place of each that any module has, pytest's among them.
+# Replaces the clock in each module, including pytest's, like freezegun.
 FREEZER = """
     import datetime
     import sys
@@ -53,7 +53,7 @@ TESTS = """
     def test_crash(): pass
 """
 
-# How a test begins, or a conftest ends.
+# Lines at the start of a test, or at the end of a conftest.
 SETTINGS = {
     "frozen": "freezer.freeze()",
     "frozen long ago": "freezer.freeze(-1e9)",
@@ -64,7 +64,7 @@ SETTINGS = {
 
 
 def kept(suite: Suite, run_with: tuple[str, ...]) -> tuple[dict[str, float], list[dict[str, Any]]]:
-    """The durations in the history, and the calls in the journal."""
+    """Return the durations in the history, and the call phases in the journal."""
     history = json.loads((suite.path / "history.json").read_text())
     journal = [json.loads(line) for line in (suite.path / "journal.jsonl").read_text().splitlines()]
     assert history, run_with
@@ -93,7 +93,7 @@ def test_a_replaced_clock_changes_neither_the_run_nor_its_durations(
     _, calls = kept(suite, files)
     took = sorted(call["us"] / 1e6 for call in calls)
     assert len(took) == 5
-    # Upper limits are for a machine that is busy.
+    # The upper limits allow for a busy machine.
     assert all(0.09 < seconds < 20 for seconds in took[1:]), took
     assert took[0] < 20
     assert all(call["at"] / 1e6 < 60 for call in calls)

@@ -1,4 +1,4 @@
-"""The report of a crash says where it was and what the test had printed, and begins with xdist's words."""
+"""The report of a crash begins with xdist's message and has the stack and the output of the test."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ TESTS = """
 
 
 def crashed(suite: Suite, run_mode: str, when: str, *args: str, n: str = "1") -> tuple[dict[str, str], str, Run]:
-    """The captured sections and the text of the crash's report."""
+    """Return the captured sections and the text of the crash's report."""
     run = suite.run_with({"WHEN": when}, f"--rustpar-start={run_mode}", *args, n=n)
-    # In its teardown, the call has passed.
+    # If it crashed in its teardown, the call has passed.
     assert run.counts() == {"passed": 3 if when == "teardown" else 2, "failed": 1}, run.text
     assert run.ret == 1
     report = run.report("test_deadly", "???")

@@ -1,4 +1,4 @@
-"""Garbage in a run's processes: what plain pytest would have freed is free, and who searches the heap finds all."""
+"""Garbage collection: objects that plain pytest would free are freed, and ``gc`` functions see the whole heap."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import pytest
 if TYPE_CHECKING:
     from tests.harness import Suite
 
-# pytest-xdist is left out: its workers search their heaps as plain pytest does.
+# Without pytest-xdist, whose workers have the same heap as plain pytest.
 RUN_MODES = ("plain", "template", "early")
 
-# Makes classes that nobody uses any more, as a class decorator does that returns a class with slots.
+# Creates unused classes, like a class decorator that returns a new class with slots.
 REPLACED = textwrap.dedent(
     """
     import weakref
@@ -44,7 +44,7 @@ IS_FREE = textwrap.dedent(
     """
 )
 
-# Something to find: garbage and a thing that is held, made before any fork that there may be.
+# Garbage and a referenced object, created before any fork.
 THINGS = textwrap.dedent(
     """
     import weakref
@@ -246,7 +246,7 @@ def test_thresholds_are_those_of_plain_pytest(suite: Suite, change: str, run_mod
         expected = gc.get_threshold()
     finally:
         gc.set_threshold(*before)
-    # The thresholds of this process may be those of a run around it.
+    # The thresholds of this process may come from an outer run.
     if before[0] > 10_000:
         pytest.skip("this process has other thresholds")
     suite.test(
@@ -309,7 +309,7 @@ def test_garbage_is_collected_at_the_end_of_a_session(suite: Suite, run_mode: st
 
 @pytest.mark.parametrize("run_mode", ["template", "early"])
 def test_no_references_to_gc_functions_prevent_freezing(suite: Suite, run_mode: str) -> None:
-    """Else no heap would ever be frozen."""
+    """References to the functions would prevent freezing."""
     suite.test("import sys\ndef test_it(): assert sys.modules['rustpar.process.gc_freeze']._frozen\n")
     assert suite.run_in(run_mode).counts() == {"passed": 1}
 
@@ -329,7 +329,7 @@ def test_pools_are_not_filled_with_another_allocator(suite: Suite, allocator: di
     suite.run_with(allocator, n=None)
     suite.run_with(allocator, "--rustpar-start=template", n="1")
     plain, worker = (int(note.split()[1]) for note in suite.notes())
-    # The project's own modules and shared memory take some MiB, places in pools would take more than a hundred.
+    # The project's own modules and shared memory take some MiB; filled pools would take more than a hundred.
     assert worker < plain + 40 * 1024
 
 
@@ -349,7 +349,7 @@ def test_tracemalloc_of_a_suite_sees_only_its_own_memory(suite: Suite) -> None:
 
 @pytest.mark.parametrize("run_mode", RUN_MODES)
 def test_the_heap_of_the_controller_stays_frozen_if_gc_is_not_used(suite: Suite, run_mode: str) -> None:
-    """Else pytest looks through all of it five times in the end."""
+    """Otherwise pytest would collect all of it five times at the end."""
     suite.conftest(
         """
         import gc

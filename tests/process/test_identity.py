@@ -1,4 +1,4 @@
-"""Each worker knows who it is, in every way that xdist's workers do."""
+"""The identity of a worker: environment, fixtures, ``workerinput`` and functions, as in xdist's workers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.harness import Suite
 
-# Run by both workers: each test waits for the other.
+# Runs in both workers: each test waits for the other.
 BOTH = """
     import os
     import sys

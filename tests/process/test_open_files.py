@@ -1,4 +1,4 @@
-"""Files that are open before the fork: each worker reads them for itself."""
+"""Files that are opened before the fork: each worker reads them independently."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 RUN_MODES = ("plain", "template", "early")
 
-# Something that is opened once, and what a worker reads of it; `Q` comes again and again in each worker.
+# Files that are opened once, and what a worker reads from them; `Q` is evaluated repeatedly in each worker.
 KINDS = {
     "text": (
         "file = open(DATA)\nassert file.readline() == 'line 0\\n'\n",
@@ -69,7 +69,7 @@ HEAD = """
         content = opened.read()
 """
 
-# Workers read at the same time, so that the turns of one come between those of another.
+# Workers read at the same time, so that their reads are interleaved.
 TESTS = """
     import pytest
     from opening import *
@@ -88,7 +88,7 @@ TESTS = """
 
 
 def write(suite: Suite, opening: str, reads: str) -> None:
-    """Write a suite whose module `opening` opens a file and whose tests read it."""
+    """Write a suite whose module `opening` opens a file and whose tests read the file."""
     content = "".join(f"line {number}\n" for number in range(20_000))
     (suite.path / "data.txt").write_text(content)
     import tarfile
@@ -153,7 +153,7 @@ def test_a_lock_stays_with_its_file(suite: Suite) -> None:
 
 
 def test_files_that_cannot_be_reopened_are_left_unchanged(suite: Suite) -> None:
-    """What may not be opened any more, what is a pipe, and what somebody closes after all."""
+    """A descriptor without read access, a device and a memfd."""
     opening = """
 import os
 fds = [os.open(DATA, os.O_PATH), os.open("/dev/zero", os.O_RDONLY), os.memfd_create("mine")]

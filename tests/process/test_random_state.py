@@ -14,7 +14,7 @@ _core = pytest.importorskip("rustpar._core")
 if TYPE_CHECKING:
     from tests.harness import Suite
 
-# Each worker runs one test, and all note what they draw.
+# Each worker runs one test and notes the numbers it draws.
 TESTS = """
     import pytest
     from making import draw
@@ -26,7 +26,7 @@ TESTS = """
         note(draw())
 """
 
-# Where each of them makes a generator `g`.
+# Each statement creates a generator `g`.
 UNSEEDED = {
     "fresh": "g = random.Random()",
     "none": "g = random.Random(None)",
@@ -57,7 +57,7 @@ SEEDED = {
     "with a seed of its own": "class Mine(random.Random):\n    def seed(self, *_): super().seed(7)\ng = Mine()",
 }
 
-# What is done to the functions of `random`, and whether that seeds them.
+# Calls of functions of `random`, and whether they seed the generator.
 MODULE = {
     "": False,
     "random.random()": False,
@@ -70,7 +70,7 @@ MODULE = {
 
 
 def drawn(suite: Suite, making: str, run_mode: str, *arguments: str) -> list[str]:
-    """What two workers draw with the function `draw` of `making`."""
+    """Return what two workers draw with the function `draw` of `making`."""
     suite.write({"making.py": "import copy, random\n" + textwrap.dedent(making)})
     suite.test(TESTS)
     run = suite.run_in(run_mode, *arguments)
@@ -79,13 +79,13 @@ def drawn(suite: Suite, making: str, run_mode: str, *arguments: str) -> list[str
 
 
 def one_of_each(kinds: dict[str, str]) -> str:
-    """A module that makes all of them."""
+    """Return a module that creates all of these generators."""
     made = "".join(f"{making}\nmade.append(g)\n" for making in kinds.values())
     return f"made = []\n{made}def draw(): return '/'.join(str(g.random()) for g in made)\n"
 
 
 def values_here(making: str) -> list[str]:
-    """What `draw` gives in this process."""
+    """Return the result of `draw` in this process."""
     scope: dict[str, Any] = {"random": random, "copy": copy}
     state = random.getstate()
     try:
@@ -95,7 +95,7 @@ def values_here(making: str) -> list[str]:
         random.setstate(state)
 
 
-# Whether it is made before any process is forked.
+# Whether it is created before any process is forked.
 WHERE = {"collected": (), "plugin": ("-p", "making")}
 
 

@@ -1,4 +1,4 @@
-"""What a suite puts in the place of Python's own functions is there for its tests, and changes nothing in a run."""
+"""Functions of Python that a suite replaces are replaced in its tests, and do not affect the run itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How workers leave: as processes of their own, when no test of another worker needs what they remove."""
+"""Exit of workers: exit functions run in each worker, after the last test of the run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TESTS = """
 
 
 def left(suite: Suite) -> list[str]:
-    """What exit functions have written, in order of names."""
+    """Return what exit functions have written, in order of names."""
     return sorted(path.name for path in suite.path.glob("left-*"))
 
 
@@ -93,7 +93,7 @@ def test_logging_is_shut_down_and_daemonic_children_are_ended(suite: Suite, star
             multiprocessing.get_context("fork").Process(target=time.sleep, args=(600,), daemon=True).start()
         """
     )
-    # The harness sees to it that no process is left.
+    # The harness checks that no process is left.
     assert suite.run(f"--rustpar-start={start}").counts() == {"passed": 2}
     (file,) = left(suite)
     assert (suite.path / file).read_text() == "kept until the end\n"
@@ -173,6 +173,6 @@ def test_a_replaced_worker_passes_inherited_exit_functions_to_its_replacement(su
     )
     run = suite.run("--rustpar-start=template", "--rustpar-max-rss=200M")
     assert run.counts() == {"passed": 12}
-    # More than the two that there are at a time, and each has done what it registered itself.
+    # More workers than the two that run at a time, and each has run its own exit functions.
     assert len(left(suite)) > 2
     assert not (suite.path / "shared").exists()

@@ -1,4 +1,4 @@
-"""What a process looks like when its first test begins: as in plain pytest, or as under xdist where that differs."""
+"""The process state at the first test of a worker: as in plain pytest, or as under xdist where that differs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.harness import RUN_MODES
 if TYPE_CHECKING:
     from tests.harness import Suite
 
-# What a test finds; with a name in front for what every process has another value of.
+# Process state that a test sees; values that differ in every process have a name in front.
 STATE = """
     import faulthandler, gc, json, locale, os, resource, signal, sys, threading, time, warnings
 
@@ -101,11 +101,11 @@ TESTS = """
         if not os.path.exists(path):
             with open(path, "w") as file:
                 json.dump(state(), file)
-        # Nothing to read, under no way of running.
+        # Nothing to read, in any run mode.
         assert sys.stdin is None or not sys.stdin.isatty()
 """
 
-# What a conftest may have changed.
+# State that a conftest may change.
 CHANGES = {
     "nothing": "",
     "everything": """
@@ -139,7 +139,7 @@ CHANGES = {
 
 
 def states(suite: Suite, run_mode: str) -> dict[str, dict[str, Any]]:
-    """What tests found, by worker."""
+    """Return the state that tests found, by worker."""
     for path in suite.path.glob("state-*"):
         path.unlink()
     given = ["--rustpar-start=" + run_mode] if run_mode != "plain" else []

@@ -1,4 +1,4 @@
-"""A worker's title in the list of processes, as xdist sets it where setproctitle is installed."""
+"""The process title of a worker, which xdist sets if setproctitle is installed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.harness import Suite
 
-# A module in the place of setproctitle, which the project's tests do without.
+# A replacement for setproctitle, which is not installed for the project's tests.
 SETPROCTITLE = """
     import os
 

@@ -1,4 +1,4 @@
-"""The journal of a run: what is in its file, with and without workers, and whatever happens to the run."""
+"""The contents of a run's journal, with and without workers, also for runs that crash or are killed."""
 
 from __future__ import annotations
 
@@ -45,18 +45,18 @@ EVERYTHING = """
 
 
 def only(events: Events, kind: str) -> dict[str, Any]:
-    """The only event of a kind."""
+    """Return the only event of a kind."""
     (event,) = of_kind(events, kind)
     return event
 
 
 def of_kind(events: Events, *kinds: str) -> Events:
-    """The events of some kinds."""
+    """Return the events of these kinds."""
     return [event for event in events if event["e"] in kinds]
 
 
 def outcomes(events: Events) -> dict[str, list[tuple[str, str]]]:
-    """Phases and their outcomes by node id, in the order of the phases."""
+    """Return phases and their outcomes by node id, in the order of the phases."""
     ids = only(events, "collected")["ids"]
     found: dict[str, list[tuple[str, str]]] = {}
     for event in of_kind(events, "setup", "call", "teardown"):

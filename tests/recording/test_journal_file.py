@@ -1,4 +1,4 @@
-"""The file of a journal: what it may take the place of, and what another run may do to it."""
+"""The file of a journal: which files it may replace, and the effects of other runs on it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 ONE = "def test_it(): pass\n"
 
-# A test that goes on until the place "go" is there, and one that does not wait.
+# A test that waits for the meeting point "go", and one that does not wait.
 WAITING = """
     from support import arrive, wait_for
 

@@ -1,4 +1,4 @@
-"""What failures print does not fill the disk, and what is left out is said."""
+"""The size limit of journals: output of failures is shortened, and the journal says how much is omitted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The timeline page and the trace of a run: that they are written, and that they say what the journal says."""
+"""The timeline page and the trace of a run are written and agree with the journal."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ TESTS = """
 
 
 def shown(page: Path) -> dict[str, Any]:
-    """The data that a page shows."""
+    """Return the data of a timeline page."""
     (text,) = re.findall(r'<script type="application/json" id="run">\n?(.*?)\n?</script>', page.read_text(), re.DOTALL)
     data: dict[str, Any] = json.loads(text)
     return data
 
 
 def rows(data: dict[str, Any]) -> list[dict[str, Any]]:
-    """The tests, a dictionary each."""
+    """Return the tests, each as a dictionary."""
     columns = data["tests"]
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
@@ -165,7 +165,7 @@ def test_a_timeline_can_be_made_from_a_kept_journal(suite: Suite) -> None:
 
 
 def previous_of(suite: Suite, journal: Path) -> Any:
-    """What the timeline of a journal says of the run before."""
+    """Return the previous run in the timeline of a journal."""
     command = [sys.executable, "-m", "rustpar.cli", "report", str(journal), "--timeline", "later.html"]
     subprocess.run(command, cwd=suite.path, check=True, timeout=60)
     return shown(suite.path / "later.html")["previous"]

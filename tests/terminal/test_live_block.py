@@ -1,4 +1,4 @@
-"""What a run shows of itself on a terminal while it goes on, and that nothing of it stays."""
+"""The live block on a terminal: its contents during a run, and that nothing of it remains."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.pseudoterminal import Terminal, on_terminal
 if TYPE_CHECKING:
     from tests.harness import Suite
 
-# Tests of each kind of outcome, and two that wait until they are let go.
+# Tests of each kind of outcome, and two that wait until they are released.
 WAITING = """
     import pytest
     from support import wait_for
@@ -28,7 +28,7 @@ WAITING = """
     def test_waits(n): wait_for("let go", limit=60)
 """
 
-# The same for one worker, with text of all kinds around the one that waits.
+# The same for one worker, with text of all kinds around the test that waits.
 TALKING = """
     import logging
     import pytest
@@ -56,17 +56,17 @@ BAR = "[━╸─]{6,}"
 
 
 def let_go(suite: Suite) -> None:
-    """Let tests that wait go on."""
+    """Release tests that wait."""
     (suite.path / "let go.here").touch()
 
 
 def has_block(terminal: Terminal) -> bool:
-    """Whether anything of a block is to be seen."""
+    """Return whether any part of a block is visible."""
     return any(re.search(BAR, line) for line in terminal.text)
 
 
 def shown_without_block(suite: Suite, *args: str, columns: int = 80, lines: int = 24) -> list[str]:
-    """What a run without the block shows, whose tests need not wait."""
+    """Return the screen of a run without the block, whose tests do not wait."""
     let_go(suite)
     with on_terminal(suite, *args, "--rustpar-progress=off", columns=columns, lines=lines) as terminal:
         terminal.wait_for_exit()
@@ -75,7 +75,7 @@ def shown_without_block(suite: Suite, *args: str, columns: int = 80, lines: int 
 
 
 def without_times(terminal: Terminal) -> list[str]:
-    """All that was shown, without how long it took and the sections that tell nothing else."""
+    """Return the output without durations and without sections that only contain durations."""
     lines = [re.sub(r"^=* ?(.*) in [\d.]+s.*$", r"\1", line) for line in terminal.text]
     sections = [place for place, line in enumerate(lines) if re.match("=+ (memory|timing) =", line)]
     ends = [place for place, line in enumerate(lines) if re.match(r"=+ short|\d+ (failed|passed)", line)]
@@ -156,7 +156,7 @@ def test_the_final_screen_is_the_same_as_without_the_block(suite: Suite, args: l
 )
 def test_output_of_workers_is_shown_in_whole_lines_above_the_block(suite: Suite, args: list[str]) -> None:
     def written(terminal: Terminal) -> list[str]:
-        # In which order it comes between the dots is a matter of chance.
+        # Its position between the dots is random.
         return sorted(line for line in terminal.text if re.search("word|live log|SETUP|TEARDOWN", line))
 
     suite.test(TALKING)

@@ -1,4 +1,4 @@
-"""What a test prints is shown with that test and with no other; standard streams are each worker's own."""
+"""Output of a test is shown with that test and no other; each worker has its own standard streams."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.harness import Suite
 
-# Each test prints its own name in four ways, often, while the other worker does the same.
+# Each test prints its own name repeatedly in four ways, while the other worker does the same.
 LOUD = """
     import os
     import subprocess

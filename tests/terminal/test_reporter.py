@@ -1,4 +1,4 @@
-"""What the user sees while the tests run and at the end."""
+"""Terminal output during the run and in the summary."""
 
 from __future__ import annotations
 

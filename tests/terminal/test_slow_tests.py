@@ -1,4 +1,4 @@
-"""Slow tests, percentiles, what workers did, and how close a run came to its bound."""
+"""The timing report: slow tests, percentiles, worker utilization, and the lower bound."""
 
 from __future__ import annotations
 

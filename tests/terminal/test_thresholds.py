@@ -1,4 +1,4 @@
-"""What a run has to keep: expressions, what they are judged by, and the exit status."""
+"""Thresholds: expressions, their evaluation, and the exit status."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TESTS = """
 """
 MARKERS = "[pytest]\nmarkers = unit: fast\n    none: nobody\n"
 
-# The tests of the first process begin anew once, as with pytest-rerunfailures.
+# Tests of the first process run twice, as with pytest-rerunfailures.
 RERUNS = """
     import pytest
     from _pytest.runner import runtestprotocol
@@ -56,7 +56,7 @@ def tests(suite: Suite) -> Suite:
 
 
 def shown(run: Run) -> list[str]:
-    """The lines of the section, without what aligns them."""
+    """Return the lines of the section, without alignment."""
     return [" ".join(line.split()) for line in run.section("thresholds")]
 
 

@@ -1,4 +1,4 @@
-"""Hooks are called natively as pluggy calls them: the same results, errors and order, in the same places."""
+"""Native hook calls behave like pluggy's: same results, errors and order."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ multicall: Callable[..., Any] = _manager._multicall  # type: ignore[attr-defined
 hookspec = HookspecMarker("test")
 hookimpl = pluggy.HookimplMarker("test")
 
-# The modules whose implementations are called natively here, where pytest's are in a run.
+# The modules whose implementations are called natively in these tests; in a run these are pytest's.
 OURS = [__name__, returning.__module__]
 
 needs_known_pluggy = pytest.mark.skipif(not hook_calls._is_known(), reason="this pluggy makes all calls itself")
@@ -47,7 +47,7 @@ def impl_of(function: Callable[..., Any], *, wrapper: bool = False, hookwrapper:
 
 
 def about(error: BaseException | None, seen: tuple[int, ...] = ()) -> Any:
-    """All that can be told of an exception, and of those that led to it."""
+    """Return a description of an exception and of its causes and contexts."""
     if error is None or id(error) in seen:
         return error and "seen before"
     chain = (about(next_one, (*seen, id(error))) for next_one in (error.__context__, error.__cause__))
@@ -55,7 +55,7 @@ def about(error: BaseException | None, seen: tuple[int, ...] = ()) -> Any:
 
 
 def outcome(call: Callable[..., Any], makings: list[Making], first: bool, handling: bool) -> Any:
-    """What a call of these implementations comes to, and what they noted."""
+    """Call these implementations; return the result or error, and their records."""
     notes: list[str] = []
     impls = [impl_of(making(notes.append), wrapper=making in WRAPPERS) for making in makings]
 

@@ -1,4 +1,4 @@
-"""Where hooks are called natively, conftests, warnings and tracebacks see what they see in plain pytest."""
+"""With native hook calls, conftests, warnings and tracebacks behave as in plain pytest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a plugin is told of the next test at a teardown is what comes next, whatever was taken back meanwhile."""
+"""``nextitem`` at a teardown is the test that really runs next, even if tests have been reassigned."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.harness import Suite
 
-# Notes each test, and what every kind of implementation of the hook is told at its teardown.
+# Records each test, and the next item that every kind of implementation of the hook receives at its teardown.
 CONFTEST = """
     import pytest
     from support import note
@@ -29,7 +29,7 @@ CONFTEST = """
         return result
 """
 
-# One class, of which some tests take long: what is behind them is taken by others.
+# One class with some long tests: other workers take over the tests behind them.
 TESTS = """
     import time
     import pytest
@@ -40,8 +40,8 @@ TESTS = """
             time.sleep(0.2 if n in (3, 21, 40, 41, 57) else 0.004)
 """
 
-# As SQLAlchemy's own suite does it: what a class needs is made by one hook, and let go by another one when the next
-# test belongs to another class; fixtures of the class build on it.
+# Like SQLAlchemy's own suite: one hook sets up what a class needs, and another one tears it down when the next
+# test belongs to another class; class fixtures depend on it.
 KEPT_BY_CLASS = """
     import sqlite3
     import pytest
@@ -72,7 +72,7 @@ KEPT_BY_CLASS = """
 
 
 def told(suite: Suite) -> list[dict[str, list[str]]]:
-    """What each worker has noted: the tests it began, and what implementations were told; it is forgotten then."""
+    """Return the records of each worker: its tests and the next items that implementations received; clear them."""
     workers: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for line in suite.notes():
         worker, kind, name = line.split(" ", 2)

@@ -1,4 +1,4 @@
-"""A worker is a process like plain pytest's: a test may fork, count threads, or run pytest in it."""
+"""A worker behaves like the process of plain pytest: a test may fork, use threads, or run pytest in it."""
 
 from __future__ import annotations
 
