@@ -69,14 +69,14 @@ def command(suite: Suite, *args: str, **environment: str) -> subprocess.Complete
     return subprocess.run(run, cwd=suite.path, env=variables, capture_output=True, text=True, timeout=60)
 
 
-def told(suite: Suite, *args: str, **environment: str) -> str:
+def output_of(suite: Suite, *args: str, **environment: str) -> str:
     """Run a command that must succeed and return its output."""
     done = command(suite, *args, **environment)
     assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
     return done.stdout
 
 
-def refused(suite: Suite, *args: str) -> str:
+def error_of(suite: Suite, *args: str) -> str:
     """Run a command that must fail and return its error line."""
     done = command(suite, *args)
     assert (done.returncode, done.stdout) == (2, "")

@@ -37,7 +37,7 @@ REDACTED = (
 )
 
 # A line that matches any number of lines.
-LEFT_OUT = "…"
+ANY_LINES = "…"
 
 
 def blocks(text: str) -> Iterator[tuple[str, str, str]]:
@@ -52,10 +52,10 @@ def redacted(text: str) -> str:
     return "".join(f"{line.strip()}\n" for line in text.splitlines())
 
 
-def shown(text: str) -> re.Pattern[str]:
+def expected_pattern(text: str) -> re.Pattern[str]:
     """Return a pattern that the real output must match, made from the output shown on a page."""
     lines = redacted(text).splitlines()
-    return re.compile("".join("(?:.*\n)*?" if line == LEFT_OUT else re.escape(line) + "\n" for line in lines))
+    return re.compile("".join("(?:.*\n)*?" if line == ANY_LINES else re.escape(line) + "\n" for line in lines))
 
 
 def test_the_output_in_the_tutorial_is_what_its_commands_print(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,7 +70,7 @@ def test_the_output_in_the_tutorial_is_what_its_commands_print(suite: Suite, mon
             done = subprocess.run(
                 shlex.split(command), cwd=suite.path, capture_output=True, text=True, timeout=100, check=False
             )
-            assert shown(output).fullmatch(redacted(done.stdout)), done.stdout
+            assert expected_pattern(output).fullmatch(redacted(done.stdout)), done.stdout
             commands += 1
     assert commands > 2
 

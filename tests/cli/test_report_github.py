@@ -10,7 +10,7 @@ import pytest
 from tests.journals import events, journals
 from tests.reportfiles import (
     EVERY_OUTCOME,
-    told,
+    output_of,
 )
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def test_annotations_are_escaped_and_placed_at_the_failing_line(suite: Suite) ->
     suite.run("-k", "test_fails and not late")
     summary = suite.path / "summary.md"
     summary.write_text("before\n")
-    (line,) = told(suite, "report", "--github", GITHUB_STEP_SUMMARY=str(summary)).splitlines()
+    (line,) = output_of(suite, "report", "--github", GITHUB_STEP_SUMMARY=str(summary)).splitlines()
     (detail,) = [event for event in events(journals(suite)[-1]) if event["e"] == "detail"]
     place = f"file=test_it.py,line={detail['line']}"
     assert line == (f"::error {place},title=test_it.py%3A%3Atest_fails failed::AssertionError: 100%25: one, two")
@@ -80,7 +80,7 @@ def test_annotations_are_placed_in_files_of_the_project(suite: Suite, n: str | N
     ignored = ["--ignore=test_dies.py"] if n is None else []
     suite.run("--doctest-glob=*.txt", "--continue-on-collection-errors", *ignored, n=n)
     found = re.findall(
-        r"^::error (?:file=(.*?),)?(?:line=(\d+),)?title=(\S+)", told(suite, "report", "--github"), re.MULTILINE
+        r"^::error (?:file=(.*?),)?(?:line=(\d+),)?title=(\S+)", output_of(suite, "report", "--github"), re.MULTILINE
     )
     places = {title.rpartition("%3A")[2]: (file, line) for file, line, title in found}
     if n is not None:
@@ -104,7 +104,7 @@ def test_annotations_are_placed_in_files_of_the_project(suite: Suite, n: str | N
 def test_without_a_summary_file_only_annotations_are_written(suite: Suite) -> None:
     suite.test("def test_it(): pass\n")
     suite.run()
-    assert told(suite, "report", "--github", GITHUB_STEP_SUMMARY="") == ""
+    assert output_of(suite, "report", "--github", GITHUB_STEP_SUMMARY="") == ""
 
 
 def test_the_summary_shows_failures_with_concurrent_tests(suite: Suite) -> None:
@@ -124,7 +124,7 @@ def test_the_summary_shows_failures_with_concurrent_tests(suite: Suite) -> None:
         """
     )
     run = suite.run()
-    text = told(suite, "report")
+    text = output_of(suite, "report")
     (worker,) = run.workers["test_it.py::test_beside"]
     assert f"beside it: test_it.py::test_beside ({worker})" in text
     assert ">           assert 0" in text or ">       assert 0" in text
@@ -154,4 +154,4 @@ def test_a_crashed_test_is_listed_as_concurrent_with_an_earlier_failure(suite: S
     )
     run = suite.run()
     (worker,) = run.workers["test_it.py::test_hog"]
-    assert f"beside it: test_it.py::test_hog ({worker})" in told(suite, "report")
+    assert f"beside it: test_it.py::test_hog ({worker})" in output_of(suite, "report")

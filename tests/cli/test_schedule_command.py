@@ -32,7 +32,7 @@ def plan(suite: Suite, *args: str) -> str:
     return done.stdout
 
 
-def remember(suite: Suite, seconds: Mapping[str, float]) -> None:
+def write_history(suite: Suite, seconds: Mapping[str, float]) -> None:
     """Write a history with these durations of tests in `test_it.py`."""
     recorder = _core.Recorder(_core.Journal())
     for name, took in seconds.items():
@@ -106,7 +106,7 @@ def test_all_tests_are_planned_and_none_runs(suite: Suite) -> None:
 
 def test_the_longest_test_is_named_if_it_limits_the_run(suite: Suite) -> None:
     suite.test(FOUR)
-    remember(suite, {"test_one": 1.0, "test_two": 2.0, "test_three": 9.0, "test_four": 3.0})
+    write_history(suite, {"test_one": 1.0, "test_two": 2.0, "test_three": 9.0, "test_four": 3.0})
     output = plan(suite, "-n", "2")
     assert figures(output) == (9.0, 9.0)
     assert "test_it.py::test_three alone takes 9.00 s; an even split over 2 workers would take 7.50 s" in output
@@ -125,7 +125,7 @@ def test_serial_tests_and_resources_are_named_if_they_limit_the_run(suite: Suite
         def test_four(): pass
         """
     )
-    remember(suite, {"test_one": 6.0, "test_two": 2.0, "test_three": 3.0, "test_four": 1.0})
+    write_history(suite, {"test_one": 6.0, "test_two": 2.0, "test_three": 3.0, "test_four": 1.0})
     assert "nothing runs beside 1 serial test: 6.00 s" in plan(suite, "-n3", "-k", "one or four")
     assert "resource db has 1 place, and is held for 5.00 s" in plan(suite, "-n3", "-k", "not one")
 
@@ -141,7 +141,7 @@ def test_tests_are_counted_if_no_durations_are_known(suite: Suite) -> None:
 
 def test_new_tests_are_expected_to_take_the_median_of_the_others(suite: Suite) -> None:
     suite.test(FOUR)
-    remember(suite, {"test_one": 1.0, "test_two": 2.0, "test_three": 3.0})
+    write_history(suite, {"test_one": 1.0, "test_two": 2.0, "test_three": 3.0})
     output = plan(suite, "-n2")
     assert output.startswith("4 tests, 2 workers, --dist load, durations of 3 of 4 tests known\n")
     assert rows(output)["total"][1] == 8.0
@@ -210,7 +210,7 @@ def test_errors_are_shown_with_exit_status_2(suite: Suite, text: str, arguments:
 def test_the_cost_of_keeping_the_collection_order_is_printed(suite: Suite) -> None:
     tests = {f"test_{n}": 1.0 for n in range(4)}
     suite.test("".join(f"def {name}(): pass\n" for name in tests))
-    remember(suite, tests)
+    write_history(suite, tests)
     assert "--rustpar-plan=duration would save nothing" in plan(suite, "-n2")
     assert "rustpar-plan" not in plan(suite, "-n2", "--rustpar-plan=duration")
     assert "rustpar-plan" not in plan(suite, "-n2", "--dist=worksteal")
@@ -224,7 +224,7 @@ def test_without_known_durations_no_other_plan_is_mentioned(suite: Suite) -> Non
 def test_a_plan_uses_the_requested_order(suite: Suite) -> None:
     tests = {f"test_{n}": 1.0 for n in range(6)} | {"test_long": 3.0}
     suite.test("".join(f"def {name}(): pass\n" for name in tests))
-    remember(suite, tests)
+    write_history(suite, tests)
     for asked in ("collection", "duration"):
         expected, least = figures(plan(suite, "-n3", f"--rustpar-plan={asked}"))
         assert expected == least == 3.0

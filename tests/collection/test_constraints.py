@@ -19,7 +19,7 @@ PRINTS_NEEDS = """
 """
 
 
-def needs(suite: Suite) -> dict[str, str]:
+def constraints_of(suite: Suite) -> dict[str, str]:
     """Return the constraints of each test, by its name."""
     suite.conftest(PRINTS_NEEDS)
     run = suite.run("-s", "--strict-markers", n=None)
@@ -49,7 +49,7 @@ def test_marks_of_a_test_its_class_and_its_module_are_combined(suite: Suite) -> 
             def test_parameter(self, n): pass
         """
     )
-    assert needs(suite) == {
+    assert constraints_of(suite) == {
         "test_module": "(False, (('module', False),))",
         "test_several": "(True, (('a', False), ('b', False), ('module', False)))",
         "test_class": "(False, (('class', True), ('module', False), ('test', False)))",
@@ -81,7 +81,7 @@ def test_a_resource_that_is_held_in_both_modes_is_held_exclusively(suite: Suite)
         def test_free(): pass
         """
     )
-    assert needs(suite) == {
+    assert constraints_of(suite) == {
         "test_inner": "(False, (('db', False),))",
         "test_outer": "(False, (('db', False),))",
         "test_read": "(False, (('db', True), ('log', True)))",
@@ -153,7 +153,7 @@ def test_unrelated_marks_with_the_same_names_have_no_effect_without_workers(suit
 
 def test_a_mark_without_parentheses_is_valid(suite: Suite) -> None:
     suite.test("import pytest\n@pytest.mark.serial()\ndef test_it(): pass\n")
-    assert needs(suite) == {"test_it": "(True, ())"}
+    assert constraints_of(suite) == {"test_it": "(True, ())"}
 
 
 @pytest.mark.parametrize("run_mode", ["plain", "template", "early"])
@@ -223,7 +223,7 @@ MARKED = """
 """
 
 
-def meetings(notes: list[str]) -> set[tuple[str, str]]:
+def concurrent_pairs(notes: list[str]) -> set[tuple[str, str]]:
     """Return the pairs of test functions that ran at the same time, by names without parameters."""
     running: list[str] = []
     pairs = set()
@@ -246,7 +246,7 @@ def test_conflicting_tests_do_not_run_at_the_same_time(suite: Suite, dist: str, 
         suite.write({file: MARKED})
     run = suite.run(f"--dist={dist}", f"--rustpar-start={start}", n="4")
     assert run.counts() == {"passed": 54 * (4 if dist == "each" else 1)}
-    met = meetings(suite.notes())
+    met = concurrent_pairs(suite.notes())
     assert not {pair for pair in met if "alone" in pair}
     assert not met & {("db", "db"), ("both", "both"), ("both", "db"), ("both", "reads")}
     if dist in ("load", "worksteal", "each"):

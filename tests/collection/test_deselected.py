@@ -70,7 +70,7 @@ SOME_SLOW = """
 MARKERS = "[pytest]\nmarkers = slow\n"
 
 
-def asked(suite: Suite, run_mode: str, *args: str) -> list[str]:
+def deselected_items(suite: Suite, run_mode: str, *args: str) -> list[str]:
     run = suite.run_in(run_mode, *args)
     assert "Traceback" not in run.text
     assert "INTERNALERROR" not in run.text
@@ -83,9 +83,9 @@ def asked(suite: Suite, run_mode: str, *args: str) -> list[str]:
 def test_plugins_find_items_as_in_plain_pytest(suite: Suite, run_mode: str) -> None:
     suite.conftest(ASKER)
     suite.write({"pytest.ini": MARKERS, "sub/test_it.py": SOME_SLOW})
-    found = asked(suite, run_mode, "-m", "not slow")
+    found = deselected_items(suite, run_mode, "-m", "not slow")
     assert len(found) == 6
-    assert found == asked(suite, "plain", "-m", "not slow")
+    assert found == deselected_items(suite, "plain", "-m", "not slow")
 
 
 @pytest.mark.parametrize("run_mode", RUN_MODES[:3])
@@ -123,7 +123,7 @@ def test_mark_arguments_that_cannot_be_sent_are_replaced_by_their_repr(suite: Su
     suite.test(
         "import pytest\n@pytest.mark.slow(object, list(range(99)))\ndef test_it(): pass\ndef test_other(): pass\n"
     )
-    (found,) = asked(suite, "template", "-m", "not slow")
+    (found,) = deselected_items(suite, "template", "-m", "not slow")
     assert "<class 'object'>" in found
 
 

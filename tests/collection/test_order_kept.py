@@ -62,7 +62,7 @@ LEANING = {
 }
 
 
-def say(suite: Suite, milliseconds: dict[str, int], otherwise: int, failed: tuple[str, ...] = ()) -> None:
+def write_history(suite: Suite, milliseconds: dict[str, int], otherwise: int, failed: tuple[str, ...] = ()) -> None:
     """Write a history with durations of tests by name, and with failures in the last run."""
     path = suite.path / HISTORY
     history = json.loads(path.read_text())
@@ -97,7 +97,7 @@ def test_a_suite_that_depends_on_its_order_passes(suite: Suite, shape: str, n: s
     suite.test(LEANING[shape])
     assert suite.run(n=None).counts() == {"passed": 24}
     for slow in (20, 23, 15):
-        say(suite, {f"test_it[{slow}]": 30, "test_it[18]": 20}, otherwise=2, failed=(f"test_it[{slow}]",))
+        write_history(suite, {f"test_it[{slow}]": 30, "test_it[18]": 20}, otherwise=2, failed=(f"test_it[{slow}]",))
         assert suite.run(n=n).counts() == {"passed": 24}
 
 
@@ -112,7 +112,7 @@ def test_one_worker_runs_tests_in_collection_order_with_any_history(suite: Suite
         """
     )
     suite.run(n=None)
-    say(suite, {f"test_it[{n}]": 10 * n for n in range(30)}, otherwise=1, failed=("test_it[29]",))
+    write_history(suite, {f"test_it[{n}]": 10 * n for n in range(30)}, otherwise=1, failed=("test_it[29]",))
     order(suite)
     assert suite.run(n="1").counts() == {"passed": 30}
     assert order(suite) == list(range(30))
@@ -125,7 +125,7 @@ def test_a_slow_test_late_in_the_collection_does_not_start_first(suite: Suite) -
     suite.conftest(NOTES)
     suite.test(SHORT)
     suite.run(n=None)
-    say(suite, {"test_it[38]": 50}, otherwise=20)
+    write_history(suite, {"test_it[38]": 50}, otherwise=20)
     order(suite)
     suite.run()
     begun = order(suite)
@@ -136,7 +136,7 @@ def test_a_test_as_long_as_all_others_starts_at_once(suite: Suite) -> None:
     suite.conftest(NOTES)
     suite.test(SHORT)
     suite.run(n=None)
-    say(suite, {"test_it[38]": 5000}, otherwise=20)
+    write_history(suite, {"test_it[38]": 5000}, otherwise=20)
     order(suite)
     suite.run()
     first = [numbers[0] for numbers in sequences(suite).values()]
@@ -172,7 +172,7 @@ def test_failed_and_new_tests_run_first_on_request(suite: Suite) -> None:
     suite.test(SHORT.replace(": pass", ": assert n != 30"))
     suite.run(n="1")
     order(suite)
-    say(suite, {"test_it[39]": 1000}, otherwise=1)
+    write_history(suite, {"test_it[39]": 1000}, otherwise=1)
     suite.run("--ff", n="1")
     assert order(suite) == [30, *(n for n in range(40) if n != 30)]
     suite.write({"test_new.py": "import pytest\n@pytest.mark.parametrize('n', [50, 51])\ndef test_new(n): pass\n"})
@@ -197,7 +197,7 @@ def test_the_order_that_a_plugin_makes_is_kept(suite: Suite, conftest: str) -> N
     suite.write({"sorting.py": conftest})
     suite.test(SHORT)
     suite.run("-p", "sorting", n="1")
-    say(suite, {"test_it[3]": 900}, otherwise=1)
+    write_history(suite, {"test_it[3]": 900}, otherwise=1)
     order(suite)
     suite.run("-p", "sorting", n="1")
     assert order(suite) == list(range(39, -1, -1))
@@ -214,7 +214,7 @@ def test_the_order_by_markers_is_kept(suite: Suite) -> None:
         """
     )
     suite.run(n="1")
-    say(suite, {"test_it[3]": 900, "test_it[29]": 400}, otherwise=1)
+    write_history(suite, {"test_it[3]": 900, "test_it[29]": 400}, otherwise=1)
     order(suite)
     suite.run(n="1")
     assert order(suite) == [26, 27, 28, 29, *range(26)]
@@ -225,7 +225,7 @@ def test_with_plan_duration_the_longest_test_starts_first(suite: Suite, ways: li
     suite.conftest(NOTES)
     suite.test(SHORT)
     suite.run(n=None)
-    say(suite, {"test_it[30]": 500}, otherwise=1)
+    write_history(suite, {"test_it[30]": 500}, otherwise=1)
     order(suite)
     suite.run(*ways)
     assert any(numbers[0] == 30 for numbers in sequences(suite).values())

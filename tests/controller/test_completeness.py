@@ -50,7 +50,7 @@ CARELESS = """
 """
 
 
-def lines_of(run: Run) -> list[str]:
+def loss_lines(run: Run) -> list[str]:
     return [line for line in run.text.splitlines() if " lost, collected " in line]
 
 
@@ -61,16 +61,16 @@ def test_lost_tests_are_named_and_the_run_fails(suite: Suite, start: str) -> Non
     run = suite.run_in(start)
     assert run.ret == 1
     words = "a test was lost, collected and neither run nor left out on purpose"
-    assert lines_of(run) == [f"rustpar: {words}: test_it.py::test_it[1]"]
+    assert loss_lines(run) == [f"rustpar: {words}: test_it.py::test_it[1]"]
     suite.conftest(DEAF.format(lost=[0, 1, 2, 4, 5]))
     run = suite.run_in(start, "-q", "--no-summary")
     assert run.ret == 1
-    (line,) = lines_of(run)
+    (line,) = loss_lines(run)
     assert line.startswith("rustpar: 5 tests were lost, ")
     assert line.endswith(": test_it.py::test_it[0], test_it.py::test_it[1], test_it.py::test_it[2] and 2 more")
     run = suite.run_in(start, "-p", "no:terminal")
     assert run.ret == 1
-    assert len(lines_of(run)) == 1
+    assert len(loss_lines(run)) == 1
 
 
 @pytest.mark.parametrize("start", ["template", "early"])
@@ -91,7 +91,7 @@ def test_with_each_a_test_lost_in_one_worker_is_reported(suite: Suite, start: st
     suite.test(SIX)
     run = suite.run_in(start, "--dist=each")
     assert run.ret == 1
-    (line,) = lines_of(run)
+    (line,) = loss_lines(run)
     assert line.endswith(": test_it.py::test_it[2]")
 
 
@@ -101,11 +101,11 @@ def test_a_test_that_a_scheduler_never_assigned_is_not_lost(suite: Suite) -> Non
     run = suite.run()
     assert run.ret == 0
     assert run.counts() == {"passed": 2}
-    assert not lines_of(run)
+    assert not loss_lines(run)
     suite.conftest(CARELESS + DEAF.format(lost=[1, 3]))
     run = suite.run()
     assert run.ret == 1
-    assert lines_of(run)[0].endswith(": test_it.py::test_it[1]")
+    assert loss_lines(run)[0].endswith(": test_it.py::test_it[1]")
 
 
 @pytest.mark.parametrize("kind", ["Load", "WorkStealing", "LoadScope"])
@@ -121,7 +121,7 @@ def test_with_a_python_scheduler_no_test_is_reported_as_lost(suite: Suite, kind:
     )
     run = suite.run()
     assert run.ret == 1
-    assert not lines_of(run)
+    assert not loss_lines(run)
 
 
 @pytest.mark.parametrize("args", [["-x"], ["--maxfail=2"], ["--max-worker-restart=0"], ["--stepwise"], ["--dist=each"]])
@@ -139,7 +139,7 @@ def test_tests_omitted_by_an_early_end_are_not_lost(suite: Suite, args: list[str
     )
     run = suite.run(*args)
     assert run.ret in (1, 2)
-    assert not lines_of(run)
+    assert not loss_lines(run)
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_tests_prevented_by_another_test_are_not_lost(suite: Suite, end: str) ->
                 {end}
         """
     )
-    assert not lines_of(suite.run())
+    assert not loss_lines(suite.run())
 
 
 def test_a_plugin_that_runs_tests_without_reports_loses_none(suite: Suite) -> None:
@@ -172,4 +172,4 @@ def test_a_plugin_that_runs_tests_without_reports_loses_none(suite: Suite) -> No
     suite.test(SIX)
     run = suite.run()
     assert run.ret == 0
-    assert not lines_of(run)
+    assert not loss_lines(run)

@@ -25,7 +25,7 @@ IDS = {
 }
 
 
-def differing(name: str, extra: str = "") -> str:
+def module_with_differing_id(name: str, extra: str = "") -> str:
     """Return a test module with a test whose id differs from process to process."""
     return f"""
 import os
@@ -46,7 +46,7 @@ def test_same(n): pass
 @pytest.mark.parametrize("name", ["clock", "uuid", "process", "worker"])
 def test_workers_that_collect_different_tests_are_forked_from_gw0(suite: Suite, start: str, name: str) -> None:
     suite.conftest(REASON)
-    suite.test(differing(IDS[name]))
+    suite.test(module_with_differing_id(IDS[name]))
     for _ in range(3):
         run = suite.run(f"--rustpar-start={start}", n="3")
         assert run.ret == 0, run.text
@@ -58,7 +58,7 @@ def test_workers_that_collect_different_tests_are_forked_from_gw0(suite: Suite, 
 
 def test_the_next_run_forks_at_once(suite: Suite) -> None:
     suite.conftest(REASON + "from support import note\nnote('conftest')\n")
-    suite.test(differing(IDS["clock"]))
+    suite.test(module_with_differing_id(IDS["clock"]))
     suite.run()
     (suite.path / "notes.log").unlink()
     run = suite.run()
@@ -71,7 +71,7 @@ def test_the_next_run_forks_at_once(suite: Suite) -> None:
 
 @pytest.mark.parametrize("dist", ["load", "worksteal", "loadfile", "loadscope", "loadgroup", "each"])
 def test_every_mode_runs_what_gw0_has_collected(suite: Suite, dist: str) -> None:
-    suite.test(differing(IDS["clock"]))
+    suite.test(module_with_differing_id(IDS["clock"]))
     run = suite.run("--rustpar-start=early", "--dist", dist)
     assert run.ret == 0, run.text
     assert set(run.runs.values()) == {2 if dist == "each" else 1}
@@ -80,7 +80,7 @@ def test_every_mode_runs_what_gw0_has_collected(suite: Suite, dist: str) -> None
 @pytest.mark.parametrize("kind", ["Load", "LoadScope", "Each"])
 def test_schedulers_in_python_get_what_gw0_has_collected(suite: Suite, kind: str) -> None:
     suite.use_xdist_scheduler(kind)
-    suite.test(differing(IDS["clock"]))
+    suite.test(module_with_differing_id(IDS["clock"]))
     run = suite.run("--rustpar-start=early")
     assert run.ret == 0, run.text
     assert set(run.runs.values()) == {2 if kind == "Each" else 1}
@@ -97,7 +97,7 @@ def test_plugins_see_each_worker_start_once(suite: Suite) -> None:
         def pytest_testnodedown(node, error): note(f"down {node.gateway.id} {error}")
         """
     )
-    suite.test(differing(IDS["clock"]))
+    suite.test(module_with_differing_id(IDS["clock"]))
     run = suite.run("--rustpar-start=early")
     first = next(name for name in run.runs if "differs" in name)
     assert sorted(suite.notes()) == sorted(
@@ -131,7 +131,7 @@ def test_a_discarded_worker_tears_down_before_another_starts(suite: Suite) -> No
                 Path(f"resource-{worker_id}").touch()
         """
     )
-    suite.test(differing(IDS["clock"]))
+    suite.test(module_with_differing_id(IDS["clock"]))
     run = suite.run("--rustpar-start=early")
     assert run.counts() == {"passed": 7}, run.text
 
@@ -165,13 +165,13 @@ def test_the_order_of_tests_is_a_difference_too(suite: Suite) -> None:
 
 def test_random_numbers_that_were_seeded_are_the_same_in_all_workers(suite: Suite) -> None:
     suite.conftest("import random\nrandom.seed(3)\n")
-    suite.test(differing(IDS["clock"], SEEDED))
+    suite.test(module_with_differing_id(IDS["clock"], SEEDED))
     run = suite.run("--rustpar-start=early", "-k", "number or differs")
     assert run.counts() == {"passed": 2, "deselected": 6}, run.text
 
 
 def test_a_worker_that_crashes_later_is_replaced(suite: Suite) -> None:
-    suite.test(differing(IDS["clock"], "def test_crash(): os._exit(3)\n"))
+    suite.test(module_with_differing_id(IDS["clock"], "def test_crash(): os._exit(3)\n"))
     run = suite.run("--rustpar-start=early")
     assert run.counts() == {"passed": 7, "failed": 1}
 
@@ -227,7 +227,7 @@ def test_a_discarded_worker_that_dies_while_exiting_is_ignored(suite: Suite) -> 
         def pytest_runtest_setup(item): item.config.stays = True
         """
     )
-    suite.test(differing(IDS["clock"]))
+    suite.test(module_with_differing_id(IDS["clock"]))
     run = suite.run("--rustpar-start=early")
     assert run.counts() == {"passed": 7}, run.text
 

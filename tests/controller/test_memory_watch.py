@@ -78,7 +78,7 @@ def run_within_limit(suite: Suite, *args: str, n: str = "2") -> Run:
     return suite.run_with({"EATS": str(EATS)}, limit, *args, n=n)
 
 
-def ways_to_go(suite: Suite) -> Counter[str]:
+def exits_by_kind(suite: Suite) -> Counter[str]:
     """Count the workers by the way in which they exited."""
     return Counter(event["how"] for event in journal(suite) if event["e"] == "gone")
 
@@ -94,7 +94,7 @@ def test_every_test_runs_once_while_workers_are_replaced(suite: Suite, dist: str
     assert list(run.runs.values()) == [times] * 12
     began = Counter(report["worker"] for report in run.reports if report["when"] == "setup")
     assert set(began.values()) == {1}
-    went = ways_to_go(suite)
+    went = exits_by_kind(suite)
     assert went["crashed"] == 0
     # All except the two that ran last.
     assert went["replaced"] >= 12 * times - 2
@@ -108,7 +108,7 @@ def test_early_workers_are_replaced_by_workers_that_collect_for_themselves(suite
     assert run.start() == "early"
     assert run.counts() == {"passed": 6}
     assert list(run.runs.values()) == [1] * 6
-    assert ways_to_go(suite)["replaced"] >= 4
+    assert exits_by_kind(suite)["replaced"] >= 4
 
 
 def test_conflicting_tests_stay_apart_while_workers_are_replaced(suite: Suite) -> None:
@@ -142,7 +142,7 @@ def test_conflicting_tests_stay_apart_while_workers_are_replaced(suite: Suite) -
     run = run_within_limit(suite)
     assert run.counts() == {"passed": 11}, run.text
     assert list(run.runs.values()) == [1] * 11
-    assert ways_to_go(suite)["replaced"] >= 9
+    assert exits_by_kind(suite)["replaced"] >= 9
 
 
 def test_a_session_teardown_error_of_a_replaced_worker_belongs_to_its_last_test(suite: Suite) -> None:
@@ -193,7 +193,7 @@ def test_a_worker_that_grew_too_large_in_the_last_test_is_not_replaced(suite: Su
     run = run_within_limit(suite, n="1")
     assert run.counts() == {"passed": 2}
     assert "no worker was replaced" in run.out
-    assert ways_to_go(suite) == {"left": 1}
+    assert exits_by_kind(suite) == {"left": 1}
 
 
 def test_a_worker_that_has_freed_its_memory_is_not_replaced(suite: Suite) -> None:
@@ -201,7 +201,7 @@ def test_a_worker_that_has_freed_its_memory_is_not_replaced(suite: Suite) -> Non
     suite.test("from hunger import KEPT, eat\ndef test_first(): eat(); KEPT.clear()\ndef test_last(): pass")
     run = run_within_limit(suite, n="1")
     assert run.counts() == {"passed": 2}
-    assert ways_to_go(suite) == {"left": 1}
+    assert exits_by_kind(suite) == {"left": 1}
     assert max(event["rss"] for event in journal(suite) if event["e"] == "peak") > EATS
 
 
@@ -223,7 +223,7 @@ def test_no_worker_is_replaced_when_the_run_stops(suite: Suite) -> None:
     run = run_within_limit(suite, "-x", n="1")
     assert run.counts() == {"failed": 1}, run.text
     assert [event["w"] for event in journal(suite) if event["e"] == "worker"] == [0]
-    assert ways_to_go(suite) == {"left": 1}
+    assert exits_by_kind(suite) == {"left": 1}
 
 
 @pytest.mark.parametrize("kind", ["Load", "LoadScope", "LoadFile", "WorkStealing"])
@@ -234,7 +234,7 @@ def test_schedulers_written_in_python_get_the_tests_of_a_replaced_worker_back(su
     run = run_within_limit(suite, "--max-worker-restart=0")
     assert run.counts() == {"passed": 12}, run.text
     assert list(run.runs.values()) == [1] * 12
-    assert ways_to_go(suite)["replaced"] >= 8
+    assert exits_by_kind(suite)["replaced"] >= 8
 
 
 def test_a_scheduler_that_cannot_reassign_tests_is_refused(suite: Suite) -> None:
@@ -289,7 +289,7 @@ def test_a_limit_below_the_initial_memory_has_no_effect(suite: Suite) -> None:
     run = suite.run("--rustpar-max-rss=1M", "--rustpar-journal=j.jsonl")
     assert run.counts() == {"passed": 6}
     assert run.line("rustpar: --rustpar-max-rss has no effect: a worker holds ").endswith("more than 1 MiB; give more")
-    assert ways_to_go(suite) == {"left": 2}
+    assert exits_by_kind(suite) == {"left": 2}
 
 
 def test_the_memory_section_is_shown_on_request(suite: Suite) -> None:

@@ -15,18 +15,18 @@ HISTORY = ".pytest_cache/d/rustpar/history.json"
 STARTS = pytest.mark.parametrize("start", ["template", "early"])
 
 
-def started(suite: Suite) -> list[tuple[str, str]]:
+def started_tests(suite: Suite) -> list[tuple[str, str]]:
     """Return worker and name of each test, in the order in which the tests began."""
     return [(line.split(" ")[0], line.split(" ")[1]) for line in suite.notes()]
 
 
-def forget(suite: Suite) -> None:
+def clear_notes(suite: Suite) -> None:
     """Delete the notes and meeting points so far."""
     for path in (suite.path / "notes.log", *suite.path.glob("*.here")):
         path.unlink()
 
 
-def remember(file: Path, milliseconds: dict[str, int], otherwise: int) -> None:
+def write_history(file: Path, milliseconds: dict[str, int], otherwise: int) -> None:
     """Write a history with durations of tests by name: measured ones would be unreliable on a busy machine."""
     history = json.loads(file.read_text())
     for node_id, test in history["tests"].items():
@@ -74,21 +74,21 @@ def test_with_plan_duration_the_longest_tests_start_first(suite: Suite, start: s
         """
     )
     suite.run(n=None)
-    remember(suite.path / HISTORY, {"test_long": 300, "test_longer": 400}, otherwise=5)
-    forget(suite)
+    write_history(suite.path / HISTORY, {"test_long": 300, "test_longer": 400}, otherwise=5)
+    clear_notes(suite)
     run = suite.run(f"--rustpar-start={start}", "--rustpar-plan=duration")
     assert run.counts() == {"passed": 22}
-    assert {name for _, name in started(suite)[:2]} == {"test_long", "test_longer"}
+    assert {name for _, name in started_tests(suite)[:2]} == {"test_long", "test_longer"}
 
 
 def test_with_plan_duration_the_last_failures_start_first(suite: Suite) -> None:
     suite.conftest(NOTES_AND_BEGINS_TOGETHER)
     suite.test("import pytest\n@pytest.mark.parametrize('n', range(30))\ndef test_it(n): assert n != 17\n")
     suite.run(n=None)
-    remember(suite.path / HISTORY, {}, otherwise=1)
-    forget(suite)
+    write_history(suite.path / HISTORY, {}, otherwise=1)
+    clear_notes(suite)
     suite.run("--rustpar-plan=duration")
-    notes = started(suite)
+    notes = started_tests(suite)
     (worker,) = (worker for worker, name in notes if name == "test_it[17]")
     assert next(name for own, name in notes if own == worker) == "test_it[17]"
 
@@ -106,9 +106,9 @@ def test_tests_of_a_costly_module_fixture_stay_in_one_worker(suite: Suite) -> No
     suite.write({"test_a.py": text.format("a"), "test_b.py": text.format("b")})
     for _ in range(2):
         assert suite.run().counts() == {"passed": 12}
-        assert len({(worker, name.partition("[")[0]) for worker, name in started(suite)}) == 2
-        remember(suite.path / HISTORY, {}, otherwise=1)
-        forget(suite)
+        assert len({(worker, name.partition("[")[0]) for worker, name in started_tests(suite)}) == 2
+        write_history(suite.path / HISTORY, {}, otherwise=1)
+        clear_notes(suite)
 
 
 def test_a_group_larger_than_a_workers_share_is_split(suite: Suite) -> None:
@@ -125,8 +125,8 @@ def test_a_group_larger_than_a_workers_share_is_split(suite: Suite) -> None:
     )
     for _ in range(2):
         assert suite.run().counts() == {"passed": 20}
-        assert {worker for worker, _ in started(suite)} == {"gw0", "gw1"}
-        forget(suite)
+        assert {worker for worker, _ in started_tests(suite)} == {"gw0", "gw1"}
+        clear_notes(suite)
 
 
 @STARTS
@@ -149,7 +149,7 @@ def test_a_class_starts_when_the_previous_one_has_been_handed_out(suite: Suite, 
     )
     (suite.path / "pytest.ini").write_text("[pytest]\nmarkers =\n  smoke\n  slow\nrustpar_order = smoke, *, slow\n")
     assert suite.run(f"--dist={dist}", f"--rustpar-start={start}").counts() == {"passed": 24}
-    names = [name.partition("[")[0] for _, name in started(suite)]
+    names = [name.partition("[")[0] for _, name in started_tests(suite)]
     for first, second in (("test_smoke", "test_other"), ("test_other", "test_slow")):
         # The other worker may have claimed the last test of a class without having started it.
         assert names[names.index(second) :].count(first) <= 1
@@ -165,7 +165,7 @@ def test_shards_take_about_the_same_time_with_a_history(suite: Suite) -> None:
         """
     )
     suite.run("--rustpar-history=known.json", n=None)
-    remember(suite.path / "known.json", {"test_long": 200}, otherwise=1)
+    write_history(suite.path / "known.json", {"test_long": 200}, otherwise=1)
     parts = [suite.run("--rustpar-history=known.json", f"--rustpar-shard={part}/2") for part in (1, 2)]
     assert sorted(len(part.runs) for part in parts) == [1, 9]
     # Their new durations are not written to the file that the other shards use.
@@ -218,7 +218,7 @@ def test_the_recipes_in_the_documentation_work(suite: Suite, recipe: str) -> Non
     run = suite.run("--strict-markers", *arguments, n=None)
     skipped = {"deselected": 1} if recipe == "not slow" else {}
     assert run.counts() == {"passed": 5 - len(skipped), **skipped}
-    notes = started(suite)
+    notes = started_tests(suite)
     if recipe.startswith("smoke"):
         ranks = {"test_first": 0, "test_last": 2}
         for own in {worker for worker, _ in notes}:

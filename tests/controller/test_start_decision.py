@@ -41,40 +41,40 @@ def start_of(run: Run) -> str:
 
 
 @pytest.fixture
-def naming(suite: Suite) -> Suite:
+def naming_suite(suite: Suite) -> Suite:
     """Return a suite whose conftest reads the worker's name."""
     suite.conftest(NAMES_A_FILE)
     suite.test(CHECKS_THE_NAME)
     return suite
 
 
-def test_the_template_becomes_gw0_when_workers_would_share_a_name(naming: Suite) -> None:
-    run = naming.run(n="3")
+def test_the_template_becomes_gw0_when_workers_would_share_a_name(naming_suite: Suite) -> None:
+    run = naming_suite.run(n="3")
     assert run.counts() == {"passed": 6}
     assert start_of(run) == f"rustpar: start: early ({REASON})"
-    assert conftests_loaded(naming) == {"main": 1, "gw0": 1, "gw1": 1, "gw2": 1}
+    assert conftests_loaded(naming_suite) == {"main": 1, "gw0": 1, "gw1": 1, "gw2": 1}
 
 
-def test_the_next_run_uses_the_stored_decision(naming: Suite) -> None:
-    naming.run()
-    conftests_loaded(naming)
-    run = naming.run()
+def test_the_next_run_uses_the_stored_decision(naming_suite: Suite) -> None:
+    naming_suite.run()
+    conftests_loaded(naming_suite)
+    run = naming_suite.run()
     assert run.counts() == {"passed": 6}
     assert f"start: early ({REASON}, as an earlier run has seen)" in start_of(run)
-    assert conftests_loaded(naming) == {"main": 1, "gw0": 1, "gw1": 1}
+    assert conftests_loaded(naming_suite) == {"main": 1, "gw0": 1, "gw1": 1}
 
 
-def test_cache_clear_removes_the_stored_decision(naming: Suite) -> None:
-    naming.run()
-    assert "earlier run" not in start_of(naming.run("--cache-clear"))
+def test_cache_clear_removes_the_stored_decision(naming_suite: Suite) -> None:
+    naming_suite.run()
+    assert "earlier run" not in start_of(naming_suite.run("--cache-clear"))
 
 
-def test_a_changed_conftest_is_checked_again(naming: Suite) -> None:
-    naming.run()
-    naming.conftest("NAME = None")
-    naming.test("def test_one(): pass\ndef test_two(): pass\n")
-    assert start_of(naming.run()) == "rustpar: start: template"
-    assert start_of(naming.run()) == "rustpar: start: template"
+def test_a_changed_conftest_is_checked_again(naming_suite: Suite) -> None:
+    naming_suite.run()
+    naming_suite.conftest("NAME = None")
+    naming_suite.test("def test_one(): pass\ndef test_two(): pass\n")
+    assert start_of(naming_suite.run()) == "rustpar: start: template"
+    assert start_of(naming_suite.run()) == "rustpar: start: template"
 
 
 def test_a_changed_test_file_is_checked_again_if_it_was_a_reason(suite: Suite) -> None:
@@ -99,26 +99,26 @@ def test_a_reason_only_applies_if_its_test_file_or_plugin_is_used(suite: Suite) 
     assert "earlier run" in start_of(suite.run("test_names.py"))
 
 
-def test_an_unreadable_memory_counts_for_nothing(naming: Suite) -> None:
-    naming.run()
-    (naming.path / ".pytest_cache" / "v" / "rustpar" / "start").write_text('{"fingerprint": 3}')
-    assert start_of(naming.run()) == f"rustpar: start: early ({REASON})"
+def test_an_unreadable_memory_counts_for_nothing(naming_suite: Suite) -> None:
+    naming_suite.run()
+    (naming_suite.path / ".pytest_cache" / "v" / "rustpar" / "start").write_text('{"fingerprint": 3}')
+    assert start_of(naming_suite.run()) == f"rustpar: start: early ({REASON})"
 
 
-def test_without_a_cache_each_run_decides_again(naming: Suite) -> None:
+def test_without_a_cache_each_run_decides_again(naming_suite: Suite) -> None:
     for _ in range(2):
-        assert start_of(naming.run("-p", "no:cacheprovider")) == f"rustpar: start: early ({REASON})"
+        assert start_of(naming_suite.run("-p", "no:cacheprovider")) == f"rustpar: start: early ({REASON})"
 
 
-def test_every_reason_is_shown_with_v(naming: Suite) -> None:
-    naming.conftest(NAMES_A_FILE + "    PID = os.getpid()\n")
-    assert "and 1 more reason: -v" in start_of(naming.run())
-    run = naming.run("-v")
+def test_every_reason_is_shown_with_v(naming_suite: Suite) -> None:
+    naming_suite.conftest(NAMES_A_FILE + "    PID = os.getpid()\n")
+    assert "and 1 more reason: -v" in start_of(naming_suite.run())
+    run = naming_suite.run("-v")
     assert "conftest.py:6 keeps the process id" in run.line("process id")
 
 
-def test_template_can_be_requested_despite_a_reason(naming: Suite) -> None:
-    run = naming.run("--rustpar-start=template")
+def test_template_can_be_requested_despite_a_reason(naming_suite: Suite) -> None:
+    run = naming_suite.run("--rustpar-start=template")
     assert start_of(run) == "rustpar: start: template"
     assert run.counts()["failed"] > 0
 
@@ -153,12 +153,12 @@ def test_an_unknown_start_mode_in_the_configuration_file_is_a_usage_error(suite:
     assert "use auto, template, early or xdist" in run.text
 
 
-def test_a_crashed_early_worker_is_replaced_by_one_that_collects_again(naming: Suite) -> None:
-    naming.test(CHECKS_THE_NAME + "    def test_crash(): os._exit(3)\n")
-    run = naming.run("--rustpar-start=early")
+def test_a_crashed_early_worker_is_replaced_by_one_that_collects_again(naming_suite: Suite) -> None:
+    naming_suite.test(CHECKS_THE_NAME + "    def test_crash(): os._exit(3)\n")
+    run = naming_suite.run("--rustpar-start=early")
     assert run.counts() == {"passed": 6, "failed": 1}
     assert "crashed while running 'test_it.py::test_crash'" in run.text
-    assert set(conftests_loaded(naming)) == {"main", "gw0", "gw1", "gw2"}
+    assert set(conftests_loaded(naming_suite)) == {"main", "gw0", "gw1", "gw2"}
 
 
 @pytest.mark.parametrize("start", ["template", "early"])

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 COMMANDS = {"coverage": ("coverage",), "rustpar": ("rustpar.cli", "coverage")}
 
 
-def make(directory: Path, files: int, seed: int, *, arcs: bool) -> None:
+def write_random_files(directory: Path, files: int, seed: int, *, arcs: bool) -> None:
     """Write data files with lines or arcs, contexts, plugins, source files without lines, and the same data twice."""
     dice = random.Random(seed)
     directory.mkdir(parents=True, exist_ok=True)
@@ -84,7 +84,7 @@ def combine(command: str, directory: Path, *args: str, limit_file: int | None = 
     return Combined(done.returncode, out, err, read(file, directory) if file.exists() else None, files)
 
 
-def kill(directory: Path, after: float) -> None:
+def combine_and_kill(directory: Path, after: float) -> None:
     """Start to combine the data files in a directory, and kill the process after some seconds."""
     process = subprocess.Popen(
         [sys.executable, "-m", *COMMANDS["rustpar"], "combine"], cwd=directory, stdout=subprocess.DEVNULL

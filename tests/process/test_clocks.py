@@ -63,7 +63,7 @@ SETTINGS = {
 }
 
 
-def kept(suite: Suite, run_with: tuple[str, ...]) -> tuple[dict[str, float], list[dict[str, Any]]]:
+def recorded_durations(suite: Suite, run_with: tuple[str, ...]) -> tuple[dict[str, float], list[dict[str, Any]]]:
     """Return the durations in the history, and the call phases in the journal."""
     history = json.loads((suite.path / "history.json").read_text())
     journal = [json.loads(line) for line in (suite.path / "journal.jsonl").read_text().splitlines()]
@@ -90,7 +90,7 @@ def test_a_replaced_clock_changes_neither_the_run_nor_its_durations(
     run = suite.run_in(run_mode, *files)
     assert run.ret == 0, run.text
     assert run.counts()["passed"] == 5
-    _, calls = kept(suite, files)
+    _, calls = recorded_durations(suite, files)
     took = sorted(call["us"] / 1e6 for call in calls)
     assert len(took) == 5
     # The upper limits allow for a busy machine.

@@ -45,7 +45,7 @@ TESTS = """
 """
 
 
-def crashed(suite: Suite, run_mode: str, when: str, *args: str, n: str = "1") -> tuple[dict[str, str], str, Run]:
+def crash_report(suite: Suite, run_mode: str, when: str, *args: str, n: str = "1") -> tuple[dict[str, str], str, Run]:
     """Return the captured sections and the text of the crash's report."""
     run = suite.run_with({"WHEN": when}, f"--rustpar-start={run_mode}", *args, n=n)
     # If it crashed in its teardown, the call has passed.
@@ -62,7 +62,7 @@ def crashed(suite: Suite, run_mode: str, when: str, *args: str, n: str = "1") ->
 @pytest.mark.parametrize("when", ["setup", "call", "teardown"])
 def test_a_crash_report_has_the_stack_and_the_output(suite: Suite, run_mode: str, when: str) -> None:
     suite.test(TESTS)
-    sections, text, run = crashed(suite, run_mode, when)
+    sections, text, run = crash_report(suite, run_mode, when)
     assert "Segmentation fault" in text
     assert " in sink" in text
     assert "_pytest" not in text
@@ -83,7 +83,7 @@ def test_a_crash_report_has_the_stack_with_other_capture_modes(
     suite: Suite, run_mode: str, args: tuple[str, ...]
 ) -> None:
     suite.test(TESTS)
-    _, text, run = crashed(suite, run_mode, "call", *args)
+    _, text, run = crash_report(suite, run_mode, "call", *args)
     assert " in sink" in text
     assert "past Python" in run.out or args == ("--capture=sys",)
 
@@ -91,7 +91,7 @@ def test_a_crash_report_has_the_stack_with_other_capture_modes(
 @pytest.mark.parametrize("run_mode", ["template", "early"])
 def test_without_faulthandler_the_report_has_the_output(suite: Suite, run_mode: str) -> None:
     suite.test(TESTS)
-    sections, text, _ = crashed(suite, run_mode, "call", "-p", "no:faulthandler")
+    sections, text, _ = crash_report(suite, run_mode, "call", "-p", "no:faulthandler")
     assert len(text.splitlines()) == 1
     assert sections["Captured stdout call"] == "said in the call\nlast words\npast Python\n"
 
@@ -99,7 +99,7 @@ def test_without_faulthandler_the_report_has_the_output(suite: Suite, run_mode: 
 @pytest.mark.parametrize("run_mode", ["template", "early"])
 def test_a_crash_without_a_stack_is_reported_with_its_output(suite: Suite, run_mode: str) -> None:
     suite.test(TESTS.replace("faulthandler._sigsegv()", "os._exit(3)"))
-    sections, text, _ = crashed(suite, run_mode, "call")
+    sections, text, _ = crash_report(suite, run_mode, "call")
     assert len(text.splitlines()) == 1
     assert sections["Captured stdout call"].endswith("past Python\n")
 
@@ -107,7 +107,7 @@ def test_a_crash_without_a_stack_is_reported_with_its_output(suite: Suite, run_m
 def test_a_crash_in_the_first_test_of_a_worker_is_reported_completely(suite: Suite) -> None:
     suite.test(TESTS.replace("def test_before", "def test_later"))
     for _ in range(3):
-        sections, text, _ = crashed(suite, "template", "call", n="3")
+        sections, text, _ = crash_report(suite, "template", "call", n="3")
         assert " in sink" in text
         assert "last words" in sections["Captured stdout call"]
 
@@ -131,7 +131,7 @@ def test_a_crash_outside_of_tests_shows_its_stack(suite: Suite) -> None:
 
 def test_long_output_is_shortened(suite: Suite) -> None:
     suite.test(TESTS.replace('print("said in the call")', 'print("x" * 1_000_000)'))
-    sections, _, _ = crashed(suite, "template", "call")
+    sections, _, _ = crash_report(suite, "template", "call")
     text = sections["Captured stdout call"]
     assert text.startswith("(7")
     assert text.endswith("last words\npast Python\n")
@@ -141,6 +141,6 @@ def test_long_output_is_shortened(suite: Suite) -> None:
 def test_a_file_that_the_suite_gave_faulthandler_gets_the_stack(suite: Suite) -> None:
     suite.test("import faulthandler\nfaulthandler.enable(open('own', 'w'))\n" + "from inner import *\n")
     suite.write({"inner.py": textwrap.dedent(TESTS)})
-    _, text, _ = crashed(suite, "template", "call")
+    _, text, _ = crash_report(suite, "template", "call")
     assert " in sink" not in text
     assert " in sink" in (suite.path / "own").read_text()

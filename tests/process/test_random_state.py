@@ -69,7 +69,7 @@ MODULE = {
 }
 
 
-def drawn(suite: Suite, making: str, run_mode: str, *arguments: str) -> list[str]:
+def draw_in_workers(suite: Suite, making: str, run_mode: str, *arguments: str) -> list[str]:
     """Return what two workers draw with the function `draw` of `making`."""
     suite.write({"making.py": "import copy, random\n" + textwrap.dedent(making)})
     suite.test(TESTS)
@@ -78,13 +78,13 @@ def drawn(suite: Suite, making: str, run_mode: str, *arguments: str) -> list[str
     return [note.split()[1] for note in suite.notes()]
 
 
-def one_of_each(kinds: dict[str, str]) -> str:
+def module_with_all(kinds: dict[str, str]) -> str:
     """Return a module that creates all of these generators."""
     made = "".join(f"{making}\nmade.append(g)\n" for making in kinds.values())
     return f"made = []\n{made}def draw(): return '/'.join(str(g.random()) for g in made)\n"
 
 
-def values_here(making: str) -> list[str]:
+def draw_in_this_process(making: str) -> list[str]:
     """Return the result of `draw` in this process."""
     scope: dict[str, Any] = {"random": random, "copy": copy}
     state = random.getstate()
@@ -102,7 +102,9 @@ WHERE = {"collected": (), "plugin": ("-p", "making")}
 @pytest.mark.parametrize("where", WHERE)
 @pytest.mark.parametrize("run_mode", ["template", "early"])
 def test_an_unseeded_generator_differs_between_workers(suite: Suite, run_mode: str, where: str) -> None:
-    one, other = (note.split("/") for note in drawn(suite, one_of_each(UNSEEDED), run_mode, *WHERE[where]))
+    one, other = (
+        note.split("/") for note in draw_in_workers(suite, module_with_all(UNSEEDED), run_mode, *WHERE[where])
+    )
     assert len(one) == len(UNSEEDED)
     assert not set(one) & set(other)
 
@@ -110,8 +112,8 @@ def test_an_unseeded_generator_differs_between_workers(suite: Suite, run_mode: s
 @pytest.mark.parametrize("where", WHERE)
 @pytest.mark.parametrize("run_mode", ["template", "early"])
 def test_a_seeded_generator_is_left_unchanged(suite: Suite, run_mode: str, where: str) -> None:
-    expected = values_here(one_of_each(SEEDED))
-    assert drawn(suite, one_of_each(SEEDED), run_mode, *WHERE[where]) == expected
+    expected = draw_in_this_process(module_with_all(SEEDED))
+    assert draw_in_workers(suite, module_with_all(SEEDED), run_mode, *WHERE[where]) == expected
 
 
 @pytest.mark.parametrize("where", WHERE)
@@ -121,9 +123,9 @@ def test_the_functions_of_the_random_module_are_handled_like_a_generator(
     suite: Suite, change: str, run_mode: str, where: str
 ) -> None:
     making = f"{change}\ndef draw(): return random.random()\n"
-    found = drawn(suite, making, run_mode, *WHERE[where])
+    found = draw_in_workers(suite, making, run_mode, *WHERE[where])
     if MODULE[change]:
-        assert found == values_here(making)
+        assert found == draw_in_this_process(making)
     else:
         assert found[0] != found[1]
 
@@ -134,7 +136,7 @@ def test_copies_of_a_generator_yield_the_same_numbers(suite: Suite) -> None:
         other = copy.copy(one)
         def draw(): return f"{one.random()}/{other.random()}"
     """
-    pairs = [note.split("/") for note in drawn(suite, making, "template", "-p", "making")]
+    pairs = [note.split("/") for note in draw_in_workers(suite, making, "template", "-p", "making")]
     assert all(one == other for one, other in pairs)
     assert pairs[0] != pairs[1]
 

@@ -21,7 +21,7 @@ TESTS = """
 """
 
 
-def left(suite: Suite) -> list[str]:
+def exit_notes(suite: Suite) -> list[str]:
     """Return what exit functions have written, in order of names."""
     return sorted(path.name for path in suite.path.glob("left-*"))
 
@@ -52,7 +52,7 @@ def test_exit_functions_run_in_each_worker(suite: Suite, start: str, register: s
     suite.test(TESTS)
     run = suite.run(f"--rustpar-start={start}")
     assert run.counts() == {"passed": 8}
-    found = set(left(suite))
+    found = set(exit_notes(suite))
     assert {"left-gw0", "left-gw1"} <= found
     assert all((suite.path / name).read_text() == "x" for name in found)
 
@@ -95,7 +95,7 @@ def test_logging_is_shut_down_and_daemonic_children_are_ended(suite: Suite, star
     )
     # The harness checks that no process is left.
     assert suite.run(f"--rustpar-start={start}").counts() == {"passed": 2}
-    (file,) = left(suite)
+    (file,) = exit_notes(suite)
     assert (suite.path / file).read_text() == "kept until the end\n"
 
 
@@ -120,7 +120,7 @@ def test_exit_handlers_of_a_c_library_run(suite: Suite, tmp_path: Path) -> None:
         """
     )
     assert suite.run().counts() == {"passed": 2}
-    (file,) = left(suite)
+    (file,) = exit_notes(suite)
     assert (suite.path / file).read_text() == "counted"
 
 
@@ -174,5 +174,5 @@ def test_a_replaced_worker_passes_inherited_exit_functions_to_its_replacement(su
     run = suite.run("--rustpar-start=template", "--rustpar-max-rss=200M")
     assert run.counts() == {"passed": 12}
     # More workers than the two that run at a time, and each has run its own exit functions.
-    assert len(left(suite)) > 2
+    assert len(exit_notes(suite)) > 2
     assert not (suite.path / "shared").exists()

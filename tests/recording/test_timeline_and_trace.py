@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.journals import events, journals
-from tests.reportfiles import told
+from tests.reportfiles import output_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +36,7 @@ TESTS = """
 """
 
 
-def shown(page: Path) -> dict[str, Any]:
+def page_data(page: Path) -> dict[str, Any]:
     """Return the data of a timeline page."""
     (text,) = re.findall(r'<script type="application/json" id="run">\n?(.*?)\n?</script>', page.read_text(), re.DOTALL)
     data: dict[str, Any] = json.loads(text)
@@ -54,7 +54,7 @@ def test_the_timeline_shows_what_the_journal_says(suite: Suite, run_mode: str) -
     run = suite.run_in(run_mode, "--rustpar-timeline=report.html", "--rustpar-trace=trace.json")
     assert "report.html" in run.line("rustpar: timeline: ")
     assert "trace.json" in run.line("rustpar: trace: ")
-    data, journal = shown(suite.path / "report.html"), events(journals(suite)[-1])
+    data, journal = page_data(suite.path / "report.html"), events(journals(suite)[-1])
     assert (data["run"]["complete"], data["run"]["exit"], data["run"]["collected"]) == (True, 1, 13)
     tests = rows(data)
     names = data["outcomes"]
@@ -82,9 +82,9 @@ def test_the_timeline_shows_what_the_journal_says(suite: Suite, run_mode: str) -
 def test_the_timeline_is_compared_with_the_previous_run(suite: Suite) -> None:
     suite.test(TESTS)
     suite.run("--rustpar-timeline=report.html")
-    assert shown(suite.path / "report.html")["previous"] is None
+    assert page_data(suite.path / "report.html")["previous"] is None
     suite.run("--rustpar-timeline=report.html")
-    data = shown(suite.path / "report.html")
+    data = page_data(suite.path / "report.html")
     assert data["previous"]["counts"] == {"passed": 11, "failed": 1, "error": 1, "skipped": 1}
     assert all(row["previous"] is not None for row in rows(data))
 
@@ -92,7 +92,7 @@ def test_the_timeline_is_compared_with_the_previous_run(suite: Suite) -> None:
 def test_a_crash_is_marked(suite: Suite) -> None:
     suite.test("import os\ndef test_dies(): os._exit(3)\ndef test_lives(): pass\n")
     suite.run("--rustpar-timeline=report.html")
-    data = shown(suite.path / "report.html")
+    data = page_data(suite.path / "report.html")
     (mark,) = data["marks"]
     assert (mark["kind"], mark["text"].endswith("ended with exit status 3")) == ("crash", True)
     (dead,) = [row for row in rows(data) if row["id"].endswith("test_dies")]
@@ -105,7 +105,7 @@ def test_a_file_that_cannot_be_collected_is_shown_as_an_error(suite: Suite) -> N
     suite.write({"test_bad.py": "import nowhere\n"})
     for n in (None, "2"):
         suite.run("--rustpar-timeline=report.html", n=n)
-        data = shown(suite.path / "report.html")
+        data = page_data(suite.path / "report.html")
         assert data["tests"]["id"] == ["test_bad.py"]
         assert data["counts"] == {"error": 1}
         assert "No module named 'nowhere'" in data["failures"][0]["text"]
@@ -131,9 +131,9 @@ def test_the_timeline_of_several_runs_counts_deciding_attempts(suite: Suite) -> 
     suite.write({"mended": ""})
     names.append("again.jsonl")
     suite.run(*keep_on, "--lf", "--rustpar-journal=again.jsonl")
-    told(suite, "merge", *names, "-o", "all.jsonl")
-    told(suite, "report", "all.jsonl", "--timeline=all.html")
-    data = shown(suite.path / "all.html")
+    output_of(suite, "merge", *names, "-o", "all.jsonl")
+    output_of(suite, "report", "all.jsonl", "--timeline=all.html")
+    data = page_data(suite.path / "all.html")
     assert data["counts"] == {"passed": 10, "error": 1}
     assert (data["run"]["collected"], data["run"]["ran"]) == (10, 10)
     shown_ids = [data["tests"]["id"][failure["test"]] for failure in data["failures"]]
@@ -146,7 +146,7 @@ def test_the_timeline_of_several_runs_counts_deciding_attempts(suite: Suite) -> 
 def test_timeline_and_trace_need_no_cache(suite: Suite, n: str | None) -> None:
     suite.test(TESTS)
     suite.run("--rustpar-timeline=report.html", "-p", "no:cacheprovider", n=n)
-    assert len(shown(suite.path / "report.html")["tests"]["id"]) == 13
+    assert len(page_data(suite.path / "report.html")["tests"]["id"]) == 13
 
 
 def test_a_timeline_or_trace_that_cannot_be_written_is_reported_in_one_line(suite: Suite) -> None:
@@ -161,14 +161,14 @@ def test_a_timeline_can_be_made_from_a_kept_journal(suite: Suite) -> None:
     suite.run()
     command = [sys.executable, "-m", "rustpar.cli", "report", "--timeline", "later.html"]
     subprocess.run(command, cwd=suite.path, check=True, timeout=60)
-    assert len(shown(suite.path / "later.html")["tests"]["id"]) == 13
+    assert len(page_data(suite.path / "later.html")["tests"]["id"]) == 13
 
 
 def previous_of(suite: Suite, journal: Path) -> Any:
     """Return the previous run in the timeline of a journal."""
     command = [sys.executable, "-m", "rustpar.cli", "report", str(journal), "--timeline", "later.html"]
     subprocess.run(command, cwd=suite.path, check=True, timeout=60)
-    return shown(suite.path / "later.html")["previous"]
+    return page_data(suite.path / "later.html")["previous"]
 
 
 def test_an_unreadable_previous_run_is_ignored(suite: Suite) -> None:
@@ -179,7 +179,7 @@ def test_an_unreadable_previous_run_is_ignored(suite: Suite) -> None:
         file.write(b"\0\n")
     run = suite.run("--rustpar-timeline=report.html", n=None)
     assert "report.html" in run.line("rustpar: timeline: ")
-    assert shown(suite.path / "report.html")["previous"] is None
+    assert page_data(suite.path / "report.html")["previous"] is None
 
 
 def test_files_beside_a_named_journal_are_not_a_previous_run(suite: Suite) -> None:
@@ -188,7 +188,7 @@ def test_files_beside_a_named_journal_are_not_a_previous_run(suite: Suite) -> No
         suite.run(f"--rustpar-shard={shard}", f"--rustpar-journal=journal-{shard[0]}.jsonl", n=None)
     run = suite.run("--rustpar-journal=whole.jsonl", "--rustpar-timeline=report.html", n=None)
     assert run.line("rustpar: timeline: ")
-    assert shown(suite.path / "report.html")["previous"] is None
+    assert page_data(suite.path / "report.html")["previous"] is None
     assert previous_of(suite, suite.path / "journal-2.jsonl") is None
 
 

@@ -55,7 +55,7 @@ TALKING = """
 BAR = "[━╸─]{6,}"
 
 
-def let_go(suite: Suite) -> None:
+def release_tests(suite: Suite) -> None:
     """Release tests that wait."""
     (suite.path / "let go.here").touch()
 
@@ -67,7 +67,7 @@ def has_block(terminal: Terminal) -> bool:
 
 def shown_without_block(suite: Suite, *args: str, columns: int = 80, lines: int = 24) -> list[str]:
     """Return the screen of a run without the block, whose tests do not wait."""
-    let_go(suite)
+    release_tests(suite)
     with on_terminal(suite, *args, "--rustpar-progress=off", columns=columns, lines=lines) as terminal:
         terminal.wait_for_exit()
         assert not has_block(terminal)
@@ -92,7 +92,7 @@ def test_the_block_shows_a_bar_counts_and_the_longest_running_tests(suite: Suite
         )
         line, _ = terminal.cursor
         assert re.fullmatch("[.Fs]{4}", terminal.screen[line])
-        let_go(suite)
+        release_tests(suite)
         assert terminal.wait_for_exit() == pytest.ExitCode.TESTS_FAILED
         assert not has_block(terminal)
         assert terminal.shows("1 failed, 4 passed, 1 skipped in")
@@ -131,7 +131,7 @@ def test_a_crashed_test_that_runs_again_counts_as_not_run(suite: Suite, in_pytho
     )
     with on_terminal(suite, "-n1", "-p", "retrying") as terminal:
         terminal.wait_to_show(rf"^ 75% {BAR}  3/4", r"^gw1 +[\d.]+ m?s  test_it\.py::test_crashes$")
-        let_go(suite)
+        release_tests(suite)
         assert terminal.wait_for_exit() == 0
 
 
@@ -144,7 +144,7 @@ def test_the_final_screen_is_the_same_as_without_the_block(suite: Suite, args: l
     suite.test(TALKING)
     with on_terminal(suite, "-n1", *args) as terminal:
         terminal.wait_to_show(BAR, r"^gw0 +[\d.]+ m?s  test_it\.py::test_waits$")
-        let_go(suite)
+        release_tests(suite)
         assert terminal.wait_for_exit() in (pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED)
         line, column = terminal.cursor
         assert (terminal.screen[line], column) == ("", 0)
@@ -163,7 +163,7 @@ def test_output_of_workers_is_shown_in_whole_lines_above_the_block(suite: Suite,
     args = ["-n1", *args]
     with on_terminal(suite, "--rustpar-progress=on", *args) as terminal:
         terminal.wait_to_show(BAR, r"^gw0 +[\d.]+ m?s  test_it\.py::test_waits$")
-        let_go(suite)
+        release_tests(suite)
         terminal.wait_for_exit()
         assert not has_block(terminal)
         with on_terminal(suite, "--rustpar-progress=off", *args) as other:
@@ -190,7 +190,7 @@ def test_the_block_is_below_lines_of_any_length(suite: Suite, tests: int) -> Non
     args = ("-n1", "-o", "console_output_style=classic")
     with on_terminal(suite, *args, columns=20, lines=8) as terminal:
         terminal.wait_to_show("^gw0.*waits")
-        let_go(suite)
+        release_tests(suite)
         assert terminal.wait_for_exit() == 0
         assert without_times(terminal) == shown_without_block(suite, *args, columns=20, lines=8)
 
@@ -207,7 +207,7 @@ def test_the_block_fits_a_small_terminal_and_wide_characters(suite: Suite) -> No
         terminal.wait_to_show("^  0%.* 0/1$", r"^gw0  [\d.]+ m?s  ….*テスト$")
         last, _ = terminal.cursor
         assert len([line for line in terminal.screen[last + 1 :] if line]) == 2
-        let_go(suite)
+        release_tests(suite)
         assert terminal.wait_for_exit() == 0
         assert not terminal.shows("gw0")
 
@@ -227,7 +227,7 @@ def test_no_part_of_the_block_remains_after_a_resize(suite: Suite) -> None:
             terminal.resize(columns, lines)
             terminal.wait_for_more(1000)
             assert len([line for line in terminal.screen if re.search(BAR, line)]) == 1
-        let_go(suite)
+        release_tests(suite)
         terminal.wait_for_exit()
         assert not has_block(terminal)
 
@@ -253,7 +253,7 @@ def test_an_internal_error_leaves_the_screen_clean(suite: Suite) -> None:
     )
     with on_terminal(suite, "-n2") as terminal:
         terminal.wait_to_show(BAR, "^gw0 .*waits", "^gw1 .*waits")
-        let_go(suite)
+        release_tests(suite)
         assert terminal.wait_for_exit() == pytest.ExitCode.INTERNAL_ERROR
         assert not has_block(terminal)
         assert any("INTERNALERROR> AssertionError: a broken hook" in line for line in terminal.text)
@@ -265,7 +265,7 @@ def test_a_crash_of_a_worker_leaves_the_screen_clean(suite: Suite) -> None:
     )
     with on_terminal(suite, "-n2") as terminal:
         terminal.wait_to_show(BAR, "^gw0 .*test_it", "^gw1 .*test_it")
-        let_go(suite)
+        release_tests(suite)
         assert terminal.wait_for_exit() == pytest.ExitCode.TESTS_FAILED
         assert not has_block(terminal)
         assert terminal.shows("2 failed, 4 passed, 1 skipped in")
@@ -286,7 +286,7 @@ def test_output_of_the_controller_is_shown_above_the_block(suite: Suite) -> None
     )
     with on_terminal(suite, "-n2") as terminal:
         terminal.wait_to_show(BAR, "^gw0 .*waits", "^gw1 .*waits")
-        let_go(suite)
+        release_tests(suite)
         terminal.wait_for_exit()
         assert not has_block(terminal)
         position = terminal.text.index("printed past the reporter")
@@ -326,7 +326,7 @@ def test_a_running_test_over_the_slow_limit_is_reported_once(suite: Suite) -> No
     with on_terminal(suite, "-n2", "--rustpar-slow=100ms") as terminal:
         lines = [rf"rustpar: gw[01] has been running test_it\.py::test_waits\[{n}\] for [\d.]+ m?s$" for n in range(2)]
         terminal.wait_to_show(*lines, r"^gw[01] +[\d.]+ s  test_it\.py::test_waits\[0\]$")
-        let_go(suite)
+        release_tests(suite)
         terminal.wait_for_exit()
         for line in lines:
             assert len([shown for shown in terminal.text if re.match(line, shown)]) == 1

@@ -46,11 +46,11 @@ def impl_of(function: Callable[..., Any], *, wrapper: bool = False, hookwrapper:
     )
 
 
-def about(error: BaseException | None, seen: tuple[int, ...] = ()) -> Any:
+def describe(error: BaseException | None, seen: tuple[int, ...] = ()) -> Any:
     """Return a description of an exception and of its causes and contexts."""
     if error is None or id(error) in seen:
         return error and "seen before"
-    chain = (about(next_one, (*seen, id(error))) for next_one in (error.__context__, error.__cause__))
+    chain = (describe(next_one, (*seen, id(error))) for next_one in (error.__context__, error.__cause__))
     return (type(error), str(error), repr(error.args), error.__suppress_context__, *chain)
 
 
@@ -63,7 +63,7 @@ def outcome(call: Callable[..., Any], makings: list[Making], first: bool, handli
         try:
             result = call("hook", impls, {"one": 1, "two": 2, "three": 3}, first)
         except BaseException as error:
-            return ("raised", about(error))
+            return ("raised", describe(error))
         return ("returned", type(result), repr(result))
 
     if not handling:

@@ -71,7 +71,7 @@ KEPT_BY_CLASS = """
 """
 
 
-def told(suite: Suite) -> list[dict[str, list[str]]]:
+def take_records(suite: Suite) -> list[dict[str, list[str]]]:
     """Return the records of each worker: its tests and the next items that implementations received; clear them."""
     workers: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for line in suite.notes():
@@ -89,7 +89,7 @@ def test_a_teardown_receives_the_test_that_runs_next(suite: Suite, args: list[st
     suite.write({"sub/conftest.py": "def pytest_runtest_call(item): pass\n", "sub/test_it.py": TESTS})
     for _ in range(2):
         assert suite.run(*args, n="4").counts() == {"passed": 60}
-        for notes in told(suite):
+        for notes in take_records(suite):
             assert notes["first"] == notes["then"] == [*notes["begins"][1:], "None"]
 
 
@@ -108,6 +108,6 @@ def test_with_serial_tests_a_teardown_receives_the_next_test_or_none(suite: Suit
     alone = "class TestAll:\n        @pytest.mark.serial\n        def test_alone(self): pass\n"
     suite.test(TESTS.replace("class TestAll:", alone))
     assert suite.run(n="3").counts() == {"passed": 61}
-    for notes in told(suite):
+    for notes in take_records(suite):
         following = zip(notes["then"], [*notes["begins"][1:], "None"], strict=True)
         assert all(said in ("None", name) for said, name in following)
