@@ -1,7 +1,7 @@
-//! The fuzz targets on a stable toolchain: every file of their corpora, and mutations of these for a second each.
+//! Runs the fuzz targets on a stable toolchain: on every file of their corpora, and on mutations for a second each.
 //!
-//! Mutations are the same in every run, so a failure comes back; on a faster machine there are more of them. Its message
-//! has the input that failed, which then belongs into the corpus.
+//! Mutations are the same in every run, so failures are reproducible; a faster machine runs more of them. The message
+//! contains the failing input, which should be added to the corpus.
 
 use rustpar::protocol::frame::{Entry, Frame, Topic};
 use rustpar::protocol::report::{Location, Outcome, Phase, PlainReport};
@@ -16,11 +16,11 @@ use std::time::{Duration, Instant};
 #[path = "../fuzz/targets.rs"]
 mod targets;
 
-/// For how many seconds each target runs on mutations, unless the environment variable says something else.
+/// Seconds for which each target runs on mutations, unless the environment variable sets another number.
 const SECONDS: u64 = 1;
 const SECONDS_VARIABLE: &str = "RUSTPAR_FUZZ_SECONDS";
 
-/// Random numbers, the same ones each time: xorshift64*.
+/// Deterministic random numbers: xorshift64*.
 struct Random(u64);
 
 impl Random {
@@ -31,13 +31,13 @@ impl Random {
         self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
     }
 
-    /// A number below `end`, which is not 0.
+    /// A number below `end`, which must not be 0.
     fn below(&mut self, end: usize) -> usize {
         usize::try_from(self.next() % end as u64).expect("it is below a usize")
     }
 
     fn byte(&mut self) -> u8 {
-        // Bytes at the edges of what numbers and lengths can be.
+        // Boundary values of numbers and lengths.
         const EDGES: [u8; 8] = [0, 1, 0x7f, 0x80, 0xff, b'"', b'9', b'\n'];
         match self.below(3) {
             0 => EDGES[self.below(EDGES.len())],
@@ -45,14 +45,14 @@ impl Random {
         }
     }
 
-    /// Where a part of some bytes begins and ends; short ones are more likely.
+    /// Start and end of a random part of some bytes; short parts are more likely.
     fn part(&mut self, length: usize) -> (usize, usize) {
         let begin = self.below(length + 1);
         let most = 1 << self.below(11);
         (begin, length.min(begin + self.below(most) + 1))
     }
 
-    /// A corpus file, changed in one to four places.
+    /// A corpus file with one to four changes.
     fn mutation(&mut self, corpus: &[Vec<u8>]) -> Vec<u8> {
         let mut bytes = corpus[self.below(corpus.len())].clone();
         for _ in 0..=self.below(4) {
@@ -62,7 +62,7 @@ impl Random {
                 1 => drop(bytes.drain(begin..end)),
                 2 => bytes.insert(begin, self.byte()),
                 3 => {
-                    // A part of another file, in its place.
+                    // Replaced by a part of another file.
                     let other = &corpus[self.below(corpus.len())];
                     let (from, to) = self.part(other.len());
                     bytes.splice(begin..end, other[from..to].iter().copied());
@@ -76,13 +76,13 @@ impl Random {
     }
 }
 
-/// Where the corpus of a target is.
+/// Directory of the corpus of a target.
 fn corpus(target: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     root.join("fuzz/corpus").join(target)
 }
 
-/// The files of a corpus, in an order that is always the same.
+/// The files of a corpus, sorted.
 fn files_of(target: &str) -> Vec<PathBuf> {
     let directory = corpus(target);
     let entries = fs::read_dir(&directory).expect("there is a corpus for each target");
@@ -100,8 +100,8 @@ fn escaped(bytes: &[u8]) -> String {
     })
 }
 
-/// Runs a target on its corpus, of which something has to be decoded, and on mutations of it.
-fn survives(target: &str, run: fn(&[u8]) -> bool) {
+/// Runs a target on its corpus, of which at least one file must be decodable, and on mutations of it.
+fn check_target(target: &str, run: fn(&[u8]) -> bool) {
     let check = |bytes: &[u8], what: &str| {
         catch_unwind(AssertUnwindSafe(|| run(bytes)))
             .unwrap_or_else(|_| panic!("{target} failed on {what}: {}", escaped(bytes)))
@@ -126,34 +126,34 @@ fn survives(target: &str, run: fn(&[u8]) -> bool) {
 }
 
 #[test]
-fn any_frames_are_survived() {
-    survives("frames", targets::frames);
+fn frames_do_not_panic_on_any_input() {
+    check_target("frames", targets::frames);
 }
 
 #[test]
-fn any_values_are_survived() {
-    survives("values", targets::values);
+fn values_do_not_panic_on_any_input() {
+    check_target("values", targets::values);
 }
 
 #[test]
-fn any_journals_are_survived() {
-    survives("journals", targets::journals);
+fn journals_do_not_panic_on_any_input() {
+    check_target("journals", targets::journals);
 }
 
 #[test]
-fn any_histories_are_survived() {
-    survives("histories", targets::histories);
+fn histories_do_not_panic_on_any_input() {
+    check_target("histories", targets::histories);
 }
 
 #[test]
-fn any_databases_are_survived() {
-    survives("sqlite", targets::sqlite);
+fn databases_do_not_panic_on_any_input() {
+    check_target("sqlite", targets::sqlite);
 }
 
-/// Makes the corpus of frames anew: one of each kind.
+/// Regenerates the corpus of frames, with one frame of each kind.
 #[test]
 #[ignore = "writes into the source tree"]
-fn the_corpus_of_frames_is_made_anew() {
+fn regenerate_the_corpus_of_frames() {
     let location = Location {
         path: 3,
         line: Some(40),

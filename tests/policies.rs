@@ -1,4 +1,4 @@
-//! What every policy promises, whatever the workers do.
+//! Property tests of the policies, with workers that start and crash at random.
 
 mod simulator;
 
@@ -18,8 +18,8 @@ use rustpar::schedule::policy::{Policy, Test, Worker};
 use rustpar::schedule::simulation::rehearse;
 use simulator::{Outcome, Setup, simulate, simulate_with};
 
-/// Runs in which everything may happen.
-fn storm() -> impl Strategy<Value = Setup> {
+/// Runs with random crashes and repeated tests.
+fn with_crashes() -> impl Strategy<Value = Setup> {
     let capacity = prop_oneof![1..6_usize, 6..200_usize];
     (
         0..150_usize,
@@ -40,16 +40,16 @@ fn storm() -> impl Strategy<Value = Setup> {
         })
 }
 
-/// Runs in which no worker is lost and no test runs again.
-fn calm() -> impl Strategy<Value = Setup> {
-    storm().prop_map(|setup| Setup {
+/// Runs in which no worker is lost and no test is repeated.
+fn without_crashes() -> impl Strategy<Value = Setup> {
+    with_crashes().prop_map(|setup| Setup {
         crashes: 0,
         agains: 0,
         ..setup
     })
 }
 
-/// Unit numbers for up to 150 tests: from a few large units to nearly every test on its own.
+/// Unit numbers for up to 150 tests: from a few large units to almost one unit per test.
 fn keys() -> impl Strategy<Value = Vec<u32>> {
     prop_oneof![Just(3_u32), Just(20), Just(1000)].prop_flat_map(|units| prop::collection::vec(0..units, 150))
 }
@@ -58,7 +58,7 @@ fn units(setup: &Setup, keys: &[u32], reorder: bool) -> Units {
     Units::new(keys[..setup.tests].to_vec(), setup.workers, reorder)
 }
 
-/// What may be known of up to 150 tests: times, files, fixtures of files and of groups of files.
+/// Forecasts for up to 150 tests: durations, files, fixtures of files and of groups of files.
 fn forecasts() -> impl Strategy<Value = Forecast> {
     let seconds = prop::collection::vec(prop::option::of(0.0..3.0_f64), 150);
     let known = prop::collection::vec(any::<bool>(), 150);
@@ -100,7 +100,7 @@ fn first(forecast: &Forecast, tests: usize) -> Forecast {
     forecast.select(&tests)
 }
 
-/// What up to 150 tests may obey: up to three classes, up to three resources, some serial tests.
+/// Rules for up to 150 tests: up to three classes, up to three resources, some serial tests.
 fn rules() -> impl Strategy<Value = Rules> {
     let needs = prop_oneof![
         8 => Just(Needs::default()),
@@ -137,7 +137,7 @@ fn cut(rules: &Rules, tests: usize) -> Rules {
     rules
 }
 
-/// Whether a test may begin beside others.
+/// Whether a test may start while others are running.
 fn may_meet(rules: &Rules, test: Test, others: &[Test]) -> bool {
     let none = Needs::default();
     let needs = |test: Test| rules.needs.get(test as usize).unwrap_or(&none);
@@ -161,7 +161,7 @@ fn run(mut policy: impl Policy, setup: &Setup) -> Result<Outcome, TestCaseError>
     simulate(&mut policy, setup).map_err(TestCaseError::fail)
 }
 
-/// What was started, per unit, in order.
+/// The started tests of each unit, in order.
 fn by_unit(outcome: &Outcome, keys: &[u32]) -> BTreeMap<u32, Vec<(Worker, Test)>> {
     let mut units: BTreeMap<u32, Vec<(Worker, Test)>> = BTreeMap::new();
     for &(worker, test) in &outcome.started {
@@ -184,18 +184,18 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn load_gives_every_test_its_result(setup in storm(), max_chunk in prop::option::of(1..20_usize), plan in plans()) {
+    fn load_runs_every_test(setup in with_crashes(), max_chunk in prop::option::of(1..20_usize), plan in plans()) {
         run(Load::new(Forecast::unknown(setup.tests), setup.workers, max_chunk, plan), &setup)?;
     }
 
     #[test]
-    fn load_gives_every_test_its_result_whatever_is_expected(setup in storm(), forecast in forecasts(), plan in plans()) {
+    fn load_runs_every_test_with_any_forecast(setup in with_crashes(), forecast in forecasts(), plan in plans()) {
         run(Load::new(first(&forecast, setup.tests), setup.workers, None, plan), &setup)?;
     }
 
     #[test]
-    fn every_mode_obeys_the_rules_whatever_happens(
-        setup in storm(), forecast in forecasts(), rules in rules(), mode in modes()
+    fn every_mode_obeys_the_rules_through_crashes(
+        setup in with_crashes(), forecast in forecasts(), rules in rules(), mode in modes()
     ) {
         let runs = if matches!(mode, Mode::Each) { setup.workers } else { 1 };
         let setup = Setup { runs, ..setup };
@@ -206,7 +206,8 @@ proptest! {
 
     #[test]
     fn few_units_and_short_queues_obey_the_rules_through_crashes(
-        (setup, capacity, workers) in (storm(), 1..4_usize, 2..5_usize), (crashes, agains) in (3..7_usize, 3..7_usize),
+        (setup, capacity, workers) in (with_crashes(), 1..4_usize, 2..5_usize),
+        (crashes, agains) in (3..7_usize, 3..7_usize),
         rules in rules(), keys in prop::collection::vec(0..5_u32, 150), reorder: bool
     ) {
         let setup = Setup { workers, capacity, crashes, agains, ..setup };
@@ -217,8 +218,8 @@ proptest! {
     }
 
     #[test]
-    fn a_plan_has_every_test_obeys_the_rules_and_is_no_shorter_than_its_bounds(
-        setup in calm(), forecast in forecasts(), rules in rules(), mode in modes()
+    fn a_plan_contains_every_test_and_obeys_rules_and_bounds(
+        setup in without_crashes(), forecast in forecasts(), rules in rules(), mode in modes()
     ) {
         let (forecast, workers) = (first(&forecast, setup.tests), setup.workers);
         let rules = cut(&rules, setup.tests);
@@ -246,7 +247,9 @@ proptest! {
     }
 
     #[test]
-    fn a_class_begins_when_those_before_are_handed_out(setup in calm(), forecast in forecasts(), rules in rules()) {
+    fn a_class_starts_when_earlier_classes_are_handed_out(
+        setup in without_crashes(), forecast in forecasts(), rules in rules(),
+    ) {
         let rules = Rules { needs: vec![], ..rules };
         let mut policy = policy(&Mode::load(), first(&forecast, setup.tests), &cut(&rules, setup.tests), setup.workers);
         let outcome = simulate_with(policy.as_mut(), &setup, &|_, _| true).map_err(TestCaseError::fail)?;
@@ -262,8 +265,8 @@ proptest! {
     }
 
     #[test]
-    fn with_one_worker_the_order_is_the_collections_whatever_is_known_and_needed(
-        setup in calm(), forecast in forecasts(), rules in rules(), max_chunk in prop::option::of(1..20_usize)
+    fn one_worker_keeps_the_collection_order_with_any_forecast_and_rules(
+        setup in without_crashes(), forecast in forecasts(), rules in rules(), max_chunk in prop::option::of(1..20_usize)
     ) {
         let setup = Setup { workers: 1, ..setup };
         let rules = Rules { classes: vec![], ..cut(&rules, setup.tests) };
@@ -275,7 +278,7 @@ proptest! {
     }
 
     #[test]
-    fn with_one_worker_only_a_crash_or_a_test_run_again_is_a_step_back(setup in storm(), forecast in forecasts()) {
+    fn one_worker_steps_back_only_after_a_crash_or_a_repeat(setup in with_crashes(), forecast in forecasts()) {
         let setup = Setup { workers: 1, ..setup };
         let outcome = run(Load::new(first(&forecast, setup.tests), 1, None, Plan::Collection), &setup)?;
         let steps_back = outcome.started.windows(2).filter(|pair| pair[0].1 > pair[1].1).count();
@@ -283,7 +286,7 @@ proptest! {
     }
 
     #[test]
-    fn without_times_a_worker_steps_back_only_to_what_was_taken_from_another(setup in calm()) {
+    fn without_durations_a_worker_steps_back_only_to_reassigned_tests(setup in without_crashes()) {
         let load = Load::new(Forecast::unknown(setup.tests), setup.workers, None, Plan::Collection);
         let outcome = run(load, &setup)?;
         let mut handed_out: BTreeSet<Test> = BTreeSet::new();
@@ -300,10 +303,10 @@ proptest! {
     }
 
     #[test]
-    fn only_what_is_long_or_taken_from_another_is_not_the_earliest_that_is_left(
-        setup in calm(), forecast in forecasts()
+    fn only_long_or_reassigned_pieces_are_not_the_earliest(
+        setup in without_crashes(), forecast in forecasts()
     ) {
-        // Tests of one length and no fixtures: nothing prolongs the run before the tail.
+        // Tests of equal length without fixtures: no piece prolongs the run before its tail.
         let forecast = Forecast {
             seconds: vec![Some(1.0); 150], fixtures: vec![], ..forecast
         };
@@ -321,7 +324,7 @@ proptest! {
     }
 
     #[test]
-    fn a_first_piece_is_no_more_than_a_fourth_of_a_workers_share(setup in calm(), forecast in forecasts()) {
+    fn a_first_piece_is_at_most_a_fourth_of_a_workers_share(setup in without_crashes(), forecast in forecasts()) {
         let outcome = run(Load::new(first(&forecast, setup.tests), setup.workers, None, Plan::Collection), &setup)?;
         let most = (setup.tests / (4 * setup.workers)).max(1);
         let mut handed_out: BTreeSet<Test> = BTreeSet::new();
@@ -334,23 +337,23 @@ proptest! {
     }
 
     #[test]
-    fn worksteal_gives_every_test_its_result(setup in storm()) {
+    fn worksteal_runs_every_test(setup in with_crashes()) {
         run(WorkSteal::new(setup.tests, setup.workers), &setup)?;
     }
 
     #[test]
-    fn units_give_every_test_its_result(setup in storm(), keys in keys(), reorder: bool) {
+    fn units_run_every_test(setup in with_crashes(), keys in keys(), reorder: bool) {
         run(units(&setup, &keys, reorder), &setup)?;
     }
 
     #[test]
-    fn each_gives_every_test_a_result_per_worker(setup in storm()) {
+    fn each_runs_every_test_once_per_worker(setup in with_crashes()) {
         let setup = Setup { runs: setup.workers, ..setup };
         run(Each::new(setup.tests, setup.workers), &setup)?;
     }
 
     #[test]
-    fn no_run_of_load_is_longer_than_the_largest_chunk(setup in storm(), max_chunk in 1..20_usize) {
+    fn no_piece_of_load_is_longer_than_the_largest_chunk(setup in with_crashes(), max_chunk in 1..20_usize) {
         let outcome = run(Load::new(Forecast::unknown(setup.tests), setup.workers, Some(max_chunk), Plan::Collection), &setup)?;
         for (_, tests) in outcome.assigned {
             prop_assert!(tests.len() <= max_chunk);
@@ -358,13 +361,13 @@ proptest! {
     }
 
     #[test]
-    fn with_chunks_of_one_no_queue_is_longer_than_one(setup in storm()) {
+    fn with_chunks_of_one_no_queue_is_longer_than_one(setup in with_crashes()) {
         let outcome = run(Load::new(Forecast::unknown(setup.tests), setup.workers, Some(1), Plan::Collection), &setup)?;
         prop_assert!(outcome.longest_queue <= 1);
     }
 
     #[test]
-    fn worksteal_hands_out_tests_in_collection_order(setup in calm()) {
+    fn worksteal_hands_out_tests_in_collection_order(setup in without_crashes()) {
         let worksteal = run(WorkSteal::new(setup.tests, setup.workers), &setup)?;
         for (_, tests) in worksteal.assigned {
             assert_ascending(tests)?;
@@ -372,7 +375,7 @@ proptest! {
     }
 
     #[test]
-    fn a_unit_stays_on_one_worker(setup in calm(), keys in keys(), reorder: bool) {
+    fn a_unit_stays_on_one_worker(setup in without_crashes(), keys in keys(), reorder: bool) {
         let outcome = run(units(&setup, &keys, reorder), &setup)?;
         for started in by_unit(&outcome, &keys).values() {
             prop_assert!(started.iter().all(|(worker, _)| *worker == started[0].0), "{:?}", started);
@@ -380,7 +383,7 @@ proptest! {
     }
 
     #[test]
-    fn only_a_crash_moves_a_unit_and_its_order_is_kept(setup in storm(), keys in keys(), reorder: bool) {
+    fn only_a_crash_moves_a_unit_and_its_order_is_kept(setup in with_crashes(), keys in keys(), reorder: bool) {
         let setup = Setup { agains: 0, ..setup };
         let outcome = run(units(&setup, &keys, reorder), &setup)?;
         let mut moves = 0;
@@ -392,7 +395,7 @@ proptest! {
     }
 
     #[test]
-    fn each_worker_runs_all_tests_in_collection_order(setup in calm()) {
+    fn each_worker_runs_all_tests_in_collection_order(setup in without_crashes()) {
         let setup = Setup { runs: setup.workers, ..setup };
         let outcome = run(Each::new(setup.tests, setup.workers), &setup)?;
         for worker in 0..setup.workers {

@@ -1,4 +1,4 @@
-//! The simulator of `benches/simulate` against suites whose schedules can be worked out by hand.
+//! Tests the simulator of `benches/simulate` with suites whose schedules can be computed by hand.
 
 #[path = "../benches/simulate/mod.rs"]
 mod simulate;
@@ -17,7 +17,7 @@ fn plain(seconds: &[f64]) -> Suite {
     suite.done()
 }
 
-/// A suite of modules, each with that many tests of one second and a fixture of so many seconds.
+/// A suite of modules with the given numbers of tests of one second and a fixture of `setup` seconds each.
 fn modules(setup: f64, modules: &[u32]) -> Suite {
     let mut suite = Builder::default();
     let kind = suite.definition(setup);
@@ -29,7 +29,7 @@ fn modules(setup: f64, modules: &[u32]) -> Suite {
     suite.done()
 }
 
-/// Gives each worker its tests at once and closes it when they are done.
+/// A policy that gives each worker its tests at once and closes it when they are done.
 struct Plan {
     tests: Vec<Vec<Test>>,
     unfinished: usize,
@@ -95,7 +95,7 @@ fn a_run_ends_with_its_last_test() {
 }
 
 #[test]
-fn an_instance_lives_until_the_next_test_of_its_worker_does_not_need_it() {
+fn a_fixture_is_kept_until_the_next_test_of_its_worker_does_not_need_it() {
     let suite = modules(3.0, &[2, 1]);
     assert_close(planned(&suite, &[&[0, 1, 2]]), 3.0 + 2.0 + 3.0 + 1.0);
     assert_close(planned(&suite, &[&[0, 2, 1]]), 3.0 * 4.0);
@@ -103,7 +103,7 @@ fn an_instance_lives_until_the_next_test_of_its_worker_does_not_need_it() {
 }
 
 #[test]
-fn only_what_is_not_alive_of_nested_fixtures_is_set_up() {
+fn only_missing_nested_fixtures_are_set_up() {
     let mut suite = Builder::default();
     let (of_package, of_class) = (suite.definition(5.0), suite.definition(2.0));
     let package = suite.instance(of_package);
@@ -115,7 +115,7 @@ fn only_what_is_not_alive_of_nested_fixtures_is_set_up() {
 }
 
 #[test]
-fn a_test_is_in_the_queue_before_a_short_one_ends_and_comes_when_a_long_one_has() {
+fn a_queue_is_refilled_before_a_short_test_ends_and_after_a_long_one() {
     let (short, long) = (plain(&[0.01; 30]), plain(&[1.0; 30]));
     let seconds = |suite: &Suite| {
         let mut load = policies::load(suite, 1);
@@ -130,7 +130,7 @@ fn a_test_is_in_the_queue_before_a_short_one_ends_and_comes_when_a_long_one_has(
 }
 
 #[test]
-fn a_dry_worker_gets_a_test_of_another_when_its_bell_was_heard() {
+fn an_idle_worker_gets_a_test_of_another_after_ringing_the_bell() {
     let suite = plain(&[1.0, 3.0, 3.0]);
     let mut steal = policies::worksteal(&suite, 2);
     assert_close(
@@ -140,13 +140,13 @@ fn a_dry_worker_gets_a_test_of_another_when_its_bell_was_heard() {
 }
 
 #[test]
-fn xdist_starts_a_test_only_when_the_worker_knows_the_next_one_or_is_to_shut_down() {
+fn xdist_starts_a_test_only_when_the_next_one_or_shutdown_is_known() {
     let suite = plain(&[9.0, 5.0, 1.0, 1.0]);
-    // All is sent at once, with the word to shut down; it takes a millisecond.
+    // All tests are sent at once, with the shutdown message; this takes a millisecond.
     let mut load = xdist::load::Load::new(&suite, 2);
     assert_close(xdist::simulate(&suite, 2, &mut load).took.as_secs_f64(), 14.001);
-    // The first worker's second test waits for 9 s, although the second worker is done after 2 s, and once more until
-    // the end of the first is told and the word to shut down has come.
+    // The first worker's second test waits for 9 s, although the second worker is done after 2 s, and then until
+    // the end of the first test is reported and the shutdown message has arrived.
     let mut steal = xdist::worksteal::WorkSteal::new(&suite, 2);
     assert_close(xdist::simulate(&suite, 2, &mut steal).took.as_secs_f64(), 14.003);
 }
@@ -155,8 +155,8 @@ fn xdist_starts_a_test_only_when_the_worker_knows_the_next_one_or_is_to_shut_dow
 fn xdist_worksteal_takes_half_of_the_longest_queue_and_leaves_two() {
     let suite = plain(&[3.0, 3.0, 3.0, 3.0, 1.0, 1.0, 1.0, 1.0]);
     let mut steal = xdist::worksteal::WorkSteal::new(&suite, 2);
-    // Both workers have done 3 s when the second one is down to one test. The first gives its last of three up. It
-    // runs its second test until 6.001, and its third, once told that nothing follows, from 6.003 on.
+    // Both workers have run for 3 s when the second one has one test left. The first gives up its last of three. It
+    // runs its second test until 6.001, and its third, when it knows that nothing follows, from 6.003 on.
     assert_close(xdist::simulate(&suite, 2, &mut steal).took.as_secs_f64(), 9.003);
 }
 
@@ -175,15 +175,15 @@ fn the_bound_is_the_longest_test_or_an_even_share() {
 }
 
 #[test]
-fn the_bound_counts_equal_tests_by_the_round() {
+fn the_bound_rounds_up_equal_tests_per_worker() {
     assert_close(lower_bound(&plain(&[1.0; 9]), 4), 3.0);
     assert_close(lower_bound(&plain(&[4.0, 3.0, 3.0]), 2), 6.0);
 }
 
 #[test]
-fn the_bound_counts_a_fixture_once_per_worker_that_its_tests_need_at_least() {
+fn the_bound_counts_a_fixture_once_per_worker_it_needs() {
     assert_close(lower_bound(&modules(1.0, &[11, 11]), 2), 12.0);
-    // With one set-up each it would be 12 s again, but the larger module alone takes 13 s: it must be split.
+    // With one set-up each it would be 12 s again, but the larger module alone takes 13 s, so it must be split.
     assert_close(lower_bound(&modules(1.0, &[10, 12]), 2), 12.5);
     // One module of 20 s must be split: 1 + 10 s on both workers, not (1 + 20) / 2.
     assert_close(lower_bound(&modules(1.0, &[20]), 2), 11.0);
@@ -216,7 +216,7 @@ fn a_recorded_suite_has_files_classes_and_free_text_in_its_node_ids() {
     assert!(recorded::parse("a.py::one,0.5\n").is_err());
 }
 
-/// What came of some suites of all families.
+/// Results of some suites of all families.
 fn contest(suites: u64) -> simulate::contest::Contest {
     let mut contest = simulate::contest::Contest::default();
     for (_, family) in simulate::families::FAMILIES {
@@ -236,7 +236,7 @@ const WORKSTEAL: usize = 3;
 const XDIST_LOAD: usize = 5;
 
 #[test]
-fn the_order_of_the_collection_costs_little_and_steps_back_are_few() {
+fn keeping_the_collection_order_costs_little_and_steps_back_are_few() {
     let contest = contest(40);
     let (median, most) = (contest.percentiles(50), contest.percentiles(90));
     assert!(median[WITH_HISTORY] <= 1.02, "{median:?}");
@@ -252,7 +252,7 @@ fn the_order_of_the_collection_costs_little_and_steps_back_are_few() {
 }
 
 #[test]
-fn costly_fixtures_are_not_torn_apart_more_than_the_order_needs() {
+fn costly_fixtures_are_split_no_more_than_the_order_requires() {
     let mut contest = simulate::contest::Contest::default();
     for number in 0..100 {
         let suite = simulate::families::fixtures(&mut simulate::dice::Dice::new(number));

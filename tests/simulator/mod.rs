@@ -1,31 +1,31 @@
-//! A whole run without processes: workers that claim, run and die at random, and an engine that is late.
+//! Simulates a run without processes: workers that claim, run and die at random, and an engine with delays.
 //!
-//! It is as unfriendly as the real thing may be. Workers claim tests while the engine looks elsewhere, one
-//! of them ahead of time; reports lie unread for a while; workers come up late and one by one; a worker
+//! It includes the worst cases of a real run. Workers claim tests while the engine is busy with others, one
+//! of them ahead of time; reports stay unread for a while; workers start late and one by one; a worker
 //! that has just claimed its last test may still look idle. Every call is checked against the contract in
-//! `rustpar::schedule`, and after every tick the policy's count of unfinished tests against the truth.
+//! `rustpar::schedule`, and after every tick the policy's count of unfinished tests against the real one.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use rustpar::schedule::policy::{Action, Demand, Policy, Test, Worker};
 
-/// What a run is like.
+/// Parameters of a run.
 #[derive(Debug, Clone)]
 pub(crate) struct Setup {
     pub(crate) tests: usize,
     pub(crate) workers: usize,
     /// Length of a worker's queue.
     pub(crate) capacity: usize,
-    /// How many workers are lost, at most.
+    /// Largest number of workers that are lost.
     pub(crate) crashes: usize,
-    /// How many tests are run again, at most.
+    /// Largest number of tests that are repeated.
     pub(crate) agains: usize,
-    /// How many results every test must get, without `agains`.
+    /// Number of results that every test must get, not counting `agains`.
     pub(crate) runs: usize,
     pub(crate) seed: u64,
 }
 
-/// What happened, in order.
+/// Events of a run, in order.
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
     pub(crate) assigned: Vec<(Worker, Vec<Test>)>,
@@ -35,13 +35,13 @@ pub(crate) struct Outcome {
     pub(crate) longest_queue: usize,
 }
 
-/// Runs `policy` to its end. Every test has then got as many results as it was to get; a text says which
-/// promise was broken otherwise.
+/// Runs `policy` to its end. On success every test has got its expected number of results; the error says which
+/// guarantee was broken.
 pub(crate) fn simulate(policy: &mut dyn Policy, setup: &Setup) -> Result<Outcome, String> {
     simulate_with(policy, setup, &|_, _| true)
 }
 
-/// The same, and `may_meet` says whether a test may begin beside those that run in other workers.
+/// Like `simulate`; `may_meet` says whether a test may start while the others run in other workers.
 pub(crate) fn simulate_with(
     policy: &mut dyn Policy,
     setup: &Setup,
@@ -63,7 +63,7 @@ pub(crate) fn simulate_with(
     };
     let total = setup.tests * setup.runs + setup.crashes + setup.agains;
     for _ in 0..1000 + 100 * total {
-        run.come_up();
+        run.start_worker();
         run.work()?;
         run.crash()?;
         if run.dice.one_in(2) {
@@ -84,25 +84,25 @@ pub(crate) fn simulate_with(
     ))
 }
 
-/// A worker, as both its ends see it.
+/// A worker, with the views of the engine and of the worker itself.
 #[derive(Debug, Default)]
 struct Station {
     queue: VecDeque<Test>,
     claimed: Option<Test>,
-    /// The test it is in, and how many more turns that takes.
+    /// The running test, and the number of turns that it still takes.
     running: Option<(Test, usize)>,
-    /// The test that it has run, and will finish when it knows what comes next.
+    /// The test that it has run, and will finish when it knows the next one.
     ending: Option<Test>,
-    /// Whether it is to finish that without knowing.
+    /// Whether it is to finish that test without knowing the next one.
     resting: bool,
-    /// Finished, but the engine has not read it.
+    /// Finished tests whose reports the engine has not read.
     reports: VecDeque<Test>,
     closed: bool,
     left: bool,
 }
 
 impl Station {
-    /// The test that it is in.
+    /// The current test.
     fn test(&self) -> Option<Test> {
         self.running.map(|(test, _)| test).or(self.ending)
     }
@@ -115,7 +115,7 @@ struct Run<'a> {
     dice: Dice,
     stations: BTreeMap<Worker, Station>,
     next: Worker,
-    /// Workers that have not come up yet.
+    /// Workers that have not started yet.
     to_come: usize,
     crashes: usize,
     agains: usize,
@@ -125,14 +125,14 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn come_up(&mut self) {
+    fn start_worker(&mut self) {
         let unfinished = self.policy.unfinished() > 0;
         let open = self.stations.values().any(|station| !station.closed);
         if unfinished && self.to_come == 0 && !open {
             self.to_come = 1;
         }
         let first = self.next == 0;
-        // The only worker of a run is replaced when it is gone: it runs what needs a resource without asking for that.
+        // The only worker of a run is replaced when it exits: it runs tests that need a resource without asking for it.
         let is_alone = self.setup.workers == 1 && !self.stations.is_empty();
         if self.to_come > 0 && (unfinished || first) && !is_alone && self.dice.one_in(3) {
             self.to_come -= 1;
@@ -154,7 +154,7 @@ impl Run<'_> {
             let Some(station) = self.stations.get_mut(&worker) else {
                 continue;
             };
-            // Some turns are lost, so that the workers do not march in step.
+            // Some turns are skipped, so that the workers are not synchronized.
             if self.dice.one_in(4) {
                 continue;
             }
@@ -212,14 +212,14 @@ impl Run<'_> {
             self.result(test);
         }
         if self.dice.one_in(2) {
-            // Nobody holds these any more; such an answer must not bring them back a second time.
+            // These tests have already been returned; such an answer must not return them a second time.
             self.policy.returned(worker, &Vec::from(station.queue));
         }
         self.to_come += usize::from(self.dice.one_in(2));
         self.check_count()
     }
 
-    /// One look of the engine at everything.
+    /// One poll of the engine.
     fn tick(&mut self) -> Result<(), String> {
         let workers: Vec<Worker> = self.stations.keys().copied().collect();
         for &worker in &workers {
@@ -236,7 +236,7 @@ impl Run<'_> {
             }
         }
         self.check_count()?;
-        // Nothing is claimed meanwhile, so the policy must come to rest.
+        // Nothing is claimed in this loop, so the policy must reach a stable state.
         for _ in 0..1000 + self.setup.tests {
             let mut changed = false;
             for &worker in &workers {
@@ -286,7 +286,7 @@ impl Run<'_> {
         }
     }
 
-    /// Asks for a worker and carries out the answer; whether there was one.
+    /// Asks the policy for a worker and executes the actions; returns whether there were any.
     fn ask(&mut self, worker: Worker) -> Result<bool, String> {
         let Some(station) = self.stations.get(&worker) else {
             return Ok(false);
@@ -348,7 +348,7 @@ impl Run<'_> {
     }
 }
 
-/// Random numbers (splitmix64): a run depends on its seed and nothing else.
+/// Random numbers (splitmix64), so that a run only depends on its seed.
 struct Dice(u64);
 
 impl Dice {
