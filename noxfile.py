@@ -147,7 +147,7 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def pictures(session: nox.Session) -> None:
-    """The pictures in docs/pictures, from a run with the wheel; Chromium is the system's."""
+    """Make the pictures in docs/pictures from a run with the wheel; needs Chromium on the system."""
     require(session, "newest", "browser", "pictures")
     install_wheel(session)
     session.run("python", "-m", "docs.pictures.make")
