@@ -2,24 +2,24 @@
 """Build, check, test and measure pytest-rustpar. Needs Python >= 3.10, Rust and a C compiler.
 
     python3 dev.py demo                               build a release wheel, and run examples/demo.py with it
-    python3 dev.py test [--python X] [pytest args]    everything: checks, Rust tests, plugin tests
-    python3 dev.py develop                            an editable build in .venv, for work on the code
-    python3 dev.py check                              the static checks alone
-    python3 dev.py plugins [pytest args]              popular plugins side by side, and the table in docs/plugins.md
-    python3 dev.py docs                               the documentation as a site, in target/site
-    python3 dev.py build                              a release wheel in target/wheels
-    python3 dev.py bench [args]                       benches/compare.py with that wheel
+    python3 dev.py test [--python X] [pytest args]    run everything: checks, Rust tests, plugin tests
+    python3 dev.py develop                            make an editable build in .venv, for development
+    python3 dev.py check                              run the static checks only
+    python3 dev.py plugins [pytest args]              compare popular plugins, write the table in docs/plugins.md
+    python3 dev.py docs                               build the documentation site in target/site
+    python3 dev.py build                              build a release wheel in target/wheels
+    python3 dev.py bench [args]                       run benches/compare.py with the release wheel
 
-What each of them does is a session in noxfile.py. This makes the virtual environment .venv, with nox in it, and runs
-the sessions. Environment variables that would change what a test sees are not passed on, and every session has a time
-limit: a test that hangs ends its session instead of holding up the run for ever.
+Each command runs sessions of noxfile.py, in the virtual environment .venv, which it creates with nox. Environment
+variables that could influence tests are not passed on, and every session has a time limit, so a test that hangs ends
+its session instead of blocking the run for ever.
 """
 
 from __future__ import annotations
 
 import sys
 
-if sys.version_info < (3, 10):  # noqa: UP036 - this file is the one that older versions are told by
+if sys.version_info < (3, 10):  # noqa: UP036 - older versions must be able to parse this file to print the message
     sys.exit("dev.py: needs Python >= 3.10, this is {}.{}".format(*sys.version_info))
 
 import argparse
@@ -38,7 +38,7 @@ REQUIREMENTS = ROOT / "tests" / "requirements" / "dev.txt"
 VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
-# Seconds. Far above what a session takes on two cores, far below what a CI system grants the whole run.
+# Seconds: far above the duration of a session on two cores, far below the time limit of a CI job.
 INSTALL_LIMIT = 600
 COMPILE_LIMIT = 1200
 PYTEST_LIMIT = 1800
@@ -51,31 +51,29 @@ PLUGINS_PYTHON: Version = (3, 11)
 
 
 class Stop(Exception):
-    """Nothing further can be done; the message is the one line to show."""
+    """A fatal error; the message is a single line to print."""
 
 
-# Commands
+# Running commands
 
-# Directories of interpreters, where nox looks for them by name: pyenv's shims can be there and fail.
-SEARCHED_FIRST: list[str] = []
+# Directories to put first on PATH, where nox looks for interpreters by name: pyenv's shims may exist there and fail.
+PATH_PREFIX: list[str] = []
 
 
 def child_environment() -> dict[str, str]:
-    """The environment of every command: no settings for Python and pytest, cargo on PATH."""
+    """Return the environment for all commands: without settings of Python and pytest, with cargo on PATH."""
     dropped = re.compile(r"PYTHON|PYTEST|PY_COLORS|FORCE_COLOR|MYPY|RUSTPAR|VIRTUAL_ENV|COVERAGE|COV_CORE")
     environment = {name: value for name, value in os.environ.items() if not dropped.match(name)}
     cargo_home = Path(os.environ.get("CARGO_HOME") or Path.home() / ".cargo")
-    environment["PATH"] = os.pathsep.join(
-        [*SEARCHED_FIRST, os.environ.get("PATH", os.defpath), str(cargo_home / "bin")]
-    )
+    environment["PATH"] = os.pathsep.join([*PATH_PREFIX, os.environ.get("PATH", os.defpath), str(cargo_home / "bin")])
     environment["PIP_DISABLE_PIP_VERSION_CHECK"] = "1"
-    # One interpreter for every build, or PyO3 is compiled again whenever another one is found first.
+    # Use one interpreter for all builds: PyO3 is recompiled whenever it finds a different one.
     environment["PYO3_PYTHON"] = str(PYTHON)
     return environment
 
 
-def answers(*command: str | Path) -> str | None:
-    """What a quick command prints; None if it is missing or fails (a pyenv shim can exist and fail)."""
+def output_of(*command: str | Path) -> str | None:
+    """Return the output of a quick command, or None if it is missing or fails (a pyenv shim can exist and fail)."""
     try:
         done = subprocess.run(command, env=child_environment(), capture_output=True, text=True, timeout=60)
     except (OSError, subprocess.TimeoutExpired):
@@ -83,8 +81,8 @@ def answers(*command: str | Path) -> str | None:
     return done.stdout if done.returncode == 0 else None
 
 
-def end(process: subprocess.Popen[bytes]) -> None:
-    """Kill a command and everything it started in its session."""
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill a command and all processes in its session."""
     if sys.platform == "win32":
         process.kill()
     else:
@@ -93,20 +91,20 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 
 def say(line: str) -> None:
-    """Print a line of dev.py's own, in order with what the commands print."""
+    """Print a line immediately, in order with the output of the commands."""
     print(line, flush=True)
 
 
 @dataclass
 class Steps:
-    """Runs commands one after another, and remembers which of them failed."""
+    """Runs commands one after another and records the ones that failed."""
 
     failed: list[str] = field(default_factory=list)
 
-    def run(self, name: str, *command: str | Path, limit: float, closing: bool = False) -> bool:
-        """Run a command from the root of the repository and say how long it took; False if it failed.
+    def run(self, name: str, *command: str | Path, limit: float, is_last: bool = False) -> bool:
+        """Run a command in the root of the repository and print how long it took; return False if it failed.
 
-        After a `closing` step that passed nothing is said: the command's own last line stays the last.
+        Print nothing after an `is_last` step that passed, so that the command's own last line stays the last.
         """
         say(f"\n==> {name}")
         start = time.monotonic()
@@ -117,24 +115,24 @@ class Steps:
             status = process.wait(limit)
             problem = f"FAILED (exit status {status})" if status else ""
         except subprocess.TimeoutExpired:
-            end(process)
-            problem = f"ENDED at its limit of {limit:.0f} s"
+            kill(process)
+            problem = f"TIMED OUT after {limit:.0f} s"
         except BaseException:
-            end(process)
+            kill(process)
             raise
         if problem:
             self.failed.append(name)
-        if problem or not closing:
+        if problem or not is_last:
             say(f"    {problem or 'ok'}, {time.monotonic() - start:.1f} s")
         return not problem
 
-    def must(self, name: str, *command: str | Path, limit: float) -> None:
-        """Run a command that the rest of the work needs."""
+    def require(self, name: str, *command: str | Path, limit: float) -> None:
+        """Run a command, and raise Stop if it fails."""
         if not self.run(name, *command, limit=limit):
             raise Stop(f"failed: {name}")
 
     def finish(self) -> int:
-        """Name the steps that failed, if any; the exit status."""
+        """Print the steps that failed, if any, and return the exit status."""
         if self.failed:
             say(f"\ndev.py: {len(self.failed)} failed: " + "; ".join(self.failed))
         return 1 if self.failed else 0
@@ -144,7 +142,7 @@ class Steps:
 
 
 def interpreter_candidates() -> Iterator[Path]:
-    """Where a CPython may be: this one, python3.N on PATH, pyenv's versions."""
+    """Yield possible interpreters: this one, python3.N on PATH, pyenv's versions."""
     yield Path(sys.executable)
     for directory in os.get_exec_path():
         for path in sorted(Path(directory).glob("python3.*")):
@@ -154,7 +152,7 @@ def interpreter_candidates() -> Iterator[Path]:
     yield from sorted(pyenv.glob("versions/*/bin/python"))
 
 
-# abi3 wheels do not load in free-threaded builds; a pre-release says little about the plugin.
+# Excludes free-threaded builds, which cannot load abi3 wheels, and pre-releases.
 PROBE = """
 import ensurepip, sys, sysconfig, venv
 if (sys.implementation.name == "cpython" and sys.version_info.releaselevel == "final"
@@ -164,13 +162,13 @@ if (sys.implementation.name == "cpython" and sys.version_info.releaselevel == "f
 
 
 def probe(interpreter: Path) -> tuple[Version, Path] | None:
-    """Version and true path of an interpreter that works and can make virtual environments."""
-    found = re.fullmatch(r"(\d+) (\d+) (.+)\n", answers(interpreter, "-c", PROBE) or "")
+    """Return version and real path of an interpreter, or None if it cannot create virtual environments."""
+    found = re.fullmatch(r"(\d+) (\d+) (.+)\n", output_of(interpreter, "-c", PROBE) or "")
     return ((int(found[1]), int(found[2])), Path(found[3])) if found else None
 
 
 def interpreters() -> dict[Version, Path]:
-    """One CPython >= 3.10 for each minor version on this machine, oldest first."""
+    """Return one CPython >= 3.10 for each minor version on this machine, oldest first."""
     found: dict[Version, Path] = {}
     for version, path in filter(None, map(probe, interpreter_candidates())):
         if version >= (3, 10):
@@ -179,7 +177,7 @@ def interpreters() -> dict[Version, Path]:
 
 
 def wanted_interpreters(names: list[str] | None) -> dict[Version, Path]:
-    """The interpreters to test with: all of them, or those named by version or by path."""
+    """Return the interpreters to test with: all of them, or those given by version or path."""
     every = interpreters()
     if not names:
         return every
@@ -193,82 +191,82 @@ def wanted_interpreters(names: list[str] | None) -> dict[Version, Path]:
     return dict(sorted(chosen.items()))
 
 
-# The work
+# Commands of this script
 
 
 def require_toolchain(*, checks: bool) -> None:
-    """Stop with one line if a program that the work needs is missing."""
-    if answers("cargo", "--version") is None:
+    """Raise Stop if a required program is missing."""
+    if output_of("cargo", "--version") is None:
         raise Stop("cargo is missing: install Rust from https://rustup.rs")
     for component in ["clippy", "fmt"] if checks else []:
-        if answers("cargo", component, "--version") is None:
+        if output_of("cargo", component, "--version") is None:
             raise Stop(f"cargo {component} is missing: rustup component add clippy rustfmt")
     if os.name != "nt" and not any(map(shutil.which, ["cc", "gcc", "clang"])):
         raise Stop("a C compiler is missing: Rust links with cc (Debian, Ubuntu: apt install gcc)")
 
 
 def prepare(steps: Steps) -> None:
-    """Make .venv, with the Python that runs this file if that one can, and nox in it."""
-    if answers(PYTHON, "-c", "import pip") is None:
+    """Create .venv, if possible with the Python that runs this file, and install nox into it."""
+    if output_of(PYTHON, "-c", "import pip") is None:
         this = probe(Path(sys.executable))
         base = this[1] if this else next(reversed(interpreters().values()), None)
         if base is None:
             raise Stop("this Python cannot make virtual environments (Debian, Ubuntu: apt install python3-venv)")
-        steps.must("make .venv", base, "-m", "venv", "--clear", VENV, limit=INSTALL_LIMIT)
+        steps.require("make .venv", base, "-m", "venv", "--clear", VENV, limit=INSTALL_LIMIT)
     installed = VENV / "installed.txt"
     if not installed.exists() or installed.read_text() != REQUIREMENTS.read_text():
         pip = (PYTHON, "-m", "pip", "install", "--quiet", "-r", REQUIREMENTS)
-        steps.must("install nox into .venv", *pip, limit=INSTALL_LIMIT)
+        steps.require("install nox into .venv", *pip, limit=INSTALL_LIMIT)
         installed.write_text(REQUIREMENTS.read_text())
 
 
-def session(steps: Steps, name: str, *arguments: str, limit: float, closing: bool = False) -> bool:
-    """Run a session of noxfile.py; False if it failed."""
+def session(steps: Steps, name: str, *arguments: str, limit: float, is_last: bool = False) -> bool:
+    """Run a session of noxfile.py; return False if it failed."""
     nox = (PYTHON, "-m", "nox", "--no-error-on-missing-interpreters", "--session", name)
     rest = ("--", *arguments) if arguments else ()
-    return steps.run(name, *nox, *rest, limit=limit, closing=closing)
+    return steps.run(name, *nox, *rest, limit=limit, is_last=is_last)
 
 
 def test(steps: Steps, names: list[str] | None, arguments: list[str]) -> None:
-    """Everything. The Rust tests and the newest Python come last: their closing lines end the output."""
+    """Run everything. The Rust tests and the newest Python come last: their summaries end the output."""
     pythons = wanted_interpreters(names)
-    SEARCHED_FIRST[:] = [str(path.parent) for path in pythons.values()]
+    PATH_PREFIX[:] = [str(path.parent) for path in pythons.values()]
     versions = ["{}.{}".format(*version) for version in pythons]
     say("dev.py: testing with Python " + ", ".join(versions))
     session(steps, "lint", limit=COMPILE_LIMIT)
     is_built = session(steps, "wheel", limit=COMPILE_LIMIT)
-    if is_built and not arguments:  # These are meant for the tests below.
+    if is_built and not arguments:  # The arguments are for the tests below.
         session(steps, "docs", limit=INSTALL_LIMIT)
         if max(pythons) >= PLUGINS_PYTHON:
             session(steps, f"plugins-{versions[-1]}", limit=PYTEST_LIMIT)
         session(steps, f"browser-{versions[-1]}", limit=PYTEST_LIMIT)
     if is_built:
         session(steps, f"oldest-{versions[0]}", *arguments, limit=PYTEST_LIMIT)
-        # What differs between versions shows in a part of the tests; all others run at both ends.
+        # Only tests that depend on the version of Python run on every version; all run on the oldest and the newest.
         for version in versions[1:-1]:
             session(steps, f"version-{version}", *arguments, limit=PYTEST_LIMIT)
     session(steps, "rust", limit=COMPILE_LIMIT)
     if is_built:
-        session(steps, f"tests-{versions[-1]}", *arguments, limit=PYTEST_LIMIT, closing=True)
+        session(steps, f"tests-{versions[-1]}", *arguments, limit=PYTEST_LIMIT, is_last=True)
 
 
 def plugins(steps: Steps, arguments: list[str]) -> None:
-    """The plugins side by side, and the table that says what was found."""
+    """Compare plugins under pytest-xdist and rustpar, and write the table in docs/plugins.md."""
     newest = max(interpreters().items())
-    SEARCHED_FIRST[:] = [str(newest[1].parent)]
+    PATH_PREFIX[:] = [str(newest[1].parent)]
     name = "plugins-{}.{}".format(*newest[0])
     if session(steps, "wheel", limit=COMPILE_LIMIT):
         session(steps, name, "--write-table", *arguments, limit=PYTEST_LIMIT)
 
 
 def with_wheel(steps: Steps, name: str, arguments: list[str], limit: float) -> None:
-    """A session that needs the wheel, and nothing else."""
+    """Build the wheel, then run a session that needs it."""
     if session(steps, "wheel", limit=COMPILE_LIMIT):
-        session(steps, name, *arguments, limit=limit, closing=True)
+        session(steps, name, *arguments, limit=limit, is_last=True)
 
 
 def command_line() -> tuple[argparse.Namespace, list[str]]:
-    """The command line, and what it holds for pytest, the demo or the benchmark."""
+    """Parse the command line; return options, and the arguments for pytest, the demo or the benchmark."""
     as_written = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser("dev.py", description=__doc__, formatter_class=as_written)
     names = "demo|test|develop|check|plugins|docs|build|bench"
@@ -286,10 +284,10 @@ def command_line() -> tuple[argparse.Namespace, list[str]]:
 
 
 def main() -> int:
-    """Run one subcommand; the exit status."""
+    """Run one subcommand and return the exit status."""
     options, rest = command_line()
     steps = Steps()
-    # A terminated run ends its commands as an interrupted one does.
+    # SIGTERM ends the commands in the same way as Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         require_toolchain(checks=options.command in ("test", "check"))

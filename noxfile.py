@@ -1,8 +1,8 @@
-"""The sessions of this project: what people run, what CI runs, and what ``python3 dev.py test`` runs in a row.
+"""The nox sessions for development, for CI and for ``python3 dev.py test``, which runs them one after another.
 
-``nox --list`` names them. ``dev.py`` needs nothing installed: it makes a virtual environment with nox, finds the
-interpreters and gives each session a time limit. Sessions with tests use the wheel that the session ``wheel`` has
-built, as a user would get it.
+``nox --list`` lists them. ``dev.py`` needs nothing installed: it creates a virtual environment with nox, finds the
+interpreters and sets a time limit for each session. Sessions with tests install the release wheel that the session
+``wheel`` has built.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ WHEELS = Path("target", "wheels")
 
 PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
 
-# What differs between versions of Python: how it collects garbage, compiles conftests, writes stacks, calls exit
-# functions, warns of forks and of threads. These run on every version, all others on the oldest and the newest.
+# Tests that depend on the version of Python: garbage collection, compiled conftests, stack traces, exit functions,
+# warnings about forks and threads. They run on every version, all others on the oldest and the newest.
 VERSION_DEPENDENT = (
     "tests/compat/test_warnings.py",
     "tests/fork_safety/test_native_threads.py",
@@ -30,8 +30,8 @@ VERSION_DEPENDENT = (
     "tests/worker",
 )
 
-# The tests wait for processes much of the time. It is pytest-xdist that runs them side by side: a plugin that loses a
-# test must not be the one that says how many there were.
+# The tests mostly wait for processes, so they run in parallel. pytest-xdist runs them, because rustpar itself could
+# hide that it lost a test.
 PARALLEL = ("-p", "no:rustpar", "-n", "2")
 
 nox.needs_version = ">=2026.10"
@@ -42,22 +42,22 @@ nox.options.sessions = ["lint", "wheel", "rust"]
 
 
 def require(session: nox.Session, *files: str) -> None:
-    """Install requirements, each file by its name."""
+    """Install requirements files, given by their names without suffix."""
     session.install("--quiet", *(word for file in files for word in ("-r", str(REQUIREMENTS / f"{file}.txt"))))
 
 
 def install_wheel(session: nox.Session) -> None:
-    """Install the wheel that was built last."""
+    """Install the wheel in target/wheels."""
     wheels = list(WHEELS.glob("*.whl"))
     if len(wheels) != 1:
         session.error("there is no wheel in target/wheels: run the session `wheel` first")
-    # Every wheel under test has the same version number, so pip must be told to replace it.
+    # Every wheel under test has the same version number, so pip must be told to replace an installed one.
     session.install("--quiet", "--force-reinstall", "--no-deps", str(wheels[0]))
 
 
 @nox.session(tags=["lint"])
 def lint(session: nox.Session) -> None:
-    """The static checks of both languages."""
+    """Run the static checks of both languages."""
     require(session, "newest", "suite", "check")
     strict = ("--", "--deny", "warnings")
     session.run("cargo", "fmt", "--check", external=True)
@@ -70,11 +70,11 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def wheel(session: nox.Session) -> None:
-    """A release wheel in target/wheels, and the types of the native module beside it."""
+    """Build a release wheel in target/wheels, and check the stubs of the native module against it."""
     require(session, "build", "newest", "check")
     for old in WHEELS.glob("*.whl"):
         old.unlink()
-    # A wheel for this machine needs no portable platform tag.
+    # The wheel is only for this machine, so it needs no portable platform tag.
     session.run("maturin", "build", "--release", "--quiet", "--out", str(WHEELS), "--compatibility", "linux")
     install_wheel(session)
     session.run("python", "-m", "mypy.stubtest", "rustpar._core")
@@ -82,7 +82,7 @@ def wheel(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def develop(session: nox.Session) -> None:
-    """An editable build into the environment that nox runs in: a change of Python alone needs no further one."""
+    """Make an editable build in the environment that runs nox; changes in Python alone need no rebuild."""
     python = (sys.executable, "-m")
     files = (
         word for name in ("build", "newest", "suite", "check") for word in ("-r", str(REQUIREMENTS / f"{name}.txt"))
@@ -93,13 +93,13 @@ def develop(session: nox.Session) -> None:
 
 @nox.session
 def rust(session: nox.Session) -> None:
-    """The tests of the engine; they need no Python."""
+    """Run the Rust tests, which need no Python."""
     session.run("cargo", "test", *session.posargs, external=True)
 
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """The whole suite, with the newest pytest."""
+    """Run the whole suite with the newest pytest."""
     require(session, "newest", "suite")
     install_wheel(session)
     session.run("pytest", *PARALLEL, *session.posargs)
@@ -107,7 +107,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS)
 def oldest(session: nox.Session) -> None:
-    """The whole suite, with the oldest pytest and pytest-xdist."""
+    """Run the whole suite with the oldest pytest and pytest-xdist."""
     require(session, "oldest", "suite")
     install_wheel(session)
     session.run("pytest", *PARALLEL, *session.posargs)
@@ -115,7 +115,7 @@ def oldest(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS)
 def version(session: nox.Session) -> None:
-    """What differs between versions of Python, with the newest pytest."""
+    """Run the tests that depend on the version of Python, with the newest pytest."""
     require(session, "newest", "suite")
     install_wheel(session)
     session.run("pytest", *PARALLEL, *(session.posargs or VERSION_DEPENDENT))
@@ -123,16 +123,16 @@ def version(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS[1:])
 def plugins(session: nox.Session) -> None:
-    """Popular plugins under pytest-xdist and rustpar; ``-- --write-table`` writes the table in docs/plugins.md."""
+    """Compare popular plugins under pytest-xdist and rustpar; ``-- --write-table`` writes docs/plugins.md."""
     require(session, "newest", "plugins")
     install_wheel(session)
-    # The plugins are for the suites that these tests run, not for the tests.
+    # The plugins are for the suites that these tests run in subprocesses, not for the tests themselves.
     session.run("pytest", "--disable-plugin-autoload", "tests/plugins", "tests/coverage", *session.posargs)
 
 
 @nox.session(python=PYTHONS)
 def browser(session: nox.Session) -> None:
-    """The timeline page in Chromium, which the system brings."""
+    """Test the timeline page in Chromium, which must be installed on the system."""
     require(session, "newest", "browser")
     install_wheel(session)
     session.run("pytest", "--disable-plugin-autoload", "tests/browser", *session.posargs)
@@ -140,14 +140,14 @@ def browser(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """The documentation as a site, in target/site; a link that leads nowhere is an error."""
+    """Build the documentation site in target/site; a broken link is an error."""
     require(session, "docs")
     session.run("mkdocs", "build", "--strict", "--quiet", *session.posargs)
 
 
 @nox.session
 def pictures(session: nox.Session) -> None:
-    """The pictures in docs/pictures, from a run with the wheel; Chromium is the system's."""
+    """Make the pictures in docs/pictures from a run with the wheel; needs Chromium on the system."""
     require(session, "newest", "browser", "pictures")
     install_wheel(session)
     session.run("python", "-m", "docs.pictures.make")
@@ -155,7 +155,7 @@ def pictures(session: nox.Session) -> None:
 
 @nox.session
 def demo(session: nox.Session) -> None:
-    """The bundled example with plain pytest, pytest-xdist and the wheel."""
+    """Run the bundled example with plain pytest, pytest-xdist and the wheel."""
     require(session, "newest")
     install_wheel(session)
     session.run("python", "examples/demo.py", *session.posargs)
@@ -163,7 +163,7 @@ def demo(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """The wheel against pytest-xdist and plain pytest."""
+    """Run the benchmarks of the wheel, pytest-xdist and plain pytest."""
     require(session, "newest", "bench")
     install_wheel(session)
     session.run("python", "benches/compare.py", *session.posargs)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""rustpar against pytest-xdist and plain pytest: ``python benches/compare.py --help``.
+"""Compare rustpar with pytest-xdist and plain pytest: ``python benches/compare.py --help``.
 
-The work is in the package ``compare`` beside this file; importing that name finds the package, not this file.
+The code is in the package ``compare`` beside this file; ``import compare`` finds the package, not this file.
 """
 
 import sys

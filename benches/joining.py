@@ -1,7 +1,8 @@
-"""Time ``rustpar coverage combine`` beside ``coverage combine`` on made data files, in runs that take turns.
+"""Compare the time of ``rustpar coverage combine`` and ``coverage combine`` on generated data files.
 
-Beside every time stands what the two results differ in (0), and the most memory that the command had.  Run it with an
-interpreter that has rustpar and coverage installed: ``python benches/joining.py``.
+The runs of the two commands are interleaved. The table also has the number of results that differ (0) and the peak
+memory of each command. Run it with an interpreter that has rustpar and coverage installed:
+``python benches/joining.py``.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ COMMANDS = {"coverage": ("coverage", "combine"), "rustpar": ("rustpar.cli", "cov
 
 
 @dataclass(frozen=True)
-class Made:
-    """Data files: how many, what is measured, contexts in each, and source files in each context."""
+class DataFiles:
+    """Parameters of data files: number, lines or arcs, contexts in each, and source files in each context."""
 
     files: int
     arcs: bool
@@ -35,50 +36,50 @@ class Made:
 
     @property
     def name(self) -> str:
-        """In words."""
+        """Return the name of the row."""
         contexts = f", {self.contexts} contexts" if self.contexts else ""
         return f"{self.files} files, {'arcs' if self.arcs else 'lines'}{contexts}"
 
     def write(self, directory: Path) -> None:
-        """Write them, as measured in a program of 2,000 source files."""
+        """Write the data files, with random data of a program of 2,000 source files."""
         from coverage import CoverageData
 
         directory.mkdir()
         for number in range(self.files):
-            dice = random.Random(number)
+            rng = random.Random(number)
             data = CoverageData(str(directory / ".coverage"), suffix=True)
             for context in range(self.contexts or 1):
                 data.set_context(f"test_{number}.py::test_{context}|run" if self.contexts else None)
-                sources = [f"/app/package/module_{n}.py" for n in dice.sample(range(2000), self.sources)]
+                sources = [f"/app/package/module_{n}.py" for n in rng.sample(range(2000), self.sources)]
                 if self.arcs:
                     data.add_arcs(
                         {
-                            name: [(dice.randrange(-50, 400), dice.randrange(1, 400)) for _ in range(20)]
+                            name: [(rng.randrange(-50, 400), rng.randrange(1, 400)) for _ in range(20)]
                             for name in sources
                         }
                     )
                 else:
-                    data.add_lines({name: [dice.randrange(1, 400) for _ in range(60)] for name in sources})
+                    data.add_lines({name: [rng.randrange(1, 400) for _ in range(60)] for name in sources})
             data.write()
             data.close()
 
 
-MADE = [
-    Made(2, False, 0, 20),
-    Made(8, False, 0, 2000),
-    Made(8, True, 0, 2000),
-    Made(64, True, 0, 2000),
-    Made(8, False, 300, 100),
-    Made(8, True, 300, 100),
-    Made(64, True, 300, 12),
+DATA_FILES = [
+    DataFiles(2, False, 0, 20),
+    DataFiles(8, False, 0, 2000),
+    DataFiles(8, True, 0, 2000),
+    DataFiles(64, True, 0, 2000),
+    DataFiles(8, False, 300, 100),
+    DataFiles(8, True, 300, 100),
+    DataFiles(64, True, 300, 12),
 ]
 
 
-def combine(command: str, made: Path, *, memory: bool = False) -> tuple[Usage, Any]:
-    """Combine copies of data files; return what that used and what the result says."""
+def combine(command: str, source: Path, *, memory: bool = False) -> tuple[Usage, Any]:
+    """Combine copies of data files; return the resource usage and the contents of the result."""
     with tempfile.TemporaryDirectory() as scratch:
         here = Path(scratch) / "here"
-        shutil.copytree(made, here)
+        shutil.copytree(source, here)
         usage = run(
             [sys.executable, "-m", *COMMANDS[command], "-q"],
             cwd=here,
@@ -87,23 +88,23 @@ def combine(command: str, made: Path, *, memory: bool = False) -> tuple[Usage, A
             timeout=600,
             pss=memory,
         )
-        return usage, said(here / ".coverage")
+        return usage, contents(here / ".coverage")
 
 
-def said(file: Path) -> list[list[Any]]:
-    """What a data file says, by names and not by numbers."""
+def contents(file: Path) -> list[list[Any]]:
+    """Return the contents of a data file, with names in place of ids."""
     named = "select path, context, {} from {} join file f on f.id = file_id join context c on c.id = context_id"
     queries = ["select path from file", named.format("numbits", "line_bits"), named.format("fromno, tono", "arc")]
     with closing(sqlite3.connect(file)) as database:
         return [sorted(database.execute(query)) for query in queries]
 
 
-def compare(made: Made, repeat: int) -> str:
-    """One row of the table."""
+def compare(generated: DataFiles, repeat: int) -> str:
+    """Return one row of the table."""
     walls: dict[str, list[float]] = {command: [] for command in COMMANDS}
     with tempfile.TemporaryDirectory() as scratch:
-        directory = Path(scratch) / "made"
-        made.write(directory)
+        directory = Path(scratch) / "generated"
+        generated.write(directory)
         wanted = combine("coverage", directory)[1]
         differ = 0
         for turn in range(repeat):
@@ -114,7 +115,7 @@ def compare(made: Made, repeat: int) -> str:
         memory = [combine(command, directory, memory=True)[0].peak_pss or 0.0 for command in COMMANDS]
     seconds = [statistics.median(walls[command]) for command in COMMANDS]
     ratio = statistics.median(ours / theirs for theirs, ours in zip(*walls.values(), strict=True))
-    cells = [made.name, *(f"{value:.2f} s" for value in seconds), f"{ratio:.3f}", f"{differ}"]
+    cells = [generated.name, *(f"{value:.2f} s" for value in seconds), f"{ratio:.3f}", f"{differ}"]
     return " | ".join(["", *cells, *(f"{value:.0f} MiB" for value in memory), ""]).strip()
 
 
@@ -125,8 +126,8 @@ def main() -> None:
     repeat = parser.parse_args().repeat
     print("| data | coverage | rustpar | ratio | differ | memory of coverage | of rustpar |")
     print("|---|---|---|---|---|---|---|")
-    for made in MADE:
-        print(compare(made, repeat), flush=True)
+    for generated in DATA_FILES:
+        print(compare(generated, repeat), flush=True)
 
 
 if __name__ == "__main__":

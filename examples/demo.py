@@ -1,11 +1,10 @@
 #!/usr/bin/env python3
-"""Run the example suite with plain pytest, pytest-xdist and rustpar, and compare.
+"""Run the example suite with plain pytest, pytest-xdist and rustpar, and compare outcomes, times and memory.
 
     python examples/demo.py [-n WORKERS] [--repeat K]
 
-The interpreter must have pytest, pytest-xdist and pytest-rustpar installed.  Plain pytest and xdist run
-silently, rustpar's output is shown as you would see it.  The memory comes from one more run of each.  Linux
-only.
+The interpreter must have pytest, pytest-xdist and pytest-rustpar installed. The output of plain pytest and xdist is
+hidden, that of rustpar is shown. Memory is measured in one more run of each. Linux only.
 """
 
 from __future__ import annotations
@@ -27,11 +26,11 @@ SUITE = HERE / "bookshop"
 
 
 def main() -> int:
-    """Run the demonstration; the status is 1 when a runner's outcomes differ from plain pytest's."""
+    """Run the demo; return 1 if the outcomes of a runner differ from those of plain pytest."""
     parser = argparse.ArgumentParser(description="Run the example suite with plain pytest, xdist and rustpar.")
     parser.add_argument("-n", default="auto", dest="workers", help="number of workers (default: auto)")
-    parser.add_argument("--repeat", type=int, default=1, help="timed runs of each, taking turns (default 1)")
-    parser.add_argument("--no-memory", action="store_true", help="leave out the runs that sample memory")
+    parser.add_argument("--repeat", type=int, default=1, help="timed runs of each, interleaved (default 1)")
+    parser.add_argument("--no-memory", action="store_true", help="skip the runs that sample memory")
     parser.add_argument("--rustpar-args", default="-p rustpar", help=argparse.SUPPRESS)
     opts = parser.parse_args()
     modules = ["xdist", *(["rustpar"] if opts.rustpar_args == "-p rustpar" else [])]
@@ -44,7 +43,7 @@ def main() -> int:
 
 
 def demonstrate(bench: Bench, runners: list[Runner], repeat: int, memory: bool) -> int:
-    """Run everything and print the table."""
+    """Run all runners and print the table; return the exit status."""
     print("warming up ...", flush=True)
     bench.run(runners[0], SUITE, extra=("--collect-only", "-q"))  # writes bytecode
     timed: dict[Runner, list[Result]] = {runner: [] for runner in runners}

@@ -1,4 +1,4 @@
-"""The fixtures of the plugin's tests; what they return is in `harness.py`."""
+"""Fixtures of the plugin's tests; their classes are in `harness.py`."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ import pytest
 
 pytest.register_assert_rewrite("tests.harness")
 
-from tests.harness import MARK, WAYS, Habit, Suite, end_what_is_left  # noqa: E402
+from tests.harness import MARK, RUN_MODES, ForkCase, Suite, kill_leftover_processes  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let several environments share the tests."""
+    """Add `--part`, which divides the tests among several environments."""
     parser.addoption("--part", metavar="K/N", help="Run the K-th of N parts of the tests, by their names.")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep the part that was asked for."""
+    """Deselect tests that are not in the part given by `--part`."""
     part = config.getoption("--part")
     if part is not None:
         number, parts = map(int, part.split("/"))
@@ -37,9 +37,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(autouse=True)
 def _nothing_is_left_running(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Fail the test if a process of its runs is still there after it."""
+    """Fail the test if a process of its runs is still running after it."""
     for name in list(os.environ):
-        # With the last two, pytest says more: "short" summaries are long, and nothing is cut.
+        # The last two make pytest's output longer: it does not shorten summaries.
         if name.startswith(
             ("PYTEST_XDIST", "PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTEST_DISABLE", "RUSTPAR")
         ) or name in ("CI", "BUILD_NUMBER"):
@@ -47,34 +47,34 @@ def _nothing_is_left_running(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     mark = uuid.uuid4().hex
     monkeypatch.setenv(MARK, mark)
     yield
-    left = end_what_is_left(mark)
+    left = kill_leftover_processes(mark)
     assert not left, f"processes were left over: {left}"
 
 
 @pytest.fixture
 def suite(pytester: pytest.Pytester) -> Suite:
-    """An empty test-suite."""
+    """An empty test suite."""
     return Suite(pytester)
 
 
-@pytest.fixture(params=WAYS)
-def way(request: pytest.FixtureRequest) -> str:
-    """A way to run: with workers, whatever their start, and without."""
+@pytest.fixture(params=RUN_MODES)
+def run_mode(request: pytest.FixtureRequest) -> str:
+    """A run mode: plain pytest, or workers with one of the start modes."""
     found: str = request.param
     return found
 
 
 @pytest.fixture
-def habit(pytester: pytest.Pytester) -> Iterator[Habit]:
-    """A suite with a habit, to be compared under pytest-xdist and rustpar."""
-    # Not below the directory of `pytester`: the names of sockets must be short.
+def fork_case(pytester: pytest.Pytester) -> Iterator[ForkCase]:
+    """A suite to be compared under pytest-xdist and rustpar."""
+    # Not below the directory of `pytester`, because paths of sockets must be short.
     with tempfile.TemporaryDirectory() as scratch:
-        yield Habit(pytester, Path(scratch))
+        yield ForkCase(pytester, Path(scratch))
 
 
 @pytest.fixture
 def eventually() -> Callable[[Callable[[], bool]], None]:
-    """Wait until something is so."""
+    """Return a function that waits until a condition is true."""
 
     def wait(condition: Callable[[], bool], limit: float = 20.0) -> None:
         end = time.monotonic() + limit

@@ -1,7 +1,7 @@
-"""What the plugin's tests share: a suite in a directory of its own, runs of it in processes of their own.
+"""Shared classes of the plugin's tests: a suite in its own directory, and runs of it in subprocesses.
 
-The hazard it handles: a plugin that forks may leave processes behind. Every run carries a mark in its
-environment, and after each test no process with that mark may be left.
+A plugin that forks may leave processes behind. Every run has a mark in its
+environment, and after each test no process with that mark may exist.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# Seconds for one run of pytest. Runs take less than one; the rest is for a machine that is busy.
+# Time limit in seconds for one run of pytest. A run takes less than one second; the rest is for busy machines.
 RUN_LIMIT = 60.0
 
-# Seconds within which processes of a run that has ended must be gone. Dying with the parent takes no time,
-# but being scheduled for it does.
+# Seconds within which processes must exit after the end of their run. They die with their parent at once,
+# but have to be scheduled for it.
 LEAVE_LIMIT = 5.0
 
 MARK = "RUSTPAR_TEST_RUN"
 
-# Ways to run a suite: in one process, and with workers, by their start. For `Suite.run_in`.
-WAYS = ("plain", "template", "early", "xdist")
+# Run modes for `Suite.run_in`: one process, and the start modes of workers.
+RUN_MODES = ("plain", "template", "early", "xdist")
 
-# A plugin (`-p recorder`) that writes down each report which reaches the process that the user started.
+# A plugin (`-p recorder`) that records each report that reaches the process that the user started.
 RECORDER = """
     import json
     import os
@@ -75,7 +75,7 @@ RECORDER = """
                 file.write(json.dumps(about) + "\\n")
 """
 
-# What tests of a suite import: `meet` lets tests wait for each other, `note` writes to a log that all share.
+# A module for tests of a suite: `meet` lets tests wait for each other, `note` writes to a shared log.
 SUPPORT = """
     import os
     import time
@@ -97,7 +97,7 @@ SUPPORT = """
         wait_for(*others)
 
     def note(text):
-        # Not seen to be read.
+        # Read in a way that is not detected.
         worker = os.environ._data.get(b"PYTEST_XDIST_WORKER", b"main").decode()
         line = f"{worker} {text}\\n"
         fd = os.open(os.path.join(HERE, "notes.log"), os.O_WRONLY | os.O_APPEND | os.O_CREAT)
@@ -105,12 +105,12 @@ SUPPORT = """
         os.close(fd)
 """
 
-# For suites in which each worker runs one test: all come together there, and nobody claims what another has claimed.
-CREW = """
+# A module for suites in which each worker runs one test: `wait_for_all` is a barrier, `claim` fails for duplicates.
+SYNC = """
     import os
     from support import HERE, meet
 
-    def together(me, where):
+    def wait_for_all(me, where):
         meet(f"{where}-{me}", *(f"{where}-{other}" for other in ALL))
 
     def claim(what):
@@ -118,18 +118,18 @@ CREW = """
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
 """
 
-# Each worker runs one test, and all of them use what was made before at the same time.
-ONE_EACH = """
+# Each worker runs one test, and all of them call `use` at the same time.
+ONE_TEST_PER_WORKER = """
     import pytest
-    import crew
+    import sync
 
-    @pytest.mark.parametrize("me", crew.ALL)
+    @pytest.mark.parametrize("me", sync.ALL)
     def test_it(me):
-        crew.together(me, "begin")
+        sync.wait_for_all(me, "begin")
         try:
             use(me)
         finally:
-            crew.together(me, "end")
+            sync.wait_for_all(me, "end")
 """
 
 
@@ -149,12 +149,12 @@ class Run:
 
     @property
     def text(self) -> str:
-        """All that was shown."""
+        """Standard output and standard error."""
         return self.out + self.err
 
     @property
     def outcomes(self) -> dict[str, list[tuple[str, str, bool]]]:
-        """Phase, outcome and whether it was expected to fail, of all reports of each test."""
+        """Phase, outcome and expected failure of all reports of each test."""
         found: dict[str, list[tuple[str, str, bool]]] = {}
         for report in self.reports:
             about = (report["when"], report["outcome"], report["wasxfail"] is not None)
@@ -163,7 +163,7 @@ class Run:
 
     @property
     def runs(self) -> Counter[str]:
-        """How often each test was run to its end."""
+        """How often each test ran to its end."""
         return Counter(report["nodeid"] for report in self.reports if report["when"] == "teardown")
 
     @property
@@ -175,23 +175,23 @@ class Run:
         return found
 
     def report(self, name: str, when: str = "call") -> dict[str, Any]:
-        """The only report of a phase of the only test whose node id ends like this."""
+        """Return the only report of a phase of the only test whose node id ends with `name`."""
         (report,) = [r for r in self.reports if r["nodeid"].endswith(name) and r["when"] == when]
         return report
 
     def counts(self) -> dict[str, int]:
-        """The numbers in pytest's closing line."""
+        """Return the numbers in pytest's closing line."""
         found = pytest.RunResult.parse_summary_nouns(self.lines)
         return {noun: int(number) for noun, number in found.items()}
 
     def line(self, part: str) -> str:
-        """The only line of standard output that contains `part`."""
+        """Return the only line of standard output that contains `part`."""
         found = [line for line in self.lines if part in line]
         assert len(found) == 1, f"{part!r} is in {len(found)} lines of\n{self.text}"
         return found[0]
 
     def section(self, title: str) -> list[str]:
-        """The lines below a headline of the summary, which is not there more than once."""
+        """Return the lines below a headline of the summary; the headline must be unique."""
         lines = iter(self.lines)
         for line in lines:
             if line.strip("= ") == title:
@@ -199,23 +199,23 @@ class Run:
         return []
 
     def used_rustpar(self) -> bool:
-        """Whether the header says that workers were forked."""
+        """Return whether the header says that workers were forked from a template."""
         return any(line.startswith("rustpar: ") and "start: template" in line for line in self.lines)
 
     def start(self) -> str:
-        """How the workers came up: the last word that was said about it."""
+        """Return the start mode of the workers that was printed last."""
         words: list[str] = re.findall(r"^rustpar: .*?\bstart: (\w+)", self.out, re.MULTILINE)
         return words[-1]
 
 
-def _heed_signals() -> None:
-    """A shell starts what runs in its background with signals ignored, and that is inherited."""
+def _restore_default_signals() -> None:
+    """Restore default signal handlers: a shell starts background jobs with signals ignored, which is inherited."""
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
 
 
 class Suite:
-    """A directory with a test-suite, and ways to run it."""
+    """A directory with a test suite, and methods to run it."""
 
     def __init__(self, pytester: pytest.Pytester, directory: str = "") -> None:
         """Use the directory of `pytester`, or one in it; in that, only :meth:`start` runs pytest."""
@@ -224,7 +224,7 @@ class Suite:
         self.write({"recorder.py": RECORDER, "support.py": SUPPORT})
 
     def write(self, files: Mapping[str, str]) -> None:
-        """Write files, dedented. What was there before is gone, its bytecode too, be it of the same second and size."""
+        """Write dedented files, and delete old bytecode, which could match in time and size."""
         for name, text in files.items():
             path = self.path / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -240,8 +240,8 @@ class Suite:
         """Write `conftest.py`."""
         self.write({"conftest.py": text})
 
-    def schedule_in_python(self, kind: str) -> None:
-        """Write a `conftest.py` that takes one of pytest-xdist's schedulers: "Load", "LoadScope", ..."""
+    def use_xdist_scheduler(self, kind: str) -> None:
+        """Write a `conftest.py` that returns one of pytest-xdist's schedulers: "Load", "LoadScope", ..."""
         self.conftest(
             f"""
             from xdist.scheduler import {kind}Scheduling
@@ -252,14 +252,14 @@ class Suite:
         )
 
     def run(self, *args: str, n: str | None = "2", limit: float = RUN_LIMIT) -> Run:
-        """Run pytest with `n` workers; None leaves `-n` out."""
+        """Run pytest with `n` workers; None omits `-n`."""
         given = args if n is None else ("-n", n, *args)
         result = self._pytester.runpytest_subprocess("-p", "recorder", *given, timeout=limit)
         return self._ended(int(result.ret), result.stdout.str(), result.stderr.str())
 
-    def run_in(self, way: str, *args: str, n: str = "2") -> Run:
-        """Run pytest in one of the `WAYS`."""
-        return self.run(*args, n=None) if way == "plain" else self.run(f"--rustpar-start={way}", *args, n=n)
+    def run_in(self, run_mode: str, *args: str, n: str = "2") -> Run:
+        """Run pytest in one of `RUN_MODES`."""
+        return self.run(*args, n=None) if run_mode == "plain" else self.run(f"--rustpar-start={run_mode}", *args, n=n)
 
     def run_with(self, environment: Mapping[str, str], *args: str, n: str | None = "2") -> Run:
         """Run pytest with additional environment variables."""
@@ -269,11 +269,11 @@ class Suite:
             return self.run(*args, n=n)
 
     def plain(self, *args: str) -> Run:
-        """Run pytest alone, in one process and without any plugin for more."""
+        """Run plain pytest, in one process and without pytest-xdist and rustpar."""
         return self.run("-p", "no:rustpar", "-p", "no:xdist", *args, n=None)
 
     def start(self, *args: str, n: str = "2", output: int | TextIO = subprocess.PIPE) -> subprocess.Popen[bytes]:
-        """Start pytest in a process group of its own and return while it runs."""
+        """Start pytest in its own process group and return while it runs."""
         command = [sys.executable, "-m", "pytest", "-p", "recorder", "-n", n, *args]
         process: subprocess.Popen[bytes] = self._pytester.popen(
             command,
@@ -282,17 +282,17 @@ class Suite:
             stdin=b"",
             cwd=self.path,
             start_new_session=True,
-            preexec_fn=_heed_signals,
+            preexec_fn=_restore_default_signals,
         )
         return process
 
-    def end(self, process: subprocess.Popen[bytes], limit: float = RUN_LIMIT) -> Run:
-        """Wait for a started process."""
+    def wait_for_exit(self, process: subprocess.Popen[bytes], limit: float = RUN_LIMIT) -> Run:
+        """Wait for a started process and return its run."""
         out, err = process.communicate(timeout=limit)
         return self._ended(process.returncode, out.decode(errors="replace"), err.decode(errors="replace"))
 
-    def ended(self, process: subprocess.Popen[bytes], limit: float = RUN_LIMIT) -> Run:
-        """Wait for a process that was started with the file `output` to write to."""
+    def wait_for_exit_with_output_file(self, process: subprocess.Popen[bytes], limit: float = RUN_LIMIT) -> Run:
+        """Wait for a process that was started with `output` as its output file, and return its run."""
         with process:
             try:
                 ret = process.wait(limit)
@@ -308,12 +308,12 @@ class Suite:
         return Run(ret, out, err, reports)
 
     def notes(self) -> list[str]:
-        """What was noted, each line with the worker's name in front."""
+        """Return the notes of tests, each line prefixed with the worker's name."""
         path = self.path / "notes.log"
         return path.read_text().splitlines() if path.exists() else []
 
     def wait_for(self, *names: str, limit: float = 30.0) -> None:
-        """Wait until tests have arrived at these places."""
+        """Wait until tests have arrived at these meeting points."""
         end = time.monotonic() + limit
         for name in names:
             while not (self.path / f"{name}.here").exists():
@@ -321,36 +321,36 @@ class Suite:
                 time.sleep(0.005)
 
 
-class Habit:
-    """A suite with one habit, run under pytest-xdist and under rustpar at the same time.
+class ForkCase:
+    """A suite that creates state before the fork, run under pytest-xdist and rustpar at the same time.
 
-    What its tests did and saw must be the same. The habit is the text of a conftest, or of a test module, with a
-    function ``use(me)``: what a test of each worker does with what the habit has made.
+    Outcomes and notes of its tests must be the same. The state is created by a conftest or a test module that has a
+    function ``use(me)``, which a test in each worker calls to use that state.
     """
 
-    # What a start is called in which each worker configures and collects for itself.
-    EARLY_WORDS = ("early",)
+    # Start modes in which each worker configures and collects for itself.
+    EARLY_MODES = ("early",)
 
     def __init__(self, pytester: pytest.Pytester, scratch: Path) -> None:
-        """Use two directories in that of `pytester`, and `scratch` for temporary files."""
+        """Create suites in two subdirectories of `pytester`, and use `scratch` for temporary files."""
         self._suites = {name: Suite(pytester, name) for name in ("xdist", "rustpar")}
         self._scratch = scratch
 
-    def is_each_workers_own(self, text: str, file: str = "conftest.py", n: int = 2, **files: str) -> None:
-        """Workers do for themselves what is in `text` and in other `files`, modules by their names."""
-        assert self._start(text, file, n, files) in self.EARLY_WORDS
+    def expect_early(self, text: str, file: str = "conftest.py", n: int = 2, **files: str) -> None:
+        """Assert that workers are early because of `text` or other `files`, given by module name."""
+        assert self._start(text, file, n, files) in self.EARLY_MODES
 
-    def is_shared(self, text: str, file: str = "conftest.py", n: int = 2, **files: str) -> None:
-        """Workers are forked from a template that has done it."""
+    def expect_template(self, text: str, file: str = "conftest.py", n: int = 2, **files: str) -> None:
+        """Assert that workers are forked from a template that has executed `text`."""
         assert self._start(text, file, n, files) == "template"
 
     def _start(self, text: str, file: str, n: int, files: Mapping[str, str]) -> str:
         modules = {f"{name}.py": module for name, module in files.items()}
         modules["test_it.py"] = "from conftest import use\n"
         modules[file] = textwrap.dedent(text)
-        modules["test_it.py"] += textwrap.dedent(ONE_EACH)
+        modules["test_it.py"] += textwrap.dedent(ONE_TEST_PER_WORKER)
         xdist, rustpar = self.compare(modules, n)
-        # Python 3.12 warns of forks beside xdist's own threads.
+        # Python 3.12 warns about forks in a process with threads, which xdist has.
         found = xdist.counts() | {"warnings": 0}
         assert found == {"passed": n, "warnings": 0}, f"the suite is to pass under pytest-xdist\n{xdist.text}"
         return rustpar.start()
@@ -359,33 +359,33 @@ class Habit:
         """Run a suite of `files` under pytest-xdist and under rustpar."""
         started = {}
         for name, suite in self._suites.items():
-            suite.write({"crew.py": f"ALL = {'abcdef'[:n]!r}\n" + textwrap.dedent(CREW), **files})
+            suite.write({"sync.py": f"ALL = {'abcdef'[:n]!r}\n" + textwrap.dedent(SYNC), **files})
             (self._scratch / name).mkdir()
             arguments = ["-p", "no:rustpar"] if name == "xdist" else []
             with pytest.MonkeyPatch.context() as patch, (suite.path / "output").open("w") as output:
                 patch.setenv("TMPDIR", str(self._scratch / name))
-                # No pipe: its end would be waited for, and a process that is left over holds it.
+                # Not a pipe: reading it would block as long as a leftover process holds it open.
                 started[name] = suite.start(*arguments, n=str(n), output=output)
-        runs = {name: suite.ended(started[name]) for name, suite in self._suites.items()}
+        runs = {name: suite.wait_for_exit_with_output_file(started[name]) for name, suite in self._suites.items()}
         xdist, rustpar = runs["xdist"], runs["rustpar"]
         assert rustpar.ret == xdist.ret, rustpar.text
         assert rustpar.outcomes == xdist.outcomes, rustpar.text
-        # A set: a template that is not forked has noted what gw0 notes again.
+        # A set: if no worker is forked from the template, both the template and gw0 write the same notes.
         notes = {name: sorted(set(suite.notes())) for name, suite in self._suites.items()}
         assert notes["rustpar"] == notes["xdist"], rustpar.text
-        processes = end_what_is_left(os.environ[MARK])
+        processes = kill_leftover_processes(os.environ[MARK])
         assert not processes, f"processes were left over: {processes}"
         left = {name: self._left(name) for name in self._suites}
         assert left["xdist"] or not left["rustpar"], f"temporary files were left over: {left['rustpar']}"
         return xdist, rustpar
 
     def _left(self, name: str) -> list[str]:
-        """What lies among the temporary files after a run, besides pytest's own."""
+        """Return the temporary files that are left after a run, except pytest's own."""
         return [path.name for path in (self._scratch / name).iterdir() if not path.name.startswith("pytest-of-")]
 
 
 def _processes(mark: str) -> dict[int, str]:
-    """The command lines of all processes that carry the mark and have not ended, by process id."""
+    """Return the command lines of all running processes with the mark, by process id."""
     found = {}
     wanted = f"{MARK}={mark}".encode()
     for entry in Path("/proc").iterdir():
@@ -397,8 +397,8 @@ def _processes(mark: str) -> dict[int, str]:
     return found
 
 
-def end_what_is_left(mark: str) -> dict[int, str]:
-    """The processes that carry the mark and do not end in time; they are killed."""
+def kill_leftover_processes(mark: str) -> dict[int, str]:
+    """Kill the processes with the mark that do not exit in time, and return them."""
     end = time.monotonic() + LEAVE_LIMIT
     while (left := _processes(mark)) and time.monotonic() < end:
         time.sleep(0.01)

@@ -1,4 +1,4 @@
-"""What tests of journals share: where they are, and what is in them."""
+"""Functions for tests of journals: find them and read their events."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ if TYPE_CHECKING:
 
     from tests.harness import Suite
 
-# Where the journals of a suite's runs are.
+# The directory of a suite's journals.
 RUNS = ".pytest_cache/d/rustpar/runs"
 
 Events = list[dict[str, Any]]
 
 
 def journals(suite: Suite) -> list[Path]:
-    """The journals of a suite's runs; earlier ones first."""
+    """Return the journals of a suite's runs, the oldest first."""
 
     def moment(path: Path) -> tuple[str, int]:
-        # The name tells the second.
+        # The name contains the time in seconds.
         return path.name.partition("-")[0], path.stat().st_mtime_ns
 
     return sorted((suite.path / RUNS).glob("*.jsonl"), key=moment)
 
 
 def events(journal: Path) -> Events:
-    """The events in a journal, which is to be whole."""
+    """Return the events in a complete journal."""
     text = journal.read_text(encoding="utf-8")
     assert text.endswith("\n")
     return [json.loads(line) for line in text.splitlines()]

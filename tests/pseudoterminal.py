@@ -1,6 +1,6 @@
-"""Runs of pytest on a terminal of their own, which the tests look at.
+"""Runs of pytest on a pseudo-terminal whose screen the tests inspect.
 
-The terminal is a pseudo-terminal, and what arrives there is drawn by pyte, a terminal emulator.
+Output that arrives at the pseudo-terminal is rendered by pyte, a terminal emulator.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from tests.harness import Suite
 
-# What would have the run treat its terminal in another way.
+# Environment variables that change how the run uses its terminal.
 _DROPPED = ("CI", "NO_COLOR", "FORCE_COLOR", "PY_COLORS", "COLUMNS", "LINES", "BUILD_NUMBER")
 
 
@@ -36,14 +36,14 @@ class Terminal:
     """A terminal on which pytest runs.
 
     Attributes:
-        raw: All that has arrived so far.
+        raw: All output so far.
         process: The run.
     """
 
     def __init__(
         self, suite: Suite, args: Sequence[str], size: tuple[int, int], environment: Mapping[str, str]
     ) -> None:
-        """Start pytest in the suite's directory, on a terminal of so many columns and lines."""
+        """Start pytest in the suite's directory, on a terminal with the given columns and lines."""
         columns, lines = size
         self.raw = b""
         self._screen = pyte.HistoryScreen(columns, lines, history=10_000)
@@ -67,22 +67,22 @@ class Terminal:
         fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
 
     def resize(self, columns: int, lines: int) -> None:
-        """Change the size, as somebody who draws at a window's corner does."""
+        """Change the size, like a user who resizes the window."""
         self._set_size(columns, lines)
         self._screen.resize(lines, columns)
 
     def type(self, keys: bytes) -> None:
-        """Type on its keyboard."""
+        """Send keyboard input."""
         os.write(self._master, keys)
 
     @property
     def screen(self) -> list[str]:
-        """The lines that can be seen."""
+        """Return the visible lines."""
         return [line.rstrip() for line in self._screen.display]
 
     @property
     def text(self) -> list[str]:
-        """The lines that can be seen, and those that have been scrolled out, but for empty ones at the end."""
+        """Return the visible lines and those scrolled out, without empty ones at the end."""
         columns = range(self._screen.columns)
         above = ["".join(line[column].data for column in columns).rstrip() for line in self._screen.history.top]
         lines = above + self.screen
@@ -92,38 +92,38 @@ class Terminal:
 
     @property
     def cursor(self) -> tuple[int, int]:
-        """Line and column of the cursor."""
+        """Return line and column of the cursor."""
         return self._screen.cursor.y, self._screen.cursor.x
 
     def shows(self, *patterns: str) -> bool:
-        """Whether each of these regular expressions is found in a line that can be seen."""
+        """Return whether each of these regular expressions matches in a visible line."""
         return all(any(re.search(pattern, line) for line in self.screen) for pattern in patterns)
 
     def wait_to_show(self, *patterns: str) -> None:
-        """Wait until each of these regular expressions is found on the screen at the same time."""
+        """Wait until all these regular expressions match on the screen at the same time."""
         self.wait(lambda: self.shows(*patterns))
 
     def wait(self, condition: Callable[[], bool]) -> None:
-        """Wait until something is so."""
+        """Wait until a condition is true."""
         end = time.monotonic() + RUN_LIMIT
         while not condition():
             assert time.monotonic() < end, "it never came to be; the screen is\n" + "\n".join(self.screen)
             assert self._read(), "the run is over; the screen is\n" + "\n".join(self.text)
 
     def wait_for_more(self, size: int) -> None:
-        """Wait until so many bytes more have arrived."""
+        """Wait until the given number of further bytes has arrived."""
         enough = len(self.raw) + size
         self.wait(lambda: len(self.raw) >= enough)
 
-    def end(self) -> int:
-        """Wait for the end of the run; its exit status."""
+    def wait_for_exit(self) -> int:
+        """Wait for the end of the run and return its exit status."""
         end = time.monotonic() + RUN_LIMIT
         while self._read():
             assert time.monotonic() < end, "it does not end; the screen is\n" + "\n".join(self.screen)
         return self.process.wait(RUN_LIMIT)
 
     def _read(self) -> bool:
-        """Take in what arrives within a moment; False when nothing can arrive any more."""
+        """Process output that arrives within a moment; return False at the end of the output."""
         ready, _, _ = select.select([self._master], [], [], 0.05)
         if ready:
             try:
@@ -135,7 +135,7 @@ class Terminal:
         return True
 
     def close(self) -> None:
-        """Take the terminal away; a run that is still there gets a hang-up."""
+        """Close the terminal; a run that is still active gets SIGHUP."""
         os.close(self._master)
         self.process.wait(RUN_LIMIT)
 
@@ -144,7 +144,7 @@ class Terminal:
 def on_terminal(
     suite: Suite, *args: str, columns: int = 80, lines: int = 24, environment: Mapping[str, str] | None = None
 ) -> Iterator[Terminal]:
-    """A run of pytest on a terminal of its own, with additional environment variables."""
+    """Run pytest on its own terminal, with additional environment variables."""
     terminal = Terminal(suite, args, (columns, lines), environment or {})
     try:
         yield terminal
@@ -153,7 +153,7 @@ def on_terminal(
 
 
 def _take_terminal() -> None:
-    """Make standard input the terminal that controls this session, from which Ctrl-C comes."""
+    """Make standard input the controlling terminal of this session, from which Ctrl-C comes."""
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)

@@ -1,6 +1,6 @@
-"""What tests of reports share: the commands, what a journal says, and rules that the formats have.
+"""Functions for tests of reports: running the commands, reading journals, and validating the formats.
 
-Each rule is checked as its format's own description has it; where there is a schema, in ``schemas/``, by that.
+Each format is validated with its schema in ``schemas/`` if there is one, otherwise by the rules of its specification.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 SCHEMAS = Path(__file__).parent / "schemas"
 
-# A test of every outcome, in several shapes.
+# Tests of every outcome, in several forms.
 EVERY_OUTCOME = """
     import pytest
 
@@ -69,15 +69,15 @@ def command(suite: Suite, *args: str, **environment: str) -> subprocess.Complete
     return subprocess.run(run, cwd=suite.path, env=variables, capture_output=True, text=True, timeout=60)
 
 
-def told(suite: Suite, *args: str, **environment: str) -> str:
-    """What a command prints that does what it was asked for."""
+def output_of(suite: Suite, *args: str, **environment: str) -> str:
+    """Run a command that must succeed and return its output."""
     done = command(suite, *args, **environment)
     assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
     return done.stdout
 
 
-def refused(suite: Suite, *args: str) -> str:
-    """The line that says why a command does not do what it was asked for."""
+def error_of(suite: Suite, *args: str) -> str:
+    """Run a command that must fail and return its error line."""
     done = command(suite, *args)
     assert (done.returncode, done.stdout) == (2, "")
     (line,) = done.stderr.splitlines()
@@ -85,27 +85,27 @@ def refused(suite: Suite, *args: str) -> str:
 
 
 def phases(journal: Path) -> list[dict[str, Any]]:
-    """The phases of tests in a journal."""
+    """Return the phases of tests in a journal."""
     return [event for event in events(journal) if event["e"] in ("setup", "call", "teardown")]
 
 
 def micros(journal: Path) -> int:
-    """What all phases in a journal took together, in microseconds."""
+    """Return the total duration of all phases in a journal, in microseconds."""
     return sum(phase["us"] for phase in phases(journal))
 
 
 def junit_suites(path: Path) -> list[Any]:
-    """The suites in a file of JUnit's XML, as lxml has them."""
+    """Return the suites in a JUnit XML file as lxml elements."""
     return list(etree.parse(path).getroot())
 
 
 def check_junit(path: Path) -> None:
-    """A file is valid by the schema that pytest's own tests use."""
+    """Validate a file with the schema that pytest's own tests use."""
     etree.XMLSchema(etree.parse(SCHEMAS / "junit-10.xsd")).assertValid(etree.parse(path))
 
 
 def ctrf(path: Path) -> dict[str, Any]:
-    """The results in a file of the Common Test Report Format that is valid by its schema."""
+    """Validate a file of the Common Test Report Format with its schema and return the results."""
     schema = json.loads((SCHEMAS / "ctrf-schema-0.0.json").read_text(encoding="utf-8"))
     document = json.loads(path.read_text(encoding="utf-8"))
     validator = jsonschema.Draft7Validator(schema)
@@ -120,7 +120,7 @@ def ctrf(path: Path) -> dict[str, Any]:
 
 
 def trace(path: Path) -> list[dict[str, Any]]:
-    """The events in a file of Chrome trace events that keeps the rules of the Trace Event Format."""
+    """Validate a file by the rules of the Trace Event Format and return the events."""
     document = json.loads(path.read_text(encoding="utf-8"))
     assert document["displayTimeUnit"] in ("ms", "ns")
     found: list[dict[str, Any]] = document["traceEvents"]
@@ -140,7 +140,7 @@ def trace(path: Path) -> list[dict[str, Any]]:
 
 
 def _check_event(event: dict[str, Any]) -> None:
-    """An event has what one of its kind must have, of the right type, and nothing else."""
+    """Assert that an event has exactly the fields of its kind, with the right types."""
     required = {"name": str, "ph": str, "ts": int, "pid": int, "tid": int}
     more: dict[str, dict[str, type]] = {"X": {"dur": int}, "M": {"args": dict}, "C": {"args": dict}, "i": {"s": str}}
     required |= more[event["ph"]]
@@ -160,13 +160,13 @@ def _check_event(event: dict[str, Any]) -> None:
 
 
 def _check_nesting(lane: list[dict[str, Any]]) -> None:
-    """Complete events of a thread lie in one another, or beside one another."""
+    """Assert that complete events of a thread are nested or disjoint."""
     ends: list[int] = []
     last = 0
     for event in lane:
         assert event["ts"] >= last, "the events of a lane are in order"
         last = event["ts"]
-        # One that takes no time may begin where another ends.
+        # An event of duration 0 may begin where another ends.
         while ends and (ends[-1] < last or (ends[-1] == last and event["dur"] > 0)):
             ends.pop()
         end = event["ts"] + event["dur"]
@@ -175,7 +175,7 @@ def _check_nesting(lane: list[dict[str, Any]]) -> None:
 
 
 def _check_counters(counters: Iterable[dict[str, Any]]) -> None:
-    """The values of a counter come in the order of time."""
+    """Assert that the values of a counter are in chronological order."""
     last: dict[tuple[int, str], int] = {}
     for event in counters:
         key = (event["pid"], event["name"])

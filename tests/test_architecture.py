@@ -1,4 +1,4 @@
-"""The packages know one another in one direction only, and what is private to others is known in one place."""
+"""Packages depend on one another in one direction only, and only one package uses private names of dependencies."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "python" / "rustpar"
 
-# From the top down: a package imports from those below it only, in annotations, too.
+# From top to bottom: a package only imports from packages below it, including imports for annotations.
 LAYERS = (
     "plugin",
     "cli",
@@ -34,7 +34,7 @@ LAYERS = (
 
 
 def imports(path: Path) -> Iterator[tuple[str, ...]]:
-    """The modules of this package that a file imports, split at the dots."""
+    """Yield the modules of this package that a file imports, split at the dots."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -46,14 +46,14 @@ def imports(path: Path) -> Iterator[tuple[str, ...]]:
 
 
 def files() -> Iterator[tuple[str, Path]]:
-    """The package, or the module at the top, that each file belongs to."""
+    """Yield each file with its package or top-level module."""
     for path in sorted(PACKAGE.rglob("*.py")):
         room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
         if room != "__init__":
             yield room, path
 
 
-def test_every_package_has_its_layer() -> None:
+def test_every_package_belongs_to_a_layer() -> None:
     assert {room for room, _ in files()} == set(LAYERS)
 
 
@@ -67,7 +67,7 @@ def test_no_package_imports_from_one_above_it() -> None:
     assert not upwards
 
 
-def test_no_modules_of_a_package_import_each_other_in_a_circle() -> None:
+def test_modules_have_no_circular_imports() -> None:
     modules = {path.relative_to(PACKAGE).with_suffix("").parts: path for _, path in files()}
     arrows = {
         module: {name[:end] for name in imports(path) for end in (1, 2) if name[:end] in modules} - {module}
@@ -79,14 +79,14 @@ def test_no_modules_of_a_package_import_each_other_in_a_circle() -> None:
     assert not arrows
 
 
-def test_packages_cost_no_import() -> None:
+def test_package_init_files_only_have_a_docstring() -> None:
     for path in PACKAGE.glob("*/__init__.py"):
         statements = ast.parse(path.read_text()).body
         assert len(statements) == 1, path
         assert isinstance(statements[0], ast.Expr), path
 
 
-# Rust: what a room may use. Files at the top of `src` are the crate's root.
+# Rust: the modules that each top-level module may use. Files directly in `src` are the crate root.
 RUST_ROOMS = {
     "text": set[str](),
     "platform": set[str](),
@@ -106,13 +106,13 @@ def rust_files(room: str) -> list[Path]:
     return sorted((ROOT / "src" / room).rglob("*.rs"))
 
 
-def test_every_room_in_rust_is_known() -> None:
+def test_every_rust_module_belongs_to_a_layer() -> None:
     rooms = {path.name for path in (ROOT / "src").iterdir() if path.is_dir()}
     assert rooms == {*RUST_ROOMS, "bridge"}
 
 
 @pytest.mark.parametrize("room", RUST_ROOMS)
-def test_a_room_in_rust_uses_those_below_it_only(room: str) -> None:
+def test_a_rust_module_only_uses_modules_below_it(room: str) -> None:
     for path in rust_files(room):
         used = set(re.findall(r"\bcrate::(?:\{)?([a-z_]+)", path.read_text())) - {room}
         assert used <= RUST_ROOMS[room], path
@@ -133,7 +133,7 @@ def test_only_the_platform_and_one_file_of_the_bridge_have_unsafe_code() -> None
     assert [path.name for path in having if path.parts[0] == "bridge"] == ["heap.rs"]
 
 
-def test_files_that_the_documentation_names_are_there() -> None:
+def test_files_named_in_the_documentation_exist() -> None:
     texts = [*ROOT.glob("docs/*.md"), ROOT / "CONTRIBUTING.md"]
     named = {name for text in texts for name in re.findall(r"`((?:[a-z_]+/)+[a-z_]+\.(?:py|rs))`", text.read_text())}
     assert named
@@ -141,7 +141,7 @@ def test_files_that_the_documentation_names_are_there() -> None:
 
 
 def private_names(path: Path) -> Iterator[str]:
-    """What a file names that belongs to pytest, pluggy, pytest-xdist or coverage.py alone."""
+    """Yield private names of pytest, pluggy, pytest-xdist or coverage.py that a file uses."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module:
             modules = [node.module]
@@ -152,14 +152,14 @@ def private_names(path: Path) -> Iterator[str]:
         yield from (name for name in modules if re.match(r"_pytest\b|pluggy\._|xdist\b", name))
 
 
-# Attributes of objects that belong to them.
+# Private attributes of their objects.
 PRIVATE = re.compile(
     r"\._(?:tw|file|setupstate|fixtureinfo|pyfuncitem|hookexec|inner_hookexec|multicall|remove_plugin|tmp_path_factory"
     r"|global_capturing|cachedir|parser|add_stats|to_json|storage|collector|data\._suffix|warn_no_data|auto_save)\b"
 )
 
 
-def test_only_compat_knows_private_names_of_others() -> None:
+def test_only_compat_uses_private_names_of_dependencies() -> None:
     for room, path in files():
         if room != "compat":
             assert not [*private_names(path)], path

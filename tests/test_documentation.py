@@ -1,4 +1,4 @@
-"""What the documentation shows is what happens."""
+"""Output and links in the documentation are correct."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FILES = "https://raw.githubusercontent.com/pytest-rustpar/pytest-rustpar/main/"
 
 BLOCK = re.compile(r'```(\w+)(?: title="([\w.]+)")?\n(.*?)```', re.DOTALL)
 
-# What differs from run to run, from machine to machine and from version to version.
+# Parts of the output that differ between runs, machines and versions.
 REDACTED = (
     (r"\d+(?:\.\d+)? (?:us|ms|s)\b|\d+\.\d+s\b", "TIME"),
     (r"\d+\.\d+x", "RATIO"),
@@ -36,12 +36,12 @@ REDACTED = (
     (r"[ \t]+", " "),
 )
 
-# A line that stands for any number of lines.
-LEFT_OUT = "…"
+# A line that matches any number of lines.
+ANY_LINES = "…"
 
 
 def blocks(text: str) -> Iterator[tuple[str, str, str]]:
-    """Language, title and content of each block of code."""
+    """Yield language, title and content of each code block."""
     for found in BLOCK.finditer(text):
         yield found[1], found[2] or "", found[3]
 
@@ -52,13 +52,13 @@ def redacted(text: str) -> str:
     return "".join(f"{line.strip()}\n" for line in text.splitlines())
 
 
-def shown(text: str) -> re.Pattern[str]:
-    """What an output has to be like that a page shows so."""
+def expected_pattern(text: str) -> re.Pattern[str]:
+    """Return a pattern that the real output must match, made from the output shown on a page."""
     lines = redacted(text).splitlines()
-    return re.compile("".join("(?:.*\n)*?" if line == LEFT_OUT else re.escape(line) + "\n" for line in lines))
+    return re.compile("".join("(?:.*\n)*?" if line == ANY_LINES else re.escape(line) + "\n" for line in lines))
 
 
-def test_the_tutorial_shows_what_its_commands_print(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_output_in_the_tutorial_is_what_its_commands_print(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=":")
     commands = 0
@@ -70,18 +70,18 @@ def test_the_tutorial_shows_what_its_commands_print(suite: Suite, monkeypatch: p
             done = subprocess.run(
                 shlex.split(command), cwd=suite.path, capture_output=True, text=True, timeout=100, check=False
             )
-            assert shown(output).fullmatch(redacted(done.stdout)), done.stdout
+            assert expected_pattern(output).fullmatch(redacted(done.stdout)), done.stdout
             commands += 1
     assert commands > 2
 
 
-def test_links_of_the_readme_lead_somewhere_on_every_site() -> None:
+def test_links_in_the_readme_are_absolute_and_valid() -> None:
     text = re.sub(r"```.*?```", "", (ROOT / "README.md").read_text(), flags=re.DOTALL)
     links = re.findall(r"\]\(([^)]+)\)|(?:src|srcset|href)=\"([^\"]+)\"", text)
     for link in (first or second for first, second in links):
         if link.startswith("#"):
             continue
-        # On PyPI nothing is beside it.
+        # Relative links do not work on PyPI.
         assert link.startswith("https://"), link
         for site in (REPOSITORY, FILES):
             file = link.removeprefix(site).partition("#")[0]

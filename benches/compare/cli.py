@@ -1,4 +1,4 @@
-"""Options, printing and the JSON file of the comparison."""
+"""Command line, output and JSON file of the comparison."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from compare.session import Figure, Report, Session
 
 
 def differing(report: Report) -> int:
-    """Return in how many outcomes a run differed at most; figures from such a run mean nothing."""
+    """Return the largest number of outcomes in which a run differed; if it is not 0, the figures are invalid."""
     return max((line.differ for line in report.lines), default=0)
 
 
 def verdict(figure: Figure, differ: int) -> str:
-    """Say which limits a figure meets."""
+    """Return text that says which limits a figure meets."""
     if differ and figure.first is not None:
         return "INVALID: outcomes differ"
     words = [
@@ -37,14 +37,14 @@ def verdict(figure: Figure, differ: int) -> str:
 
 
 def value(figure: Figure) -> str:
-    """Write a figure with its spread."""
+    """Format a figure with its range."""
     unit = f" {figure.unit}" if figure.unit else ""
     width = "" if figure.low == figure.high else f" ({figure.low:.3f}-{figure.high:.3f})"
     return f"{figure.value:.3f}{unit}{width}"
 
 
 def show(name: str, report: Report) -> str:
-    """Return the block of one row."""
+    """Format the report of one row."""
     out = [f"{name}: {report.title}"]
     out += [
         f"  {line.label:32} {line.runs:3} runs {line.tests:>11} tests {line.differ:5} differ"
@@ -75,7 +75,7 @@ def summary(reports: dict[str, Report]) -> str:
 
 
 def markdown(rows: Sequence[Sequence[str]]) -> str:
-    """Lay out a head and rows as a Markdown table."""
+    """Format rows, of which the first is the head, as a Markdown table."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = [rows[0], ["-" * width for width in widths], *rows[1:]]
     return "\n".join(
@@ -87,22 +87,26 @@ def options(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         prog="compare.py",
-        description="Compare rustpar with pytest-xdist and plain pytest, in runs that take turns.",
+        description="Compare rustpar with pytest-xdist and plain pytest, in interleaved runs.",
         epilog="rows: " + ", ".join(ROWS),
     )
     parser.add_argument("--rows", help="only these rows, separated by commas")
     parser.add_argument("--repeat", type=int, default=5, help="timed runs per runner (default 5)")
     parser.add_argument("--python", default=sys.executable, help="interpreter that has rustpar and xdist installed")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything to FILE as well")
-    parser.add_argument("--quick", action="store_true", help="small suites and two repeats: checks that it works")
-    parser.add_argument("--large", action="store_true", help="scale: 100,000 tests too")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write all results to FILE")
+    parser.add_argument(
+        "--quick", action="store_true", help="small suites and two repeats, to check that everything works"
+    )
+    parser.add_argument("--large", action="store_true", help="row scale: also run 100,000 tests")
     parser.add_argument("--timeout", type=float, default=600.0, help="seconds for one run (default 600)")
-    parser.add_argument("--rustpar-args", default="-p rustpar", help="what selects rustpar (default '-p rustpar')")
+    parser.add_argument(
+        "--rustpar-args", default="-p rustpar", help="arguments that select rustpar (default '-p rustpar')"
+    )
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep suites and logs in DIR, which must not exist")
     opts = parser.parse_args(argv)
     opts.rows = opts.rows.split(",") if opts.rows else list(ROWS)
     if unknown := [name for name in opts.rows if name not in ROWS]:
-        parser.error(f"no row {', '.join(unknown)}; there are: {', '.join(ROWS)}")
+        parser.error(f"unknown row {', '.join(unknown)}; expected one of: {', '.join(ROWS)}")
     if opts.quick:
         opts.repeat = min(opts.repeat, 2)
     if opts.repeat < 1:
@@ -113,7 +117,7 @@ def options(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the chosen rows; the status is 1 when an outcome differed or a process was left over."""
+    """Run the selected rows; return 1 if an outcome differed or a process was left over."""
     opts = options(argv)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     work = opts.keep.resolve() if opts.keep else Path(tempfile.mkdtemp(prefix="rustpar-compare-"))

@@ -1,8 +1,8 @@
 """Start a command and measure it: wall time, CPU, memory of the process tree, and processes left over.
 
-Hazards handled here: a run may leave orphans (this process becomes a child subreaper, so they stay visible
-below it and are ended), may hang (every run has a time limit), and sampling memory costs CPU of the machine
-being measured (so it happens only when asked for, in runs whose times are not used).  Linux only.
+A run may leave orphans, so this process becomes a child subreaper: they stay visible below it and are killed. A run may
+hang, so every run has a time limit. Sampling memory costs CPU of the machine being measured, so it is only done on
+request, in runs whose times are not used. Linux only.
 """
 
 from __future__ import annotations
@@ -21,23 +21,22 @@ from pathlib import Path
 
 PR_SET_CHILD_SUBREAPER = 36
 TICKS = os.sysconf("SC_CLK_TCK")
-# One sample of nine processes with pandas loaded takes 10 ms of CPU (measured on 2 cores): a tenth of one
-# core.
+# One sample of nine processes with pandas loaded takes 10 ms of CPU (measured on 2 cores): a tenth of one core.
 SAMPLE_SECONDS = 0.1
-# xdist workers end some 0.1 s after their controller; what is alive after this long was forgotten.
+# xdist workers end some 0.1 s after their controller; a process that is alive after this time was leaked.
 GRACE_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
 class Usage:
-    """What one command used.  Times are in seconds, memory in MiB."""
+    """Resource usage of one command. Times are in seconds, memory in MiB."""
 
     exit_code: int
     timed_out: bool
     wall: float
     cpu_tree: float  # the command and every descendant that ended
     cpu_self: float  # the started process alone, from its first instruction to its last
-    cpu_others: float  # what the rest of the machine used meanwhile
+    cpu_others: float  # CPU time of other processes of the machine in the same time
     peak_pss: float | None  # summed over the tree at one moment; None when not sampled
     left_over: tuple[str, ...]  # command lines of processes that outlived the command
 
@@ -70,7 +69,7 @@ class PssSampler(threading.Thread):
     """Samples the summed proportional set size of all processes below this one."""
 
     def __init__(self) -> None:
-        """Prepare; ``start()`` begins sampling."""
+        """Create the thread; ``start()`` begins sampling."""
         super().__init__(daemon=True)
         self.peak_kib = 0
         self.stopped = threading.Event()
@@ -99,19 +98,19 @@ def adopt_orphans() -> None:
 
 
 def machine_busy() -> float:
-    """Return the CPU seconds the whole machine has spent not idle."""
+    """Return the CPU seconds for which the machine was busy since boot."""
     ticks = [int(value) for value in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
     return (sum(ticks) - ticks[3] - ticks[4]) / TICKS
 
 
 def children_cpu() -> float:
-    """Return the CPU seconds of all children this process has waited for, and of theirs."""
+    """Return the CPU seconds of all reaped children of this process and of their children."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 
 
 def running() -> dict[int, str]:
-    """Return the live (not zombie) processes below this one with their command lines."""
+    """Return pid and command line of the processes below this one that are not zombies."""
     found: dict[int, str] = {}
     for pid, row in processes().items():
         with contextlib.suppress(OSError):
@@ -121,8 +120,8 @@ def running() -> dict[int, str]:
     return found
 
 
-def end_left_over(grace: float) -> tuple[str, ...]:
-    """Wait ``grace`` seconds for the remaining processes, kill what is still there and reap everything."""
+def kill_left_over(grace: float) -> tuple[str, ...]:
+    """Wait ``grace`` seconds for the remaining processes, kill those that are still there, and reap all of them."""
     until = time.monotonic() + grace
     while (left := running()) and time.monotonic() < until:
         reap()
@@ -155,8 +154,8 @@ def run(
 ) -> Usage:
     """Run ``args`` to its end and measure it.
 
-    Output goes to ``log``, or to this process's own output without one.  After ``timeout`` seconds everything
-    below this process is killed.  No other children of this process may be running.
+    Output goes to ``log``, or to the output of this process if there is none. After ``timeout`` seconds all
+    processes below this one are killed. No other children of this process may be running.
     """
     adopt_orphans()
     reap()
@@ -192,7 +191,7 @@ def run(
         finally:
             watchdog.cancel()
             peak = sampler.stop() if pss else None
-            left = end_left_over(0.0 if timed_out.is_set() else GRACE_SECONDS)
+            left = kill_left_over(0.0 if timed_out.is_set() else GRACE_SECONDS)
     cpu_tree = children_cpu() - cpu
     others = max(0.0, machine_busy() - busy - cpu_tree)
     return Usage(code, timed_out.is_set(), wall, cpu_tree, cpu_self, others, peak, left)

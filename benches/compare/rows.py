@@ -1,6 +1,6 @@
-"""The rows of the design's table "Figures to reach": which suite, which runners, which figure, which limits.
+"""The rows of the benchmark: suite, runners, figures and their limits.
 
-The row on joining coverage data is not here: it compares two commands, not two ways to run tests.
+The benchmark of combining coverage data is in ``joining.py``: it compares two commands, not ways to run tests.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from compare import suites
 from compare.runners import Runner
 from compare.session import Figure, Line, Metric, Report, Session, own_cpu, peak_pss, spread, tree_cpu
 
-# Sleeping suites take 15 to 35 s whatever the runner; their spread is far below that of the CPU-bound ones.
+# Suites that sleep take 15 to 35 s with every runner, and vary far less than those that use the CPU.
 SLOW_REPEATS = 3
 SKEWED_WORKERS = SLEEP_WORKERS = 8
 
 
 def trivial_n2(session: Session, root: Path) -> Report:
-    """Time the engine's own cost, with as many workers as the reference machine has cores."""
+    """Measure the overhead of the engine, with as many workers as the reference machine has cores."""
     tests, files = (1000, 10) if session.quick else (10_000, 100)
     report = Report(f"{tests} trivial tests in {files} files, -n 2")
     plain, xdist, rustpar = (e := session.engines).plain(), e.xdist(2), e.rustpar(2)
@@ -34,7 +34,7 @@ def trivial_n2(session: Session, root: Path) -> Report:
 
 
 def trivial_n8(session: Session, root: Path) -> Report:
-    """Time the same with more workers than cores, where each costs start and collection."""
+    """Measure the overhead with more workers than cores, where each worker has to start and collect."""
     tests, files = (1000, 10) if session.quick else (10_000, 100)
     report = Report(f"{tests} trivial tests in {files} files, -n 8")
     xdist, rustpar = session.engines.xdist(8), session.engines.rustpar(8)
@@ -44,7 +44,7 @@ def trivial_n8(session: Session, root: Path) -> Report:
 
 
 def imports_n8(session: Session, root: Path) -> Report:
-    """Time and weigh a suite with heavy imports; memory is sampled in runs of its own."""
+    """Measure time and memory of a suite with heavy imports; memory is sampled in separate runs."""
     files = 20 if session.quick else 200
     report = Report(f"{files} files importing numpy and pandas, -n 8")
     if subprocess.run([session.bench.python, "-c", "import numpy, pandas"], capture_output=True).returncode:
@@ -65,7 +65,7 @@ def imports_n8(session: Session, root: Path) -> Report:
 
 
 def sleep(session: Session, root: Path) -> Report:
-    """Time equal waiting tests against the number of rounds the fullest worker needs."""
+    """Compare the time of equal tests that sleep with that of the worker that has most of them."""
     tests, seconds = (80, 0.25) if session.quick else (500, 0.5)
     bound = math.ceil(tests / SLEEP_WORKERS) * seconds
     report = Report(f"{tests} tests x {seconds} s sleep, -n {SLEEP_WORKERS}; bound {bound:.1f} s")
@@ -81,34 +81,34 @@ def sleep(session: Session, root: Path) -> Report:
 
 
 def deciding(session: Session, root: Path) -> Report:
-    """Time what it costs that rustpar decides by itself how to start, where there is nothing to decide."""
+    """Measure the cost of ``--rustpar-start=auto`` for a suite without a reason for ``early``."""
     tests, files = (1000, 10) if session.quick else (10_000, 100)
-    report = Report(f"{tests} trivial tests in {files} files, -n 2, the start decided or given")
-    decided, given = (session.engines.rustpar(2, f"--rustpar-start={start}") for start in ("auto", "template"))
+    report = Report(f"{tests} trivial tests in {files} files, -n 2, start mode auto or template")
+    auto, template = (session.engines.rustpar(2, f"--rustpar-start={start}") for start in ("auto", "template"))
     # The difference is smaller than the noise of a few pairs.
     suite = suites.trivial(root / "suite", tests, files)
-    rounds = session.rounds(report, suite, [decided, given], repeat=4 * session.repeat)
-    report.figures.append(spread("auto wall / template wall", rounds.ratios(decided, given), 1.02))
+    rounds = session.rounds(report, suite, [auto, template], repeat=4 * session.repeat)
+    report.figures.append(spread("auto wall / template wall", rounds.ratios(auto, template), 1.02))
     return report
 
 
 def hazards(session: Session, root: Path) -> Report:
-    """Time suites that a template must not be forked from: early workers have to be no slower than xdist's."""
+    """Measure suites whose workers must not be forked from a template: early workers must not be slower than xdist."""
     tests, files = (1000, 10) if session.quick else (5000, 100)
-    report = Report(f"{tests} trivial tests in {files} files, with a habit that each worker needs for itself, -n 2")
+    report = Report(f"{tests} trivial tests in {files} files, with a conftest that needs early workers, -n 2")
     xdist, rustpar = session.engines.xdist(2), session.engines.rustpar(2)
-    for habit, conftest in suites.HABITS.items():
-        suite = suites.trivial(root / habit, tests, files)
+    for name, conftest in suites.UNSAFE_CONFTESTS.items():
+        suite = suites.trivial(root / name, tests, files)
         (suite / "conftest.py").write_text(conftest, encoding="utf-8")
         for when, fresh in (("first run", True), ("next run", False)):
             rounds = session.rounds(report, suite, [xdist, rustpar], fresh=fresh)
-            figure = f"{habit}, {when}: wall / xdist wall"
+            figure = f"{name}, {when}: wall / xdist wall"
             report.figures.append(spread(figure, rounds.ratios(rustpar, xdist), 1.0, 0.8))
     return report
 
 
 def skewed(session: Session, root: Path) -> Report:
-    """Time skewed durations that nobody knows yet; each repetition shuffles them anew."""
+    """Measure tests of skewed durations without a history; each repetition shuffles them again."""
     repeat = min(session.repeat, SLOW_REPEATS)
     shuffled = [suites.skewed_seconds(seed, 8 if session.quick else 1) for seed in range(repeat)]
     best = suites.best_list_schedule(shuffled[0], SKEWED_WORKERS)
@@ -117,9 +117,9 @@ def skewed(session: Session, root: Path) -> Report:
         f"{len(shuffled[0])} tests of skewed durations, no history, -n {SKEWED_WORKERS};"
         f" best list schedule {best:.2f} s"
     )
-    made = [suites.sleeping(root / f"suite{k}", seconds, 16) for k, seconds in enumerate(shuffled)]
+    shuffled_suites = [suites.sleeping(root / f"suite{k}", seconds, 16) for k, seconds in enumerate(shuffled)]
     xdist, rustpar = session.engines.xdist(SKEWED_WORKERS), session.engines.rustpar(SKEWED_WORKERS)
-    rounds = session.rounds(report, made, [xdist, rustpar], repeat=repeat, fresh=True)
+    rounds = session.rounds(report, shuffled_suites, [xdist, rustpar], repeat=repeat, fresh=True)
     report.figures += [
         spread("wall / best list schedule", [w / best for w in rounds.values(rustpar)], 1.08, 1.05),
         spread("(xdist wall / best list schedule)", [w / best for w in rounds.values(xdist)]),
@@ -129,7 +129,7 @@ def skewed(session: Session, root: Path) -> Report:
 
 
 def skewed_history(session: Session, root: Path) -> Report:
-    """Time skewed durations after a run that could remember them."""
+    """Measure tests of skewed durations with a history."""
     seconds = suites.skewed_seconds(0, 8 if session.quick else 1)
     bound = suites.lower_bound(seconds, SKEWED_WORKERS)
     report = Report(
@@ -147,12 +147,12 @@ def skewed_history(session: Session, root: Path) -> Report:
 
 
 def fixtures(session: Session, root: Path) -> Report:
-    """Time modules of unequal size with a costly fixture, never run before."""
+    """Measure modules of unequal size with a costly fixture, without a history."""
     return expensive_fixtures(session, root, fresh=True)
 
 
 def fixtures_history(session: Session, root: Path) -> Report:
-    """Time the same with remembered durations."""
+    """Measure modules of unequal size with a costly fixture, with a history."""
     return expensive_fixtures(session, root, fresh=False)
 
 
@@ -181,12 +181,11 @@ def expensive_fixtures(session: Session, root: Path, *, fresh: bool) -> Report:
 
 
 def controller_cpu(session: Session, root: Path) -> Report:
-    """Weigh the controller's work per passing test.
+    """Measure the CPU time of the controller per passing test.
 
-    The kernel's count for the started process alone, over its whole life, read when it has ended and before
-    it is waited for.  What does not grow with the tests (start, plugins, options) is taken out by using the
-    difference between two suites with equally many files: (CPU at `many` - CPU at `few` tests) / (many -
-    few).
+    This is the kernel's count for the started process alone, over its whole life, read after it has exited and before
+    it is reaped. Costs that do not grow with the number of tests (start, plugins, options) cancel out in the
+    difference between two suites with the same number of files: (CPU at `many` - CPU at `few`) / (many - few).
     """
     few, many, files = (500, 2500, 25) if session.quick else (2000, 10_000, 100)
     report = Report(f"CPU of the controller process per passing test, between {few} and {many} tests, -n 2")
@@ -221,7 +220,7 @@ def derived(report: Report, runner: Runner, what: str, tests: str, found: Figure
 
 
 def three_tests(session: Session, root: Path) -> Report:
-    """Time what `-n 2` costs somebody who runs three tests."""
+    """Measure the overhead of `-n 2` for three tests."""
     report = Report("3 tests, -n 2")
     plain, xdist, rustpar = (e := session.engines).plain(), e.xdist(2), e.rustpar(2)
     suite = suites.trivial(root / "suite", 3, 1)
@@ -238,7 +237,7 @@ def three_tests(session: Session, root: Path) -> Report:
 
 
 def scale(session: Session, root: Path) -> Report:
-    """Time suites of growing size, 100 tests a file: (wall - wall of 3 tests) / tests should not grow."""
+    """Measure suites of growing size, 100 tests per file: (wall - wall of 3 tests) / tests should not grow."""
     sizes = [200, 1000] if session.quick else [1000, 10_000, *([100_000] if session.large else [])]
     report = Report(f"cost per test at {', '.join(map(str, sizes))} tests, -n 2")
     xdist, rustpar = session.engines.xdist(2), session.engines.rustpar(2)

@@ -1,4 +1,4 @@
-"""The three runners as command lines, one measured run of any of them, and the comparison of outcomes."""
+"""Command lines of the three runners, one measured run of any of them, and the comparison of outcomes."""
 
 from __future__ import annotations
 
@@ -24,33 +24,33 @@ class Runner:
 
     @property
     def label(self) -> str:
-        """Name the runner and the options that distinguish it."""
+        """Return the name of the runner with its distinguishing options."""
         shown = [a for a in self.args if not a.startswith(("-p", "no:")) and a not in (XDIST, RUSTPAR)]
         return " ".join([self.kind, *shown])
 
 
 @dataclass(frozen=True)
 class Engines:
-    """Builds runners; ``rustpar_args`` is what selects rustpar, before ``-n``."""
+    """Builds runners; ``rustpar_args`` are the arguments before ``-n`` that select rustpar."""
 
     rustpar_args: str = "-p rustpar"
 
     def plain(self) -> Runner:
-        """Pytest alone, in one process."""
+        """Return the runner for plain pytest, in one process."""
         return Runner(PLAIN, ("-p", "no:rustpar", "-p", "no:xdist"))
 
     def xdist(self, workers: int | str, dist: str | None = None) -> Runner:
-        """pytest-xdist with its own engine."""
+        """Return the runner for pytest-xdist with its own engine."""
         return Runner(XDIST, ("-p", "no:rustpar", "-n", str(workers), *(("--dist", dist) if dist else ())))
 
     def rustpar(self, workers: int | str, *args: str) -> Runner:
-        """Rustpar with the default scheduling."""
+        """Return the runner for rustpar, with the default scheduling unless ``args`` change it."""
         return Runner(RUSTPAR, (*shlex.split(self.rustpar_args), "-n", str(workers), *args))
 
 
 @dataclass(frozen=True)
 class Result:
-    """One run: what it used and every test's outcome."""
+    """Resource usage and test outcomes of one run."""
 
     runner: Runner
     usage: Usage
@@ -59,7 +59,7 @@ class Result:
 
     @property
     def counts(self) -> Counter[str]:
-        """How many tests had each outcome; one with subtests counts as passed when all of them passed."""
+        """Number of tests by outcome; a test with subtests has passed if all of them passed."""
         parts = (outcome.split("+") for outcome in self.outcomes.values())
         return Counter(next((part for part in found if part != "passed"), "passed") for found in parts)
 
@@ -83,7 +83,7 @@ class Bench:
         show: bool = False,
         extra: tuple[str, ...] = (),
     ) -> Result:
-        """Run the suite in directory ``suite``; ``show`` lets its output through instead of logging it."""
+        """Run the suite in directory ``suite``; ``show`` prints its output instead of logging it."""
         number = len(self.results)
         record = self.work / "record.txt"
         record.unlink(missing_ok=True)
@@ -102,13 +102,13 @@ class Bench:
 
 
 def clean_environment() -> dict[str, str]:
-    """Return the environment without what would change how Python or pytest behaves."""
+    """Return the environment without variables that influence Python or pytest."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "PYTEST", "COMPARE"))}
     return kept | {"LC_ALL": "C.UTF-8"}
 
 
 def read_record(path: Path) -> dict[str, str]:
-    """Read the recorder's file; several entries of one test are joined, so a repetition is a difference."""
+    """Read the recorder's file; several entries of one test are joined, so a repeated test counts as a difference."""
     outcomes: dict[str, str] = {}
     for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
         outcome, _, nodeid = line.partition("\t")
@@ -130,8 +130,8 @@ def differences(base: Result, other: Result) -> list[str]:
     return found
 
 
-def forget_runs(suite: Path) -> None:
-    """Remove what earlier runs remembered beside a suite: every hidden file or directory."""
+def remove_caches(suite: Path) -> None:
+    """Remove what earlier runs cached in the directory of a suite: every hidden file or directory."""
     for path in suite.iterdir():
         if path.name.startswith("."):
             shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -1,7 +1,7 @@
-"""Runs the runners of one row in turn, and holds what came out of it.
+"""Runs the runners of one row interleaved, and holds their results.
 
-The machine's speed drifts, so runners are never timed in blocks: each repetition runs every runner once, in
-rotating order, and a ratio is the median of the ratios within the repetitions.
+The speed of the machine drifts, so runs of one runner are never timed in a block: each repetition runs every runner
+once, in rotating order, and a ratio is the median of the ratios within the repetitions.
 """
 
 from __future__ import annotations
@@ -12,29 +12,29 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from compare.runners import Bench, Engines, Result, Runner, differences, forget_runs
+from compare.runners import Bench, Engines, Result, Runner, differences, remove_caches
 from compare.suites import NO_SLEEP
 
 Metric = Callable[[Result], float]
 
 
 def wall(result: Result) -> float:
-    """Wall seconds."""
+    """Return the wall seconds."""
     return result.usage.wall
 
 
 def peak_pss(result: Result) -> float:
-    """Peak memory in MiB, for runs that sampled it."""
+    """Return the peak memory in MiB, or 0 if it was not sampled."""
     return result.usage.peak_pss or 0.0
 
 
 def own_cpu(result: Result) -> float:
-    """CPU seconds of the started process alone."""
+    """Return the CPU seconds of the started process alone."""
     return result.usage.cpu_self
 
 
 def tree_cpu(result: Result) -> float:
-    """CPU seconds of the started process and all below it."""
+    """Return the CPU seconds of the started process and all below it."""
     return result.usage.cpu_tree
 
 
@@ -55,7 +55,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure of the design's table and its limits, lower is better; without limits, for information."""
+    """One figure and its limits, lower is better; a figure without limits is for information."""
 
     name: str
     value: float
@@ -79,7 +79,7 @@ def spread(
 
 @dataclass
 class Report:
-    """What a row found."""
+    """Results of a row."""
 
     title: str
     lines: list[Line] = field(default_factory=list)
@@ -110,7 +110,7 @@ class Rounds:
 
 @dataclass
 class Session:
-    """The settings of one comparison, and the way every row runs its suites."""
+    """Settings of one comparison; runs the suites of the rows."""
 
     bench: Bench
     engines: Engines
@@ -131,8 +131,8 @@ class Session:
     ) -> Rounds:
         """Run ``runners`` in turn and check every outcome against plain pytest.
 
-        With several suites, repetition k takes the k-th (they must have the same tests).  ``fresh`` forgets
-        earlier runs before each run.  ``warm`` has each runner first run once untimed.
+        With several suites, repetition k uses the k-th (they must have the same tests). ``fresh`` removes the caches
+        of earlier runs before each run. ``warm`` first runs each runner once untimed.
         """
         suites = [suite] if isinstance(suite, Path) else list(suite)
         base = self.baseline(suites[0])
@@ -147,7 +147,7 @@ class Session:
             for runner in [*runners[turn:], *runners[:turn]]:
                 here = suites[k % len(suites)]
                 if fresh:
-                    forget_runs(here)
+                    remove_caches(here)
                 result = self.checked(report, base, runner, here, pss=pss)
                 results.by_runner[runner].append(result)
         unit, metric = ("MiB", peak_pss) if pss else ("s", wall)
@@ -156,11 +156,11 @@ class Session:
         return results
 
     def baseline(self, suite: Path) -> Result:
-        """Run plain pytest, without sleeping, for the outcomes to compare with; it also writes bytecode."""
+        """Run plain pytest, without sleeping, to get the reference outcomes; this also writes bytecode."""
         base = self.bench.run(self.engines.plain(), suite, env=NO_SLEEP)
         if base.usage.exit_code or not base.outcomes:
             sys.exit(f"plain pytest fails on the suite {suite} (exit {base.usage.exit_code}): see {base.log}")
-        forget_runs(suite)
+        remove_caches(suite)
         return base
 
     def checked(
@@ -173,7 +173,7 @@ class Session:
         env: dict[str, str] | None = None,
         pss: bool = False,
     ) -> Result:
-        """Run once and note everything that is not as in plain pytest."""
+        """Run once and add every difference from plain pytest to the report."""
         result = self.bench.run(runner, suite, env=env, pss=pss)
         found = differences(base, result)
         report.troubles += [f"{runner.label}: {text}" for text in found[:5]]
@@ -185,7 +185,7 @@ class Session:
 
 
 def show_progress(result: Result, differ: int) -> None:
-    """Tell about one run on standard error, and whether other programs disturbed it."""
+    """Print a line about one run to standard error, with CPU time of other programs if it was significant."""
     usage = result.usage
     text = f"  {result.runner.label:28} {usage.wall:7.2f} s  {len(result.outcomes):6} tests  {differ} differ"
     if usage.peak_pss is not None:
@@ -196,7 +196,7 @@ def show_progress(result: Result, differ: int) -> None:
 
 
 def line(label: str, base: Result, runs: Sequence[Result], metric: Metric, unit: str) -> Line:
-    """Sum up the runs of one runner."""
+    """Summarize the runs of one runner."""
     counts = sorted({len(run.outcomes) for run in runs})
     tests = str(counts[0]) if len(counts) == 1 else f"{counts[0]}-{counts[-1]}"
     values = [metric(run) for run in runs]

@@ -1,8 +1,7 @@
-"""Writes the test suites of the comparison, and computes what a perfect schedule of them would take.
+"""Writes the test suites of the comparison, and computes the duration of an ideal schedule.
 
-Sleeping tests multiply their time with ``COMPARE_SLEEP`` from the environment, so that a run which is only
-there
-for its outcomes, or to warm bytecode, does not wait.
+Tests that sleep multiply their time by the environment variable ``COMPARE_SLEEP``, so that runs whose time is not
+measured do not wait.
 """
 
 from __future__ import annotations
@@ -25,15 +24,15 @@ def pause(seconds):
 """
 
 
-# Conftests that leave something which workers must not share: seen at once, and seen when all is collected.
-HABITS = {
+# Conftests with state that workers must not share: one is detected at once, one at the end of the collection.
+UNSAFE_CONFTESTS = {
     "name": "import os\nDATABASE = f\"test_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}\"\n",
     "thread": "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n",
 }
 
 
 def begin(root: Path) -> Path:
-    """Make an empty suite with a configuration of its own, so that nothing above it is found."""
+    """Create an empty suite with its own configuration file, so that no configuration in a parent is found."""
     root.mkdir(parents=True)
     (root / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
     return root
@@ -66,7 +65,7 @@ def importing(root: Path, files: int) -> Path:
 
 
 def sleeping(root: Path, seconds: Sequence[float], per_file: int) -> Path:
-    """Make one test for each entry of ``seconds``, which sleeps that long."""
+    """Make one test for each entry of ``seconds``, which sleeps for that time."""
     begin(root)
     for number, first in enumerate(range(0, len(seconds), per_file)):
         chunk = enumerate(seconds[first : first + per_file])
@@ -94,7 +93,7 @@ def module_fixtures(root: Path, modules: Sequence[int], setup: float, test: floa
 
 
 def list_schedule(seconds: Iterable[float], workers: int) -> float:
-    """Return when the last worker ends if each takes the next test of the list whenever it is free."""
+    """Return when the last worker ends if each free worker takes the next test of the list."""
     free = [0.0] * workers
     for duration in seconds:
         heapq.heapreplace(free, free[0] + duration)
@@ -102,7 +101,7 @@ def list_schedule(seconds: Iterable[float], workers: int) -> float:
 
 
 def best_list_schedule(seconds: Iterable[float], workers: int) -> float:
-    """Return the list schedule that knows the durations and starts the longest first."""
+    """Return the duration of a list schedule that starts the longest tests first."""
     return list_schedule(sorted(seconds, reverse=True), workers)
 
 

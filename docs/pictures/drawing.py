@@ -1,7 +1,7 @@
-"""A terminal's screen as SVG, with the fonts of whoever looks at it.
+"""Renders a terminal screen as SVG, with fonts of the viewer's system.
 
-The hazard it handles: a font that is wider or narrower than expected would tear the columns apart. Every piece of text
-has its place and its width, and the viewer stretches what it writes to that.
+A font that is wider or narrower than expected would misalign the columns. So every piece of text has a position and a
+width, and the viewer stretches the text to that width.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 
     from pyte.screens import Char
 
-# Words with single spaces between them: browsers do not agree on how to keep more.
+# Words with single spaces between them: browsers treat multiple spaces differently.
 PIECE = re.compile(r"\S+(?: \S+)*")
 
-# Pixels of a character, and from line to line.
+# Width of a character and height of a line, in pixels.
 WIDTH, HEIGHT = 8.4, 19
 SIZE = 14
 
-# Pixels around the text; above it is the bar with the window's buttons.
+# Margins around the text in pixels; the bar with the window's buttons is above it.
 MARGIN, TOP = 16, 40
 
 FONTS = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', 'Liberation Mono', monospace"
 
-# On a dark ground, which can be read on a light page and on a dark one.
+# A dark background, which is readable on a light and on a dark page.
 BACKGROUND = "#1b1f24"
 EDGE = "#444c56"
 TEXT = "#d5dbe1"
@@ -44,18 +44,18 @@ BUTTONS = ("#f4757d", "#d9b559", "#74c28f")
 
 
 def trimmed(rows: Sequence[Sequence[Char]]) -> list[Sequence[Char]]:
-    """The rows without the empty ones at the end."""
+    """Return the rows without empty ones at the end."""
     last = max(number for number, row in enumerate(rows) if text(row).strip())
     return list(rows[: last + 1])
 
 
 def text(cells: Sequence[Char]) -> str:
-    """What cells have in them."""
+    """Return the text of cells."""
     return "".join(cell.data for cell in cells)
 
 
 def pieces(row: Sequence[Char]) -> Iterator[tuple[int, str, str, bool]]:
-    """Column, text, colour and boldness of each piece of a row that has one style and no gap."""
+    """Yield column, text, colour and boldness of each piece of a row with a uniform style and no gap."""
     start = 0
     for (colour, bold), cells in groupby(row, key=lambda cell: (cell.fg, cell.bold)):
         content = text(list(cells))
@@ -64,8 +64,8 @@ def pieces(row: Sequence[Char]) -> Iterator[tuple[int, str, str, bool]]:
         start += len(content)
 
 
-def drawn(rows: Sequence[Sequence[Char]]) -> str:
-    """The screen in a window, as SVG."""
+def screen_as_svg(rows: Sequence[Sequence[Char]]) -> str:
+    """Return the screen in a window, as SVG."""
     rows = trimmed(rows)
     width, height = round(len(rows[0]) * WIDTH) + 2 * MARGIN, TOP + len(rows) * HEIGHT + MARGIN
     lines = [

@@ -1,7 +1,7 @@
-"""Make the pictures of the README from a real run: ``python -m docs.pictures.make``, in the root of the repository.
+"""Makes the pictures of the README from a real run: ``python -m docs.pictures.make``, in the root of the repository.
 
-A small suite runs twice, so that the second run knows how long its tests take. That run has a terminal of its own, an
-emulated one, of which a moment is kept as ``live-block.svg``. Chromium opens the timeline page of the same run, for
+A small suite runs twice, so that the second run has a history of durations. The second run writes to an emulated
+terminal, of which one screen is saved as ``live-block.svg``. Chromium opens the timeline page of the same run for
 ``timeline-light.webp`` and ``timeline-dark.webp``.
 """
 
@@ -24,50 +24,50 @@ import pyte
 from PIL import Image, ImageOps
 
 from docs.pictures import suite
-from docs.pictures.drawing import drawn
+from docs.pictures.drawing import screen_as_svg
 from tests.browser.page import Page, start_chromium
 
 HERE = Path(__file__).parent
 
 COMMAND = ("pytest", "-n", "4", "--rustpar-timeline=report.html")
 
-# The terminal: as wide as a README shows it without making it smaller, and high enough for all of a run so far.
+# Size of the terminal: as wide as a README shows it without scaling, and high enough for the output so far.
 COLUMNS, LINES = 92, 24
 
-# The page, in its own pixels, and how many pixels of the picture make one. A README is some 830 pixels wide, and a
-# screen may have two for each of them.
+# Size of the page in CSS pixels, and picture pixels per CSS pixel. A README is some 830 pixels wide, and a
+# screen may have two physical pixels for each.
 PAGE_WIDTH, PAGE_HEIGHT = 1000, 2000
 SCALE = 2
 
-# Where the lists begin, which the picture leaves out, and the colour of the page's lines, for a frame.
+# Returns the position of the lists, which the picture omits, and the colour of the page's lines, for a frame.
 ASK = """
 const style = getComputedStyle(document.documentElement);
 const { top } = document.getElementById("failures-section").getBoundingClientRect();
 return [top, style.getPropertyValue("--line")];
 """
 
-# So many colours of the page are kept as they are, the most frequent, and so many stand for all others, which are those
-# of the edges of letters. A picture takes 47 kB, and 71 kB with all of its 1,850 colours.
+# Number of the most frequent colours that are kept exactly, and number of colours that approximate all others, which
+# are edges of letters. A picture takes 47 kB, and 71 kB with all of its 1,850 colours.
 EXACT, APPROXIMATE = 24, 40
 
-# Per cent of the run in which the moment for the picture is looked for.
+# Range of progress, in per cent, from which the screen for the picture is chosen.
 MIDDLE = range(40, 75)
 
-# Variables that change what a run prints, and how.
+# Environment variables that influence the output of a run.
 DROPPED = re.compile("CI|BUILD_NUMBER|NO_COLOR|FORCE_COLOR|PY_COLORS|COLUMNS|LINES|PYTEST_.*")
 
-# Where the suite is in the pictures: its real directory has a name that differs from run to run.
+# The directory of the suite as shown in the pictures: its real name differs from run to run.
 SHOWN_DIRECTORY = "/home/me/shop"
 
 
 def environment() -> dict[str, str]:
-    """The variables of a run on a terminal."""
+    """Return the environment variables of a run on a terminal."""
     inherited = {name: value for name, value in os.environ.items() if not DROPPED.fullmatch(name)}
     return {**inherited, "TERM": "xterm-256color"}
 
 
 def chunks(directory: Path) -> list[bytes]:
-    """Run the suite on a terminal; what has arrived there, as it came."""
+    """Run the suite on a terminal and return its output in chunks as they arrived."""
     master, slave = pty.openpty()
     fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
     run = subprocess.Popen(
@@ -93,7 +93,7 @@ def chunks(directory: Path) -> list[bytes]:
 
 
 def interest(lines: list[str]) -> tuple[int, int]:
-    """How much a screen shows of a run in its middle: how many tests below the bar, and after what part of the run."""
+    """Rate a screen: number of tests below the bar and progress, or zeros if it is not in the middle of the run."""
     bars = [found for line in lines if (found := re.match(r" *(\d+)% ━.* \d failed .*left", line))]
     percent = int(bars[0][1]) if bars else 0
     named = sum(line.startswith("gw") for line in lines)
@@ -101,25 +101,27 @@ def interest(lines: list[str]) -> tuple[int, int]:
 
 
 def live_block(arrived: list[bytes], directory: Path) -> str:
-    """The moment of a run that shows most, as SVG."""
+    """Return the best-rated screen of a run as SVG."""
     screen = pyte.Screen(COLUMNS, LINES)
     stream = pyte.ByteStream(screen)
     stream.feed(f"\x1b[1m$\x1b[0m {' '.join(COMMAND)}\r\n".encode())
     most, picture = (0, 0), ""
     for data in arrived:
         shown = data.replace(str(directory).encode(), SHOWN_DIRECTORY.encode())
-        # The emulator does not know faint text; grey is what that looks like.
+        # The emulator does not support faint text, so it is drawn in grey.
         stream.feed(shown.replace(b"\x1b[2m", b"\x1b[90m"))
         if (found := interest(screen.display)) > most:
             most = found
-            picture = drawn([[screen.buffer[line][column] for column in range(COLUMNS)] for line in range(LINES)])
+            picture = screen_as_svg(
+                [[screen.buffer[line][column] for column in range(COLUMNS)] for line in range(LINES)]
+            )
     if not picture:
         sys.exit("no live block was seen in the middle of the run")
     return picture
 
 
 def screenshot(page: Page) -> Image.Image:
-    """The page down to its lists, in a frame."""
+    """Return a framed screenshot of the page down to its lists."""
     height, line = page.run(ASK)
     with Image.open(BytesIO(page.chrome.get_screenshot_as_png())) as whole:
         part = whole.convert("RGB").crop((0, 0, whole.width, round(height * SCALE)))
@@ -127,7 +129,7 @@ def screenshot(page: Page) -> Image.Image:
 
 
 def compressed(picture: Image.Image) -> bytes:
-    """A picture in few colours, as WebP without further losses."""
+    """Return a picture, reduced to few colours, as lossless WebP."""
     channels = picture.tobytes()
     counted = Counter(zip(channels[::3], channels[1::3], channels[2::3], strict=True))
     frequent = [channel for colour, _ in counted.most_common(EXACT) for channel in colour]
@@ -141,7 +143,7 @@ def compressed(picture: Image.Image) -> bytes:
 
 
 def timelines(directory: Path) -> dict[str, bytes]:
-    """The timeline page in light and in dark colours, each as WebP."""
+    """Return the timeline page in light and in dark colours, each as WebP."""
     chrome = start_chromium()
     try:
         size = {"width": PAGE_WIDTH, "height": PAGE_HEIGHT, "deviceScaleFactor": SCALE, "mobile": False}
@@ -160,7 +162,7 @@ def timelines(directory: Path) -> dict[str, bytes]:
 
 
 def main() -> None:
-    """Run the suite, and write the pictures beside this file."""
+    """Run the suite and write the pictures beside this file."""
     with tempfile.TemporaryDirectory() as temporary:
         directory = Path(temporary).resolve() / "shop"
         suite.write(directory)

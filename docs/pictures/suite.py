@@ -1,7 +1,7 @@
 """The suite in the pictures: a shop whose tests wait for a database, a printer and a payment service.
 
-It makes a run with what a run can have: many short tests and a few long ones, one failure, something skipped and
-something expected to fail, and a worker that needs more memory than the others for a while.
+Its run has many short tests and a few long ones, one failure, a skipped test and
+an expected failure, and a worker that temporarily uses more memory than the others.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ FILES = {
         [tool.pytest.ini_options]
         pythonpath = ["."]
         """,
-    # Waiting, not computing: the pictures look the same however many cores the machine has.
+    # Tests wait instead of computing, so the pictures do not depend on the number of cores.
     "shop.py": """
         import random
         import time

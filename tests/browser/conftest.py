@@ -1,4 +1,4 @@
-"""The timeline page in Chromium: collected only where selenium is installed, which `dev.py test` sees to."""
+"""Tests of the timeline page in Chromium, collected only if selenium is installed (`dev.py test` installs it)."""
 
 from __future__ import annotations
 

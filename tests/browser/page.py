@@ -1,4 +1,4 @@
-"""Chromium with a timeline page in it, and what a reader of the page sees and does."""
+"""Page object for a timeline page in Chromium: what a user sees and does."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
     from tests.browser.rundata import Data
 
-# Seconds; far above what the page takes on a machine that is busy with other things.
+# Seconds; far more than the page needs on a busy machine.
 PATIENCE = 60
 
-# Puts the timeline into the middle of the window, and answers when nothing has scrolled for half a second: until then
-# the wheel is the page's.
+# Scrolls the timeline to the middle of the window, and returns when nothing has scrolled for half a second: before that
+# the wheel scrolls the page.
 SETTLE = """
 const [done] = arguments;
 let timer = setTimeout(done, 500);
@@ -38,7 +38,7 @@ addEventListener("scroll", () => {
 document.getElementById("lanes").scrollIntoView({ block: "center" });
 """
 
-# How many pixels of a canvas have (nearly) a colour that the page's style defines.
+# Returns the number of pixels of a canvas that have (nearly) a colour defined in the page's style.
 PIXELS = """
 const [id, name] = arguments;
 const canvas = document.getElementById(id);
@@ -57,13 +57,13 @@ return found;
 
 
 def start_chromium() -> Chrome:
-    """Chromium without a window, and without a network."""
+    """Start Chromium without a window and without a network."""
     browser, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if browser is None or driver is None:
         pytest.fail("chromium or chromedriver is missing: apt-get install chromium chromium-driver", pytrace=False)
     options = ChromeOptions()
     options.binary_location = browser
-    # The sandbox needs rights that root in a container, and many a CI system, does not have.
+    # The sandbox needs rights that root in a container, and many CI systems, do not have.
     for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
         options.add_argument(argument)
     options.add_argument("--window-size=1400,1000")
@@ -84,64 +84,64 @@ class Page:
         self.file = directory / "report.html"
 
     def write(self, data: Data) -> None:
-        """Write the page for a run and have the browser load it."""
+        """Write the page for a run and load it in the browser."""
         self.file.write_text(timeline_page(json.dumps(data)), encoding="utf-8")
         self.chrome.get(self.file.as_uri())
 
     def open(self, data: Data) -> None:
-        """The same, and wait until all of the page is there."""
+        """Write the page for a run, load it and wait until it is complete."""
         self.write(data)
         self.wait_for_all()
 
     def load(self) -> None:
-        """Have the browser load the page that is there, and wait until all of it is."""
+        """Load the existing page and wait until it is complete."""
         self.chrome.get(self.file.as_uri())
         self.wait_for_all()
 
     def wait_for_all(self) -> None:
-        """Wait until all of the page is there."""
+        """Wait until the page is complete."""
         self.wait(lambda: self.run("return document.documentElement.dataset.ready") == "yes")
 
     def wait(self, condition: Callable[[], object]) -> None:
         WebDriverWait(self.chrome, PATIENCE, poll_frequency=0.02).until(lambda _: condition())
 
     def run(self, script: str, *arguments: object) -> Any:
-        """Run a script in the page; what it returns."""
+        """Run a script in the page and return its result."""
         return self.chrome.execute_script(script, *arguments)
 
     def get(self, expression: str) -> Any:
-        """A property of `window.rustpar`, or what a call of it returns."""
+        """Return a property of `window.rustpar`, or the result of calling it."""
         return self.run(f"return window.rustpar.{expression}")
 
     def at(self, selector: str) -> WebElement:
-        """The first element that a CSS selector finds."""
+        """Return the first element that matches a CSS selector."""
         return self.chrome.find_element(By.CSS_SELECTOR, selector)
 
     def all(self, selector: str) -> list[WebElement]:
-        """All elements that a CSS selector finds."""
+        """Return all elements that match a CSS selector."""
         return self.chrome.find_elements(By.CSS_SELECTOR, selector)
 
     def text(self, selector: str) -> str:
-        """The text of the first element, shown or not."""
+        """Return the text of the first matching element, visible or not."""
         return str(self.run("return document.querySelector(arguments[0]).textContent", selector))
 
     def texts(self, selector: str) -> list[str]:
-        """The texts of all elements."""
+        """Return the texts of all matching elements."""
         script = "return Array.from(document.querySelectorAll(arguments[0]), (one) => one.textContent)"
         return list(self.run(script, selector))
 
     def unfold(self, selector: str) -> list[str]:
-        """Open the details of a failure; the texts in them, which the page makes when it hears of that."""
+        """Open the details of a failure and return their texts, which the page only creates then."""
         self.at(f"{selector} summary").click()
         self.wait(lambda: self.all(f"{selector} pre"))
         return self.texts(f"{selector} pre")
 
     def figure(self, name: str) -> float:
-        """A figure of the strip at the top, as a number."""
+        """Return a figure of the strip at the top as a number."""
         return float(self.at(f"[data-figure={name}]").get_attribute("data-value") or "nan")
 
     def press(self, *keys: str) -> None:
-        """Press keys, wherever the focus is."""
+        """Press keys, sent to the element that has the focus."""
         for key in keys:
             ActionChains(self.chrome).send_keys(key).perform()
 
@@ -150,17 +150,17 @@ class Page:
         self.run("document.getElementById('lanes').focus()")
 
     def span(self) -> float:
-        """How many seconds of the run are shown."""
+        """Return the number of seconds of the run that are shown."""
         view = self.get("view")
         return float(view["to"] - view["from"])
 
     def pixels(self, colour: str, canvas: str = "lanes") -> int:
-        """How many pixels of a canvas have this colour of the page."""
+        """Return the number of pixels of a canvas that have this colour of the page."""
         self.run("window.rustpar.draw()")
         return int(self.run(PIXELS, canvas, colour))
 
     def place(self, test: int) -> tuple[int, int]:
-        """Where a test is, from the middle of the canvas."""
+        """Return the position of a test relative to the middle of the canvas."""
         self.chrome.execute_async_script(SETTLE)
         place, size = self.get(f"placeOf({test})"), self.at("#lanes").size
         return round(place["x"] - size["width"] / 2), round(place["y"] - size["height"] / 2)
@@ -172,12 +172,12 @@ class Page:
         ActionChains(self.chrome).scroll_from_origin(origin, 0, amount).perform()
 
     def log(self, kind: str) -> list[dict[str, Any]]:
-        """What has come to a log of the browser since it was last asked."""
+        """Return the new entries of a log of the browser."""
         entries: list[dict[str, Any]] = self.chrome.get_log(kind)  # type: ignore[no-untyped-call]
         return entries
 
     def complaints(self) -> list[str]:
-        """What the browser's console says, and what the page asked the network for."""
+        """Return messages of the browser's console and network requests of the page."""
         said = [entry["message"] for entry in self.log("browser")]
         events = [json.loads(entry["message"])["message"] for entry in self.log("performance")]
         asked = [

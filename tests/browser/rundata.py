@@ -1,4 +1,4 @@
-"""Runs made up for the timeline page: the same data for the same arguments, in the form that `timeline_page` reads."""
+"""Generated runs for the timeline page, deterministic for given arguments, in the format that `timeline_page` reads."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 MIB = 1 << 20
 OUTCOMES = ["passed", "failed", "error", "skipped", "xfailed", "xpassed", "rerun", "crashed"]
 BAD = ("failed", "error", "crashed")
-# How often each outcome comes, in the order above.
+# Relative frequency of each outcome, in the order above.
 WEIGHTS = [960.0, 8.0, 2.0, 20.0, 5.0, 1.0, 3.0, 0.6]
 PHASES = ("setup", "call", "teardown")
 STARTED = 1_769_860_000
 
 Data = dict[str, Any]
 
-# What must not become part of the page, wherever it appears.
+# Markup that must be escaped wherever it appears on the page.
 HOSTILE = (
     "</script><script>window.broken = true</script><!-- <img src=x onerror='window.broken = true'>\u2028\u2029\0"
     "\x1b[31mred\x1b[0m \x1b]0;title\x07\ud800 ok"
@@ -23,7 +23,7 @@ HOSTILE = (
 
 
 def empty_run(workers: int = 0, environments: int = 1) -> Data:
-    """A run in which no test has run."""
+    """Return a run in which no test has run."""
     return {
         "version": 1,
         "run": {
@@ -61,13 +61,13 @@ def empty_run(workers: int = 0, environments: int = 1) -> Data:
 
 
 class _Maker:
-    """Lets tests run one after another, each on the worker that is free first."""
+    """Simulates tests that run one after another, each on the first free worker."""
 
     def __init__(self, tests: int, workers: int, environments: int) -> None:
         self.dice = random.Random(f"{tests} {workers} {environments}")
         self.data = empty_run(workers, environments)
         self.environments = environments
-        # Of each place for a worker: the worker that has it, when it is free, and the peak of its memory.
+        # For each worker slot: the current worker, the time when it is free, and its peak memory.
         self.places = [self.new_worker(place, 0.02 * self.dice.random()) for place in range(workers)]
 
     def new_worker(self, place: int, at: float) -> list[Any]:
@@ -165,7 +165,7 @@ class _Maker:
 
 
 def _round(value: Any) -> Any:
-    """To the microsecond, as a journal has it."""
+    """Round to microseconds, as in a journal."""
     return round(value, 6) if isinstance(value, float) else value
 
 
@@ -176,7 +176,7 @@ def _percentiles(values: list[float]) -> dict[str, float]:
 
 
 def a_run(tests: int, workers: int = 8, environments: int = 1) -> Data:
-    """A run with failures, crashes and replaced workers, as often as chance has it, and a previous run."""
+    """Return a run with random failures, crashes and replaced workers, and a previous run."""
     maker = _Maker(tests, workers, environments)
     for number in range(tests):
         maker.run_test(number)

@@ -1,4 +1,4 @@
-"""The timeline page in Chromium: what it draws, finds and tells, and that keys alone are enough for all of it."""
+"""The timeline page in Chromium: drawing, search, details, and use with the keyboard alone."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def chrome() -> Iterator[Chrome]:
 
 @pytest.fixture
 def page(chrome: Chrome, tmp_path: Path) -> Iterator[Page]:
-    """A page that must neither complain nor ask the network for anything."""
+    """A page that fails the test if it logs an error or makes a network request."""
     page = Page(chrome, tmp_path)
     page.complaints()
     yield page
@@ -38,7 +38,7 @@ def page(chrome: Chrome, tmp_path: Path) -> Iterator[Page]:
 
 
 @pytest.mark.parametrize(("tests", "workers"), [(50, 2), (5_000, 8), (5_000, 64), (100_000, 8)])
-def test_every_outcome_is_drawn_in_its_colour(page: Page, tests: int, workers: int) -> None:
+def test_each_outcome_is_drawn_in_its_own_colour(page: Page, tests: int, workers: int) -> None:
     data = a_run(tests, workers)
     page.open(data)
     assert page.get("visible") == tests
@@ -50,7 +50,7 @@ def test_every_outcome_is_drawn_in_its_colour(page: Page, tests: int, workers: i
     assert page.pixels("accent", "memory") > 0
 
 
-def test_one_failure_among_a_hundred_thousand_is_seen(page: Page) -> None:
+def test_one_failure_among_a_hundred_thousand_tests_is_visible(page: Page) -> None:
     data = a_run(100_000)
     data["tests"]["outcome"] = [0] * 100_000
     data["tests"]["outcome"][54_321] = OUTCOMES.index("failed")
@@ -95,7 +95,7 @@ def test_the_slowest_tests_come_first(page: Page) -> None:
     assert page.text("#over").startswith(f"{over} tests took more than")
 
 
-def test_the_previous_run_is_compared_with(page: Page) -> None:
+def test_the_run_is_compared_with_the_previous_run(page: Page) -> None:
     data = a_run(500)
     page.open(data)
     fresh = sum(seconds is None for seconds in data["tests"]["previous"])
@@ -171,7 +171,7 @@ def test_the_search_finds_tests_and_says_how_many(page: Page) -> None:
     assert page.pixels("passed") == 0
 
 
-def test_outcomes_can_be_chosen(page: Page) -> None:
+def test_tests_can_be_filtered_by_outcome(page: Page) -> None:
     data = a_run(5_000)
     page.open(data)
     page.at("[data-outcome=failed]").click()
@@ -182,7 +182,7 @@ def test_outcomes_can_be_chosen(page: Page) -> None:
     assert page.get("found") == data["counts"]["error"]
 
 
-def test_failures_show_their_text_and_what_was_captured(page: Page) -> None:
+def test_failures_show_their_text_and_captured_output(page: Page) -> None:
     data = a_run(5_000)
     page.open(data)
     failures = data["failures"]
@@ -192,7 +192,7 @@ def test_failures_show_their_text_and_what_was_captured(page: Page) -> None:
     assert page.texts(f"[data-failure='{place}'] h3")[1:] == [title for title, _ in failures[place]["sections"]]
 
 
-def test_what_tests_print_is_shown_and_nothing_of_it_runs(page: Page) -> None:
+def test_markup_in_captured_output_is_shown_as_text_and_not_executed(page: Page) -> None:
     data = a_run(50, 2)
     data["tests"]["id"][0] += HOSTILE
     data["tests"]["outcome"][0] = OUTCOMES.index("failed")
@@ -215,7 +215,7 @@ def test_what_tests_print_is_shown_and_nothing_of_it_runs(page: Page) -> None:
     assert page.all("img") == []
 
 
-def test_a_walk_with_keys_alone(page: Page) -> None:
+def test_the_page_can_be_used_with_the_keyboard_alone(page: Page) -> None:
     data = a_run(500, 4)
     page.open(data)
     tests = data["tests"]
@@ -281,7 +281,7 @@ def test_a_run_without_tests_says_so(page: Page) -> None:
     assert page.get("visible") == 0
 
 
-def test_what_is_missing_is_said(page: Page) -> None:
+def test_missing_data_is_reported_as_missing(page: Page) -> None:
     data = a_run(50, 2)
     data |= {"failures": [], "marks": [], "previous": None, "bound": None, "thresholds": []}
     data["run"] |= {"complete": False, "exit": None, "collected": 80, "slow": None}
@@ -295,7 +295,7 @@ def test_what_is_missing_is_said(page: Page) -> None:
     assert not page.at("#memory").is_displayed()
 
 
-def test_environments_of_a_merged_run_are_told_apart(page: Page) -> None:
+def test_environments_of_a_merged_run_are_shown_separately(page: Page) -> None:
     data = a_run(500, 4, environments=2)
     page.open(data)
     names = [environment["name"] for environment in data["environments"]]
@@ -303,7 +303,7 @@ def test_environments_of_a_merged_run_are_told_apart(page: Page) -> None:
     assert set(names) <= set(page.texts("#workers td"))
 
 
-def test_other_colours_are_used_in_the_dark(page: Page) -> None:
+def test_dark_colour_scheme_uses_other_colours(page: Page) -> None:
     page.open(a_run(500, 4))
     light = page.pixels("passed"), page.run("return getComputedStyle(document.body).backgroundColor")
     scheme = {"features": [{"name": "prefers-color-scheme", "value": "dark"}]}

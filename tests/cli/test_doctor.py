@@ -1,4 +1,4 @@
-"""What somebody gets told whose tests fail because workers share what nobody has seen."""
+"""`rustpar doctor`, and the hint after new failures: finding tests that fail because workers share undetected state."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.harness import Suite
 
-# A name from the clock, which cannot be watched: with a template, all workers have the same.
+# A name derived from the clock, which cannot be monitored: with a template, all workers have the same name.
 NAMED_BY_THE_CLOCK = """
     import time
     import pytest
@@ -44,7 +44,7 @@ def remove_places(suite: Suite) -> None:
         path.unlink()
 
 
-def test_a_test_that_passed_before_and_fails_with_a_template_raises_a_doubt(suite: Suite) -> None:
+def test_a_new_failure_with_a_template_prints_a_hint(suite: Suite) -> None:
     suite.test(NAMED_BY_THE_CLOCK)
     assert suite.run("--rustpar-start=early").counts() == {"passed": 3}
     remove_places(suite)
@@ -57,7 +57,7 @@ def test_a_test_that_passed_before_and_fails_with_a_template_raises_a_doubt(suit
     assert "-n0" in line
 
 
-def test_a_test_that_failed_before_raises_none(suite: Suite) -> None:
+def test_a_test_that_failed_before_prints_no_hint(suite: Suite) -> None:
     suite.test("def test_one(): assert 0\ndef test_two(): pass\n")
     assert DOUBT not in suite.run().text
     assert DOUBT not in suite.run().text
@@ -94,7 +94,7 @@ def test_a_test_that_failed_before_raises_none(suite: Suite) -> None:
     ],
     ids=["subtest", "teardown that skips", "node id twice"],
 )
-def test_a_failure_that_pytest_forgets_raises_a_doubt_only_when_it_is_news(suite: Suite, fails: str) -> None:
+def test_a_failure_missing_from_the_cache_prints_a_hint_only_when_it_is_new(suite: Suite, fails: str) -> None:
     suite.conftest(
         """
         def pytest_collection_modifyitems(items):
@@ -110,7 +110,7 @@ def test_a_failure_that_pytest_forgets_raises_a_doubt_only_when_it_is_news(suite
     assert DOUBT not in run.text
 
 
-def test_a_file_that_could_not_be_collected_before_raises_none(suite: Suite) -> None:
+def test_a_file_with_an_earlier_collection_error_prints_no_hint(suite: Suite) -> None:
     suite.write({"test_it.py": "import nowhere\n", "test_other.py": "def test_one(): pass\ndef test_two(): pass\n"})
     for _ in range(2):
         run = suite.run("--continue-on-collection-errors")
@@ -118,7 +118,7 @@ def test_a_file_that_could_not_be_collected_before_raises_none(suite: Suite) -> 
     assert DOUBT not in run.text
 
 
-def test_order_is_named_as_a_cause_with_early_workers_too_and_sharing_is_not(suite: Suite) -> None:
+def test_with_early_workers_the_hint_names_order_but_not_sharing(suite: Suite) -> None:
     suite.test("def test_one(): pass\ndef test_two(): pass\n")
     suite.run()
     suite.test("def test_one(): assert 0\ndef test_two(): pass\n")
@@ -150,14 +150,14 @@ def test_the_doctor_finds_tests_that_differ_with_a_template(suite: Suite) -> Non
     where = told.index("test_it.py::test_one") if "test_it.py::test_one" in told else told.index("test_it.py::test_two")
     found = {line[4:18].strip(): line.split()[-1] for line in told[where + 1 : where + 6]}
     assert list(found) == NAMES
-    # Which of the two tests fails is chance.
+    # Which of the two tests fails is random.
     assert {found[name] for name in NAMES if name not in ("rustpar", "rustpar, again")} == {"passed"}
     assert "error" in (found["rustpar"], found["rustpar, again"])
     assert "what workers share is the cause" in done.stdout
     assert "auto chooses template" in done.stdout
 
 
-def test_the_doctor_says_what_auto_decides_and_why(suite: Suite) -> None:
+def test_the_doctor_prints_the_decision_of_auto_and_its_reason(suite: Suite) -> None:
     suite.test("import os\nNAME = os.environ.get('PYTEST_XDIST_WORKER')\ndef test_one(): pass\ndef test_two(): pass\n")
     done = doctor(suite)
     assert done.returncode == 0
@@ -167,7 +167,7 @@ def test_the_doctor_says_what_auto_decides_and_why(suite: Suite) -> None:
     assert "auto chooses early here:\n    test_it.py:2 reads PYTEST_XDIST_WORKER" in done.stdout
 
 
-def test_the_doctor_shows_why_a_run_came_to_no_end(suite: Suite) -> None:
+def test_the_doctor_shows_why_a_run_did_not_finish(suite: Suite) -> None:
     done = doctor(suite, "--no-such-option")
     assert done.returncode == 2
     assert "unrecognized arguments: --no-such-option" in done.stderr
@@ -194,7 +194,7 @@ def test_the_doctor_stops_a_run_that_hangs_and_names_its_test(suite: Suite) -> N
     assert "1 of 1 differing tests belong to a run that was stopped because it did not end" in done.stdout
 
 
-def test_the_doctor_refuses_a_limit_that_is_none(suite: Suite) -> None:
+def test_the_doctor_rejects_an_invalid_limit(suite: Suite) -> None:
     done = doctor(suite, "--limit", "soon")
     assert done.returncode == 2
     assert "invalid duration 'soon'" in done.stderr
@@ -209,7 +209,7 @@ def test_the_doctor_refuses_a_limit_that_is_none(suite: Suite) -> None:
     ],
     ids=["company", "order", "flaky"],
 )
-def test_the_doctor_tells_causes_apart(suite: Suite, fails: str, words: str) -> None:
+def test_the_doctor_distinguishes_causes(suite: Suite, fails: str, words: str) -> None:
     suite.test(
         f"""
         import os
@@ -235,7 +235,7 @@ def test_the_doctor_tells_causes_apart(suite: Suite, fails: str, words: str) -> 
     assert done.returncode == 1
 
 
-def test_the_doctor_changes_nothing(suite: Suite) -> None:
+def test_the_doctor_does_not_change_the_cache_or_history(suite: Suite) -> None:
     suite.test("def test_one(): pass\ndef test_two(): pass\n")
     suite.run()
     kept = sorted(str(path) for path in (suite.path / ".pytest_cache").rglob("*"))
@@ -244,7 +244,7 @@ def test_the_doctor_changes_nothing(suite: Suite) -> None:
     assert doctor(suite, "-p", "no:cacheprovider").returncode == 0
 
 
-def test_a_test_that_runs_pytest_itself_is_no_earlier_run(suite: Suite) -> None:
+def test_a_pytest_run_inside_a_test_is_not_the_last_run(suite: Suite) -> None:
     suite.test(
         """
         import pathlib, pytest

@@ -1,4 +1,4 @@
-"""What is remembered from one run to the next, and the command that shows it."""
+"""The history of durations and outcomes, and the command `rustpar history`."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ SLOW_FIXTURES = """
 
 
 def history_file(suite: Suite) -> Path:
-    """Where the cache has it."""
+    """Return the path of the history file in pytest's cache."""
     return suite.path / ".pytest_cache/d/rustpar/history.json"
 
 
 def content(file: Path) -> dict[str, Any]:
-    """What is in a history file."""
+    """Return the contents of a history file."""
     found: dict[str, Any] = json.loads(file.read_text())
     return found
 
@@ -64,10 +64,10 @@ def command(suite: Suite, *args: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(run, cwd=suite.path, capture_output=True, text=True, timeout=30)
 
 
-def test_a_run_remembers_how_its_tests_went(suite: Suite, way: str) -> None:
+def test_a_run_records_durations_and_outcomes_of_its_tests(suite: Suite, run_mode: str) -> None:
     suite.test(TESTS)
     for _ in range(2):
-        suite.run_in(way)
+        suite.run_in(run_mode)
     tests = content(history_file(suite))["tests"]
     outcomes = {name.removeprefix("test_it.py::"): (about["o"], about["n"]) for name, about in tests.items()}
     assert outcomes == {
@@ -80,10 +80,10 @@ def test_a_run_remembers_how_its_tests_went(suite: Suite, way: str) -> None:
     assert all(0.05e6 <= value < 2e6 for value in (tests["test_it.py::test_slow"][key][1] for key in "al"))
 
 
-@pytest.mark.parametrize("way", ["plain", "template", "early"])
-def test_the_time_of_a_shared_fixture_is_its_own_and_not_the_tests(suite: Suite, way: str) -> None:
+@pytest.mark.parametrize("run_mode", ["plain", "template", "early"])
+def test_the_time_of_a_shared_fixture_is_recorded_separately(suite: Suite, run_mode: str) -> None:
     suite.test(SLOW_FIXTURES)
-    assert suite.run_in(way).counts() == {"passed": 1}
+    assert suite.run_in(run_mode).counts() == {"passed": 1}
     history, _ = _core.History.load(history_file(suite))
     inner, outer = history.fixture_seconds(["test_it.py::inner", "test_it.py::outer"])
     (expected,) = history.expected(["test_it.py::test_it"])
@@ -111,7 +111,7 @@ def test_the_traceback_of_a_shared_fixture_that_fails_is_that_of_plain_pytest(su
     assert suite.run().report("test_it", "setup")["longrepr"] == plain["longrepr"]
 
 
-def test_two_runs_at_once_are_both_remembered(suite: Suite) -> None:
+def test_two_simultaneous_runs_are_both_recorded(suite: Suite) -> None:
     suite.write(
         {
             "test_a.py": "from support import meet\ndef test_a(): meet('a', 'b')\n",
@@ -120,25 +120,25 @@ def test_two_runs_at_once_are_both_remembered(suite: Suite) -> None:
     )
     started = [suite.start(file) for file in ("test_a.py", "test_b.py")]
     for process in started:
-        suite.end(process)
+        suite.wait_for_exit(process)
     assert set(content(history_file(suite))["tests"]) == {"test_a.py::test_a", "test_b.py::test_b"}
 
 
-@pytest.mark.parametrize("way", ["plain", "template"])
+@pytest.mark.parametrize("run_mode", ["plain", "template"])
 @pytest.mark.parametrize("text", ["", "{", '{"tests": 3}', "\0\0", '{"format":"rustpar-history","version":0}'])
-def test_a_damaged_file_is_told_in_one_line_and_begun_anew(suite: Suite, text: str, way: str) -> None:
+def test_a_damaged_file_is_reported_in_one_line_and_replaced(suite: Suite, text: str, run_mode: str) -> None:
     suite.test("def test_it(): pass\n")
     history_file(suite).parent.mkdir(parents=True)
     history_file(suite).write_text(text)
-    run = suite.run_in(way, "-Werror")
+    run = suite.run_in(run_mode, "-Werror")
     assert run.counts() == {"passed": 1}
     assert run.ret == 0
     assert "history.json is damaged" in run.line("history.json")
     assert list(content(history_file(suite))["tests"]) == ["test_it.py::test_it"]
-    assert "history.json" not in suite.run_in(way).text
+    assert "history.json" not in suite.run_in(run_mode).text
 
 
-def test_the_file_of_a_newer_version_is_left_alone(suite: Suite) -> None:
+def test_a_file_of_a_newer_version_is_not_changed(suite: Suite) -> None:
     suite.test("def test_it(): pass\n")
     history_file(suite).parent.mkdir(parents=True)
     newer = '{"format":"rustpar-history","version":7,"tests":[]}'
@@ -151,7 +151,7 @@ def test_the_file_of_a_newer_version_is_left_alone(suite: Suite) -> None:
     assert history_file(suite).read_text() == newer
 
 
-def test_a_file_that_cannot_be_written_is_told_in_one_line(suite: Suite) -> None:
+def test_a_file_that_cannot_be_written_is_reported_in_one_line(suite: Suite) -> None:
     suite.test("def test_it(): pass\n")
     suite.write({"file": ""})
     run = suite.run("--rustpar-history=file/history.json")
@@ -159,14 +159,14 @@ def test_a_file_that_cannot_be_written_is_told_in_one_line(suite: Suite) -> None
     assert run.line("rustpar: the history in").startswith("rustpar: the history in ")
 
 
-def test_a_path_of_the_command_line_begins_where_pytest_was_started(suite: Suite) -> None:
+def test_a_path_on_the_command_line_is_relative_to_the_current_directory(suite: Suite) -> None:
     suite.test("def test_it(): pass\n")
     suite.run("--rustpar-history=kept/here.json", "-p", "no:cacheprovider")
     assert content(suite.path / "kept/here.json")["version"] == 1
     assert not (suite.path / ".pytest_cache").exists()
 
 
-def test_a_path_in_the_ini_file_begins_at_rootdir(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_path_in_the_ini_file_is_relative_to_rootdir(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
     suite.write({"pytest.ini": "[pytest]\nrustpar_history = kept.json\n", "sub/test_it.py": "def test_it(): pass\n"})
     monkeypatch.chdir(suite.path / "sub")
     monkeypatch.setenv("PYTHONPATH", str(suite.path))
@@ -175,19 +175,19 @@ def test_a_path_in_the_ini_file_begins_at_rootdir(suite: Suite, monkeypatch: pyt
 
 
 @pytest.mark.parametrize("option", ["--collect-only", "--setup-only", "--setup-plan", "-pno:cacheprovider"])
-def test_nothing_is_remembered_where_nothing_runs_or_nothing_is_kept(suite: Suite, option: str) -> None:
+def test_nothing_is_recorded_without_test_runs_or_without_a_cache(suite: Suite, option: str) -> None:
     suite.test("def test_it(): pass\n")
     suite.run(option, n=None)
     assert not history_file(suite).exists()
 
 
-def test_a_run_that_is_cut_off_keeps_what_came_to_its_end(suite: Suite) -> None:
+def test_an_interrupted_run_records_the_tests_that_finished(suite: Suite) -> None:
     suite.test("def test_a(): pass\ndef test_b(): raise KeyboardInterrupt\n")
     suite.run(n=None)
     assert list(content(history_file(suite))["tests"]) == ["test_it.py::test_a"]
 
 
-def test_a_crash_is_remembered_as_a_failure(suite: Suite) -> None:
+def test_a_crash_is_recorded_as_a_failure(suite: Suite) -> None:
     suite.test("import os\ndef test_dies(): os._exit(3)\n")
     suite.run()
     history, _ = _core.History.load(history_file(suite))
@@ -209,10 +209,10 @@ def test_the_history_is_read_once_and_shared(suite: Suite) -> None:
     assert suite.run(n=None).ret == 0
 
 
-# ---------------------------------------------------------------------- the command
+# The command `rustpar history`
 
 
-def test_show_lists_what_is_slow_and_what_fails(suite: Suite) -> None:
+def test_show_lists_slow_and_failing_tests(suite: Suite) -> None:
     suite.write({"test_it.py": TESTS, "test_fixtures.py": SLOW_FIXTURES})
     suite.run()
     (suite.path / "below").mkdir()
@@ -223,7 +223,7 @@ def test_show_lists_what_is_slow_and_what_fails(suite: Suite) -> None:
     assert named == ["test_fixtures.py::test_it", "test_fixtures.py::inner", "test_it.py::test_fails"]
 
 
-def test_merge_joins_the_files_of_shards(suite: Suite) -> None:
+def test_merge_merges_the_files_of_shards(suite: Suite) -> None:
     suite.write({"test_a.py": "def test_a(): pass\n", "test_b.py": "def test_b(): pass\n"})
     for shard in "ab":
         suite.run(f"test_{shard}.py", f"--rustpar-history={shard}.json", n=None)
@@ -232,7 +232,7 @@ def test_merge_joins_the_files_of_shards(suite: Suite) -> None:
     assert set(content(suite.path / "all.json")["tests"]) == {"test_a.py::test_a", "test_b.py::test_b"}
 
 
-def test_prune_forgets_what_was_not_met_for_long(suite: Suite) -> None:
+def test_prune_removes_tests_that_have_not_run_for_a_long_time(suite: Suite) -> None:
     suite.test("def test_it(): pass\n")
     suite.run(n=None)
     file = history_file(suite)

@@ -1,4 +1,4 @@
-"""The command that tells what came of a run, and the formats that it writes."""
+"""The command `rustpar report` and the formats that it writes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.journals import journals
-from tests.reportfiles import EVERY_OUTCOME, command, ctrf, junit_suites, micros, phases, refused, told, trace
+from tests.reportfiles import EVERY_OUTCOME, command, ctrf, error_of, junit_suites, micros, output_of, phases, trace
 
 if TYPE_CHECKING:
     from tests.harness import Suite
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def test_ctrf_is_valid_and_has_every_outcome(suite: Suite) -> None:
     suite.test(EVERY_OUTCOME)
     suite.run()
-    told(suite, "report", "--ctrf=out.json")
+    output_of(suite, "report", "--ctrf=out.json")
     tests = ctrf(suite.path / "out.json")["tests"]
     statuses = {test["name"]: (test["status"], test["rawStatus"]) for test in tests}
     assert statuses["test_fails"] == ("failed", "failed")
@@ -38,13 +38,13 @@ def test_ctrf_is_valid_and_has_every_outcome(suite: Suite) -> None:
 def test_the_sums_of_durations_are_those_of_the_journal(suite: Suite) -> None:
     suite.test(EVERY_OUTCOME)
     suite.run()
-    told(suite, "report", "--junit=out.xml", "--ctrf=out.ctrf", "--trace=out.trace")
+    output_of(suite, "report", "--junit=out.xml", "--ctrf=out.ctrf", "--trace=out.trace")
     (journal,) = journals(suite)
     (junit,) = junit_suites(suite.path / "out.xml")
     tests = ctrf(suite.path / "out.ctrf")["tests"]
     measured = [test["extra"][phase] or 0 for test in tests for phase in ("setup", "call", "teardown")]
     assert sum(measured) == micros(journal)
-    # Both formats round, each test on its own.
+    # Both formats round each test separately.
     rounding = 500 * (len(tests) + 1)
     assert sum(test["duration"] for test in tests) * 1000 == pytest.approx(micros(journal), abs=rounding)
     in_junit = sum(float(case.get("time")) for case in junit.iter("testcase"))
@@ -75,61 +75,61 @@ def test_the_trace_has_a_lane_for_each_worker_and_phases_in_tests(suite: Suite) 
     assert finished[-1] == 2
 
 
-def test_a_trace_that_cannot_be_written_is_told(suite: Suite) -> None:
+def test_a_trace_that_cannot_be_written_is_reported(suite: Suite) -> None:
     suite.test("def test_it(): pass\n")
     run = suite.run("--rustpar-trace=nowhere/trace.json")
     assert run.ret == 0
     assert "nowhere" in run.line("could not write the trace")
 
 
-def test_a_run_that_was_killed_is_told_up_to_where_it_came(suite: Suite) -> None:
+def test_a_killed_run_is_reported_up_to_its_last_event(suite: Suite) -> None:
     suite.test("def test_one(): pass\ndef test_two(): pass\n")
     suite.run(n=None)
     (journal,) = journals(suite)
     lines = journal.read_bytes().splitlines(keepends=True)
     (first,) = [place for place, line in enumerate(lines) if b'"teardown","t":0' in line]
     journal.write_bytes(b"".join(lines[: first + 1]) + lines[first + 1][:9])
-    text = told(suite, "report")
+    text = output_of(suite, "report")
     assert "did not finish: 1\n  test_it.py::test_two" in text
     assert "incomplete: the end is not in the journal" in text
-    told(suite, "report", "--junit=out.xml")
+    output_of(suite, "report", "--junit=out.xml")
     (junit,) = junit_suites(suite.path / "out.xml")
     assert junit.get("tests") == "1"
 
 
-def test_a_run_is_named_by_its_file_or_the_begin_of_its_id(suite: Suite) -> None:
+def test_a_run_is_selected_by_its_file_or_a_prefix_of_its_id(suite: Suite) -> None:
     suite.test("def test_it(): pass\n")
     suite.run("--testrunuid=first")
     suite.test("def test_other(): pass\n")
     suite.run("--testrunuid=second")
-    assert "test_it.py::test_it" in told(suite, "report", "fir")
-    assert "test_it.py::test_it" in told(suite, "report", str(journals(suite)[0]))
-    assert "test_it.py::test_other" in told(suite, "report")
-    assert refused(suite, "report", "third") == (
+    assert "test_it.py::test_it" in output_of(suite, "report", "fir")
+    assert "test_it.py::test_it" in output_of(suite, "report", str(journals(suite)[0]))
+    assert "test_it.py::test_other" in output_of(suite, "report")
+    assert error_of(suite, "report", "third") == (
         "rustpar report: 0 of the kept runs have an id that begins with 'third'; `rustpar runs` lists them"
     )
 
 
-def test_what_cannot_be_reported_is_one_line(suite: Suite) -> None:
-    assert "there is no journal" in refused(suite, "report")
+def test_errors_of_report_are_one_line(suite: Suite) -> None:
+    assert "there is no journal" in error_of(suite, "report")
     suite.write({"notes.txt": "no journal", "empty.jsonl": ""})
-    assert "notes.txt is not the journal of a run" in refused(suite, "report", "notes.txt")
-    assert "cut before it said" in refused(suite, "report", "empty.jsonl")
-    assert "there is no file ./gone" in refused(suite, "report", "./gone")
+    assert "notes.txt is not the journal of a run" in error_of(suite, "report", "notes.txt")
+    assert "cut before it said" in error_of(suite, "report", "empty.jsonl")
+    assert "there is no file ./gone" in error_of(suite, "report", "./gone")
 
 
-def test_a_document_can_go_to_standard_output(suite: Suite) -> None:
+def test_a_report_can_be_written_to_standard_output(suite: Suite) -> None:
     suite.test("def test_it(): pass\n")
     suite.run()
-    assert json.loads(told(suite, "report", "--ctrf=-"))["reportFormat"] == "CTRF"
+    assert json.loads(output_of(suite, "report", "--ctrf=-"))["reportFormat"] == "CTRF"
     assert command(suite, "report", "--junit=missing/out.xml").returncode == 2
 
 
 @pytest.mark.parametrize("n", [None, "2"])
-def test_a_run_is_told_with_percentiles_the_bound_and_thresholds(suite: Suite, n: str | None) -> None:
+def test_the_report_shows_percentiles_the_lower_bound_and_thresholds(suite: Suite, n: str | None) -> None:
     suite.test(EVERY_OUTCOME)
     suite.run("--rustpar-thresholds=max<1us, max<1000s", n=n)
-    lines = told(suite, "report").splitlines()
+    lines = output_of(suite, "report").splitlines()
     durations = lines.index("durations")
     assert lines[durations + 1].split() == ["count", "p50", "p95", "p99", "max"]
     assert [line.split()[0] for line in lines[durations + 2 : durations + 6]] == ["tests", "set-up", "call", "teardown"]
@@ -142,7 +142,7 @@ def test_a_run_is_told_with_percentiles_the_bound_and_thresholds(suite: Suite, n
 
 
 @pytest.mark.parametrize("n", [None, "2"])
-def test_properties_of_the_suite_need_no_junit_of_pytest(suite: Suite, n: str | None) -> None:
+def test_suite_properties_are_reported_without_junitxml(suite: Suite, n: str | None) -> None:
     suite.test(
         """
         import pytest
@@ -157,13 +157,13 @@ def test_properties_of_the_suite_need_no_junit_of_pytest(suite: Suite, n: str | 
         """
     )
     assert suite.run(n=n).ret == 0
-    told(suite, "report", "--junit=out.xml")
+    output_of(suite, "report", "--junit=out.xml")
     (element,) = junit_suites(suite.path / "out.xml")
     found = [(p.getparent().getparent().tag, p.get("name"), p.get("value")) for p in element.iter("property")]
     assert found == [("testsuite", "arch", "PPC"), ("testsuite", "cpus", "2")]
 
 
-def test_what_an_encoding_lacks_is_escaped(suite: Suite) -> None:
+def test_characters_missing_from_the_encoding_are_escaped(suite: Suite) -> None:
     suite.test("def test_it(): assert 0, '\u2603 is \xe9'\n")
     suite.run(n=None)
     done = command_in_latin_1(suite, "report")
@@ -172,7 +172,7 @@ def test_what_an_encoding_lacks_is_escaped(suite: Suite) -> None:
 
 
 def command_in_latin_1(suite: Suite, *args: str) -> subprocess.CompletedProcess[bytes]:
-    """Run `rustpar` where standard output has that encoding."""
+    """Run `rustpar` with the encoding Latin-1 for standard output."""
     variables = {**os.environ, "PYTHONIOENCODING": "latin-1"}
     run = [sys.executable, "-m", "rustpar.cli", *args]
     return subprocess.run(run, cwd=suite.path, env=variables, capture_output=True, timeout=60)
@@ -181,7 +181,7 @@ def command_in_latin_1(suite: Suite, *args: str) -> subprocess.CompletedProcess[
 FULL = "could not write to standard output: No space left on device (os error 28)"
 
 
-def test_output_that_cannot_be_written_is_told_in_one_line(suite: Suite) -> None:
+def test_an_output_error_is_reported_in_one_line(suite: Suite) -> None:
     suite.test("def test_it(): pass\n")
     suite.run(n=None)
     for asked in (["report"], ["report", "--junit=-"], ["runs"]):
@@ -192,7 +192,7 @@ def test_output_that_cannot_be_written_is_told_in_one_line(suite: Suite) -> None
         assert (done.returncode, line) == (2, f"rustpar {asked[0]}: {FULL}")
 
 
-def test_a_name_of_a_file_that_is_not_there_is_no_id(suite: Suite) -> None:
-    assert refused(suite, "report", "all.jsonl") == "rustpar report: there is no file all.jsonl"
-    assert refused(suite, "report", "no/all") == "rustpar report: there is no file no/all"
-    assert "there is no journal in .pytest_cache" in refused(suite, "report", "all")
+def test_a_missing_file_name_is_not_taken_for_a_run_id(suite: Suite) -> None:
+    assert error_of(suite, "report", "all.jsonl") == "rustpar report: there is no file all.jsonl"
+    assert error_of(suite, "report", "no/all") == "rustpar report: there is no file no/all"
+    assert "there is no journal in .pytest_cache" in error_of(suite, "report", "all")

@@ -1,4 +1,4 @@
-"""`rustpar report --github`: annotations, and the summary of a job."""
+"""`rustpar report --github`: annotations and the job summary."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ import pytest
 from tests.journals import events, journals
 from tests.reportfiles import (
     EVERY_OUTCOME,
-    told,
+    output_of,
 )
 
 if TYPE_CHECKING:
     from tests.harness import Suite
 
 
-def test_annotations_are_escaped_and_stand_at_the_failing_line(suite: Suite) -> None:
+def test_annotations_are_escaped_and_placed_at_the_failing_line(suite: Suite) -> None:
     suite.test(EVERY_OUTCOME)
     suite.run("-k", "test_fails and not late")
     summary = suite.path / "summary.md"
     summary.write_text("before\n")
-    (line,) = told(suite, "report", "--github", GITHUB_STEP_SUMMARY=str(summary)).splitlines()
+    (line,) = output_of(suite, "report", "--github", GITHUB_STEP_SUMMARY=str(summary)).splitlines()
     (detail,) = [event for event in events(journals(suite)[-1]) if event["e"] == "detail"]
     place = f"file=test_it.py,line={detail['line']}"
     assert line == (f"::error {place},title=test_it.py%3A%3Atest_fails failed::AssertionError: 100%25: one, two")
@@ -33,7 +33,7 @@ def test_annotations_are_escaped_and_stand_at_the_failing_line(suite: Suite) -> 
 
 
 @pytest.mark.parametrize("n", [None, "2"])
-def test_annotations_stand_in_the_files_of_the_project(suite: Suite, n: str | None) -> None:
+def test_annotations_are_placed_in_files_of_the_project(suite: Suite, n: str | None) -> None:
     suite.write(
         {
             "lib/helper.py": "def fails():\n    raise ValueError('in a helper')\n",
@@ -80,12 +80,12 @@ def test_annotations_stand_in_the_files_of_the_project(suite: Suite, n: str | No
     ignored = ["--ignore=test_dies.py"] if n is None else []
     suite.run("--doctest-glob=*.txt", "--continue-on-collection-errors", *ignored, n=n)
     found = re.findall(
-        r"^::error (?:file=(.*?),)?(?:line=(\d+),)?title=(\S+)", told(suite, "report", "--github"), re.MULTILINE
+        r"^::error (?:file=(.*?),)?(?:line=(\d+),)?title=(\S+)", output_of(suite, "report", "--github"), re.MULTILINE
     )
     places = {title.rpartition("%3A")[2]: (file, line) for file, line, title in found}
     if n is not None:
         assert places.pop("test_dies") == ("test_dies.py", "")
-    # pytest counts lines of a file that is no module from 0.
+    # pytest counts lines from 0 in a file that is not a module.
     assert places.pop("words.txt")[0] == "words.txt"
     assert places == {
         "test_name.py": ("test_name.py", "3"),
@@ -101,13 +101,13 @@ def test_annotations_stand_in_the_files_of_the_project(suite: Suite, n: str | No
     }
 
 
-def test_without_a_summary_file_there_are_annotations_alone(suite: Suite) -> None:
+def test_without_a_summary_file_only_annotations_are_written(suite: Suite) -> None:
     suite.test("def test_it(): pass\n")
     suite.run()
-    assert told(suite, "report", "--github", GITHUB_STEP_SUMMARY="") == ""
+    assert output_of(suite, "report", "--github", GITHUB_STEP_SUMMARY="") == ""
 
 
-def test_the_summary_shows_failures_with_what_ran_beside_them(suite: Suite) -> None:
+def test_the_summary_shows_failures_with_concurrent_tests(suite: Suite) -> None:
     suite.test(
         """
         from support import meet
@@ -124,7 +124,7 @@ def test_the_summary_shows_failures_with_what_ran_beside_them(suite: Suite) -> N
         """
     )
     run = suite.run()
-    text = told(suite, "report")
+    text = output_of(suite, "report")
     (worker,) = run.workers["test_it.py::test_beside"]
     assert f"running at the same time: test_it.py::test_beside ({worker})" in text
     assert ">           assert 0" in text or ">       assert 0" in text
@@ -133,7 +133,7 @@ def test_the_summary_shows_failures_with_what_ran_beside_them(suite: Suite) -> N
     assert "exit status 1" in text
 
 
-def test_a_crash_is_beside_what_failed_before_it(suite: Suite) -> None:
+def test_a_crashed_test_is_listed_as_concurrent_with_an_earlier_failure(suite: Suite) -> None:
     suite.test(
         """
         import os
@@ -154,4 +154,4 @@ def test_a_crash_is_beside_what_failed_before_it(suite: Suite) -> None:
     )
     run = suite.run()
     (worker,) = run.workers["test_it.py::test_hog"]
-    assert f"running at the same time: test_it.py::test_hog ({worker})" in told(suite, "report")
+    assert f"running at the same time: test_it.py::test_hog ({worker})" in output_of(suite, "report")

@@ -1,4 +1,4 @@
-"""`rustpar report --junit`, beside what pytest's own `--junitxml` says of the same run."""
+"""`rustpar report --junit`, compared with pytest's own `--junitxml` for the same run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.reportfiles import (
     check_junit,
     ctrf,
     junit_suites,
-    told,
+    output_of,
     trace,
 )
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 
 def cases(path: Path) -> Counter[tuple[str, str, tuple[str, ...]]]:
-    """Class names, names and what is in them, of all cases in a file of JUnit's XML."""
+    """Return class name, name and contents of all cases in a JUnit XML file."""
     found = [case for suite in junit_suites(path) for case in suite.iter("testcase")]
     return Counter((case.get("classname"), case.get("name"), tuple(child.tag for child in case)) for case in found)
 
 
 def without_output(cases: Counter[tuple[str, str, tuple[str, ...]]]) -> Counter[tuple[str, str, tuple[str, ...]]]:
-    """The same, but for what was captured, which pytest leaves out unless it is told to."""
+    """Return all cases without captured output, which pytest omits by default."""
     return Counter(
         (classname, name, tuple(tag for tag in tags if not tag.startswith("system-")))
         for classname, name, tags in cases.elements()
@@ -37,19 +37,19 @@ def without_output(cases: Counter[tuple[str, str, tuple[str, ...]]]) -> Counter[
 
 
 def attributes(path: Path, *names: str) -> list[Any]:
-    """Attributes of the only suite in a file of JUnit's XML."""
+    """Return the attributes of the only suite in a JUnit XML file."""
     (suite,) = junit_suites(path)
     return [suite.get(name) for name in names]
 
 
 @pytest.mark.parametrize("n", [None, "2"])
-def test_junit_has_the_cases_and_counts_of_pytests_own_file(suite: Suite, n: str | None) -> None:
+def test_cases_and_counts_match_pytests_own_junit_file(suite: Suite, n: str | None) -> None:
     suite.test(EVERY_OUTCOME)
     suite.write({"pkg/test_dotted.py": "def test_it(): pass\n", "test_broken.py": "import nothing_like_it\n"})
     suite.write({"test_left_out.py": "import pytest\npytest.importorskip('nothing_like_it')\n"})
     arguments = ("--continue-on-collection-errors", "--junitxml=own.xml")
     assert suite.run(*arguments, n=n).ret == 1
-    told(suite, "report", "--junit=ours.xml")
+    output_of(suite, "report", "--junit=ours.xml")
     own, ours = suite.path / "own.xml", suite.path / "ours.xml"
     assert without_output(cases(ours)) == cases(own)
     counted = ("tests", "errors", "failures", "skipped", "name", "hostname")
@@ -58,7 +58,7 @@ def test_junit_has_the_cases_and_counts_of_pytests_own_file(suite: Suite, n: str
 
 
 @pytest.mark.parametrize("n", [None, "2"])
-def test_subtests_are_in_junit_as_in_pytests_own_file(suite: Suite, n: str | None) -> None:
+def test_subtests_match_pytests_own_junit_file(suite: Suite, n: str | None) -> None:
     if not hasattr(pytest, "Subtests"):
         pytest.skip("this pytest has no subtests of its own")
     suite.test(
@@ -81,16 +81,16 @@ def test_subtests_are_in_junit_as_in_pytests_own_file(suite: Suite, n: str | Non
         """
     )
     run = suite.run("--junitxml=own.xml", n=n)
-    told(suite, "report", "--junit=ours.xml")
+    output_of(suite, "report", "--junit=ours.xml")
     own, ours = suite.path / "own.xml", suite.path / "ours.xml"
     assert without_output(cases(ours)) == cases(own)
     assert attributes(ours, "failures", "skipped") == attributes(own, "failures", "skipped")
     assert run.counts() == {"passed": 1, "failed": 3}
-    assert "\n1 passed, 3 failed in" in told(suite, "report")
+    assert "\n1 passed, 3 failed in" in output_of(suite, "report")
 
 
-def troubles(path: Path) -> Counter[tuple[str, ...]]:
-    """Each failure, error and skip in a file of JUnit's XML: its test, its kind, its message and its text."""
+def problems_in(path: Path) -> Counter[tuple[str, ...]]:
+    """Return test, kind, message and text of each failure, error and skip in a JUnit XML file."""
     found = []
     for suite in junit_suites(path):
         for case in suite.iter("testcase"):
@@ -100,7 +100,7 @@ def troubles(path: Path) -> Counter[tuple[str, ...]]:
 
 
 @pytest.mark.parametrize("n", [None, "2"])
-def test_junit_has_the_messages_and_texts_of_pytests_own_file(suite: Suite, n: str | None) -> None:
+def test_messages_and_texts_match_pytests_own_junit_file(suite: Suite, n: str | None) -> None:
     suite.test(
         """
         import pytest
@@ -136,16 +136,16 @@ def test_junit_has_the_messages_and_texts_of_pytests_own_file(suite: Suite, n: s
         """
     )
     suite.run("--junitxml=own.xml", n=n)
-    told(suite, "report", "--junit=ours.xml")
+    output_of(suite, "report", "--junit=ours.xml")
     own, ours = suite.path / "own.xml", suite.path / "ours.xml"
-    assert troubles(ours) == troubles(own)
+    assert problems_in(ours) == problems_in(own)
     assert attributes(ours, "errors", "failures", "skipped") == attributes(own, "errors", "failures", "skipped")
 
 
-def test_brackets_in_a_directory_are_no_parameters(suite: Suite) -> None:
+def test_brackets_in_a_directory_are_not_parameters(suite: Suite) -> None:
     suite.write({"app/[id]/test_b.py": "def test_it(): pass\nclass TestIt:\n    def test_it(self): pass\n"})
     suite.run()
-    told(suite, "report", "--junit=out.xml", "--ctrf=out.json")
+    output_of(suite, "report", "--junit=out.xml", "--ctrf=out.json")
     assert cases(suite.path / "out.xml") == {
         ("app.[id].test_b", "test_it", ()): 1,
         ("app.[id].test_b.TestIt", "test_it", ()): 1,
@@ -155,10 +155,10 @@ def test_brackets_in_a_directory_are_no_parameters(suite: Suite) -> None:
     assert sorted(test["suite"] for test in tests) == [["app/[id]/test_b.py"], ["app/[id]/test_b.py", "TestIt"]]
 
 
-def test_junit_shows_characters_that_xml_cannot_carry_as_pytest_does(suite: Suite) -> None:
+def test_characters_invalid_in_xml_are_escaped_like_pytest_does(suite: Suite) -> None:
     suite.test(EVERY_OUTCOME)
     suite.run("-k", "test_fails")
-    told(suite, "report", "--junit=out.xml")
+    output_of(suite, "report", "--junit=out.xml")
     (found,) = junit_suites(suite.path / "out.xml")
     assert any("printed #x1B[31m & <x> #x00" in out.text for out in found.iter("system-out"))
 
@@ -172,7 +172,7 @@ def test_junit_has_properties_of_tests_and_of_the_suite(suite: Suite) -> None:
         """
     )
     suite.run("--junitxml=own.xml", "-W", "ignore")
-    told(suite, "report", "--junit=ours.xml")
+    output_of(suite, "report", "--junit=ours.xml")
     found = []
     for name in ("own.xml", "ours.xml"):
         (element,) = junit_suites(suite.path / name)
@@ -185,7 +185,7 @@ def test_junit_has_properties_of_tests_and_of_the_suite(suite: Suite) -> None:
 def test_a_crash_is_one_error_in_junit_and_an_instant_in_the_trace(suite: Suite) -> None:
     suite.test("import os\ndef test_bad(): os._exit(3)\ndef test_good(): pass\n")
     suite.run("--junitxml=own.xml")
-    told(suite, "report", "--junit=ours.xml", "--trace=trace.json", "--ctrf=ctrf.json")
+    output_of(suite, "report", "--junit=ours.xml", "--trace=trace.json", "--ctrf=ctrf.json")
     own, ours = suite.path / "own.xml", suite.path / "ours.xml"
     assert cases(ours) == cases(own)
     assert attributes(ours, "tests", "errors") == attributes(own, "tests", "errors") == ["2", "1"]
@@ -195,7 +195,7 @@ def test_a_crash_is_one_error_in_junit_and_an_instant_in_the_trace(suite: Suite)
     assert statuses == {"test_bad": "crashed", "test_good": "passed"}
 
 
-def test_a_test_that_fails_and_is_skipped_late_is_one_case_in_junit(suite: Suite) -> None:
+def test_a_test_that_fails_and_is_skipped_in_teardown_is_one_case(suite: Suite) -> None:
     suite.test(
         """
         import pytest
@@ -209,6 +209,6 @@ def test_a_test_that_fails_and_is_skipped_late_is_one_case_in_junit(suite: Suite
         """
     )
     suite.run("--junitxml=own.xml")
-    told(suite, "report", "--junit=ours.xml")
+    output_of(suite, "report", "--junit=ours.xml")
     own, ours = cases(suite.path / "own.xml"), cases(suite.path / "ours.xml")
     assert without_output(ours) == own == {("test_it", "test_it", ("failure", "skipped")): 1}

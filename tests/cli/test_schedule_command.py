@@ -1,4 +1,4 @@
-"""The command that tells how a suite would be divided, without running a test."""
+"""The command `rustpar schedule`, which shows how tests would be distributed without running them."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ def schedule(suite: Suite, *args: str) -> subprocess.CompletedProcess[str]:
 
 
 def plan(suite: Suite, *args: str) -> str:
-    """What it prints where there is a plan."""
+    """Run `rustpar schedule` successfully and return its output."""
     done = schedule(suite, *args)
     assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
     return done.stdout
 
 
-def remember(suite: Suite, seconds: Mapping[str, float]) -> None:
-    """Write a history in which tests of `test_it.py` take so long."""
+def write_history(suite: Suite, seconds: Mapping[str, float]) -> None:
+    """Write a history with these durations of tests in `test_it.py`."""
     recorder = _core.Recorder(_core.Journal())
     for name, took in seconds.items():
         for when in ("setup", "call", "teardown"):
             duration = took if when == "call" else 0.0
             location = ("test_it.py", 0, name)
             report = pytest.TestReport(f"test_it.py::{name}", location, {}, "passed", None, when, duration=duration)
-            # From a worker, whose word is taken; what this process reports must be possible by the clock.
+            # Reported by a worker, whose durations are not checked; those of this process must agree with its clock.
             report.worker_id = "gw0"  # type: ignore[attr-defined]
             recorder.report(report)
     path = suite.path / ".pytest_cache/d/rustpar/history.json"
@@ -48,30 +48,30 @@ def remember(suite: Suite, seconds: Mapping[str, float]) -> None:
     assert recorder.save(path) is None
 
 
-# What a unit stands for, in seconds; tests are counted.
+# Value of each unit in seconds; tests are counted.
 UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "test": 1.0, "tests": 1.0, "": 1.0}
 
 
 def amounts(text: str) -> list[float]:
-    """The durations in seconds, and the counts, in a text."""
+    """Return the durations in seconds, and the counts, in a text."""
     return [float(number) * UNITS[unit] for number, unit in re.findall(r"([\d.]+)(?: (us|ms|s|tests?)\b)?", text)]
 
 
 def rows(output: str) -> dict[str, list[float]]:
-    """The numbers in each row of the table, by its first word."""
+    """Return the numbers in each row of the table, by its first word."""
     found = re.findall(r"^(gw\d+|total) +(.*)$", output, re.MULTILINE)
     return {name: amounts(rest) for name, rest in found}
 
 
 def figures(output: str) -> tuple[float, float]:
-    """What is expected, and the lower bound."""
+    """Return the expected duration and the lower bound."""
     match = re.search(r"^expected: (.*); lower bound (.*) \(", output, re.MULTILINE)
     assert match is not None, output
     ((expected,), (least,)) = map(amounts, match.groups())
     return expected, least
 
 
-def test_workers_get_all_that_there_is_to_do_and_no_test_runs(suite: Suite) -> None:
+def test_all_tests_are_planned_and_none_runs(suite: Suite) -> None:
     suite.test(
         """
         import time
@@ -100,19 +100,19 @@ def test_workers_get_all_that_there_is_to_do_and_no_test_runs(suite: Suite) -> N
     assert total[0] == 12
     assert 0.2 <= total[2] < total[1]
     assert expected == max(row[3] for row in table.values())
-    # The bound has the fixture once; in the plan, some workers may set it up again.
+    # The lower bound includes the fixture once; in the plan, several workers may set it up.
     assert (total[1] - total[2]) / 3 - 0.002 <= least <= expected
 
 
-def test_the_longest_test_is_named_where_it_decides(suite: Suite) -> None:
+def test_the_longest_test_is_named_if_it_limits_the_run(suite: Suite) -> None:
     suite.test(FOUR)
-    remember(suite, {"test_one": 1.0, "test_two": 2.0, "test_three": 9.0, "test_four": 3.0})
+    write_history(suite, {"test_one": 1.0, "test_two": 2.0, "test_three": 9.0, "test_four": 3.0})
     output = plan(suite, "-n", "2")
     assert figures(output) == (9.0, 9.0)
     assert "test_it.py::test_three alone takes 9.00 s; an even split over 2 workers would take 7.50 s" in output
 
 
-def test_serial_tests_and_resources_are_named_where_they_decide(suite: Suite) -> None:
+def test_serial_tests_and_resources_are_named_if_they_limit_the_run(suite: Suite) -> None:
     suite.test(
         """
         import pytest
@@ -125,12 +125,12 @@ def test_serial_tests_and_resources_are_named_where_they_decide(suite: Suite) ->
         def test_four(): pass
         """
     )
-    remember(suite, {"test_one": 6.0, "test_two": 2.0, "test_three": 3.0, "test_four": 1.0})
+    write_history(suite, {"test_one": 6.0, "test_two": 2.0, "test_three": 3.0, "test_four": 1.0})
     assert "nothing else runs during 1 serial test: 6.00 s" in plan(suite, "-n3", "-k", "one or four")
     assert "resource db has 1 place, and is in use for 5.00 s" in plan(suite, "-n3", "-k", "not one")
 
 
-def test_tests_are_counted_where_no_duration_is_known(suite: Suite) -> None:
+def test_tests_are_counted_if_no_durations_are_known(suite: Suite) -> None:
     suite.test(FOUR)
     output = plan(suite, "-n2")
     assert output.startswith("4 tests, 2 workers, --dist load, no durations known: run the tests once")
@@ -139,9 +139,9 @@ def test_tests_are_counted_where_no_duration_is_known(suite: Suite) -> None:
     assert not re.search(r"\d s\b", output)
 
 
-def test_new_tests_take_what_the_others_usually_take(suite: Suite) -> None:
+def test_new_tests_are_expected_to_take_the_median_of_the_others(suite: Suite) -> None:
     suite.test(FOUR)
-    remember(suite, {"test_one": 1.0, "test_two": 2.0, "test_three": 3.0})
+    write_history(suite, {"test_one": 1.0, "test_two": 2.0, "test_three": 3.0})
     output = plan(suite, "-n2")
     assert output.startswith("4 tests, 2 workers, --dist load, durations of 3 of 4 tests known\n")
     assert rows(output)["total"][1] == 8.0
@@ -169,19 +169,19 @@ def test_options_in_the_configuration_file_count(suite: Suite) -> None:
     assert plan(suite).startswith("3 tests, 3 workers, --dist loadfile, ")
 
 
-def test_without_a_number_there_is_a_worker_for_each_cpu(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_n_there_is_one_worker_per_cpu(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTEST_XDIST_AUTO_NUM_WORKERS", "4")
     suite.test(FOUR)
     assert plan(suite).startswith("4 tests, 4 workers, --dist load, ")
 
 
-def test_a_scheduler_of_another_plugin_is_not_passed_over_in_silence(suite: Suite) -> None:
+def test_a_scheduler_of_another_plugin_causes_a_warning(suite: Suite) -> None:
     suite.test(FOUR)
     suite.conftest("def pytest_xdist_make_scheduler(config, log): return None")
     assert re.search(r"^warning: .*conftest.py may bring a scheduler of its own", plan(suite, "-n2"), re.MULTILINE)
 
 
-def test_a_history_that_cannot_be_read_is_named(suite: Suite) -> None:
+def test_an_unreadable_history_is_reported(suite: Suite) -> None:
     suite.test(FOUR)
     (suite.path / "history.json").write_text("{")
     output = plan(suite, "-n2", "--rustpar-history=history.json")
@@ -199,7 +199,7 @@ def test_a_history_that_cannot_be_read_is_named(suite: Suite) -> None:
         (FOUR, ["-k", "nothing"], "no tests were collected"),
     ],
 )
-def test_what_goes_wrong_is_shown(suite: Suite, text: str, arguments: list[str], words: str) -> None:
+def test_errors_are_shown_with_exit_status_2(suite: Suite, text: str, arguments: list[str], words: str) -> None:
     suite.test(text)
     done = schedule(suite, *arguments)
     assert (done.returncode, done.stdout) == (2, "")
@@ -207,24 +207,24 @@ def test_what_goes_wrong_is_shown(suite: Suite, text: str, arguments: list[str],
     assert "rustpar/" not in done.stderr
 
 
-def test_what_the_order_of_the_collection_costs_is_told(suite: Suite) -> None:
+def test_the_cost_of_keeping_the_collection_order_is_printed(suite: Suite) -> None:
     tests = {f"test_{n}": 1.0 for n in range(4)}
     suite.test("".join(f"def {name}(): pass\n" for name in tests))
-    remember(suite, tests)
+    write_history(suite, tests)
     assert "--rustpar-plan=duration would save nothing" in plan(suite, "-n2")
     assert "rustpar-plan" not in plan(suite, "-n2", "--rustpar-plan=duration")
     assert "rustpar-plan" not in plan(suite, "-n2", "--dist=worksteal")
 
 
-def test_without_known_durations_nothing_is_said_of_another_plan(suite: Suite) -> None:
+def test_without_known_durations_no_other_plan_is_mentioned(suite: Suite) -> None:
     suite.test(FOUR)
     assert "rustpar-plan" not in plan(suite, "-n2")
 
 
-def test_a_plan_follows_the_order_that_was_asked_for(suite: Suite) -> None:
+def test_a_plan_uses_the_requested_order(suite: Suite) -> None:
     tests = {f"test_{n}": 1.0 for n in range(6)} | {"test_long": 3.0}
     suite.test("".join(f"def {name}(): pass\n" for name in tests))
-    remember(suite, tests)
+    write_history(suite, tests)
     for asked in ("collection", "duration"):
         expected, least = figures(plan(suite, "-n3", f"--rustpar-plan={asked}"))
         assert expected == least == 3.0

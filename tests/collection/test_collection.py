@@ -1,4 +1,4 @@
-"""Collection happens once; its errors are shown once, and the rest of the tests still run."""
+"""Tests are collected once; errors are shown once, and the other tests still run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 TWO = "def test_a(): pass\ndef test_b(): pass\n"
 
 
-def test_a_module_is_imported_by_one_process_alone(suite: Suite) -> None:
+def test_a_module_is_imported_by_only_one_process(suite: Suite) -> None:
     suite.test("from support import note\nnote('imported')\n" + TWO)
     assert suite.run(n="4").ret == 0
     assert suite.notes() == ["gw0 imported"]
@@ -73,7 +73,7 @@ def test_node_ids_that_do_not_exist_are_the_error_of_plain_pytest(suite: Suite) 
 
 @pytest.mark.parametrize("slow", ["gw0", "gw1"])
 @pytest.mark.parametrize("start", ["template", "early"])
-def test_a_usage_error_is_waited_for_when_workers_take_long_to_leave(suite: Suite, start: str, slow: str) -> None:
+def test_a_usage_error_is_shown_when_workers_exit_slowly(suite: Suite, start: str, slow: str) -> None:
     conftest = f"""
         import time
         import pytest
@@ -173,9 +173,9 @@ def test_names_of_files_need_not_be_utf_8(suite: Suite, start: str, dist: str) -
             assert 0
     """
     suite.write({os.fsdecode(name): tests for name in (b"test_one_\xff.py", b"test_two_\xfe.py")})
-    # pytest's cache cannot write them down.
-    plain = suite.end(suite.start("-p", "no:cacheprovider", n="0"))
-    run = suite.end(suite.start("-p", "no:cacheprovider", f"--rustpar-start={start}", f"--dist={dist}"))
+    # pytest's cache cannot store them.
+    plain = suite.wait_for_exit(suite.start("-p", "no:cacheprovider", n="0"))
+    run = suite.wait_for_exit(suite.start("-p", "no:cacheprovider", f"--rustpar-start={start}", f"--dist={dist}"))
     assert run.ret == plain.ret == pytest.ExitCode.TESTS_FAILED
     assert run.counts() == plain.counts() == {"passed": 4, "failed": 2}
     assert run.outcomes == plain.outcomes

@@ -1,4 +1,4 @@
-"""The marks of tests that must not meet: what they say, and what is wrong with those that make no sense."""
+"""The marks `serial` and `resource`: their meaning, and warnings about invalid ones."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ PRINTS_NEEDS = """
 """
 
 
-def needs(suite: Suite) -> dict[str, str]:
-    """What each test needs, by its name."""
+def constraints_of(suite: Suite) -> dict[str, str]:
+    """Return the constraints of each test, by its name."""
     suite.conftest(PRINTS_NEEDS)
     run = suite.run("-s", "--strict-markers", n=None)
     assert run.ret == 0, run.text
@@ -28,7 +28,7 @@ def needs(suite: Suite) -> dict[str, str]:
     return {name: text for _, name, text in lines}
 
 
-def test_marks_of_a_test_its_class_and_its_module_add_up(suite: Suite) -> None:
+def test_marks_of_a_test_its_class_and_its_module_are_combined(suite: Suite) -> None:
     suite.test(
         """
         import pytest
@@ -49,7 +49,7 @@ def test_marks_of_a_test_its_class_and_its_module_add_up(suite: Suite) -> None:
             def test_parameter(self, n): pass
         """
     )
-    assert needs(suite) == {
+    assert constraints_of(suite) == {
         "test_module": "(False, (('module', False),))",
         "test_several": "(True, (('a', False), ('b', False), ('module', False)))",
         "test_class": "(False, (('class', True), ('module', False), ('test', False)))",
@@ -81,7 +81,7 @@ def test_a_resource_that_is_held_in_both_modes_is_held_exclusively(suite: Suite)
         def test_free(): pass
         """
     )
-    assert needs(suite) == {
+    assert constraints_of(suite) == {
         "test_inner": "(False, (('db', False),))",
         "test_outer": "(False, (('db', False),))",
         "test_read": "(False, (('db', True), ('log', True)))",
@@ -115,7 +115,7 @@ def test_the_name_of_a_resource_may_contain_a_colon(suite: Suite) -> None:
 
 
 @pytest.mark.parametrize("value", ["db", "db: 1, db: 2"])
-def test_a_limit_that_makes_no_sense_is_one_line(suite: Suite, value: str) -> None:
+def test_an_invalid_resource_limit_is_reported_in_one_line(suite: Suite, value: str) -> None:
     (suite.path / "pytest.ini").write_text(f"[pytest]\nrustpar_resources = {value}\n")
     suite.test("def test_it(): pass\n")
     run = suite.run()
@@ -139,25 +139,25 @@ def test_a_limit_that_makes_no_sense_is_one_line(suite: Suite, value: str) -> No
         ("serial('db')", "it takes no arguments"),
     ],
 )
-def test_a_mark_that_makes_no_sense_is_ignored_with_a_warning(suite: Suite, mark: str, words: str, start: str) -> None:
+def test_an_invalid_mark_is_ignored_with_a_warning(suite: Suite, mark: str, words: str, start: str) -> None:
     suite.test(f"import pytest\ndef test_fine(): pass\n@pytest.mark.{mark}\ndef test_bad(): pass\n")
     run = suite.run(f"--rustpar-start={start}")
     assert run.counts() == {"passed": 2, "warnings": 1}
     assert words in run.line("PytestWarning: test_it.py::test_bad: the mark ")
 
 
-def test_marks_of_a_project_that_are_named_the_same_mean_nothing_without_workers(suite: Suite) -> None:
+def test_unrelated_marks_with_the_same_names_have_no_effect_without_workers(suite: Suite) -> None:
     suite.test("import pytest\n@pytest.mark.resource(7)\n@pytest.mark.serial('x')\ndef test_it(): pass\n")
     assert suite.run(n=None).counts() == {"passed": 1}
 
 
-def test_a_mark_without_arguments_in_brackets_is_fine(suite: Suite) -> None:
+def test_a_mark_without_parentheses_is_valid(suite: Suite) -> None:
     suite.test("import pytest\n@pytest.mark.serial()\ndef test_it(): pass\n")
-    assert needs(suite) == {"test_it": "(True, ())"}
+    assert constraints_of(suite) == {"test_it": "(True, ())"}
 
 
-@pytest.mark.parametrize("way", ["plain", "template", "early"])
-def test_marked_tests_run_under_strict_markers(suite: Suite, way: str) -> None:
+@pytest.mark.parametrize("run_mode", ["plain", "template", "early"])
+def test_marked_tests_run_under_strict_markers(suite: Suite, run_mode: str) -> None:
     suite.test(
         """
         import pytest
@@ -169,12 +169,12 @@ def test_marked_tests_run_under_strict_markers(suite: Suite, way: str) -> None:
         def test_free(): pass
         """
     )
-    run = suite.run_in(way, "--strict-markers", "-W", "error")
+    run = suite.run_in(run_mode, "--strict-markers", "-W", "error")
     assert run.counts() == {"passed": 3}
     assert run.ret == 0
 
 
-def test_marked_tests_can_be_chosen_with_m(suite: Suite) -> None:
+def test_marked_tests_can_be_selected_with_m(suite: Suite) -> None:
     suite.test("import pytest\n@pytest.mark.serial\ndef test_alone(): pass\ndef test_free(): pass\n")
     run = suite.run("-m", "not serial")
     assert run.counts() == {"passed": 1, "deselected": 1}
@@ -223,8 +223,8 @@ MARKED = """
 """
 
 
-def meetings(notes: list[str]) -> set[tuple[str, str]]:
-    """The pairs of functions that have run at one time, by their names without parameters."""
+def concurrent_pairs(notes: list[str]) -> set[tuple[str, str]]:
+    """Return the pairs of test functions that ran at the same time, by names without parameters."""
     running: list[str] = []
     pairs = set()
     for line in notes:
@@ -240,20 +240,20 @@ def meetings(notes: list[str]) -> set[tuple[str, str]]:
 
 @pytest.mark.parametrize("start", ["template", "early"])
 @pytest.mark.parametrize("dist", ["load", "worksteal", "loadscope", "loadfile", "each"])
-def test_tests_that_must_not_meet_do_not(suite: Suite, dist: str, start: str) -> None:
+def test_conflicting_tests_do_not_run_at_the_same_time(suite: Suite, dist: str, start: str) -> None:
     suite.conftest(LOGS)
     for file in ("test_a.py", "test_b.py"):
         suite.write({file: MARKED})
     run = suite.run(f"--dist={dist}", f"--rustpar-start={start}", n="4")
     assert run.counts() == {"passed": 54 * (4 if dist == "each" else 1)}
-    met = meetings(suite.notes())
+    met = concurrent_pairs(suite.notes())
     assert not {pair for pair in met if "alone" in pair}
     assert not met & {("db", "db"), ("both", "both"), ("both", "db"), ("both", "reads")}
     if dist in ("load", "worksteal", "each"):
         assert met & {("db", "free"), ("free", "free"), ("both", "free")}
 
 
-def test_a_resource_with_two_places_is_held_twice_at_most(suite: Suite) -> None:
+def test_a_resource_with_two_slots_is_held_by_at_most_two_tests(suite: Suite) -> None:
     suite.conftest(LOGS)
     (suite.path / "pytest.ini").write_text("[pytest]\nrustpar_resources = db: 2\n")
     suite.test(
@@ -274,7 +274,7 @@ def test_a_resource_with_two_places_is_held_twice_at_most(suite: Suite) -> None:
     assert most == 2
 
 
-def test_a_crash_gives_back_what_the_test_held(suite: Suite) -> None:
+def test_a_crash_releases_the_resources_of_the_test(suite: Suite) -> None:
     suite.test(
         """
         import os
@@ -292,7 +292,7 @@ def test_a_crash_gives_back_what_the_test_held(suite: Suite) -> None:
     assert run.counts() == {"passed": 4, "failed": 2}
 
 
-def test_fixtures_of_a_held_resource_are_torn_down_before_it_is_given_on(suite: Suite) -> None:
+def test_fixtures_are_torn_down_before_a_resource_is_released(suite: Suite) -> None:
     suite.conftest(
         """
         import pytest
@@ -318,7 +318,7 @@ def test_fixtures_of_a_held_resource_are_torn_down_before_it_is_given_on(suite: 
     assert [note.replace("<", ">") for note in notes[1::2]] == notes[::2]
 
 
-def test_a_session_fixture_outlives_the_rest_between_two_tests_that_hold_something(suite: Suite) -> None:
+def test_a_session_fixture_survives_a_wait_for_a_resource(suite: Suite) -> None:
     suite.conftest(
         """
         import pytest

@@ -1,4 +1,4 @@
-"""Deselected tests are in the summary, once, and plugins find items there as in plain pytest."""
+"""Deselected tests are counted once in the summary, and plugins find items for them as in plain pytest."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.harness import WAYS
+from tests.harness import RUN_MODES
 
 if TYPE_CHECKING:
     from tests.harness import Suite
 
-# Writes down what plugins may ask of the tests that were deselected.
+# Writes attributes of deselected items that plugins may use.
 ASKER = """
     import pytest
     import support
@@ -70,8 +70,8 @@ SOME_SLOW = """
 MARKERS = "[pytest]\nmarkers = slow\n"
 
 
-def asked(suite: Suite, way: str, *args: str) -> list[str]:
-    run = suite.run_in(way, *args)
+def deselected_items(suite: Suite, run_mode: str, *args: str) -> list[str]:
+    run = suite.run_in(run_mode, *args)
     assert "Traceback" not in run.text
     assert "INTERNALERROR" not in run.text
     notes = sorted(note.split(maxsplit=1)[1] for note in suite.notes())
@@ -79,26 +79,26 @@ def asked(suite: Suite, way: str, *args: str) -> list[str]:
     return notes
 
 
-@pytest.mark.parametrize("way", ["template", "early"])
-def test_plugins_find_items_as_in_plain_pytest(suite: Suite, way: str) -> None:
+@pytest.mark.parametrize("run_mode", ["template", "early"])
+def test_plugins_find_items_as_in_plain_pytest(suite: Suite, run_mode: str) -> None:
     suite.conftest(ASKER)
     suite.write({"pytest.ini": MARKERS, "sub/test_it.py": SOME_SLOW})
-    found = asked(suite, way, "-m", "not slow")
+    found = deselected_items(suite, run_mode, "-m", "not slow")
     assert len(found) == 6
-    assert found == asked(suite, "plain", "-m", "not slow")
+    assert found == deselected_items(suite, "plain", "-m", "not slow")
 
 
-@pytest.mark.parametrize("way", WAYS[:3])
+@pytest.mark.parametrize("run_mode", RUN_MODES[:3])
 @pytest.mark.parametrize("chosen", ["quick", "nothing"])
-def test_deselected_tests_are_counted_once(suite: Suite, way: str, chosen: str) -> None:
+def test_deselected_tests_are_counted_once(suite: Suite, run_mode: str, chosen: str) -> None:
     suite.test("import pytest\n@pytest.mark.parametrize('n', range(5))\ndef test_it(n): pass\ndef test_quick(): pass\n")
-    run = suite.run_in(way, "-k", chosen, n="3")
+    run = suite.run_in(run_mode, "-k", chosen, n="3")
     assert run.counts()["deselected"] == (5 if chosen == "quick" else 6)
     assert run.ret == (0 if chosen == "quick" else 5)
 
 
-@pytest.mark.parametrize("way", ["template", "early"])
-def test_what_a_plugin_deselects_may_be_odd(suite: Suite, way: str) -> None:
+@pytest.mark.parametrize("run_mode", ["template", "early"])
+def test_a_plugin_may_deselect_unusual_objects(suite: Suite, run_mode: str) -> None:
     odd = """
     class Odd(pytest.Item):
         def runtest(self): pass
@@ -112,22 +112,22 @@ def test_what_a_plugin_deselects_may_be_odd(suite: Suite, way: str) -> None:
     """
     suite.conftest(ASKER + odd)
     suite.test("def test_it(): pass\n")
-    run = suite.run_in(way)
+    run = suite.run_in(run_mode)
     assert "Traceback" not in run.text
     assert run.counts() == {"passed": 1, "deselected": 1}
 
 
-def test_arguments_of_marks_that_cannot_be_sent_are_told_in_words(suite: Suite) -> None:
+def test_mark_arguments_that_cannot_be_sent_are_replaced_by_their_repr(suite: Suite) -> None:
     suite.conftest(ASKER)
     suite.write({"pytest.ini": MARKERS})
     suite.test(
         "import pytest\n@pytest.mark.slow(object, list(range(99)))\ndef test_it(): pass\ndef test_other(): pass\n"
     )
-    (found,) = asked(suite, "template", "-m", "not slow")
+    (found,) = deselected_items(suite, "template", "-m", "not slow")
     assert "<class 'object'>" in found
 
 
-def test_twenty_thousand_deselected_tests_are_all_there(suite: Suite) -> None:
+def test_twenty_thousand_deselected_tests_all_arrive(suite: Suite) -> None:
     suite.write({"pytest.ini": MARKERS})
     suite.test(
         "import pytest\n@pytest.mark.slow\n@pytest.mark.parametrize('n', range(20_000))\n"

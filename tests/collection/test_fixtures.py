@@ -1,4 +1,4 @@
-"""Fixtures are set up and torn down in each worker as in a run of its own, however tests move about."""
+"""Fixtures are set up and torn down correctly in each worker, even if tests are reassigned."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.harness import Suite
 
-# Notes every set-up and teardown, and every test.
+# Records every set-up and teardown, and every test.
 SCOPES = """
     import pytest
     from support import note
@@ -52,7 +52,7 @@ def by_worker(suite: Suite) -> dict[str, list[str]]:
 
 
 def assert_nested(events: list[str]) -> None:
-    """Whatever is set up is torn down, last first."""
+    """Assert that all fixtures are torn down in reverse order of their set-up."""
     stack: list[str] = []
     for event in events:
         if event[0] == "+":
@@ -63,7 +63,7 @@ def assert_nested(events: list[str]) -> None:
 
 
 @pytest.mark.parametrize("mode", ["load", "worksteal", "loadscope", "loadfile"])
-def test_fixtures_nest_and_end_in_every_worker(suite: Suite, mode: str) -> None:
+def test_fixtures_are_nested_and_torn_down_in_every_worker(suite: Suite, mode: str) -> None:
     suite.conftest(SCOPES)
     for number in range(4):
         suite.write(
@@ -121,7 +121,7 @@ def test_fixtures_shared_with_the_next_test_stay_alive(suite: Suite) -> None:
 
 
 @pytest.mark.parametrize("mode", ["load", "worksteal"])
-def test_fixtures_are_right_when_tests_are_taken_back_from_a_busy_worker(suite: Suite, mode: str) -> None:
+def test_fixtures_are_correct_when_tests_are_reassigned_from_a_busy_worker(suite: Suite, mode: str) -> None:
     suite.conftest(SCOPES)
     suite.write(
         {

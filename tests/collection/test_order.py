@@ -30,12 +30,12 @@ SORTED = ["smoke_1", "smoke_2", "rest_1", "rest_2", "slow_1", "slow_2"]
 
 
 def order(run: Run) -> list[str]:
-    """The tests in the order in which they ran, without what all names begin with."""
+    """Return the tests in the order in which they ran, without the common prefix of their names."""
     return [r["nodeid"].rpartition("test_")[2] for r in run.reports if r["when"] == "teardown"]
 
 
 def error(run: Run) -> str:
-    """The only line of a usage error."""
+    """Return the single line of a usage error."""
     assert run.ret == pytest.ExitCode.USAGE_ERROR, run.text
     assert run.reports == []
     assert "Traceback" not in run.text
@@ -43,12 +43,12 @@ def error(run: Run) -> str:
     return line
 
 
-@pytest.mark.parametrize("way", ["plain", "template", "early"])
-def test_classes_run_in_order_and_keep_their_own(suite: Suite, way: str) -> None:
+@pytest.mark.parametrize("run_mode", ["plain", "template", "early"])
+def test_order_classes_run_in_order_and_are_stable(suite: Suite, run_mode: str) -> None:
     suite.write({"pytest.ini": ORDERED})
     suite.test(MIXED)
-    # With one worker, tests run in the order in which they were collected.
-    run = suite.run_in(way, n="1")
+    # With one worker, tests run in collection order.
+    run = suite.run_in(run_mode, n="1")
     assert run.counts() == {"passed": 6}
     assert order(run) == SORTED
 
@@ -62,21 +62,21 @@ def test_two_workers_run_every_test_once(suite: Suite) -> None:
         assert set(run.runs.values()) == {1}
 
 
-def test_the_option_goes_before_the_ini_file(suite: Suite) -> None:
+def test_the_option_overrides_the_ini_file(suite: Suite) -> None:
     suite.write({"pytest.ini": ORDERED})
     suite.test(MIXED)
     run = suite.run("--rustpar-order=slow,*,smoke", n=None)
     assert order(run) == ["slow_1", "slow_2", "rest_1", "rest_2", "smoke_1", "smoke_2"]
 
 
-def test_a_star_alone_undoes_the_ini_file(suite: Suite) -> None:
+def test_a_star_alone_overrides_the_ini_file(suite: Suite) -> None:
     suite.write({"pytest.ini": ORDERED})
     suite.test(MIXED)
     run = suite.run("--rustpar-order=*", n=None)
     assert order(run) == ["slow_1", "rest_1", "smoke_1", "slow_2", "smoke_2", "rest_2"]
 
 
-def test_the_rest_comes_last_where_no_star_says_otherwise(suite: Suite) -> None:
+def test_unmarked_tests_run_last_without_a_star(suite: Suite) -> None:
     suite.write({"pytest.ini": MARKERS})
     suite.test(MIXED)
     run = suite.run("--rustpar-order=slow", n=None)
@@ -93,13 +93,13 @@ def test_the_rest_comes_last_where_no_star_says_otherwise(suite: Suite) -> None:
     ],
     ids=["lines", "lines and commas", "toml text", "toml list"],
 )
-def test_lines_commas_and_lists_all_separate(suite: Suite, file: str, text: str) -> None:
+def test_lines_commas_and_lists_are_separators(suite: Suite, file: str, text: str) -> None:
     (suite.path / file).write_text(text)
     suite.test(MIXED)
     assert order(suite.run(n=None)) == SORTED
 
 
-def test_a_test_goes_with_the_first_of_its_markers_and_inherits_those_of_its_class_and_module(suite: Suite) -> None:
+def test_the_first_marker_decides_and_markers_are_inherited(suite: Suite) -> None:
     suite.write(
         {
             "pytest.ini": ORDERED,
@@ -143,7 +143,7 @@ def test_fixtures_of_a_module_keep_their_order_within_a_class(suite: Suite) -> N
     assert order(run) == ["one[a]", "two[a]", "one[b]", "two[b]", "slow[a]", "slow[b]"]
 
 
-def test_the_order_holds_whatever_a_conftest_has_done_to_it(suite: Suite) -> None:
+def test_the_order_is_applied_after_a_conftest_has_reordered_tests(suite: Suite) -> None:
     suite.write({"pytest.ini": ORDERED})
     suite.conftest(
         """
@@ -160,7 +160,7 @@ def test_the_order_holds_whatever_a_conftest_has_done_to_it(suite: Suite) -> Non
     assert order(run) == ["rest_2", "smoke_2", "smoke_1", "rest_1", "slow_2", "slow_1"]
 
 
-def test_failed_first_goes_before_the_order(suite: Suite) -> None:
+def test_failed_first_takes_precedence_over_the_order(suite: Suite) -> None:
     suite.write({"pytest.ini": ORDERED})
     suite.test(MIXED.replace("slow_2(): pass", "slow_2(): assert 0"))
     suite.run(n=None)
@@ -168,7 +168,7 @@ def test_failed_first_goes_before_the_order(suite: Suite) -> None:
 
 
 @pytest.mark.parametrize("start", ["template", "early"])
-def test_an_unknown_marker_is_warned_of_once(suite: Suite, start: str) -> None:
+def test_an_unknown_marker_is_warned_about_once(suite: Suite, start: str) -> None:
     suite.test("def test_1(): pass\ndef test_2(): pass\n")
     run = suite.run("--rustpar-order=smoek, *", f"--rustpar-start={start}")
     assert run.counts() == {"passed": 2, "warnings": 1}
@@ -183,9 +183,7 @@ def test_an_unknown_marker_is_warned_of_once(suite: Suite, start: str) -> None:
         (["-o", "rustpar_order=smoek", "-c", "other.ini"], "rustpar_order:1: "),
     ],
 )
-def test_the_warning_of_an_unknown_marker_points_at_where_it_was_written(
-    suite: Suite, args: list[str], place: str
-) -> None:
+def test_the_warning_about_an_unknown_marker_names_its_source(suite: Suite, args: list[str], place: str) -> None:
     suite.test("def test_it(): pass")
     suite.write({"pytest.ini": "[pytest]\naddopts = -q\nrustpar_order = smoek, *\n", "other.ini": "[pytest]\n"})
     run = suite.run(*args, n=None)
@@ -194,23 +192,21 @@ def test_the_warning_of_an_unknown_marker_points_at_where_it_was_written(
 
 @pytest.mark.parametrize("n", [None, "2"])
 @pytest.mark.parametrize("arguments", [["--strict-markers"], ["-W", "error"]], ids=" ".join)
-def test_an_unknown_marker_is_an_error_where_markers_are_strict(
-    suite: Suite, arguments: list[str], n: str | None
-) -> None:
+def test_an_unknown_marker_is_an_error_with_strict_markers(suite: Suite, arguments: list[str], n: str | None) -> None:
     suite.test("def test_1(): pass\ndef test_2(): pass\n")
     line = error(suite.run("--rustpar-order=smoek", *arguments, n=n))
     assert line.startswith("ERROR: --rustpar-order: ")
     assert "smoek" in line
 
 
-def test_an_order_that_makes_no_sense_is_one_line_that_says_what_to_write(suite: Suite) -> None:
+def test_an_invalid_order_is_one_line_with_the_expected_syntax(suite: Suite) -> None:
     suite.test("def test_it(): pass\n")
     words = "invalid order 'smoke,,slow': a marker is missing; expected for example smoke, *, slow"
     assert error(suite.run("--rustpar-order=smoke,,slow")) == f"ERROR: --rustpar-order: {words}"
     assert error(suite.run("--rustpar-order=")).startswith("ERROR: --rustpar-order: invalid order '': ")
 
 
-def test_a_bad_order_in_the_ini_file_names_it(suite: Suite) -> None:
+def test_an_invalid_order_in_the_ini_file_names_the_entry(suite: Suite) -> None:
     suite.write({"pytest.ini": "[pytest]\nrustpar_order = smoke, smoke\n"})
     suite.test("def test_it(): pass\n")
     for n in (None, "2"):
@@ -218,7 +214,7 @@ def test_a_bad_order_in_the_ini_file_names_it(suite: Suite) -> None:
         assert line.startswith("ERROR: rustpar_order: invalid order 'smoke, smoke': smoke appears twice")
 
 
-def test_marks_of_many_tests_are_those_that_each_test_has(suite: Suite) -> None:
+def test_marks_collected_in_bulk_match_those_of_each_test(suite: Suite) -> None:
     suite.write({"pytest.ini": ORDERED})
     suite.conftest(
         """

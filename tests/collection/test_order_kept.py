@@ -1,4 +1,4 @@
-"""Suites whose tests depend on those before them, without saying so: they stay green, whatever the history says."""
+"""Suites whose tests depend on earlier tests pass with any history, because the collection order is kept."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.harness import Suite
 
 HISTORY = ".pytest_cache/d/rustpar/history.json"
 
-# What each worker has run is in a file of its own.
+# Each worker writes the tests it has run to its own file.
 NOTES = """
     import pytest
     from support import note
@@ -22,7 +22,7 @@ NOTES = """
         note(request.node.name)
 """
 
-# Each leans on what tests before it have left behind; in each the last tests are slow, and one of them has failed.
+# Suites that depend on the effects of earlier tests; in each the last tests are slow, and one of them has failed.
 LEANING = {
     "a table that an earlier test makes": """
         import sqlite3
@@ -62,8 +62,8 @@ LEANING = {
 }
 
 
-def say(suite: Suite, milliseconds: dict[str, int], otherwise: int, failed: tuple[str, ...] = ()) -> None:
-    """Have the history say how long tests took, by their names, and which failed in the last run."""
+def write_history(suite: Suite, milliseconds: dict[str, int], otherwise: int, failed: tuple[str, ...] = ()) -> None:
+    """Write a history with durations of tests by name, and with failures in the last run."""
     path = suite.path / HISTORY
     history = json.loads(path.read_text())
     for node_id, test in history["tests"].items():
@@ -75,7 +75,7 @@ def say(suite: Suite, milliseconds: dict[str, int], otherwise: int, failed: tupl
 
 
 def sequences(suite: Suite) -> dict[str, list[int]]:
-    """The numbers of the tests of each worker, in the order in which they began; they are forgotten then."""
+    """Return the numbers of the tests of each worker in the order in which they began, and clear the records."""
     found: dict[str, list[int]] = defaultdict(list)
     for line in suite.notes():
         worker, _, name = line.partition(" ")
@@ -85,7 +85,7 @@ def sequences(suite: Suite) -> dict[str, list[int]]:
 
 
 def order(suite: Suite) -> list[int]:
-    """The numbers of the tests in the order in which they began, whoever ran them."""
+    """Return the numbers of the tests in the order in which they began, in any worker."""
     numbers = [int(line.partition("[")[2].rstrip("]")) for line in suite.notes()]
     (suite.path / "notes.log").unlink()
     return numbers
@@ -93,15 +93,15 @@ def order(suite: Suite) -> list[int]:
 
 @pytest.mark.parametrize("n", ["1", "2"])
 @pytest.mark.parametrize("shape", LEANING)
-def test_a_suite_that_leans_on_its_order_stays_green(suite: Suite, shape: str, n: str) -> None:
+def test_a_suite_that_depends_on_its_order_passes(suite: Suite, shape: str, n: str) -> None:
     suite.test(LEANING[shape])
     assert suite.run(n=None).counts() == {"passed": 24}
     for slow in (20, 23, 15):
-        say(suite, {f"test_it[{slow}]": 30, "test_it[18]": 20}, otherwise=2, failed=(f"test_it[{slow}]",))
+        write_history(suite, {f"test_it[{slow}]": 30, "test_it[18]": 20}, otherwise=2, failed=(f"test_it[{slow}]",))
         assert suite.run(n=n).counts() == {"passed": 24}
 
 
-def test_one_worker_runs_the_collection_as_it_is_whatever_the_history_says(suite: Suite) -> None:
+def test_one_worker_runs_tests_in_collection_order_with_any_history(suite: Suite) -> None:
     suite.conftest(NOTES)
     suite.test(
         """
@@ -112,7 +112,7 @@ def test_one_worker_runs_the_collection_as_it_is_whatever_the_history_says(suite
         """
     )
     suite.run(n=None)
-    say(suite, {f"test_it[{n}]": 10 * n for n in range(30)}, otherwise=1, failed=("test_it[29]",))
+    write_history(suite, {f"test_it[{n}]": 10 * n for n in range(30)}, otherwise=1, failed=("test_it[29]",))
     order(suite)
     assert suite.run(n="1").counts() == {"passed": 30}
     assert order(suite) == list(range(30))
@@ -121,29 +121,29 @@ def test_one_worker_runs_the_collection_as_it_is_whatever_the_history_says(suite
 SHORT = "import pytest\n@pytest.mark.parametrize('n', range(40))\ndef test_it(n): pass\n"
 
 
-def test_a_slow_test_far_back_does_not_begin_first(suite: Suite) -> None:
+def test_a_slow_test_late_in_the_collection_does_not_start_first(suite: Suite) -> None:
     suite.conftest(NOTES)
     suite.test(SHORT)
     suite.run(n=None)
-    say(suite, {"test_it[38]": 50}, otherwise=20)
+    write_history(suite, {"test_it[38]": 50}, otherwise=20)
     order(suite)
     suite.run()
     begun = order(suite)
     assert begun.index(38) >= 20, begun
 
 
-def test_a_test_that_takes_as_long_as_all_others_begins_at_once(suite: Suite) -> None:
+def test_a_test_as_long_as_all_others_starts_at_once(suite: Suite) -> None:
     suite.conftest(NOTES)
     suite.test(SHORT)
     suite.run(n=None)
-    say(suite, {"test_it[38]": 5000}, otherwise=20)
+    write_history(suite, {"test_it[38]": 5000}, otherwise=20)
     order(suite)
     suite.run()
     first = [numbers[0] for numbers in sequences(suite).values()]
     assert 38 in first, first
 
 
-def test_a_worker_goes_forward_through_the_collection(suite: Suite) -> None:
+def test_a_worker_runs_tests_in_ascending_collection_order(suite: Suite) -> None:
     suite.conftest(NOTES)
     suite.test(SHORT.replace("range(40)", "range(400)"))
     suite.run(n=None)
@@ -153,7 +153,7 @@ def test_a_worker_goes_forward_through_the_collection(suite: Suite) -> None:
         found = sequences(suite)
         (suite.path / "notes.log").touch()
         for numbers in found.values():
-            # In the end a worker may take over what another one holds, less each time.
+            # At the end a worker may take over tests of another one, fewer each time.
             back = [now for before, now in itertools.pairwise(numbers) if now < before]
             assert len(back) <= 8, (back, numbers)
             assert numbers[0] <= 100, numbers
@@ -167,12 +167,12 @@ def test_a_test_that_failed_keeps_its_place(suite: Suite) -> None:
         assert order(suite) == list(range(40))
 
 
-def test_failed_and_new_tests_come_first_when_that_is_asked_for(suite: Suite) -> None:
+def test_failed_and_new_tests_run_first_on_request(suite: Suite) -> None:
     suite.conftest(NOTES)
     suite.test(SHORT.replace(": pass", ": assert n != 30"))
     suite.run(n="1")
     order(suite)
-    say(suite, {"test_it[39]": 1000}, otherwise=1)
+    write_history(suite, {"test_it[39]": 1000}, otherwise=1)
     suite.run("--ff", n="1")
     assert order(suite) == [30, *(n for n in range(40) if n != 30)]
     suite.write({"test_new.py": "import pytest\n@pytest.mark.parametrize('n', [50, 51])\ndef test_new(n): pass\n"})
@@ -197,7 +197,7 @@ def test_the_order_that_a_plugin_makes_is_kept(suite: Suite, conftest: str) -> N
     suite.write({"sorting.py": conftest})
     suite.test(SHORT)
     suite.run("-p", "sorting", n="1")
-    say(suite, {"test_it[3]": 900}, otherwise=1)
+    write_history(suite, {"test_it[3]": 900}, otherwise=1)
     order(suite)
     suite.run("-p", "sorting", n="1")
     assert order(suite) == list(range(39, -1, -1))
@@ -214,18 +214,18 @@ def test_the_order_by_markers_is_kept(suite: Suite) -> None:
         """
     )
     suite.run(n="1")
-    say(suite, {"test_it[3]": 900, "test_it[29]": 400}, otherwise=1)
+    write_history(suite, {"test_it[3]": 900, "test_it[29]": 400}, otherwise=1)
     order(suite)
     suite.run(n="1")
     assert order(suite) == [26, 27, 28, 29, *range(26)]
 
 
 @pytest.mark.parametrize("ways", [["--rustpar-plan=duration"], ["-o", "rustpar_plan=duration"]])
-def test_by_duration_the_longest_begins_first(suite: Suite, ways: list[str]) -> None:
+def test_with_plan_duration_the_longest_test_starts_first(suite: Suite, ways: list[str]) -> None:
     suite.conftest(NOTES)
     suite.test(SHORT)
     suite.run(n=None)
-    say(suite, {"test_it[30]": 500}, otherwise=1)
+    write_history(suite, {"test_it[30]": 500}, otherwise=1)
     order(suite)
     suite.run(*ways)
     assert any(numbers[0] == 30 for numbers in sequences(suite).values())
@@ -238,7 +238,7 @@ def test_by_duration_the_longest_begins_first(suite: Suite, ways: list[str]) -> 
         (["-o", "rustpar_plan=longest"], "ERROR: rustpar_plan = longest: use collection or duration"),
     ],
 )
-def test_a_plan_that_nobody_knows_is_a_usage_error(suite: Suite, ways: list[str], words: str) -> None:
+def test_an_unknown_plan_is_a_usage_error(suite: Suite, ways: list[str], words: str) -> None:
     suite.test("def test_one(): pass\n")
     run = suite.run(*ways)
     assert run.ret == pytest.ExitCode.USAGE_ERROR

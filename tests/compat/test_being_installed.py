@@ -1,4 +1,4 @@
-"""Where no workers are asked for, the plugin is not noticed, in pytest's own testing tools and without others."""
+"""Without workers, the installed plugin has no effect, also in pytest's own testing tools and without other plugins."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_pytests_own_testing_tools_work_in_a_test(suite: Suite, n: str | None) -
     ],
     ids=" ".join,
 )
-def test_it_does_without_other_plugins_and_leaves_other_commands_alone(suite: Suite, args: tuple[str, ...]) -> None:
+def test_runs_without_workers_are_unchanged_and_need_no_other_plugins(suite: Suite, args: tuple[str, ...]) -> None:
     suite.test("def test_one(): pass\ndef test_two(): pass\n")
     run = suite.run(*args, n=None)
     plain = suite.run("-p", "no:rustpar", *args, n=None)
@@ -132,7 +132,7 @@ def test_it_does_without_other_plugins_and_leaves_other_commands_alone(suite: Su
 
 @pytest.mark.parametrize("cache_dir", ["a_file", "/proc/nowhere"])
 @pytest.mark.parametrize("n", [None, "2"])
-def test_a_cache_that_cannot_be_written_fails_nothing(suite: Suite, n: str | None, cache_dir: str) -> None:
+def test_an_unwritable_cache_does_not_fail_the_run(suite: Suite, n: str | None, cache_dir: str) -> None:
     suite.write({"a_file": ""})
     suite.test("def test_one(): pass\ndef test_two(): pass\n")
     run = suite.run("-o", f"cache_dir={cache_dir}", n=n)
@@ -154,7 +154,9 @@ LOADERS = """
 
 @pytest.mark.parametrize("args", [(), ("-p", "rustpar")], ids=" ".join)
 @pytest.mark.parametrize("n", [None, "2"])
-def test_its_modules_are_imported_as_they_are_written(suite: Suite, n: str | None, args: tuple[str, ...]) -> None:
+def test_assertions_in_the_plugins_modules_are_not_rewritten(
+    suite: Suite, n: str | None, args: tuple[str, ...]
+) -> None:
     suite.test(LOADERS)
     run = suite.run("-W", "error", *args, n=n)
     assert run.counts() == {"passed": 1}, run.text

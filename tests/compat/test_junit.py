@@ -1,4 +1,4 @@
-"""``--junitxml`` holds what it holds after a run of plain pytest."""
+"""``--junitxml`` writes the same file as plain pytest."""
 
 from __future__ import annotations
 
@@ -121,13 +121,13 @@ def test_a_property_of_the_suite_that_every_worker_records_is_kept_once(suite: S
     assert found == [("arch", "PPC"), ("twice", "2"), ("twice", "2")]
 
 
-def test_a_property_of_the_suite_needs_a_text_as_name(suite: Suite) -> None:
+def test_a_suite_property_needs_a_string_as_its_name(suite: Suite) -> None:
     suite.test("def test_it(record_testsuite_property): record_testsuite_property(5, 'x')\n")
     assert "TypeError" in suite.run("--junitxml=out.xml").report("test_it")["longrepr"]
 
 
 def properties(element: ElementTree.Element) -> dict[str | None, list[tuple[str | None, str | None]]]:
-    """The properties of each test, and with None as its name those of the suite."""
+    """Return the properties of each test, and those of the suite under the key None."""
     found = {
         case.get("name"): [(p.get("name"), p.get("value")) for p in case.iter("property")]
         for case in element.iter("testcase")
@@ -136,7 +136,7 @@ def properties(element: ElementTree.Element) -> dict[str | None, list[tuple[str 
 
 
 @pytest.mark.parametrize("family", ["xunit1", "xunit2"])
-def test_properties_are_where_plain_pytest_has_them_whatever_comes_of_a_test(suite: Suite, family: str) -> None:
+def test_properties_are_placed_as_in_plain_pytest_for_every_outcome(suite: Suite, family: str) -> None:
     suite.test(
         """
         import pytest

@@ -1,4 +1,4 @@
-"""Warnings of workers reach the summary as what they are, as often as they were raised."""
+"""Warnings of workers appear in the summary with their class, message and count."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.harness import Suite
 
-# A plugin that writes down each warning which reaches the controller.
+# A plugin that records each warning that reaches the controller.
 WATCHER = """
     import support
 
@@ -21,7 +21,7 @@ WATCHER = """
 """
 
 
-def test_warnings_of_tests_are_counted_once_each(suite: Suite) -> None:
+def test_each_warning_of_a_test_is_counted_once(suite: Suite) -> None:
     suite.test(
         """
         import warnings
@@ -108,7 +108,7 @@ def test_warnings_while_configuring_are_shown_once(suite: Suite) -> None:
     assert run.counts() == suite.plain().counts()
 
 
-def test_warnings_made_errors_fail_their_test(suite: Suite) -> None:
+def test_warnings_turned_into_errors_fail_their_test(suite: Suite) -> None:
     suite.test("import warnings\ndef test_it(): warnings.warn('wrong')\ndef test_other(): pass\n")
     run = suite.run("-W", "error")
     assert run.counts() == {"passed": 1, "failed": 1}
@@ -129,7 +129,7 @@ def test_unknown_markers_are_warned_about_once(suite: Suite) -> None:
     assert "no_such_thing" in run.line("PytestUnknownMarkWarning")
 
 
-# What a plugin may ask of a warning, and whether a module was imported that must not be.
+# Records attributes of warnings that plugins may use, and whether a module was imported that must not be.
 ASKER = """
     import sys
     import support
@@ -202,8 +202,8 @@ OWN_THINGS = """
 """
 
 
-@pytest.mark.parametrize("way", ["template", "early"])
-def test_odd_warnings_are_shown_as_in_plain_pytest_and_import_nothing(suite: Suite, way: str) -> None:
+@pytest.mark.parametrize("run_mode", ["template", "early"])
+def test_unusual_warnings_are_shown_as_in_plain_pytest_and_import_nothing(suite: Suite, run_mode: str) -> None:
     suite.write({"own_things.py": OWN_THINGS, "pytest.ini": "[pytest]\npythonpath = .\n"})
     suite.conftest(ASKER)
     suite.test(ODD_WARNINGS)
@@ -211,18 +211,18 @@ def test_odd_warnings_are_shown_as_in_plain_pytest_and_import_nothing(suite: Sui
     expected = sorted(note.split(maxsplit=1)[1] for note in suite.notes())
     for name in ("notes.log", "imported", "imported_things"):
         (suite.path / name).unlink()
-    run = suite.run_in(way)
+    run = suite.run_in(run_mode)
     assert "INTERNALERROR" not in run.text
     assert run.ret == 0
     assert run.counts() == plain.counts()
     assert sorted(note.split(maxsplit=1)[1] for note in suite.notes()) == expected
     assert sorted(run.section("warnings summary")) == sorted(plain.section("warnings summary"))
-    times = 1 if way == "template" else 2
+    times = 1 if run_mode == "template" else 2
     assert (suite.path / "imported").read_text() == "x" * times
     assert (suite.path / "imported_things").read_text() == "x" * times
 
 
-def test_a_module_that_imports_what_it_is_asked_for_is_not_asked(suite: Suite) -> None:
+def test_a_module_level_getattr_is_not_called_for_a_warning_class(suite: Suite) -> None:
     suite.write(
         {
             "lazily.py": """

@@ -1,4 +1,4 @@
-"""What pytest remembers from one run to the next."""
+"""Options that use pytest's cache: ``--lf``, ``--ff``, ``--nf`` and ``--sw``."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_lf_runs_the_last_failures_and_says_so(suite: Suite) -> None:
     assert suite.run("--lf").counts() == {"passed": 6}
 
 
-def test_lf_remembers_failures_of_plain_runs(suite: Suite) -> None:
+def test_lf_knows_failures_of_plain_runs(suite: Suite) -> None:
     suite.test(SIX)
     suite.plain()
     assert suite.run("--lf").counts() == {"failed": 2}
@@ -71,7 +71,7 @@ def test_a_crashed_test_is_a_last_failure(suite: Suite) -> None:
     assert run.counts() == {"failed": 1}
 
 
-def test_sw_stops_at_a_failure_and_goes_on_from_there(suite: Suite) -> None:
+def test_sw_stops_at_a_failure_and_continues_from_there(suite: Suite) -> None:
     suite.test(SIX)
     first = suite.run("--sw", n="1")
     assert first.ret == pytest.ExitCode.INTERRUPTED

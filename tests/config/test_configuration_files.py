@@ -1,6 +1,6 @@
-"""Entries of configuration files: in each kind of file, in the forms in which a person would write them.
+"""Ini options in each kind of configuration file, in all forms that are accepted.
 
-In the table ``[tool.pytest]`` of pytest 9 values keep TOML's types; everywhere else pytest makes texts of them.
+In the table ``[tool.pytest]`` of pytest 9 values keep their TOML types; elsewhere pytest converts them to strings.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 NATIVE = pytest.version_tuple >= (9, 0)
 
-# What begins a table of pytest's in each kind of file, and the file.
+# Each kind of configuration file: its name and the header of pytest's table.
 TEXT_FILES = {"pytest.ini": "[pytest]", "tox.ini": "[pytest]", "setup.cfg": "[tool:pytest]"}
 NATIVE_FILES = {"pyproject.toml": "[tool.pytest]", "pytest.toml": "[pytest]"} if NATIVE else {}
 TOML_FILES = {"the ini_options of pyproject.toml": "[tool.pytest.ini_options]", **NATIVE_FILES}
@@ -36,7 +36,7 @@ MARKED = """
 """
 IN_ORDER = ["test_smoke", "test_other", "test_slow"]
 
-# Two tests at a time hold the resource, and wait for each other.
+# Two tests hold the resource at the same time and wait for each other.
 MEETING = """
     import pytest
     from support import meet
@@ -50,7 +50,7 @@ MEETING = """
 
 
 def configure(suite: Suite, kind: str, *entries: str) -> None:
-    """Write a configuration file of a kind, with markers beside the entries."""
+    """Write a configuration file of a kind, with registered markers and the given entries."""
     if kind in TOML_FILES:
         file = kind.rpartition(" ")[2]
         lines = [TOML_FILES[kind], 'markers = ["smoke", "slow"]']
@@ -60,13 +60,13 @@ def configure(suite: Suite, kind: str, *entries: str) -> None:
 
 
 def order_of(run: Run) -> list[str]:
-    """The names of the tests of `MARKED`, in the order in which they ran."""
+    """Return the names of the tests of `MARKED` in the order in which they ran."""
     assert run.ret == 0, run.text
     return [report["nodeid"].partition("::")[2] for report in run.reports if report["when"] == "call"]
 
 
 def usage_error(run: Run) -> str:
-    """The only line that a run said which did not begin."""
+    """Return the single line of a usage error."""
     assert run.ret == pytest.ExitCode.USAGE_ERROR, run.text
     assert run.reports == []
     assert "Traceback" not in run.text
@@ -75,13 +75,13 @@ def usage_error(run: Run) -> str:
 
 
 def journals(suite: Suite) -> int:
-    """How many journals are kept."""
+    """Return the number of kept journals."""
     return len(list((suite.path / ".pytest_cache").glob("d/rustpar/runs/*")))
 
 
 @pytest.mark.parametrize("kind", TEXT_FILES)
 @pytest.mark.parametrize("value", ["smoke, *, slow", "\n  smoke\n  *\n  slow", "\n  smoke, *,\n  slow"])
-def test_markers_are_listed_in_a_line_or_one_a_line(suite: Suite, kind: str, value: str) -> None:
+def test_an_order_can_be_one_line_or_several_lines(suite: Suite, kind: str, value: str) -> None:
     configure(suite, kind, f"rustpar_order = {value}")
     suite.test(MARKED)
     assert order_of(suite.run(n=None)) == IN_ORDER
@@ -93,7 +93,7 @@ def test_markers_are_listed_in_a_line_or_one_a_line(suite: Suite, kind: str, val
     ['"smoke, *, slow"', '["smoke", "*", "slow"]', '["smoke, *", "slow"]', '"""\nsmoke\n*\nslow\n"""'],
     ids=["a text", "a list", "a list of texts with commas", "lines"],
 )
-def test_markers_are_listed_in_a_text_or_a_list(suite: Suite, kind: str, value: str) -> None:
+def test_an_order_can_be_a_string_or_a_list(suite: Suite, kind: str, value: str) -> None:
     configure(suite, kind, f"rustpar_order = {value}")
     suite.test(MARKED)
     assert order_of(suite.run(n=None)) == IN_ORDER
@@ -101,7 +101,7 @@ def test_markers_are_listed_in_a_text_or_a_list(suite: Suite, kind: str, value: 
 
 @pytest.mark.parametrize("kind", TOML_FILES)
 @pytest.mark.parametrize("value", ['"db: 2"', '["db: 2"]', '["a: 1, db: 2"]'])
-def test_resources_are_listed_in_a_text_or_a_list(suite: Suite, kind: str, value: str) -> None:
+def test_resources_can_be_a_string_or_a_list(suite: Suite, kind: str, value: str) -> None:
     configure(suite, kind, f"rustpar_resources = {value}")
     suite.test(MEETING)
     assert suite.run().counts() == {"passed": 2}
@@ -109,7 +109,7 @@ def test_resources_are_listed_in_a_text_or_a_list(suite: Suite, kind: str, value
 
 @pytest.mark.parametrize("kind", NATIVE_FILES)
 @pytest.mark.parametrize("value", ["{ db = 2 }", '{ "db" = "2", a = 1 }'])
-def test_resources_are_a_table_where_tables_have_types(suite: Suite, kind: str, value: str) -> None:
+def test_resources_can_be_a_table_in_native_toml(suite: Suite, kind: str, value: str) -> None:
     configure(suite, kind, f"rustpar_resources = {value}")
     suite.test(MEETING)
     assert suite.run().counts() == {"passed": 2}
@@ -117,7 +117,7 @@ def test_resources_are_a_table_where_tables_have_types(suite: Suite, kind: str, 
 
 @pytest.mark.parametrize("kind", TOML_FILES)
 @pytest.mark.parametrize("value", ['"count<3, max<1h"', '["max<1h", "count<3"]', '["count<3,", "max<1h"]'])
-def test_thresholds_are_listed_in_a_text_or_a_list(suite: Suite, kind: str, value: str) -> None:
+def test_thresholds_can_be_a_string_or_a_list(suite: Suite, kind: str, value: str) -> None:
     configure(suite, kind, f"rustpar_thresholds = {value}")
     suite.test(MARKED)
     run = suite.run(n=None)
@@ -126,7 +126,7 @@ def test_thresholds_are_listed_in_a_text_or_a_list(suite: Suite, kind: str, valu
 
 
 @pytest.mark.parametrize("kind", NATIVE_FILES)
-def test_thresholds_of_markers_are_a_table_where_tables_have_types(suite: Suite, kind: str) -> None:
+def test_thresholds_can_be_a_table_in_native_toml(suite: Suite, kind: str) -> None:
     configure(suite, kind, 'rustpar_thresholds = { slow = "count<1" }')
     suite.test(MARKED)
     run = suite.run(n=None)
@@ -141,7 +141,7 @@ def test_thresholds_of_markers_are_a_table_where_tables_have_types(suite: Suite,
         *((kind, "2") for kind in TEXT_FILES),
     ],
 )
-def test_a_number_is_a_number_or_a_text(suite: Suite, kind: str, value: str) -> None:
+def test_a_number_can_be_a_number_or_a_string(suite: Suite, kind: str, value: str) -> None:
     configure(suite, kind, f"rustpar_journals = {value}")
     suite.test(MARKED)
     for _ in range(3):
@@ -151,7 +151,7 @@ def test_a_number_is_a_number_or_a_text(suite: Suite, kind: str, value: str) -> 
 
 @pytest.mark.parametrize("kind", TOML_FILES)
 @pytest.mark.parametrize(("value", "kept"), [("false", 0), ("0", 0), ("true", 1)])
-def test_journals_are_kept_or_not(suite: Suite, kind: str, value: str, kept: int) -> None:
+def test_journals_can_be_enabled_or_disabled(suite: Suite, kind: str, value: str, kept: int) -> None:
     configure(suite, kind, f"rustpar_journals = {value}")
     suite.test(MARKED)
     assert suite.run(n=None).ret == 0
@@ -160,7 +160,7 @@ def test_journals_are_kept_or_not(suite: Suite, kind: str, value: str, kept: int
 
 @pytest.mark.parametrize("kind", TOML_FILES)
 @pytest.mark.parametrize("value", ["0", "0.0", '"0ms"', '"0"'])
-def test_a_duration_is_a_number_of_seconds_or_a_text(suite: Suite, kind: str, value: str) -> None:
+def test_a_duration_can_be_a_number_of_seconds_or_a_string(suite: Suite, kind: str, value: str) -> None:
     configure(suite, kind, f"rustpar_slow = {value}")
     suite.test(MARKED)
     run = suite.run(n=None)
@@ -180,7 +180,7 @@ def test_false_is_the_same_as_no_entry(suite: Suite, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", TOML_FILES)
 @pytest.mark.parametrize("value", ['""', "[]"])
-def test_an_empty_text_or_list_is_the_same_as_no_entry(suite: Suite, kind: str, value: str) -> None:
+def test_an_empty_string_or_list_is_the_same_as_no_entry(suite: Suite, kind: str, value: str) -> None:
     configure(suite, kind, *(f"rustpar_{name} = {value}" for name in ("order", "resources", "thresholds")))
     suite.test(MARKED)
     assert order_of(suite.run(n=None)) == ["test_slow", "test_other", "test_smoke"]
@@ -193,14 +193,14 @@ def test_an_empty_text_or_list_is_the_same_as_no_entry(suite: Suite, kind: str, 
         *((kind, value) for kind in TEXT_FILES for value in ("true", "False", "off")),
     ],
 )
-def test_progress_is_on_or_off_or_true_or_false(suite: Suite, kind: str, value: str) -> None:
+def test_progress_can_be_on_off_true_or_false(suite: Suite, kind: str, value: str) -> None:
     configure(suite, kind, f"rustpar_progress = {value}")
     suite.test(MARKED)
     assert suite.run().counts() == {"passed": 3}
 
 
 @pytest.mark.parametrize("kind", TOML_FILES)
-def test_a_start_a_size_and_a_path_are_texts(suite: Suite, kind: str) -> None:
+def test_a_start_mode_a_size_and_a_path_are_strings(suite: Suite, kind: str) -> None:
     entries = ['rustpar_start = "early"', 'rustpar_max_rss = "8G"', 'rustpar_history = "kept.json"']
     configure(suite, kind, *entries)
     suite.test(MARKED)
@@ -241,25 +241,25 @@ def test_a_start_a_size_and_a_path_are_texts(suite: Suite, kind: str) -> None:
         ("rustpar_history = [1]", "rustpar_history = [1]: use a path"),
     ],
 )
-def test_a_value_of_the_wrong_kind_is_one_line_that_says_what_to_write(
+def test_a_value_of_the_wrong_type_is_one_line_with_the_expected_form(
     suite: Suite, kind: str, entry: str, words: str
 ) -> None:
     configure(suite, kind, entry)
     suite.test(MARKED)
-    # Only native tables tell true from "True".
+    # Only native tables distinguish true from "True".
     assert usage_error(suite.run()).replace("True", "true").startswith(f"ERROR: {words}")
 
 
 @pytest.mark.parametrize("kind", NATIVE_FILES)
 @pytest.mark.parametrize("value", ["true", "5", "1979-05-27"])
-def test_a_path_is_a_text(suite: Suite, kind: str, value: str) -> None:
+def test_a_path_must_be_a_string(suite: Suite, kind: str, value: str) -> None:
     configure(suite, kind, f"rustpar_history = {value}")
     suite.test(MARKED)
     assert usage_error(suite.run(n=None)).startswith("ERROR: rustpar_history = ")
 
 
 @pytest.mark.parametrize("kind", NATIVE_FILES)
-def test_the_command_line_goes_before_the_file(suite: Suite, kind: str) -> None:
+def test_the_command_line_overrides_the_file(suite: Suite, kind: str) -> None:
     configure(suite, kind, "rustpar_slow = 1000", 'rustpar_order = ["slow", "smoke"]', "rustpar_journals = 5")
     suite.test(MARKED)
     overridden = ("-o", "rustpar_order=smoke, *, slow", "-o", "rustpar_journals=0", "--rustpar-slow=0")
@@ -270,7 +270,7 @@ def test_the_command_line_goes_before_the_file(suite: Suite, kind: str) -> None:
 
 
 @pytest.mark.skipif(not NATIVE, reason="pytest 9 brought native tables")
-def test_no_entry_is_read_in_a_way_that_knows_only_texts(suite: Suite) -> None:
+def test_no_ini_option_is_read_as_a_string_only(suite: Suite) -> None:
     known = re.findall(r"^  (rustpar_\w+) \(", suite.run("--help", n=None).out, re.MULTILINE)
     assert "rustpar_order" in known
     suite.test(MARKED)
@@ -282,7 +282,7 @@ def test_no_entry_is_read_in_a_way_that_knows_only_texts(suite: Suite) -> None:
         assert "Traceback" not in run.text
 
 
-def test_entries_are_read_in_one_place() -> None:
+def test_ini_options_are_read_in_one_module_only() -> None:
     package = Path(rustpar.__file__).parent
     found = {path.name for path in package.glob("**/*.py") if re.search(r'getini\(\W*"?rustpar_', path.read_text())}
     assert found == set()

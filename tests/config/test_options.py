@@ -1,4 +1,4 @@
-"""Options: what they turn on, and errors that say what to type instead."""
+"""Command line options, their effects and their error messages."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def assert_usage_error(run: Run, option: str) -> list[str]:
     ],
     ids=" ".join,
 )
-def test_a_value_that_cannot_work_is_one_line_that_names_the_option(suite: Suite, arguments: list[str]) -> None:
+def test_an_invalid_value_is_one_line_that_names_the_option(suite: Suite, arguments: list[str]) -> None:
     suite.test(ONE)
     run = suite.run(*arguments, n=None)
     (error,) = assert_usage_error(run, arguments[-2] if "--pdb" not in arguments else "--pdb")
@@ -58,12 +58,12 @@ def test_a_value_that_cannot_work_is_one_line_that_names_the_option(suite: Suite
     ],
     ids=" ".join,
 )
-def test_a_value_of_the_wrong_kind_is_the_parsers_own_error(suite: Suite, arguments: list[str]) -> None:
+def test_a_value_of_the_wrong_type_is_an_argparse_error(suite: Suite, arguments: list[str]) -> None:
     suite.test(ONE)
     assert_usage_error(suite.run(*arguments, n=None), arguments[-2])
 
 
-def test_a_bad_start_in_the_ini_file_is_one_line(suite: Suite) -> None:
+def test_an_invalid_start_mode_in_the_ini_file_is_one_line(suite: Suite) -> None:
     suite.write({"pytest.ini": "[pytest]\nrustpar_start = nonsense\n"})
     suite.test(ONE)
     run = suite.run()
@@ -80,13 +80,13 @@ def test_n_0_runs_in_one_process(suite: Suite) -> None:
     assert "workers" not in run.out
 
 
-def test_n_0_undoes_addopts(suite: Suite) -> None:
+def test_n_0_overrides_addopts(suite: Suite) -> None:
     suite.write({"pytest.ini": "[pytest]\naddopts = -n 2\n"})
     suite.test(ONE)
     assert suite.run(n="0").workers == {"test_it.py::test_it": {None}}
 
 
-def test_addopts_in_pyproject_ask_for_workers(suite: Suite) -> None:
+def test_addopts_in_pyproject_can_request_workers(suite: Suite) -> None:
     suite.write({"pyproject.toml": '[tool.pytest.ini_options]\naddopts = "-n 2 --dist loadfile"\n'})
     suite.test(FOUR)
     run = suite.run("-v", n=None)
@@ -95,7 +95,7 @@ def test_addopts_in_pyproject_ask_for_workers(suite: Suite) -> None:
     assert "scheduling tests via LoadFileScheduling" in run.lines
 
 
-def test_addopts_in_the_environment_ask_for_workers(suite: Suite) -> None:
+def test_addopts_in_the_environment_can_request_workers(suite: Suite) -> None:
     suite.test(FOUR)
     run = suite.run_with({"PYTEST_ADDOPTS": "-n2"}, n=None)
     assert run.used_rustpar()
@@ -143,14 +143,14 @@ def test_collect_only_never_distributes(suite: Suite) -> None:
     assert run.reports == []
 
 
-def test_a_dist_mode_without_workers_is_pointed_out(suite: Suite) -> None:
+def test_a_dist_mode_without_workers_is_reported(suite: Suite) -> None:
     suite.test(ONE)
     run = suite.run("--dist", "loadfile", n=None)
     assert run.ret == 0
     assert "has no effect without workers" in run.line("--dist loadfile")
 
 
-def test_xdists_engine_runs_when_asked_for(suite: Suite) -> None:
+def test_xdists_engine_runs_on_request(suite: Suite) -> None:
     suite.test(FOUR)
     run = suite.run("--rustpar-start=xdist")
     assert run.counts() == {"passed": 4}
@@ -158,7 +158,7 @@ def test_xdists_engine_runs_when_asked_for(suite: Suite) -> None:
     assert {name for names in run.workers.values() for name in names} <= {"gw0", "gw1"}
 
 
-def test_xdists_engine_runs_when_the_ini_file_asks_for_it(suite: Suite) -> None:
+def test_xdists_engine_runs_if_the_ini_file_requests_it(suite: Suite) -> None:
     suite.write({"pytest.ini": "[pytest]\nrustpar_start = xdist\n"})
     suite.test(FOUR)
     run = suite.run()
@@ -197,21 +197,21 @@ def test_a_process_with_threads_falls_back_to_xdist_and_says_so(suite: Suite) ->
     assert "2 threads" in run.line("start: xdist")
 
 
-def test_the_plugin_can_be_named_where_autoload_is_off(suite: Suite) -> None:
+def test_the_plugin_can_be_loaded_with_p_if_autoload_is_off(suite: Suite) -> None:
     suite.test(FOUR)
     run = suite.run_with({"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}, "-p", "rustpar")
     assert run.used_rustpar(), run.text
     assert run.counts() == {"passed": 4}
 
 
-def test_the_plugin_can_be_named_though_it_is_loaded_anyway(suite: Suite) -> None:
+def test_the_plugin_can_be_named_with_p_although_it_is_autoloaded(suite: Suite) -> None:
     suite.test(FOUR)
     run = suite.run("-p", "rustpar")
     assert run.used_rustpar(), run.text
     assert run.counts() == {"passed": 4}
 
 
-def test_the_header_is_quiet_without_workers(suite: Suite) -> None:
+def test_the_header_has_no_rustpar_line_without_workers(suite: Suite) -> None:
     suite.test(ONE)
     assert not any(line.startswith("rustpar") for line in suite.run(n=None).lines)
 

@@ -1,4 +1,4 @@
-"""A run in which a test was lost says so and does not pass; one that left tests out on purpose says nothing."""
+"""A run that lost a test reports it and fails; tests that were omitted on purpose are not reported."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SIX = """
         pass
 """
 
-# The end of some tests does not reach the controller.
+# Drops the end of some tests before it reaches the controller.
 DEAF = """
     from rustpar.controller.completeness import Completeness
 
@@ -25,7 +25,7 @@ DEAF = """
     Completeness.account = lambda self, test: None if test in {lost} else account(self, test)
 """
 
-# A scheduler that assigns no test but what it is told to, and thinks of one that it is done before it is.
+# A scheduler that assigns only given tests, and considers one of them finished too early.
 CARELESS = """
     from xdist.scheduler import LoadScheduling
 
@@ -50,7 +50,7 @@ CARELESS = """
 """
 
 
-def lines_of(run: Run) -> list[str]:
+def loss_lines(run: Run) -> list[str]:
     return [line for line in run.text.splitlines() if " lost, collected " in line]
 
 
@@ -61,20 +61,20 @@ def test_lost_tests_are_named_and_the_run_fails(suite: Suite, start: str) -> Non
     run = suite.run_in(start)
     assert run.ret == 1
     words = "a test was lost, collected and neither run nor left out on purpose"
-    assert lines_of(run) == [f"rustpar: {words}: test_it.py::test_it[1]"]
+    assert loss_lines(run) == [f"rustpar: {words}: test_it.py::test_it[1]"]
     suite.conftest(DEAF.format(lost=[0, 1, 2, 4, 5]))
     run = suite.run_in(start, "-q", "--no-summary")
     assert run.ret == 1
-    (line,) = lines_of(run)
+    (line,) = loss_lines(run)
     assert line.startswith("rustpar: 5 tests were lost, ")
     assert line.endswith(": test_it.py::test_it[0], test_it.py::test_it[1], test_it.py::test_it[2] and 2 more")
     run = suite.run_in(start, "-p", "no:terminal")
     assert run.ret == 1
-    assert len(lines_of(run)) == 1
+    assert len(loss_lines(run)) == 1
 
 
 @pytest.mark.parametrize("start", ["template", "early"])
-def test_a_loss_in_one_worker_is_seen_where_each_runs_all(suite: Suite, start: str) -> None:
+def test_with_each_a_test_lost_in_one_worker_is_reported(suite: Suite, start: str) -> None:
     suite.conftest(
         """
         from rustpar.controller.completeness import Completeness
@@ -91,26 +91,26 @@ def test_a_loss_in_one_worker_is_seen_where_each_runs_all(suite: Suite, start: s
     suite.test(SIX)
     run = suite.run_in(start, "--dist=each")
     assert run.ret == 1
-    (line,) = lines_of(run)
+    (line,) = loss_lines(run)
     assert line.endswith(": test_it.py::test_it[2]")
 
 
-def test_what_a_scheduler_never_assigned_is_not_lost(suite: Suite) -> None:
+def test_a_test_that_a_scheduler_never_assigned_is_not_lost(suite: Suite) -> None:
     suite.conftest(CARELESS)
     suite.test(SIX)
     run = suite.run()
     assert run.ret == 0
     assert run.counts() == {"passed": 2}
-    assert not lines_of(run)
+    assert not loss_lines(run)
     suite.conftest(CARELESS + DEAF.format(lost=[1, 3]))
     run = suite.run()
     assert run.ret == 1
-    assert lines_of(run)[0].endswith(": test_it.py::test_it[1]")
+    assert loss_lines(run)[0].endswith(": test_it.py::test_it[1]")
 
 
 @pytest.mark.parametrize("kind", ["Load", "WorkStealing", "LoadScope"])
-def test_with_a_scheduler_in_python_nothing_is_thought_lost(suite: Suite, kind: str) -> None:
-    suite.schedule_in_python(kind)
+def test_with_a_python_scheduler_no_test_is_reported_as_lost(suite: Suite, kind: str) -> None:
+    suite.use_xdist_scheduler(kind)
     suite.test(
         SIX
         + """
@@ -121,11 +121,11 @@ def test_with_a_scheduler_in_python_nothing_is_thought_lost(suite: Suite, kind: 
     )
     run = suite.run()
     assert run.ret == 1
-    assert not lines_of(run)
+    assert not loss_lines(run)
 
 
 @pytest.mark.parametrize("args", [["-x"], ["--maxfail=2"], ["--max-worker-restart=0"], ["--stepwise"], ["--dist=each"]])
-def test_what_an_end_before_the_end_spares_is_not_lost(suite: Suite, args: list[str]) -> None:
+def test_tests_omitted_by_an_early_end_are_not_lost(suite: Suite, args: list[str]) -> None:
     suite.test(
         """
         import os
@@ -139,13 +139,13 @@ def test_what_an_end_before_the_end_spares_is_not_lost(suite: Suite, args: list[
     )
     run = suite.run(*args)
     assert run.ret in (1, 2)
-    assert not lines_of(run)
+    assert not loss_lines(run)
 
 
 @pytest.mark.parametrize(
     "end", ["pytest.exit('enough')", "request.session.shouldstop = 'enough'", "raise KeyboardInterrupt"]
 )
-def test_what_a_test_prevents_is_not_lost(suite: Suite, end: str) -> None:
+def test_tests_prevented_by_another_test_are_not_lost(suite: Suite, end: str) -> None:
     suite.test(
         f"""
         import pytest
@@ -156,7 +156,7 @@ def test_what_a_test_prevents_is_not_lost(suite: Suite, end: str) -> None:
                 {end}
         """
     )
-    assert not lines_of(suite.run())
+    assert not loss_lines(suite.run())
 
 
 def test_a_plugin_that_runs_tests_without_reports_loses_none(suite: Suite) -> None:
@@ -172,4 +172,4 @@ def test_a_plugin_that_runs_tests_without_reports_loses_none(suite: Suite) -> No
     suite.test(SIX)
     run = suite.run()
     assert run.ret == 0
-    assert not lines_of(run)
+    assert not loss_lines(run)

@@ -1,4 +1,4 @@
-"""A worker that dies is one failed test; the rest goes on in a replacement."""
+"""A crashed worker is one failed test; a replacement runs the remaining tests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.harness import Suite
 
-# Twelve tests of which the fourth dies in the way that the environment names.
+# Twelve tests; the fourth dies in the way given in an environment variable.
 DEADLY = """
     import os
     import signal
@@ -87,7 +87,7 @@ def test_a_crash_is_shown_as_a_failure_of_the_test(suite: Suite) -> None:
 
 
 @pytest.mark.parametrize("mode", ["loadfile", "loadscope", "loadgroup", "load", "worksteal"])
-def test_the_rest_of_a_group_goes_on_after_a_crash(suite: Suite, mode: str) -> None:
+def test_the_rest_of_a_group_runs_after_a_crash(suite: Suite, mode: str) -> None:
     for name in ("a", "b"):
         suite.write(
             {
@@ -207,7 +207,7 @@ def test_testnodedown_is_told_how_each_worker_ended(suite: Suite) -> None:
 
 
 @pytest.mark.parametrize("how", ["os._exit(5)", "os.kill(os.getpid(), 9)"])
-def test_death_while_a_test_module_is_imported_is_a_clear_error(suite: Suite, how: str) -> None:
+def test_template_death_while_importing_a_test_module_is_a_clear_error(suite: Suite, how: str) -> None:
     suite.test(f"import os\nif 'PYTEST_XDIST_WORKER' in os.environ:\n    {how}\ndef test_it(): pass\n")
     run = suite.run()
     assert run.ret not in (0, pytest.ExitCode.NO_TESTS_COLLECTED)
@@ -215,7 +215,7 @@ def test_death_while_a_test_module_is_imported_is_a_clear_error(suite: Suite, ho
     assert "Traceback" not in run.text
 
 
-def test_death_while_a_conftest_is_imported_is_a_clear_error(suite: Suite) -> None:
+def test_template_death_while_importing_a_conftest_is_a_clear_error(suite: Suite) -> None:
     suite.conftest("import os\nif 'PYTEST_XDIST_WORKER' in os.environ:\n    os._exit(5)\n")
     suite.test("def test_it(): pass")
     run = suite.run()
@@ -248,7 +248,7 @@ def test_results_before_a_crash_are_kept(suite: Suite) -> None:
     assert "a reason" in run.out
 
 
-def test_a_worker_that_exits_badly_after_its_session_is_named(suite: Suite) -> None:
+def test_a_worker_that_exits_abnormally_after_its_session_is_reported(suite: Suite) -> None:
     suite.conftest(
         """
         import os

@@ -1,4 +1,4 @@
-"""A scheduler that a plugin returns from ``pytest_xdist_make_scheduler`` is obeyed."""
+"""A scheduler that a plugin returns from ``pytest_xdist_make_scheduler`` is used."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_xdists_own_schedulers_can_be_returned_as_they_are(suite: Suite) -> None
         assert len(run.runs) == 6, name
 
 
-def test_a_scheduler_written_from_scratch_is_driven(suite: Suite) -> None:
+def test_a_scheduler_that_is_not_a_subclass_of_xdists_works(suite: Suite) -> None:
     suite.conftest(
         """
         class LastFirst:
@@ -163,7 +163,7 @@ def test_a_scheduler_written_from_scratch_is_driven(suite: Suite) -> None:
 
 
 def test_a_python_scheduler_replaces_a_crashed_worker(suite: Suite) -> None:
-    suite.schedule_in_python("LoadScope")
+    suite.use_xdist_scheduler("LoadScope")
     for name in ("a", "b"):
         suite.write(
             {
@@ -185,7 +185,7 @@ def test_a_python_scheduler_replaces_a_crashed_worker(suite: Suite) -> None:
 
 
 def test_a_python_load_scheduler_replaces_a_crashed_worker(suite: Suite) -> None:
-    suite.schedule_in_python("Load")
+    suite.use_xdist_scheduler("Load")
     suite.test(
         """
         import os
@@ -201,8 +201,8 @@ def test_a_python_load_scheduler_replaces_a_crashed_worker(suite: Suite) -> None
     assert run.counts() == {"passed": 11, "failed": 1}
 
 
-def test_a_replacement_that_finds_nothing_left_to_run_leaves(suite: Suite) -> None:
-    suite.schedule_in_python("Load")
+def test_a_replacement_without_remaining_tests_exits(suite: Suite) -> None:
+    suite.use_xdist_scheduler("Load")
     suite.test(
         """
         import os
@@ -216,8 +216,8 @@ def test_a_replacement_that_finds_nothing_left_to_run_leaves(suite: Suite) -> No
 
 
 @pytest.mark.parametrize("kind", ["LoadScope", "LoadFile"])
-def test_a_replacement_that_is_given_a_group_of_which_nothing_is_left_goes_on(suite: Suite, kind: str) -> None:
-    suite.schedule_in_python(kind)
+def test_a_replacement_that_gets_an_empty_group_continues(suite: Suite, kind: str) -> None:
+    suite.use_xdist_scheduler(kind)
     suite.write({"test_a.py": "def test_1(): pass\ndef test_2(): pass\n"})
     suite.write({"test_b.py": "import os\ndef test_1(): os._exit(1)\ndef test_2(): pass\n"})
     run = suite.run(n="1")

@@ -1,4 +1,4 @@
-"""Early workers that collect different tests: nothing has started yet, so workers are forked from gw0 instead."""
+"""If early workers collect different tests, workers are forked from gw0 before any test has started."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ REASON = "import os\nNAME = os.environ.get('PYTEST_XDIST_WORKER')\n"
 
 SEEDED = "import random\ndef test_number(): assert random.random() == 0.23796462709189137\n"
 
-# Ways in which ids differ from process to process.
+# Test ids that differ from process to process.
 IDS = {
     "clock": "str(time.perf_counter_ns())",
     "uuid": "uuid.uuid4().hex",
@@ -25,8 +25,8 @@ IDS = {
 }
 
 
-def differing(name: str, extra: str = "") -> str:
-    """A test module with one test whose id differs."""
+def module_with_differing_id(name: str, extra: str = "") -> str:
+    """Return a test module with a test whose id differs from process to process."""
     return f"""
 import os
 import time
@@ -46,7 +46,7 @@ def test_same(n): pass
 @pytest.mark.parametrize("name", ["clock", "uuid", "process", "worker"])
 def test_workers_that_collect_different_tests_are_forked_from_gw0(suite: Suite, start: str, name: str) -> None:
     suite.conftest(REASON)
-    suite.test(differing(IDS[name]))
+    suite.test(module_with_differing_id(IDS[name]))
     for _ in range(3):
         run = suite.run(f"--rustpar-start={start}", n="3")
         assert run.ret == 0, run.text
@@ -58,7 +58,7 @@ def test_workers_that_collect_different_tests_are_forked_from_gw0(suite: Suite, 
 
 def test_the_next_run_forks_at_once(suite: Suite) -> None:
     suite.conftest(REASON + "from support import note\nnote('conftest')\n")
-    suite.test(differing(IDS["clock"]))
+    suite.test(module_with_differing_id(IDS["clock"]))
     suite.run()
     (suite.path / "notes.log").unlink()
     run = suite.run()
@@ -71,7 +71,7 @@ def test_the_next_run_forks_at_once(suite: Suite) -> None:
 
 @pytest.mark.parametrize("dist", ["load", "worksteal", "loadfile", "loadscope", "loadgroup", "each"])
 def test_every_mode_runs_what_gw0_has_collected(suite: Suite, dist: str) -> None:
-    suite.test(differing(IDS["clock"]))
+    suite.test(module_with_differing_id(IDS["clock"]))
     run = suite.run("--rustpar-start=early", "--dist", dist)
     assert run.ret == 0, run.text
     assert set(run.runs.values()) == {2 if dist == "each" else 1}
@@ -79,14 +79,14 @@ def test_every_mode_runs_what_gw0_has_collected(suite: Suite, dist: str) -> None
 
 @pytest.mark.parametrize("kind", ["Load", "LoadScope", "Each"])
 def test_schedulers_in_python_get_what_gw0_has_collected(suite: Suite, kind: str) -> None:
-    suite.schedule_in_python(kind)
-    suite.test(differing(IDS["clock"]))
+    suite.use_xdist_scheduler(kind)
+    suite.test(module_with_differing_id(IDS["clock"]))
     run = suite.run("--rustpar-start=early")
     assert run.ret == 0, run.text
     assert set(run.runs.values()) == {2 if kind == "Each" else 1}
 
 
-def test_plugins_see_each_worker_come_once(suite: Suite) -> None:
+def test_plugins_see_each_worker_start_once(suite: Suite) -> None:
     suite.conftest(
         """
         import os
@@ -97,7 +97,7 @@ def test_plugins_see_each_worker_come_once(suite: Suite) -> None:
         def pytest_testnodedown(node, error): note(f"down {node.gateway.id} {error}")
         """
     )
-    suite.test(differing(IDS["clock"]))
+    suite.test(module_with_differing_id(IDS["clock"]))
     run = suite.run("--rustpar-start=early")
     first = next(name for name in run.runs if "differs" in name)
     assert sorted(suite.notes()) == sorted(
@@ -107,7 +107,7 @@ def test_plugins_see_each_worker_come_once(suite: Suite) -> None:
     )
 
 
-def test_what_a_leaving_worker_has_set_up_is_torn_down_before_another_comes(suite: Suite) -> None:
+def test_a_discarded_worker_tears_down_before_another_starts(suite: Suite) -> None:
     suite.conftest(
         """
         import os
@@ -131,7 +131,7 @@ def test_what_a_leaving_worker_has_set_up_is_torn_down_before_another_comes(suit
                 Path(f"resource-{worker_id}").touch()
         """
     )
-    suite.test(differing(IDS["clock"]))
+    suite.test(module_with_differing_id(IDS["clock"]))
     run = suite.run("--rustpar-start=early")
     assert run.counts() == {"passed": 7}, run.text
 
@@ -165,18 +165,18 @@ def test_the_order_of_tests_is_a_difference_too(suite: Suite) -> None:
 
 def test_random_numbers_that_were_seeded_are_the_same_in_all_workers(suite: Suite) -> None:
     suite.conftest("import random\nrandom.seed(3)\n")
-    suite.test(differing(IDS["clock"], SEEDED))
+    suite.test(module_with_differing_id(IDS["clock"], SEEDED))
     run = suite.run("--rustpar-start=early", "-k", "number or differs")
     assert run.counts() == {"passed": 2, "deselected": 6}, run.text
 
 
 def test_a_worker_that_crashes_later_is_replaced(suite: Suite) -> None:
-    suite.test(differing(IDS["clock"], "def test_crash(): os._exit(3)\n"))
+    suite.test(module_with_differing_id(IDS["clock"], "def test_crash(): os._exit(3)\n"))
     run = suite.run("--rustpar-start=early")
     assert run.counts() == {"passed": 7, "failed": 1}
 
 
-# The first worker has collected, and the other still does.
+# The first worker has collected; the other is still collecting.
 SLOW_OTHER = """
     import os
     import time
@@ -196,7 +196,7 @@ def test_an_interrupt_while_others_still_collect_ends_the_run(suite: Suite) -> N
     process = suite.start("--rustpar-start=early")
     suite.wait_for("collected-gw0", "collected-gw1")
     os.killpg(process.pid, signal.SIGINT)
-    run = suite.end(process, limit=30)
+    run = suite.wait_for_exit(process, limit=30)
     assert run.ret == pytest.ExitCode.INTERRUPTED, run.text
     assert not run.reports
 
@@ -209,14 +209,14 @@ def test_a_worker_that_dies_while_others_have_collected_is_a_clear_error(suite: 
     assert "worker gw1 died while collecting test_it.py (exit code 3)" in run.text
 
 
-def test_gw0_that_dies_while_collecting_is_a_clear_error(suite: Suite) -> None:
+def test_death_of_gw0_while_collecting_is_a_clear_error(suite: Suite) -> None:
     suite.test("import os\nif os.environ.get('PYTEST_XDIST_WORKER') == 'gw0': os._exit(3)\ndef test_one(): pass\n")
     run = suite.run("--rustpar-start=early")
     assert run.ret == pytest.ExitCode.TESTS_FAILED
     assert "worker gw0 died while collecting test_it.py (exit code 3)" in run.text
 
 
-def test_a_worker_that_dies_on_its_way_out_is_not_missed(suite: Suite) -> None:
+def test_a_discarded_worker_that_dies_while_exiting_is_ignored(suite: Suite) -> None:
     suite.conftest(
         """
         import os
@@ -227,7 +227,7 @@ def test_a_worker_that_dies_on_its_way_out_is_not_missed(suite: Suite) -> None:
         def pytest_runtest_setup(item): item.config.stays = True
         """
     )
-    suite.test(differing(IDS["clock"]))
+    suite.test(module_with_differing_id(IDS["clock"]))
     run = suite.run("--rustpar-start=early")
     assert run.counts() == {"passed": 7}, run.text
 

@@ -1,4 +1,4 @@
-"""Each way to distribute runs every test exactly once and keeps together what it promises to."""
+"""Each ``--dist`` mode runs every test exactly once and keeps its groups together."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_no_test_waits_behind_a_long_one_while_a_worker_is_idle(suite: Suite, mo
     assert_once_each(suite.run("--dist", mode), 21)
 
 
-def test_load_is_what_n_alone_means(suite: Suite) -> None:
+def test_n_alone_uses_load(suite: Suite) -> None:
     count = write_files(suite, files=2)
     run = suite.run("-v")
     assert_once_each(run, count)
@@ -224,7 +224,7 @@ def test_each_runs_every_test_in_every_worker(suite: Suite) -> None:
     assert set(run.runs.values()) == {3}
 
 
-def test_tests_of_one_worker_run_in_the_order_of_collection_in_a_scope(suite: Suite) -> None:
+def test_one_worker_runs_the_tests_of_a_scope_in_collection_order(suite: Suite) -> None:
     write_files(suite, files=2)
     run = suite.run("--dist", "loadfile")
     for file in ("test_0.py", "test_1.py"):
@@ -240,7 +240,7 @@ def test_maxschedchunk_loses_and_repeats_no_test(suite: Suite, mode: str, chunk:
     assert_once_each(suite.run("--dist", mode, "--maxschedchunk", chunk), count)
 
 
-def test_tx_names_the_number_of_workers(suite: Suite) -> None:
+def test_tx_sets_the_number_of_workers(suite: Suite) -> None:
     count = write_files(suite, files=2)
     run = suite.run("--tx", "2*popen", "--dist", "load", n=None)
     assert_once_each(run, count)
@@ -254,7 +254,7 @@ def test_maxprocesses_caps_the_workers(suite: Suite) -> None:
     assert "2 workers [14 items]" in run.lines
 
 
-def test_the_option_d_distributes_by_load(suite: Suite) -> None:
+def test_the_option_d_uses_load(suite: Suite) -> None:
     count = write_files(suite, files=2)
     run = suite.run("-d", "--tx", "popen", "--tx", "popen", n=None)
     assert_once_each(run, count)

@@ -1,4 +1,4 @@
-"""An interrupted run ends soon, with the results so far, and leaves nothing behind (see the conftest)."""
+"""An interrupted run ends soon, keeps the results so far, and leaves no process behind (checked in the conftest)."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_ctrl_c_tears_fixtures_down_and_reports_what_has_run(suite: Suite, whole
     process = suite.start("--maxschedchunk=1")
     suite.wait_for(*ALL)
     (os.killpg if whole_group else os.kill)(process.pid, signal.SIGINT)
-    run = suite.end(process)
+    run = suite.wait_for_exit(process)
     assert run.ret == pytest.ExitCode.INTERRUPTED
     assert "KeyboardInterrupt" in run.out
     assert run.counts() == {"passed": 2}
@@ -69,7 +69,7 @@ def test_a_terminated_run_tears_fixtures_down_and_ends_by_the_signal(
     process = suite.start("--maxschedchunk=1", f"--rustpar-start={start}", "--junitxml=junit.xml")
     suite.wait_for(*ALL)
     (os.killpg if whole_group else os.kill)(process.pid, number)
-    run = suite.end(process)
+    run = suite.wait_for_exit(process)
     assert run.ret == -number
     assert run.counts() == {"passed": 2}
     assert (suite.path / "junit.xml").exists()
@@ -87,7 +87,7 @@ def test_a_terminated_run_that_ignores_ctrl_c_waits_for_the_tests_that_run(suite
     process = suite.start("--maxschedchunk=1", f"--rustpar-start={start}", "-p", "ignoring")
     suite.wait_for(*ALL)
     os.kill(process.pid, signal.SIGTERM)
-    run = suite.end(process)
+    run = suite.wait_for_exit(process)
     assert run.ret == -signal.SIGTERM
     assert sorted(note.split(maxsplit=1)[1] for note in suite.notes()) == ["function down"] * 2 + ["session down"] * 2
 
@@ -100,11 +100,11 @@ def test_a_run_that_is_terminated_while_it_collects_ends_by_the_signal(suite: Su
     process = suite.start("--rustpar-start=template")
     suite.wait_for("there")
     os.kill(process.pid, signal.SIGTERM)
-    assert suite.end(process).ret == -signal.SIGTERM
+    assert suite.wait_for_exit(process).ret == -signal.SIGTERM
 
 
 @pytest.mark.parametrize("number", ["SIGTERM", "SIGHUP"])
-def test_handlers_and_children_of_tests_know_nothing_of_the_workers_handling(suite: Suite, number: str) -> None:
+def test_the_workers_sigterm_handling_is_invisible_to_tests_and_their_children(suite: Suite, number: str) -> None:
     suite.test(
         f"""
         import multiprocessing, os, signal, subprocess, sys, time
@@ -152,7 +152,7 @@ def test_ctrl_c_ends_tests_that_ignore_it(suite: Suite) -> None:
     process = suite.start()
     suite.wait_for("stubborn")
     os.killpg(process.pid, signal.SIGINT)
-    run = suite.end(process)
+    run = suite.wait_for_exit(process)
     assert run.ret == pytest.ExitCode.INTERRUPTED
     assert "gw0" in run.line("did not react")
     assert "killed by SIGKILL; sent by rustpar" in run.line("[gw0] node down")
@@ -160,7 +160,7 @@ def test_ctrl_c_ends_tests_that_ignore_it(suite: Suite) -> None:
 
 
 @pytest.mark.parametrize("pause", [0.01, 0.1])
-def test_a_second_ctrl_c_may_reach_workers_that_leave(suite: Suite, pause: float) -> None:
+def test_a_second_ctrl_c_may_reach_exiting_workers(suite: Suite, pause: float) -> None:
     suite.test(HANGING)
     suite.conftest(
         """
@@ -178,7 +178,7 @@ def test_a_second_ctrl_c_may_reach_workers_that_leave(suite: Suite, pause: float
     os.killpg(process.pid, signal.SIGINT)
     time.sleep(pause)
     os.killpg(process.pid, signal.SIGINT)
-    run = suite.end(process)
+    run = suite.wait_for_exit(process)
     assert run.ret == pytest.ExitCode.INTERRUPTED
     assert "ended badly" not in run.text
 
@@ -200,7 +200,7 @@ def test_ctrl_c_while_collecting_ends_the_run(suite: Suite) -> None:
     process = suite.start()
     suite.wait_for("collecting")
     os.killpg(process.pid, signal.SIGINT)
-    run = suite.end(process)
+    run = suite.wait_for_exit(process)
     assert run.ret == pytest.ExitCode.INTERRUPTED
 
 
@@ -210,7 +210,7 @@ def test_a_controller_that_is_killed_leaves_no_process(suite: Suite, number: sig
     process = suite.start("--maxschedchunk=1")
     suite.wait_for(*ALL)
     process.send_signal(number)
-    run = suite.end(process)
+    run = suite.wait_for_exit(process)
     assert run.ret == -number
     assert "Traceback" not in run.err
 
@@ -221,7 +221,7 @@ def test_workers_of_a_killed_controller_tear_down_what_they_have_set_up(suite: S
     process = suite.start("--maxschedchunk=1", f"--rustpar-start={start}")
     suite.wait_for(*ALL)
     process.kill()
-    assert suite.end(process).ret == -signal.SIGKILL
+    assert suite.wait_for_exit(process).ret == -signal.SIGKILL
     limit = time.monotonic() + 20
     while len(suite.notes()) < 4 and time.monotonic() < limit:
         time.sleep(0.02)
@@ -231,14 +231,14 @@ def test_workers_of_a_killed_controller_tear_down_what_they_have_set_up(suite: S
 
 @pytest.mark.parametrize("start", ["template", "early"])
 @pytest.mark.parametrize("capture", ["fd", "no"])
-def test_what_is_printed_while_it_is_torn_down_keeps_no_fixture_of_a_killed_controller(
+def test_output_during_teardown_does_not_block_workers_of_a_killed_controller(
     suite: Suite, start: str, capture: str
 ) -> None:
     suite.test(HANGING.replace('note("session down")', 'print("down", flush=True)\n        note("session down")'))
     process = suite.start("--maxschedchunk=1", f"--rustpar-start={start}", f"--capture={capture}")
     suite.wait_for(*ALL)
     process.kill()
-    assert suite.end(process).ret == -signal.SIGKILL
+    assert suite.wait_for_exit(process).ret == -signal.SIGKILL
     limit = time.monotonic() + 20
     while len(suite.notes()) < 4 and time.monotonic() < limit:
         time.sleep(0.02)
@@ -290,7 +290,7 @@ def test_a_controller_killed_while_collecting_leaves_no_process(suite: Suite) ->
     process = suite.start()
     suite.wait_for("here")
     process.kill()
-    assert suite.end(process).ret == -signal.SIGKILL
+    assert suite.wait_for_exit(process).ret == -signal.SIGKILL
 
 
 def test_a_keyboard_interrupt_raised_by_a_test_ends_the_run(suite: Suite) -> None:
@@ -312,7 +312,7 @@ def test_a_keyboard_interrupt_raised_by_a_test_ends_the_run(suite: Suite) -> Non
     assert "keyboard-interrupt" in run.text.lower() or "KeyboardInterrupt" in run.text
 
 
-def test_the_template_killed_from_outside_ends_the_run(suite: Suite) -> None:
+def test_killing_the_template_ends_the_run(suite: Suite) -> None:
     suite.test(
         """
         import os

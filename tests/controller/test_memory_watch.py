@@ -1,4 +1,4 @@
-"""What workers hold in memory, and workers that are replaced because they hold too much."""
+"""Memory use of workers, and replacement of workers that use too much."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 MIB = 1 << 20
 
-# Bytes that a test of these suites keeps, and how much of that a worker may: no worker may keep two.
+# Bytes that a test of these suites allocates, and the limit for a worker, which is below the bytes of two tests.
 EATS = 64 * MIB
 ROOM = 32 * MIB
 
@@ -60,15 +60,15 @@ def six_hungry_tests(suite: Suite) -> None:
 
 
 def journal(suite: Suite) -> list[dict[str, Any]]:
-    """The events of the last run of :func:`run_within_limit` or of one with the same journal."""
+    """Return the events of the last run of :func:`run_within_limit` or of a run with the same journal."""
     return events(suite.path / "j.jsonl")
 
 
 def run_within_limit(suite: Suite, *args: str, n: str = "2") -> Run:
-    """Run a suite of hungry tests with a limit that one of them goes beyond.
+    """Run a suite of tests that use much memory, with a limit that a single one exceeds.
 
-    What a worker holds without it is taken from a run in which nobody is hungry: it depends on the machine. Nothing is
-    remembered from that, so that tests keep their order.
+    The memory of a worker without these tests depends on the machine, so it is measured in a first run. No history is
+    recorded in that run, so that tests keep their order.
     """
     args = ("--rustpar-journal=j.jsonl", "-p", "no:cacheprovider", *args)
     suite.run(*args, n=n)
@@ -78,8 +78,8 @@ def run_within_limit(suite: Suite, *args: str, n: str = "2") -> Run:
     return suite.run_with({"EATS": str(EATS)}, limit, *args, n=n)
 
 
-def ways_to_go(suite: Suite) -> Counter[str]:
-    """How often workers went in each way."""
+def exits_by_kind(suite: Suite) -> Counter[str]:
+    """Count the workers by the way in which they exited."""
     return Counter(event["how"] for event in journal(suite) if event["e"] == "gone")
 
 
@@ -94,24 +94,24 @@ def test_every_test_runs_once_while_workers_are_replaced(suite: Suite, dist: str
     assert list(run.runs.values()) == [times] * 12
     began = Counter(report["worker"] for report in run.reports if report["when"] == "setup")
     assert set(began.values()) == {1}
-    went = ways_to_go(suite)
+    went = exits_by_kind(suite)
     assert went["crashed"] == 0
-    # Each but the two that ran last.
+    # All except the two that ran last.
     assert went["replaced"] >= 12 * times - 2
     set_up, torn_down = ([note.split()[0] for note in suite.notes() if note.endswith(end)] for end in ("up", "down"))
     assert Counter(set_up) == Counter(torn_down)
 
 
-def test_early_workers_are_replaced_by_some_that_collect_for_themselves(suite: Suite) -> None:
+def test_early_workers_are_replaced_by_workers_that_collect_for_themselves(suite: Suite) -> None:
     six_hungry_tests(suite)
     run = run_within_limit(suite, "--rustpar-start=early")
     assert run.start() == "early"
     assert run.counts() == {"passed": 6}
     assert list(run.runs.values()) == [1] * 6
-    assert ways_to_go(suite)["replaced"] >= 4
+    assert exits_by_kind(suite)["replaced"] >= 4
 
 
-def test_tests_that_must_not_meet_do_not_while_workers_are_replaced(suite: Suite) -> None:
+def test_conflicting_tests_stay_apart_while_workers_are_replaced(suite: Suite) -> None:
     suite.write({"hunger.py": HUNGER})
     suite.test(
         """
@@ -142,10 +142,10 @@ def test_tests_that_must_not_meet_do_not_while_workers_are_replaced(suite: Suite
     run = run_within_limit(suite)
     assert run.counts() == {"passed": 11}, run.text
     assert list(run.runs.values()) == [1] * 11
-    assert ways_to_go(suite)["replaced"] >= 9
+    assert exits_by_kind(suite)["replaced"] >= 9
 
 
-def test_an_error_in_the_session_fixture_of_a_replaced_worker_is_that_of_its_last_test(suite: Suite) -> None:
+def test_a_session_teardown_error_of_a_replaced_worker_belongs_to_its_last_test(suite: Suite) -> None:
     six_hungry_tests(suite)
     suite.conftest(
         """
@@ -162,7 +162,7 @@ def test_an_error_in_the_session_fixture_of_a_replaced_worker_is_that_of_its_las
     assert [r["nodeid"] for r in run.reports if r["outcome"] == "failed"] == ["test_it.py::test_it[0]"]
 
 
-def test_plugins_see_a_worker_leave_and_another_come(suite: Suite) -> None:
+def test_plugins_see_a_worker_exit_and_its_replacement_start(suite: Suite) -> None:
     six_hungry_tests(suite)
     suite.conftest(
         """
@@ -193,15 +193,15 @@ def test_a_worker_that_grew_too_large_in_the_last_test_is_not_replaced(suite: Su
     run = run_within_limit(suite, n="1")
     assert run.counts() == {"passed": 2}
     assert "no worker was replaced" in run.out
-    assert ways_to_go(suite) == {"left": 1}
+    assert exits_by_kind(suite) == {"left": 1}
 
 
-def test_a_worker_that_has_let_go_of_its_memory_is_not_replaced(suite: Suite) -> None:
+def test_a_worker_that_has_freed_its_memory_is_not_replaced(suite: Suite) -> None:
     suite.write({"hunger.py": HUNGER})
     suite.test("from hunger import KEPT, eat\ndef test_first(): eat(); KEPT.clear()\ndef test_last(): pass")
     run = run_within_limit(suite, n="1")
     assert run.counts() == {"passed": 2}
-    assert ways_to_go(suite) == {"left": 1}
+    assert exits_by_kind(suite) == {"left": 1}
     assert max(event["rss"] for event in journal(suite) if event["e"] == "peak") > EATS
 
 
@@ -223,23 +223,23 @@ def test_no_worker_is_replaced_when_the_run_stops(suite: Suite) -> None:
     run = run_within_limit(suite, "-x", n="1")
     assert run.counts() == {"failed": 1}, run.text
     assert [event["w"] for event in journal(suite) if event["e"] == "worker"] == [0]
-    assert ways_to_go(suite) == {"left": 1}
+    assert exits_by_kind(suite) == {"left": 1}
 
 
 @pytest.mark.parametrize("kind", ["Load", "LoadScope", "LoadFile", "WorkStealing"])
 def test_schedulers_written_in_python_get_the_tests_of_a_replaced_worker_back(suite: Suite, kind: str) -> None:
     six_hungry_tests(suite)
     suite.write({"test_other.py": SIX})
-    suite.schedule_in_python(kind)
+    suite.use_xdist_scheduler(kind)
     run = run_within_limit(suite, "--max-worker-restart=0")
     assert run.counts() == {"passed": 12}, run.text
     assert list(run.runs.values()) == [1] * 12
-    assert ways_to_go(suite)["replaced"] >= 8
+    assert exits_by_kind(suite)["replaced"] >= 8
 
 
-def test_a_scheduler_that_takes_no_test_back_is_refused(suite: Suite) -> None:
+def test_a_scheduler_that_cannot_reassign_tests_is_refused(suite: Suite) -> None:
     suite.test("def test_it(): pass")
-    suite.schedule_in_python("Each")
+    suite.use_xdist_scheduler("Each")
     run = suite.run("--rustpar-max-rss=1G")
     assert run.ret == pytest.ExitCode.USAGE_ERROR
     assert "--rustpar-max-rss cannot be kept by EachScheduling, which takes no test back" in run.text
@@ -258,7 +258,7 @@ def test_the_journal_and_the_summary_say_which_worker_was_replaced_and_why(suite
     assert run.line("gw0 (replaced)").endswith(" in test_it.py::test_hungry")
 
 
-def test_growth_is_that_of_the_test_in_which_a_worker_grew(suite: Suite) -> None:
+def test_growth_is_attributed_to_the_test_in_which_it_happened(suite: Suite) -> None:
     suite.write({"hunger.py": HUNGER})
     suite.test("from hunger import eat\ndef test_modest(): pass\ndef test_hungry(): eat()\ndef test_after(): pass")
     run = suite.run_with({"EATS": str(EATS)}, "-v", "--rustpar-journal=j.jsonl", n="1")
@@ -271,9 +271,9 @@ def test_growth_is_that_of_the_test_in_which_a_worker_grew(suite: Suite) -> None
     assert 0 < held[-1]["pss"] <= held[-1]["rss"]
 
 
-def test_a_run_without_workers_tells_its_growth_to_the_journal(suite: Suite) -> None:
+def test_a_run_without_workers_records_its_growth_in_the_journal(suite: Suite) -> None:
     suite.write({"hunger.py": HUNGER})
-    # What pytester's own process has held is inherited as a peak, so the growth is to be larger than that.
+    # The peak of pytester's own process is inherited, so the growth has to exceed it.
     suite.test("from hunger import eat\ndef test_modest(): pass\ndef test_hungry(): eat()\n")
     run = suite.run_with({"EATS": str(8 * EATS)}, "--rustpar-journal=j.jsonl", n=None)
     assert run.counts() == {"passed": 2}
@@ -284,15 +284,15 @@ def test_a_run_without_workers_tells_its_growth_to_the_journal(suite: Suite) -> 
     assert held[1]["rss"] - held[0]["rss"] >= 8 * EATS
 
 
-def test_a_limit_that_a_worker_is_beyond_from_the_beginning_has_no_effect(suite: Suite) -> None:
+def test_a_limit_below_the_initial_memory_has_no_effect(suite: Suite) -> None:
     six_hungry_tests(suite)
     run = suite.run("--rustpar-max-rss=1M", "--rustpar-journal=j.jsonl")
     assert run.counts() == {"passed": 6}
     assert run.line("rustpar: --rustpar-max-rss has no effect: a worker uses ").endswith("more than 1 MiB; raise the limit")
-    assert ways_to_go(suite) == {"left": 2}
+    assert exits_by_kind(suite) == {"left": 2}
 
 
-def test_the_section_on_memory_is_shown_where_it_was_asked_for(suite: Suite) -> None:
+def test_the_memory_section_is_shown_on_request(suite: Suite) -> None:
     suite.test("def test_it(): pass")
     assert "= memory =" not in suite.run().out
     assert "= memory =" in suite.run("-v").out
@@ -302,7 +302,7 @@ def test_the_section_on_memory_is_shown_where_it_was_asked_for(suite: Suite) -> 
     assert "no worker was replaced for using more than 102,400 MiB" in without_cache
 
 
-def test_a_journal_that_somebody_removes_is_no_reason_to_fail(suite: Suite) -> None:
+def test_a_removed_journal_does_not_fail_the_run(suite: Suite) -> None:
     suite.test("import shutil\ndef test_it(): shutil.rmtree('.pytest_cache/d/rustpar')\n")
     run = suite.run("-v")
     assert run.ret == 0
@@ -310,14 +310,14 @@ def test_a_journal_that_somebody_removes_is_no_reason_to_fail(suite: Suite) -> N
     assert "Traceback" not in run.text
 
 
-def test_the_limit_can_stand_in_the_ini_file(suite: Suite) -> None:
+def test_the_limit_can_be_set_in_the_ini_file(suite: Suite) -> None:
     suite.test("def test_it(): pass")
     suite.write({"pytest.ini": "[pytest]\nrustpar_max_rss = 2G\n"})
     assert "no worker was replaced for using more than 2,048 MiB" in suite.run().out
     assert "more than 3,072 MiB" in suite.run("--rustpar-max-rss=3G").out
 
 
-def test_a_limit_that_has_no_effect_is_told(suite: Suite) -> None:
+def test_a_limit_without_effect_is_reported(suite: Suite) -> None:
     suite.test("def test_it(): pass")
     plain = suite.run("--rustpar-max-rss=1G", n=None)
     assert plain.line("rustpar: --rustpar-max-rss has no effect without workers: add -n auto")
@@ -325,13 +325,13 @@ def test_a_limit_that_has_no_effect_is_told(suite: Suite) -> None:
     assert xdist.line("rustpar: --rustpar-max-rss has no effect with pytest-xdist's own engine")
 
 
-def test_a_default_that_has_no_effect_in_this_run_is_not_told(suite: Suite) -> None:
+def test_an_ini_limit_without_effect_is_not_reported(suite: Suite) -> None:
     suite.test("def test_it(): pass")
     suite.write({"pytest.ini": "[pytest]\nrustpar_max_rss = 1G\n"})
     assert "has no effect" not in suite.run(n=None).text
 
 
-def test_a_size_that_is_none_is_a_usage_error(suite: Suite) -> None:
+def test_an_invalid_size_is_a_usage_error(suite: Suite) -> None:
     suite.test("def test_it(): pass")
     run = suite.run("--rustpar-max-rss=500")
     assert run.ret == pytest.ExitCode.USAGE_ERROR
@@ -344,7 +344,7 @@ def test_a_size_that_is_none_is_a_usage_error(suite: Suite) -> None:
 
 
 @pytest.mark.parametrize("text", ["99999999999T", "8388608T", "9" * 400 + "G"])
-def test_a_size_that_no_machine_has_is_a_usage_error(suite: Suite, text: str) -> None:
+def test_an_impossibly_large_size_is_a_usage_error(suite: Suite, text: str) -> None:
     suite.test("def test_it(): pass")
     run = suite.run(f"--rustpar-max-rss={text}")
     assert run.ret == pytest.ExitCode.USAGE_ERROR

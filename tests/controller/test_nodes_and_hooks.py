@@ -1,4 +1,4 @@
-"""xdist's hooks are called with node objects that have what plugins look for."""
+"""xdist's hooks are called with node objects that have the attributes plugins use."""
 
 from __future__ import annotations
 
@@ -196,7 +196,7 @@ def test_python_of_the_worker_is_that_of_the_controller(suite: Suite) -> None:
     assert suite.notes() == [f"gw0 {sys.executable}"]
 
 
-def test_a_plugin_in_the_controller_finds_what_refers_to_an_object(suite: Suite) -> None:
+def test_a_plugin_in_the_controller_can_find_referrers_of_an_object(suite: Suite) -> None:
     suite.test("def test_one(): pass\n")
     suite.conftest(
         """

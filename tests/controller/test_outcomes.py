@@ -1,4 +1,4 @@
-"""Whatever plain pytest says of a test, a distributed run says as well."""
+"""A distributed run reports the same outcomes and texts as plain pytest."""
 
 from __future__ import annotations
 
@@ -204,7 +204,7 @@ def test_a_suite_of_no_tests_ends_with_pytests_own_status(suite: Suite) -> None:
     assert "no tests ran" in run.out
 
 
-def test_a_single_test_runs_with_many_workers_asked_for(suite: Suite) -> None:
+def test_a_single_test_runs_when_many_workers_are_requested(suite: Suite) -> None:
     suite.test("def test_it(): pass")
     run = suite.run(n="8")
     assert run.ret == 0
@@ -228,7 +228,7 @@ def test_asynchronous_and_unraisable_errors_become_the_same_warnings(suite: Suit
     assert suite.run().counts() == suite.plain().counts() == {"passed": 2, "warnings": 1}
 
 
-def test_a_seed_set_in_a_conftest_holds_in_every_worker(suite: Suite) -> None:
+def test_a_seed_set_in_a_conftest_applies_in_every_worker(suite: Suite) -> None:
     suite.conftest("import random\nrandom.seed(42)\n")
     suite.test(
         """

@@ -1,4 +1,4 @@
-"""What `--dist load` makes of what it knows, and the recipes of docs/scheduling.md as they are written there."""
+"""`--dist load` with a history, and the recipes of docs/scheduling.md."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ HISTORY = ".pytest_cache/d/rustpar/history.json"
 STARTS = pytest.mark.parametrize("start", ["template", "early"])
 
 
-def started(suite: Suite) -> list[tuple[str, str]]:
-    """The worker and the name of each test, in the order in which they began."""
+def started_tests(suite: Suite) -> list[tuple[str, str]]:
+    """Return worker and name of each test, in the order in which the tests began."""
     return [(line.split(" ")[0], line.split(" ")[1]) for line in suite.notes()]
 
 
-def forget(suite: Suite) -> None:
-    """Forget what was noted so far, and who has met."""
+def clear_notes(suite: Suite) -> None:
+    """Delete the notes and meeting points so far."""
     for path in (suite.path / "notes.log", *suite.path.glob("*.here")):
         path.unlink()
 
 
-def remember(file: Path, milliseconds: dict[str, int], otherwise: int) -> None:
-    """Have a history file say how long tests took, by their names: on a busy machine the run says anything."""
+def write_history(file: Path, milliseconds: dict[str, int], otherwise: int) -> None:
+    """Write a history with durations of tests by name: measured ones would be unreliable on a busy machine."""
     history = json.loads(file.read_text())
     for node_id, test in history["tests"].items():
         test["a"] = test["l"] = [0, 1000 * milliseconds.get(node_id.partition("::")[2], otherwise), 0]
@@ -43,8 +43,8 @@ NOTES = """
         note(request.node.name)
 """
 
-# The same, but both workers are in their first tests before either is in its second: a worker that is late would leave
-# all to the other.
+# The same, but neither worker starts its second test before both have started their first: a late worker would leave
+# all tests to the other.
 NOTES_AND_BEGINS_TOGETHER = """
     import pytest
     from support import meet, note
@@ -62,7 +62,7 @@ NOTES_AND_BEGINS_TOGETHER = """
 
 
 @STARTS
-def test_by_duration_what_took_longest_begins_first(suite: Suite, start: str) -> None:
+def test_with_plan_duration_the_longest_tests_start_first(suite: Suite, start: str) -> None:
     suite.conftest(NOTES_AND_BEGINS_TOGETHER)
     suite.test(
         """
@@ -74,21 +74,21 @@ def test_by_duration_what_took_longest_begins_first(suite: Suite, start: str) ->
         """
     )
     suite.run(n=None)
-    remember(suite.path / HISTORY, {"test_long": 300, "test_longer": 400}, otherwise=5)
-    forget(suite)
+    write_history(suite.path / HISTORY, {"test_long": 300, "test_longer": 400}, otherwise=5)
+    clear_notes(suite)
     run = suite.run(f"--rustpar-start={start}", "--rustpar-plan=duration")
     assert run.counts() == {"passed": 22}
-    assert {name for _, name in started(suite)[:2]} == {"test_long", "test_longer"}
+    assert {name for _, name in started_tests(suite)[:2]} == {"test_long", "test_longer"}
 
 
-def test_by_duration_what_failed_in_the_last_run_begins_first(suite: Suite) -> None:
+def test_with_plan_duration_the_last_failures_start_first(suite: Suite) -> None:
     suite.conftest(NOTES_AND_BEGINS_TOGETHER)
     suite.test("import pytest\n@pytest.mark.parametrize('n', range(30))\ndef test_it(n): assert n != 17\n")
     suite.run(n=None)
-    remember(suite.path / HISTORY, {}, otherwise=1)
-    forget(suite)
+    write_history(suite.path / HISTORY, {}, otherwise=1)
+    clear_notes(suite)
     suite.run("--rustpar-plan=duration")
-    notes = started(suite)
+    notes = started_tests(suite)
     (worker,) = (worker for worker, name in notes if name == "test_it[17]")
     assert next(name for own, name in notes if own == worker) == "test_it[17]"
 
@@ -106,12 +106,12 @@ def test_tests_of_a_costly_module_fixture_stay_in_one_worker(suite: Suite) -> No
     suite.write({"test_a.py": text.format("a"), "test_b.py": text.format("b")})
     for _ in range(2):
         assert suite.run().counts() == {"passed": 12}
-        assert len({(worker, name.partition("[")[0]) for worker, name in started(suite)}) == 2
-        remember(suite.path / HISTORY, {}, otherwise=1)
-        forget(suite)
+        assert len({(worker, name.partition("[")[0]) for worker, name in started_tests(suite)}) == 2
+        write_history(suite.path / HISTORY, {}, otherwise=1)
+        clear_notes(suite)
 
 
-def test_a_group_that_outweighs_a_share_is_split(suite: Suite) -> None:
+def test_a_group_larger_than_a_workers_share_is_split(suite: Suite) -> None:
     suite.conftest(NOTES_AND_BEGINS_TOGETHER)
     suite.test(
         """
@@ -125,13 +125,13 @@ def test_a_group_that_outweighs_a_share_is_split(suite: Suite) -> None:
     )
     for _ in range(2):
         assert suite.run().counts() == {"passed": 20}
-        assert {worker for worker, _ in started(suite)} == {"gw0", "gw1"}
-        forget(suite)
+        assert {worker for worker, _ in started_tests(suite)} == {"gw0", "gw1"}
+        clear_notes(suite)
 
 
 @STARTS
 @pytest.mark.parametrize("dist", ["load", "worksteal"])
-def test_a_class_begins_when_nothing_of_the_one_before_is_left_to_hand_out(suite: Suite, dist: str, start: str) -> None:
+def test_a_class_starts_when_the_previous_one_has_been_handed_out(suite: Suite, dist: str, start: str) -> None:
     suite.conftest(NOTES)
     suite.test(
         """
@@ -149,13 +149,13 @@ def test_a_class_begins_when_nothing_of_the_one_before_is_left_to_hand_out(suite
     )
     (suite.path / "pytest.ini").write_text("[pytest]\nmarkers =\n  smoke\n  slow\nrustpar_order = smoke, *, slow\n")
     assert suite.run(f"--dist={dist}", f"--rustpar-start={start}").counts() == {"passed": 24}
-    names = [name.partition("[")[0] for _, name in started(suite)]
+    names = [name.partition("[")[0] for _, name in started_tests(suite)]
     for first, second in (("test_smoke", "test_other"), ("test_other", "test_slow")):
-        # The other worker may have taken the last test of a class, and not have begun it.
+        # The other worker may have claimed the last test of a class without having started it.
         assert names[names.index(second) :].count(first) <= 1
 
 
-def test_parts_take_about_the_same_time_with_a_history(suite: Suite) -> None:
+def test_shards_take_about_the_same_time_with_a_history(suite: Suite) -> None:
     suite.test(
         """
         import pytest
@@ -165,10 +165,10 @@ def test_parts_take_about_the_same_time_with_a_history(suite: Suite) -> None:
         """
     )
     suite.run("--rustpar-history=known.json", n=None)
-    remember(suite.path / "known.json", {"test_long": 200}, otherwise=1)
+    write_history(suite.path / "known.json", {"test_long": 200}, otherwise=1)
     parts = [suite.run("--rustpar-history=known.json", f"--rustpar-shard={part}/2") for part in (1, 2)]
     assert sorted(len(part.runs) for part in parts) == [1, 9]
-    # What they have learnt is not in the file that the others divide by.
+    # Their new durations are not written to the file that the other shards use.
     assert {path.name for path in suite.path.glob("known*")} == {"known.json", "known.1-of-2.json", "known.2-of-2.json"}
     assert parts[0].runs + parts[1].runs == suite.plain().runs
 
@@ -190,7 +190,7 @@ RECIPES = {
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_the_recipes_work_as_they_are_written(suite: Suite, recipe: str) -> None:
+def test_the_recipes_in_the_documentation_work(suite: Suite, recipe: str) -> None:
     toml, arguments = RECIPES[recipe]
     (suite.path / "pyproject.toml").write_text(toml)
     suite.conftest(
@@ -218,7 +218,7 @@ def test_the_recipes_work_as_they_are_written(suite: Suite, recipe: str) -> None
     run = suite.run("--strict-markers", *arguments, n=None)
     skipped = {"deselected": 1} if recipe == "not slow" else {}
     assert run.counts() == {"passed": 5 - len(skipped), **skipped}
-    notes = started(suite)
+    notes = started_tests(suite)
     if recipe.startswith("smoke"):
         ranks = {"test_first": 0, "test_last": 2}
         for own in {worker for worker, _ in notes}:

@@ -1,4 +1,4 @@
-"""Reports arrive with all that plugins put into them, whatever characters they hold."""
+"""Reports arrive with everything that plugins add to them, with any characters."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_lone_surrogates_lose_no_test(suite: Suite) -> None:
             assert False
         """
     )
-    run = suite.end(suite.start())  # pytester itself reads nothing but UTF-8
+    run = suite.wait_for_exit(suite.start())  # pytester itself only reads UTF-8
     assert run.ret == 1, run.text
     assert len(run.runs) == 6
     assert {node_id.rpartition("::")[2]: o[1][1] for node_id, o in run.outcomes.items() if len(o) == 3} == {
@@ -70,7 +70,7 @@ def test_lone_surrogates_lose_no_test(suite: Suite) -> None:
     }
 
 
-def test_properties_that_cannot_be_sent_keep_the_test_and_are_told(suite: Suite) -> None:
+def test_properties_that_cannot_be_sent_are_reported_and_the_test_is_kept(suite: Suite) -> None:
     suite.test(
         """
         class Strange:
@@ -174,7 +174,7 @@ def test_a_plugin_that_runs_a_test_again_shows_each_attempt(suite: Suite) -> Non
     assert all(run.runs[f"test_it.py::test_it[{n}]"] == 1 + n % 2 for n in range(8))
 
 
-def test_reports_of_a_class_of_ones_own_arrive(suite: Suite) -> None:
+def test_reports_of_a_custom_class_arrive(suite: Suite) -> None:
     suite.conftest(
         """
         import pytest
@@ -230,7 +230,7 @@ def test_reports_that_no_plugin_can_serialize_keep_the_test(suite: Suite) -> Non
     assert "test_it.py::test_it" in run.line("no plugin can serialize a OurReport")
 
 
-def test_exceptions_with_causes_and_groups_are_shown_whole(suite: Suite) -> None:
+def test_exceptions_with_causes_and_groups_are_shown_completely(suite: Suite) -> None:
     suite.test(
         """
         def test_it():

@@ -1,4 +1,4 @@
-"""How workers come up: decided by what was seen, said in the header, remembered, and the same tests whichever way."""
+"""The choice of the start mode: reasons, the header line, the stored decision, and equal results in each mode."""
 
 from __future__ import annotations
 
@@ -29,62 +29,62 @@ REASON = "conftest.py:4 reads PYTEST_XDIST_WORKER"
 
 
 def conftests_loaded(suite: Suite) -> dict[str, int]:
-    """How often each process has loaded the conftest."""
+    """Return how often each process has loaded the conftest."""
     found = Counter(line.split()[0] for line in suite.notes() if line.endswith("conftest"))
     (suite.path / "notes.log").unlink()
     return dict(found)
 
 
 def start_of(run: Run) -> str:
-    """What the run says of its start."""
+    """Return the start mode that the run printed."""
     return next((line for line in run.lines if line.startswith("rustpar: ") and "start: " in line), "")
 
 
 @pytest.fixture
-def naming(suite: Suite) -> Suite:
-    """A suite whose conftest reads the worker's name."""
+def naming_suite(suite: Suite) -> Suite:
+    """Return a suite whose conftest reads the worker's name."""
     suite.conftest(NAMES_A_FILE)
     suite.test(CHECKS_THE_NAME)
     return suite
 
 
-def test_the_template_goes_on_as_gw0_when_its_forks_would_share_a_name(naming: Suite) -> None:
-    run = naming.run(n="3")
+def test_the_template_becomes_gw0_when_workers_would_share_a_name(naming_suite: Suite) -> None:
+    run = naming_suite.run(n="3")
     assert run.counts() == {"passed": 6}
     assert start_of(run) == f"rustpar: start: early ({REASON})"
-    assert conftests_loaded(naming) == {"main": 1, "gw0": 1, "gw1": 1, "gw2": 1}
+    assert conftests_loaded(naming_suite) == {"main": 1, "gw0": 1, "gw1": 1, "gw2": 1}
 
 
-def test_the_next_run_remembers_and_does_not_hesitate(naming: Suite) -> None:
-    naming.run()
-    conftests_loaded(naming)
-    run = naming.run()
+def test_the_next_run_uses_the_stored_decision(naming_suite: Suite) -> None:
+    naming_suite.run()
+    conftests_loaded(naming_suite)
+    run = naming_suite.run()
     assert run.counts() == {"passed": 6}
     assert f"start: early ({REASON}, as seen in an earlier run)" in start_of(run)
-    assert conftests_loaded(naming) == {"main": 1, "gw0": 1, "gw1": 1}
+    assert conftests_loaded(naming_suite) == {"main": 1, "gw0": 1, "gw1": 1}
 
 
-def test_cache_clear_forgets_the_verdict(naming: Suite) -> None:
-    naming.run()
-    assert "earlier run" not in start_of(naming.run("--cache-clear"))
+def test_cache_clear_removes_the_stored_decision(naming_suite: Suite) -> None:
+    naming_suite.run()
+    assert "earlier run" not in start_of(naming_suite.run("--cache-clear"))
 
 
-def test_a_changed_conftest_is_looked_at_again(naming: Suite) -> None:
-    naming.run()
-    naming.conftest("NAME = None")
-    naming.test("def test_one(): pass\ndef test_two(): pass\n")
-    assert start_of(naming.run()) == "rustpar: start: template"
-    assert start_of(naming.run()) == "rustpar: start: template"
+def test_a_changed_conftest_is_checked_again(naming_suite: Suite) -> None:
+    naming_suite.run()
+    naming_suite.conftest("NAME = None")
+    naming_suite.test("def test_one(): pass\ndef test_two(): pass\n")
+    assert start_of(naming_suite.run()) == "rustpar: start: template"
+    assert start_of(naming_suite.run()) == "rustpar: start: template"
 
 
-def test_a_changed_test_file_is_looked_at_again_if_it_was_a_reason(suite: Suite) -> None:
+def test_a_changed_test_file_is_checked_again_if_it_was_a_reason(suite: Suite) -> None:
     suite.test("import os\nNAME = os.environ['PYTEST_XDIST_WORKER']\ndef test_one(): pass\ndef test_two(): pass\n")
     assert "test_it.py:2 reads" in start_of(suite.run())
     suite.test("def test_one(): pass\ndef test_two(): pass\n")
     assert start_of(suite.run()) == "rustpar: start: template"
 
 
-def test_a_reason_counts_only_where_its_test_file_or_plugin_is_used(suite: Suite) -> None:
+def test_a_reason_only_applies_if_its_test_file_or_plugin_is_used(suite: Suite) -> None:
     names = "import os\nNAME = os.environ.get('PYTEST_XDIST_WORKER')\n"
     two = "def test_one(): pass\ndef test_two(): pass\n"
     plugin = "import os\ndef pytest_configure(): os.environ.get('PYTEST_XDIST_WORKER')\n"
@@ -99,26 +99,26 @@ def test_a_reason_counts_only_where_its_test_file_or_plugin_is_used(suite: Suite
     assert "earlier run" in start_of(suite.run("test_names.py"))
 
 
-def test_an_unreadable_memory_counts_for_nothing(naming: Suite) -> None:
-    naming.run()
-    (naming.path / ".pytest_cache" / "v" / "rustpar" / "start").write_text('{"fingerprint": 3}')
-    assert start_of(naming.run()) == f"rustpar: start: early ({REASON})"
+def test_an_unreadable_memory_counts_for_nothing(naming_suite: Suite) -> None:
+    naming_suite.run()
+    (naming_suite.path / ".pytest_cache" / "v" / "rustpar" / "start").write_text('{"fingerprint": 3}')
+    assert start_of(naming_suite.run()) == f"rustpar: start: early ({REASON})"
 
 
-def test_without_a_cache_each_run_decides_anew(naming: Suite) -> None:
+def test_without_a_cache_each_run_decides_again(naming_suite: Suite) -> None:
     for _ in range(2):
-        assert start_of(naming.run("-p", "no:cacheprovider")) == f"rustpar: start: early ({REASON})"
+        assert start_of(naming_suite.run("-p", "no:cacheprovider")) == f"rustpar: start: early ({REASON})"
 
 
-def test_every_reason_is_shown_with_v(naming: Suite) -> None:
-    naming.conftest(NAMES_A_FILE + "    PID = os.getpid()\n")
-    assert "and 1 more reason: -v" in start_of(naming.run())
-    run = naming.run("-v")
+def test_every_reason_is_shown_with_v(naming_suite: Suite) -> None:
+    naming_suite.conftest(NAMES_A_FILE + "    PID = os.getpid()\n")
+    assert "and 1 more reason: -v" in start_of(naming_suite.run())
+    run = naming_suite.run("-v")
     assert "conftest.py:6 keeps the process id" in run.line("process id")
 
 
-def test_template_can_be_asked_for_all_the_same(naming: Suite) -> None:
-    run = naming.run("--rustpar-start=template")
+def test_template_can_be_requested_despite_a_reason(naming_suite: Suite) -> None:
+    run = naming_suite.run("--rustpar-start=template")
     assert start_of(run) == "rustpar: start: template"
     assert run.counts()["failed"] > 0
 
@@ -139,13 +139,13 @@ def test_each_runs_all_tests_in_each_early_worker(suite: Suite) -> None:
     assert set(run.runs.values()) == {2}
 
 
-def test_early_can_be_asked_for_in_the_configuration_file(suite: Suite) -> None:
+def test_early_can_be_requested_in_the_configuration_file(suite: Suite) -> None:
     suite.write({"pytest.ini": "[pytest]\nrustpar_start = early\n"})
     suite.test("def test_one(): pass\n")
     assert "start: early" in start_of(suite.run())
 
 
-def test_a_wrong_start_in_the_configuration_file_is_a_usage_error(suite: Suite) -> None:
+def test_an_unknown_start_mode_in_the_configuration_file_is_a_usage_error(suite: Suite) -> None:
     suite.write({"pytest.ini": "[pytest]\nrustpar_start = later\n"})
     suite.test("def test_one(): pass\n")
     run = suite.run()
@@ -153,12 +153,12 @@ def test_a_wrong_start_in_the_configuration_file_is_a_usage_error(suite: Suite) 
     assert "use auto, template, early or xdist" in run.text
 
 
-def test_a_crashed_early_worker_is_replaced_by_one_that_collects_again(naming: Suite) -> None:
-    naming.test(CHECKS_THE_NAME + "    def test_crash(): os._exit(3)\n")
-    run = naming.run("--rustpar-start=early")
+def test_a_crashed_early_worker_is_replaced_by_one_that_collects_again(naming_suite: Suite) -> None:
+    naming_suite.test(CHECKS_THE_NAME + "    def test_crash(): os._exit(3)\n")
+    run = naming_suite.run("--rustpar-start=early")
     assert run.counts() == {"passed": 6, "failed": 1}
     assert "crashed while running 'test_it.py::test_crash'" in run.text
-    assert set(conftests_loaded(naming)) == {"main", "gw0", "gw1", "gw2"}
+    assert set(conftests_loaded(naming_suite)) == {"main", "gw0", "gw1", "gw2"}
 
 
 @pytest.mark.parametrize("start", ["template", "early"])
@@ -209,7 +209,7 @@ def test_a_plugin_object_of_the_caller_is_not_in_workers(suite: Suite, start: st
 
 
 @pytest.mark.parametrize("start", ["template", "early"])
-def test_a_run_leaves_nothing_in_the_process_that_called_pytest(suite: Suite, start: str) -> None:
+def test_a_run_leaves_no_state_in_the_process_that_called_pytest(suite: Suite, start: str) -> None:
     suite.test("def test_one(): pass\ndef test_two(): pass\n")
     suite.write(
         {
@@ -266,7 +266,7 @@ def test_workers_of_a_template_do_not_keep_the_fork_server(suite: Suite) -> None
     assert suite.run("--rustpar-start=template").counts() == {"passed": 1}
 
 
-def test_who_waits_for_any_child_in_the_controller_does_no_harm(suite: Suite) -> None:
+def test_a_conftest_may_wait_for_any_child_in_the_controller(suite: Suite) -> None:
     suite.conftest(
         """
         import os
@@ -281,10 +281,10 @@ def test_who_waits_for_any_child_in_the_controller_does_no_harm(suite: Suite) ->
     assert suite.run().counts() == {"passed": 2}
 
 
-def test_an_installed_package_that_takes_the_name_at_its_import_is_seen(suite: Suite) -> None:
+def test_an_installed_package_that_reads_the_name_at_import_is_detected(suite: Suite) -> None:
     packages = suite.path / "packages"
     suite.write({"packages/helpers.py": "import os\nNAME = os.environ.get('PYTEST_XDIST_WORKER')\n"})
-    # A directory that the interpreter takes for that of its installed packages.
+    # A directory that the interpreter treats as its site-packages.
     suite.write(
         {
             "sitecustomize.py": f"import sysconfig\nsysconfig.get_paths()\n_was = sysconfig.get_paths\n"

@@ -1,4 +1,4 @@
-"""What a run tells of its processes when the controller gets SIGUSR1, and that it goes on."""
+"""The status that a run prints when the controller receives SIGUSR1; the run continues."""
 
 from __future__ import annotations
 
@@ -30,57 +30,57 @@ WAITING = """
     def test_waits(n): wait_inside(n)
 """
 
-# What follows a worker's name: that it runs a test, and the stack down to it.
+# The status of a running worker after its name: its test and the stack down to it.
 RUNNING = r".* has been running(?s:.*)in test_waits"
 
 
-class Asked:
-    """A run with two workers whose output goes to a file, and which is asked what it does."""
+class StatusRun:
+    """A run with two workers and output to a file, whose status is requested."""
 
     def __init__(self, suite: Suite, process: subprocess.Popen[bytes]) -> None:
-        """Ask `process`."""
+        """Request the status of `process`."""
         self._suite = suite
         self._process = process
 
     def ask(self, last: str) -> list[str]:
-        """Ask until the output matches `last`; the lines that were shown until then.
+        """Request the status until the output matches `last`; return the lines that were printed until then.
 
-        A process is there a moment before the controller knows of it: the first answer may come too early.
+        A process exists a moment before the controller knows it, so the first answer may come too early.
         """
         output, end = self._suite.path / "output", time.monotonic() + 30
-        asked = 0.0
+        last_request = 0.0
         while not re.search(last, output.read_text()):
             assert time.monotonic() < end, output.read_text()
-            if time.monotonic() > asked + 2:
-                asked = time.monotonic()
+            if time.monotonic() > last_request + 2:
+                last_request = time.monotonic()
                 self._process.send_signal(signal.SIGUSR1)
             time.sleep(0.01)
         return output.read_text().splitlines()
 
-    def end(self) -> Run:
-        """Let tests that wait go on, and wait for the end."""
+    def wait_for_exit(self) -> Run:
+        """Release tests that wait, and wait until the run has ended."""
         (self._suite.path / "let go.here").touch()
-        return self._suite.ended(self._process)
+        return self._suite.wait_for_exit_with_output_file(self._process)
 
 
 @contextlib.contextmanager
-def running(suite: Suite, *args: str) -> Iterator[Asked]:
+def running(suite: Suite, *args: str) -> Iterator[StatusRun]:
     """Start a run."""
     with (suite.path / "output").open("w") as output:
         process = suite.start("-q", *args, output=output)
     try:
-        yield Asked(suite, process)
+        yield StatusRun(suite, process)
     finally:
         process.kill()
         process.wait()
 
 
-def test_every_worker_tells_what_it_runs_with_its_stack(suite: Suite) -> None:
+def test_every_worker_reports_its_test_and_stack(suite: Suite) -> None:
     suite.test(WAITING)
-    with running(suite) as asked:
+    with running(suite) as status_run:
         suite.wait_for("waits0", "waits1")
-        asked.ask(rf"gw0 {RUNNING}(?s:.*)gw1 {RUNNING}")
-        run = asked.end()
+        status_run.ask(rf"gw0 {RUNNING}(?s:.*)gw1 {RUNNING}")
+        run = status_run.wait_for_exit()
         begin = max(n for n, line in enumerate(run.lines) if line == "rustpar: 0 of 2 tests have run")
         text = "\n".join(run.lines[begin:])
         for worker in ("gw0", "gw1"):
@@ -96,7 +96,7 @@ def test_every_worker_tells_what_it_runs_with_its_stack(suite: Suite) -> None:
         assert run.counts() == {"passed": 2}
 
 
-def test_an_idle_worker_is_said_to_be_idle(suite: Suite) -> None:
+def test_an_idle_worker_is_reported_as_idle(suite: Suite) -> None:
     suite.test(
         """
         import pytest
@@ -111,27 +111,27 @@ def test_an_idle_worker_is_said_to_be_idle(suite: Suite) -> None:
         def test_afterwards(): pass
         """
     )
-    with running(suite) as asked:
+    with running(suite) as status_run:
         suite.wait_for("alone")
-        lines = asked.ask("has been idle for .*\n")
+        lines = status_run.ask("has been idle for .*\n")
         assert any(re.match(r"rustpar: gw[01] \(process \d+\) has been idle for \d", line) for line in lines)
-        assert asked.end().ret == 0
+        assert status_run.wait_for_exit().ret == 0
 
 
 @pytest.mark.parametrize(("start", "who"), [("template", "the template"), ("early", "gw[01]")])
-def test_a_process_that_collects_tells_which_file(suite: Suite, start: str, who: str) -> None:
+def test_a_collecting_process_reports_the_file(suite: Suite, start: str, who: str) -> None:
     suite.test(WAITING)
     suite.write(
         {"test_slow_to_import.py": "from support import meet\nmeet('importing', 'let go')\ndef test_it(): pass\n"}
     )
-    with running(suite, f"--rustpar-start={start}") as asked:
+    with running(suite, f"--rustpar-start={start}") as status_run:
         suite.wait_for("importing")
-        lines = asked.ask(
+        lines = status_run.ask(
             rf"rustpar: {who} \(process \d+\) has been collecting test_slow_to_import\.py for .*"
             r'(?s:.*)test_slow_to_import\.py", line 2 in <module>'
         )
         assert "rustpar: tests are being collected" in lines
-        run = asked.end()
+        run = status_run.wait_for_exit()
         assert (run.ret, run.counts()) == (0, {"passed": 3})
 
 
@@ -145,7 +145,7 @@ def test_a_process_that_collects_tells_which_file(suite: Suite, start: str, who:
         ("unconfigure", "shutting down"),
     ],
 )
-def test_the_controller_tells_where_it_is_outside_the_run_loop(suite: Suite, hook: str, phase: str) -> None:
+def test_the_controller_reports_its_stack_outside_the_run_loop(suite: Suite, hook: str, phase: str) -> None:
     suite.test("def test_it(): pass\ndef test_too(): pass\n")
     suite.conftest(
         f"""
@@ -157,14 +157,14 @@ def test_the_controller_tells_where_it_is_outside_the_run_loop(suite: Suite, hoo
                 support.meet("waits", "let go")
         """
     )
-    with running(suite) as asked:
+    with running(suite) as status_run:
         suite.wait_for("waits")
-        asked.ask(rf"rustpar: the controller \(process \d+\) has been {phase} for (?s:.*) in pytest_{hook}\n")
-        run = asked.end()
+        status_run.ask(rf"rustpar: the controller \(process \d+\) has been {phase} for (?s:.*) in pytest_{hook}\n")
+        run = status_run.wait_for_exit()
         assert (run.ret, run.counts()) == (0, {"passed": 2})
 
 
-def test_the_controller_tells_where_it_is_when_a_conftest_does_not_end(suite: Suite) -> None:
+def test_the_controller_reports_its_stack_when_a_conftest_hangs(suite: Suite) -> None:
     suite.test("def test_it(): pass\n")
     suite.conftest(
         """
@@ -175,13 +175,13 @@ def test_the_controller_tells_where_it_is_when_a_conftest_does_not_end(suite: Su
             support.meet("waits", "let go")
         """
     )
-    with running(suite) as asked:
+    with running(suite) as status_run:
         suite.wait_for("waits")
-        asked.ask(r"rustpar: the controller .* has been configuring for (?s:.*)conftest\.py\", line 6 in <module>")
-        assert asked.end().ret == 0
+        status_run.ask(r"rustpar: the controller .* has been configuring for (?s:.*)conftest\.py\", line 6 in <module>")
+        assert status_run.wait_for_exit().ret == 0
 
 
-def test_the_controller_tells_where_it_is_when_the_run_loop_does_not_go_on(suite: Suite) -> None:
+def test_the_controller_reports_its_stack_when_the_run_loop_hangs(suite: Suite) -> None:
     suite.test("def test_it(): pass\n")
     suite.conftest(
         """
@@ -193,44 +193,44 @@ def test_the_controller_tells_where_it_is_when_the_run_loop_does_not_go_on(suite
                 support.meet("waits", "let go")
         """
     )
-    with running(suite) as asked:
+    with running(suite) as status_run:
         suite.wait_for("waits")
-        asked.ask(r"rustpar: the controller .* has been in the run loop for (?s:.*) in pytest_runtest_logreport\n")
-        assert asked.end().ret == 0
+        status_run.ask(r"rustpar: the controller .* has been in the run loop for (?s:.*) in pytest_runtest_logreport\n")
+        assert status_run.wait_for_exit().ret == 0
 
 
 def test_there_is_no_stack_without_faulthandler(suite: Suite) -> None:
     suite.test(WAITING)
-    with running(suite, "-p", "no:faulthandler") as asked:
+    with running(suite, "-p", "no:faulthandler") as status_run:
         suite.wait_for("waits0", "waits1")
-        lines = asked.ask("could not get the stack of gw1")
+        lines = status_run.ask("could not get the stack of gw1")
         assert "rustpar: could not get the stack of gw0: its faulthandler is not enabled" in lines
-        run = asked.end()
+        run = status_run.wait_for_exit()
         assert (run.ret, run.counts()) == (0, {"passed": 2})
 
 
-def test_a_run_can_be_asked_again_and_again(suite: Suite) -> None:
+def test_the_status_can_be_requested_repeatedly(suite: Suite) -> None:
     suite.test(WAITING)
-    with running(suite) as asked:
+    with running(suite) as status_run:
         suite.wait_for("waits0", "waits1")
         for times in range(1, 4):
-            asked.ask(rf"(gw1 {RUNNING}(?s:.*)){{{times}}}")
-        assert asked.end().ret == 0
+            status_run.ask(rf"(gw1 {RUNNING}(?s:.*)){{{times}}}")
+        assert status_run.wait_for_exit().ret == 0
 
 
-def test_the_answer_is_above_the_live_block(suite: Suite) -> None:
+def test_the_status_is_printed_above_the_live_block(suite: Suite) -> None:
     suite.test(WAITING)
     with on_terminal(suite, "-n2", lines=150) as terminal:
         terminal.wait_to_show("gw0 +[0-9.]+ m?s", "gw1 +[0-9.]+ m?s")
         terminal.process.send_signal(signal.SIGUSR1)
         terminal.wait_to_show("rustpar: gw1 .*has been running", "in test_waits", "━|─")
         (suite.path / "let go.here").touch()
-        assert terminal.end() == 0
+        assert terminal.wait_for_exit() == 0
         assert not terminal.shows("━|─")
         assert all(any(f"rustpar: gw{n} (process" in line for line in terminal.text) for n in range(2))
 
 
-def test_tests_have_the_signal_to_themselves(suite: Suite) -> None:
+def test_tests_can_use_the_signal_themselves(suite: Suite) -> None:
     suite.test(
         """
         import os
@@ -251,7 +251,7 @@ def test_tests_have_the_signal_to_themselves(suite: Suite) -> None:
     assert suite.run().counts() == {"passed": 2}
 
 
-def test_a_handler_of_somebody_else_stays(suite: Suite) -> None:
+def test_a_handler_of_a_plugin_is_kept(suite: Suite) -> None:
     suite.test(WAITING)
     suite.conftest(
         """
@@ -266,6 +266,6 @@ def test_a_handler_of_somebody_else_stays(suite: Suite) -> None:
     process = suite.start()
     suite.wait_for("waits0", "waits1")
     process.send_signal(signal.SIGUSR1)
-    run = suite.end(process)
+    run = suite.wait_for_exit(process)
     assert (run.ret, run.counts()) == (0, {"passed": 2})
     assert "has been running" not in run.text

@@ -9,7 +9,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.harness import Suite
 
-# One failure, and one test that is on its way meanwhile; no other test may start after that.
+# One failure, and one test that runs at the same time; no other test may start after that.
 FAILS_EARLY = """
     import time
     import pytest
@@ -38,7 +38,7 @@ def test_x_runs_no_test_after_the_first_failure(suite: Suite) -> None:
     assert run.counts() == {"failed": 1, "passed": 1}
 
 
-def test_maxfail_stops_after_so_many_failures(suite: Suite) -> None:
+def test_maxfail_stops_after_the_given_number_of_failures(suite: Suite) -> None:
     suite.test(
         """
         import pytest
@@ -109,7 +109,7 @@ def test_x_with_an_error_in_collection_runs_nothing(suite: Suite) -> None:
 
 
 @pytest.mark.parametrize("returncode", [None, 7])
-def test_exit_in_a_test_ends_the_run_with_its_words(suite: Suite, returncode: int | None) -> None:
+def test_exit_in_a_test_ends_the_run_with_its_message(suite: Suite, returncode: int | None) -> None:
     suite.test(
         f"""
         import pytest
@@ -128,7 +128,7 @@ def test_exit_in_a_test_ends_the_run_with_its_words(suite: Suite, returncode: in
     assert "enough now" in run.line("Exit: ")
 
 
-def test_exit_in_a_fixture_ends_the_run_with_its_words(suite: Suite) -> None:
+def test_exit_in_a_fixture_ends_the_run_with_its_message(suite: Suite) -> None:
     suite.test(
         """
         import pytest
@@ -146,16 +146,16 @@ def test_exit_in_a_fixture_ends_the_run_with_its_words(suite: Suite) -> None:
     assert "no server" in run.line("Exit: ")
 
 
-def test_exit_while_a_module_is_imported_is_what_plain_pytest_makes_of_it(suite: Suite) -> None:
+def test_exit_during_the_import_of_a_module_behaves_as_in_plain_pytest(suite: Suite) -> None:
     suite.test("import pytest\npytest.exit('not on this machine', returncode=9)\n")
     plain, run = suite.plain(), suite.run()
-    # pytest 9 makes it an error of collection: plain pytest is interrupted, a distributed run goes on.
+    # In pytest 9 it is a collection error: plain pytest is interrupted, a distributed run continues.
     assert run.ret == (1 if plain.ret == pytest.ExitCode.INTERRUPTED else plain.ret)
     assert run.counts() == plain.counts()
     assert "not on this machine" in run.out
 
 
-def test_exit_while_a_conftest_is_imported_is_what_plain_pytest_makes_of_it(suite: Suite) -> None:
+def test_exit_during_the_import_of_a_conftest_behaves_as_in_plain_pytest(suite: Suite) -> None:
     suite.conftest("import pytest\npytest.exit('not at all', returncode=3)\n")
     suite.test("def test_it(): pass")
     run = suite.run()
@@ -189,7 +189,7 @@ def test_shouldstop_set_by_a_plugin_in_a_worker_ends_the_run(suite: Suite) -> No
     assert "a plugin says so" in run.text
 
 
-# What ends a session before its workers get tests, while they may be through with theirs: the conftest, the status.
+# Conftests that end a session before workers get tests, and the expected exit status.
 HASTY = {
     "usage": ("import pytest", "pytest_collection(session)", "raise pytest.UsageError('bad')", 4),
     "usage of the scheduler": ("import pytest", "pytest_xdist_make_scheduler()", "raise pytest.UsageError('bad')", 4),
@@ -199,9 +199,9 @@ HASTY = {
 }
 
 
-@pytest.mark.parametrize("way", ["template", "early"])
+@pytest.mark.parametrize("run_mode", ["template", "early"])
 @pytest.mark.parametrize("end", HASTY)
-def test_a_session_that_ends_before_there_is_a_scheduler(suite: Suite, end: str, way: str) -> None:
+def test_a_session_may_end_before_there_is_a_scheduler(suite: Suite, end: str, run_mode: str) -> None:
     imports, hook, statement, status = HASTY[end]
     suite.conftest(
         f"""
@@ -218,7 +218,7 @@ def test_a_session_that_ends_before_there_is_a_scheduler(suite: Suite, end: str,
         """
     )
     suite.test("def test_it(): pass\n")
-    run = suite.run_in(way)
+    run = suite.run_in(run_mode)
     assert run.ret == status, run.text
     assert "AttributeError" not in run.text
 
@@ -232,8 +232,8 @@ def test_a_usage_error_of_early_workers_is_one_line(suite: Suite) -> None:
         assert "Traceback" not in run.text
 
 
-@pytest.mark.parametrize("way", ["template", "early"])
-def test_an_internal_error_of_a_worker_is_told_to_plugins(suite: Suite, way: str) -> None:
+@pytest.mark.parametrize("run_mode", ["template", "early"])
+def test_an_internal_error_of_a_worker_is_passed_to_plugins(suite: Suite, run_mode: str) -> None:
     suite.conftest(
         """
         import os
@@ -244,7 +244,7 @@ def test_an_internal_error_of_a_worker_is_told_to_plugins(suite: Suite, way: str
         """
     )
     suite.test("def test_it(): pass\n")
-    run = suite.run_in(way, "--junitxml=junit.xml", n="1")
+    run = suite.run_in(run_mode, "--junitxml=junit.xml", n="1")
     assert run.ret == 3, run.text
     text = (suite.path / "junit.xml").read_text()
     assert text.count('<testcase classname="pytest" name="internal"') == 1

@@ -1,4 +1,4 @@
-"""How many workers ``-n auto`` chooses, that it says so, and that a short run has none."""
+"""The number of workers that ``-n auto`` chooses and reports, and short runs in one process."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LONG = """
     def test_one(): time.sleep(0.3)
     def test_two(): pass
 """
-# What a machine has, as the controller sees it.
+# Replaces the controller's view of the machine.
 MACHINE = """
     import os
     from rustpar import _core
@@ -42,8 +42,8 @@ MACHINE = """
 
 
 def machine(suite: Suite, *, mask: int = 8, quota: int | None = None, left: int = 64 << 30) -> None:
-    """Have the suite find itself on another machine: its CPUs, the CPU quota, and the bytes of memory left."""
-    # Whether psutil is there makes no difference.
+    """Simulate a machine for the suite: its CPUs, its CPU quota, and the bytes of memory left."""
+    # The result must not depend on whether psutil is installed.
     suite.write({"machine.py": MACHINE.format(mask=mask, quota=quota, left=left), "psutil.py": "raise ImportError\n"})
 
 
@@ -66,7 +66,7 @@ def tests(suite: Suite) -> Suite:
 
 
 @pytest.mark.parametrize("word", ["auto", "logical"])
-def test_the_run_says_how_many_workers_there_are_cpus_for(tests: Suite, word: str) -> None:
+def test_the_run_reports_the_number_of_workers_and_cpus(tests: Suite, word: str) -> None:
     machine(tests)
     run = tests.run("-p", "machine", n=word)
     assert run.line("start:") == "rustpar: start: template, 8 workers (8 CPUs)"
@@ -82,7 +82,7 @@ def test_a_cpu_quota_is_the_reason_where_it_is_the_smallest_number(tests: Suite)
     assert "2 workers (2 CPUs)" in run.line("start:")
 
 
-def test_what_hooks_and_the_environment_say_is_named(tests: Suite) -> None:
+def test_a_number_from_a_hook_or_the_environment_is_named_as_the_reason(tests: Suite) -> None:
     run = tests.run_with({"PYTEST_XDIST_AUTO_NUM_WORKERS": "1"}, n="auto")
     assert "1 worker (PYTEST_XDIST_AUTO_NUM_WORKERS)" in run.line("start:")
     tests.conftest("def pytest_xdist_auto_num_workers(config): return 3\n")
@@ -90,7 +90,7 @@ def test_what_hooks_and_the_environment_say_is_named(tests: Suite) -> None:
     assert "2 workers (--maxprocesses)" in tests.run("--maxprocesses=2", n="auto").line("start:")
 
 
-def test_a_number_from_the_environment_or_a_hook_is_obeyed_whatever_the_memory(tests: Suite) -> None:
+def test_a_number_from_the_environment_or_a_hook_ignores_memory(tests: Suite) -> None:
     machine(tests, left=0)
     run = tests.run_with({"PYTEST_XDIST_AUTO_NUM_WORKERS": "3"}, "-p", "machine", n="auto")
     assert "3 workers [12 items]" in run.lines
@@ -104,13 +104,13 @@ def test_fewer_tests_than_cpus_are_named(suite: Suite) -> None:
     assert "2 workers (2 tests)" in suite.run("-p", "machine", n="auto").line("start:")
 
 
-def test_with_early_workers_the_number_is_said_in_the_header(tests: Suite) -> None:
+def test_with_early_workers_the_number_is_in_the_header(tests: Suite) -> None:
     machine(tests)
     run = tests.run("-p", "machine", "--rustpar-start=early", "-v", "--maxprocesses=2", n="auto")
     assert run.line("rustpar: ").endswith("start: early, 2 workers (--maxprocesses)")
 
 
-def test_with_a_given_number_nothing_is_said(tests: Suite) -> None:
+def test_an_explicit_number_is_not_explained(tests: Suite) -> None:
     machine(tests, left=1)
     run = tests.run("-p", "machine")
     assert run.line("start:") == "rustpar: start: template"
@@ -125,14 +125,14 @@ def test_little_memory_means_fewer_workers(tests: Suite) -> None:
     assert run.counts() == {"passed": 12}
 
 
-def test_there_is_always_one_worker(tests: Suite) -> None:
+def test_at_least_one_worker_is_started(tests: Suite) -> None:
     machine(tests, left=0)
     run = tests.run("-p", "machine", n="auto")
     assert "1 worker (memory: 0 MiB left, 32 MiB each)" in run.line("start:")
     assert run.counts() == {"passed": 12}
 
 
-def test_dist_each_and_other_schedulers_keep_their_workers_whatever_the_memory(tests: Suite) -> None:
+def test_dist_each_and_other_schedulers_ignore_memory(tests: Suite) -> None:
     machine(tests, mask=2, left=0)
     assert "2 workers (2 CPUs)" in tests.run("-p", "machine", "--dist=each", n="auto").line("start:")
     tests.conftest(
@@ -144,7 +144,7 @@ def test_dist_each_and_other_schedulers_keep_their_workers_whatever_the_memory(t
     assert "2 workers (2 CPUs)" in tests.run("-p", "machine", n="auto").line("start:")
 
 
-def test_what_workers_grew_by_in_the_last_run_counts(suite: Suite) -> None:
+def test_the_growth_of_workers_in_the_last_run_counts(suite: Suite) -> None:
     machine(suite, mask=2, left=200 << 20)
     suite.test(
         """
@@ -204,13 +204,13 @@ def test_failures_make_no_difference(suite: Suite) -> None:
     ],
     ids=" ".join,
 )
-def test_workers_that_were_asked_for_are_there_each_time(suite: Suite, arguments: list[str]) -> None:
+def test_explicitly_requested_workers_are_used_in_every_run(suite: Suite, arguments: list[str]) -> None:
     suite.test(SHORT)
     for _ in range(2):
         assert_in_workers(suite.run(*arguments, n=None))
 
 
-def test_a_number_from_the_environment_or_a_hook_is_obeyed_each_time(suite: Suite) -> None:
+def test_a_number_from_the_environment_or_a_hook_is_used_in_every_run(suite: Suite) -> None:
     suite.test(SHORT)
     for _ in range(2):
         assert_in_workers(suite.run_with({"PYTEST_XDIST_AUTO_NUM_WORKERS": "2"}, n="auto"))
@@ -234,7 +234,7 @@ def test_a_run_that_was_cut_short_does_not_count(suite: Suite) -> None:
         assert_in_workers(suite.run("-x", n="auto"))
 
 
-def test_a_test_that_crashes_meets_workers_each_time(suite: Suite) -> None:
+def test_a_suite_with_a_crash_uses_workers_in_every_run(suite: Suite) -> None:
     suite.test("import os\ndef test_crash(): os._exit(3)\ndef test_two(): pass\n")
     for _ in range(2):
         run = suite.run(n="auto")
@@ -242,7 +242,7 @@ def test_a_test_that_crashes_meets_workers_each_time(suite: Suite) -> None:
         assert run.counts() == {"passed": 1, "failed": 1}
 
 
-def test_a_crash_of_the_one_process_brings_workers_back(suite: Suite) -> None:
+def test_after_a_crash_of_the_single_process_workers_are_used(suite: Suite) -> None:
     suite.test(SHORT)
     suite.run(n="auto")
     suite.test("import os\ndef test_crash(): os._exit(3)\ndef test_two(): pass\n")
@@ -262,7 +262,7 @@ def test_an_unreadable_memory_counts_for_nothing(suite: Suite) -> None:
         assert_in_workers(suite.run(n="auto"))
 
 
-def test_the_heap_of_the_one_process_is_that_of_plain_pytest(suite: Suite) -> None:
+def test_the_gc_module_of_the_single_process_is_not_replaced(suite: Suite) -> None:
     suite.test(
         """
         import gc

@@ -1,4 +1,4 @@
-"""Coverage: collected only where coverage.py and pytest-cov are installed, which `dev.py plugins` sees to."""
+"""Tests of coverage, collected only if coverage.py and pytest-cov are installed (`dev.py plugins` installs them)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Data files of coverage.py: made up at random, joined by either command, and what they say."""
+"""Random data files of coverage.py, combining them with either command, and reading their contents."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 COMMANDS = {"coverage": ("coverage",), "rustpar": ("rustpar.cli", "coverage")}
 
 
-def make(directory: Path, files: int, seed: int, *, arcs: bool) -> None:
+def write_random_files(directory: Path, files: int, seed: int, *, arcs: bool) -> None:
     """Write data files with lines or arcs, contexts, plugins, source files without lines, and the same data twice."""
     dice = random.Random(seed)
     directory.mkdir(parents=True, exist_ok=True)
     plugin = {f"{directory}/app/mod_{n}.py": f"plugin{n % 2}" for n in range(40) if n % 5 == 0}
     for number in range(files):
-        # The last one has the data of the one before.
+        # The last file has the same data as the one before.
         own = random.Random(f"{seed} {min(number, files - 2)}")
         data = CoverageData(str(directory / ".coverage"), suffix=f"host.pid{number}.{'X' * own.randrange(1, 4)}")
         for context in [None, *(f"test_{own.randrange(30)}.py::test|run" for _ in range(own.randrange(6)))]:
@@ -52,7 +52,7 @@ def _arc(dice: random.Random) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class Combined:
-    """What a command has done: its exit status, what it said, what the result says, and which files are there."""
+    """Result of a command: exit status, output, contents of the combined file, and remaining files."""
 
     status: int
     out: str
@@ -84,8 +84,8 @@ def combine(command: str, directory: Path, *args: str, limit_file: int | None = 
     return Combined(done.returncode, out, err, read(file, directory) if file.exists() else None, files)
 
 
-def kill(directory: Path, after: float) -> None:
-    """Begin to combine the data files in a directory, and kill the process after some seconds."""
+def combine_and_kill(directory: Path, after: float) -> None:
+    """Start to combine the data files in a directory, and kill the process after some seconds."""
     process = subprocess.Popen(
         [sys.executable, "-m", *COMMANDS["rustpar"], "combine"], cwd=directory, stdout=subprocess.DEVNULL
     )
@@ -96,7 +96,7 @@ def kill(directory: Path, after: float) -> None:
 
 
 def read(file: Path, directory: Path) -> dict[str, Any]:
-    """What a data file says, whatever its rows are numbered by."""
+    """Return the contents of a data file, independent of row ids."""
     with closing(sqlite3.connect(file)) as database:
 
         def rows(query: str) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Measured runs: what plain pytest covers is covered with workers, however they come up, and nothing is left over."""
+"""Coverage of runs with workers is that of plain pytest in every start mode, and no data files are left over."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ FILES = {
 }
 PLUGINS = ("-p", "xdist", "-p", "rustpar")
 PLAIN = ("-p", "no:rustpar", "-p", "no:xdist")
-WAYS = {
+RUN_MODES = {
     "template": ("-n", "2", "--rustpar-start=template"),
     "early": ("-n", "2", "--rustpar-start=early"),
     "loadfile": ("-n", "3", "--dist", "loadfile"),
@@ -87,7 +87,7 @@ class Project:
     """A directory with a program and its tests."""
 
     def __init__(self, path: Path) -> None:
-        """Write them."""
+        """Write the program and its tests."""
         self.path = path
         for name, text in FILES.items():
             self.write(name, text)
@@ -97,7 +97,7 @@ class Project:
         (self.path / name).write_text(textwrap.dedent(text))
 
     def python(self, *args: str) -> str:
-        """Run Python with no plugins of pytest but these; return what it printed."""
+        """Run Python with only these pytest plugins; return the output."""
         environment = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
         done = subprocess.run(
             [sys.executable, *args],
@@ -121,7 +121,7 @@ class Project:
         return self.python("-m", "coverage", "run", *options, "-m", "pytest", *PLUGINS, *args)
 
     def covered(self, *, contexts: bool = False) -> Any:
-        """What the data file says is covered, from the JSON report; then forget it."""
+        """Return the covered lines from the JSON report of the data file; delete the file."""
         left = [path.name for path in self.path.iterdir() if "coverage" in path.name and path.name != ".coveragerc"]
         assert left == [".coverage"]
         shown = ("--show-contexts",) if contexts else ()
@@ -137,7 +137,7 @@ class Project:
 
 
 def _normalize(part: dict[str, Any]) -> None:
-    """Sort contexts, without those of setting up and tearing down: each worker has the fixtures that it needs."""
+    """Sort contexts and omit those of set-up and teardown, because each worker sets up the fixtures that it needs."""
     lines = part.get("contexts", {})
     for line, contexts in lines.items():
         lines[line] = sorted(context for context in contexts if not context.endswith(("|setup", "|teardown")))
@@ -145,13 +145,13 @@ def _normalize(part: dict[str, Any]) -> None:
         _normalize(inner)
 
 
-# Since Python 3.14 coverage.py measures with sys.monitoring, unless it is told to trace as before.
+# Since Python 3.14 coverage.py measures with sys.monitoring by default.
 CORES = ["default", "ctrace"] if sys.version_info >= (3, 14) else ["default"]
 
 
 @pytest.fixture(params=CORES)
 def project(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
-    """A program and its tests, measured in each of the ways that coverage.py has here."""
+    """A program and its tests, measured with each available core of coverage.py."""
     monkeypatch.delenv("COVERAGE_CORE", raising=False)
     if request.param != "default":
         monkeypatch.setenv("COVERAGE_CORE", request.param)
@@ -161,13 +161,15 @@ def project(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
 @pytest.mark.parametrize(
     "options", [(), ("--cov-branch",), ("--cov-context=test",), ("--cov-branch", "--cov-context=test")]
 )
-@pytest.mark.parametrize("way", WAYS)
-def test_pytest_cov_reports_what_it_does_without_workers(project: Project, way: str, options: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("run_mode", RUN_MODES)
+def test_pytest_cov_reports_what_it_does_without_workers(
+    project: Project, run_mode: str, options: tuple[str, ...]
+) -> None:
     plain = project.pytest_cov(*PLAIN, *options)
-    # sys.monitoring tells a process of each line once: which test is the context depends on what ran there before.
+    # sys.monitoring reports each line once per process: its context is the first test in the process that runs it.
     contexts = "--cov-context=test" in options and (sys.version_info < (3, 14) or "COVERAGE_CORE" in os.environ)
     covered = project.covered(contexts=contexts)
-    run = project.pytest_cov(*WAYS[way], *options)
+    run = project.pytest_cov(*RUN_MODES[run_mode], *options)
     assert project.covered(contexts=contexts) == covered
 
     def lines(text: str) -> list[str]:
@@ -175,13 +177,13 @@ def test_pytest_cov_reports_what_it_does_without_workers(project: Project, way: 
 
     assert lines(run) == lines(plain)
     (percent,) = (line.split()[-1] for line in lines(plain) if line.startswith("TOTAL"))
-    if way != "xdist's engine":
+    if run_mode != "xdist's engine":
         (said,) = (line for line in run.splitlines() if line.startswith("rustpar: coverage: "))
         assert said.removeprefix("rustpar: coverage: ").partition(".")[0] == percent.removesuffix("%")
         assert "saving, joining and reporting took" in said
 
 
-def test_what_was_covered_before_is_appended_to(project: Project) -> None:
+def test_cov_append_keeps_earlier_coverage(project: Project) -> None:
     project.python("-m", "coverage", "run", "--source=app", "-c", "pass")
     project.python("-m", "coverage", "run", "-m", "app")
     (project.path / "more.py").write_text("import app\napp.not_tested()\n")
@@ -193,7 +195,7 @@ def test_what_was_covered_before_is_appended_to(project: Project) -> None:
     assert summary["functions"]["branches"]["summary"]["covered_lines"] == 4
 
 
-def test_too_little_fails_the_run_and_no_cov_measures_nothing(project: Project) -> None:
+def test_cov_fail_under_fails_the_run_and_no_cov_disables_measuring(project: Project) -> None:
     assert "FAIL Required test coverage of 99% not reached" in project.pytest_cov("-n", "2", "--cov-fail-under=99")
     (project.path / ".coverage").unlink()
     assert "rustpar: coverage" not in project.pytest_cov("-n", "2", "--no-cov")
@@ -217,8 +219,8 @@ def test_subprocesses_and_forks_of_tests_are_covered(project: Project) -> None:
     project.pytest_cov(*PLAIN)
     covered = project.covered()
     assert covered["files"]["app.py"]["missing_lines"] == [10, 27]
-    for way in ("template", "early"):
-        project.pytest_cov(*WAYS[way])
+    for run_mode in ("template", "early"):
+        project.pytest_cov(*RUN_MODES[run_mode])
         assert project.covered() == covered
 
 
@@ -233,11 +235,11 @@ CRASH = """
 """
 
 
-@pytest.mark.parametrize("way", ["template", "early"])
+@pytest.mark.parametrize("run_mode", ["template", "early"])
 @pytest.mark.parametrize("by", ["pytest-cov", "coverage"])
-def test_a_crash_costs_what_the_crashed_test_has_measured(project: Project, way: str, by: str) -> None:
+def test_a_crash_loses_only_the_data_of_the_crashed_test(project: Project, run_mode: str, by: str) -> None:
     project.write("test_crash.py", CRASH)
-    arguments = ("-n", "1", WAYS[way][2], "test_crash.py")
+    arguments = ("-n", "1", RUN_MODES[run_mode][2], "test_crash.py")
     run = project.pytest_cov(*arguments) if by == "pytest-cov" else project.coverage_run(*arguments)
     assert "1 failed, 3 passed" in run
     functions = project.covered()["files"]["app.py"]["functions"]
@@ -264,15 +266,15 @@ SETTINGS = {
 
 
 @pytest.mark.parametrize("settings", SETTINGS)
-@pytest.mark.parametrize("way", ["template", "early", "each"])
-def test_coverage_run_covers_what_it_does_without_workers(project: Project, way: str, settings: str) -> None:
+@pytest.mark.parametrize("run_mode", ["template", "early", "each"])
+def test_coverage_run_covers_what_it_does_without_workers(project: Project, run_mode: str, settings: str) -> None:
     (project.path / "test_two.py").unlink()
     project.write(".coveragerc", SETTINGS[settings])
     include = ("--include=app.py,conftest.py,test_one.py",) if "source" not in SETTINGS[settings] else ()
     contexts = "context" in SETTINGS[settings]
     project.coverage_run(*PLAIN, options=include)
     covered = project.covered(contexts=contexts)
-    run = project.coverage_run(*WAYS[way], options=include)
+    run = project.coverage_run(*RUN_MODES[run_mode], options=include)
     assert "CoverageWarning" not in run
     assert project.covered(contexts=contexts) == covered
 
@@ -283,7 +285,7 @@ def test_files_of_a_parallel_run_are_left_for_coverage_combine(project: Project,
     project.coverage_run(*PLAIN)
     project.python("-m", "coverage", "combine")
     covered = project.covered()
-    project.coverage_run(*WAYS["template"])
+    project.coverage_run(*RUN_MODES["template"])
     assert len(list(project.path.glob(".coverage.*"))) > 2
     assert not (project.path / ".coverage").exists()
     project.python("-m", "coverage", "combine")

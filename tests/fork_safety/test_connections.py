@@ -1,31 +1,31 @@
-"""What connects processes when workers could be forked, and cannot be used by several, is made by each worker."""
+"""Connections between processes that exist after collection make workers early: each worker creates its own."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tests.harness import Habit
+    from tests.harness import ForkCase
 
 
-# What one worker sends it gets back, and nothing of another worker.
+# A worker gets back what it sends, and nothing from another worker.
 ECHO = """
     import multiprocessing
     import os
     import queue
     import socket
     import threading
-    from crew import together
+    from sync import wait_for_all
 
     def use(me):
         send(me.encode())
-        together(me, "sent")
+        wait_for_all(me, "sent")
         assert receive() == me.encode()
 """
 
 
-def test_a_pair_of_sockets_is_open(habit: Habit) -> None:
-    habit.is_each_workers_own(
+def test_a_pair_of_sockets_is_open(fork_case: ForkCase) -> None:
+    fork_case.expect_early(
         f"""{ECHO}
     ours, theirs = socket.socketpair()
     theirs.settimeout(2)
@@ -37,8 +37,8 @@ def test_a_pair_of_sockets_is_open(habit: Habit) -> None:
     )
 
 
-def test_a_pipe_is_open(habit: Habit) -> None:
-    habit.is_each_workers_own(
+def test_a_pipe_is_open(fork_case: ForkCase) -> None:
+    fork_case.expect_early(
         f"""{ECHO}
     read, write = os.pipe()
     os.set_blocking(read, False)
@@ -52,8 +52,8 @@ def test_a_pipe_is_open(habit: Habit) -> None:
     )
 
 
-def test_a_queue_between_processes_is_open(habit: Habit) -> None:
-    habit.is_each_workers_own(
+def test_a_queue_between_processes_is_open(fork_case: ForkCase) -> None:
+    fork_case.expect_early(
         f"""{ECHO}
     QUEUE = multiprocessing.get_context("fork").Queue()
     send = QUEUE.put
@@ -69,8 +69,8 @@ def test_a_queue_between_processes_is_open(habit: Habit) -> None:
     )
 
 
-def test_a_connection_to_a_service_is_open(habit: Habit) -> None:
-    habit.is_each_workers_own(
+def test_a_connection_to_a_service_is_open(fork_case: ForkCase) -> None:
+    fork_case.expect_early(
         f"""{ECHO}
     def pytest_configure(config):
         global CONNECTION
@@ -101,8 +101,8 @@ def test_a_connection_to_a_service_is_open(habit: Habit) -> None:
     )
 
 
-def test_a_helper_process_answers_through_pipes(habit: Habit) -> None:
-    habit.is_each_workers_own(
+def test_a_helper_process_answers_through_pipes(fork_case: ForkCase) -> None:
+    fork_case.expect_early(
         """
         import select
         import subprocess
@@ -131,8 +131,8 @@ def test_a_helper_process_answers_through_pipes(habit: Habit) -> None:
     )
 
 
-def test_a_helper_process_runs_until_it_is_ended(habit: Habit) -> None:
-    habit.is_each_workers_own(
+def test_a_helper_process_runs_until_it_is_ended(fork_case: ForkCase) -> None:
+    fork_case.expect_early(
         """
         import subprocess
 
@@ -149,8 +149,8 @@ def test_a_helper_process_runs_until_it_is_ended(habit: Habit) -> None:
     )
 
 
-def test_a_pool_of_processes_is_running(habit: Habit) -> None:
-    habit.is_each_workers_own(
+def test_a_pool_of_processes_is_running(fork_case: ForkCase) -> None:
+    fork_case.expect_early(
         """
         import multiprocessing
 
@@ -167,44 +167,44 @@ def test_a_pool_of_processes_is_running(habit: Habit) -> None:
     )
 
 
-def test_a_manager_of_shared_objects_is_running(habit: Habit) -> None:
-    habit.is_each_workers_own(
+def test_a_manager_of_shared_objects_is_running(fork_case: ForkCase) -> None:
+    fork_case.expect_early(
         """
         import multiprocessing
-        from crew import together
+        from sync import wait_for_all
 
         MANAGER = multiprocessing.get_context("fork").Manager()
         NAMES = MANAGER.list()
 
         def use(me):
             NAMES.append(me)
-            together(me, "appended")
+            wait_for_all(me, "appended")
             assert list(NAMES) == [me]
         """
     )
 
 
-def test_a_lock_between_processes_exists(habit: Habit) -> None:
-    habit.is_each_workers_own(
+def test_a_lock_between_processes_exists(fork_case: ForkCase) -> None:
+    fork_case.expect_early(
         """
         import multiprocessing
-        from crew import together
+        from sync import wait_for_all
 
         LOCK = multiprocessing.get_context("fork").Lock()
 
         def use(me):
             got = LOCK.acquire(timeout=1)
-            together(me, "locked")
+            wait_for_all(me, "locked")
             assert got
         """
     )
 
 
-def test_a_number_between_processes_exists(habit: Habit) -> None:
-    habit.is_each_workers_own(
+def test_a_number_between_processes_exists(fork_case: ForkCase) -> None:
+    fork_case.expect_early(
         """
         import multiprocessing
-        from crew import together
+        from sync import wait_for_all
         from support import note
 
         NUMBER = multiprocessing.get_context("fork").Value("i", 0)
@@ -212,18 +212,18 @@ def test_a_number_between_processes_exists(habit: Habit) -> None:
         def use(me):
             with NUMBER.get_lock():
                 NUMBER.value += 1
-            together(me, "counted")
+            wait_for_all(me, "counted")
             note(NUMBER.value)
         """
     )
 
 
-def test_memory_between_processes_exists(habit: Habit) -> None:
-    habit.is_each_workers_own(
+def test_memory_between_processes_exists(fork_case: ForkCase) -> None:
+    fork_case.expect_early(
         """
         import atexit
         from multiprocessing.shared_memory import SharedMemory
-        from crew import together
+        from sync import wait_for_all
         from support import note
 
         MEMORY = SharedMemory(create=True, size=10)
@@ -231,7 +231,7 @@ def test_memory_between_processes_exists(habit: Habit) -> None:
 
         def use(me):
             MEMORY.buf["abc".index(me)] = 1
-            together(me, "written")
+            wait_for_all(me, "written")
             note(sum(MEMORY.buf[:3]))
         """
     )

@@ -1,4 +1,4 @@
-"""Descriptors that stand for no file, eventfd and the like, are each worker's own, or named as a reason."""
+"""File descriptors without a file, such as an eventfd, make workers early and are named as the reason."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.harness import Habit, Suite
+    from tests.harness import ForkCase, Suite
 
 EVENTS = """
     import os
     import select
-    from crew import together
+    from sync import wait_for_all
     from support import note
 
     def is_ready(fd):
@@ -20,22 +20,22 @@ EVENTS = """
 """
 
 
-def test_an_eventfd_is_open(habit: Habit) -> None:
-    habit.is_each_workers_own(
+def test_an_eventfd_is_open(fork_case: ForkCase) -> None:
+    fork_case.expect_early(
         f"""{EVENTS}
     BELL = os.eventfd(0)
 
     def use(me):
         if me == "a":
             os.eventfd_write(BELL, 1)
-        together(me, "written")
+        wait_for_all(me, "written")
         assert is_ready(BELL) == (me == "a")
         """
     )
 
 
-def test_a_process_descriptor_is_open(habit: Habit) -> None:
-    habit.is_each_workers_own(
+def test_a_process_descriptor_is_open(fork_case: ForkCase) -> None:
+    fork_case.expect_early(
         f"""{EVENTS}
     SELF = os.pidfd_open(os.getpid())
 
@@ -66,7 +66,7 @@ def test_descriptors_without_a_file_are_named(suite: Suite, call: str, words: st
     assert f"start: early ({words} that was made while collecting is still open)" in run.text
 
 
-def test_descriptors_without_a_file_that_were_closed_again_are_no_reason(suite: Suite) -> None:
+def test_closed_descriptors_without_a_file_are_not_a_reason(suite: Suite) -> None:
     suite.conftest("import os\nos.close(os.eventfd(0))\nos.close(os.pidfd_open(os.getpid()))\n")
     suite.test("def test_one(): pass\ndef test_two(): pass\n")
     assert suite.run().start() == "template"

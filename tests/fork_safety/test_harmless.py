@@ -1,11 +1,11 @@
-"""What workers may have in common does not keep them from being forked, and they see what pytest-xdist's would."""
+"""State that workers may share is not a reason for early workers, and tests see the same as under pytest-xdist."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tests.harness import Habit
+    from tests.harness import ForkCase
 
 NOTED = """
     import asyncio
@@ -30,8 +30,8 @@ NOTED = """
 """
 
 
-def test_the_environment_is_looked_at_for_nothing_that_differs(habit: Habit) -> None:
-    habit.is_shared(
+def test_harmless_reads_of_the_environment(fork_case: ForkCase) -> None:
+    fork_case.expect_template(
         f"""{NOTED}
     SEEN = [
         "PYTEST_XDIST_WORKER" in os.environ,
@@ -50,8 +50,8 @@ def test_the_environment_is_looked_at_for_nothing_that_differs(habit: Habit) -> 
     )
 
 
-def test_workerinput_is_looked_at_for_nothing_that_differs(habit: Habit) -> None:
-    habit.is_shared(
+def test_harmless_reads_of_workerinput(fork_case: ForkCase) -> None:
+    fork_case.expect_template(
         f"""{NOTED}
     import xdist
 
@@ -70,8 +70,8 @@ def test_workerinput_is_looked_at_for_nothing_that_differs(habit: Habit) -> None
     )
 
 
-def test_commands_have_ended(habit: Habit) -> None:
-    habit.is_shared(
+def test_commands_have_ended(fork_case: ForkCase) -> None:
+    fork_case.expect_template(
         f"""{NOTED}
     SEEN = [
         subprocess.run([sys.executable, "--version"], capture_output=True, text=True, check=True).stdout,
@@ -83,8 +83,8 @@ def test_commands_have_ended(habit: Habit) -> None:
     )
 
 
-def test_calls_leave_nothing_behind(habit: Habit) -> None:
-    habit.is_shared(
+def test_calls_leave_nothing_behind(fork_case: ForkCase) -> None:
+    fork_case.expect_template(
         f"""{NOTED}
     SEEN = [
         hashlib.sha256(b"x").hexdigest(),
@@ -97,11 +97,11 @@ def test_calls_leave_nothing_behind(habit: Habit) -> None:
     )
 
 
-def test_a_database_lives_in_memory(habit: Habit) -> None:
-    habit.is_shared(
+def test_a_database_lives_in_memory(fork_case: ForkCase) -> None:
+    fork_case.expect_template(
         """
         import sqlite3
-        from crew import together
+        from sync import wait_for_all
         from support import note
 
         DATABASE = sqlite3.connect(":memory:")
@@ -111,14 +111,14 @@ def test_a_database_lives_in_memory(habit: Habit) -> None:
 
         def use(me):
             DATABASE.execute("insert into names values (?)", me)
-            together(me, "inserted")
+            wait_for_all(me, "inserted")
             note(DATABASE.execute("select count(*) from names").fetchone())
         """
     )
 
 
-def test_a_thread_has_ended(habit: Habit) -> None:
-    habit.is_shared(
+def test_a_thread_has_ended(fork_case: ForkCase) -> None:
+    fork_case.expect_template(
         f"""{NOTED}
     SEEN = []
     thread = threading.Thread(target=SEEN.append, args=["seen"])
@@ -130,8 +130,8 @@ def test_a_thread_has_ended(habit: Habit) -> None:
     )
 
 
-def test_stacks_are_no_longer_to_be_dumped(habit: Habit) -> None:
-    habit.is_shared(
+def test_a_faulthandler_timer_was_cancelled(fork_case: ForkCase) -> None:
+    fork_case.expect_template(
         """
         import faulthandler
 
@@ -148,8 +148,8 @@ def test_stacks_are_no_longer_to_be_dumped(habit: Habit) -> None:
     )
 
 
-def test_locks_and_queues_are_made_for_threads(habit: Habit) -> None:
-    habit.is_shared(
+def test_locks_and_queues_are_made_for_threads(fork_case: ForkCase) -> None:
+    fork_case.expect_template(
         """
         import queue
         import threading
@@ -169,8 +169,8 @@ def test_locks_and_queues_are_made_for_threads(habit: Habit) -> None:
     )
 
 
-def test_temporary_files_are_removed_again(habit: Habit) -> None:
-    habit.is_shared(
+def test_temporary_files_are_removed_again(fork_case: ForkCase) -> None:
+    fork_case.expect_template(
         f"""{NOTED}
     with tempfile.TemporaryDirectory() as directory:
         Path(directory, "data").write_text("x")
@@ -185,8 +185,8 @@ def test_temporary_files_are_removed_again(habit: Habit) -> None:
     )
 
 
-def test_a_file_is_open_for_reading(habit: Habit) -> None:
-    habit.is_shared(
+def test_a_file_is_open_for_reading(fork_case: ForkCase) -> None:
+    fork_case.expect_template(
         f"""{NOTED}
     FILE = open(os.path.join(HERE, "support.py"))
     QUIET = open(os.devnull, "w")
@@ -195,8 +195,8 @@ def test_a_file_is_open_for_reading(habit: Habit) -> None:
     )
 
 
-def test_a_file_was_written_and_closed(habit: Habit) -> None:
-    habit.is_shared(
+def test_a_file_was_written_and_closed(fork_case: ForkCase) -> None:
+    fork_case.expect_template(
         f"""{NOTED}
     with open(os.path.join(HERE, "history"), "a") as file:
         file.write("collected")
@@ -205,8 +205,8 @@ def test_a_file_was_written_and_closed(habit: Habit) -> None:
     )
 
 
-def test_a_socket_was_closed_again(habit: Habit) -> None:
-    habit.is_shared(
+def test_a_socket_was_closed_again(fork_case: ForkCase) -> None:
+    fork_case.expect_template(
         f"""{NOTED}
     def answers():
         with socket.socket() as probe:
@@ -222,8 +222,8 @@ def test_a_socket_was_closed_again(habit: Habit) -> None:
     )
 
 
-def test_event_loops_were_closed_again(habit: Habit) -> None:
-    habit.is_shared(
+def test_event_loops_were_closed_again(fork_case: ForkCase) -> None:
+    fork_case.expect_template(
         f"""{NOTED}
     loop = asyncio.new_event_loop()
     SEEN = [loop.run_until_complete(asyncio.sleep(0, "done")), asyncio.run(asyncio.sleep(0, "done"))]
@@ -232,25 +232,25 @@ def test_event_loops_were_closed_again(habit: Habit) -> None:
     )
 
 
-def test_a_log_file_is_opened_with_its_first_record(habit: Habit) -> None:
-    habit.is_shared(
+def test_a_log_file_is_opened_with_its_first_record(fork_case: ForkCase) -> None:
+    fork_case.expect_template(
         """
         import logging
-        from crew import together
+        from sync import wait_for_all
         from support import note
 
         logging.getLogger("app").addHandler(logging.FileHandler("app.log", delay=True))
 
         def use(me):
             logging.getLogger("app").warning("a line")
-            together(me, "logged")
+            wait_for_all(me, "logged")
             note(len(open("app.log").readlines()))
         """
     )
 
 
-def test_the_process_id_is_written_by_the_logging_of_the_standard_library(habit: Habit) -> None:
-    habit.is_shared(
+def test_the_process_id_is_written_by_the_logging_of_the_standard_library(fork_case: ForkCase) -> None:
+    fork_case.expect_template(
         """
         import io
         import logging
@@ -269,8 +269,8 @@ def test_the_process_id_is_written_by_the_logging_of_the_standard_library(habit:
     )
 
 
-def test_fixtures_make_for_each_worker_what_is_its_own(habit: Habit) -> None:
-    habit.is_shared(
+def test_fixtures_create_resources_for_each_worker(fork_case: ForkCase) -> None:
+    fork_case.expect_template(
         """
         import os
         import random
@@ -282,7 +282,7 @@ def test_fixtures_make_for_each_worker_what_is_its_own(habit: Habit) -> None:
         import uuid
         from concurrent.futures import ThreadPoolExecutor
         import pytest
-        from crew import claim
+        from sync import claim
         from support import note
 
         @pytest.fixture(scope="session", autouse=True)

@@ -1,4 +1,4 @@
-"""What is named after the worker or remembers its process is made by each worker for itself, as under pytest-xdist."""
+"""Resources named after the worker or its process make workers early: each worker creates its own."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.harness import Habit, Suite
+    from tests.harness import ForkCase, Suite
 
-# The table is there already if another worker has the same database.
+# The table already exists if another worker uses the same database.
 DATABASE = """
     import contextlib
     import multiprocessing
@@ -18,7 +18,7 @@ DATABASE = """
     from os import getpid
     from pathlib import Path
     from support import note
-    from crew import claim
+    from sync import claim
 
     def use(me):
         note(NAME)
@@ -47,8 +47,8 @@ DATABASE = """
         'os.path.expandvars("$PYTEST_XDIST_WORKER")',
     ],
 )
-def test_a_database_is_named_after_the_worker_in_the_environment(habit: Habit, name: str) -> None:
-    habit.is_each_workers_own(f"{DATABASE}\n    NAME = {name}\n")
+def test_a_database_is_named_after_the_worker_in_the_environment(fork_case: ForkCase, name: str) -> None:
+    fork_case.expect_early(f"{DATABASE}\n    NAME = {name}\n")
 
 
 @pytest.mark.parametrize(
@@ -59,8 +59,8 @@ def test_a_database_is_named_after_the_worker_in_the_environment(habit: Habit, n
         'dict(config.workerinput)["workerid"]',
     ],
 )
-def test_a_database_is_named_after_the_worker_in_workerinput(habit: Habit, name: str) -> None:
-    habit.is_each_workers_own(
+def test_a_database_is_named_after_the_worker_in_workerinput(fork_case: ForkCase, name: str) -> None:
+    fork_case.expect_early(
         f"""{DATABASE}
     def pytest_configure(config):
         global NAME
@@ -70,8 +70,8 @@ def test_a_database_is_named_after_the_worker_in_workerinput(habit: Habit, name:
     )
 
 
-def test_a_database_is_named_after_the_worker_that_xdist_tells(habit: Habit) -> None:
-    habit.is_each_workers_own(
+def test_a_database_is_named_after_the_result_of_get_xdist_worker_id(fork_case: ForkCase) -> None:
+    fork_case.expect_early(
         f"""{DATABASE}
     import xdist
 
@@ -82,11 +82,11 @@ def test_a_database_is_named_after_the_worker_that_xdist_tells(habit: Habit) -> 
     )
 
 
-def test_a_test_reads_the_workers_name_from_a_copy_of_the_environment(habit: Habit) -> None:
-    habit.is_each_workers_own(
+def test_a_test_reads_the_workers_name_from_a_copy_of_the_environment(fork_case: ForkCase) -> None:
+    fork_case.expect_early(
         """
         import os
-        from crew import claim
+        from sync import claim
 
         BEFORE = dict(os.environ)
 
@@ -96,24 +96,24 @@ def test_a_test_reads_the_workers_name_from_a_copy_of_the_environment(habit: Hab
     )
 
 
-def test_a_test_module_names_its_database_after_the_worker(habit: Habit) -> None:
-    habit.is_each_workers_own(f'{DATABASE}\n    NAME = os.environ.get("PYTEST_XDIST_WORKER")\n', file="test_it.py")
+def test_a_test_module_names_its_database_after_the_worker(fork_case: ForkCase) -> None:
+    fork_case.expect_early(f'{DATABASE}\n    NAME = os.environ.get("PYTEST_XDIST_WORKER")\n', file="test_it.py")
 
 
-def test_settings_that_a_conftest_imports_name_the_database_after_the_worker(habit: Habit) -> None:
-    habit.is_each_workers_own(
+def test_settings_that_a_conftest_imports_name_the_database_after_the_worker(fork_case: ForkCase) -> None:
+    fork_case.expect_early(
         f"{DATABASE}\n    from settings import NAME\n",
         settings="import os\nNAME = 'test_' + os.getenv('PYTEST_XDIST_WORKER', 'controller')\n",
         n=3,
     )
 
 
-def test_a_plugin_of_the_suite_sets_a_variable_after_the_worker(habit: Habit) -> None:
-    habit.is_each_workers_own(
+def test_a_plugin_of_the_suite_sets_a_variable_after_the_worker(fork_case: ForkCase) -> None:
+    fork_case.expect_early(
         """
         import os
         from support import note
-        from crew import claim
+        from sync import claim
 
         pytest_plugins = ["databases"]
 
@@ -131,8 +131,8 @@ def test_a_plugin_of_the_suite_sets_a_variable_after_the_worker(habit: Habit) ->
     )
 
 
-def test_a_database_that_the_controller_names_for_each_worker(habit: Habit) -> None:
-    habit.is_each_workers_own(
+def test_a_database_that_the_controller_names_for_each_worker(fork_case: ForkCase) -> None:
+    fork_case.expect_early(
         f"""{DATABASE}
     def pytest_configure_node(node):
         node.workerinput["database"] = "of_" + node.gateway.id
@@ -145,8 +145,8 @@ def test_a_database_that_the_controller_names_for_each_worker(habit: Habit) -> N
     )
 
 
-def test_a_log_file_is_named_after_the_worker_and_opened_later(habit: Habit) -> None:
-    habit.is_each_workers_own(
+def test_a_log_file_is_named_after_the_worker_and_opened_later(fork_case: ForkCase) -> None:
+    fork_case.expect_early(
         """
         import logging
         import os
@@ -163,27 +163,27 @@ def test_a_log_file_is_named_after_the_worker_and_opened_later(habit: Habit) -> 
     )
 
 
-def test_a_parameter_is_made_from_the_workers_name(habit: Habit) -> None:
+def test_a_parameter_is_made_from_the_workers_name(fork_case: ForkCase) -> None:
     test = """
         import os
-        import crew
+        import sync
         import pytest
         from support import note
 
         def pytest_generate_tests(metafunc):
             metafunc.parametrize("database", [os.environ.get("PYTEST_XDIST_WORKER")], ids=["database"])
 
-        @pytest.mark.parametrize("me", crew.ALL)
+        @pytest.mark.parametrize("me", sync.ALL)
         def test_it(me, database):
-            crew.together(me, "begin")
+            sync.wait_for_all(me, "begin")
             note(database)
     """
-    xdist, rustpar = habit.compare({"test_it.py": test})
+    xdist, rustpar = fork_case.compare({"test_it.py": test})
     assert xdist.ret == 0
-    assert rustpar.start() in habit.EARLY_WORDS
+    assert rustpar.start() in fork_case.EARLY_MODES
 
 
-def test_tests_that_depend_on_the_worker_are_gw0s(suite: Suite) -> None:
+def test_tests_that_depend_on_the_worker_name_are_those_of_gw0(suite: Suite) -> None:
     test = """
         import os
         import pytest
@@ -215,16 +215,16 @@ PROCESS = f"""{DATABASE}
         "multiprocessing.current_process().pid",
     ],
 )
-def test_a_scratch_file_is_named_after_the_process(habit: Habit, process: str) -> None:
-    habit.is_each_workers_own(f"{PROCESS}\n    KEPT = {process}\n")
+def test_a_scratch_file_is_named_after_the_process(fork_case: ForkCase, process: str) -> None:
+    fork_case.expect_early(f"{PROCESS}\n    KEPT = {process}\n")
 
 
-def test_a_test_module_keeps_the_process_id(habit: Habit) -> None:
-    habit.is_each_workers_own(f"{PROCESS}\n    KEPT = os.getpid()\n", file="test_it.py", n=3)
+def test_a_test_module_keeps_the_process_id(fork_case: ForkCase) -> None:
+    fork_case.expect_early(f"{PROCESS}\n    KEPT = os.getpid()\n", file="test_it.py", n=3)
 
 
-def test_a_lock_remembers_the_process_it_was_made_in(habit: Habit) -> None:
-    habit.is_each_workers_own(
+def test_a_lock_remembers_the_process_it_was_made_in(fork_case: ForkCase) -> None:
+    fork_case.expect_early(
         """
         import os
 
@@ -243,12 +243,12 @@ def test_a_lock_remembers_the_process_it_was_made_in(habit: Habit) -> None:
     )
 
 
-def test_random_numbers_are_seeded_with_the_process_id(habit: Habit) -> None:
-    habit.is_each_workers_own(
+def test_random_numbers_are_seeded_with_the_process_id(fork_case: ForkCase) -> None:
+    fork_case.expect_early(
         """
         import os
         import random
-        from crew import claim
+        from sync import claim
 
         random.seed(os.getpid())
 

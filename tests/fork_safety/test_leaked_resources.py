@@ -1,4 +1,4 @@
-"""What is alive when workers could be forked, and cannot be used by several processes, is made by each worker."""
+"""Resources that exist after collection and cannot be shared by processes make workers early."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.harness import Habit, Suite
+    from tests.harness import ForkCase, Suite
 
 
-def test_a_server_runs_in_a_thread(habit: Habit) -> None:
-    habit.is_each_workers_own(
+def test_a_server_runs_in_a_thread(fork_case: ForkCase) -> None:
+    fork_case.expect_early(
         """
         import socket
         import socketserver
@@ -37,8 +37,8 @@ def test_a_server_runs_in_a_thread(habit: Habit) -> None:
     )
 
 
-def test_log_records_go_through_a_listening_thread(habit: Habit) -> None:
-    habit.is_each_workers_own(
+def test_log_records_go_through_a_listening_thread(fork_case: ForkCase) -> None:
+    fork_case.expect_early(
         """
         import logging
         import logging.handlers
@@ -70,8 +70,8 @@ def test_log_records_go_through_a_listening_thread(habit: Habit) -> None:
     )
 
 
-def test_a_pool_of_threads_is_used_while_collecting(habit: Habit) -> None:
-    habit.is_each_workers_own(
+def test_a_pool_of_threads_is_used_while_collecting(fork_case: ForkCase) -> None:
+    fork_case.expect_early(
         """
         from concurrent.futures import ThreadPoolExecutor
 
@@ -86,8 +86,8 @@ def test_a_pool_of_threads_is_used_while_collecting(habit: Habit) -> None:
     )
 
 
-def test_a_timer_is_running(habit: Habit) -> None:
-    habit.is_each_workers_own(
+def test_a_timer_is_running(fork_case: ForkCase) -> None:
+    fork_case.expect_early(
         """
         import threading
 
@@ -101,8 +101,8 @@ def test_a_timer_is_running(habit: Habit) -> None:
     )
 
 
-def test_a_thread_is_started_below_threading(habit: Habit) -> None:
-    habit.is_each_workers_own(
+def test_a_thread_is_started_below_threading(fork_case: ForkCase) -> None:
+    fork_case.expect_early(
         """
         import _thread
         import time
@@ -126,10 +126,10 @@ def test_a_thread_is_started_below_threading(habit: Habit) -> None:
 
 
 @pytest.mark.parametrize("imported", ["import faulthandler", "from faulthandler import *"])
-def test_stacks_are_to_be_dumped_later(habit: Habit, imported: str) -> None:
-    # The thread that waits to do so is none of Python's, and cancelling waits for its end.
+def test_a_faulthandler_timer_is_running(fork_case: ForkCase, imported: str) -> None:
+    # The waiting thread is not a Python thread, and cancelling waits for its end.
     call = "faulthandler." if imported.startswith("import") else ""
-    habit.is_each_workers_own(
+    fork_case.expect_early(
         f"""
         {imported}
         import pytest
@@ -145,7 +145,7 @@ def test_stacks_are_to_be_dumped_later(habit: Habit, imported: str) -> None:
     )
 
 
-def test_the_place_where_stacks_are_to_be_dumped_later_is_named(suite: Suite) -> None:
+def test_the_line_that_starts_a_faulthandler_timer_is_named(suite: Suite) -> None:
     suite.conftest("import faulthandler\n\nfaulthandler.dump_traceback_later(3600)\n")
     suite.test("def test_fails(): assert False\ndef test_passes(): pass\n")
     run = suite.run()
@@ -153,7 +153,7 @@ def test_the_place_where_stacks_are_to_be_dumped_later_is_named(suite: Suite) ->
     assert "start: early (conftest.py:3 leaves a timer of faulthandler running" in run.line("start: early")
 
 
-def test_a_plugin_has_stacks_dumped_later_by_a_function_that_it_has_taken_before(suite: Suite) -> None:
+def test_a_plugin_starts_a_faulthandler_timer_through_a_saved_reference(suite: Suite) -> None:
     suite.write(
         {
             "hasty.py": """
@@ -170,8 +170,8 @@ def test_a_plugin_has_stacks_dumped_later_by_a_function_that_it_has_taken_before
     assert "leaves a timer of faulthandler running" in run.line("start: early")
 
 
-def test_an_alarm_is_set(habit: Habit) -> None:
-    habit.is_shared(
+def test_an_alarm_is_set(fork_case: ForkCase) -> None:
+    fork_case.expect_template(
         """
         import signal
         from support import note
@@ -186,14 +186,14 @@ def test_an_alarm_is_set(habit: Habit) -> None:
     )
 
 
-def test_a_database_is_open(habit: Habit) -> None:
-    habit.is_each_workers_own(
+def test_a_database_is_open(fork_case: ForkCase) -> None:
+    fork_case.expect_early(
         """
         import atexit
         import os
         import sqlite3
         import tempfile
-        from crew import together
+        from sync import wait_for_all
         from support import note
 
         FILE = tempfile.mktemp(suffix=".db")
@@ -205,18 +205,18 @@ def test_a_database_is_open(habit: Habit) -> None:
         def use(me):
             with DATABASE:
                 DATABASE.execute("insert into names values (?)", me)
-            together(me, "inserted")
+            wait_for_all(me, "inserted")
             note(DATABASE.execute("select count(*) from names").fetchone())
         """
     )
 
 
-def test_a_log_file_is_open(habit: Habit) -> None:
-    # Every process writes from the beginning: what is in the file is one line.
-    habit.is_each_workers_own(
+def test_a_log_file_is_open(fork_case: ForkCase) -> None:
+    # Every process writes from the beginning of the file, so it contains a single line.
+    fork_case.expect_early(
         """
         import os
-        from crew import together
+        from sync import wait_for_all
         from support import note
 
         def pytest_configure(config):
@@ -226,43 +226,43 @@ def test_a_log_file_is_open(habit: Habit) -> None:
         def use(me):
             LOG.write("a line\\n")
             LOG.flush()
-            together(me, "written")
+            wait_for_all(me, "written")
             note(os.path.getsize("tests.log"))
         """,
         n=3,
     )
 
 
-def test_a_lock_file_is_open(habit: Habit) -> None:
-    habit.is_each_workers_own(
+def test_a_lock_file_is_open(fork_case: ForkCase) -> None:
+    fork_case.expect_early(
         """
         import fcntl
-        from crew import together
+        from sync import wait_for_all
 
         LOCK = open("lock", "w")
 
         def use(me):
-            together(me, "lock")
+            wait_for_all(me, "lock")
             try:
                 fcntl.flock(LOCK, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                together(me, "locked")
+                wait_for_all(me, "locked")
                 alone = me
             except BlockingIOError:
-                together(me, "locked")
+                wait_for_all(me, "locked")
                 alone = None
             with open("holders", "a") as file:
                 file.write(alone or "")
-            together(me, "noted")
+            wait_for_all(me, "noted")
             assert len(open("holders").read()) == 1
         """
     )
 
 
-def test_a_temporary_file_without_a_name_is_open(habit: Habit) -> None:
-    habit.is_each_workers_own(
+def test_a_temporary_file_without_a_name_is_open(fork_case: ForkCase) -> None:
+    fork_case.expect_early(
         """
         import tempfile
-        from crew import together
+        from sync import wait_for_all
         from support import note
 
         SCRATCH = tempfile.TemporaryFile()
@@ -270,7 +270,7 @@ def test_a_temporary_file_without_a_name_is_open(habit: Habit) -> None:
         def use(me):
             SCRATCH.write(b"x")
             SCRATCH.flush()
-            together(me, "written")
+            wait_for_all(me, "written")
             SCRATCH.seek(0)
             note(SCRATCH.read())
         """
@@ -282,18 +282,18 @@ MAPPED = """
     import mmap
     import os
     import tempfile
-    from crew import together
+    from sync import wait_for_all
     from support import note
 
     def use(me):
         MEMORY[ord(me)] = 1
-        together(me, "written")
+        wait_for_all(me, "written")
         note(sum(MEMORY[:]))
 """
 
 
-def test_a_file_is_mapped_into_memory(habit: Habit) -> None:
-    habit.is_each_workers_own(
+def test_a_file_is_mapped_into_memory(fork_case: ForkCase) -> None:
+    fork_case.expect_early(
         f"""{MAPPED}
     fd, FILE = tempfile.mkstemp()
     atexit.register(os.unlink, FILE)
@@ -304,16 +304,16 @@ def test_a_file_is_mapped_into_memory(habit: Habit) -> None:
     )
 
 
-def test_memory_without_a_file_is_mapped(habit: Habit) -> None:
-    habit.is_each_workers_own(f"{MAPPED}\n    MEMORY = mmap.mmap(-1, 4096)\n")
+def test_memory_without_a_file_is_mapped(fork_case: ForkCase) -> None:
+    fork_case.expect_early(f"{MAPPED}\n    MEMORY = mmap.mmap(-1, 4096)\n")
 
 
-def test_an_event_loop_is_open(habit: Habit) -> None:
-    habit.is_each_workers_own(
+def test_an_event_loop_is_open(fork_case: ForkCase) -> None:
+    fork_case.expect_early(
         """
         import asyncio
         import os
-        from crew import together
+        from sync import wait_for_all
 
         LOOP = asyncio.new_event_loop()
         asyncio.set_event_loop(LOOP)
@@ -322,10 +322,10 @@ def test_an_event_loop_is_open(habit: Habit) -> None:
             read, write = os.pipe()
             called = []
             LOOP.add_reader(read, called.append, True)
-            together(me, "watching")
+            wait_for_all(me, "watching")
             if me == "a":
                 os.write(write, b"x")
-            together(me, "written")
+            wait_for_all(me, "written")
             LOOP.run_until_complete(asyncio.sleep(0.1))
             assert bool(called) == (me == "a")
             LOOP.remove_reader(read)
@@ -333,12 +333,12 @@ def test_an_event_loop_is_open(habit: Habit) -> None:
     )
 
 
-def test_a_selector_is_open(habit: Habit) -> None:
-    habit.is_each_workers_own(
+def test_a_selector_is_open(fork_case: ForkCase) -> None:
+    fork_case.expect_early(
         """
         import os
         import selectors
-        from crew import together
+        from sync import wait_for_all
         from support import note
 
         SELECTOR = selectors.DefaultSelector()
@@ -346,10 +346,10 @@ def test_a_selector_is_open(habit: Habit) -> None:
         def use(me):
             read, write = os.pipe()
             SELECTOR.register(read, selectors.EVENT_READ)
-            together(me, "watching")
+            wait_for_all(me, "watching")
             if me == "a":
                 os.write(write, b"x")
-            together(me, "written")
+            wait_for_all(me, "written")
             assert len(SELECTOR.select(timeout=0.1)) == (me == "a")
         """
     )

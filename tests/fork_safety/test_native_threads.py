@@ -1,4 +1,4 @@
-"""Threads of native libraries do not survive a fork: a library that has started some while collecting is a reason."""
+"""Threads of native libraries do not survive a fork, so a library that starts some makes workers early."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 if TYPE_CHECKING:
     from tests.harness import Suite
 
-# A pool with one thread: `work` gives it something to do, and tells whether it has been done within two seconds.
-# With EAGER the pool is there as soon as the library is loaded; CALM has it end before a fork, as OpenBLAS does.
+# A thread pool with one thread: `work` gives it a task and returns whether it was done within two seconds.
+# With EAGER the pool starts when the library is loaded; with CALM it ends before a fork, like that of OpenBLAS.
 POOL = r"""
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -80,7 +80,7 @@ LOAD = "import ctypes\nimport os\nPOOL = ctypes.CDLL(os.path.join(os.path.dirnam
 
 @pytest.fixture
 def pool(suite: Suite) -> Suite:
-    """A suite with the library, and a module `pool` that loads it."""
+    """Return a suite with the library and a module `pool` that loads it."""
     build(suite, "libpool.so")
     suite.write({"pool.py": LOAD.format("libpool.so")})
     suite.test(TESTS)
@@ -98,7 +98,7 @@ def build(suite: Suite, name: str, *options: str) -> None:
     )
 
 
-def test_a_pool_that_is_started_while_collecting_is_each_workers_own(pool: Suite) -> None:
+def test_a_pool_started_during_collection_makes_workers_early(pool: Suite) -> None:
     pool.conftest("import os\nfrom pool import POOL\n\nPOOL.start()\n\nimport colorsys\n")
     run = pool.run()
     assert run.counts() == {"passed": 4}
@@ -107,12 +107,12 @@ def test_a_pool_that_is_started_while_collecting_is_each_workers_own(pool: Suite
     assert found[1] == "conftest.py:4"
 
 
-def test_such_a_pool_is_of_no_use_in_a_fork(pool: Suite) -> None:
+def test_a_pool_does_not_work_after_a_fork(pool: Suite) -> None:
     pool.conftest("from pool import POOL\nPOOL.start()\n")
     assert "failed" in pool.run("--rustpar-start=template").counts()
 
 
-def test_a_pool_that_is_started_as_soon_as_its_library_is_loaded(pool: Suite) -> None:
+def test_a_pool_started_when_its_library_is_loaded_makes_workers_early(pool: Suite) -> None:
     build(pool, "libpool.so", "-DEAGER")
     pool.conftest("import pool\n")
     run = pool.run()
@@ -130,26 +130,26 @@ def test_a_package_that_starts_a_pool_at_its_import_is_named(pool: Suite) -> Non
     assert "leaves a native thread of libpool.so running" in run.line("start: early")
 
 
-def test_a_pool_in_a_test_module(pool: Suite) -> None:
+def test_a_pool_started_by_a_test_module_makes_workers_early(pool: Suite) -> None:
     pool.test(TESTS + "    POOL.work()\n")
     run = pool.run()
     assert run.counts() == {"passed": 4}
     assert re.search(r"start: early \(test_it\.py:\d+ leaves a native thread", run.text), run.text
 
 
-def test_a_pool_that_has_been_stopped_is_no_reason(pool: Suite) -> None:
+def test_a_stopped_pool_is_not_a_reason(pool: Suite) -> None:
     pool.conftest("from pool import POOL\nPOOL.work()\nPOOL.stop()\n")
     run = pool.run()
     assert run.counts() == {"passed": 4}
     assert run.start() == "template"
 
 
-def test_a_pool_that_is_not_used_is_no_reason(pool: Suite) -> None:
+def test_an_unused_pool_is_not_a_reason(pool: Suite) -> None:
     assert pool.run().start() == "template"
 
 
 @pytest.mark.parametrize("name", ["libopenblas.so", "libscipy_openblas64_-ff651d7f.so"])
-def test_a_pool_that_is_prepared_for_a_fork_is_no_reason(pool: Suite, name: str) -> None:
+def test_a_pool_prepared_for_a_fork_is_not_a_reason(pool: Suite, name: str) -> None:
     build(pool, name, "-DCALM")
     pool.write({"pool.py": LOAD.format(name)})
     pool.conftest("from pool import POOL\nassert POOL.work()\n")
@@ -158,7 +158,7 @@ def test_a_pool_that_is_prepared_for_a_fork_is_no_reason(pool: Suite, name: str)
     assert run.start() == "template"
 
 
-def test_a_pool_of_another_library_beside_a_prepared_one_is_seen(pool: Suite) -> None:
+def test_a_second_library_with_an_unprepared_pool_is_detected(pool: Suite) -> None:
     build(pool, "libopenblas.so", "-DCALM")
     pool.conftest(
         "import ctypes\nfrom pool import POOL\n"
@@ -169,14 +169,14 @@ def test_a_pool_of_another_library_beside_a_prepared_one_is_seen(pool: Suite) ->
     assert "leaves a native thread of libpool.so running" in run.line("start: early")
 
 
-def test_a_plugin_with_a_pool_leaves_the_run_to_xdist(pool: Suite) -> None:
+def test_a_plugin_with_a_pool_makes_xdists_engine_run(pool: Suite) -> None:
     pool.write({"eager.py": "from pool import POOL\nPOOL.start()\n"})
     run = pool.run("-p", "eager")
     assert run.counts()["passed"] == 4
     assert "start: xdist (this process already has a native thread of libpool.so" in run.text
 
 
-def test_a_plugin_with_a_prepared_pool_does_not(pool: Suite) -> None:
+def test_a_plugin_with_a_prepared_pool_uses_rustpars_engine(pool: Suite) -> None:
     build(pool, "libopenblas.so", "-DCALM")
     pool.write({"calm.py": "import ctypes\nBLAS = ctypes.CDLL('./libopenblas.so')\nBLAS.work()\n"})
     run = pool.run("-p", "calm")
@@ -185,7 +185,7 @@ def test_a_plugin_with_a_prepared_pool_does_not(pool: Suite) -> None:
 
 
 @pytest.mark.parametrize("rounds", [30])
-def test_threads_that_come_and_go_while_it_is_looked_are_no_reason(suite: Suite, rounds: int) -> None:
+def test_threads_that_exit_during_the_check_are_not_a_reason(suite: Suite, rounds: int) -> None:
     suite.conftest(
         f"""
         import threading

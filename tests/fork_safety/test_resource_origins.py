@@ -1,4 +1,4 @@
-"""A reason for early workers names the line that has left something, not the last one that made something alike."""
+"""A reason for early workers names the line that leaked the resource, not a later line that made a similar one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.harness import Suite
 
-# What the third line of a conftest leaves, and what later lines make and have done with.
+# A resource leaked by the third line of a conftest, and similar ones that later lines create and close.
 CASES = {
     "socket": (
         "import socket",
@@ -47,7 +47,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_reason_names_the_line_that_left_something(suite: Suite, case: str) -> None:
+def test_a_reason_names_the_line_that_leaked_the_resource(suite: Suite, case: str) -> None:
     if case == "thread" and sys.version_info < (3, 12):
         pytest.skip("this Python has no audit event for it")
     imported, leaving, done, reason = CASES[case]

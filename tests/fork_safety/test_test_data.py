@@ -1,4 +1,4 @@
-"""What is drawn while collecting and ends as test data keeps workers from nothing; what names something does."""
+"""Values generated during collection are a reason for early workers only if they name something."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TESTS = "def test_one(): pass\ndef test_two(): pass\n"
 
 
 def start_of(suite: Suite, conftest: str, test: str = "", **files: str) -> tuple[str, Run]:
-    """How workers of a suite come up, and its run."""
+    """Run a suite; return its start mode and the run."""
     suite.write({f"{name}.py": IMPORTS + textwrap.dedent(text) for name, text in files.items()})
     suite.write({"conftest.py": IMPORTS + textwrap.dedent(conftest)})
     suite.write({"test_it.py": IMPORTS + textwrap.dedent(test) + "\n" + TESTS})
@@ -76,7 +76,7 @@ def start_of(suite: Suite, conftest: str, test: str = "", **files: str) -> tuple
         "os.environ['X'] = uuid.uuid4().hex\ndel os.environ['X']",
     ],
 )
-def test_values_that_are_drawn_are_data(suite: Suite, test: str) -> None:
+def test_generated_values_that_are_test_data_are_not_a_reason(suite: Suite, test: str) -> None:
     start, run = start_of(suite, "", test)
     assert start == "template", run.text
 
@@ -84,7 +84,7 @@ def test_values_that_are_drawn_are_data(suite: Suite, test: str) -> None:
 @pytest.mark.parametrize(
     "conftest",
     [
-        # Whether there is IPv6: the port is nobody's.
+        # As a check for IPv6; the port is not used.
         """
         def has_ipv6():
             try:
@@ -121,7 +121,7 @@ def test_values_that_are_drawn_are_data(suite: Suite, test: str) -> None:
         def pytest_report_header(config):
             return f"process {os.getpid()}, run {uuid.uuid4()}"
         """,
-        # The controller has set it, and all workers inherit it, under pytest-xdist, too.
+        # The controller has set it, and all workers inherit it, as under pytest-xdist.
         'os.environ.setdefault("PREFIX", secrets.token_hex(4))',
         """
         def pytest_configure(config):
@@ -130,7 +130,7 @@ def test_values_that_are_drawn_are_data(suite: Suite, test: str) -> None:
         """,
     ],
 )
-def test_what_a_conftest_draws_in_passing_is_nothing(suite: Suite, conftest: str) -> None:
+def test_values_that_a_conftest_does_not_keep_are_not_a_reason(suite: Suite, conftest: str) -> None:
     start, run = start_of(suite, conftest)
     assert start == "template", run.text
 
@@ -228,14 +228,14 @@ def test_what_a_conftest_draws_in_passing_is_nothing(suite: Suite, conftest: str
         ("NUMBERS = random.Random()\nNAME = f'test_{NUMBERS.getrandbits(64)}'", "conftest.NAME"),
     ],
 )
-def test_a_name_that_was_drawn_is_each_workers_own(suite: Suite, conftest: str, kept: str) -> None:
+def test_a_generated_name_makes_workers_early(suite: Suite, conftest: str, kept: str) -> None:
     start, run = start_of(suite, conftest)
     assert start == "early", run.text
     words = [line for line in run.lines if "start: early" in line]
     assert f"which is kept in {kept}" in words[-1] or "random number generator" in words[-1], run.text
 
 
-def test_a_helper_names_what_a_test_module_keeps(suite: Suite) -> None:
+def test_a_name_generated_by_a_helper_for_a_test_module_makes_workers_early(suite: Suite) -> None:
     start, run = start_of(
         suite,
         "",
@@ -246,7 +246,7 @@ def test_a_helper_names_what_a_test_module_keeps(suite: Suite) -> None:
     assert "which is kept in test_it.BUCKET" in run.text
 
 
-def test_ports_of_a_helper_that_makes_data_too_are_seen(suite: Suite) -> None:
+def test_a_port_from_a_helper_that_also_makes_data_is_detected(suite: Suite) -> None:
     start, run = start_of(
         suite,
         "",
@@ -256,7 +256,7 @@ def test_ports_of_a_helper_that_makes_data_too_are_seen(suite: Suite) -> None:
     assert start == "early", run.text
 
 
-def test_a_settings_object_of_a_package_is_looked_into(suite: Suite) -> None:
+def test_a_settings_object_of_a_package_is_searched(suite: Suite) -> None:
     suite.write(
         {
             "sitecustomize.py": f"import sysconfig\nsysconfig.get_paths()\n_was = sysconfig.get_paths\n"

@@ -1,4 +1,4 @@
-"""What was made to be unique, as long as each process makes it, is made by each worker, as under pytest-xdist."""
+"""Values and files that are meant to be unique for a process make workers early: each worker creates its own."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.harness import Habit
+    from tests.harness import ForkCase
 
-# Each worker makes the same file in its directory.
+# Each worker creates a file of the same name in its directory.
 DIRECTORY = """
     import atexit
     import os
@@ -29,8 +29,8 @@ DIRECTORY = """
 
 
 @pytest.mark.parametrize("file", ["conftest.py", "test_it.py"])
-def test_a_temporary_directory_is_made_and_removed_at_exit(habit: Habit, file: str) -> None:
-    habit.is_each_workers_own(
+def test_a_temporary_directory_is_made_and_removed_at_exit(fork_case: ForkCase, file: str) -> None:
+    fork_case.expect_early(
         f"""{DIRECTORY}
     DIRECTORY = tempfile.mkdtemp()
     atexit.register(shutil.rmtree, DIRECTORY)
@@ -39,8 +39,8 @@ def test_a_temporary_directory_is_made_and_removed_at_exit(habit: Habit, file: s
     )
 
 
-def test_a_temporary_directory_removes_itself(habit: Habit) -> None:
-    habit.is_each_workers_own(
+def test_a_temporary_directory_removes_itself(fork_case: ForkCase) -> None:
+    fork_case.expect_early(
         f"""{DIRECTORY}
     OWNER = tempfile.TemporaryDirectory(prefix="tests-")
     DIRECTORY = OWNER.name
@@ -49,8 +49,8 @@ def test_a_temporary_directory_removes_itself(habit: Habit) -> None:
     )
 
 
-def test_a_temporary_directory_is_made_while_configuring_and_removed_at_the_end(habit: Habit) -> None:
-    habit.is_each_workers_own(
+def test_a_temporary_directory_is_made_while_configuring_and_removed_at_the_end(fork_case: ForkCase) -> None:
+    fork_case.expect_early(
         f"""{DIRECTORY}
     def pytest_configure(config):
         global DIRECTORY
@@ -62,8 +62,8 @@ def test_a_temporary_directory_is_made_while_configuring_and_removed_at_the_end(
     )
 
 
-def test_a_directory_below_pytests_own_is_kept_while_configuring(habit: Habit) -> None:
-    habit.is_each_workers_own(
+def test_a_directory_below_pytests_own_is_kept_while_configuring(fork_case: ForkCase) -> None:
+    fork_case.expect_early(
         f"""{DIRECTORY}
     def pytest_sessionstart(session):
         global DIRECTORY
@@ -83,8 +83,8 @@ def test_a_directory_below_pytests_own_is_kept_while_configuring(habit: Habit) -
         "str(random.SystemRandom().random())",
     ],
 )
-def test_a_scratch_directory_has_a_random_name(habit: Habit, name: str) -> None:
-    habit.is_each_workers_own(
+def test_a_scratch_directory_has_a_random_name(fork_case: ForkCase, name: str) -> None:
+    fork_case.expect_early(
         f"""{DIRECTORY}
     DIRECTORY = "scratch-" + {name}
     os.mkdir(DIRECTORY)
@@ -97,20 +97,20 @@ FILE = """
     import atexit
     import os
     import tempfile
-    from crew import together
+    from sync import wait_for_all
     from support import note
 
     def use(me):
         with open(NAME, "a") as file:
             file.write("a line\\n")
-        together(me, "written")
+        wait_for_all(me, "written")
         with open(NAME) as file:
             note(file.read())
 """
 
 
-def test_a_temporary_file_is_made_and_kept(habit: Habit) -> None:
-    habit.is_each_workers_own(
+def test_a_temporary_file_is_made_and_kept(fork_case: ForkCase) -> None:
+    fork_case.expect_early(
         f"""{FILE}
     with tempfile.NamedTemporaryFile(suffix=".log", delete=False) as file:
         NAME = file.name
@@ -118,8 +118,8 @@ def test_a_temporary_file_is_made_and_kept(habit: Habit) -> None:
     )
 
 
-def test_a_temporary_file_is_made_and_removed_at_exit(habit: Habit) -> None:
-    habit.is_each_workers_own(
+def test_a_temporary_file_is_made_and_removed_at_exit(fork_case: ForkCase) -> None:
+    fork_case.expect_early(
         f"""{FILE}
     fd, NAME = tempfile.mkstemp()
     os.close(fd)
@@ -128,8 +128,8 @@ def test_a_temporary_file_is_made_and_removed_at_exit(habit: Habit) -> None:
     )
 
 
-def test_a_temporary_file_removes_itself_when_it_is_closed(habit: Habit) -> None:
-    habit.is_each_workers_own(
+def test_a_temporary_file_removes_itself_when_it_is_closed(fork_case: ForkCase) -> None:
+    fork_case.expect_early(
         f"""{FILE}
     OWNER = tempfile.NamedTemporaryFile()
     NAME = OWNER.name
@@ -137,8 +137,8 @@ def test_a_temporary_file_removes_itself_when_it_is_closed(habit: Habit) -> None
     )
 
 
-def test_a_free_port_is_picked_and_closed_again(habit: Habit) -> None:
-    habit.is_each_workers_own(
+def test_a_free_port_is_picked_and_closed_again(fork_case: ForkCase) -> None:
+    fork_case.expect_early(
         """
         import socket
 
@@ -157,11 +157,11 @@ def test_a_free_port_is_picked_and_closed_again(habit: Habit) -> None:
     )
 
 
-def test_a_free_port_is_picked_by_a_server_that_is_closed_again(habit: Habit) -> None:
-    habit.is_each_workers_own(
+def test_a_free_port_is_picked_by_a_server_that_is_closed_again(fork_case: ForkCase) -> None:
+    fork_case.expect_early(
         """
         import socket
-        from crew import claim
+        from sync import claim
 
         def pytest_configure(config):
             global PORT
@@ -174,11 +174,11 @@ def test_a_free_port_is_picked_by_a_server_that_is_closed_again(habit: Habit) ->
     )
 
 
-def test_a_port_is_held_for_the_server_of_the_tests(habit: Habit) -> None:
-    habit.is_each_workers_own(
+def test_a_port_is_held_for_the_server_of_the_tests(fork_case: ForkCase) -> None:
+    fork_case.expect_early(
         """
         import socket
-        from crew import claim
+        from sync import claim
 
         SERVER = socket.create_server(("127.0.0.1", 0))
 
@@ -188,11 +188,11 @@ def test_a_port_is_held_for_the_server_of_the_tests(habit: Habit) -> None:
     )
 
 
-def test_a_port_is_drawn_without_a_seed(habit: Habit) -> None:
-    habit.is_each_workers_own(
+def test_a_port_is_drawn_without_a_seed(fork_case: ForkCase) -> None:
+    fork_case.expect_early(
         """
         import random
-        from crew import claim
+        from sync import claim
 
         PORT = random.randint(20000, 60000)
 
@@ -202,11 +202,11 @@ def test_a_port_is_drawn_without_a_seed(habit: Habit) -> None:
     )
 
 
-def test_a_generator_of_random_numbers_is_made_without_a_seed(habit: Habit) -> None:
-    habit.is_shared(
+def test_a_generator_of_random_numbers_is_made_without_a_seed(fork_case: ForkCase) -> None:
+    fork_case.expect_template(
         """
         import random
-        from crew import claim
+        from sync import claim
 
         NUMBERS = random.Random()
 
@@ -216,11 +216,11 @@ def test_a_generator_of_random_numbers_is_made_without_a_seed(habit: Habit) -> N
     )
 
 
-def test_the_run_gets_an_identity_while_configuring(habit: Habit) -> None:
-    habit.is_each_workers_own(
+def test_a_run_id_is_generated_while_configuring(fork_case: ForkCase) -> None:
+    fork_case.expect_early(
         """
         import uuid
-        from crew import claim
+        from sync import claim
 
         def pytest_configure(config):
             global RUN_ID
@@ -232,7 +232,7 @@ def test_the_run_gets_an_identity_while_configuring(habit: Habit) -> None:
     )
 
 
-# Each process tells that it has removed its own directory, and how often.
+# Each process records that it has removed its own directory, and how often.
 OWNER = """
     import atexit
     import os
@@ -253,8 +253,8 @@ OWNER = """
 """
 
 
-def test_each_process_removes_the_directory_that_it_made(habit: Habit) -> None:
-    habit.is_each_workers_own(
+def test_each_process_removes_its_own_directory(fork_case: ForkCase) -> None:
+    fork_case.expect_early(
         f"""{OWNER}
     def use(me):
         pass
@@ -263,36 +263,36 @@ def test_each_process_removes_the_directory_that_it_made(habit: Habit) -> None:
     )
 
 
-def test_no_worker_removes_what_another_still_needs(habit: Habit) -> None:
+def test_no_worker_removes_what_another_worker_still_needs(fork_case: ForkCase) -> None:
     test = """
         import os
         import time
-        import crew
+        import sync
         import pytest
         from conftest import DIRECTORY
         from support import HERE
 
-        @pytest.mark.parametrize("me", crew.ALL)
+        @pytest.mark.parametrize("me", sync.ALL)
         def test_it(me):
             with open(os.path.join(HERE, me), "w") as file:
                 file.write(str(os.getpid()))
-            crew.together(me, "begin")
+            sync.wait_for_all(me, "begin")
             if me == "b":
                 # The other worker may end, and then has done what it does at its exit; under pytest-xdist it stays.
                 other = open(os.path.join(HERE, "a")).read()
                 end = time.monotonic() + 1
                 while os.path.exists(f"/proc/{other}") and time.monotonic() < end:
                     time.sleep(0.01)
-            crew.claim(DIRECTORY)
+            sync.claim(DIRECTORY)
             assert os.listdir(DIRECTORY) == []
     """
-    xdist, rustpar = habit.compare({"conftest.py": OWNER, "test_it.py": test})
+    xdist, rustpar = fork_case.compare({"conftest.py": OWNER, "test_it.py": test})
     assert xdist.ret == 0
-    assert rustpar.start() in habit.EARLY_WORDS
+    assert rustpar.start() in fork_case.EARLY_MODES
 
 
-def test_exit_functions_of_tests_run_once_in_each_worker(habit: Habit) -> None:
-    habit.is_shared(
+def test_exit_functions_of_tests_run_once_in_each_worker(fork_case: ForkCase) -> None:
+    fork_case.expect_template(
         """
         import atexit
         from support import note
@@ -310,8 +310,8 @@ def test_exit_functions_of_tests_run_once_in_each_worker(habit: Habit) -> None:
     )
 
 
-def test_what_a_conftest_seeds_is_seeded_in_every_worker(habit: Habit) -> None:
-    habit.is_shared(
+def test_a_seed_in_a_conftest_applies_in_every_worker(fork_case: ForkCase) -> None:
+    fork_case.expect_template(
         """
         import random
         from support import note
@@ -327,11 +327,11 @@ def test_what_a_conftest_seeds_is_seeded_in_every_worker(habit: Habit) -> None:
 
 
 @pytest.mark.parametrize("seed", ["", "random.seed()"])
-def test_what_nobody_seeded_differs_between_workers(habit: Habit, seed: str) -> None:
-    habit.is_shared(
+def test_unseeded_random_numbers_differ_between_workers(fork_case: ForkCase, seed: str) -> None:
+    fork_case.expect_template(
         f"""
     import random
-    from crew import claim
+    from sync import claim
     {seed}
 
     def use(me):
@@ -341,8 +341,8 @@ def test_what_nobody_seeded_differs_between_workers(habit: Habit, seed: str) -> 
     )
 
 
-def test_a_generator_with_a_seed_of_its_own_gives_every_worker_the_same(habit: Habit) -> None:
-    habit.is_shared(
+def test_a_seeded_generator_gives_every_worker_the_same_numbers(fork_case: ForkCase) -> None:
+    fork_case.expect_template(
         """
         import random
         from support import note
@@ -356,8 +356,8 @@ def test_a_generator_with_a_seed_of_its_own_gives_every_worker_the_same(habit: H
     )
 
 
-def test_a_seed_in_a_fixture_is_each_tests_own(habit: Habit) -> None:
-    habit.is_shared(
+def test_a_seed_in_a_fixture_applies_to_each_test(fork_case: ForkCase) -> None:
+    fork_case.expect_template(
         """
         import random
         import pytest

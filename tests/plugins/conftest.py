@@ -1,4 +1,4 @@
-"""The plugins side by side: collected only where all of them are installed, which `dev.py plugins` sees to."""
+"""Plugin comparisons, collected only if all plugins are installed (`dev.py plugins` installs them)."""
 
 from __future__ import annotations
 
@@ -25,5 +25,5 @@ collect_ignore = [] if all(map(_is_installed, _NAMES)) else ["test_plugins.py"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option with which `dev.py plugins` has the table written."""
+    """Add the option that `dev.py plugins` uses to write the table."""
     parser.addoption("--write-table", action="store_true", help="Write what was found into docs/plugins.md.")

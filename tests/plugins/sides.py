@@ -1,7 +1,7 @@
-"""One small suite for a plugin, run by plain pytest, by pytest-xdist and by rustpar, and what can be compared of it.
+"""Runs a small suite for a plugin with plain pytest, pytest-xdist and rustpar, and extracts comparable results.
 
-The hazard it handles: two runs of one suite never have the same output. Paths, worker names, durations, dates and
-addresses are taken out before anything is compared, and nothing else is.
+Two runs of one suite never have the same output. Paths, worker names, durations, dates and
+addresses are removed before the comparison, and nothing else.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
-# What was found out about one run: each entry is compared by itself.
+# Facts about one run; each entry is compared separately.
 Facts = dict[str, Any]
 
 SIDES: Mapping[str, tuple[str, ...]] = {
@@ -34,8 +34,8 @@ SIDES: Mapping[str, tuple[str, ...]] = {
     "rustpar": ("-p", "rustpar", "-n", "2"),
 }
 
-# A plugin that writes down the reports and warnings of the process that the user started. In the workers it has each of
-# them wait with its first test until the other has one too: else one worker could run the whole of a small suite.
+# A plugin that records the reports and warnings of the process that the user started. In a worker it delays
+# the first test until the other worker has one too: otherwise one worker could run the whole small suite.
 RECORDER = """
     import json
     import os
@@ -79,23 +79,23 @@ RECORDER = """
 
 @dataclass(frozen=True)
 class Case:
-    """A suite that uses a plugin, and what of its runs is compared.
+    """A suite that uses a plugin, and the results of its runs that are compared.
 
     Attributes:
         plugin: the distribution the case is about.
-        compared: what is compared besides outcomes, failure texts, warnings and exit status, in the words of the table.
+        compared: text for the table: what is compared besides outcomes, failure texts, warnings and exit status.
         files: the suite.
-        runs: the arguments of each run; they follow one another in the same directory.
-        options: arguments for the processes of every side.
-        aspect: what tells two cases of one plugin apart.
+        runs: the arguments of each run; the runs are executed one after another in the same directory.
+        options: arguments for all runs of every side.
+        aspect: distinguishes several cases of one plugin.
         needs: other distributions whose plugins are loaded.
         autoload: whether all plugins that are installed are loaded instead.
-        artefact: what the plugin has left, read from the directory of the suite.
-        terminal: what of each line of the output is the plugin's; a regular expression.
+        artefact: reads the files that the plugin wrote, from the directory of the suite.
+        terminal: a regular expression for the plugin's part of each output line.
         plain: whether plain pytest runs it too.
         differs: how pytest-xdist differs from plain pytest, if it does.
         better: where rustpar does what plain pytest does and pytest-xdist does not.
-        wrong: where rustpar differs for the worse. The case is expected to fail.
+        wrong: how rustpar differs for the worse. The case is expected to fail.
     """
 
     plugin: str
@@ -119,13 +119,13 @@ class Case:
 
     @property
     def sides(self) -> tuple[str, ...]:
-        """By what it is run."""
+        """Names of the runners of the case."""
         return tuple(side for side in SIDES if self.plain or side != "plain")
 
 
 @dataclass(frozen=True)
 class Found:
-    """What the runs of a case on one side have shown."""
+    """Results of the runs of a case with one runner."""
 
     facts: list[Facts]
     start: str | None
@@ -136,12 +136,12 @@ def run_side(case: Case, side: str, path: Path) -> Found:
     """Write the suite of a case into a directory and run it there."""
     _write(path, {"recorder.py": RECORDER, "support.py": SUPPORT, "pytest.ini": "[pytest]\n", **case.files})
     command = [sys.executable, "-m", "pytest", *SIDES[side], *_plugins(case), "-p", "recorder"]
-    # Some plugins do something else where a variable says that this is a CI system.
+    # Some plugins behave differently if a variable indicates a CI system.
     environment = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "LANG", MARK) if name in os.environ}
     environment |= {"COLUMNS": "100"} if case.autoload else {"COLUMNS": "100", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     facts, texts = [], []
     for run in case.runs:
-        # What has a meaning only with workers.
+        # Options that only have a meaning with workers.
         arguments = [arg for arg in shlex.split(run) if side != "plain" or not arg.startswith("--dist=")]
         done = subprocess.run(
             [*command, *arguments],
@@ -174,7 +174,7 @@ def _plugins(case: Case) -> Iterable[str]:
 
 
 def _clean(path: Path) -> None:
-    """Leave nothing of a run's bookkeeping to the next one."""
+    """Delete the records of a run before the next one."""
     for file in [*path.glob("*.here"), path / "recorded.jsonl", path / "notes.log"]:
         file.unlink(missing_ok=True)
 
@@ -214,11 +214,11 @@ def _counts(lines: list[str]) -> dict[str, int]:
     return counts
 
 
-# Taking out what differs between any two runs
+# Removing everything that differs between any two runs
 
 
 def normal(text: str, path: Path | None = None) -> str:
-    """A text without paths, worker names, durations, dates and addresses."""
+    """Return a text without paths, worker names, durations, dates and addresses."""
     if path is not None:
         text = text.replace(str(path), "<suite>")
     text = re.sub(r"\x1b\[[0-9;]*m", "", text)
@@ -232,17 +232,17 @@ def normal(text: str, path: Path | None = None) -> str:
 
 
 def notes(path: Path) -> list[str]:
-    """What tests have noted, whoever was first, and however many workers did."""
+    """Return the sorted notes of tests without repetitions."""
     return sorted(set(every_note(path)))
 
 
 def every_note(path: Path) -> list[str]:
-    """The same with repetitions."""
+    """Return the sorted notes of tests with repetitions."""
     file = path / "notes.log"
     lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
     return sorted(normal(line.partition(" ")[2], path) for line in lines)
 
 
 def read_lines(file: Path) -> list[dict[str, Any]]:
-    """The objects in a file of JSON lines."""
+    """Return the objects in a file of JSON lines."""
     return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] if file.exists() else []

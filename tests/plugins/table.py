@@ -1,4 +1,4 @@
-"""What the sides of a case have in common, and the table of it in the documentation."""
+"""Compares the results of the runners of a case, and writes the table in the documentation."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HEAD = ["plugin", "version", "compared", "pytest-xdist", "rustpar", "start"]
 
 @dataclass(frozen=True)
 class Verdict:
-    """How the sides of a case compare; each entry names a run and what was found out about it."""
+    """Result of comparing the sides of a case; each entry names a run and a fact about it."""
 
     differs: list[str]
     better: list[str]
@@ -29,7 +29,7 @@ class Verdict:
     start: str | None
 
     def row(self, case: Case, footnotes: list[str]) -> list[str]:
-        """The cells of the table. Adds to the footnotes."""
+        """Return the cells of the row in the table, and add to the footnotes."""
         xdist = "-" if not case.plain else "differs" if self.differs else "as plain"
         rustpar = "differs" if self.worse else "better" if self.better else "same"
         marks = {"xdist": case.differs, "rustpar": case.wrong or case.better}
@@ -48,10 +48,10 @@ def _mark(text: str, footnotes: list[str]) -> str:
 
 
 def judge(found: Mapping[str, Found]) -> Verdict:
-    """Compare what the sides have shown, fact by fact.
+    """Compare the results of the sides, fact by fact.
 
     Where rustpar and pytest-xdist differ, rustpar is better if it shows what plain pytest shows; or, where plain pytest
-    could not run the suite, if its output holds all that pytest-xdist's does and more.
+    could not run the suite, if its output contains everything that pytest-xdist's does and more.
     """
     xdist, rustpar = found["xdist"].facts, found["rustpar"].facts
     plain: Sequence[Facts | None] = found["plain"].facts if "plain" in found else [None] * len(xdist)
@@ -76,7 +76,7 @@ def _is_better(name: str, here: Facts, there: Facts, alone: Facts | None) -> boo
 
 
 def _difference(one: Any, other: Any, where: str = "") -> Iterator[str]:
-    """The places in which two values differ."""
+    """Return the paths at which two values differ."""
     if isinstance(one, dict) and isinstance(other, dict):
         for key in sorted({*one, *other}):
             yield from _difference(one.get(key), other.get(key), f"{where}/{key}")
@@ -88,7 +88,7 @@ def _difference(one: Any, other: Any, where: str = "") -> Iterator[str]:
 
 
 def render(verdicts: Sequence[tuple[Case, Verdict]]) -> str:
-    """The table and its footnotes."""
+    """Return the table and its footnotes."""
     footnotes: list[str] = []
     rows = [HEAD, ["---"] * len(HEAD), *(verdict.row(case, footnotes) for case, verdict in verdicts)]
     lines = ["| " + " | ".join(row) + " |" for row in rows]
@@ -96,16 +96,16 @@ def render(verdicts: Sequence[tuple[Case, Verdict]]) -> str:
 
 
 def without_start(table: str) -> str:
-    """The table without its last column: how a run starts is tested elsewhere."""
+    """Return the table without its last column, because start modes are tested elsewhere."""
     return re.sub(r"^(\|.*\|)[^|]+\|$", r"\1", table, flags=re.MULTILINE)
 
 
 def written(document: str) -> str:
-    """The table in a document."""
+    """Return the table in a document."""
     return document.partition(BEGIN)[2].partition(END)[0].strip()
 
 
 def rewritten(document: str, table: str) -> str:
-    """The document with another table."""
+    """Return the document with another table."""
     before, _, rest = document.partition(BEGIN)
     return f"{before}{BEGIN}\n{table}\n{END}{rest.partition(END)[2]}"

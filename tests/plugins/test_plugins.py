@@ -1,4 +1,4 @@
-"""Popular plugins do under rustpar what they do under pytest-xdist; docs/plugins.md shows what was found."""
+"""Popular plugins behave under rustpar as under pytest-xdist; docs/plugins.md shows the results."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _parameter(case: Case) -> object:
 
 @pytest.fixture(scope="module")
 def verdicts() -> dict[str, Verdict]:
-    """What was found, by the names of the cases."""
+    """Return the results by the names of the cases."""
     return {}
 
 
@@ -49,7 +49,7 @@ def test_a_plugin_does_what_it_does_under_xdist(case: Case, tmp_path: Path, verd
     assert not verdict.worse, "\n".join(["pytest-xdist and rustpar:", *verdict.worse])
 
 
-def test_the_table_in_the_documentation_is_what_was_found(
+def test_the_table_in_the_documentation_is_up_to_date(
     verdicts: dict[str, Verdict], pytestconfig: pytest.Config
 ) -> None:
     if len(verdicts) < len(CASES):

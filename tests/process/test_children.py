@@ -1,4 +1,4 @@
-"""Children that a suite forks are the suite's own, and how it treats its children is nothing to the run's processes."""
+"""Child processes of a suite do not act as workers, and its SIGCHLD handling does not affect the processes of a run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.harness import Suite
 
-# As pytest-forked runs a test: in a child, which sends the reports to its parent.
+# Runs a test like pytest-forked: in a child process, which sends the reports to its parent.
 FORKED = """
     import marshal
     import os
@@ -89,7 +89,7 @@ SOME = """
 @pytest.mark.parametrize("given", ["None", "nextitem"])
 @pytest.mark.parametrize("all_of_them", [True, False], ids=["all", "some"])
 @pytest.mark.parametrize("start", WITH_WORKERS)
-def test_a_plugin_may_run_tests_in_children(suite: Suite, start: str, all_of_them: bool, given: str) -> None:
+def test_a_plugin_may_run_tests_in_child_processes(suite: Suite, start: str, all_of_them: bool, given: str) -> None:
     suite.conftest(FORKED.replace("GIVEN", given))
     marks = "pytestmark = pytest.mark.aside" if all_of_them else ""
     suite.test(
@@ -126,7 +126,7 @@ def test_a_plugin_may_run_tests_in_children(suite: Suite, start: str, all_of_the
     assert set(run.runs.values()) == {1}
 
 
-# What the child of a test does, other than to leave at once.
+# What the child of a test does other than exit at once.
 WAYS_OUT = {
     "returns": "return",
     "fails": "assert 0, 'in the child'",
@@ -139,13 +139,13 @@ WAYS_OUT = {
 }
 
 
-# Those that leave the test for good.
+# Those that exit the test without returning from it.
 ENDING_THE_SESSION = ("leaves-at-once", "raises-keyboard-interrupt", "exits-pytest")
 
 
 @pytest.mark.parametrize("way_out", WAYS_OUT)
 @pytest.mark.parametrize("start", WITH_WORKERS)
-def test_a_child_that_comes_back_from_its_test_is_not_the_worker(suite: Suite, start: str, way_out: str) -> None:
+def test_a_child_that_returns_from_its_test_does_not_act_as_the_worker(suite: Suite, start: str, way_out: str) -> None:
     suite.conftest(
         """
         import os
@@ -186,7 +186,7 @@ def test_a_child_that_comes_back_from_its_test_is_not_the_worker(suite: Suite, s
     assert run.counts() == {"passed": 5}
     assert sorted(run.runs.values()) == [1] * 5
     assert not run.err
-    # A child whose test has ended tears down the test's own fixture, too; what the session holds is the worker's.
+    # A child whose test has ended also tears down the test's own fixture; session fixtures belong to the worker.
     words = [note.split(" ", 1)[1] for note in suite.notes()]
     assert words.count("own") == (4 if way_out in ENDING_THE_SESSION else 8)
     assert set(words) == {"own", "session True"}
@@ -194,7 +194,7 @@ def test_a_child_that_comes_back_from_its_test_is_not_the_worker(suite: Suite, s
 
 @pytest.mark.parametrize("where", ["fixture", "teardown", "session", "protocol", "logreport", "sessionfinish"])
 @pytest.mark.parametrize("start", WITH_WORKERS)
-def test_a_child_that_comes_back_from_elsewhere_is_not_the_worker(suite: Suite, start: str, where: str) -> None:
+def test_a_child_that_returns_from_a_hook_does_not_act_as_the_worker(suite: Suite, start: str, where: str) -> None:
     suite.conftest(
         f"""
         import os
@@ -237,7 +237,9 @@ def test_a_child_that_comes_back_from_elsewhere_is_not_the_worker(suite: Suite, 
 
 @pytest.mark.parametrize("start", WITH_WORKERS)
 @pytest.mark.parametrize("where", ["import", "collection_modifyitems"])
-def test_a_child_that_comes_back_while_collecting_is_not_the_template(suite: Suite, start: str, where: str) -> None:
+def test_a_child_that_returns_while_collecting_does_not_act_as_the_template(
+    suite: Suite, start: str, where: str
+) -> None:
     suite.write(
         {
             "forking.py": """
@@ -288,12 +290,14 @@ def test_a_child_of_multiprocessing_may_import_and_fail(suite: Suite, start: str
     assert run.ret == 0
 
 
-@pytest.mark.parametrize("habit", [IGNORED, REAPED], ids=["ignored", "reaped"])
+@pytest.mark.parametrize("sigchld_setup", [IGNORED, REAPED], ids=["ignored", "reaped"])
 @pytest.mark.parametrize("place", ["conftest.py", "inner/conftest.py", "inner/test_it.py"])
 @pytest.mark.parametrize("start", WITH_WORKERS)
-def test_a_suite_may_reap_children_or_ignore_their_end(suite: Suite, start: str, place: str, habit: str) -> None:
+def test_a_suite_may_reap_all_children_or_ignore_sigchld(
+    suite: Suite, start: str, place: str, sigchld_setup: str
+) -> None:
     suite.write({"inner/test_it.py": SOME})
-    suite.write({place: habit + (SOME if place.endswith("test_it.py") else "")})
+    suite.write({place: sigchld_setup + (SOME if place.endswith("test_it.py") else "")})
     plain = suite.run_in("plain")
     for _ in range(2):
         run = suite.run_in(start)
@@ -304,10 +308,10 @@ def test_a_suite_may_reap_children_or_ignore_their_end(suite: Suite, start: str,
         assert "ended badly" not in run.text
 
 
-@pytest.mark.parametrize("habit", [IGNORED, REAPED], ids=["ignored", "reaped"])
+@pytest.mark.parametrize("sigchld_setup", [IGNORED, REAPED], ids=["ignored", "reaped"])
 @pytest.mark.parametrize("start", WITH_WORKERS)
-def test_what_a_suite_has_set_for_its_children_holds_in_its_tests(suite: Suite, start: str, habit: str) -> None:
-    suite.conftest(habit)
+def test_the_sigchld_disposition_of_a_suite_applies_in_its_tests(suite: Suite, start: str, sigchld_setup: str) -> None:
+    suite.conftest(sigchld_setup)
     suite.test(
         """
         import os
@@ -328,8 +332,8 @@ def test_what_a_suite_has_set_for_its_children_holds_in_its_tests(suite: Suite, 
                     time.sleep(0.01)
         """
     )
-    # The handler and the test may meet; whoever is first, it is the same in plain pytest.
-    if habit is REAPED:
+    # The handler and the test may race for the child, as in plain pytest.
+    if sigchld_setup is REAPED:
         suite.test(
             """
             import conftest
@@ -347,7 +351,7 @@ def test_what_a_suite_has_set_for_its_children_holds_in_its_tests(suite: Suite, 
 
 
 @pytest.mark.parametrize("start", WITH_WORKERS)
-def test_a_crash_is_told_where_ends_of_children_are_ignored(suite: Suite, start: str) -> None:
+def test_a_crash_is_reported_if_sigchld_is_ignored(suite: Suite, start: str) -> None:
     suite.conftest(IGNORED)
     suite.test(
         """
@@ -369,7 +373,7 @@ def test_a_crash_is_told_where_ends_of_children_are_ignored(suite: Suite, start:
     assert "killed by SIGKILL" in run.text
 
 
-def test_a_test_may_ignore_the_ends_of_children_or_wait_for_any(suite: Suite, way: str) -> None:
+def test_a_test_may_ignore_sigchld_or_wait_for_any_child(suite: Suite, run_mode: str) -> None:
     suite.test(
         """
         import os
@@ -386,7 +390,7 @@ def test_a_test_may_ignore_the_ends_of_children_or_wait_for_any(suite: Suite, wa
                 os.waitpid(-1, 0)
         """
     )
-    run = suite.run_in(way)
+    run = suite.run_in(run_mode)
     assert run.counts() == {"passed": 8}
     assert run.ret == 0
     assert "ended badly" not in run.text

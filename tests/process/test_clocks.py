@@ -1,4 +1,4 @@
-"""Clocks that tests put in the place of Python's change neither a run nor its figures."""
+"""Tests that replace Python's clocks change neither a run nor its durations."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.harness import Suite
 
-# What freezegun does: another clock in the place of each that any module has, pytest's among them.
+# Replaces the clock in each module, including pytest's, like freezegun.
 FREEZER = """
     import datetime
     import sys
@@ -53,7 +53,7 @@ TESTS = """
     def test_crash(): pass
 """
 
-# How a test begins, or a conftest ends.
+# Lines at the start of a test, or at the end of a conftest.
 SETTINGS = {
     "frozen": "freezer.freeze()",
     "frozen long ago": "freezer.freeze(-1e9)",
@@ -63,19 +63,19 @@ SETTINGS = {
 }
 
 
-def kept(suite: Suite, run_with: tuple[str, ...]) -> tuple[dict[str, float], list[dict[str, Any]]]:
-    """The durations in the history, and the calls in the journal."""
+def recorded_durations(suite: Suite, run_with: tuple[str, ...]) -> tuple[dict[str, float], list[dict[str, Any]]]:
+    """Return the durations in the history, and the call phases in the journal."""
     history = json.loads((suite.path / "history.json").read_text())
     journal = [json.loads(line) for line in (suite.path / "journal.jsonl").read_text().splitlines()]
     assert history, run_with
     return history, [event for event in journal if event["e"] == "call"]
 
 
-@pytest.mark.parametrize("way", ["plain", "template", "early"])
+@pytest.mark.parametrize("run_mode", ["plain", "template", "early"])
 @pytest.mark.parametrize("setting", SETTINGS)
 @pytest.mark.parametrize("place", ["test", "conftest", "fixture"])
-def test_a_clock_that_is_set_changes_neither_the_run_nor_its_figures(
-    suite: Suite, way: str, setting: str, place: str
+def test_a_replaced_clock_changes_neither_the_run_nor_its_durations(
+    suite: Suite, run_mode: str, setting: str, place: str
 ) -> None:
     begin = SETTINGS[setting]
     if setting == "broken" and place != "test":
@@ -87,13 +87,13 @@ def test_a_clock_that_is_set_changes_neither_the_run_nor_its_figures(
     elif place == "fixture":
         suite.conftest(f"import freezer\nimport pytest\n\n@pytest.fixture(autouse=True)\ndef freezes():\n    {begin}\n")
     files = ("--rustpar-history", "history.json", "--rustpar-journal", "journal.jsonl")
-    run = suite.run_in(way, *files)
+    run = suite.run_in(run_mode, *files)
     assert run.ret == 0, run.text
     assert run.counts()["passed"] == 5
-    _, calls = kept(suite, files)
+    _, calls = recorded_durations(suite, files)
     took = sorted(call["us"] / 1e6 for call in calls)
     assert len(took) == 5
-    # Upper limits are for a machine that is busy.
+    # The upper limits allow for a busy machine.
     assert all(0.09 < seconds < 20 for seconds in took[1:]), took
     assert took[0] < 20
     assert all(call["at"] / 1e6 < 60 for call in calls)

@@ -1,4 +1,4 @@
-"""The report of a crash says where it was and what the test had printed, and begins with xdist's words."""
+"""The report of a crash begins with xdist's message and has the stack and the output of the test."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ TESTS = """
 """
 
 
-def crashed(suite: Suite, way: str, when: str, *args: str, n: str = "1") -> tuple[dict[str, str], str, Run]:
-    """The captured sections and the text of the crash's report."""
-    run = suite.run_with({"WHEN": when}, f"--rustpar-start={way}", *args, n=n)
-    # In its teardown, the call has passed.
+def crash_report(suite: Suite, run_mode: str, when: str, *args: str, n: str = "1") -> tuple[dict[str, str], str, Run]:
+    """Return the captured sections and the text of the crash's report."""
+    run = suite.run_with({"WHEN": when}, f"--rustpar-start={run_mode}", *args, n=n)
+    # If it crashed in its teardown, the call has passed.
     assert run.counts() == {"passed": 3 if when == "teardown" else 2, "failed": 1}, run.text
     assert run.ret == 1
     report = run.report("test_deadly", "???")
@@ -58,11 +58,11 @@ def crashed(suite: Suite, way: str, when: str, *args: str, n: str = "1") -> tupl
     return dict(report["sections"]), report["longrepr"], run
 
 
-@pytest.mark.parametrize("way", ["template", "early"])
+@pytest.mark.parametrize("run_mode", ["template", "early"])
 @pytest.mark.parametrize("when", ["setup", "call", "teardown"])
-def test_a_crash_tells_its_stack_and_what_was_printed(suite: Suite, way: str, when: str) -> None:
+def test_a_crash_report_has_the_stack_and_the_output(suite: Suite, run_mode: str, when: str) -> None:
     suite.test(TESTS)
-    sections, text, run = crashed(suite, way, when)
+    sections, text, run = crash_report(suite, run_mode, when)
     assert "Segmentation fault" in text
     assert " in sink" in text
     assert "_pytest" not in text
@@ -77,35 +77,37 @@ def test_a_crash_tells_its_stack_and_what_was_printed(suite: Suite, way: str, wh
     assert " in sink" not in run.err
 
 
-@pytest.mark.parametrize("way", ["template", "early"])
+@pytest.mark.parametrize("run_mode", ["template", "early"])
 @pytest.mark.parametrize("args", [("-s",), ("--capture=sys",), ("-p", "no:capture")], ids=" ".join)
-def test_other_ways_of_capturing_still_tell_the_stack(suite: Suite, way: str, args: tuple[str, ...]) -> None:
+def test_a_crash_report_has_the_stack_with_other_capture_modes(
+    suite: Suite, run_mode: str, args: tuple[str, ...]
+) -> None:
     suite.test(TESTS)
-    _, text, run = crashed(suite, way, "call", *args)
+    _, text, run = crash_report(suite, run_mode, "call", *args)
     assert " in sink" in text
     assert "past Python" in run.out or args == ("--capture=sys",)
 
 
-@pytest.mark.parametrize("way", ["template", "early"])
-def test_without_faulthandler_the_report_has_the_output(suite: Suite, way: str) -> None:
+@pytest.mark.parametrize("run_mode", ["template", "early"])
+def test_without_faulthandler_the_report_has_the_output(suite: Suite, run_mode: str) -> None:
     suite.test(TESTS)
-    sections, text, _ = crashed(suite, way, "call", "-p", "no:faulthandler")
+    sections, text, _ = crash_report(suite, run_mode, "call", "-p", "no:faulthandler")
     assert len(text.splitlines()) == 1
     assert sections["Captured stdout call"] == "said in the call\nlast words\npast Python\n"
 
 
-@pytest.mark.parametrize("way", ["template", "early"])
-def test_a_death_without_a_stack_still_tells_what_was_printed(suite: Suite, way: str) -> None:
+@pytest.mark.parametrize("run_mode", ["template", "early"])
+def test_a_crash_without_a_stack_is_reported_with_its_output(suite: Suite, run_mode: str) -> None:
     suite.test(TESTS.replace("faulthandler._sigsegv()", "os._exit(3)"))
-    sections, text, _ = crashed(suite, way, "call")
+    sections, text, _ = crash_report(suite, run_mode, "call")
     assert len(text.splitlines()) == 1
     assert sections["Captured stdout call"].endswith("past Python\n")
 
 
-def test_the_first_test_of_a_worker_is_told_of_too(suite: Suite) -> None:
+def test_a_crash_in_the_first_test_of_a_worker_is_reported_completely(suite: Suite) -> None:
     suite.test(TESTS.replace("def test_before", "def test_later"))
     for _ in range(3):
-        sections, text, _ = crashed(suite, "template", "call", n="3")
+        sections, text, _ = crash_report(suite, "template", "call", n="3")
         assert " in sink" in text
         assert "last words" in sections["Captured stdout call"]
 
@@ -127,9 +129,9 @@ def test_a_crash_outside_of_tests_shows_its_stack(suite: Suite) -> None:
     assert run.text.count(" in at_the_end") == 1
 
 
-def test_much_output_is_cut(suite: Suite) -> None:
+def test_long_output_is_shortened(suite: Suite) -> None:
     suite.test(TESTS.replace('print("said in the call")', 'print("x" * 1_000_000)'))
-    sections, _, _ = crashed(suite, "template", "call")
+    sections, _, _ = crash_report(suite, "template", "call")
     text = sections["Captured stdout call"]
     assert text.startswith("(7")
     assert text.endswith("last words\npast Python\n")
@@ -139,6 +141,6 @@ def test_much_output_is_cut(suite: Suite) -> None:
 def test_a_file_that_the_suite_gave_faulthandler_gets_the_stack(suite: Suite) -> None:
     suite.test("import faulthandler\nfaulthandler.enable(open('own', 'w'))\n" + "from inner import *\n")
     suite.write({"inner.py": textwrap.dedent(TESTS)})
-    _, text, _ = crashed(suite, "template", "call")
+    _, text, _ = crash_report(suite, "template", "call")
     assert " in sink" not in text
     assert " in sink" in (suite.path / "own").read_text()

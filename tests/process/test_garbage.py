@@ -1,4 +1,4 @@
-"""Garbage in a run's processes: what plain pytest would have freed is free, and who searches the heap finds all."""
+"""Garbage collection: objects that plain pytest would free are freed, and ``gc`` functions see the whole heap."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import pytest
 if TYPE_CHECKING:
     from tests.harness import Suite
 
-# pytest-xdist is left out: its workers search their heaps as plain pytest does.
-WAYS = ("plain", "template", "early")
+# Without pytest-xdist, whose workers have the same heap as plain pytest.
+RUN_MODES = ("plain", "template", "early")
 
-# Makes classes that nobody uses any more, as a class decorator does that returns a class with slots.
+# Creates unused classes, like a class decorator that returns a new class with slots.
 REPLACED = textwrap.dedent(
     """
     import weakref
@@ -44,7 +44,7 @@ IS_FREE = textwrap.dedent(
     """
 )
 
-# Something to find: garbage and a thing that is held, made before any fork that there may be.
+# Garbage and a referenced object, created before any fork.
 THINGS = textwrap.dedent(
     """
     import weakref
@@ -91,19 +91,19 @@ CYCLE = textwrap.dedent(
 )
 
 
-def test_what_collecting_has_left_is_freed_before_the_fork(suite: Suite) -> None:
+def test_garbage_of_the_collection_is_freed_before_the_fork(suite: Suite) -> None:
     suite.test(REPLACED + IS_FREE)
     assert suite.run_in("template").counts() == {"passed": 1}
 
 
-@pytest.mark.parametrize("way", ["template", "early"])
-def test_what_a_plugin_has_left_is_freed_before_the_fork(suite: Suite, way: str) -> None:
+@pytest.mark.parametrize("run_mode", ["template", "early"])
+def test_garbage_of_a_plugin_is_freed_before_the_fork(suite: Suite, run_mode: str) -> None:
     suite.write({"leaves.py": REPLACED})
     suite.test("from leaves import Base, gone\n" + IS_FREE)
-    assert suite.run_in(way, "-p", "leaves").counts() == {"passed": 1}
+    assert suite.run_in(run_mode, "-p", "leaves").counts() == {"passed": 1}
 
 
-def test_what_a_plugin_has_left_in_the_controller_is_freed(suite: Suite) -> None:
+def test_garbage_of_a_plugin_in_the_controller_is_freed(suite: Suite) -> None:
     suite.write({"leaves.py": REPLACED})
     suite.conftest(
         """
@@ -119,7 +119,7 @@ def test_what_a_plugin_has_left_in_the_controller_is_freed(suite: Suite) -> None
     assert suite.run_in("template", "-p", "leaves").line("free: ") == "free: True, 1"
 
 
-def test_a_collection_in_the_controller_finds_what_became_garbage_since(suite: Suite) -> None:
+def test_gc_collect_in_the_controller_finds_new_garbage(suite: Suite) -> None:
     suite.write({"things.py": THINGS, "cycle.py": CYCLE})
     suite.conftest(
         """
@@ -137,9 +137,9 @@ def test_a_collection_in_the_controller_finds_what_became_garbage_since(suite: S
     assert suite.run_in("template", "-p", "cycle").line("free: ") == "free: True"
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("run_mode", RUN_MODES)
 @pytest.mark.parametrize("binder", ["conftest", "test_it", "plugin", "library", "attribute", "namespace", "partial"])
-def test_names_bound_before_the_fork_find_what_they_find_in_plain_pytest(suite: Suite, binder: str, way: str) -> None:
+def test_gc_functions_bound_before_the_fork_work_as_in_plain_pytest(suite: Suite, binder: str, run_mode: str) -> None:
     binding = "from gc import collect, get_objects, get_referrers\n"
     suite.write({"things.py": THINGS, "bindings.py": binding})
     test = CYCLE + FINDS_ALL
@@ -161,11 +161,11 @@ def test_names_bound_before_the_fork_find_what_they_find_in_plain_pytest(suite: 
         if binder == "plugin":
             arguments = ["-p", "bindings", "-p", "things"]
     suite.test(test)
-    assert suite.run_in(way, *arguments).counts() == {"passed": 4}
+    assert suite.run_in(run_mode, *arguments).counts() == {"passed": 4}
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_garbage_that_the_suite_does_not_want_collected_stays(suite: Suite, way: str) -> None:
+@pytest.mark.parametrize("run_mode", RUN_MODES)
+def test_garbage_stays_if_the_suite_disables_the_collector(suite: Suite, run_mode: str) -> None:
     suite.conftest("import gc\ngc.disable()\n")
     suite.test(
         """
@@ -184,12 +184,12 @@ def test_garbage_that_the_suite_does_not_want_collected_stays(suite: Suite, way:
             assert there() is not None
         """
     )
-    assert suite.run_in(way).counts() == {"passed": 1}
+    assert suite.run_in(run_mode).counts() == {"passed": 1}
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("run_mode", RUN_MODES)
 @pytest.mark.parametrize("before", ["", "gc.collect()\n"])
-def test_a_heap_that_the_suite_has_frozen_stays_frozen(suite: Suite, before: str, way: str) -> None:
+def test_a_heap_that_the_suite_has_frozen_stays_frozen(suite: Suite, before: str, run_mode: str) -> None:
     suite.conftest(f"import gc\n{before}gc.freeze()\nCOUNT = gc.get_freeze_count()\n")
     suite.test(
         """
@@ -204,11 +204,11 @@ def test_a_heap_that_the_suite_has_frozen_stays_frozen(suite: Suite, before: str
             assert any(one is late for one in gc.get_objects())
         """
     )
-    assert suite.run_in(way).counts() == {"passed": 1}
+    assert suite.run_in(run_mode).counts() == {"passed": 1}
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_nothing_is_seen_to_be_frozen(suite: Suite, way: str) -> None:
+@pytest.mark.parametrize("run_mode", RUN_MODES)
+def test_the_suite_sees_no_frozen_objects(suite: Suite, run_mode: str) -> None:
     suite.write({"early_gc.py": "from gc import get_freeze_count\n"})
     suite.test(
         """
@@ -217,7 +217,7 @@ def test_nothing_is_seen_to_be_frozen(suite: Suite, way: str) -> None:
         def test_it(): assert get_freeze_count() < 1000
         """
     )
-    assert suite.run_in(way, "-p", "early_gc").counts() == {"passed": 1}
+    assert suite.run_in(run_mode, "-p", "early_gc").counts() == {"passed": 1}
 
 
 THRESHOLDS = {
@@ -232,9 +232,9 @@ THRESHOLDS = {
 }
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("run_mode", RUN_MODES)
 @pytest.mark.parametrize("change", THRESHOLDS)
-def test_thresholds_are_those_of_plain_pytest(suite: Suite, change: str, way: str) -> None:
+def test_thresholds_are_those_of_plain_pytest(suite: Suite, change: str, run_mode: str) -> None:
     before, scope = gc.get_threshold(), {"gc": gc}
     suite.write({"bindings.py": "from gc import get_threshold, set_threshold\n"})
     suite.conftest(f"import gc\n{THRESHOLDS[change]}\n")
@@ -246,7 +246,7 @@ def test_thresholds_are_those_of_plain_pytest(suite: Suite, change: str, way: st
         expected = gc.get_threshold()
     finally:
         gc.set_threshold(*before)
-    # The thresholds of this process may be those of a run around it.
+    # The thresholds of this process may come from an outer run.
     if before[0] > 10_000:
         pytest.skip("this process has other thresholds")
     suite.test(
@@ -260,11 +260,11 @@ def test_thresholds_are_those_of_plain_pytest(suite: Suite, change: str, way: st
         """
     )
     arguments = ["-p", "bindings"] if change == "plugin" else []
-    assert suite.run_in(way, *arguments).counts() == {"passed": 1}
+    assert suite.run_in(run_mode, *arguments).counts() == {"passed": 1}
 
 
-@pytest.mark.parametrize("way", ["template", "early"])
-def test_callbacks_of_the_suite_do_not_see_our_collections(suite: Suite, way: str) -> None:
+@pytest.mark.parametrize("run_mode", ["template", "early"])
+def test_gc_callbacks_of_the_suite_do_not_see_internal_collections(suite: Suite, run_mode: str) -> None:
     suite.write(
         {
             "counts.py": """
@@ -281,11 +281,11 @@ def test_callbacks_of_the_suite_do_not_see_our_collections(suite: Suite, way: st
         }
     )
     suite.test("import gc\nimport counts\ndef test_it(): assert counts.full == [] and gc.callbacks == [counts.note]\n")
-    assert suite.run_in(way, "-p", "counts").counts() == {"passed": 1}
+    assert suite.run_in(run_mode, "-p", "counts").counts() == {"passed": 1}
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_what_became_garbage_is_found_at_the_end_of_a_session(suite: Suite, way: str) -> None:
+@pytest.mark.parametrize("run_mode", RUN_MODES)
+def test_garbage_is_collected_at_the_end_of_a_session(suite: Suite, run_mode: str) -> None:
     suite.conftest(
         """
         import gc
@@ -303,19 +303,19 @@ def test_what_became_garbage_is_found_at_the_end_of_a_session(suite: Suite, way:
     )
     suite.write({"things.py": THINGS})
     suite.test(CYCLE + "def test_one(cleaned): pass\n")
-    suite.run_in(way, n="1")
+    suite.run_in(run_mode, n="1")
     assert [note.partition(" ")[2] for note in suite.notes()] == ["free True"]
 
 
-@pytest.mark.parametrize("way", ["template", "early"])
-def test_plain_functions_of_the_collector_are_held_by_nobody(suite: Suite, way: str) -> None:
-    """Else no heap would ever be frozen."""
+@pytest.mark.parametrize("run_mode", ["template", "early"])
+def test_no_references_to_gc_functions_prevent_freezing(suite: Suite, run_mode: str) -> None:
+    """References to the functions would prevent freezing."""
     suite.test("import sys\ndef test_it(): assert sys.modules['rustpar.process.gc_freeze']._frozen\n")
-    assert suite.run_in(way).counts() == {"passed": 1}
+    assert suite.run_in(run_mode).counts() == {"passed": 1}
 
 
 @pytest.mark.parametrize("allocator", [{"PYTHONMALLOC": "malloc"}, {"PYTHONMALLOC": "debug"}, {"PYTHONDEVMODE": "1"}])
-def test_no_memory_is_taken_where_there_are_no_pools(suite: Suite, allocator: dict[str, str]) -> None:
+def test_pools_are_not_filled_with_another_allocator(suite: Suite, allocator: dict[str, str]) -> None:
     suite.test(
         """
         from pathlib import Path
@@ -329,11 +329,11 @@ def test_no_memory_is_taken_where_there_are_no_pools(suite: Suite, allocator: di
     suite.run_with(allocator, n=None)
     suite.run_with(allocator, "--rustpar-start=template", n="1")
     plain, worker = (int(note.split()[1]) for note in suite.notes())
-    # The project's own modules and shared memory take some MiB, places in pools would take more than a hundred.
+    # The project's own modules and shared memory take some MiB; filled pools would take more than a hundred.
     assert worker < plain + 40 * 1024
 
 
-def test_memory_that_a_suite_traces_is_its_own(suite: Suite) -> None:
+def test_tracemalloc_of_a_suite_sees_only_its_own_memory(suite: Suite) -> None:
     suite.conftest("import tracemalloc\ntracemalloc.start(1)\n")
     suite.test(
         """
@@ -347,9 +347,9 @@ def test_memory_that_a_suite_traces_is_its_own(suite: Suite) -> None:
     assert suite.run_in("template").counts() == {"passed": 1}
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_the_controllers_heap_stays_frozen_where_nobody_looks(suite: Suite, way: str) -> None:
-    """Else pytest looks through all of it five times in the end."""
+@pytest.mark.parametrize("run_mode", RUN_MODES)
+def test_the_heap_of_the_controller_stays_frozen_if_gc_is_not_used(suite: Suite, run_mode: str) -> None:
+    """Otherwise pytest would collect all of it five times at the end."""
     suite.conftest(
         """
         import gc
@@ -364,5 +364,5 @@ def test_the_controllers_heap_stays_frozen_where_nobody_looks(suite: Suite, way:
         """
     )
     suite.test("def test_it(): pass\n")
-    run = suite.run_in(way)
-    assert ("frozen: True" in run.text) == (way != "plain"), run.text
+    run = suite.run_in(run_mode)
+    assert ("frozen: True" in run.text) == (run_mode != "plain"), run.text

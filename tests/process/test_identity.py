@@ -1,4 +1,4 @@
-"""Each worker knows who it is, in every way that xdist's workers do."""
+"""The identity of a worker: environment, fixtures, ``workerinput`` and functions, as in xdist's workers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.harness import Suite
 
-# Run by both workers: each test waits for the other.
+# Runs in both workers: each test waits for the other.
 BOTH = """
     import os
     import sys
@@ -24,7 +24,7 @@ BOTH = """
 """
 
 
-def noted(suite: Suite, body: str, *args: str) -> list[str]:
+def notes_of(suite: Suite, body: str, *args: str) -> list[str]:
     suite.test(BOTH.format(body=body))
     run = suite.run(*args)
     assert run.ret == 0, run.text
@@ -33,13 +33,15 @@ def noted(suite: Suite, body: str, *args: str) -> list[str]:
 
 
 def test_the_environment_names_worker_count_and_run(suite: Suite) -> None:
-    notes = noted(suite, "note(os.environ['PYTEST_XDIST_WORKER_COUNT'] + ' ' + os.environ['PYTEST_XDIST_TESTRUNUID'])")
+    notes = notes_of(
+        suite, "note(os.environ['PYTEST_XDIST_WORKER_COUNT'] + ' ' + os.environ['PYTEST_XDIST_TESTRUNUID'])"
+    )
     assert [note.split()[:2] for note in notes] == [["gw0", "2"], ["gw1", "2"]]
     assert notes[0].split()[2] == notes[1].split()[2] != ""
 
 
 def test_the_fixtures_name_worker_and_run(suite: Suite) -> None:
-    notes = noted(suite, "note(f'{worker_id} {testrun_uid}')", "--testrunuid=ours")
+    notes = notes_of(suite, "note(f'{worker_id} {testrun_uid}')", "--testrunuid=ours")
     assert notes == ["gw0 gw0 ours", "gw1 gw1 ours"]
 
 
@@ -48,57 +50,57 @@ def test_worker_id_is_master_without_workers(suite: Suite) -> None:
     assert suite.run(n="0").ret == 0
 
 
-def test_the_functions_of_xdist_answer_as_in_its_workers(suite: Suite) -> None:
+def test_the_functions_of_xdist_return_the_same_as_in_its_workers(suite: Suite) -> None:
     body = (
         "import xdist as x; r = request; "
         "note(f'{x.is_xdist_worker(r)} {x.get_xdist_worker_id(r)} {x.is_xdist_controller(r)}')"
     )
-    assert noted(suite, body) == ["gw0 True gw0 False", "gw1 True gw1 False"]
+    assert notes_of(suite, body) == ["gw0 True gw0 False", "gw1 True gw1 False"]
 
 
 def test_options_in_a_worker_are_those_of_xdists_workers(suite: Suite) -> None:
     body = "o = config.option; note(repr((o.dist, o.numprocesses, o.tx, o.usepdb, o.maxfail)))"
-    notes = noted(suite, body, "--maxfail=7")
+    notes = notes_of(suite, body, "--maxfail=7")
     assert notes == ["gw0 ('no', None, [], False, 7)", "gw1 ('no', None, [], False, 7)"]
 
 
 def test_workerinput_holds_the_workers_own_values(suite: Suite) -> None:
     keys = "('workerid', 'workercount', 'testrunuid')"
     body = f"i = config.workerinput; note(repr((*map(i.get, {keys}), bool(i['mainargv']))))"
-    notes = noted(suite, body, "--testrunuid=u")
+    notes = notes_of(suite, body, "--testrunuid=u")
     assert notes == ["gw0 ('gw0', 2, 'u', True)", "gw1 ('gw1', 2, 'u', True)"]
 
 
-def test_temporary_directories_lie_under_the_workers_own_base(suite: Suite) -> None:
-    notes = noted(suite, "note(tmp_path_factory.getbasetemp())")
+def test_temporary_directories_are_below_the_workers_own_base(suite: Suite) -> None:
+    notes = notes_of(suite, "note(tmp_path_factory.getbasetemp())")
     bases = [note.split()[1] for note in notes]
     assert [base.rpartition("/")[2] for base in bases] == ["popen-gw0", "popen-gw1"]
     assert bases[0].rpartition("/")[0] == bases[1].rpartition("/")[0]
 
 
-def test_temporary_directories_lie_under_the_base_that_was_given(suite: Suite) -> None:
-    notes = noted(suite, "note(tmp_path)", "--basetemp=given")
+def test_temporary_directories_are_below_a_given_base(suite: Suite) -> None:
+    notes = notes_of(suite, "note(tmp_path)", "--basetemp=given")
     for number, note in enumerate(notes):
         assert f"/given/popen-gw{number}/test_it" in note
 
 
 def test_a_base_made_while_collecting_is_not_shared(suite: Suite) -> None:
     suite.conftest("def pytest_sessionstart(session): session.config._tmp_path_factory.getbasetemp()\n")
-    notes = noted(suite, "note(tmp_path_factory.getbasetemp())")
+    notes = notes_of(suite, "note(tmp_path_factory.getbasetemp())")
     assert [note.rpartition("/")[2] for note in notes] == ["popen-gw0", "popen-gw1"]
 
 
-def test_what_a_conftest_kept_of_workerinput_names_the_worker(suite: Suite) -> None:
+def test_a_kept_reference_to_workerinput_names_the_worker(suite: Suite) -> None:
     suite.conftest(
         """
         def pytest_configure(config):
             config.kept = getattr(config, "workerinput", None)
         """
     )
-    assert noted(suite, "note(config.kept['workerid'])") == ["gw0 gw0", "gw1 gw1"]
+    assert notes_of(suite, "note(config.kept['workerid'])") == ["gw0 gw0", "gw1 gw1"]
 
 
-def test_values_go_to_workers_and_back(suite: Suite) -> None:
+def test_values_are_sent_to_workers_and_back(suite: Suite) -> None:
     suite.conftest(
         """
         import support
@@ -134,7 +136,7 @@ def test_a_value_that_cannot_be_sent_to_workers_is_one_line(suite: Suite) -> Non
     assert "INTERNALERROR" not in run.text
 
 
-def test_a_value_that_cannot_be_sent_back_keeps_the_run(suite: Suite) -> None:
+def test_a_value_that_cannot_be_sent_back_does_not_end_the_run(suite: Suite) -> None:
     suite.conftest(
         """
         def pytest_sessionfinish(session):
@@ -149,19 +151,19 @@ def test_a_value_that_cannot_be_sent_back_keeps_the_run(suite: Suite) -> None:
 
 
 def test_the_main_module_is_pytests_own(suite: Suite) -> None:
-    notes = noted(suite, "note(sys.modules['__main__'].__file__.rpartition('/')[2])")
+    notes = notes_of(suite, "note(sys.modules['__main__'].__file__.rpartition('/')[2])")
     assert notes == ["gw0 __main__.py", "gw1 __main__.py"]
 
 
 def test_the_current_test_is_in_the_environment(suite: Suite) -> None:
-    notes = noted(suite, "note(os.environ['PYTEST_CURRENT_TEST'])")
+    notes = notes_of(suite, "note(os.environ['PYTEST_CURRENT_TEST'])")
     assert {note.split(maxsplit=1)[1] for note in notes} == {
         "test_it.py::test_it[a-b] (call)",
         "test_it.py::test_it[b-a] (call)",
     }
 
 
-def test_what_the_controller_sets_in_its_environment_reaches_the_workers(suite: Suite) -> None:
+def test_environment_variables_set_in_the_controller_reach_the_workers(suite: Suite) -> None:
     suite.conftest(
         """
         import os

@@ -1,4 +1,4 @@
-"""Files that are open before the fork: each worker reads them for itself."""
+"""Files that are opened before the fork: each worker reads them independently."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import pytest
 if TYPE_CHECKING:
     from tests.harness import Suite
 
-WAYS = ("plain", "template", "early")
+RUN_MODES = ("plain", "template", "early")
 
-# Something that is opened once, and what a worker reads of it; `Q` comes again and again in each worker.
+# Files that are opened once, and what a worker reads from them; `Q` is evaluated repeatedly in each worker.
 KINDS = {
     "text": (
         "file = open(DATA)\nassert file.readline() == 'line 0\\n'\n",
@@ -69,7 +69,7 @@ HEAD = """
         content = opened.read()
 """
 
-# Workers read at the same time, so that the turns of one come between those of another.
+# Workers read at the same time, so that their reads are interleaved.
 TESTS = """
     import pytest
     from opening import *
@@ -88,7 +88,7 @@ TESTS = """
 
 
 def write(suite: Suite, opening: str, reads: str) -> None:
-    """Write a suite whose module `opening` opens a file and whose tests read it."""
+    """Write a suite whose module `opening` opens a file and whose tests read the file."""
     content = "".join(f"line {number}\n" for number in range(20_000))
     (suite.path / "data.txt").write_text(content)
     import tarfile
@@ -104,27 +104,27 @@ def write(suite: Suite, opening: str, reads: str) -> None:
     suite.test(TESTS.replace("READS", reads))
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("run_mode", RUN_MODES)
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_file_that_is_opened_while_collecting_is_read_by_each_worker(suite: Suite, kind: str, way: str) -> None:
+def test_a_file_opened_during_collection_can_be_read_by_each_worker(suite: Suite, kind: str, run_mode: str) -> None:
     write(suite, *KINDS[kind])
-    assert suite.run_in(way, "-v").counts() == {"passed": 2}
+    assert suite.run_in(run_mode, "-v").counts() == {"passed": 2}
 
 
-@pytest.mark.parametrize("way", ["template", "early"])
+@pytest.mark.parametrize("run_mode", ["template", "early"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_file_that_a_plugin_has_opened_is_read_by_each_worker(suite: Suite, kind: str, way: str) -> None:
+def test_a_file_opened_by_a_plugin_can_be_read_by_each_worker(suite: Suite, kind: str, run_mode: str) -> None:
     write(suite, *KINDS[kind])
-    assert suite.run_in(way, "-p", "opening").counts() == {"passed": 2}
+    assert suite.run_in(run_mode, "-p", "opening").counts() == {"passed": 2}
 
 
-def test_a_file_that_is_open_for_reading_is_no_reason_for_an_early_start(suite: Suite) -> None:
+def test_a_file_open_for_reading_is_not_a_reason_for_early(suite: Suite) -> None:
     write(suite, *KINDS["zip"])
     run = suite.run()
     assert (run.start(), run.counts()) == ("template", {"passed": 2})
 
 
-def test_a_file_that_is_read_and_written_has_a_position_in_each_worker(suite: Suite) -> None:
+def test_a_file_open_for_reading_and_writing_has_a_position_in_each_worker(suite: Suite) -> None:
     opening = "fd = os.open(DATA, os.O_RDWR)\n"
     write(suite, opening, "os.read(fd, 500) == content[500 * turn : 500 * (turn + 1)]")
     assert suite.run_in("template").counts() == {"passed": 2}
@@ -152,8 +152,8 @@ def test_a_lock_stays_with_its_file(suite: Suite) -> None:
     assert suite.run_in("template").counts() == {"passed": 1}
 
 
-def test_a_file_that_is_not_to_be_opened_again_is_left_as_it_is(suite: Suite) -> None:
-    """What may not be opened any more, what is a pipe, and what somebody closes after all."""
+def test_files_that_cannot_be_reopened_are_left_unchanged(suite: Suite) -> None:
+    """A descriptor without read access, a device and a memfd."""
     opening = """
 import os
 fds = [os.open(DATA, os.O_PATH), os.open("/dev/zero", os.O_RDONLY), os.memfd_create("mine")]
@@ -171,5 +171,5 @@ def test_standard_error_in_a_file_keeps_one_position(suite: Suite) -> None:
     )
     with (suite.path / "output").open("w+") as output:
         process = suite.start("-s", "--rustpar-start=template", output=output)
-        run = suite.ended(process)
+        run = suite.wait_for_exit_with_output_file(process)
     assert sorted(re.findall(r"<(\d+)>", run.out)) == [f"{number:02d}" for number in range(40)]

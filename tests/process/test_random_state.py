@@ -14,7 +14,7 @@ _core = pytest.importorskip("rustpar._core")
 if TYPE_CHECKING:
     from tests.harness import Suite
 
-# Each worker runs one test, and all note what they draw.
+# Each worker runs one test and notes the numbers it draws.
 TESTS = """
     import pytest
     from making import draw
@@ -26,7 +26,7 @@ TESTS = """
         note(draw())
 """
 
-# Where each of them makes a generator `g`.
+# Each statement creates a generator `g`.
 UNSEEDED = {
     "fresh": "g = random.Random()",
     "none": "g = random.Random(None)",
@@ -57,7 +57,7 @@ SEEDED = {
     "with a seed of its own": "class Mine(random.Random):\n    def seed(self, *_): super().seed(7)\ng = Mine()",
 }
 
-# What is done to the functions of `random`, and whether that seeds them.
+# Calls of functions of `random`, and whether they seed the generator.
 MODULE = {
     "": False,
     "random.random()": False,
@@ -69,23 +69,23 @@ MODULE = {
 }
 
 
-def drawn(suite: Suite, making: str, way: str, *arguments: str) -> list[str]:
-    """What two workers draw with the function `draw` of `making`."""
+def draw_in_workers(suite: Suite, making: str, run_mode: str, *arguments: str) -> list[str]:
+    """Return what two workers draw with the function `draw` of `making`."""
     suite.write({"making.py": "import copy, random\n" + textwrap.dedent(making)})
     suite.test(TESTS)
-    run = suite.run_in(way, *arguments)
+    run = suite.run_in(run_mode, *arguments)
     assert run.counts() == {"passed": 2}, run.text
     return [note.split()[1] for note in suite.notes()]
 
 
-def one_of_each(kinds: dict[str, str]) -> str:
-    """A module that makes all of them."""
+def module_with_all(kinds: dict[str, str]) -> str:
+    """Return a module that creates all of these generators."""
     made = "".join(f"{making}\nmade.append(g)\n" for making in kinds.values())
     return f"made = []\n{made}def draw(): return '/'.join(str(g.random()) for g in made)\n"
 
 
-def values_here(making: str) -> list[str]:
-    """What `draw` gives in this process."""
+def draw_in_this_process(making: str) -> list[str]:
+    """Return the result of `draw` in this process."""
     scope: dict[str, Any] = {"random": random, "copy": copy}
     state = random.getstate()
     try:
@@ -95,56 +95,60 @@ def values_here(making: str) -> list[str]:
         random.setstate(state)
 
 
-# Whether it is made before any process is forked.
+# Whether it is created before any process is forked.
 WHERE = {"collected": (), "plugin": ("-p", "making")}
 
 
 @pytest.mark.parametrize("where", WHERE)
-@pytest.mark.parametrize("way", ["template", "early"])
-def test_a_generator_that_nobody_seeded_differs_between_workers(suite: Suite, way: str, where: str) -> None:
-    one, other = (note.split("/") for note in drawn(suite, one_of_each(UNSEEDED), way, *WHERE[where]))
+@pytest.mark.parametrize("run_mode", ["template", "early"])
+def test_an_unseeded_generator_differs_between_workers(suite: Suite, run_mode: str, where: str) -> None:
+    one, other = (
+        note.split("/") for note in draw_in_workers(suite, module_with_all(UNSEEDED), run_mode, *WHERE[where])
+    )
     assert len(one) == len(UNSEEDED)
     assert not set(one) & set(other)
 
 
 @pytest.mark.parametrize("where", WHERE)
-@pytest.mark.parametrize("way", ["template", "early"])
-def test_a_generator_that_was_seeded_is_left_as_it_is(suite: Suite, way: str, where: str) -> None:
-    expected = values_here(one_of_each(SEEDED))
-    assert drawn(suite, one_of_each(SEEDED), way, *WHERE[where]) == expected
+@pytest.mark.parametrize("run_mode", ["template", "early"])
+def test_a_seeded_generator_is_left_unchanged(suite: Suite, run_mode: str, where: str) -> None:
+    expected = draw_in_this_process(module_with_all(SEEDED))
+    assert draw_in_workers(suite, module_with_all(SEEDED), run_mode, *WHERE[where]) == expected
 
 
 @pytest.mark.parametrize("where", WHERE)
-@pytest.mark.parametrize("way", ["template", "early"])
+@pytest.mark.parametrize("run_mode", ["template", "early"])
 @pytest.mark.parametrize("change", MODULE)
-def test_the_functions_of_the_module_are_a_generator_as_well(suite: Suite, change: str, way: str, where: str) -> None:
+def test_the_functions_of_the_random_module_are_handled_like_a_generator(
+    suite: Suite, change: str, run_mode: str, where: str
+) -> None:
     making = f"{change}\ndef draw(): return random.random()\n"
-    found = drawn(suite, making, way, *WHERE[where])
+    found = draw_in_workers(suite, making, run_mode, *WHERE[where])
     if MODULE[change]:
-        assert found == values_here(making)
+        assert found == draw_in_this_process(making)
     else:
         assert found[0] != found[1]
 
 
-def test_copies_go_on_alike(suite: Suite) -> None:
+def test_copies_of_a_generator_yield_the_same_numbers(suite: Suite) -> None:
     making = """
         one = random.Random()
         other = copy.copy(one)
         def draw(): return f"{one.random()}/{other.random()}"
     """
-    pairs = [note.split("/") for note in drawn(suite, making, "template", "-p", "making")]
+    pairs = [note.split("/") for note in draw_in_workers(suite, making, "template", "-p", "making")]
     assert all(one == other for one, other in pairs)
     assert pairs[0] != pairs[1]
 
 
-def test_an_unseeded_generator_is_no_reason_for_an_early_start(suite: Suite) -> None:
+def test_an_unseeded_generator_is_not_a_reason_for_early(suite: Suite) -> None:
     suite.test("import random\ng = random.Random()\ndef test_one(): pass\ndef test_two(): pass\n")
     assert suite.run().start() == "template"
 
 
 @pytest.mark.parametrize("seed", [0, 1, -1, 2**64, 10**3000, "text", "t" * 1500, b"bytes", 1.5, (1, 2).__hash__()])
 @pytest.mark.parametrize("draws", [0, 1, 623, 624, 625, 50_000])
-def test_the_state_tells_that_there_was_a_seed(seed: float | str | bytes, draws: int) -> None:
+def test_a_seeded_state_is_recognized(seed: float | str | bytes, draws: int) -> None:
     generator = random.Random(seed)
     for _ in range(draws):
         generator.getrandbits(32)
@@ -152,13 +156,13 @@ def test_the_state_tells_that_there_was_a_seed(seed: float | str | bytes, draws:
 
 
 @pytest.mark.parametrize("draws", [0, 1, 624, 5000])
-def test_the_state_tells_that_there_was_no_seed(draws: int) -> None:
+def test_an_unseeded_state_is_recognized(draws: int) -> None:
     generator = random.Random()
     for _ in range(draws):
         generator.getrandbits(32)
     assert not _core.was_seeded(generator.getstate()[1])
 
 
-def test_a_state_of_another_size_is_refused() -> None:
+def test_a_state_of_the_wrong_size_is_rejected() -> None:
     with pytest.raises(ValueError, match="624 words"):
         _core.was_seeded([1, 2, 3])

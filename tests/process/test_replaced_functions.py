@@ -1,4 +1,4 @@
-"""What a suite puts in the place of Python's own functions is there for its tests, and changes nothing in a run."""
+"""Functions of Python that a suite replaces are replaced in its tests, and do not affect the run itself."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def test_a_conftest_replaces_functions(suite: Suite, replaced: str, start: str) 
 
 @pytest.mark.parametrize("start", ["template", "early"])
 @pytest.mark.parametrize("replaced", ["fork", "process ids", "signals", "environment"])
-def test_the_same_in_a_start_that_was_asked_for(suite: Suite, replaced: str, start: str) -> None:
+def test_a_conftest_replaces_functions_with_an_explicit_start_mode(suite: Suite, replaced: str, start: str) -> None:
     suite.conftest(CONFTESTS[replaced])
     suite.test("def test_one(): pass\ndef test_two(): pass\n")
     assert suite.run(f"--rustpar-start={start}").counts() == {"passed": 2}
 
 
-def test_a_client_that_closes_in_forks_is_each_workers_own(suite: Suite) -> None:
+def test_a_client_that_closes_in_forked_processes_makes_workers_early(suite: Suite) -> None:
     suite.write(
         {
             "client.py": """
@@ -62,7 +62,7 @@ def test_a_client_that_closes_in_forks_is_each_workers_own(suite: Suite) -> None
     assert "client.py:5 has forks call a function (os.register_at_fork)" in line
 
 
-def test_temporary_files_are_made_where_there_is_no_directory_any_more(suite: Suite) -> None:
+def test_workers_start_if_the_temporary_directory_has_been_removed(suite: Suite) -> None:
     suite.conftest(
         """
         import tempfile, shutil
@@ -79,7 +79,7 @@ def test_temporary_files_are_made_where_there_is_no_directory_any_more(suite: Su
 
 
 @pytest.mark.parametrize("start", ["auto", "early"])
-def test_tests_run_while_nothing_new_can_be_imported(suite: Suite, start: str) -> None:
+def test_tests_run_while_imports_are_blocked(suite: Suite, start: str) -> None:
     suite.conftest(
         """
         import sys, pytest

@@ -1,4 +1,4 @@
-"""How workers leave: as processes of their own, when no test of another worker needs what they remove."""
+"""Exit of workers: exit functions run in each worker, after the last test of the run."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ TESTS = """
 """
 
 
-def left(suite: Suite) -> list[str]:
-    """What exit functions have written, in order of names."""
+def exit_notes(suite: Suite) -> list[str]:
+    """Return what exit functions have written, in order of names."""
     return sorted(path.name for path in suite.path.glob("left-*"))
 
 
@@ -52,12 +52,12 @@ def test_exit_functions_run_in_each_worker(suite: Suite, start: str, register: s
     suite.test(TESTS)
     run = suite.run(f"--rustpar-start={start}")
     assert run.counts() == {"passed": 8}
-    found = set(left(suite))
+    found = set(exit_notes(suite))
     assert {"left-gw0", "left-gw1"} <= found
     assert all((suite.path / name).read_text() == "x" for name in found)
 
 
-def test_no_worker_removes_what_another_still_needs(suite: Suite) -> None:
+def test_no_worker_removes_what_another_worker_still_needs(suite: Suite) -> None:
     suite.conftest(
         """
         import atexit, os, shutil
@@ -93,13 +93,13 @@ def test_logging_is_shut_down_and_daemonic_children_are_ended(suite: Suite, star
             multiprocessing.get_context("fork").Process(target=time.sleep, args=(600,), daemon=True).start()
         """
     )
-    # The harness sees to it that no process is left.
+    # The harness checks that no process is left.
     assert suite.run(f"--rustpar-start={start}").counts() == {"passed": 2}
-    (file,) = left(suite)
+    (file,) = exit_notes(suite)
     assert (suite.path / file).read_text() == "kept until the end\n"
 
 
-def test_what_a_c_library_has_registered_runs(suite: Suite, tmp_path: Path) -> None:
+def test_exit_handlers_of_a_c_library_run(suite: Suite, tmp_path: Path) -> None:
     source = tmp_path / "counting.c"
     source.write_text(
         """
@@ -120,12 +120,12 @@ def test_what_a_c_library_has_registered_runs(suite: Suite, tmp_path: Path) -> N
         """
     )
     assert suite.run().counts() == {"passed": 2}
-    (file,) = left(suite)
+    (file,) = exit_notes(suite)
     assert (suite.path / file).read_text() == "counted"
 
 
 @pytest.mark.parametrize("start", ["template", "early"])
-def test_a_worker_that_does_not_end_is_named_once_and_its_results_are_kept(suite: Suite, start: str) -> None:
+def test_a_worker_that_does_not_exit_is_named_once_and_its_results_are_kept(suite: Suite, start: str) -> None:
     suite.conftest(
         """
         import os
@@ -147,7 +147,7 @@ def test_a_worker_that_does_not_end_is_named_once_and_its_results_are_kept(suite
     assert run.text.count("did not end within 1 s") == 1
 
 
-def test_a_worker_that_is_replaced_leaves_to_the_next_what_it_has_inherited(suite: Suite) -> None:
+def test_a_replaced_worker_passes_inherited_exit_functions_to_its_replacement(suite: Suite) -> None:
     suite.conftest(
         """
         import atexit, os, shutil
@@ -173,6 +173,6 @@ def test_a_worker_that_is_replaced_leaves_to_the_next_what_it_has_inherited(suit
     )
     run = suite.run("--rustpar-start=template", "--rustpar-max-rss=200M")
     assert run.counts() == {"passed": 12}
-    # More than the two that there are at a time, and each has done what it registered itself.
-    assert len(left(suite)) > 2
+    # More workers than the two that run at a time, and each has run its own exit functions.
+    assert len(exit_notes(suite)) > 2
     assert not (suite.path / "shared").exists()

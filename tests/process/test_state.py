@@ -1,4 +1,4 @@
-"""What a process looks like when its first test begins: as in plain pytest, or as under xdist where that differs."""
+"""The process state at the first test of a worker: as in plain pytest, or as under xdist where that differs."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.harness import WAYS
+from tests.harness import RUN_MODES
 
 if TYPE_CHECKING:
     from tests.harness import Suite
 
-# What a test finds; with a name in front for what every process has another value of.
+# Process state that a test sees; values that differ in every process have a name in front.
 STATE = """
     import faulthandler, gc, json, locale, os, resource, signal, sys, threading, time, warnings
 
@@ -101,11 +101,11 @@ TESTS = """
         if not os.path.exists(path):
             with open(path, "w") as file:
                 json.dump(state(), file)
-        # Nothing to read, under no way of running.
+        # Nothing to read, in any run mode.
         assert sys.stdin is None or not sys.stdin.isatty()
 """
 
-# What a conftest may have changed.
+# State that a conftest may change.
 CHANGES = {
     "nothing": "",
     "everything": """
@@ -138,12 +138,12 @@ CHANGES = {
 }
 
 
-def states(suite: Suite, way: str) -> dict[str, dict[str, Any]]:
-    """What tests found, by worker."""
+def states(suite: Suite, run_mode: str) -> dict[str, dict[str, Any]]:
+    """Return the state that tests found, by worker."""
     for path in suite.path.glob("state-*"):
         path.unlink()
-    given = ["--rustpar-start=" + way] if way != "plain" else []
-    run = suite.run_with({"RUN_SESSION": str(os.getsid(0))}, *given, n=None if way == "plain" else "2")
+    given = ["--rustpar-start=" + run_mode] if run_mode != "plain" else []
+    run = suite.run_with({"RUN_SESSION": str(os.getsid(0))}, *given, n=None if run_mode == "plain" else "2")
     assert run.counts().get("passed") == 2, run.text
     return {path.name: json.loads(path.read_text()) for path in suite.path.glob("state-*")}
 
@@ -156,10 +156,10 @@ def test_the_state_of_a_worker_is_that_of_plain_pytest(suite: Suite, change: str
     suite.test(TESTS)
     (plain,) = states(suite, "plain").values()
     xdist = states(suite, "xdist")["state-gw0"]
-    for way in ("template", "early"):
-        for worker, found in states(suite, way).items():
+    for run_mode in ("template", "early"):
+        for worker, found in states(suite, run_mode).items():
             expected = {name: xdist[name] if value == xdist[name] else plain[name] for name, value in found.items()}
-            assert found == expected, f"{way}, {worker}"
+            assert found == expected, f"{run_mode}, {worker}"
 
 
 TIMERS = {
@@ -185,9 +185,9 @@ SETTING = """
 
 
 @pytest.mark.parametrize("where", ["conftest", "plugin"])
-@pytest.mark.parametrize("way", ["plain", "template", "early"])
+@pytest.mark.parametrize("run_mode", ["plain", "template", "early"])
 @pytest.mark.parametrize("kind", TIMERS)
-def test_timers_go_on_in_each_worker(suite: Suite, kind: str, way: str, where: str) -> None:
+def test_timers_continue_in_each_worker(suite: Suite, kind: str, run_mode: str, where: str) -> None:
     setting, holds = TIMERS[kind]
     suite.write({"setting.py": SETTING.replace("SET", setting)})
     suite.conftest("from setting import *\n")
@@ -201,20 +201,20 @@ def test_timers_go_on_in_each_worker(suite: Suite, kind: str, way: str, where: s
         def test_it(me):
             if os.environ.get("PYTEST_XDIST_WORKER"):
                 meet(str(me), str(1 - me))
-            assert ({holds}) or {way == "plain"} and me == 1
+            assert ({holds}) or {run_mode == "plain"} and me == 1
         """
     )
-    run = suite.run_in(way, *(["-p", "setting"] if where == "plugin" else []))
+    run = suite.run_in(run_mode, *(["-p", "setting"] if where == "plugin" else []))
     assert run.counts() == {"passed": 2}, run.text
 
 
-def test_a_timer_is_no_reason_for_an_early_start(suite: Suite) -> None:
+def test_a_timer_is_not_a_reason_for_early(suite: Suite) -> None:
     suite.conftest("import signal\nsignal.alarm(100)\n")
     suite.test("def test_one(): pass\ndef test_two(): pass\n")
     assert suite.run().start() == "template"
 
 
-def test_a_replaced_worker_has_the_time_that_the_first_one_had(suite: Suite) -> None:
+def test_a_replacement_gets_the_full_remaining_time_of_a_timer(suite: Suite) -> None:
     suite.conftest("import signal\nsignal.alarm(60)\n")
     suite.test(
         """
@@ -242,15 +242,15 @@ STREAMS = """
 
 
 @pytest.mark.parametrize("args", [(), ("-s",)], ids=["captured", "-s"])
-def test_standard_streams_are_called_what_they_are_called_in_plain_pytest(suite: Suite, args: tuple[str, ...]) -> None:
+def test_standard_streams_have_the_names_of_plain_pytest(suite: Suite, args: tuple[str, ...]) -> None:
     suite.test(STREAMS)
-    for way in ("plain", "template", "early"):
-        assert suite.run_in(way, *args).counts() == {"passed": 1}
+    for run_mode in ("plain", "template", "early"):
+        assert suite.run_in(run_mode, *args).counts() == {"passed": 1}
     assert len(set((suite.path / "streams.txt").read_text().splitlines())) == 1
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_the_main_thread_knows_its_own_number(suite: Suite, way: str) -> None:
+@pytest.mark.parametrize("run_mode", RUN_MODES)
+def test_the_main_thread_has_the_correct_native_id(suite: Suite, run_mode: str) -> None:
     suite.test(
         """
         import os
@@ -260,4 +260,4 @@ def test_the_main_thread_knows_its_own_number(suite: Suite, way: str) -> None:
         def test_again(): test_it()
         """
     )
-    assert suite.run_in(way).counts() == {"passed": 2}
+    assert suite.run_in(run_mode).counts() == {"passed": 2}

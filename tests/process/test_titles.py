@@ -1,4 +1,4 @@
-"""A worker's title in the list of processes, as xdist sets it where setproctitle is installed."""
+"""The process title of a worker, which xdist sets if setproctitle is installed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.harness import Suite
 
-# A module in the place of setproctitle, which the project's tests do without.
+# A replacement for setproctitle, which is not installed for the project's tests.
 SETPROCTITLE = """
     import os
 
@@ -30,12 +30,12 @@ TESTS = """
 """
 
 
-@pytest.mark.parametrize("way", ["template", "early", "xdist"])
+@pytest.mark.parametrize("run_mode", ["template", "early", "xdist"])
 @pytest.mark.parametrize("raises", ["pass", "raise OSError"])
-def test_workers_have_titles(suite: Suite, way: str, raises: str) -> None:
+def test_workers_have_titles(suite: Suite, run_mode: str, raises: str) -> None:
     suite.write({"setproctitle.py": SETPROCTITLE.replace("RAISE", raises)})
     suite.test(TESTS)
-    run = suite.run_with({"PYTHONPATH": str(suite.path)}, f"--rustpar-start={way}")
+    run = suite.run_with({"PYTHONPATH": str(suite.path)}, f"--rustpar-start={run_mode}")
     assert run.counts() == {"passed": 4}
     titles = []
     for path in suite.path.glob("titles-*"):

@@ -1,4 +1,4 @@
-"""The journal of a run: what is in its file, with and without workers, and whatever happens to the run."""
+"""The contents of a run's journal, with and without workers, also for runs that crash or are killed."""
 
 from __future__ import annotations
 
@@ -45,18 +45,18 @@ EVERYTHING = """
 
 
 def only(events: Events, kind: str) -> dict[str, Any]:
-    """The only event of a kind."""
+    """Return the only event of a kind."""
     (event,) = of_kind(events, kind)
     return event
 
 
 def of_kind(events: Events, *kinds: str) -> Events:
-    """The events of some kinds."""
+    """Return the events of these kinds."""
     return [event for event in events if event["e"] in kinds]
 
 
 def outcomes(events: Events) -> dict[str, list[tuple[str, str]]]:
-    """Phases and their outcomes by node id, in the order of the phases."""
+    """Return phases and their outcomes by node id, in the order of the phases."""
     ids = only(events, "collected")["ids"]
     found: dict[str, list[tuple[str, str]]] = {}
     for event in of_kind(events, "setup", "call", "teardown"):
@@ -64,9 +64,9 @@ def outcomes(events: Events) -> dict[str, list[tuple[str, str]]]:
     return found
 
 
-def test_every_phase_of_each_test_is_in_the_journal(suite: Suite, way: str) -> None:
+def test_every_phase_of_each_test_is_in_the_journal(suite: Suite, run_mode: str) -> None:
     suite.test(EVERYTHING)
-    run = suite.run_in(way)
+    run = suite.run_in(run_mode)
     found = events(journals(suite)[0])
     words = {"xfailed": ("skipped", True), "xpassed": ("passed", True)}
     assert {
@@ -77,9 +77,9 @@ def test_every_phase_of_each_test_is_in_the_journal(suite: Suite, way: str) -> N
     assert only(found, "end")["warnings"] == run.counts()["warnings"]
 
 
-def test_what_went_wrong_is_told_in_full(suite: Suite, way: str) -> None:
+def test_failures_are_recorded_in_full(suite: Suite, run_mode: str) -> None:
     suite.test(EVERYTHING)
-    suite.run_in(way)
+    suite.run_in(run_mode)
     found = events(journals(suite)[0])
     ids = only(found, "collected")["ids"]
     details = {ids[event["t"]].partition("::")[2]: event for event in of_kind(found, "detail")}
@@ -96,9 +96,9 @@ def test_what_went_wrong_is_told_in_full(suite: Suite, way: str) -> None:
     assert (ids[properties["t"]], properties["properties"]) == ("test_it.py::test_passes", [["answer", "42"]])
 
 
-def test_a_run_says_what_it_was(suite: Suite, way: str) -> None:
+def test_a_run_event_describes_the_run(suite: Suite, run_mode: str) -> None:
     suite.test(EVERYTHING)
-    suite.run_in(way, "-k", "passes")
+    suite.run_in(run_mode, "-k", "passes")
     found = events(journals(suite)[0])
     head = found[0]
     assert (head["e"], head["format"], head["version"]) == ("run", "rustpar-journal", 1)
@@ -107,11 +107,11 @@ def test_a_run_says_what_it_was(suite: Suite, way: str) -> None:
     assert head["options"]["keyword"] == "passes"
     assert {"python", "pytest", "pytest-rustpar", "pytest-xdist"} <= set(head["versions"])
     assert head["machine"]["cpus"] == str(os.cpu_count())
-    if way != "xdist":
+    if run_mode != "xdist":
         assert only(found, "collected")["deselected"] == 6
 
 
-def test_workers_come_and_go(suite: Suite) -> None:
+def test_starts_and_exits_of_workers_are_recorded(suite: Suite) -> None:
     suite.test("import os\ndef test_dies(): os._exit(3)\ndef test_lives(): pass\n")
     suite.run()
     found = events(journals(suite)[0])
@@ -128,7 +128,7 @@ def test_workers_come_and_go(suite: Suite) -> None:
     assert (start["start"], start["workers"], start["dist"]) == ("template", 2, "load")
 
 
-def test_a_crash_after_which_the_test_begins_anew_is_no_failure(suite: Suite) -> None:
+def test_a_crash_after_which_the_test_runs_again_is_not_a_failure(suite: Suite) -> None:
     suite.conftest(
         """
         def pytest_handlecrashitem(crashitem, report, sched):
@@ -150,16 +150,16 @@ def test_a_crash_after_which_the_test_begins_anew_is_no_failure(suite: Suite) ->
     assert [(detail["when"], detail["o"]) for detail in details] == [("crash", "rerun")]
 
 
-def test_a_file_that_cannot_be_collected_is_told(suite: Suite, way: str) -> None:
+def test_a_file_that_cannot_be_collected_is_recorded(suite: Suite, run_mode: str) -> None:
     suite.write({"test_bad.py": "import nowhere\n", "test_it.py": "def test_it(): pass\n"})
-    suite.run_in(way)
+    suite.run_in(run_mode)
     (detail,) = of_kind(events(journals(suite)[0]), "detail")
     assert (detail["when"], detail["id"], detail["o"]) == ("collect", "test_bad.py", "failed")
     assert "No module named 'nowhere'" in detail["text"]
 
 
 @pytest.mark.parametrize("n", [None, "2"])
-def test_what_a_killed_run_had_reported_is_in_its_journal(
+def test_the_journal_of_a_killed_run_has_everything_it_reported(
     suite: Suite, eventually: Callable[[Callable[[], bool]], None], n: str | None
 ) -> None:
     suite.test(
@@ -180,11 +180,11 @@ def test_what_a_killed_run_had_reported_is_in_its_journal(
     path = journals(suite)[0]
     eventually(lambda: path.read_text().count('"e":"teardown"') == 20)
     process.send_signal(signal.SIGKILL)
-    suite.end(process)
+    suite.wait_for_exit(process)
     assert len(of_kind(events(path), "teardown")) == 20
 
 
-def test_ten_journals_are_kept_and_the_ini_file_says_otherwise(suite: Suite) -> None:
+def test_ten_journals_are_kept_unless_the_ini_file_sets_another_number(suite: Suite) -> None:
     suite.test("def test_it(): pass\n")
     directory = suite.path / RUNS
     directory.mkdir(parents=True)
@@ -202,7 +202,7 @@ def test_ten_journals_are_kept_and_the_ini_file_says_otherwise(suite: Suite) -> 
 
 
 @pytest.mark.parametrize("n", [None, "2"])
-def test_another_file_can_be_named_and_is_replaced_if_it_is_a_journal(suite: Suite, n: str | None) -> None:
+def test_a_named_file_is_replaced_if_it_is_a_journal(suite: Suite, n: str | None) -> None:
     suite.test("def test_it(): pass\n")
     for _ in range(2):
         suite.run("--rustpar-journal=own.jsonl", "-p", "no:cacheprovider", n=n)
@@ -215,7 +215,7 @@ def test_another_file_can_be_named_and_is_replaced_if_it_is_a_journal(suite: Sui
 
 
 @pytest.mark.parametrize("n", [None, "2"])
-def test_a_journal_that_cannot_be_written_is_told_in_one_line(suite: Suite, n: str | None) -> None:
+def test_a_journal_that_cannot_be_written_is_reported_in_one_line(suite: Suite, n: str | None) -> None:
     suite.test("def test_it(): pass\n")
     run = suite.run("--rustpar-journal=nowhere/own.jsonl", n=n)
     assert run.counts() == {"passed": 1}
@@ -223,7 +223,7 @@ def test_a_journal_that_cannot_be_written_is_told_in_one_line(suite: Suite, n: s
 
 
 @pytest.mark.parametrize("n", [None, "2"])
-def test_a_disk_that_becomes_full_is_told_in_one_line(suite: Suite, n: str | None) -> None:
+def test_a_full_disk_is_reported_in_one_line(suite: Suite, n: str | None) -> None:
     suite.conftest(
         """
         import resource
@@ -239,7 +239,7 @@ def test_a_disk_that_becomes_full_is_told_in_one_line(suite: Suite, n: str | Non
     assert [json.loads(line) for line in text.splitlines()[:-1]]
 
 
-def test_looking_at_tests_leaves_no_journal(suite: Suite) -> None:
+def test_options_that_run_no_test_write_no_journal(suite: Suite) -> None:
     suite.test("def test_it(): pass\n")
     suite.run("--collect-only", n=None)
     suite.run("--setup-plan", n=None)

@@ -1,4 +1,4 @@
-"""The file of a journal: what it may take the place of, and what another run may do to it."""
+"""The file of a journal: which files it may replace, and the effects of other runs on it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 ONE = "def test_it(): pass\n"
 
-# A test that goes on until the place "go" is there, and one that does not wait.
+# A test that waits for the meeting point "go", and one that does not wait.
 WAITING = """
     from support import arrive, wait_for
 
@@ -34,7 +34,7 @@ def is_of_one_run(journal: Path) -> bool:
     return [event["e"] for event in events(journal)].count("run") == 1
 
 
-def test_own_files_below_the_directory_of_the_cache_make_no_room(suite: Suite) -> None:
+def test_other_files_in_the_cache_directory_are_not_deleted(suite: Suite) -> None:
     suite.test(ONE)
     suite.write({"pytest.ini": "[pytest]\ncache_dir = build\n"})
     suite.write({f"build/data{number}.jsonl": f"{number}\n" for number in range(12)})
@@ -45,7 +45,7 @@ def test_own_files_below_the_directory_of_the_cache_make_no_room(suite: Suite) -
     assert len(list((suite.path / "build").glob("data*.jsonl"))) == 12
 
 
-def test_a_path_among_the_journals_that_are_kept_removes_none_of_them(suite: Suite) -> None:
+def test_a_named_journal_in_the_cache_directory_deletes_no_other(suite: Suite) -> None:
     suite.test(ONE)
     suite.run(n=None)
     (kept,) = journals(suite)
@@ -54,7 +54,7 @@ def test_a_path_among_the_journals_that_are_kept_removes_none_of_them(suite: Sui
     assert is_of_one_run(kept.parent / "own.jsonl")
 
 
-def test_a_link_stays_and_the_journal_that_it_leads_to_is_replaced(suite: Suite) -> None:
+def test_a_symlink_is_kept_and_its_target_is_replaced(suite: Suite) -> None:
     suite.test(ONE)
     (suite.path / "link.jsonl").symlink_to("own.jsonl")
     for _ in range(2):
@@ -64,7 +64,7 @@ def test_a_link_stays_and_the_journal_that_it_leads_to_is_replaced(suite: Suite)
 
 
 @pytest.mark.parametrize("n", [None, "2"])
-def test_a_pipe_and_a_directory_are_left_alone(suite: Suite, n: str | None) -> None:
+def test_a_pipe_or_a_directory_is_refused(suite: Suite, n: str | None) -> None:
     suite.test(ONE)
     os.mkfifo(suite.path / "pipe")
     (suite.path / "directory").mkdir()
@@ -75,7 +75,7 @@ def test_a_pipe_and_a_directory_are_left_alone(suite: Suite, n: str | None) -> N
     assert (suite.path / "pipe").is_fifo()
 
 
-def test_the_null_device_means_no_journal_and_thresholds_are_judged(suite: Suite) -> None:
+def test_dev_null_disables_the_journal_but_thresholds_are_evaluated(suite: Suite) -> None:
     suite.test(ONE)
     (suite.path / "null").symlink_to(os.devnull)
     for count, status in ((1, 0), (2, 1)):
@@ -86,21 +86,21 @@ def test_the_null_device_means_no_journal_and_thresholds_are_judged(suite: Suite
 
 
 @pytest.mark.parametrize("n", ["0", "2"])
-def test_a_run_is_not_judged_by_the_journal_of_another(suite: Suite, n: str) -> None:
+def test_thresholds_are_not_evaluated_with_the_journal_of_another_run(suite: Suite, n: str) -> None:
     suite.test(WAITING)
     given = ("--rustpar-journal=own.jsonl", "--rustpar-thresholds=count<=2", "--rustpar-timeline=report.html")
     process = suite.start("--dist=loadfile", *given, n=n)
     suite.wait_for("begun")
     assert suite.run("--rustpar-journal=own.jsonl", "-k", "other", n=None).ret == 0
     suite.write({"go.here": ""})
-    run = suite.end(process)
+    run = suite.wait_for_exit(process)
     assert (run.ret, run.section("thresholds")) == (1, ["not judged: the run's journal is incomplete"])
     assert run.line("rustpar: the journal ").endswith("was replaced during the run; give each run a file of its own")
     assert "rustpar: could not write the timeline: the run's journal is incomplete" in run.text
     assert not (suite.path / "report.html").exists()
 
 
-def test_the_journal_of_a_run_that_is_under_way_makes_no_room(suite: Suite) -> None:
+def test_the_journal_of_a_run_in_progress_is_not_deleted(suite: Suite) -> None:
     suite.test(WAITING)
     one = ("-o", "rustpar_journals=1")
     process = suite.start(*one, "--rustpar-thresholds=count==2", n="0")
@@ -109,7 +109,7 @@ def test_the_journal_of_a_run_that_is_under_way_makes_no_room(suite: Suite) -> N
     suite.run(*one, "-k", "other", n=None)
     assert len(journals(suite)) == 2
     suite.write({"go.here": ""})
-    assert suite.end(process).ret == 0
+    assert suite.wait_for_exit(process).ret == 0
     assert is_of_one_run(first)
     suite.run(*one, "-k", "other", n=None)
     (last,) = journals(suite)

@@ -1,4 +1,4 @@
-"""What failures print does not fill the disk, and what is left out is said."""
+"""The size limit of journals: output of failures is shortened, and the journal says how much is omitted."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def loud(suite: Suite, count: int) -> None:
 
 
 @pytest.mark.parametrize("n", [None, "2"])
-def test_a_journal_is_bounded_and_says_what_is_left_out(suite: Suite, n: str | None) -> None:
+def test_a_journal_is_limited_and_says_how_much_is_omitted(suite: Suite, n: str | None) -> None:
     loud(suite, 12)
     run = suite.run("--rustpar-journal=run.jsonl", "-o", "rustpar_journal_size=1M", "--show-capture=no", n=n)
     assert run.counts() == {"failed": 12}
@@ -52,7 +52,7 @@ def test_a_journal_is_bounded_and_says_what_is_left_out(suite: Suite, n: str | N
         assert detail["cut"] > 2_000_000
 
 
-def test_all_is_kept_where_that_is_asked_for(suite: Suite) -> None:
+def test_size_all_keeps_everything(suite: Suite) -> None:
     loud(suite, 2)
     suite.run("--rustpar-journal=run.jsonl", "-o", "rustpar_journal_size=all", "--show-capture=no")
     for detail in details(suite.path / "run.jsonl"):
@@ -60,14 +60,14 @@ def test_all_is_kept_where_that_is_asked_for(suite: Suite) -> None:
         assert "cut" not in detail
 
 
-def test_what_is_no_size_is_refused(suite: Suite) -> None:
+def test_an_invalid_journal_size_is_refused(suite: Suite) -> None:
     suite.test("def test_it(): assert 0\n")
     run = suite.run("-o", "rustpar_journal_size=much", n=None)
     assert run.ret == 4
     assert "rustpar_journal_size: invalid size 'much'" in run.text
 
 
-def test_journals_in_the_cache_make_room_by_their_size(suite: Suite) -> None:
+def test_old_journals_are_deleted_when_they_exceed_the_total_size(suite: Suite) -> None:
     suite.test("def test_it(): pass\n")
     runs = suite.path / ".pytest_cache" / "d" / "rustpar" / "runs"
     for _ in range(4):

@@ -1,4 +1,4 @@
-"""What a run shows of itself on a terminal while it goes on, and that nothing of it stays."""
+"""The live block on a terminal: its contents during a run, and that nothing of it remains."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.pseudoterminal import Terminal, on_terminal
 if TYPE_CHECKING:
     from tests.harness import Suite
 
-# Tests of each kind of outcome, and two that wait until they are let go.
+# Tests of each kind of outcome, and two that wait until they are released.
 WAITING = """
     import pytest
     from support import wait_for
@@ -28,7 +28,7 @@ WAITING = """
     def test_waits(n): wait_for("let go", limit=60)
 """
 
-# The same for one worker, with text of all kinds around the one that waits.
+# The same for one worker, with text of all kinds around the test that waits.
 TALKING = """
     import logging
     import pytest
@@ -55,27 +55,27 @@ TALKING = """
 BAR = "[━╸─]{6,}"
 
 
-def let_go(suite: Suite) -> None:
-    """Let tests that wait go on."""
+def release_tests(suite: Suite) -> None:
+    """Release tests that wait."""
     (suite.path / "let go.here").touch()
 
 
 def has_block(terminal: Terminal) -> bool:
-    """Whether anything of a block is to be seen."""
+    """Return whether any part of a block is visible."""
     return any(re.search(BAR, line) for line in terminal.text)
 
 
 def shown_without_block(suite: Suite, *args: str, columns: int = 80, lines: int = 24) -> list[str]:
-    """What a run without the block shows, whose tests need not wait."""
-    let_go(suite)
+    """Return the screen of a run without the block, whose tests do not wait."""
+    release_tests(suite)
     with on_terminal(suite, *args, "--rustpar-progress=off", columns=columns, lines=lines) as terminal:
-        terminal.end()
+        terminal.wait_for_exit()
         assert not has_block(terminal)
         return without_times(terminal)
 
 
 def without_times(terminal: Terminal) -> list[str]:
-    """All that was shown, without how long it took and the sections that tell nothing else."""
+    """Return the output without durations and without sections that only contain durations."""
     lines = [re.sub(r"^=* ?(.*) in [\d.]+s.*$", r"\1", line) for line in terminal.text]
     sections = [place for place, line in enumerate(lines) if re.match("=+ (memory|timing) =", line)]
     ends = [place for place, line in enumerate(lines) if re.match(r"=+ short|\d+ (failed|passed)", line)]
@@ -92,16 +92,16 @@ def test_the_block_shows_a_bar_counts_and_the_longest_running_tests(suite: Suite
         )
         line, _ = terminal.cursor
         assert re.fullmatch("[.Fs]{4}", terminal.screen[line])
-        let_go(suite)
-        assert terminal.end() == pytest.ExitCode.TESTS_FAILED
+        release_tests(suite)
+        assert terminal.wait_for_exit() == pytest.ExitCode.TESTS_FAILED
         assert not has_block(terminal)
         assert terminal.shows("1 failed, 4 passed, 1 skipped in")
 
 
 @pytest.mark.parametrize("in_python", [False, True], ids=["native", "in Python"])
-def test_a_test_that_crashed_and_runs_again_is_yet_to_come(suite: Suite, in_python: bool) -> None:
+def test_a_crashed_test_that_runs_again_counts_as_not_run(suite: Suite, in_python: bool) -> None:
     if in_python:
-        suite.schedule_in_python("Load")
+        suite.use_xdist_scheduler("Load")
     suite.write(
         {
             "retrying.py": """
@@ -131,8 +131,8 @@ def test_a_test_that_crashed_and_runs_again_is_yet_to_come(suite: Suite, in_pyth
     )
     with on_terminal(suite, "-n1", "-p", "retrying") as terminal:
         terminal.wait_to_show(rf"^ 75% {BAR}  3/4", r"^gw1 +[\d.]+ m?s  test_it\.py::test_crashes$")
-        let_go(suite)
-        assert terminal.end() == 0
+        release_tests(suite)
+        assert terminal.wait_for_exit() == 0
 
 
 @pytest.mark.parametrize(
@@ -140,12 +140,12 @@ def test_a_test_that_crashed_and_runs_again_is_yet_to_come(suite: Suite, in_pyth
     [[], ["-v"], ["-q"], ["-x"], ["--rustpar-start=early"], ["-o", "console_output_style=classic"]],
     ids=" ".join,
 )
-def test_what_stays_on_the_screen_is_what_a_run_without_the_block_shows(suite: Suite, args: list[str]) -> None:
+def test_the_final_screen_is_the_same_as_without_the_block(suite: Suite, args: list[str]) -> None:
     suite.test(TALKING)
     with on_terminal(suite, "-n1", *args) as terminal:
         terminal.wait_to_show(BAR, r"^gw0 +[\d.]+ m?s  test_it\.py::test_waits$")
-        let_go(suite)
-        assert terminal.end() in (pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED)
+        release_tests(suite)
+        assert terminal.wait_for_exit() in (pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED)
         line, column = terminal.cursor
         assert (terminal.screen[line], column) == ("", 0)
         assert without_times(terminal) == shown_without_block(suite, "-n1", *args)
@@ -154,20 +154,20 @@ def test_what_stays_on_the_screen_is_what_a_run_without_the_block_shows(suite: S
 @pytest.mark.parametrize(
     "args", [["-s"], ["--setup-show"], ["-o", "log_cli=true", "--log-cli-level=INFO"]], ids=" ".join
 )
-def test_what_workers_write_is_shown_in_whole_lines_above_the_block(suite: Suite, args: list[str]) -> None:
+def test_output_of_workers_is_shown_in_whole_lines_above_the_block(suite: Suite, args: list[str]) -> None:
     def written(terminal: Terminal) -> list[str]:
-        # In which order it comes between the dots is a matter of chance.
+        # Its position between the dots is random.
         return sorted(line for line in terminal.text if re.search("word|live log|SETUP|TEARDOWN", line))
 
     suite.test(TALKING)
     args = ["-n1", *args]
     with on_terminal(suite, "--rustpar-progress=on", *args) as terminal:
         terminal.wait_to_show(BAR, r"^gw0 +[\d.]+ m?s  test_it\.py::test_waits$")
-        let_go(suite)
-        terminal.end()
+        release_tests(suite)
+        terminal.wait_for_exit()
         assert not has_block(terminal)
         with on_terminal(suite, "--rustpar-progress=off", *args) as other:
-            other.end()
+            other.wait_for_exit()
             assert written(terminal) == written(other) != []
 
 
@@ -190,8 +190,8 @@ def test_the_block_is_below_lines_of_any_length(suite: Suite, tests: int) -> Non
     args = ("-n1", "-o", "console_output_style=classic")
     with on_terminal(suite, *args, columns=20, lines=8) as terminal:
         terminal.wait_to_show("^gw0.*waits")
-        let_go(suite)
-        assert terminal.end() == 0
+        release_tests(suite)
+        assert terminal.wait_for_exit() == 0
         assert without_times(terminal) == shown_without_block(suite, *args, columns=20, lines=8)
 
 
@@ -207,19 +207,19 @@ def test_the_block_fits_a_small_terminal_and_wide_characters(suite: Suite) -> No
         terminal.wait_to_show("^  0%.* 0/1$", r"^gw0  [\d.]+ m?s  ….*テスト$")
         last, _ = terminal.cursor
         assert len([line for line in terminal.screen[last + 1 :] if line]) == 2
-        let_go(suite)
-        assert terminal.end() == 0
+        release_tests(suite)
+        assert terminal.wait_for_exit() == 0
         assert not terminal.shows("gw0")
 
 
-def test_a_terminal_without_room_for_a_block_has_none(suite: Suite) -> None:
+def test_a_terminal_that_is_too_small_shows_no_block(suite: Suite) -> None:
     suite.test("import time\ndef test_it(): time.sleep(0.5)\n")
     with on_terminal(suite, "-n1", lines=2) as terminal:
-        assert terminal.end() == 0
+        assert terminal.wait_for_exit() == 0
         assert "━".encode() not in terminal.raw
 
 
-def test_a_resize_leaves_nothing_of_the_block(suite: Suite) -> None:
+def test_no_part_of_the_block_remains_after_a_resize(suite: Suite) -> None:
     suite.test(WAITING)
     with on_terminal(suite, "-n2") as terminal:
         terminal.wait_to_show(BAR, "^gw0 .*waits", "^gw1 .*waits")
@@ -227,8 +227,8 @@ def test_a_resize_leaves_nothing_of_the_block(suite: Suite) -> None:
             terminal.resize(columns, lines)
             terminal.wait_for_more(1000)
             assert len([line for line in terminal.screen if re.search(BAR, line)]) == 1
-        let_go(suite)
-        terminal.end()
+        release_tests(suite)
+        terminal.wait_for_exit()
         assert not has_block(terminal)
 
 
@@ -237,7 +237,7 @@ def test_ctrl_c_leaves_the_screen_clean(suite: Suite) -> None:
     with on_terminal(suite, "-n2") as terminal:
         terminal.wait_to_show(BAR, "^gw0 .*waits", "^gw1 .*waits")
         terminal.type(b"\x03")
-        assert terminal.end() == pytest.ExitCode.INTERRUPTED
+        assert terminal.wait_for_exit() == pytest.ExitCode.INTERRUPTED
         assert not has_block(terminal)
         assert terminal.shows("KeyboardInterrupt", "1 failed, 2 passed, 1 skipped in")
         assert terminal.cursor[1] == 0
@@ -253,8 +253,8 @@ def test_an_internal_error_leaves_the_screen_clean(suite: Suite) -> None:
     )
     with on_terminal(suite, "-n2") as terminal:
         terminal.wait_to_show(BAR, "^gw0 .*waits", "^gw1 .*waits")
-        let_go(suite)
-        assert terminal.end() == pytest.ExitCode.INTERNAL_ERROR
+        release_tests(suite)
+        assert terminal.wait_for_exit() == pytest.ExitCode.INTERNAL_ERROR
         assert not has_block(terminal)
         assert any("INTERNALERROR> AssertionError: a broken hook" in line for line in terminal.text)
 
@@ -265,13 +265,13 @@ def test_a_crash_of_a_worker_leaves_the_screen_clean(suite: Suite) -> None:
     )
     with on_terminal(suite, "-n2") as terminal:
         terminal.wait_to_show(BAR, "^gw0 .*test_it", "^gw1 .*test_it")
-        let_go(suite)
-        assert terminal.end() == pytest.ExitCode.TESTS_FAILED
+        release_tests(suite)
+        assert terminal.wait_for_exit() == pytest.ExitCode.TESTS_FAILED
         assert not has_block(terminal)
         assert terminal.shows("2 failed, 4 passed, 1 skipped in")
 
 
-def test_what_the_controller_prints_lands_above_the_block(suite: Suite) -> None:
+def test_output_of_the_controller_is_shown_above_the_block(suite: Suite) -> None:
     suite.test(WAITING)
     suite.conftest(
         """
@@ -286,8 +286,8 @@ def test_what_the_controller_prints_lands_above_the_block(suite: Suite) -> None:
     )
     with on_terminal(suite, "-n2") as terminal:
         terminal.wait_to_show(BAR, "^gw0 .*waits", "^gw1 .*waits")
-        let_go(suite)
-        terminal.end()
+        release_tests(suite)
+        terminal.wait_for_exit()
         assert not has_block(terminal)
         position = terminal.text.index("printed past the reporter")
         assert terminal.text[position + 1] == "a complaint past the reporter"
@@ -305,29 +305,29 @@ def test_what_the_controller_prints_lands_above_the_block(suite: Suite) -> None:
     ],
     ids=["off", "off in the ini file", "-s", "CI", "NO_COLOR", "dumb"],
 )
-def test_there_is_no_block(suite: Suite, args: list[str], environment: dict[str, str]) -> None:
+def test_no_block_is_shown(suite: Suite, args: list[str], environment: dict[str, str]) -> None:
     suite.test("import time\ndef test_it(): time.sleep(0.5)\n")
     with on_terminal(suite, "-n1", "--rustpar-slow=0", *args, environment=environment) as terminal:
-        assert terminal.end() == 0
+        assert terminal.wait_for_exit() == 0
         assert b"\x1b7" not in terminal.raw
         assert b"\x1bD" not in terminal.raw
         assert not any("has been running" in line for line in terminal.text)
 
 
-def test_output_that_is_no_terminal_has_no_escape_code(suite: Suite) -> None:
+def test_output_to_a_file_has_no_escape_codes(suite: Suite) -> None:
     suite.test("import time\ndef test_it(): time.sleep(0.3)\n")
     run = suite.run("--rustpar-progress=on", "--rustpar-slow=100ms")
     assert "\x1b" not in run.text
     assert "has been running" not in run.text
 
 
-def test_a_line_tells_once_of_a_test_that_passes_the_slow_limit(suite: Suite) -> None:
+def test_a_running_test_over_the_slow_limit_is_reported_once(suite: Suite) -> None:
     suite.test(WAITING)
     with on_terminal(suite, "-n2", "--rustpar-slow=100ms") as terminal:
         lines = [rf"rustpar: gw[01] has been running test_it\.py::test_waits\[{n}\] for [\d.]+ m?s$" for n in range(2)]
         terminal.wait_to_show(*lines, r"^gw[01] +[\d.]+ s  test_it\.py::test_waits\[0\]$")
-        let_go(suite)
-        terminal.end()
+        release_tests(suite)
+        terminal.wait_for_exit()
         for line in lines:
             assert len([shown for shown in terminal.text if re.match(line, shown)]) == 1
 
@@ -341,7 +341,7 @@ def test_a_line_tells_once_of_a_test_that_passes_the_slow_limit(suite: Suite) ->
         (["-o", "rustpar_progress=never"], "rustpar_progress = never: use auto, on or off"),
     ],
 )
-def test_bad_values_are_usage_errors(suite: Suite, args: list[str], complaint: str) -> None:
+def test_invalid_values_are_usage_errors(suite: Suite, args: list[str], complaint: str) -> None:
     suite.test("def test_it(): pass")
     run = suite.run(*args)
     assert run.ret == pytest.ExitCode.USAGE_ERROR

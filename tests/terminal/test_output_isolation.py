@@ -1,4 +1,4 @@
-"""What a test prints is shown with that test and with no other; standard streams are each worker's own."""
+"""Output of a test is shown with that test and no other; each worker has its own standard streams."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.harness import Suite
 
-# Each test prints its own name in four ways, often, while the other worker does the same.
+# Each test prints its own name repeatedly in four ways, while the other worker does the same.
 LOUD = """
     import os
     import subprocess
@@ -62,14 +62,14 @@ def test_without_capturing_no_line_is_lost_or_broken(suite: Suite) -> None:
     run = suite.run("-s")
     assert run.ret == 0
     for n in range(10):
-        for way, count in [("print", 20), ("write", 20), ("child", 1)]:
-            lines = [line for line in run.lines if f"<{n}:{way}>" in line]
+        for method, count in [("print", 20), ("write", 20), ("child", 1)]:
+            lines = [line for line in run.lines if f"<{n}:{method}>" in line]
             assert len(lines) == count
-            assert all(re.fullmatch(rf"\[gw[01]\] <{n}:{way}>", line) for line in lines)
+            assert all(re.fullmatch(rf"\[gw[01]\] <{n}:{method}>", line) for line in lines)
         assert run.text.count(f"<{n}:stderr>") == 20
 
 
-def test_without_capturing_the_mark_names_the_worker_that_ran_the_test(suite: Suite) -> None:
+def test_without_capturing_the_prefix_names_the_worker(suite: Suite) -> None:
     suite.test(
         """
         import pytest
@@ -85,12 +85,12 @@ def test_without_capturing_the_mark_names_the_worker_that_ran_the_test(suite: Su
         assert f"[{worker}] test {n} in {worker}" in run.lines
 
 
-def test_without_capturing_one_worker_needs_no_mark(suite: Suite) -> None:
+def test_without_capturing_a_single_worker_has_no_prefix(suite: Suite) -> None:
     suite.test("def test_it(): print('a word')\n")
     assert "a word" in suite.run("-s", n="1").lines
 
 
-def test_a_last_line_without_an_end_is_shown(suite: Suite) -> None:
+def test_a_last_line_without_a_newline_is_shown(suite: Suite) -> None:
     suite.test("import sys\ndef test_it(): sys.stdout.write('no end')\n")
     assert "no end" in suite.run("-s", n="1").out
 
@@ -122,7 +122,7 @@ def test_reading_while_capturing_is_the_error_of_plain_pytest(suite: Suite) -> N
 
 
 @pytest.mark.parametrize("method", ["fd", "sys", "tee-sys"])
-def test_capture_fixtures_see_their_own_test_alone(suite: Suite, method: str) -> None:
+def test_capture_fixtures_only_see_their_own_test(suite: Suite, method: str) -> None:
     suite.test(
         """
         import os
@@ -150,7 +150,7 @@ def test_capture_fixtures_see_their_own_test_alone(suite: Suite, method: str) ->
     assert run.counts() == {"passed": 45}
 
 
-def test_five_megabytes_of_output_arrive_whole(suite: Suite) -> None:
+def test_five_megabytes_of_output_arrive_completely(suite: Suite) -> None:
     suite.test(
         """
         def test_big():
@@ -167,7 +167,7 @@ def test_five_megabytes_of_output_arrive_whole(suite: Suite) -> None:
     assert "y" * 100_000 in report["longrepr"]
 
 
-def test_much_uncaptured_output_arrives_whole(suite: Suite) -> None:
+def test_much_uncaptured_output_arrives_completely(suite: Suite) -> None:
     suite.test(
         """
         import pytest

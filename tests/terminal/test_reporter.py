@@ -1,4 +1,4 @@
-"""What the user sees while the tests run and at the end."""
+"""Terminal output during the run and in the summary."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_the_progress_line_ends_at_one_hundred_percent(suite: Suite) -> None:
     assert re.fullmatch(r"[.F]{4} +\[100%\]", suite.run().line("[100%]"))
 
 
-def test_quiet_output_shows_progress_and_counts_alone(suite: Suite) -> None:
+def test_quiet_output_shows_only_progress_and_counts(suite: Suite) -> None:
     suite.test("def test_it(): pass")
     run = suite.run("-q")
     lines = [line for line in run.lines if line and not line.startswith("bringing up nodes")]
@@ -93,7 +93,7 @@ def test_setup_show_shows_fixtures_of_every_worker(suite: Suite) -> None:
 
 
 @pytest.mark.parametrize("option", ["--setup-only", "--setup-plan"])
-def test_options_that_only_set_up_run_no_test(suite: Suite, option: str) -> None:
+def test_setup_only_options_run_no_test(suite: Suite, option: str) -> None:
     suite.test("from support import note\ndef test_it(tmp_path): note('ran')\n")
     run = suite.run(option)
     assert run.ret == 0

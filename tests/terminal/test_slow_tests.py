@@ -1,4 +1,4 @@
-"""Slow tests, percentiles, what workers did, and how close a run came to its bound."""
+"""The timing report: slow tests, percentiles, worker utilization, and the lower bound."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def tests(suite: Suite) -> Suite:
     return suite
 
 
-def test_tests_over_the_limit_are_listed_by_phase_with_their_worker(tests: Suite, way: str) -> None:
-    run = tests.run_in(way, "--rustpar-slow=0s")
+def test_tests_over_the_limit_are_listed_by_phase_with_their_worker(tests: Suite, run_mode: str) -> None:
+    run = tests.run_in(run_mode, "--rustpar-slow=0s")
     head, *rows = run.section("slow tests (0 us and more)")
     assert head.split() == ["whole", "set-up", "call", "teardown", "worker", "test"]
-    workers = {"main"} if way == "plain" else {"gw0", "gw1"}
+    workers = {"main"} if run_mode == "plain" else {"gw0", "gw1"}
     assert {row.split()[-1] for row in rows} == {"test_it.py::test_one", "test_it.py::test_two"}
     assert {row.split()[8] for row in rows} <= workers
     assert run.ret == 0
@@ -43,7 +43,7 @@ def test_the_ini_file_has_a_limit_too(tests: Suite) -> None:
     assert not tests.run("--rustpar-slow=1000s", n=None).section("slow tests (1000 s and more)")
 
 
-def test_a_limit_that_makes_no_sense_is_refused(tests: Suite) -> None:
+def test_an_invalid_limit_is_refused(tests: Suite) -> None:
     assert (
         "invalid duration 'soon': expected for example 500ms, 1s or 1.5m"
         in tests.run("--rustpar-slow=soon", n=None).text
@@ -54,8 +54,8 @@ def test_a_limit_that_makes_no_sense_is_refused(tests: Suite) -> None:
     assert "rustpar_slow: invalid duration 'soon'" in run.text
 
 
-def test_nothing_is_shown_that_nobody_asked_for(tests: Suite, way: str) -> None:
-    run = tests.run_in(way)
+def test_no_section_is_shown_by_default(tests: Suite, run_mode: str) -> None:
+    run = tests.run_in(run_mode)
     assert "slow tests" not in run.out
     assert "p95" not in run.out
 
@@ -64,12 +64,12 @@ def test_q_shows_no_section(tests: Suite) -> None:
     assert "slow tests" not in tests.run("-q", "--rustpar-slow=0s", n=None).out
 
 
-def test_v_shows_percentiles_and_what_workers_did(tests: Suite, way: str) -> None:
-    run = tests.run_in(way, "-v")
+def test_v_shows_percentiles_and_worker_utilization(tests: Suite, run_mode: str) -> None:
+    run = tests.run_in(run_mode, "-v")
     rows = [line.split() for line in run.section("timing")]
     assert rows[0] == ["count", "p50", "p95", "p99", "max"]
     assert [row[:2] for row in rows[1:5]] == [[name, "2"] for name in ("tests", "set-up", "call", "teardown")]
-    if way == "plain":
+    if run_mode == "plain":
         assert len(rows) == 5
         return
     assert rows[6] == ["worker", "tests", "busy", "set-up", "shared", "fixtures", "idle"]
@@ -83,7 +83,7 @@ def test_without_a_cache_v_shows_the_same(tests: Suite) -> None:
     assert tests.run("-v", "-p", "no:cacheprovider").section("timing")
 
 
-def test_node_ids_are_relative_to_where_pytest_was_started(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_node_ids_are_relative_to_the_current_directory(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
     suite.write({"pytest.ini": "[pytest]\n", "sub/test_it.py": "def test_it(): pass\n"})
     monkeypatch.setenv("PYTHONPATH", str(suite.path))
     monkeypatch.chdir(suite.path / "sub")
@@ -91,14 +91,14 @@ def test_node_ids_are_relative_to_where_pytest_was_started(suite: Suite, monkeyp
     assert rows[1].endswith("  test_it.py::test_it")
 
 
-def test_a_run_without_tests_has_nothing_to_show(suite: Suite) -> None:
+def test_a_run_without_tests_shows_no_section(suite: Suite) -> None:
     suite.test("")
     run = suite.run("-v", n=None)
     assert run.ret == 5
     assert not run.section("timing")
 
 
-def test_what_is_no_journal_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_journal_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "j").write_text("{}\n")
     with pytest.raises(ValueError, match="is not the journal of a run"):
         _core.Timing.read(tmp_path / "j", tmp_path, tmp_path)

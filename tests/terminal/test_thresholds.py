@@ -1,4 +1,4 @@
-"""What a run has to keep: expressions, what they are judged by, and the exit status."""
+"""Thresholds: expressions, their evaluation, and the exit status."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TESTS = """
 """
 MARKERS = "[pytest]\nmarkers = unit: fast\n    none: nobody\n"
 
-# The tests of the first process begin anew once, as with pytest-rerunfailures.
+# Tests of the first process run twice, as with pytest-rerunfailures.
 RERUNS = """
     import pytest
     from _pytest.runner import runtestprotocol
@@ -56,7 +56,7 @@ def tests(suite: Suite) -> Suite:
 
 
 def shown(run: Run) -> list[str]:
-    """The lines of the section, without what aligns them."""
+    """Return the lines of the section, without alignment."""
     return [" ".join(line.split()) for line in run.section("thresholds")]
 
 
@@ -66,21 +66,21 @@ def last_event(suite: Suite) -> dict[str, Any]:
     return event
 
 
-def test_a_broken_threshold_is_named_and_fails_the_run(tests: Suite, way: str) -> None:
-    ended = tests.run_in(way, "--rustpar-thresholds=max<1000s, count<4, failed_rate<1%")
+def test_a_broken_threshold_is_named_and_fails_the_run(tests: Suite, run_mode: str) -> None:
+    ended = tests.run_in(run_mode, "--rustpar-thresholds=max<1000s, count<4, failed_rate<1%")
     assert ended.counts() == {"passed": 4}
     assert (ended.ret, shown(ended)) == (1, ["broken count<4 4"])
     assert (last_event(tests)["e"], last_event(tests)["exit"]) == ("end", 1)
 
 
-def test_a_run_that_keeps_them_says_nothing(tests: Suite, way: str) -> None:
-    ended = tests.run_in(way, "--rustpar-thresholds=p(95)<1000s, min>=0us, count==4, slow_count==0, slow_rate<1%")
+def test_a_run_within_its_thresholds_prints_nothing(tests: Suite, run_mode: str) -> None:
+    ended = tests.run_in(run_mode, "--rustpar-thresholds=p(95)<1000s, min>=0us, count==4, slow_count==0, slow_rate<1%")
     assert (ended.ret, shown(ended)) == (0, [])
 
 
-def test_a_marker_narrows_a_threshold_with_every_start(tests: Suite, way: str) -> None:
+def test_a_marker_restricts_a_threshold_in_every_run_mode(tests: Suite, run_mode: str) -> None:
     given = "--rustpar-thresholds=unit: count==3, none: count==0, none: max<1us, count==4, unit: count>3"
-    ended = tests.run_in(way, given, "-v")
+    ended = tests.run_in(run_mode, given, "-v")
     assert ended.ret == 1
     assert shown(ended) == [
         "kept unit: count==3 3",
@@ -92,7 +92,7 @@ def test_a_marker_narrows_a_threshold_with_every_start(tests: Suite, way: str) -
 
 
 @pytest.mark.parametrize("dist", ["load", "worksteal", "loadscope", "loadfile", "loadgroup"])
-def test_every_distribution_counts_a_test_once(tests: Suite, dist: str) -> None:
+def test_every_dist_mode_counts_a_test_once(tests: Suite, dist: str) -> None:
     assert tests.run("--dist", dist, "--rustpar-thresholds=count==4, unit: count==3").ret == 0
 
 
@@ -100,12 +100,12 @@ def test_with_each_a_test_counts_in_every_worker(tests: Suite) -> None:
     assert tests.run("--dist=each", "--rustpar-thresholds=count==8, unit: count==6").ret == 0
 
 
-def test_a_shard_is_judged_by_its_own_tests(tests: Suite) -> None:
+def test_thresholds_of_a_shard_apply_to_its_own_tests(tests: Suite) -> None:
     parts = [tests.run(f"--rustpar-shard={part}/2", "--rustpar-thresholds=count<1", n=None) for part in (1, 2)]
     assert sum(int(shown(part)[0].split()[-1]) for part in parts) == 4
 
 
-def test_of_a_test_that_is_repeated_the_last_attempt_counts(suite: Suite, way: str) -> None:
+def test_the_last_attempt_of_a_repeated_test_counts(suite: Suite, run_mode: str) -> None:
     suite.conftest(RERUNS)
     suite.test(
         """
@@ -116,11 +116,11 @@ def test_of_a_test_that_is_repeated_the_last_attempt_counts(suite: Suite, way: s
             assert known
         """
     )
-    ended = suite.run_in(way, "--rustpar-thresholds=count==1, failed_count==0")
+    ended = suite.run_in(run_mode, "--rustpar-thresholds=count==1, failed_count==0")
     assert (ended.ret, shown(ended)) == (0, [])
 
 
-def test_failures_are_counted_crashes_too_and_skipped_tests_are_not(suite: Suite) -> None:
+def test_failures_and_crashes_are_counted_and_skipped_tests_are_not(suite: Suite) -> None:
     suite.test(
         """
         import os
@@ -138,7 +138,7 @@ def test_failures_are_counted_crashes_too_and_skipped_tests_are_not(suite: Suite
     assert (ended.ret, shown(ended)) == (1, ["broken failed_rate<75% 75.00 %"])
 
 
-def test_a_test_whose_subtest_fails_has_failed(suite: Suite, way: str) -> None:
+def test_a_test_whose_subtest_fails_has_failed(suite: Suite, run_mode: str) -> None:
     suite.test(
         """
         import unittest
@@ -150,15 +150,15 @@ def test_a_test_whose_subtest_fails_has_failed(suite: Suite, way: str) -> None:
             def test_whole(self): pass
         """
     )
-    ended = suite.run_in(way, "--rustpar-thresholds=count==2, failed_count==0")
+    ended = suite.run_in(run_mode, "--rustpar-thresholds=count==2, failed_count==0")
     assert shown(ended) == ["broken failed_count==0 1"]
 
 
-def test_it_needs_no_cache(tests: Suite, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_thresholds_need_no_cache(tests: Suite, run_mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
     scratch = tests.path / "scratch"
     scratch.mkdir()
     monkeypatch.setenv("TMPDIR", str(scratch))
-    ended = tests.run_in(way, "-p", "no:cacheprovider", "--rustpar-thresholds=unit: count<3")
+    ended = tests.run_in(run_mode, "-p", "no:cacheprovider", "--rustpar-thresholds=unit: count<3")
     assert (ended.ret, shown(ended)) == (1, ["broken unit: count<3 3"])
     assert not list(scratch.glob("rustpar-*"))
 
@@ -168,23 +168,23 @@ def test_a_journal_that_cannot_be_written_fails_the_run(tests: Suite) -> None:
     assert (ended.ret, shown(ended)) == (1, ["not judged: the run's journal is incomplete"])
 
 
-def test_no_tests_are_not_judged(suite: Suite) -> None:
+def test_thresholds_are_not_evaluated_without_tests(suite: Suite) -> None:
     suite.test("")
     ended = suite.run("--rustpar-thresholds=count>0", n=None)
     assert (ended.ret, shown(ended)) == (5, [])
 
 
-def test_where_every_test_was_skipped_nothing_is_judged(suite: Suite) -> None:
+def test_thresholds_are_not_evaluated_if_every_test_was_skipped(suite: Suite) -> None:
     suite.test("import pytest\ndef test_it(): pytest.skip('not today')\n")
     assert suite.run("--rustpar-thresholds=count>0").ret == 0
 
 
-def test_a_worse_status_stays(suite: Suite) -> None:
+def test_a_more_serious_exit_status_is_kept(suite: Suite) -> None:
     suite.test("def test_it(): raise KeyboardInterrupt\n")
     assert suite.run("--rustpar-thresholds=count>9", n=None).ret == 2
 
 
-def test_the_command_line_comes_before_the_ini_file(tests: Suite) -> None:
+def test_the_command_line_overrides_the_ini_file(tests: Suite) -> None:
     tests.write({"pytest.ini": f"{MARKERS}rustpar_thresholds =\n    count<4, unit: count<3,\n    max<1000s\n"})
     assert shown(tests.run(n=None)) == ["broken count<4 4", "broken unit: count<3 3"]
     assert tests.run("--rustpar-thresholds=", n=None).ret == 0
@@ -192,7 +192,7 @@ def test_the_command_line_comes_before_the_ini_file(tests: Suite) -> None:
 
 
 @pytest.mark.parametrize("n", [None, "2"])
-def test_a_bad_expression_is_pointed_at_before_a_test_runs(tests: Suite, n: str | None) -> None:
+def test_a_syntax_error_is_marked_before_a_test_runs(tests: Suite, n: str | None) -> None:
     ended = tests.run("--rustpar-thresholds=max<1s, p(95)<500", n=n)
     assert ended.ret == 4
     lines = ended.text.splitlines()
@@ -203,7 +203,7 @@ def test_a_bad_expression_is_pointed_at_before_a_test_runs(tests: Suite, n: str 
     assert not ended.reports
 
 
-def test_a_bad_line_of_the_ini_file_is_pointed_at(tests: Suite) -> None:
+def test_a_syntax_error_in_the_ini_file_is_marked(tests: Suite) -> None:
     tests.write({"pytest.ini": f"{MARKERS}rustpar_thresholds =\n    max<1s\n    p95<1s\n"})
     ended = tests.run(n=None)
     assert ended.ret == 4
@@ -211,8 +211,8 @@ def test_a_bad_line_of_the_ini_file_is_pointed_at(tests: Suite) -> None:
     assert "\n  p95<1s\n  ^\n" in ended.text
 
 
-@pytest.mark.parametrize("way", ["plain", "template", "early"])
-def test_an_unknown_marker_is_refused_where_pytest_is_strict(tests: Suite, way: str) -> None:
-    ended = tests.run_in(way, "--strict-markers", "--rustpar-thresholds=unti: max<1us")
+@pytest.mark.parametrize("run_mode", ["plain", "template", "early"])
+def test_an_unknown_marker_is_rejected_with_strict_markers(tests: Suite, run_mode: str) -> None:
+    ended = tests.run_in(run_mode, "--strict-markers", "--rustpar-thresholds=unti: max<1us")
     assert ended.ret == 4
     assert "--rustpar-thresholds: 'unti' not found in `markers` configuration option" in ended.text

@@ -1,6 +1,6 @@
-"""Implementations of a hook, plain ones and wrappers, that do all that implementations can do.
+"""Hook implementations and wrappers that cover everything implementations can do.
 
-Each is made anew for every call, and notes what happens to it.
+Each is created for a single call and records what happens to it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class Odd(BaseException):
     pass
 
 
-# Not GeneratorExit: wrappers that are left behind by an error are closed at some time later.
+# Not GeneratorExit: wrappers abandoned because of an error are closed at an unspecified later time.
 CAUGHT = (Exception, KeyboardInterrupt, Odd)
 
 ERRORS: list[Callable[[], BaseException]] = [

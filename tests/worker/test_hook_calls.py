@@ -1,4 +1,4 @@
-"""Hooks are called natively as pluggy calls them: the same results, errors and order, in the same places."""
+"""Native hook calls behave like pluggy's: same results, errors and order."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ multicall: Callable[..., Any] = _manager._multicall  # type: ignore[attr-defined
 hookspec = HookspecMarker("test")
 hookimpl = pluggy.HookimplMarker("test")
 
-# The modules whose implementations are called natively here, where pytest's are in a run.
+# The modules whose implementations are called natively in these tests; in a run these are pytest's.
 OURS = [__name__, returning.__module__]
 
 needs_known_pluggy = pytest.mark.skipif(not hook_calls._is_known(), reason="this pluggy makes all calls itself")
@@ -46,16 +46,16 @@ def impl_of(function: Callable[..., Any], *, wrapper: bool = False, hookwrapper:
     )
 
 
-def about(error: BaseException | None, seen: tuple[int, ...] = ()) -> Any:
-    """All that can be told of an exception, and of those that led to it."""
+def describe(error: BaseException | None, seen: tuple[int, ...] = ()) -> Any:
+    """Return a description of an exception and of its causes and contexts."""
     if error is None or id(error) in seen:
         return error and "seen before"
-    chain = (about(next_one, (*seen, id(error))) for next_one in (error.__context__, error.__cause__))
+    chain = (describe(next_one, (*seen, id(error))) for next_one in (error.__context__, error.__cause__))
     return (type(error), str(error), repr(error.args), error.__suppress_context__, *chain)
 
 
 def outcome(call: Callable[..., Any], makings: list[Making], first: bool, handling: bool) -> Any:
-    """What a call of these implementations comes to, and what they noted."""
+    """Call these implementations; return the result or error, and their records."""
     notes: list[str] = []
     impls = [impl_of(making(notes.append), wrapper=making in WRAPPERS) for making in makings]
 
@@ -63,7 +63,7 @@ def outcome(call: Callable[..., Any], makings: list[Making], first: bool, handli
         try:
             result = call("hook", impls, {"one": 1, "two": 2, "three": 3}, first)
         except BaseException as error:
-            return ("raised", about(error))
+            return ("raised", describe(error))
         return ("returned", type(result), repr(result))
 
     if not handling:
@@ -88,14 +88,14 @@ def combinations() -> list[list[Making]]:
 @needs_known_pluggy
 @pytest.mark.parametrize("handling", [False, True])
 @pytest.mark.parametrize("first", [False, True])
-def test_native_calls_come_to_the_same_as_pluggys(first: bool, handling: bool) -> None:
+def test_native_calls_have_the_same_results_as_pluggys(first: bool, handling: bool) -> None:
     native = hook_calls.native(never, ours=OURS)
     for makings in combinations():
         expected = outcome(multicall, makings, first, handling)
         assert outcome(native, makings, first, handling) == expected
 
 
-def test_a_single_implementation_of_somebody_else_has_pluggy_make_the_call() -> None:
+def test_pluggy_makes_the_call_if_a_plugin_implements_the_hook() -> None:
     asked = []
 
     def pluggys(*arguments: Any) -> Any:
@@ -116,7 +116,7 @@ def test_a_single_implementation_of_somebody_else_has_pluggy_make_the_call() -> 
     assert asked[0][2] is given
 
 
-def test_what_the_native_call_does_not_do_is_left_to_pluggy() -> None:
+def test_unsupported_hook_features_are_left_to_pluggy() -> None:
     native = hook_calls.native(lambda *arguments: "pluggy's", ours=OURS)
     plain = impl_of(lambda one=1: one)
 
@@ -134,7 +134,7 @@ def test_what_the_native_call_does_not_do_is_left_to_pluggy() -> None:
     assert native("pytest_pyfunc_call", [impl_of(lambda: "mine")], {}, True) == "pluggy's"
 
 
-def test_a_function_that_is_replaced_is_not_called_any_more() -> None:
+def test_a_replaced_implementation_is_no_longer_called() -> None:
     native = hook_calls.native(lambda *arguments: "pluggy's", ours=OURS)
     impl = impl_of(lambda: "old")
     assert native("hook", [impl], {}, True) == "old"
@@ -180,7 +180,7 @@ def test_hooks_may_call_hooks() -> None:
 
 
 @needs_known_pluggy
-def test_calls_that_are_made_natively_can_be_monitored() -> None:
+def test_native_calls_can_be_monitored() -> None:
     manager = manager_with(Plugin())
     hook_calls.install(config_of(manager))
     installed = manager._inner_hookexec
@@ -198,7 +198,7 @@ def test_calls_that_are_made_natively_can_be_monitored() -> None:
     assert len(seen) == 2
 
 
-def test_a_manager_that_is_monitored_is_left_alone() -> None:
+def test_a_monitored_manager_is_not_changed() -> None:
     manager = manager_with(Plugin())
     manager.add_hookcall_monitoring(lambda *arguments: None, lambda *arguments: None)
     monitoring = manager._inner_hookexec
@@ -206,14 +206,14 @@ def test_a_manager_that_is_monitored_is_left_alone() -> None:
     assert manager._inner_hookexec is monitoring
 
 
-def test_a_pluggy_that_does_more_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_version_of_pluggy_is_not_changed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(HookImpl, "__slots__", (*HookImpl.__slots__, "novelty"))
     manager = manager_with(Plugin())
     hook_calls.install(config_of(manager))
     assert manager._inner_hookexec is multicall
 
 
-def test_plugins_of_others_are_not_kept_alive() -> None:
+def test_unregistered_plugins_are_not_kept_alive() -> None:
     plugin = Plugin()
     manager = manager_with(plugin)
     manager._inner_hookexec = hook_calls.native(multicall)
@@ -225,7 +225,7 @@ def test_plugins_of_others_are_not_kept_alive() -> None:
     assert alive() is None
 
 
-def test_a_manager_that_nobody_needs_is_freed() -> None:
+def test_an_unused_manager_is_freed() -> None:
     class Knowing(Plugin):
         def __init__(self) -> None:
             self.manager = manager_with(self)

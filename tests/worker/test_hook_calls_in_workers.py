@@ -1,4 +1,4 @@
-"""Where hooks are called natively, conftests, warnings and tracebacks see what they see in plain pytest."""
+"""With native hook calls, conftests, warnings and tracebacks behave as in plain pytest."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_hooks_of_a_conftest_wrap_those_of_pytest_in_workers(suite: Suite) -> No
     assert notes == ["teardown test_cannot", "teardown test_fails", "teardown test_passes"]
 
 
-def test_warnings_point_where_they_point_in_plain_pytest(suite: Suite) -> None:
+def test_warnings_name_the_same_line_as_in_plain_pytest(suite: Suite) -> None:
     suite.conftest(
         """
         import warnings
@@ -106,7 +106,7 @@ def test_warnings_point_where_they_point_in_plain_pytest(suite: Suite) -> None:
     assert any("pluggy" in line and "of a test" in line for line in plain.lines)
 
 
-def test_tracebacks_that_show_everything_show_it_in_workers(suite: Suite) -> None:
+def test_full_tracebacks_show_all_frames_in_workers(suite: Suite) -> None:
     suite.test("def test_it(): assert 0\n")
 
     def places(run: Run) -> list[str]:

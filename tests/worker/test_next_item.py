@@ -1,4 +1,4 @@
-"""What a plugin is told of the next test at a teardown is what comes next, whatever was taken back meanwhile."""
+"""``nextitem`` at a teardown is the test that really runs next, even if tests have been reassigned."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.harness import Suite
 
-# Notes each test, and what every kind of implementation of the hook is told at its teardown.
+# Records each test, and the next item that every kind of implementation of the hook receives at its teardown.
 CONFTEST = """
     import pytest
     from support import note
@@ -29,7 +29,7 @@ CONFTEST = """
         return result
 """
 
-# One class, of which some tests take long: what is behind them is taken by others.
+# One class with some long tests: other workers take over the tests behind them.
 TESTS = """
     import time
     import pytest
@@ -40,8 +40,8 @@ TESTS = """
             time.sleep(0.2 if n in (3, 21, 40, 41, 57) else 0.004)
 """
 
-# As SQLAlchemy's own suite does it: what a class needs is made by one hook, and let go by another one when the next
-# test belongs to another class; fixtures of the class build on it.
+# Like SQLAlchemy's own suite: one hook sets up what a class needs, and another one tears it down when the next
+# test belongs to another class; class fixtures depend on it.
 KEPT_BY_CLASS = """
     import sqlite3
     import pytest
@@ -71,8 +71,8 @@ KEPT_BY_CLASS = """
 """
 
 
-def told(suite: Suite) -> list[dict[str, list[str]]]:
-    """What each worker has noted: the tests it began, and what implementations were told; it is forgotten then."""
+def take_records(suite: Suite) -> list[dict[str, list[str]]]:
+    """Return the records of each worker: its tests and the next items that implementations received; clear them."""
     workers: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for line in suite.notes():
         worker, kind, name = line.split(" ", 2)
@@ -84,30 +84,30 @@ def told(suite: Suite) -> list[dict[str, list[str]]]:
 @pytest.mark.parametrize(
     "args", [[], ["--dist=worksteal"], ["--rustpar-plan=duration"], ["--maxschedchunk=1"]], ids=str
 )
-def test_a_teardown_is_given_the_test_that_comes_next(suite: Suite, args: list[str]) -> None:
+def test_a_teardown_receives_the_test_that_runs_next(suite: Suite, args: list[str]) -> None:
     suite.conftest(CONFTEST)
     suite.write({"sub/conftest.py": "def pytest_runtest_call(item): pass\n", "sub/test_it.py": TESTS})
     for _ in range(2):
         assert suite.run(*args, n="4").counts() == {"passed": 60}
-        for notes in told(suite):
+        for notes in take_records(suite):
             assert notes["first"] == notes["then"] == [*notes["begins"][1:], "None"]
 
 
-@pytest.mark.parametrize("way", ["template", "early"])
-def test_what_a_plugin_keeps_for_a_class_lasts_as_long_as_the_fixtures_of_the_class(suite: Suite, way: str) -> None:
+@pytest.mark.parametrize("run_mode", ["template", "early"])
+def test_class_state_of_a_plugin_lasts_as_long_as_class_fixtures(suite: Suite, run_mode: str) -> None:
     suite.conftest(KEPT_BY_CLASS)
     statement = "database.execute('select n from numbers')"
     test = TESTS.replace("self, n", "self, n, database").replace("time.sleep(", f"{statement}; time.sleep(")
     suite.test(test + test.replace("import time\n", "").replace("TestAll", "TestMore"))
     for _ in range(3):
-        assert suite.run_in(way, n="4").counts() == {"passed": 120}
+        assert suite.run_in(run_mode, n="4").counts() == {"passed": 120}
 
 
-def test_with_serial_tests_a_teardown_knows_the_next_test_or_that_there_is_none_yet(suite: Suite) -> None:
+def test_with_serial_tests_a_teardown_receives_the_next_test_or_none(suite: Suite) -> None:
     suite.conftest(CONFTEST)
     alone = "class TestAll:\n        @pytest.mark.serial\n        def test_alone(self): pass\n"
     suite.test(TESTS.replace("class TestAll:", alone))
     assert suite.run(n="3").counts() == {"passed": 61}
-    for notes in told(suite):
+    for notes in take_records(suite):
         following = zip(notes["then"], [*notes["begins"][1:], "None"], strict=True)
         assert all(said in ("None", name) for said, name in following)

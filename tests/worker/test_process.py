@@ -1,4 +1,4 @@
-"""A worker is a process like plain pytest's: a test may fork, count threads, or run pytest in it."""
+"""A worker behaves like the process of plain pytest: a test may fork, use threads, or run pytest in it."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_a_test_may_start_threads_and_wait_for_children(suite: Suite) -> None:
     assert suite.run(n="1").counts() == {"passed": 3}
 
 
-def test_a_daemon_thread_left_by_a_test_does_not_hold_up_the_end(suite: Suite) -> None:
+def test_a_daemon_thread_left_by_a_test_does_not_delay_the_exit(suite: Suite) -> None:
     suite.test(
         """
         import threading

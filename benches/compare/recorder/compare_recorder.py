@@ -1,9 +1,8 @@
-"""A pytest plugin that writes every test's outcome, seen where the user sees it: in the controller.
+"""A pytest plugin that writes every test's outcome as reported to the controller.
 
-Loaded with ``-p compare_recorder`` in every runner, so that its cost (one list entry per passing test) is
-the same on both sides of a ratio.  Workers load it too and must not record: they are told apart by
-``config.workerinput``, and forked ones, which may inherit an already registered recorder, by their parent
-process.
+It is loaded with ``-p compare_recorder`` in every runner, so that its cost (one list entry per passing test) is
+the same on both sides of a ratio. Workers load it too but must not record: they are recognized by
+``config.workerinput``, and forked workers, which may inherit a registered recorder, by their parent process.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ class Recorder:
     """Collects ``outcome<TAB>node id`` and writes all of it when pytest unconfigures."""
 
     def __init__(self, path: Path) -> None:
-        """Write to ``path`` in the end."""
+        """Write to ``path`` when pytest unconfigures."""
         self.path = path
         self.entries: list[tuple[str, str]] = []
 

@@ -1,4 +1,4 @@
-"""Customers' accounts: passwords are kept as salted hashes, and guessing them is slow."""
+"""Customers' accounts: passwords are stored as salted hashes that are slow to compute."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Account:
         return cls(name, salt, hash_password(password, salt))
 
     def log_in(self, password: str) -> bool:
-        """Tell whether the password is right; too many wrong ones in a row lock the account."""
+        """Return whether the password is right; too many wrong ones in a row lock the account."""
         if self.failures >= MAX_FAILURES:
             raise Locked(self.name)
         right = hmac.compare_digest(self.hash, hash_password(password, self.salt))

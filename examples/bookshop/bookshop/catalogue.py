@@ -1,4 +1,4 @@
-"""The books on offer, and how customers find them although they misspell."""
+"""The books on offer, and a search that tolerates misspelling."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bookshop.money import Money
 
 @dataclass(frozen=True)
 class Book:
-    """One title; books are the same when their ISBN is."""
+    """One title; books with the same ISBN are equal."""
 
     isbn: str
     title: str
@@ -36,11 +36,11 @@ class Catalogue:
         return len(self._books)
 
     def __iter__(self) -> Iterator[Book]:
-        """Go through the books in the order they were added."""
+        """Iterate over the books in the order in which they were added."""
         return iter(self._books.values())
 
     def __contains__(self, isbn: str) -> bool:
-        """Tell whether there is a book of this ISBN, in any notation."""
+        """Return whether there is a book with this ISBN, in any notation."""
         return normalize(isbn) in self._books
 
     def add(self, book: Book) -> None:
@@ -55,7 +55,7 @@ class Catalogue:
         return self._books[normalize(isbn)]
 
     def remove(self, isbn: str) -> Book:
-        """Take a book out and return it."""
+        """Remove a book and return it."""
         return self._books.pop(normalize(isbn))
 
     def by_author(self, author: str) -> list[Book]:
@@ -80,7 +80,7 @@ def trigrams(text: str) -> Counter[str]:
 
 
 class SearchIndex:
-    """Finds books by title and author; a few wrong letters do no harm."""
+    """Finds books by title and author, also with a few wrong letters."""
 
     def __init__(self, books: Iterable[Book]) -> None:
         """Index the books."""

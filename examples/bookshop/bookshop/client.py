@@ -1,4 +1,4 @@
-"""A client for the supplier's service: waits and tries again when that makes sense."""
+"""A client for the supplier's service, which retries requests after temporary failures."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SAFE = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 
 @dataclass(frozen=True)
 class Response:
-    """What the service answered."""
+    """A response of the service."""
 
     status: int
     body: str = ""
@@ -20,7 +20,7 @@ class Response:
 
 
 class ServiceError(Exception):
-    """The service refused, or did not recover in time."""
+    """The service refused a request, or did not recover in time."""
 
     def __init__(self, response: Response, attempts: int) -> None:
         """Keep the last response."""
@@ -39,13 +39,13 @@ class Client:
     sleep: Callable[[float], None] = time.sleep
 
     def pause(self, attempt: int, response: Response) -> float:
-        """Return how long to wait after an attempt, of which 0 is the first; the service may ask for more."""
+        """Return the pause after attempt number ``attempt``, from 0; the service may request a longer one."""
         asked = response.headers.get("Retry-After", "")
         own = self.first_pause * 2**attempt
         return min(float(asked) if asked else own, self.longest_pause)
 
     def request(self, method: str, path: str) -> Response:
-        """Send a request until it succeeds, cannot succeed, or was tried often enough."""
+        """Send a request until it succeeds, fails permanently, or has reached the limit of attempts."""
         for attempt in range(self.attempts):
             response = self.transport(method, path)
             if response.status < 400:

@@ -1,4 +1,4 @@
-"""Baskets and orders: what is bought, what it costs, and which way an order may go."""
+"""Baskets and orders: contents, prices, shipping, and the states of an order."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bookshop.catalogue import Book
 from bookshop.money import Money
 
 VAT_PERCENT: dict[str, Decimal | int] = {"DE": 7, "FR": Decimal("5.5"), "DK": 25, "GB": 0}
-# Up to so many grams: so many euros, at home and abroad.
+# Weight limit in grams, and price in euros, at home and abroad.
 SHIPPING = ((500, "1.95", "3.90"), (1000, "2.95", "7.50"), (5000, "4.95", "14.00"), (31_500, "9.95", "32.00"))
 FREE_SHIPPING_FROM = Money.of("49.00")
 
@@ -28,7 +28,7 @@ class Basket:
         self.quantities[book] = self.quantities.get(book, 0) + quantity
 
     def take(self, book: Book, quantity: int = 1) -> None:
-        """Take some of a book out again."""
+        """Remove copies of a book."""
         left = self.quantities[book] - quantity
         if left < 0:
             raise ValueError(f"only {self.quantities[book]} in the basket")
@@ -46,7 +46,7 @@ class Basket:
         return sum((book.price * n for book, n in self.quantities.items()), Money.of(0))
 
     def discount(self) -> Money:
-        """Return what every third copy saves: the cheapest ones are free, one for each three."""
+        """Return the discount: for every three copies, the cheapest one is free."""
         prices = sorted(
             (b.price for b, n in self.quantities.items() for _ in range(n)), key=lambda p: p.amount
         )
@@ -58,7 +58,7 @@ class Basket:
 
 
 def shipping_cost(grams: int, value: Money, *, abroad: bool = False) -> Money:
-    """Return what a parcel costs; at home it is free from a certain value on."""
+    """Return the price of a parcel; at home it is free from a certain value on."""
     if grams <= 0:
         raise ValueError("a parcel weighs something")
     if not abroad and not value < FREE_SHIPPING_FROM:
@@ -70,7 +70,7 @@ def shipping_cost(grams: int, value: Money, *, abroad: bool = False) -> Money:
 
 
 class State(Enum):
-    """Where an order stands."""
+    """The state of an order."""
 
     NEW = "new"
     PAID = "paid"
@@ -91,12 +91,12 @@ NEXT = {
 
 
 class WrongState(Exception):
-    """An order cannot go from its state to the wanted one."""
+    """An order cannot change from its state to the requested one."""
 
 
 @dataclass
 class Order:
-    """What a customer has ordered; its price is fixed when it is made."""
+    """An order of a customer; its price is fixed when it is created."""
 
     number: int
     customer: str
@@ -114,7 +114,7 @@ class Order:
         return cls(number, customer, lines, basket.total().with_vat(VAT_PERCENT[country]), country)
 
     def move_to(self, state: State) -> None:
-        """Go on to another state."""
+        """Change to another state."""
         if state not in NEXT[self.state]:
             raise WrongState(f"order {self.number} is {self.state.value} and cannot become {state.value}")
         self.state = state

@@ -11,12 +11,12 @@ from bookshop.orders import Order, State
 
 
 def width(text: str) -> int:
-    """Return how many columns of a terminal a text takes."""
+    """Return the width of a text in terminal columns."""
     return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
 
 
 def shorten(text: str, limit: int) -> str:
-    """Cut a text to at most ``limit`` columns, with an ellipsis where something is missing."""
+    """Shorten a text to at most ``limit`` columns, with an ellipsis where text is missing."""
     if width(text) <= limit:
         return text
     while text and width(text) > limit - 1:

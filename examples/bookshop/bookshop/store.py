@@ -63,7 +63,7 @@ class Store:
             )
 
     def place(self, order: Order) -> None:
-        """Store a new order and take its books out of the stock; all of it or nothing."""
+        """Store a new order and remove its books from the stock, atomically."""
         with self._transaction() as db:
             for isbn, copies in order.lines.items():
                 taken = db.execute(

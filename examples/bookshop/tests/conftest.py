@@ -1,4 +1,4 @@
-"""Books, stores and a supplier for all tests.  Random data is seeded: every process makes the same."""
+"""Books, stores and a supplier for all tests. Random data is seeded, so every process generates the same."""
 
 from __future__ import annotations
 

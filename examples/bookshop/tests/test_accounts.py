@@ -1,4 +1,4 @@
-"""Accounts: hashing is slow on purpose, so these tests are what keeps a processor busy."""
+"""Accounts: hashing is slow on purpose, so these tests use much CPU time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The supplier's client against a service that takes its time: these tests mostly wait."""
+"""The supplier's client with a slow service: these tests mostly wait."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PAUSE = 0.005
 
 @dataclass
 class Service:
-    """Answers as told, each time after a while; the last answer stays."""
+    """Returns prepared answers, each after a delay; the last answer is repeated."""
 
     answers: list[Response]
     latency: float = LATENCY
@@ -47,7 +47,7 @@ class TestRecovery:
         assert len(service.requests) == failures + 1
 
     @pytest.mark.parametrize("attempts", [1, 2, 3])
-    def test_the_client_gives_up_after_so_many_attempts(self, attempts: int, status: int) -> None:
+    def test_the_client_gives_up_after_the_maximum_of_attempts(self, attempts: int, status: int) -> None:
         service = Service([Response(status)])
         with pytest.raises(ServiceError, match=f"status {status} after {attempts} attempts"):
             client_of(service, attempts=attempts).request("GET", "/stock/1")
@@ -75,7 +75,7 @@ def test_each_pause_is_twice_the_last_up_to_a_limit(attempt: int) -> None:
 
 
 @pytest.mark.parametrize("seconds", [0, 0.01, 0.05])
-def test_a_pause_the_service_asks_for_is_kept(seconds: float) -> None:
+def test_a_pause_that_the_service_requests_is_respected(seconds: float) -> None:
     service = Service([Response(429, headers={"Retry-After": str(seconds)}), Response(200)])
     start = time.monotonic()
     client_of(service).request("GET", "/")
@@ -84,13 +84,13 @@ def test_a_pause_the_service_asks_for_is_kept(seconds: float) -> None:
 
 @pytest.fixture(scope="module")
 def supplier() -> Iterator[Service]:
-    """A supplier's service that takes a while to come up and to go down."""
+    """A supplier's service that takes a while to start and stop."""
     time.sleep(0.1)
     yield Service([Response(200, "12")], latency=0.005)
     time.sleep(0.1)
 
 
 @pytest.mark.parametrize("number", range(100))
-def test_the_supplier_tells_its_stock(supplier: Service, number: int) -> None:
+def test_the_supplier_reports_its_stock(supplier: Service, number: int) -> None:
     assert Client(supplier).stock(f"isbn {number}") == 12
     assert supplier.requests[-1] == ("GET", f"/stock/isbn {number}")

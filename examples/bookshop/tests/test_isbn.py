@@ -1,4 +1,4 @@
-"""Book numbers: every valid notation is understood, and a single wrong digit is noticed."""
+"""Book numbers: every valid notation is accepted, and a single wrong digit is detected."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_long_and_short_form_name_the_same_book(body: str) -> None:
 
 
 @pytest.mark.parametrize("body", GENERATED[:60])
-def test_a_single_wrong_digit_is_noticed(body: str) -> None:
+def test_a_single_wrong_digit_is_detected(body: str) -> None:
     right = f"978{body}{check_digit_13('978' + body)}"
     for place in range(3, 13):
         for digit in set("0123456789") - {right[place]}:
@@ -33,7 +33,7 @@ def test_a_single_wrong_digit_is_noticed(body: str) -> None:
 
 
 @pytest.mark.parametrize("body", GENERATED[:60])
-def test_swapped_neighbours_are_noticed_in_the_short_form(body: str) -> None:
+def test_swapped_neighbours_are_detected_in_the_short_form(body: str) -> None:
     right = body + check_digit_10(body)
     for place in range(8):
         swapped = right[:place] + right[place + 1] + right[place] + right[place + 2 :]

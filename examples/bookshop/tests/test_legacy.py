@@ -1,4 +1,4 @@
-"""Older tests, written for unittest and still as good."""
+"""Older tests, written for unittest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Amounts: arithmetic is exact, rounding is where it should be, and no cent is ever lost."""
+"""Amounts: arithmetic is exact, rounding is explicit, and no cent is lost."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_allocated_parts_add_up_to_the_whole(amount: str, weights: tuple[int, ..
 
 
 @pytest.mark.parametrize("weights", [(), (0,), (0, 0), (-1, 2)], ids=str)
-def test_senseless_weights_are_refused(weights: tuple[int, ...]) -> None:
+def test_invalid_weights_are_refused(weights: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="weights must not be negative, nor all zero"):
         Money.of("10.00").allocate(weights)
 

@@ -1,4 +1,4 @@
-"""Baskets, shipping and the life of an order."""
+"""Baskets, shipping and the states of an order."""
 
 from __future__ import annotations
 
@@ -32,20 +32,18 @@ class TestBasket:
         assert basket.total() + basket.discount() == basket.subtotal()
 
     @pytest.mark.parametrize("quantity", [1, 2, 5, 40])
-    def test_what_is_taken_out_was_never_there(
-        self, basket: Basket, books: list[Book], quantity: int
-    ) -> None:
+    def test_removed_copies_do_not_count(self, basket: Basket, books: list[Book], quantity: int) -> None:
         before = dict(basket.quantities)
         basket.add(books[-1], quantity)
         basket.take(books[-1], quantity)
         assert basket.quantities == before
 
     @pytest.mark.parametrize("quantity", [0, -1])
-    def test_nothing_cannot_be_added(self, basket: Basket, books: list[Book], quantity: int) -> None:
+    def test_zero_copies_cannot_be_added(self, basket: Basket, books: list[Book], quantity: int) -> None:
         with pytest.raises(ValueError, match="cannot add"):
             basket.add(books[0], quantity)
 
-    def test_no_more_can_be_taken_than_there_is(self, basket: Basket) -> None:
+    def test_no_more_copies_can_be_removed_than_there_are(self, basket: Basket) -> None:
         book = next(iter(basket.quantities))
         with pytest.raises(ValueError, match="only 1 in the basket"):
             basket.take(book, 2)
@@ -73,11 +71,11 @@ class TestShipping:
             shipping_cost(grams, Money.of(5))
 
 
-class TestLife:
+class TestStates:
     @pytest.mark.parametrize(
         ("old", "new"), [pytest.param(a, b, id=f"{a.value}-{b.value}") for a, b in product(State, State)]
     )
-    def test_an_order_moves_only_along_the_arrows(self, basket: Basket, old: State, new: State) -> None:
+    def test_an_order_only_makes_allowed_transitions(self, basket: Basket, old: State, new: State) -> None:
         order = Order.of(1, "ada", basket)
         order.state = old
         if new in NEXT[old]:
@@ -92,6 +90,6 @@ class TestLife:
     def test_the_total_includes_the_countrys_vat(self, basket: Basket, country: str) -> None:
         assert Order.of(1, "ada", basket, country).total == basket.total().with_vat(VAT_PERCENT[country])
 
-    def test_an_empty_basket_is_no_order(self) -> None:
+    def test_an_empty_basket_cannot_be_ordered(self) -> None:
         with pytest.raises(ValueError, match="empty"):
             Order.of(1, "ada", Basket())

@@ -1,4 +1,4 @@
-"""Text tables line up, whatever is in them, and sales reports add up."""
+"""Text tables are aligned for any content, and sales reports add up."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ class TestSales:
         amounts = [float(line.split()[-2].replace(",", "")) for line in lines]
         assert amounts == sorted(amounts, reverse=True)
 
-    def test_orders_that_were_not_kept_do_not_count(self, seed: int) -> None:
+    def test_unpaid_cancelled_and_returned_orders_do_not_count(self, seed: int) -> None:
         orders = make_orders(seed, 60)
         kept = [o for o in orders if o.state in (State.PAID, State.SHIPPED, State.DELIVERED)]
         assert sales(orders) == sales(kept)
 
 
-def test_a_report_looks_like_this() -> None:
+def test_a_complete_report() -> None:
     orders = [Order(1, "ada", {"a": 2}, Money.of("1200.50"), "DE", State.PAID)]
     orders.append(Order(2, "grace", {"a": 1, "b": 1}, Money.of("9.99"), "FR", State.SHIPPED))
     assert sales(orders).splitlines() == [
@@ -69,7 +69,7 @@ class TestColumns:
     def test_a_shortened_text_fits(self, text: str, limit: int) -> None:
         assert width(shorten(text, limit)) <= limit
 
-    def test_all_lines_of_a_table_are_as_wide(self, text: str, limit: int) -> None:
+    def test_all_lines_of_a_table_have_the_same_width(self, text: str, limit: int) -> None:
         lines = table(("one", "two"), [(text, "1"), ("x", "22")], "<>", limit).splitlines()
         assert len({width(line) for line in lines}) == 1
 

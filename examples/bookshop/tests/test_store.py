@@ -1,4 +1,4 @@
-"""The store: all or nothing, in memory and in a file."""
+"""The store: atomic transactions, in memory and in a file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Pick = Callable[[int], list[Book]]
 
 
 def order_of(books: list[Book], number: int = 1, customer: str = "ada", copies: int = 1) -> Order:
-    """Make an order of some copies of each book."""
+    """Return an order of some copies of each book."""
     return Order.of(number, customer, Basket({book: copies for book in books}))
 
 
@@ -28,7 +28,7 @@ class TestStock:
         assert store.stock("isbn") == copies + 1
 
     @pytest.mark.parametrize("copies", [0, -3])
-    def test_nothing_cannot_be_received(self, store: Store, copies: int) -> None:
+    def test_zero_copies_cannot_be_received(self, store: Store, copies: int) -> None:
         with pytest.raises(ValueError, match="cannot receive"):
             store.receive("isbn", copies)
 
@@ -50,7 +50,7 @@ class TestOrders:
         assert {store.stock(book.isbn) for book in chosen} == {1}
 
     @pytest.mark.parametrize("missing", range(5))
-    def test_a_missing_book_leaves_everything_as_it_was(
+    def test_a_missing_book_leaves_the_store_unchanged(
         self, store: Store, basket_books: Pick, missing: int
     ) -> None:
         chosen = basket_books(1)
@@ -64,7 +64,7 @@ class TestOrders:
             store.order(1)
 
     @pytest.mark.parametrize("count", [1, 5, 25])
-    def test_a_customer_sees_own_orders_only(self, store: Store, basket_books: Pick, count: int) -> None:
+    def test_a_customer_only_sees_own_orders(self, store: Store, basket_books: Pick, count: int) -> None:
         chosen = basket_books(2)
         for book in chosen:
             store.receive(book.isbn, 2 * count)
@@ -111,7 +111,7 @@ def old_database(tmp_path_factory: pytest.TempPathFactory, books: list[Book]) ->
 
 @pytest.mark.xdist_group("old-database")
 class TestReopened:
-    """These share a database that is costly to fill; a group keeps them on one worker."""
+    """Tests that share a database which is slow to fill; a group keeps them on one worker."""
 
     @pytest.mark.parametrize("customer", range(10))
     def test_every_order_is_still_there(self, old_database: Path, customer: int) -> None:
@@ -133,7 +133,7 @@ class TestReopened:
         store.close()
 
 
-def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("milk, bread, eggs\n" * 100)
     with pytest.raises(sqlite3.DatabaseError, match="not a database"):

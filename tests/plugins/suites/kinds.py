@@ -1,4 +1,4 @@
-"""Plugins that bring kinds of tests, and what tests are written with."""
+"""Plugins for kinds of tests and for writing tests."""
 
 from __future__ import annotations
 
@@ -242,7 +242,7 @@ BDD = Case(
 
 
 def cucumber(path: Path) -> Any:
-    """Features with their scenarios and steps, whichever came first."""
+    """Return features with their scenarios and steps, in a canonical order."""
     file = path / "cucumber.json"
     if not file.exists():
         return None

@@ -1,4 +1,4 @@
-"""Plugins that measure, compare or count, and say so in the terminal."""
+"""Plugins that measure, compare or count, and print results."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def coverage(path: Path) -> Any:
-    """What was measured, and the data files left; these are removed."""
+    """Return what was measured and the names of remaining data files, which are removed."""
     report = load(path, "coverage.json")
     left = sorted(file.name for file in path.glob(".coverage*"))
     for file in path.glob(".coverage*"):
@@ -156,7 +156,7 @@ METADATA = Case(
 
 
 def snapshots(path: Path) -> Any:
-    """The snapshot files."""
+    """Return the contents of the snapshot files."""
     return {str(file.relative_to(path)): file.read_text() for file in sorted(path.glob("__snapshots__/**/*.*"))}
 
 

@@ -1,4 +1,4 @@
-"""Plugins that write down what was run."""
+"""Plugins that write reports."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.plugins.sides import Case, normal, read_lines
 if TYPE_CHECKING:
     from pathlib import Path
 
-# One test for each outcome, with output, logging and properties: what reports list.
+# One test for each outcome, with output, logging and properties.
 OUTCOMES = {
     "test_one.py": """
         import logging
@@ -61,7 +61,7 @@ OUTCOMES = {
         """,
 }
 
-# Times and processes in JSON reports, and the attributes by which xdist tells where a test was run.
+# Times and processes in JSON reports, and the attributes with which xdist identifies the worker of a test.
 VARYING = (
     *("start", "stop", "duration", "created", "msecs", "relativeCreated"),
     *("process", "processName", "thread", "worker_id", "testrun_uid", "item_index", "node"),
@@ -69,12 +69,12 @@ VARYING = (
 
 
 def order(entries: list[Any]) -> list[Any]:
-    """Entries in an order that does not depend on who was first."""
+    """Return entries in an order that does not depend on the order of workers."""
     return sorted(entries, key=lambda entry: json.dumps(entry, sort_keys=True))
 
 
 def without(value: Any, *names: str) -> Any:
-    """A JSON value without the entries of these names, wherever they are."""
+    """Return a JSON value without the entries of these names, at any depth."""
     if isinstance(value, dict):
         return {key: without(inner, *names) for key, inner in value.items() if key not in names}
     if isinstance(value, list):
@@ -83,7 +83,7 @@ def without(value: Any, *names: str) -> Any:
 
 
 def load(path: Path, name: str) -> Any:
-    """A JSON file of the suite in which nothing is left that differs between any two runs."""
+    """Load a JSON file of the suite, without values that differ between any two runs."""
     return _normal_values(json.loads((path / name).read_text(encoding="utf-8")), path)
 
 
@@ -96,7 +96,7 @@ def _normal_values(value: Any, path: Path) -> Any:
 
 
 def html_report(path: Path) -> Any:
-    """What the page holds: tests with results and cells, environment, numbers."""
+    """Return the contents of the page: tests with results and cells, environment, numbers."""
     text = (path / "report.html").read_text(encoding="utf-8")
     blob = re.search(r'data-jsonblob="([^"]*)"', text)
     assert blob is not None
@@ -157,10 +157,10 @@ HTML = Case(
 
 
 def report_log(path: Path) -> Any:
-    """The lines."""
+    """Return the lines of the report log."""
     entries = [_normal_values(entry, path) for entry in read_lines(path / "log.jsonl")]
     found = order(without(entries, *VARYING))
-    # Each of pytest-xdist's workers warns of what it has seen while collecting.
+    # Each of pytest-xdist's workers reports the warnings of its own collection.
     return [entry for entry, next_one in zip(found, [*found[1:], None], strict=True) if entry != next_one]
 
 
@@ -176,11 +176,11 @@ REPORTLOG = Case(
 
 
 def json_report(path: Path) -> Any:
-    """The report but for the environment."""
+    """Return the report without the environment."""
     report = load(path, "report.json")
     report["tests"].sort(key=lambda test: str(test["nodeid"]))
     for phase in [phase for test in report["tests"] for phase in test.values() if isinstance(phase, dict)]:
-        # Under pytest-xdist each phase has a text, if only the worker's name.
+        # Under pytest-xdist each phase has a text, at least the worker's name.
         phase["longrepr"] = phase.get("longrepr", "")
     report["warnings"] = sorted({warning["message"] for warning in report.get("warnings", [])})
     return without(report, *VARYING, "environment")
@@ -211,7 +211,7 @@ JSON_REPORT = Case(
 
 
 def allure_results(path: Path) -> Any:
-    """The results, with the contents of attachments, and the fixtures of each test."""
+    """Return the results, with the contents of attachments and the fixtures of each test."""
     results, containers = (
         [load(path, f"results/{file.name}") for file in (path / "results").glob(f"*-{kind}.json")]
         for kind in ("result", "container")
@@ -237,7 +237,7 @@ def _attachments(value: Any) -> list[dict[str, Any]]:
 
 
 def _fixtures(containers: list[Any]) -> list[Any]:
-    """What was set up and torn down for each test: a fixture of a wide scope is set up in every worker."""
+    """Return the fixtures of each test, because a fixture of a wide scope is set up in every worker."""
     return sorted(
         {
             (child, kind, fixture["name"], fixture.get("status", ""))

@@ -1,10 +1,10 @@
-"""Plugins that change which tests run, when, how often and with what around them."""
+"""Plugins that change the selection, order, repetition or environment of tests."""
 
 from __future__ import annotations
 
 from tests.plugins.sides import Case, every_note
 
-# Fails whenever it is called for an odd number of times, in whichever process.
+# Fails at every odd call, counted over all processes.
 FLAKY = """
     import os
     import support

@@ -1,4 +1,4 @@
-"""All plugins in one suite, loaded by themselves, as most users have them."""
+"""All plugins in one suite, loaded automatically, as for most users."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _only(files: Mapping[str, str], *prefixes: str) -> dict[str, str]:
 
 
 def artefacts(path: Path) -> Any:
-    """All that was written, plugin by plugin."""
+    """Return everything that the plugins wrote, by plugin."""
     return {
         "notes": notes(path),
         "coverage": measures.coverage(path),
