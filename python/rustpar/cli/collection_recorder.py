@@ -1,6 +1,6 @@
-"""A plugin that collects, and writes how the tests would be scheduled to the file named by ``RUSTPAR_REHEARSAL``.
+"""A plugin that collects tests and writes their schedule to the file named by ``RUSTPAR_REHEARSAL``.
 
-For ``rustpar schedule``. pytest is told to run no test; workers are counted as a run would count them.
+It is used by ``rustpar schedule``, which tells pytest to run no tests. Workers are counted as in a real run.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from rustpar.recording.history import warnings_of
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
-    """Have a worker for each CPU where nothing else was asked for; pytest-xdist counts them next."""
+    """Default to ``-n auto``; pytest-xdist's own implementation, which comes next, counts the workers."""
     check_options(config)
     option: Any = config.option
     if option.numprocesses is None and not option.tx:
@@ -31,7 +31,7 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Write the plan down, or why there is none, when all plugins have chosen and sorted."""
+    """Write the schedule, or why there is none, when all plugins have selected and sorted the tests."""
     plan: dict[str, object]
     try:
         plan = {"lines": _plan(session.config, session.items)}
@@ -41,11 +41,11 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 def _plan(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
-    """The lines that tell of the plan.
+    """Return the lines that describe the schedule.
 
     Raises:
-        ValueError: When there is nothing to plan.
-        RuntimeError: When the policy comes to no end.
+        ValueError: There are no tests or no workers.
+        RuntimeError: The scheduling policy does not terminate.
     """
     option: Any = config.option
     if not items:
@@ -71,6 +71,6 @@ def _plan(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
 
 
 def _other_schedulers(config: pytest.Config) -> list[str]:
-    """Who may schedule otherwise: with ``--collect-only`` neither pytest-xdist nor rustpar is among them."""
+    """Return a warning for each plugin with a scheduler; ``--collect-only`` unregisters xdist's and rustpar's own."""
     others = config.hook.pytest_xdist_make_scheduler.get_hookimpls()
     return [f"{other.plugin_name} may bring a scheduler of its own, which is not in this plan" for other in others]
