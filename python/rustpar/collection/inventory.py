@@ -1,6 +1,6 @@
-"""What a collection tells whoever schedules it: order classes, needs, and the fixtures that tests share.
+"""The inventory of a collection: order classes, constraints and shared fixtures, for scheduling.
 
-Made where tests are collected, in the template or an early worker, and sent with the node ids as plain values.
+It is made by the process that collects, the template or an early worker, and sent with the node ids as plain values.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 
 def facts(config: pytest.Config, items: Sequence[pytest.Item]) -> dict[str, Any]:
-    """What is to be known of a collection, as ``Engine.schedule`` takes it.
+    """Return what ``Engine.schedule`` needs to know about collected tests.
 
     Returns:
-        ``classes``: the order class of each test, empty where there is one class only;
-        ``needs``: (index of the test, whether it is serial, [(resource, whether shared)]) of tests that need anything;
-        ``places``: how many may hold a resource at a time, by name;
-        ``kinds``: the keys of shared fixtures, as the history knows them;
-        ``instances``: of each instance of one, the number of its key;
-        ``fixtures``: (index of the test, numbers of the instances) of tests that need any;
-        ``marks``: the indices of the tests that carry each marker which a threshold names, for the journal.
+        ``classes``: the order class of each test, empty if there is only one class;
+        ``needs``: (index of the test, whether it is serial, [(resource, whether shared)]) of tests with constraints;
+        ``places``: how many tests may hold a resource at a time, by name;
+        ``kinds``: the history's keys of the shared fixtures;
+        ``instances``: for each instance of a shared fixture, the index of its key in ``kinds``;
+        ``fixtures``: (index of the test, indices of the instances) of tests that use any;
+        ``marks``: the indices of the tests that carry each marker named by a threshold, for the journal.
     """
     instances = _Instances()
     for index, item in enumerate(items):
@@ -61,9 +61,9 @@ def _marks(config: pytest.Config, items: Sequence[pytest.Item]) -> dict[str, lis
 
 
 class _Instances:
-    """Numbers the instances of shared fixtures: one for each module, class or package that uses it, and parameter.
+    """Numbers the instances of shared fixtures: one for each module, class or package that uses it, and each parameter.
 
-    A fixture of the session that has no parameter is set up once in every worker, whatever is scheduled, and left out.
+    Session fixtures without parameters are left out: every worker sets them up once, however tests are scheduled.
     """
 
     def __init__(self) -> None:
@@ -71,11 +71,11 @@ class _Instances:
         self.numbers: dict[tuple[int, str, object], int] = {}
         self.of_tests: list[tuple[int, list[int]]] = []
         self._order: dict[tuple[int, str, object], int] = {}
-        # Tests of one function, with other parameters, have one such object.
+        # By the id of pytest's fixture information, which the parametrized tests of a function share.
         self._shared: dict[int, list[Any]] = {}
 
     def add(self, index: int, item: pytest.Item) -> None:
-        """Note the shared fixtures of a test."""
+        """Record the shared fixtures that a test uses."""
         info = fixtures_of(item)
         if info is None:
             return
@@ -100,7 +100,7 @@ class _Instances:
 
 
 def _home(definition: Any, item: pytest.Item) -> str:
-    """The node that a fixture's instance belongs to."""
+    """Return the node id of the collector that a fixture's instance belongs to."""
     if definition.scope == "class":
         node = item.getparent(pytest.Class) or item.getparent(pytest.Module)
     elif definition.scope == "module":

@@ -1,8 +1,9 @@
-"""Warnings on their way from a worker to the controller.
+"""Serialization of warnings, for sending them from a worker to the controller.
 
-The hazard it handles: a warning's class may be one that the controller does not have: a test module's, a local one, one
-of a package that only workers import. It must import none of them, as that runs their code once more. So of what it has
-not loaded it makes classes of the same name and module, with the same bases as far as it knows them.
+The hazard it handles: a warning's class may not exist in the controller: it may be defined in a test module, in a
+function, or in a package that only workers import. The controller must not import any of them, because that would
+execute their code again. So for classes that are not loaded it creates stand-ins with the same name and module, and the
+same bases as far as they are loaded.
 """
 
 from __future__ import annotations
@@ -16,15 +17,15 @@ from rustpar import _core
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    # Module, qualified name, and the same of each base; none for a class that every process has.
+    # Module, qualified name, and the bases, described in the same way; no bases for builtin classes.
     Kind = tuple[str, str, list["Kind"]]
 
-# Classes that stand for those that this process has not loaded.
+# The stand-ins for classes that this process has not loaded.
 _STAND_INS: dict[tuple[str, str, tuple[type, ...]], type] = {}
 
 
 def to_plain(message: warnings.WarningMessage) -> dict[str, Any]:
-    """What there is to tell of a warning, as plain values."""
+    """Convert a warning to plain values."""
     warning: Any = message.message
     category: Any = message.category
     data: dict[str, Any] = {
@@ -41,7 +42,7 @@ def to_plain(message: warnings.WarningMessage) -> dict[str, Any]:
 
 
 def from_plain(data: dict[str, Any]) -> warnings.WarningMessage:
-    """The warning that :func:`to_plain` has told of. Imports nothing."""
+    """Recreate the warning that :func:`to_plain` has converted. Imports nothing."""
     kind = data["category"]
     category: Any = None if kind is None else _class(kind)
     message: Any = data["text"]
@@ -53,7 +54,7 @@ def from_plain(data: dict[str, Any]) -> warnings.WarningMessage:
 
 
 def _details() -> Iterator[str]:
-    """The attributes of a warning message besides message and category; they vary between versions of Python."""
+    """Yield the names of a warning message's other attributes, which vary between versions of Python."""
     details: tuple[str, ...] = warnings.WarningMessage._WARNING_DETAILS  # type: ignore[attr-defined]
     return (name for name in details if name not in ("message", "category"))
 
@@ -69,7 +70,7 @@ def _kind(cls: type) -> Kind:
 
 
 def _class(kind: Kind) -> type:
-    """The class that is meant: the loaded one, else one that stands for it."""
+    """Return the loaded class that is described, or else a stand-in."""
     module, name, bases = kind
     loaded = _loaded(module, name)
     if loaded is not None:
@@ -82,7 +83,7 @@ def _class(kind: Kind) -> type:
 
 
 def _loaded(module: str, name: str) -> type | None:
-    # Not getattr: a module can have one that imports.
+    # Not getattr: a module's __getattr__ could import something.
     names: Mapping[str, Any] = vars(sys.modules[module]) if module in sys.modules else {}
     found: Any = None
     for part in name.split("."):
@@ -99,13 +100,13 @@ def _made(module: str, name: str, parents: tuple[type, ...]) -> type:
     try:
         return type(plain_name, parents, about)
     except TypeError:
-        # Bases can have a metaclass, or refuse to be one. As a warning it counts by the first that is a warning.
+        # The bases may have a metaclass, or refuse subclasses. Derive from the first base that is a warning.
         is_warning = (base for base in parents if issubclass(base, Warning))
         return type(plain_name, (next(is_warning, Warning),), about)
 
 
 def _instance(cls: type, text: str, args: tuple[object, ...] | None) -> object:
-    """A warning of this class that says `text`."""
+    """Create a warning of this class whose text is `text`."""
     if not issubclass(cls, Warning):
         return text
     try:
@@ -113,7 +114,7 @@ def _instance(cls: type, text: str, args: tuple[object, ...] | None) -> object:
         if str(warning) == text:
             return warning
     except Exception:
-        # It wants other arguments than it keeps.
+        # The constructor takes other arguments than those in `args`.
         pass
     about = {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "__init__": lambda self, *args: None}
     said = type(cls.__name__, (cls,), {**about, "__str__": lambda self: text})
