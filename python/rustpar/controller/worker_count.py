@@ -1,6 +1,6 @@
-"""How many workers: what xdist, other plugins, the machine and the last run say of it.
+"""The number of workers for ``-n auto``, from xdist, other plugins, the machine and the last run.
 
-What follows from that is decided natively (``src/schedule/number_of_workers.rs``).
+The rules are implemented natively (``src/schedule/number_of_workers.rs``).
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ CHOICE_KEY: pytest.StashKey[_core.Choice] = pytest.StashKey()
 
 
 def chosen(config: pytest.Config) -> _core.Choice | None:
-    """What was chosen, within ``--maxprocesses``; None where a number was given."""
+    """Return the choice that was made, limited by ``--maxprocesses``; None if a number was given."""
     choice = config.stash.get(CHOICE_KEY, None)
     return None if choice is None else choice.at_most(len(config.option.tx), "--maxprocesses")
 
 
 def auto_num_workers(config: pytest.Config, asker: object, *, may_do_without: bool) -> int:
-    """Choose the number of workers for ``-n auto`` and ``-n logical``; 0 for one process.
+    """Choose the number of workers for ``-n auto`` and ``-n logical``; 0 for a single process.
 
-    Hooks of other plugins and of conftests go first and are taken at their word, as is
-    ``PYTEST_XDIST_AUTO_NUM_WORKERS``. Else it is none if the last run of the same command was too short to be worth
-    any, which only counts where the run `may_do_without`; or what the machine has for this process.
+    Hook implementations of other plugins and conftests take precedence and are not limited, and neither is
+    ``PYTEST_XDIST_AUTO_NUM_WORKERS``. Otherwise the number is that of the CPUs available to this process, or with
+    `may_do_without` 0 if the last run of the same command was too short to profit from workers.
     """
     from rustpar.compat.xdist_controller import plugin as xdist_plugin
 
@@ -48,7 +48,7 @@ def auto_num_workers(config: pytest.Config, asker: object, *, may_do_without: bo
 
 
 def _of_the_machine(count: int) -> _core.Choice:
-    """What xdist counts, but no more than this process may use."""
+    """Return xdist's count, limited to the CPUs available to this process."""
     if os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS"):
         return _core.Choice.given(count, "PYTEST_XDIST_AUTO_NUM_WORKERS")
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
@@ -56,7 +56,7 @@ def _of_the_machine(count: int) -> _core.Choice:
 
 
 def _without_workers(config: pytest.Config) -> _core.Choice | None:
-    """The choice of one process, if the last run says that it is faster."""
+    """Choose a single process if the last run suggests that it is faster, else None."""
     if config.option.dist == "each" or config.option.tx:
         return None
     run = last_run.recall(config)
@@ -70,20 +70,20 @@ PLANS = ("collection", "duration")
 
 
 def asked_plan(config: pytest.Config) -> str:
-    """In which order ``--dist load`` hands tests out: one of :data:`PLANS`.
+    """Return the order in which ``--dist load`` assigns tests: one of :data:`PLANS`.
 
     Raises:
-        pytest.UsageError: When ``rustpar_plan`` in the configuration file is none of them.
+        pytest.UsageError: ``rustpar_plan`` in the configuration file is invalid.
     """
     given: str | None = config.option.rustpar_plan
     return given or ini_choice(config, "rustpar_plan", PLANS)
 
 
 def check_options(config: pytest.Config) -> None:
-    """Refuse values that xdist would take and then run serially, and plans that nobody knows.
+    """Reject invalid plans, and values that xdist would accept but run without workers.
 
     Raises:
-        pytest.UsageError: With a line that says what to type instead.
+        pytest.UsageError: An option is invalid; the message says what to use instead.
     """
     asked_plan(config)
     option: Any = config.option
