@@ -1,9 +1,10 @@
-"""What a process has, when it has collected, that names something outside of it.
+"""Enumeration of values that may name something outside the process, after collection.
 
-A constant of a module, a class attribute, a setting, what a plugin has put on its configuration, an environment
-variable, a path that was made, a command that was started. Elements of lists, tuples and sets are none of these: they
-are test data. The hazard it handles: what is looked at is other people's objects, so nothing of them is called; and
-there may be a great many, so there is an end to it.
+These are module constants, class attributes, settings, attributes that plugins set on the configuration, environment
+variables, created paths, and commands. Elements of lists, tuples and sets are excluded, because they are test data.
+
+The hazard it handles: the values are other people's objects, so none of their methods are called; and there may be very
+many, so their number is limited.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ _LONGEST = 1000
 # Ports that a program may pick.
 _PORTS = range(1024, 65536)
 
-# How deep attributes and keys are followed, and how many objects are looked at: settings of Django are four deep.
+# The maximum depth of attributes and keys, and the maximum number of objects. Django's settings are four levels deep.
 _DEEPEST = 5
 _MOST = 100_000
 
@@ -40,14 +41,13 @@ _NO_FILE = ""
 
 
 class Name(NamedTuple):
-    """A text or a number that names something.
+    """A text or a number that may name something outside the process.
 
     Attributes:
-        name: The last part of where it is: a variable, an attribute or a key.
-        where: All of it, such as ``conftest.SETTINGS.port``.
-        value: The text, or what may be a port.
-        file: The file of the module, class or function that has it for a variable; empty where it is an attribute or
-            a key.
+        name: The last part of its location: a variable, an attribute or a key.
+        where: The complete location, such as ``conftest.SETTINGS.port``.
+        value: The text, or an integer that may be a port.
+        file: The file of the module, class or function whose variable it is; empty for an attribute or a key.
     """
 
     name: str
@@ -57,10 +57,10 @@ class Name(NamedTuple):
 
 
 class Names:
-    """Looks for names."""
+    """Enumerates names."""
 
     def __init__(self, config: pytest.Config, places: CodeOrigins) -> None:
-        """Look in what `config` knows, and in the modules that `places` takes for the project's own."""
+        """Search `config` and the modules that `places` considers the project's own."""
         self._config = config
         self._places = places
         self._modules = {
@@ -72,13 +72,13 @@ class Names:
         self._left = _MOST
 
     def all(self, environment_before: Mapping[bytes, bytes], actions: Iterable[tuple[str, str]]) -> Iterator[Name]:
-        """All names.
+        """Yield all names.
 
         Args:
-            environment_before: The environment as it was before configuring.
-            actions: Texts that something was done with, each behind what was done, in words.
+            environment_before: The environment before configuring.
+            actions: Descriptions of actions, each with a text that was used.
         """
-        # The data below: reading through `os.environ` itself is noted.
+        # The underlying data, because reads through `os.environ` itself are recorded.
         environment: Any = os.environ._data  # type: ignore[attr-defined]
         for key, value in list(environment.items()):
             if environment_before.get(key) != value and len(value) <= _LONGEST:
@@ -98,7 +98,7 @@ class Names:
             if isinstance(plugin, type(sys)):
                 file = getattr(plugin, "__file__", None)
                 name = plugin.__name__
-                # A conftest may have no place among the modules.
+                # A conftest may be missing from sys.modules.
                 if isinstance(file, str) and name not in self._modules and self._places.is_own_file(file):
                     yield from self._of_namespace(vars(plugin), name, file)
             elif self._is_own(type(plugin)):
@@ -112,7 +112,7 @@ class Names:
             yield from self._of_foreign("", "config.stash", value)
 
     def _of_foreign(self, name: str, where: str, value: object) -> Iterator[Name]:
-        """What somebody has put on an object of pytest's, which has much of its own."""
+        """Yield names in a value that was set on one of pytest's objects, if its type is plain or the project's own."""
         if _is_plain(value) or self._is_own(type(value)):
             yield from self._of(name, where, value, _NO_FILE, 1)
 
@@ -123,7 +123,7 @@ class Names:
 
     def _of_namespace(self, namespace: Mapping[str, Any], where: str, file: str) -> Iterator[Name]:
         for name, value in list(namespace.items()):
-            # The second is pytest's, whatever the marks of a module are given.
+            # Skip special names, and pytestmark, whose values belong to pytest.
             if name[:2] == "__" or name == "pytestmark":
                 continue
             if isinstance(value, FunctionType):
@@ -152,7 +152,7 @@ class Names:
         parts: list[tuple[Any, Any]] = []
         if issubclass(kind, dict):
             parts += dict.items(value)
-            # Keys name queues, databases and the like.
+            # Keys may name queues, databases and the like.
             for key in dict.keys(value):
                 if isinstance(text := _scalar(key), str):
                     yield Name("", f"a key of {where}", text, _NO_FILE)
@@ -171,7 +171,7 @@ class Names:
         return isinstance(module, str) and module in self._modules
 
     def _is_looked_into(self, kind: type) -> bool:
-        """Whether instances may hold names: no modules, and nothing of pytest's own machinery."""
+        """Whether instances may hold names: no modules, and no types of pytest itself."""
         if self._is_own(kind):
             return True
         name = getattr(kind, "__module__", None)
@@ -180,7 +180,7 @@ class Names:
 
 
 def _scalar(value: Any) -> str | int | None:
-    """A value that may be a name, as text, or what may be a port; None for any other."""
+    """Return a value that may be a name: a text, or an integer that may be a port; None for any other."""
     kind = type(value)
     if issubclass(kind, str):
         text = str.__str__(value)
@@ -200,7 +200,7 @@ def _is_plain(value: Any) -> bool:
 
 
 def _attributes(value: object) -> Iterator[tuple[str, Any]]:
-    """The attributes that an object holds, without calling anything of it."""
+    """Yield the attributes of an object without calling any of its code."""
     try:
         held = object.__getattribute__(value, "__dict__")
     except AttributeError:

@@ -1,9 +1,10 @@
-"""Values that are drawn to be nobody else's: random names and numbers, ports, temporary names, the process id.
+"""Recording of values drawn to be unique: random names and numbers, ports, temporary names, the process id.
 
-Most of them end as test data, and then workers may well have the same. What is drawn while collecting is only noted
-here; :mod:`rustpar.fork_safety.kept_values` looks in the end whether it names something outside the process. The
-hazard it handles: a suite may draw a hundred thousand numbers, so to note one costs about a microsecond, and a line of
-code that draws ever more makes data and is not listened to any longer.
+Most of them are used as test data, and then workers may have the same values. This module only records what is drawn
+while collecting; :mod:`rustpar.fork_safety.kept_values` finally checks whether it names something outside the process.
+
+The hazard it handles: a suite may draw a hundred thousand numbers. So recording one costs only about a microsecond, and
+a line that keeps drawing creates test data and is eventually ignored.
 """
 
 from __future__ import annotations
@@ -25,16 +26,16 @@ if TYPE_CHECKING:
 
     from rustpar.process.code_origin import CodeOrigins
 
-# The functions of `random` that a name or a port is drawn with.
+# The functions of `random` that may be used for a name or a port.
 _DRAWING = ("random", "uniform", "randint", "randrange", "getrandbits", "randbytes", "choice", "choices", "sample")
 
-# Modules whose functions make what is unique from the system's own random numbers, and what lies around them.
+# Modules that create unique values from the system's random numbers, and the wrappers around them.
 _UNIQUE = ("uuid", "secrets", "random", "rustpar.process.random_state", __name__)
 
-# Values of one line that are kept. A line that has drawn more makes data.
+# How many values of one line are recorded. A line that draws more creates test data.
 _MOST_VALUES = 10_000
 
-# Draws of one line that are followed to what keeps them; the line may be in a function that many call.
+# How many draws of one line are followed to where they are stored; the line may be in a function with many callers.
 _MOST_FOLLOWED = 200
 
 UNIQUE, RANDOM, PORT, PROCESS, TEMPORARY = (
@@ -51,12 +52,12 @@ class Source:
     """An instruction that draws values.
 
     Attributes:
-        place: Where it is, as ``file:line``.
+        place: Its location, as ``file:line``.
         file: The file of its code.
-        what: What it does, in words.
-        values: What it has drawn, in order.
-        sinks: What keeps what it has drawn, as far as statements tell.
-        seeds: Whether a generator of random numbers is seeded with it.
+        what: A description of what it does.
+        values: The values that it has drawn, in order.
+        sinks: Where its values are stored, as far as statements show.
+        seeds: Whether it seeds a random number generator.
     """
 
     code: CodeType
@@ -74,21 +75,21 @@ class Source:
 
 
 class UniqueValues:
-    """Notes what is drawn.
+    """Records the values that are drawn.
 
     Attributes:
-        sources: What has drawn something.
+        sources: The instructions that have drawn values.
     """
 
     def __init__(
         self, places: CodeOrigins, note_lock: Callable[[FrameType], None], is_seeded: Callable[[], bool]
     ) -> None:
-        """Begin.
+        """Start recording.
 
         Args:
-            places: Tells the project's own code from others.
-            note_lock: Told of each who makes a lock between processes.
-            is_seeded: Whether somebody has seeded ``random``.
+            places: Distinguishes the project's own code from other code.
+            note_lock: Called for each creation of a multiprocessing lock.
+            is_seeded: Whether ``random`` was seeded.
         """
         self._sources: dict[tuple[int, int, str], Source] = {}
         self._places = places
@@ -108,14 +109,14 @@ class UniqueValues:
             self._replace(random.SystemRandom, name, self._drawing_from_system)
         if "secrets" in sys.modules:
             self._replace(sys.modules["secrets"], "choice", self._drawing_from_system)
-        # Made in C; the other kinds are seen by the random numbers that they take.
+        # Created in C; the other kinds of uuid are noticed by the random numbers that they draw.
         self._replace(uuid, "uuid1", self._made)
         self._replace(tempfile, "mktemp", self._named)
         self._replace(socket.socket, "getsockname", self._getsockname)
 
     @property
     def sources(self) -> list[Source]:
-        """What has drawn something."""
+        """The instructions that have drawn values."""
         return list(self._sources.values())
 
     def _replace(self, owner: Any, name: str, watched: Callable[[Any], Any]) -> None:
@@ -125,7 +126,7 @@ class UniqueValues:
         setattr(owner, name, replacement)
 
     def stop(self) -> None:
-        """Put everything back, where nobody else has replaced it."""
+        """Restore everything that nobody else has replaced."""
         self._listens = False
         for owner, name, own, replacement in reversed(self._before):
             if vars(owner).get(name) is not replacement:
@@ -139,18 +140,18 @@ class UniqueValues:
         self._generators.clear()
 
     def note_port(self, frame: FrameType) -> None:
-        """Note who has a free port picked; which one it is, is not known yet."""
+        """Record that a free port is being picked, whose number is not yet known."""
         self._has_port = True
         self.note(frame, None, PORT)
 
     def note(self, frame: FrameType, value: object, what: str) -> None:
-        """Note a value that the code of a frame has drawn."""
+        """Record a value that the code of a frame has drawn."""
         key = id(frame.f_code), frame.f_lasti, what
         source = self._sources.get(key)
         if source is None:
             place = self._places.behind_library(frame)
             if place is None:
-                # Harmless, or the import of a package.
+                # Harmless code, or the import of a package.
                 return
             source = self._sources[key] = Source(frame.f_code, place, what)
             source.seeds = self._places.is_own(frame) and seeds_with(frame, is_from_system=what is UNIQUE)
@@ -174,7 +175,7 @@ class UniqueValues:
                     caller = caller.f_back  # multiprocessing.current_process().pid
                 if _makes_lock(caller):
                     self._note_lock(caller)
-                # The library asks for its own purposes: log records, temporary names.
+                # The standard library uses it for its own purposes: log records, temporary names.
                 if not self._places.is_library(caller):
                     self.note(caller, value, PROCESS)
             return value
@@ -259,7 +260,7 @@ class UniqueValues:
         return __init__
 
     def _listen_to(self, generator: random.Random) -> None:
-        """Note what a generator draws, until it is seeded."""
+        """Record what a generator draws, until it is seeded."""
         original = generator.seed
 
         def seed(*args: Any, **kwargs: Any) -> None:
@@ -278,16 +279,16 @@ def _leave(generator: random.Random) -> None:
 
 
 def referenced(numbers: list[Any]) -> list[Any]:
-    """Those that something else refers to, too."""
-    # How often a number is referred to that is in a list only.
+    """Return those numbers that have other references."""
+    # The reference count of a number that is only in a list.
     (alone,) = [sys.getrefcount(number) for number in [2**40 + len(numbers)]]
     return [number for number in numbers if sys.getrefcount(number) > alone]
 
 
 def _makes_lock(frame: FrameType) -> bool:
-    """Whether ``multiprocessing`` draws the name of a lock.
+    """Whether ``multiprocessing`` is generating the name of a lock.
 
-    No audit event tells of locks; their names come from ``tempfile``, which compares the process id each time.
+    There is no audit event for locks; their names come from ``tempfile``, which compares the process id each time.
     """
     for name in ("rng", "__next__", "_make_name"):
         if frame.f_code.co_name != name or frame.f_back is None:
