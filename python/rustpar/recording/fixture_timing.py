@@ -1,9 +1,7 @@
-"""How long fixtures that tests share take to set up.
+"""Measurement of the set-up time of shared fixtures, which is not attributed to the first test that uses them.
 
-Their time is the fixture's, not that of the test which happens to come first.
-
-The hazard it handles: a wrapper around ``pytest_fixture_setup`` costs every fixture of every test a microsecond. So
-there is none in a suite that shares no fixtures of its own.
+The hazard it handles: a wrapper around ``pytest_fixture_setup`` costs a microsecond for every fixture of every test. So
+there is none in suites without shared fixtures of their own.
 """
 
 from __future__ import annotations
@@ -21,7 +19,7 @@ if TYPE_CHECKING:
 
 _NAME = "rustpar-fixture-clock"
 
-# Seconds. What takes less does not matter to anybody who schedules tests, and need not be sent.
+# In seconds. Shorter times do not affect scheduling and are not sent.
 _LEAST = 0.0005
 
 
@@ -29,14 +27,14 @@ class FixtureClock:
     """Measures the set-up of fixtures of class scope and wider."""
 
     def __init__(self, tell: Callable[[str, str, float], object]) -> None:
-        """Have `tell` told the test's node id, the fixture's key and the seconds that its set-up took."""
+        """Call `tell` with the test's node id, the fixture's key and the seconds that its set-up took."""
         self._tell = tell
-        # What set-ups within the current one have taken: of fixtures that it asks for while it runs.
+        # Seconds that nested set-ups have taken: of fixtures requested dynamically by the current one.
         self._within = 0.0
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_fixture_setup(self, fixturedef: Any, request: Any) -> Generator[None, object, object]:
-        """Measure one; fixtures that are its arguments have been set up before."""
+        """Measure a set-up; fixtures that are its arguments have been set up before."""
         __tracebackhide__ = True
         if fixturedef.scope == "function":
             return (yield)
@@ -53,9 +51,9 @@ class FixtureClock:
 
 
 def watch(session: pytest.Session, tell: Callable[[str, str, float], object]) -> None:
-    """Have `tell` told of the set-ups in `session`, which has collected, if there is anything to measure.
+    """Measure the set-ups of shared fixtures in a session that has collected, and pass them to `tell`.
 
-    A session can collect again; it is watched once.
+    A session can collect again; the plugin is registered once.
     """
     plugins = session.config.pluginmanager
     if plugins.has_plugin(_NAME):
@@ -65,7 +63,7 @@ def watch(session: pytest.Session, tell: Callable[[str, str, float], object]) ->
 
 
 def _definitions(items: Iterable[pytest.Item]) -> Iterator[Any]:
-    """The fixtures that tests ask for by name; those that are only asked for while a test runs are not known."""
+    """Yield the fixtures that tests request by name; dynamically requested fixtures are not known."""
     for item in items:
         info = fixtures_of(item)
         for found in getattr(info, "name2fixturedefs", {}).values():
