@@ -45,8 +45,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "serial: run this test while no other test runs (pytest-rustpar).")
     config.addinivalue_line(
         "markers",
-        "resource(name, ..., mode='exclusive'): run this test beside no other that holds a resource of this name; with "
-        "mode='read', beside others that only read (pytest-rustpar).",
+        "resource(name, ..., mode='exclusive'): run this test while no other test uses a resource of this name; with "
+        "mode='read', other tests that only read it may run (pytest-rustpar).",
     )
     if has_entry(config, "rustpar_resources"):
         from rustpar.collection import constraints
@@ -75,7 +75,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if ini_text(config, "rustpar_progress") != "auto":
         from rustpar.terminal import live_block
 
-        live_block.asked_progress(config)
+        live_block.progress_option(config)
     if is_given(config, "rustpar_thresholds"):
         from rustpar.collection import thresholds
 
@@ -109,12 +109,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if hasattr(config, "workerinput"):
         from rustpar.collection import constraints
 
-        constraints.warn_of_bad_marks(items)
+        constraints.warn_about_invalid_marks(items)
     if config.getoption("rustpar_shard", None) is not None:
         from rustpar.collection import shard
         from rustpar.recording import history
 
-        shard.keep_part(config, items, history.expected_seconds)
+        shard.keep_shard(config, items, history.expected_seconds)
     if is_given(config, "rustpar_order"):
         from rustpar.collection import order
 
@@ -133,7 +133,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
         from rustpar.forkserver import server as forkserver
         from rustpar.process import gc_freeze
 
-        reason = forkserver.why_not(early_config)
+        reason = forkserver.reason_not_to_fork(early_config)
         early_config.stash[REASON_KEY] = reason
         if reason is None:
             thaw = gc_freeze.freeze()
@@ -180,7 +180,7 @@ class DistributedRun:
         """Choose the number of workers: xdist's count, limited to the available CPUs; 0 if the last run was short."""
         from rustpar.controller.worker_count import auto_num_workers
 
-        return auto_num_workers(config, self, may_do_without=SERVER_KEY in config.stash)
+        return auto_num_workers(config, self, may_run_without_workers=SERVER_KEY in config.stash)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_cmdline_main(self, config: pytest.Config) -> None:

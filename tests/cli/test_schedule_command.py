@@ -178,7 +178,7 @@ def test_without_a_number_there_is_a_worker_for_each_cpu(suite: Suite, monkeypat
 def test_a_scheduler_of_another_plugin_is_not_passed_over_in_silence(suite: Suite) -> None:
     suite.test(FOUR)
     suite.conftest("def pytest_xdist_make_scheduler(config, log): return None")
-    assert re.search(r"^warning: .*conftest.py may bring a scheduler of its own", plan(suite, "-n2"), re.MULTILINE)
+    assert re.search(r"^warning: .*conftest.py may provide its own scheduler", plan(suite, "-n2"), re.MULTILINE)
 
 
 def test_a_history_that_cannot_be_read_is_named(suite: Suite) -> None:
@@ -195,7 +195,7 @@ def test_a_history_that_cannot_be_read_is_named(suite: Suite) -> None:
         ("import no_such_module\n", ["-n2"], "No module named 'no_such_module'"),
         (FOUR, ["--no-such-option"], "unrecognized arguments: --no-such-option"),
         (FOUR, ["-n-1"], "the number of workers cannot be negative"),
-        (FOUR, ["-n0"], "there are no workers with -n 0; give -n another number"),
+        (FOUR, ["-n0"], "-n 0 means no workers; give -n another number"),
         (FOUR, ["-k", "nothing"], "no tests were collected"),
     ],
 )

@@ -242,7 +242,7 @@ def test_a_scheduler_that_takes_no_test_back_is_refused(suite: Suite) -> None:
     suite.schedule_in_python("Each")
     run = suite.run("--rustpar-max-rss=1G")
     assert run.ret == pytest.ExitCode.USAGE_ERROR
-    assert "--rustpar-max-rss cannot be kept by EachScheduling, which takes no test back" in run.text
+    assert "--rustpar-max-rss does not work with EachScheduling, which cannot reassign tests" in run.text
 
 
 def test_the_journal_and_the_summary_say_which_worker_was_replaced_and_why(suite: Suite) -> None:

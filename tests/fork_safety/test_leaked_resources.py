@@ -150,7 +150,7 @@ def test_the_place_where_stacks_are_to_be_dumped_later_is_named(suite: Suite) ->
     suite.test("def test_fails(): assert False\ndef test_passes(): pass\n")
     run = suite.run()
     assert run.counts() == {"failed": 1, "passed": 1}
-    assert "start: early (conftest.py:3 leaves a timer of faulthandler running" in run.line("start: early")
+    assert "start: early (conftest.py:3 leaves a faulthandler timer running" in run.line("start: early")
 
 
 def test_a_plugin_has_stacks_dumped_later_by_a_function_that_it_has_taken_before(suite: Suite) -> None:
@@ -167,7 +167,7 @@ def test_a_plugin_has_stacks_dumped_later_by_a_function_that_it_has_taken_before
     suite.test("def test_fails(): assert False\ndef test_passes(): pass\n")
     run = suite.run("-p", "hasty")
     assert run.counts() == {"failed": 1, "passed": 1}
-    assert "leaves a timer of faulthandler running" in run.line("start: early")
+    assert "leaves a faulthandler timer running" in run.line("start: early")
 
 
 def test_an_alarm_is_set(habit: Habit) -> None:

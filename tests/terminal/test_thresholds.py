@@ -165,7 +165,7 @@ def test_it_needs_no_cache(tests: Suite, way: str, monkeypatch: pytest.MonkeyPat
 
 def test_a_journal_that_cannot_be_written_fails_the_run(tests: Suite) -> None:
     ended = tests.run("--rustpar-journal=no/such/directory", "--rustpar-thresholds=count==4", n=None)
-    assert (ended.ret, shown(ended)) == (1, ["not judged: the run's journal is incomplete"])
+    assert (ended.ret, shown(ended)) == (1, ["could not check the thresholds: the run's journal is incomplete"])
 
 
 def test_no_tests_are_not_judged(suite: Suite) -> None:

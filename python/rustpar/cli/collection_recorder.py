@@ -16,7 +16,7 @@ from rustpar import _core
 from rustpar.collection.inventory import facts
 from rustpar.collection.markers import group_of
 from rustpar.controller.scheduling import remembered, workers_needed
-from rustpar.controller.worker_count import asked_plan, check_options
+from rustpar.controller.worker_count import check_options, plan_option
 from rustpar.recording.history import warnings_of
 
 
@@ -49,10 +49,10 @@ def _plan(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
     """
     option: Any = config.option
     if not items:
-        raise ValueError("no tests were collected; give the arguments that you give pytest")
+        raise ValueError("no tests were collected; use the same arguments as for pytest")
     asked = sum(int(spec.partition("*")[0]) if "*" in spec else 1 for spec in option.tx)
     if not asked:
-        raise ValueError("there are no workers with -n 0; give -n another number")
+        raise ValueError("-n 0 means no workers; give -n another number")
     node_ids = [item.nodeid for item in items]
     known = facts(config, items)
     known |= remembered(config, node_ids, known["kinds"])
@@ -64,7 +64,7 @@ def _plan(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
         workers_needed(option.dist, asked, len(items)),
         max_chunk=option.maxschedchunk,
         reorder=getattr(option, "loadscopereorder", True),  # an option since xdist 3.7
-        plan=asked_plan(config),
+        plan=plan_option(config),
         facts=known,
         warnings=[*warnings_of(config), *_other_schedulers(config)],
     )
@@ -73,4 +73,4 @@ def _plan(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
 def _other_schedulers(config: pytest.Config) -> list[str]:
     """Return a warning for each plugin with a scheduler; ``--collect-only`` unregisters xdist's and rustpar's own."""
     others = config.hook.pytest_xdist_make_scheduler.get_hookimpls()
-    return [f"{other.plugin_name} may bring a scheduler of its own, which is not in this plan" for other in others]
+    return [f"{other.plugin_name} may provide its own scheduler, which this plan does not consider" for other in others]

@@ -32,9 +32,9 @@ _USAGE = f"""usage: rustpar {NAME} [--limit TIME] [pytest arguments]
 
 {_HELP}.
 
--n sets the number of workers; without it, there is one for each CPU.
---limit sets how long each run may take, as in 90s or 10m. Without it, that is ten times what plain pytest took, and at
-least a minute; for plain pytest it is an hour.
+-n sets the number of workers; the default is one per CPU.
+--limit sets the maximum time of each run, for example 90s or 10m. The default is an hour for plain pytest, and for each
+other run ten times what plain pytest took, but at least a minute.
 """
 
 # In seconds. A run that takes ten times as long as plain pytest hangs; the least limit allows for a slow start-up of a
@@ -81,7 +81,7 @@ class _Runs:
         self._directory = directory
         self.trials: dict[str, Trial] = {}
 
-    def do(self, run: tuple[str, str, str | None, str]) -> None:
+    def execute(self, run: tuple[str, str, str | None, str]) -> None:
         key, name, start, cache = run
         workers = ["-n0"] if start is None else ["-n", self._workers, f"--rustpar-start={start}"]
         caches = self._directory / "caches" / cache
@@ -105,16 +105,16 @@ class _Runs:
 
 def doctor(arguments: Sequence[str]) -> int:
     """Run the suite in all ways, print the comparison, and return the exit status."""
-    rest, workers, limit = _own_options(list(arguments))
+    rest, workers, limit = _split_arguments(list(arguments))
     with tempfile.TemporaryDirectory(prefix="rustpar-", ignore_cleanup_errors=True) as directory:
         runs = _Runs(rest, workers, limit, Path(directory))
         print(f"workers: {workers}; 2.0x: twice as fast as plain pytest")
         for run in (_PLAIN, *_RUNS):
-            runs.do(run)
+            runs.execute(run)
         trials = list(runs.trials.values())
         if _core.trials_differ(trials):
             # Repeat the plain run: a test whose outcomes differ between two plain runs is flaky.
-            runs.do(_AGAIN)
+            runs.execute(_AGAIN)
             trials = list(runs.trials.values())
     lines, agree = _core.comparison_lines(trials)
     print()
@@ -123,7 +123,7 @@ def doctor(arguments: Sequence[str]) -> int:
     return 0 if agree else 1
 
 
-def _own_options(arguments: list[str]) -> tuple[list[str], str, float | None]:
+def _split_arguments(arguments: list[str]) -> tuple[list[str], str, float | None]:
     """Split the arguments into those for pytest, the number of workers (default: the number of CPUs), and the limit.
 
     Raises:

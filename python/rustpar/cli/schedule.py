@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 NAME = "schedule"
-_HELP = "tell how a suite would be divided among workers, and what limits how fast it can be"
+_HELP = "show how a suite would be divided among workers, and what limits its speed"
 
 # How many lines of pytest's output are shown if it has no ERRORS section.
 _MOST_LINES = 15
@@ -38,8 +38,8 @@ def _run_command(options: argparse.Namespace, pytest_arguments: Sequence[str]) -
     """Run the command; return its exit status: 2 if there is no schedule."""
     if {"-h", "--help"} & set(pytest_arguments):
         print(
-            f"usage: rustpar {NAME} [pytest arguments]\n\n{_HELP}; no test is run. -n, --dist and all others count as "
-            "for pytest; without -n there is a worker for each CPU."
+            f"usage: rustpar {NAME} [pytest arguments]\n\n{_HELP}; no test is run. -n, --dist and all other options "
+            "mean the same as for pytest; without -n there is one worker per CPU."
         )
         return 0
     try:
@@ -57,7 +57,9 @@ def plan(arguments: Sequence[str]) -> list[str]:
         Failed: There is no schedule.
     """
     if sys.platform != "linux":
-        raise Failed("on this system pytest-xdist schedules, whose plans are not known beforehand")
+        raise Failed(
+            "only available on Linux: elsewhere pytest-xdist schedules tests, in an order not known in advance"
+        )
     found = _collect(arguments)
     if "problem" in found:
         raise Failed(str(found["problem"]))
@@ -85,7 +87,7 @@ def _collect(arguments: Sequence[str]) -> dict[str, Any]:
         # Exit status 5: no tests were collected.
         if done.returncode not in (0, 5) or not file.exists():
             words = _errors(done.stdout.decode(errors="replace"))
-            raise Failed("\n".join([f"pytest could not collect; its status is {done.returncode}:", *words]))
+            raise Failed("\n".join([f"pytest could not collect the tests (exit status {done.returncode}):", *words]))
         found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return found
 

@@ -78,7 +78,7 @@ def run(key: str, name: str, arguments: Sequence[str], directory: Path, limit: f
         process = subprocess.Popen(
             command, env=environment, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True
         )
-        with _ended_with_us(process):
+        with _terminated_at_end(process):
             try:
                 status = process.wait(limit)
             except subprocess.TimeoutExpired:
@@ -94,7 +94,7 @@ def run(key: str, name: str, arguments: Sequence[str], directory: Path, limit: f
 
 
 @contextlib.contextmanager
-def _ended_with_us(process: subprocess.Popen[bytes]) -> Iterator[None]:
+def _terminated_at_end(process: subprocess.Popen[bytes]) -> Iterator[None]:
     """Terminate the process and its process group when the block ends; an interrupt first lets pytest tear down."""
     try:
         yield

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     # Index of the test, whether it is serial, and its resources, each with whether it may be shared.
-    Needs = tuple[int, bool, list[tuple[str, bool]]]
+    Constraint = tuple[int, bool, list[tuple[str, bool]]]
 
 _NAMES = ("serial", "resource")
 
 
-def needs_of(items: Sequence[pytest.Item]) -> tuple[list[Needs], list[str]]:
+def constraints_of(items: Sequence[pytest.Item]) -> tuple[list[Constraint], list[str]]:
     """Return the constraints of the tests that have any, and a warning for each function with invalid marks.
 
     Invalid marks are ignored.
@@ -33,9 +33,9 @@ def needs_of(items: Sequence[pytest.Item]) -> tuple[list[Needs], list[str]]:
     return _core.needs(found, [items[index].nodeid for index in found])
 
 
-def warn_of_bad_marks(items: Sequence[pytest.Item]) -> None:
+def warn_about_invalid_marks(items: Sequence[pytest.Item]) -> None:
     """Warn about invalid marks; not an error, because a project may use these names for other purposes."""
-    for text in needs_of(items)[1]:
+    for text in constraints_of(items)[1]:
         warnings.warn(pytest.PytestWarning(text), stacklevel=2)
 
 

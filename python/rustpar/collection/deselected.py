@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     # Node id, path, line counted from 0, and indices of its marks.
-    About = tuple[str, str, int | None, list[int]]
+    Description = tuple[str, str, int | None, list[int]]
 
 # Collections in a mark's arguments that are longer than this are left out: those of ``parametrize`` can be a suite's
 # entire data.
@@ -36,7 +36,7 @@ class DeselectedItem(pytest.Item):
     """
 
     if TYPE_CHECKING:
-        _about: About
+        _about: Description
         _marks: Sequence[pytest.Mark]
         _session: pytest.Session
 
@@ -128,14 +128,14 @@ class DeselectedItem(pytest.Item):
         raise RuntimeError(f"{self._about[0]} was deselected: it cannot be run in the controller")
 
 
-def tell(items: Sequence[Any]) -> tuple[list[About], list[tuple[str, tuple[object, ...], dict[str, object]]]]:
+def describe(items: Sequence[Any]) -> tuple[list[Description], list[tuple[str, tuple[object, ...], dict[str, object]]]]:
     """Describe deselected items as plain values: the items, and the marks that they refer to.
 
     Objects that are no items are skipped; plugins may have added such.
     """
     numbers: dict[int, int] = {}
     marks: list[pytest.Mark] = []
-    about: list[About] = []
+    about: list[Description] = []
     for item in items:
         if not isinstance(item, pytest.Item):
             continue
@@ -184,7 +184,7 @@ def _is_short(value: object) -> bool:
 
 def items_of(
     session: pytest.Session,
-    about: Sequence[About],
+    about: Sequence[Description],
     marks: Sequence[tuple[str, tuple[object, ...], dict[str, object]]],
 ) -> list[pytest.Item]:
     """Recreate the items that :func:`describe` has described."""

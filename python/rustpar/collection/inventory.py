@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rustpar.collection import constraints
-from rustpar.collection.shared_fixtures import is_users_and_shared, key_of
+from rustpar.collection.shared_fixtures import is_shared_user_fixture, key_of
 from rustpar.compat.sessions import fixtures_of
 from rustpar.config.values import is_given
 
@@ -35,7 +35,7 @@ def facts(config: pytest.Config, items: Sequence[pytest.Item]) -> dict[str, Any]
         instances.add(index, item)
     return {
         "classes": _classes(config, items),
-        "needs": constraints.needs_of(items)[0],
+        "needs": constraints.constraints_of(items)[0],
         "places": constraints.limits_of(config),
         "kinds": list(instances.kinds),
         "instances": list(instances.numbers.values()),
@@ -82,7 +82,7 @@ class _Instances:
         shared = self._shared.get(id(info))
         if shared is None:
             used = (found[-1] for found in info.name2fixturedefs.values() if found)
-            shared = self._shared[id(info)] = [definition for definition in used if is_users_and_shared(definition)]
+            shared = self._shared[id(info)] = [definition for definition in used if is_shared_user_fixture(definition)]
         if not shared:
             return
         indices = getattr(getattr(item, "callspec", None), "indices", {})
@@ -92,14 +92,14 @@ class _Instances:
             if definition.scope == "session" and parameter is None:
                 continue
             kind = self.kinds.setdefault(key_of(definition), len(self.kinds))
-            instance = (kind, _home(definition, item), parameter)
+            instance = (kind, _scope_node_id(definition, item), parameter)
             self.numbers.setdefault(instance, kind)
             needed.append(self._order.setdefault(instance, len(self._order)))
         if needed:
             self.of_tests.append((index, needed))
 
 
-def _home(definition: Any, item: pytest.Item) -> str:
+def _scope_node_id(definition: Any, item: pytest.Item) -> str:
     """Return the node id of the collector that a fixture's instance belongs to."""
     if definition.scope == "class":
         node = item.getparent(pytest.Class) or item.getparent(pytest.Module)

@@ -50,7 +50,7 @@ def group_of(item: pytest.Item) -> str | None:
     return "_".join(sorted(names)) if names else None
 
 
-def look_for_unknown(config: pytest.Config, names: Iterable[str], source: str) -> None:
+def check_registered(config: pytest.Config, names: Iterable[str], source: str) -> None:
     """Have pytest warn about unregistered markers, or reject them, as if a test used them.
 
     Args:
@@ -67,7 +67,7 @@ def look_for_unknown(config: pytest.Config, names: Iterable[str], source: str) -
             for name in names:
                 getattr(pytest.mark, name)
         if caught:
-            file, line = _place_of(config, source)
+            file, line = _location_of(config, source)
             for warning in caught:
                 warnings.warn_explicit(warning.message, warning.category, file, line)
     except (pytest.fail.Exception, pytest.PytestUnknownMarkWarning) as error:
@@ -75,7 +75,7 @@ def look_for_unknown(config: pytest.Config, names: Iterable[str], source: str) -
         raise pytest.UsageError(f"{source}: {error}") from None
 
 
-def _place_of(config: pytest.Config, source: str) -> tuple[str, int]:
+def _location_of(config: pytest.Config, source: str) -> tuple[str, int]:
     """Return the file and line of an ini setting, or for a command line option its name."""
     if config.inipath is not None:
         entry = re.compile(rf"\s*{re.escape(source)}\s*[=:]")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rustpar import _core
-from rustpar.collection.markers import look_for_unknown, marked
+from rustpar.collection.markers import check_registered, marked
 from rustpar.config.values import ini_lines
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def sort(config: pytest.Config, items: list[pytest.Item]) -> None:
     order = order_of(config)
     if order is None:
         return
-    look_for_unknown(config, order.markers, _source(config))
+    check_registered(config, order.markers, _source(config))
     items[:] = [items[index] for index in order.sorted(_classes(order, items))]
 
 

@@ -36,7 +36,7 @@ def prepare(config: pytest.Config) -> None:
     config.pluginmanager.register(Shard(shard), _NAME)
 
 
-def keep_part(
+def keep_shard(
     config: pytest.Config,
     items: list[pytest.Item],
     expected_seconds: Callable[[pytest.Config, Sequence[str]], list[float | None]],

@@ -14,7 +14,7 @@ def key_of(definition: Any) -> str:
     return f"{definition.baseid}::{definition.argname}"
 
 
-def is_users_and_shared(definition: Any) -> bool:
+def is_shared_user_fixture(definition: Any) -> bool:
     """Whether a fixture has class scope or wider, and may take a noticeable time."""
     if definition.scope == "function":
         return False

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rustpar import _core
-from rustpar.collection.markers import look_for_unknown, marked
+from rustpar.collection.markers import check_registered, marked
 from rustpar.config.values import ini_lines
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def check_markers(config: pytest.Config) -> None:
     """Have pytest warn about unregistered markers, or reject them."""
     thresholds = thresholds_of(config)
     if thresholds is not None:
-        look_for_unknown(config, thresholds.markers, _source(config))
+        check_registered(config, thresholds.markers, _source(config))
 
 
 def marks_of(config: pytest.Config, items: Sequence[pytest.Item]) -> dict[str, list[int]]:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def without_restart_in_forks() -> Iterator[bool]:
+def fork_patch_disabled() -> Iterator[bool]:
     """Disable coverage.py's ``patch = fork`` in this block; yields whether coverage.py's control module is loaded."""
     control: Any = sys.modules.get("coverage.control")
     begin = getattr(control, "_start_process_coverage", None)
@@ -25,7 +25,7 @@ def without_restart_in_forks() -> Iterator[bool]:
         control._start_process_coverage = begin
 
 
-def save_no_more(measurement: Any) -> None:
+def disable_saving(measurement: Any) -> None:
     """Disable saving of a measurement, automatic and explicit, as ``patch = _exit`` does."""
     measurement.save = _save_nothing
     measurement._auto_save = False
@@ -47,7 +47,7 @@ def collector_of(measurement: Any) -> Any:
     return getattr(measurement, "_collector", None)
 
 
-def tells_of_each_file(data: Any) -> bool:
+def is_in_memory_or_debugged(data: Any) -> bool:
     """Whether data is held in memory, or debug output for each file is enabled; also true if that is unknown."""
     try:
         return bool(data._no_disk) or any(

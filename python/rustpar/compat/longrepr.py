@@ -42,7 +42,7 @@ def to_serializable(config: pytest.Config, report: pytest.TestReport | pytest.Co
     data: dict[str, Any] | None = config.hook.pytest_report_to_serializable(config=config, report=report)
     longrepr = report.longrepr
     if data is not None and isinstance(longrepr, TerminalRepr) and isinstance(data.get("longrepr"), str):
-        data[_KEY] = [_written(longrepr, has_markup) for has_markup in (False, True)]
+        data[_KEY] = [_rendered(longrepr, has_markup) for has_markup in (False, True)]
     return data
 
 
@@ -56,7 +56,7 @@ def from_serializable(config: pytest.Config, data: Mapping[str, Any]) -> Any:
     return report
 
 
-def _written(longrepr: TerminalRepr, has_markup: bool) -> str:
+def _rendered(longrepr: TerminalRepr, has_markup: bool) -> str:
     file = io.StringIO()
     writer = TerminalWriter(file)
     writer.hasmarkup = has_markup

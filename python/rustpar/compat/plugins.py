@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import pytest
 
 
-def own_measuring(config: pytest.Config) -> None:
+def adjust_pytest_cov(config: pytest.Config) -> None:
     """Adjust pytest-cov before version 7, which stores its data file's name and its process id at session start.
 
     Otherwise it would start another measurement for tests in a different process, and all workers would write to the
@@ -25,7 +25,7 @@ def own_measuring(config: pytest.Config) -> None:
         data._suffix = True
 
 
-def rename_in_benchmark(config: pytest.Config, worker_id: str) -> None:
+def adjust_pytest_benchmark(config: pytest.Config, worker_id: str) -> None:
     """Tell pytest-benchmark the worker's name, because only gw0 warns that benchmarks are disabled."""
     session: Any = getattr(config, "_benchmarksession", None)
     if hasattr(session, "xdist_benchmark_found"):

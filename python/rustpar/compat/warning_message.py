@@ -29,12 +29,12 @@ def to_plain(message: warnings.WarningMessage) -> dict[str, Any]:
     warning: Any = message.message
     category: Any = message.category
     data: dict[str, Any] = {
-        "category": _kind(category) if isinstance(category, type) else None,
+        "category": _describe_class(category) if isinstance(category, type) else None,
         "text": str(warning),
     }
     if isinstance(warning, Warning):
         if type(warning) is not category:
-            data["class"] = _kind(type(warning))
+            data["class"] = _describe_class(type(warning))
         if not _core.dumps(warning.args)[1]:
             data["args"] = warning.args
     data["details"] = {name: _sendable(getattr(message, name, None)) for name in _details()}
@@ -44,12 +44,12 @@ def to_plain(message: warnings.WarningMessage) -> dict[str, Any]:
 def from_plain(data: dict[str, Any]) -> warnings.WarningMessage:
     """Recreate the warning that :func:`to_plain` has converted. Imports nothing."""
     kind = data["category"]
-    category: Any = None if kind is None else _class(kind)
+    category: Any = None if kind is None else _resolve_class(kind)
     message: Any = data["text"]
     if "class" in data:
-        message = _instance(_class(data["class"]), message, data.get("args"))
+        message = _create_warning(_resolve_class(data["class"]), message, data.get("args"))
     elif category is not None:
-        message = _instance(category, message, data.get("args"))
+        message = _create_warning(category, message, data.get("args"))
     return warnings.WarningMessage(message=message, category=category, **data["details"])
 
 
@@ -63,26 +63,26 @@ def _sendable(value: object) -> object:
     return value if value is None or isinstance(value, (str, int)) else repr(value)
 
 
-def _kind(cls: type) -> Kind:
+def _describe_class(cls: type) -> Kind:
     if cls.__module__ == "builtins":
         return "builtins", cls.__qualname__, []
-    return cls.__module__, cls.__qualname__, [_kind(base) for base in cls.__bases__]
+    return cls.__module__, cls.__qualname__, [_describe_class(base) for base in cls.__bases__]
 
 
-def _class(kind: Kind) -> type:
+def _resolve_class(kind: Kind) -> type:
     """Return the loaded class that is described, or else a stand-in."""
     module, name, bases = kind
-    loaded = _loaded(module, name)
+    loaded = _loaded_class(module, name)
     if loaded is not None:
         return loaded
-    parents = tuple(_class(base) for base in bases) or (object,)
+    parents = tuple(_resolve_class(base) for base in bases) or (object,)
     known = _STAND_INS.get((module, name, parents))
     if known is None:
-        known = _STAND_INS[module, name, parents] = _made(module, name, parents)
+        known = _STAND_INS[module, name, parents] = _create_class(module, name, parents)
     return known
 
 
-def _loaded(module: str, name: str) -> type | None:
+def _loaded_class(module: str, name: str) -> type | None:
     # Not getattr: a module's __getattr__ could import something.
     names: Mapping[str, Any] = vars(sys.modules[module]) if module in sys.modules else {}
     found: Any = None
@@ -94,7 +94,7 @@ def _loaded(module: str, name: str) -> type | None:
     return found if (found.__module__, found.__qualname__) == (module, name) else None
 
 
-def _made(module: str, name: str, parents: tuple[type, ...]) -> type:
+def _create_class(module: str, name: str, parents: tuple[type, ...]) -> type:
     about = {"__module__": module, "__qualname__": name, "__doc__": None}
     plain_name = name.rpartition(".")[2]
     try:
@@ -105,7 +105,7 @@ def _made(module: str, name: str, parents: tuple[type, ...]) -> type:
         return type(plain_name, (next(is_warning, Warning),), about)
 
 
-def _instance(cls: type, text: str, args: tuple[object, ...] | None) -> object:
+def _create_warning(cls: type, text: str, args: tuple[object, ...] | None) -> object:
     """Create a warning of this class whose text is `text`."""
     if not issubclass(cls, Warning):
         return text

@@ -34,7 +34,7 @@ def collection_difference(first: list[str], other: list[str], first_id: str, oth
     return difference
 
 
-def takes_no_test_back(scheduler: object) -> bool:
+def runs_all_tests_everywhere(scheduler: object) -> bool:
     """Whether a scheduler has every worker run all tests (``--dist each``)."""
     from xdist.scheduler import EachScheduling
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rustpar.terminal.reporter import DistTerminal
 
 # How many of the missing tests are named.
-_NAMED = 3
+_MOST_NAMED = 3
 
 
 class Completeness:
@@ -30,17 +30,17 @@ class Completeness:
         self._screen = screen
         self._collection: list[str] = []
         # By the test's index: how often a worker has completed it.
-        self._accounted: list[int] = []
-        self._words: str | None = None
+        self._completed: list[int] = []
+        self._message: str | None = None
 
     def expect(self, collection: list[str]) -> None:
         """Set the collected tests."""
         self._collection = collection
-        self._accounted = [0] * len(collection)
+        self._completed = [0] * len(collection)
 
     def account(self, test: int) -> None:
         """Record that a worker has completed a test."""
-        self._accounted[test] += 1
+        self._completed[test] += 1
 
     def account_crash(self, node_id: str, running: int | None) -> None:
         """Record that a worker's crash was reported as that of `node_id`; `running` is the test that it was running."""
@@ -60,7 +60,7 @@ class Completeness:
             times: How often each test has to be run.
             all_are_to_run: Whether each test has to be run, or only those assigned to workers.
         """
-        missing = [test for test, count in enumerate(self._accounted) if count < times]
+        missing = [test for test, count in enumerate(self._completed) if count < times]
         if not missing:
             return
         if not all_are_to_run:
@@ -69,23 +69,23 @@ class Completeness:
         if not missing:
             return
         session.testsfailed += len(missing)
-        named = ", ".join(self._collection[test] for test in missing[:_NAMED])
-        more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
+        named = ", ".join(self._collection[test] for test in missing[:_MOST_NAMED])
+        more = f" and {len(missing) - _MOST_NAMED} more" if len(missing) > _MOST_NAMED else ""
         tests = "a test was" if len(missing) == 1 else f"{len(missing)} tests were"
-        words = f"{tests} lost, collected and neither run nor left out on purpose: {named}{more}"
+        message = f"{tests} lost (collected, but neither run nor skipped on purpose): {named}{more}"
         # pytest 8 does not call pytest_terminal_summary with --no-summary.
         has_summary = not session.config.getoption("no_summary", False)
         if has_summary and session.config.pluginmanager.has_plugin("terminalreporter"):
-            self._words = words
+            self._message = message
         else:
-            self._screen.notice(words)
+            self._screen.notice(message)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_terminal_summary(self, terminalreporter: Any) -> Generator[None, object, object]:
         """Report missing tests after all other sections."""
         result = yield
-        if self._words is not None:
-            terminalreporter.write_line(f"rustpar: {self._words}", red=True)
+        if self._message is not None:
+            terminalreporter.write_line(f"rustpar: {self._message}", red=True)
         return result
 
 

@@ -39,12 +39,12 @@ class HookDispatch:
         self._journal_writer = journal_writer_of(config)
         self.failures = 0
         # The last report of each worker.
-        self._last: dict[int, pytest.TestReport] = {}
+        self._last_report: dict[int, pytest.TestReport] = {}
         self._relaying = False
         self._hook: Any = config.hook
         # What each process has reported while configuring and collecting, and what was shown of it: several processes,
         # including the controller, report the same, but users should see it once.
-        self._said: dict[int, Counter[Hashable]] = {_CONTROLLER: Counter()}
+        self._counts: dict[int, Counter[Hashable]] = {_CONTROLLER: Counter()}
         self._shown: Counter[Hashable] = Counter()
         self.prepare_batch()
 
@@ -82,7 +82,7 @@ class HookDispatch:
         self._log_finish(self.node_ids[test], location)
 
     def _on_report(self, worker: int, test: int, report: pytest.TestReport) -> None:
-        self._last[worker] = report
+        self._last_report[worker] = report
         self._log_report(report)
         if report.failed:
             self.failures += 1
@@ -94,7 +94,7 @@ class HookDispatch:
 
     def _on_collect_report(self, worker: int, data: dict[str, Any]) -> None:
         report = from_serializable(self.config, data)
-        if not self._is_news(worker, (report.nodeid, report.outcome)):
+        if not self._is_new(worker, (report.nodeid, report.outcome)):
             return
         self._hook.pytest_collectreport(report=report)
         if report.failed:
@@ -125,7 +125,7 @@ class HookDispatch:
 
     def _sections(self, worker: int, node_id: str, files: CrashFiles) -> list[tuple[str, str]]:
         """Return the captured output of a test: from its last report, and from the phase that crashed."""
-        last = self._last.get(worker)
+        last = self._last_report.get(worker)
         begun = last is not None and last.nodeid == node_id and last.when in ("setup", "call")
         sections = list(last.sections) if last is not None and begun else []
         phase = "setup" if last is None or not begun else "call" if last.when == "setup" else "teardown"
@@ -136,7 +136,7 @@ class HookDispatch:
 
         message = from_plain(warning["data"])
         when, node_id, location = warning["when"], warning["nodeid"], warning["location"]
-        if when != "runtest" and not self._is_news(worker, _warning_key(message, node_id)):
+        if when != "runtest" and not self._is_new(worker, _warning_key(message, node_id)):
             return
         kwargs = {"warning_message": message, "when": when, "nodeid": node_id, "location": location}
         self._relaying = True
@@ -149,21 +149,21 @@ class HookDispatch:
     def pytest_warning_recorded(self, warning_message: Any, when: str, nodeid: str) -> None:
         """Count the controller's own warnings while configuring."""
         if not self._relaying:
-            self._is_news(_CONTROLLER, _warning_key(warning_message, nodeid))
+            self._is_new(_CONTROLLER, _warning_key(warning_message, nodeid))
 
-    def _is_news(self, worker: int, what: Hashable) -> bool:
+    def _is_new(self, worker: int, what: Hashable) -> bool:
         """Whether no other process has reported this as often before."""
-        said = self._said.setdefault(worker, Counter())
-        said[what] += 1
-        if said[what] <= self._shown[what]:
+        counts = self._counts.setdefault(worker, Counter())
+        counts[what] += 1
+        if counts[what] <= self._shown[what]:
             return False
-        self._shown[what] = said[what]
+        self._shown[what] = counts[what]
         return True
 
     def _on_suite_property(self, worker: int, about: tuple[str, object]) -> None:
         """Add a property, once even if several workers record it: session fixtures are set up in each worker."""
         name, value = about
-        if self._is_news(worker, ("suite property", name, str(value))):
+        if self._is_new(worker, ("suite property", name, str(value))):
             self._journal_writer.suite_property(name, value)
 
     def _on_fixture(self, worker: int, about: tuple[str, str, float]) -> None:

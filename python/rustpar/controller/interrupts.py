@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rustpar.terminal.reporter import DistTerminal
 
 # Seconds for workers to react to the terminal's Ctrl-C before they get SIGINT from the controller.
-_REACTION = 0.2
+_REACTION_TIME = 0.2
 
 # Seconds for interrupted workers to notice the interrupt, and to tear down their fixtures.
 _NOTICE_LIMIT = 1.5
@@ -137,8 +137,8 @@ class InterruptedWorkers:
         while goes_on():
             handle_events()
             elapsed = _core.monotonic() - begin
-            unaware = [node for node in self._pool.active if not self._knows(node)]
-            if elapsed > _REACTION and not signalled:
+            unaware = [node for node in self._pool.active if not self._has_noticed(node)]
+            if elapsed > _REACTION_TIME and not signalled:
                 signalled = True
                 self._signal(unaware, has_collected=has_collected())
             if elapsed > (_TEARDOWN_LIMIT if len(unaware) < len(self._pool.active) else notice_limit):
@@ -156,5 +156,5 @@ class InterruptedWorkers:
         if not has_collected:
             self._server.signal_template(signal.SIGINT)
 
-    def _knows(self, node: WorkerController) -> bool:
+    def _has_noticed(self, node: WorkerController) -> bool:
         return node.slot is not None and self._server.shared.interrupted(node.slot)

@@ -45,9 +45,9 @@ class MemoryWatch:
         self._processes: dict[int, int] = {}
         # Workers that have reported their memory before the first test, in the order in which they are sampled next.
         self._watched: list[int] = []
-        self._next_look = 0.0
+        self._next_sample = 0.0
         self._next_proportional = 0.0
-        self._is_without_effect = False
+        self._has_warned = False
 
     def handlers(self) -> dict[int, Callable[[int, Any, Any], None]]:
         """Return the handlers of memory events."""
@@ -83,8 +83,8 @@ class MemoryWatch:
             return
         self._journal_writer.journal.memory(worker, resident, None)
         self._watched.append(worker)
-        if self._limit is not None and resident > self._limit and not self._is_without_effect:
-            self._is_without_effect = True
+        if self._limit is not None and resident > self._limit and not self._has_warned:
+            self._has_warned = True
             self._screen.notice(_core.limit_without_effect(resident, self._limit))
 
     def _on_over_memory_limit(self, worker: int, test: int, resident: int) -> None:
@@ -94,17 +94,17 @@ class MemoryWatch:
     def look(self) -> None:
         """Sample the memory of workers, if it is time to."""
         now = _core.monotonic()
-        if now < self._next_look:
+        if now < self._next_sample:
             return
-        self._next_look = now + _INTERVAL
+        self._next_sample = now + _INTERVAL
         for place, worker in enumerate(list(self._watched)):
             process = self._processes.get(worker)
             resident = None if process is None else _core.resident_memory(process)
             if resident is not None:
-                proportional = self._look_closer(process, now) if place == 0 else None
+                proportional = self._sample_proportional(process, now) if place == 0 else None
                 self._journal_writer.journal.memory(worker, resident, proportional)
 
-    def _look_closer(self, process: int | None, now: float) -> int | None:
+    def _sample_proportional(self, process: int | None, now: float) -> int | None:
         """Return the proportional memory of the next worker in turn, or None if the last sample was too recent."""
         if now < self._next_proportional:
             return None
@@ -127,7 +127,7 @@ class MemoryWatch:
             for node, over_limit in known
             if over_limit is not None
         ]
-        lines = _core.memory_lines(self._limit, replaced, self._journal_writer.whole_file(), verbosity)
+        lines = _core.memory_lines(self._limit, replaced, self._journal_writer.complete_file(), verbosity)
         if lines:
             terminalreporter.write_sep("=", "memory")
             for line in lines:

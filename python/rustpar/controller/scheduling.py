@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rustpar.compat.xdist_controller import give_second_test, is_by_scope, takes_no_test_back
-from rustpar.controller.worker_count import asked_plan
+from rustpar.compat.xdist_controller import give_second_test, is_by_scope, runs_all_tests_everywhere
+from rustpar.controller.worker_count import plan_option
 from rustpar.process import memory
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class NativeScheduling:
         self._engine = engine
 
     @property
-    def takes_fewer(self) -> bool:
+    def may_use_fewer_workers(self) -> bool:
         """Whether the run may start fewer workers than were asked for."""
         return self.dist != "each"
 
@@ -91,7 +91,7 @@ class NativeScheduling:
             len(nodes),
             max_chunk=option.maxschedchunk,
             reorder=reorder,
-            plan=asked_plan(self.config),
+            plan=plan_option(self.config),
             facts=known,
         )
 
@@ -152,7 +152,7 @@ class PythonScheduling:
         return nodes
 
     @property
-    def takes_fewer(self) -> bool:
+    def may_use_fewer_workers(self) -> bool:
         """False, because the scheduler waits for the collection of each worker."""
         return False
 
@@ -181,18 +181,18 @@ class PythonScheduling:
             self._collected(node)
 
     def _check_limit(self) -> None:
-        if takes_no_test_back(self.scheduler) and memory.limit_of(self.config) is not None:
+        if runs_all_tests_everywhere(self.scheduler) and memory.limit_of(self.config) is not None:
             raise pytest.UsageError(
-                f"{memory.LIMIT_OPTION} cannot be kept by {self.name}, which takes no test back; leave one of them out"
+                f"{memory.LIMIT_OPTION} does not work with {self.name}, which cannot reassign tests; omit one of them"
             )
 
     def add_node(self, node: WorkerController) -> None:
         """Add a replacement."""
         self.scheduler.add_node(node)
         self._collected(node)
-        self._supply()
+        self._assign_second_tests()
 
-    def _supply(self) -> None:
+    def _assign_second_tests(self) -> None:
         """Have schedulers by scope assign each worker a second test, or tell it that there is none.
 
         A worker finishes a test only when it knows the next. When a worker is lost or added, these schedulers assign a
@@ -234,7 +234,7 @@ class PythonScheduling:
             # Otherwise they would reassign the test that crashed, with the rest of its group, until no worker is left.
             self.scheduler.mark_test_complete(node, running)
             self.scheduler.remove_node(node)
-            self._supply()
+            self._assign_second_tests()
             return self._plain_ids[running]
         crashed = self.scheduler.remove_node(node)
         self._shut_down_when_finished()
@@ -244,11 +244,11 @@ class PythonScheduling:
         """Remove a worker that is being replaced, and have the tests that it has not started reassigned."""
         # Schedulers assume that a removed worker has crashed in its first test that is not complete. That test has not
         # started, so schedule it again. Schedulers by scope do so themselves.
-        unhurt = self.scheduler.remove_node(node)
-        if unhurt is not None and not is_by_scope(self.scheduler):
-            self.scheduler.mark_test_pending(unhurt)
+        not_started = self.scheduler.remove_node(node)
+        if not_started is not None and not is_by_scope(self.scheduler):
+            self.scheduler.mark_test_pending(not_started)
         self._shut_down_when_finished()
-        self._supply()
+        self._assign_second_tests()
 
     def _shut_down_when_finished(self) -> None:
         if self.scheduler.collection_is_completed and self.scheduler.tests_finished:

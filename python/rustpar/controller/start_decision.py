@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _KEY = "rustpar/start"
 
 # The maximum number of entries; the oldest is dropped.
-_MOST = 32
+_MAX_ENTRIES = 32
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class StartDecision:
         return _core.start_lines(self.start, self.reasons, self.remembered, verbosity)
 
 
-class Memory:
+class DecisionCache:
     """The decision of the last run, in pytest's cache."""
 
     def __init__(self, config: pytest.Config) -> None:
@@ -60,12 +60,12 @@ class Memory:
         self._cache: Any = getattr(config, "cache", None)
         self._config = config
         # The reasons may come from a test file or a plugin that another selection does not include.
-        self._choice = hashlib.sha256(repr((config.args, config.option.plugins)).encode()).hexdigest()
+        self._selection = hashlib.sha256(repr((config.args, config.option.plugins)).encode()).hexdigest()
 
     def recall(self) -> StartDecision | None:
         """Return the remembered decision if it is still valid, else None."""
         try:
-            entry = self._entries()[self._choice]
+            entry = self._entries()[self._selection]
             conftests, reasons = entry["conftests"], tuple(map(str, entry["reasons"]))
             if entry["fingerprint"] != self._fingerprint(conftests):
                 return None
@@ -78,11 +78,11 @@ class Memory:
         if self._cache is None:
             return
         entries = self._entries()
-        known = entries.pop(self._choice, None)
+        known = entries.pop(self._selection, None)
         if verdict.reasons:
             files = sorted(conftests)
             fingerprint = self._fingerprint(files)
-            entries[self._choice] = {
+            entries[self._selection] = {
                 "fingerprint": fingerprint,
                 "conftests": files,
                 "reasons": list(verdict.reasons),
@@ -90,7 +90,7 @@ class Memory:
             }
         elif known is None:
             return
-        self._cache.set(_KEY, dict(list(entries.items())[-_MOST:]))
+        self._cache.set(_KEY, dict(list(entries.items())[-_MAX_ENTRIES:]))
 
     def _entries(self) -> dict[str, Any]:
         entries = self._cache.get(_KEY, None) if self._cache is not None else None

@@ -14,7 +14,7 @@ from rustpar import _core
 from rustpar.compat.sessions import basetemp_of
 from rustpar.compat.terminal import writer_of
 from rustpar.controller import last_run
-from rustpar.controller.start_decision import Memory, StartDecision
+from rustpar.controller.start_decision import DecisionCache, StartDecision
 from rustpar.forkserver import loop
 from rustpar.forkserver import server as forkserver
 from rustpar.process.crash_files import CrashFiles
@@ -55,13 +55,13 @@ class Startup:
         """Decide what can be decided before anything is collected."""
         self._config = config
         self.server = server
-        self._asked = forkserver.asked_start(config)
-        self._memory = Memory(config)
+        self._option = forkserver.start_option(config)
+        self._memory = DecisionCache(config)
         self.verdict: StartDecision | None = None
         self.reasons: tuple[str, ...] = ()
-        if self._asked == "early":
+        if self._option == "early":
             self.verdict = StartDecision("early", ())
-        elif self._asked == "auto":
+        elif self._option == "auto":
             self.verdict = self._memory.recall()
         self.is_settled = self.is_early
         # Set by `use`, when the engine and the nodes exist.
@@ -82,38 +82,42 @@ class Startup:
 
     def start_template(self, node: WorkerController, output: int) -> None:
         """Have the template forked, as the worker `node`."""
-        self.server.begin(loop.TEMPLATE, self._setup(node, 0), output)
+        self.server.fork_process(loop.TEMPLATE, self._process_parameters(node, 0), output)
 
     def start_worker(self, node: WorkerController) -> None:
         """Have a worker forked, from the template or early."""
         with output_pipe() as (reading, writing):
-            slot = self._add(node, reading)
+            slot = self._add_worker(node, reading)
             if self.is_early:
-                self.server.begin(node.number, self._setup(node, slot) | self._about(node, slot), writing)
+                self.server.fork_process(
+                    node.number, self._process_parameters(node, slot) | self._worker_parameters(node, slot), writing
+                )
             else:
-                self.server.fork_worker(node.number, self._about(node, slot), writing)
+                self.server.fork_worker(node.number, self._worker_parameters(node, slot), writing)
 
     def dismiss(self, node: WorkerController) -> None:
         """Let a worker exit when its session has finished, without waiting for the end of the run."""
         if node.slot is not None:
             self.server.shared.dismiss(node.slot)
 
-    def go_on(self, node: WorkerController) -> None:
+    def become_worker(self, node: WorkerController) -> None:
         """Have the template continue as the worker that it was configured as."""
         with output_pipe() as (reading, writing):
             node.pid = self.template_pid
-            self.server.go_on(node.number, self._about(node, self._add(node, reading)), writing)
+            self.server.become_worker(
+                node.number, self._worker_parameters(node, self._add_worker(node, reading)), writing
+            )
 
-    def _add(self, node: WorkerController, output: int) -> int:
+    def _add_worker(self, node: WorkerController, output: int) -> int:
         slot = node.slot = self._engine.add_worker(node.number, output, node, node.gateway.id)
         return slot
 
-    def _about(self, node: WorkerController, slot: int) -> dict[str, Any]:
+    def _worker_parameters(self, node: WorkerController, slot: int) -> dict[str, Any]:
         """Return the parameters that make a worker of the template or of a fork of it."""
         node.crash_files = CrashFiles()
         return {"slot": slot, "workerinput": dict(node.workerinput), "crash_files": node.crash_files.address}
 
-    def _setup(self, node: WorkerController, slot: int) -> dict[str, Any]:
+    def _process_parameters(self, node: WorkerController, slot: int) -> dict[str, Any]:
         """Return the parameters of a process that is forked before conftests are loaded."""
         basetemp = basetemp_of(self._config)
         terminal: Any = self._config.pluginmanager.get_plugin("terminalreporter")
@@ -134,7 +138,7 @@ class Startup:
         self.template_pid = pid
         _core.drop_clean_pages()
 
-    def decide_for_differing(self, gw0: str, other: str, mine: list[str], theirs: list[str]) -> StartDecision:
+    def decide_after_mismatch(self, gw0: str, other: str, mine: list[str], theirs: list[str]) -> StartDecision:
         """Decide to fork the template although workers were early, because they have collected different tests.
 
         Args:
@@ -143,8 +147,8 @@ class Startup:
             mine: The node ids that the template has collected.
             theirs: The node ids that the other worker has collected.
         """
-        self.verdict = StartDecision("template", (f"{other} collected other tests than {gw0}",))
-        if self._asked == "auto":
+        self.verdict = StartDecision("template", (f"{other} collected different tests than {gw0}",))
+        if self._option == "auto":
             root = self._config.rootpath
             files = {str(root / node_id.partition("::")[0]) for node_id in {*mine} ^ {*theirs}}
             self._memory.remember(self.verdict, {*self._conftests, *filter(os.path.isfile, files)})
@@ -158,7 +162,7 @@ class Startup:
 
     def expect_early(self, reason: str) -> bool:
         """Decide for ``early`` because of `reason`, found during collection; return whether to start workers now."""
-        if self._asked != "auto" or self.verdict is not None:
+        if self._option != "auto" or self.verdict is not None:
             return False
         self.verdict = StartDecision("early", (reason,))
         return True
@@ -171,15 +175,15 @@ class Startup:
             conftests: The conftest files that it has loaded.
         """
         self.reasons = tuple(reasons)
-        named = [reason.partition(":")[0] for reason in reasons]
-        self._conftests = {*conftests, *filter(os.path.isfile, named)}
+        files = [reason.partition(":")[0] for reason in reasons]
+        self._conftests = {*conftests, *filter(os.path.isfile, files)}
         if self.is_settled or (self.verdict is not None and self.verdict.remembered):
             assert self.verdict is not None
             start = self.verdict.start
         else:
-            start = "early" if reasons and self._asked == "auto" else "template"
+            start = "early" if reasons and self._option == "auto" else "template"
             self.verdict = StartDecision(start, self.reasons if start == "early" else ())
-            if self._asked == "auto":
+            if self._option == "auto":
                 self._memory.remember(self.verdict, self._conftests)
         if start == "template" and self.template_pid is not None:
             self.template_size = _core.resident_memory(self.template_pid)

@@ -50,16 +50,16 @@ class StatusRequest:
             return
         self._signals.is_pending = False
         self._screen.new_line_before_errors()
-        self._live.make_way()
+        self._live.hide()
         status = engine.status()
         _print(_core.progress_line(status.finished, status.tests))
         running = {worker: (test, seconds) for worker, test, seconds in status.workers}
         if not status.tests and not self._startup.is_early and self._startup.template_pid is not None:
-            self._tell("the template", self._startup.template_pid, _core.Engine.TEMPLATE)
+            self._print_process("the template", self._startup.template_pid, _core.Engine.TEMPLATE)
         for node in sorted(self._pool.active, key=lambda node: node.number):
-            self._tell(node.gateway.id, node.pid, node.number, running.get(node.number), node_ids)
+            self._print_process(node.gateway.id, node.pid, node.number, running.get(node.number), node_ids)
 
-    def _tell(
+    def _print_process(
         self,
         name: str,
         pid: int | None,

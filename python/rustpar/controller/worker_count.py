@@ -23,31 +23,31 @@ def chosen(config: pytest.Config) -> _core.Choice | None:
     return None if choice is None else choice.at_most(len(config.option.tx), "--maxprocesses")
 
 
-def auto_num_workers(config: pytest.Config, asker: object, *, may_do_without: bool) -> int:
+def auto_num_workers(config: pytest.Config, own_plugin: object, *, may_run_without_workers: bool) -> int:
     """Choose the number of workers for ``-n auto`` and ``-n logical``; 0 for a single process.
 
     Hook implementations of other plugins and conftests take precedence and are not limited, and neither is
     ``PYTEST_XDIST_AUTO_NUM_WORKERS``. Otherwise the number is that of the CPUs available to this process, or with
-    `may_do_without` 0 if the last run of the same command was too short to profit from workers.
+    `may_run_without_workers` 0 if the last run of the same command was too short to profit from workers.
     """
     from rustpar.compat.xdist_controller import plugin as xdist_plugin
 
     hook = config.pluginmanager.subset_hook_caller(
-        "pytest_xdist_auto_num_workers", remove_plugins=[asker, xdist_plugin]
+        "pytest_xdist_auto_num_workers", remove_plugins=[own_plugin, xdist_plugin]
     )
     answer = hook(config=config)
     if answer is not None:
         choice = _core.Choice.given(max(0, int(answer)), "pytest_xdist_auto_num_workers")
     else:
-        choice = _of_the_machine(max(0, int(xdist_plugin.pytest_xdist_auto_num_workers(config))))
-        if may_do_without and not choice.is_given:
-            choice = _without_workers(config) or choice
+        choice = _machine_choice(max(0, int(xdist_plugin.pytest_xdist_auto_num_workers(config))))
+        if may_run_without_workers and not choice.is_given:
+            choice = _zero_workers_choice(config) or choice
     config.stash[CHOICE_KEY] = choice
     config.pluginmanager.register(last_run.Keeper(config), "rustpar-lastrun")
     return choice.count
 
 
-def _of_the_machine(count: int) -> _core.Choice:
+def _machine_choice(count: int) -> _core.Choice:
     """Return xdist's count, limited to the CPUs available to this process."""
     if os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS"):
         return _core.Choice.given(count, "PYTEST_XDIST_AUTO_NUM_WORKERS")
@@ -55,7 +55,7 @@ def _of_the_machine(count: int) -> _core.Choice:
     return _core.Choice.of_machine(count, cpus=os.cpu_count() or 1, usable=usable, quota=_core.cpu_quota())
 
 
-def _without_workers(config: pytest.Config) -> _core.Choice | None:
+def _zero_workers_choice(config: pytest.Config) -> _core.Choice | None:
     """Choose a single process if the last run suggests that it is faster, else None."""
     if config.option.dist == "each" or config.option.tx:
         return None
@@ -69,7 +69,7 @@ def _without_workers(config: pytest.Config) -> _core.Choice | None:
 PLANS = ("collection", "duration")
 
 
-def asked_plan(config: pytest.Config) -> str:
+def plan_option(config: pytest.Config) -> str:
     """Return the order in which ``--dist load`` assigns tests: one of :data:`PLANS`.
 
     Raises:
@@ -85,7 +85,7 @@ def check_options(config: pytest.Config) -> None:
     Raises:
         pytest.UsageError: An option is invalid; the message says what to use instead.
     """
-    asked_plan(config)
+    plan_option(config)
     option: Any = config.option
     count = option.numprocesses
     if isinstance(count, int) and count < 0:
@@ -98,4 +98,6 @@ def check_options(config: pytest.Config) -> None:
         raise pytest.UsageError(f"--maxschedchunk {option.maxschedchunk}: a worker needs at least one test at a time")
     restarts = option.maxworkerrestart
     if restarts is not None and not restarts.isdecimal():
-        raise pytest.UsageError(f"--max-worker-restart {restarts}: give a number, 0 to replace no worker")
+        raise pytest.UsageError(
+            f"--max-worker-restart {restarts}: expected a number; with 0, crashed workers are not replaced"
+        )

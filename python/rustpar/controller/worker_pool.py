@@ -19,7 +19,7 @@ from rustpar import _core
 from rustpar.compat.xdist_controller import collection_difference, get_default_max_worker_restart
 from rustpar.controller.nodes import NodeManager, WorkerController
 from rustpar.controller.worker_count import chosen
-from rustpar.process.memory import HELD, Held
+from rustpar.process.memory import USAGE_KEY, Usage
 from rustpar.process.system import signal
 from rustpar.recording.journal import journal_writer_of
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 # Seconds between the loss of a worker and its replacement. Tests that crash one worker tend to crash the next: several
 # losses within this time are counted before further workers are started. xdist takes longer to start one.
-_PAUSE = 0.05
+_REPLACEMENT_DELAY = 0.05
 
 # Seconds for early workers to exit that have collected different tests from the template. They only tear down what they
 # have set up while collecting; xdist gives a gateway as long (EXIT_TIMEOUT).
@@ -70,7 +70,7 @@ class WorkerPool:
         self._engine: _core.Engine
         self._lost = 0
         self._replacements: list[tuple[float, WorkerController]] = []
-        self._most_lost: int | None = get_default_max_worker_restart(config)
+        self._max_lost: int | None = get_default_max_worker_restart(config)
         self._workerinfo: dict[str, Any] = {}
         # The collections of early workers, until all have collected.
         self._collections: dict[WorkerController, list[str]] = {}
@@ -82,7 +82,7 @@ class WorkerPool:
         self._held: WorkerController | None = None
         # Early workers that are told to exit because they have collected different tests, and the deadline.
         self._leaving: set[WorkerController] = set()
-        self._patience = 0.0
+        self._leave_deadline = 0.0
         # How many workers are started when the template has collected.
         self._needed = 0
 
@@ -128,7 +128,7 @@ class WorkerPool:
 
     def start(self, collection: list[str], groups: Sequence[str | None]) -> None:
         """Fork the workers and schedule the tests, when the template has collected."""
-        nodes = self._first_nodes()
+        nodes = self._needed_nodes()
         for node in nodes:
             self._ready(node)
             self._has_collected(node, collection)
@@ -137,7 +137,7 @@ class WorkerPool:
     def _start_forked(
         self, nodes: Sequence[WorkerController], collection: list[str], groups: Sequence[str | None]
     ) -> None:
-        self._show(nodes, collection)
+        self._show_collected(nodes, collection)
         for node in nodes:
             self._fork(node)
             self._engine.join(node.number)
@@ -151,7 +151,7 @@ class WorkerPool:
 
     def go_on_early(self, collection: list[str], groups: Sequence[str | None]) -> None:
         """Start the other workers early: the template has collected but must not be forked, and will become gw0."""
-        first, *others = self._first_nodes()
+        first, *others = self._needed_nodes()
         self._ready(first)
         self._held = first
         self.active.add(first)
@@ -164,13 +164,13 @@ class WorkerPool:
         self.collected(first, collection)
         if self.stopping:
             # The run was stopped before the template could be held.
-            self._release()
+            self._release_template()
 
-    def _release(self) -> None:
+    def _release_template(self) -> None:
         """Let the template continue as gw0, if it is held."""
         if self._held is not None:
             held, self._held = self._held, None
-            self._startup.go_on(held)
+            self._startup.become_worker(held)
 
     def choose_number(self, tests: int) -> str | None:
         """Settle how many workers are started, when the template has collected so many tests.
@@ -180,12 +180,12 @@ class WorkerPool:
         """
         asked = chosen(self.config)
         choice = asked or _core.Choice.given(len(self.nodes), "")
-        if self.sched.takes_fewer and not self._template_collects:
+        if self.sched.may_use_fewer_workers and not self._template_collects:
             choice = self._startup.within_memory(choice.for_tests(tests))
         self._needed = choice.count
         return None if asked is None else choice.words
 
-    def _first_nodes(self) -> list[WorkerController]:
+    def _needed_nodes(self) -> list[WorkerController]:
         return list(self.nodes.values())[: self._needed]
 
     def collected(self, node: WorkerController, collection: list[str]) -> None:
@@ -196,7 +196,7 @@ class WorkerPool:
             self._schedule_when_complete()
             return
         self._has_collected(node, collection)
-        if self._same(self._scheduled, collection, node):
+        if self._check_same_collection(self._scheduled, collection, node):
             self._engine.join(node.number)
             self.sched.add_node(node)
         else:
@@ -222,31 +222,33 @@ class WorkerPool:
         self._scheduled = collection
         differing = [node for node in nodes[1:] if self._collections[node] != collection]
         if differing and self._held is not None:
-            self._fork_anew(nodes, differing[0])
+            self._restart_from_template(nodes, differing[0])
             return
-        self._release()
+        self._release_template()
         for node in nodes:
             self._has_collected(node, self._collections[node])
         # No short-circuit: each difference is reported, not only the first.
-        if not all([self._same(collection, self._collections[node], node, nodes[0]) for node in nodes[1:]]):
+        if not all(
+            [self._check_same_collection(collection, self._collections[node], node, nodes[0]) for node in nodes[1:]]
+        ):
             self.stop()
             return
-        self._show(nodes, collection)
+        self._show_collected(nodes, collection)
         for node in nodes:
             self._engine.join(node.number)
         self._schedule(nodes, collection, self._groups)
 
-    def _fork_anew(self, nodes: Sequence[WorkerController], differing: WorkerController) -> None:
+    def _restart_from_template(self, nodes: Sequence[WorkerController], differing: WorkerController) -> None:
         """Tell all early workers except gw0 to exit; when they are gone, workers are forked from the template.
 
         Plugins do not learn of these workers' end. Their teardown is complete before other workers, which may use the
         same resources, take their place.
         """
         mine, others = self._collections[nodes[0]], self._collections[differing]
-        verdict = self._startup.decide_for_differing(nodes[0].gateway.id, differing.gateway.id, mine, others)
+        verdict = self._startup.decide_after_mismatch(nodes[0].gateway.id, differing.gateway.id, mine, others)
         self._screen.show_start(verdict.words(self.config.getoption("verbose", 0)), None)
         self._leaving = set(nodes[1:])
-        self._patience = _core.monotonic() + _LEAVE_LIMIT
+        self._leave_deadline = _core.monotonic() + _LEAVE_LIMIT
         for node in self._leaving:
             self._startup.dismiss(node)
             self._engine.close(node.number)
@@ -273,14 +275,14 @@ class WorkerPool:
         self._start_forked(nodes, self._scheduled, self._groups)
         self._startup.retire_fork_server()
 
-    def _end_those_that_stay(self) -> None:
+    def _kill_overdue(self) -> None:
         """Kill early workers that were told to exit and have not within the limit."""
-        if self._leaving and _core.monotonic() > self._patience:
-            self._patience = _core.monotonic() + _LEAVE_LIMIT
+        if self._leaving and _core.monotonic() > self._leave_deadline:
+            self._leave_deadline = _core.monotonic() + _LEAVE_LIMIT
             for node in self._leaving:
                 self._startup.server.signal_worker(node.number, signal.SIGKILL)
 
-    def _same(
+    def _check_same_collection(
         self, first: list[str], other: list[str], node: WorkerController, first_node: WorkerController | None = None
     ) -> bool:
         """Whether two workers have collected the same tests; a difference is reported in xdist's words."""
@@ -293,7 +295,7 @@ class WorkerPool:
             self.config.hook.pytest_collectreport(report=report)
         return not message
 
-    def _show(self, nodes: Sequence[WorkerController], collection: list[str]) -> None:
+    def _show_collected(self, nodes: Sequence[WorkerController], collection: list[str]) -> None:
         self._screen.show_collected([node.gateway for node in nodes], len(collection), self.sched.name)
 
     def _schedule(self, nodes: Sequence[WorkerController], collection: list[str], groups: Sequence[str | None]) -> None:
@@ -310,7 +312,7 @@ class WorkerPool:
 
     def finished(self, node: WorkerController, workeroutput: dict[str, Any]) -> None:
         """Process the end of a worker's session."""
-        held = Held(*workeroutput.pop(HELD))
+        held = Usage(*workeroutput.pop(USAGE_KEY))
         journal_writer_of(self.config).journal.memory(node.number, held.resident, held.proportional)
         if self._startup.template_size is not None:
             node.growth = max(0, held.peak - self._startup.template_size)
@@ -351,16 +353,16 @@ class WorkerPool:
         return crashed
 
     def _replace_lost(self, node: WorkerController) -> None:
-        if self._most_lost is not None and self._lost > self._most_lost:
-            if self._most_lost == 0:
+        if self._max_lost is not None and self._lost > self._max_lost:
+            if self._max_lost == 0:
                 self.summary = f"worker {node.gateway.id} crashed and worker restarting disabled"
             else:
-                self.summary = f"maximum crashed workers reached: {self._most_lost}"
+                self.summary = f"maximum crashed workers reached: {self._max_lost}"
             self._screen.report_line(f"\n{self.summary}")
             self._drop_replacements()
         else:
             self._screen.report_line(f"\nreplacing crashed worker {node.gateway.id}")
-            self._replace(node, _PAUSE)
+            self._replace(node, _REPLACEMENT_DELAY)
 
     def _replace(self, lost: WorkerController, pause: float) -> None:
         spec = lost.gateway.spec
@@ -375,7 +377,7 @@ class WorkerPool:
 
     def fork_replacements(self) -> None:
         """Fork the replacements that are due."""
-        self._end_those_that_stay()
+        self._kill_overdue()
         if self.stopping:
             self._drop_replacements()
         now = _core.monotonic()
@@ -393,7 +395,7 @@ class WorkerPool:
 
     def template_lost(self) -> None:
         """Handle the loss of the template before workers exist; xdist has a message for ``--max-worker-restart=0``."""
-        if self._most_lost == 0:
+        if self._max_lost == 0:
             self.summary = f"worker {self.nodes[0].gateway.id} crashed and worker restarting disabled"
 
     def note_killing(self) -> None:
@@ -407,7 +409,7 @@ class WorkerPool:
             self.stopping = True
             self._engine.stop()
             # Its session has to finish.
-            self._release()
+            self._release_template()
 
 
 def death(status: int, *, is_sent: bool = False) -> str:

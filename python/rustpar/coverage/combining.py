@@ -64,23 +64,23 @@ class NativeJoining:
         original: Any = self._original
         started = _core.monotonic()
         paths = None if data_paths is None else list(data_paths)
-        joint = None if coverage_py.tells_of_each_file(data) else _join(data, aliases, paths)
-        if joint is None:
+        combined = None if coverage_py.is_in_memory_or_debugged(data) else _combine_files(data, aliases, paths)
+        if combined is None:
             original(data, aliases=aliases, data_paths=paths, strict=strict, keep=keep, message=message)
             return
         if not keep:
-            joint.delete()
-        self.files += len(joint.joined)
+            combined.delete()
+        self.files += len(combined.joined)
         self.seconds += _core.monotonic() - started
         if message is not None:
-            message(joint.words)
-        for file in joint.left:
+            message(combined.words)
+        for file in combined.left:
             # One by one, because of two files with the same hash coverage.py deletes the second even if the first is
             # unreadable.
             original(data, aliases=aliases, data_paths=[file], keep=keep, message=message)
 
 
-class _Joint:
+class _Combined:
     """The result: which files were combined, which are duplicates of those, and which are left to coverage.py."""
 
     def __init__(self, joined: list[str], duplicates: list[str], left: list[str]) -> None:
@@ -104,7 +104,7 @@ class _Joint:
         return f"Combined {plural(len(self.joined), 'file')}{skipped}"
 
 
-def _join(data: Any, aliases: Any, data_paths: list[str] | None) -> _Joint | None:
+def _combine_files(data: Any, aliases: Any, data_paths: list[str] | None) -> _Combined | None:
     """Combine the files that belong to `data` into its own file; return None if coverage.py has to do everything.
 
     Raises:
@@ -120,7 +120,7 @@ def _join(data: Any, aliases: Any, data_paths: list[str] | None) -> _Joint | Non
     duplicates: list[str] = []
     left: dict[str, str] = {}
     try:
-        alike = _alike(files)
+        alike = _group_duplicates(files)
         # coverage.py would erase an existing file that was not read, so its data is not included.
         joiner = _core.Joiner(target if coverage_py.has_been_used(data) and Path(target).exists() else None)
         while alike:
@@ -148,10 +148,10 @@ def _join(data: Any, aliases: Any, data_paths: list[str] | None) -> _Joint | Non
         data.read()
     for file, reason in left.items():
         coverage_py.warn(data, f"Data file {os.path.relpath(file)!r} {reason}; it is left to coverage.py")
-    return _Joint(joined, duplicates, list(left))
+    return _Combined(joined, duplicates, list(left))
 
 
-def _alike(files: list[str]) -> list[list[str]]:
+def _group_duplicates(files: list[str]) -> list[list[str]]:
     """Group files that should have the same contents.
 
     The criterion is coverage.py's: the hash at the end of a file's name, or else the content, which is only read if

@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 # Seconds that a worker may always spend on saving after tests, and the share of its time that it may spend in addition.
 # At 1 ms per save, data is saved after each test, so that a crash only loses the data of the crashed test, except in
 # suites of very many very short tests.
-_ALWAYS = 0.5
-_SHARE = 0.05
+_MIN_BUDGET = 0.5
+_MAX_SHARE = 0.05
 
 # The patches of ``[run] patch`` that save the data of one measurement; the others also work in forks.
 _SAVING_PATCHES = ("_exit", "execv")
 
 
 # The measurements that :func:`restart` has started; the last one is this process's.
-_own: list[Any] = []
+_measurements: list[Any] = []
 
 
 def _current() -> Any:
@@ -47,19 +47,19 @@ def _current() -> Any:
 
 
 @contextmanager
-def going_on_after_fork() -> Iterator[None]:
+def continued_in_forks() -> Iterator[None]:
     """Keep the current measurement active in processes that are forked in this block.
 
     ``[run] patch = fork`` would start a new measurement in each fork, as for an independent program, and save it.
     """
-    with coverage_py.without_restart_in_forks() as could_restart:
+    with coverage_py.fork_patch_disabled() as could_restart:
         before = _current() if could_restart else None
         yield
     if before is not None and _current() is not before:
         before.start()
 
 
-def keep_what_others_saved(config: pytest.Config) -> None:
+def keep_data_files(config: pytest.Config) -> None:
     """Prevent pytest-cov from deleting data files at its start, because the controller has already done so."""
     options = config.known_args_namespace
     if hasattr(options, "cov_append"):
@@ -82,7 +82,7 @@ def restart(config: pytest.Config, run: str) -> None:
 
     before.stop()
     # The parent saves its own data. This process must not, not even because of `patch = _exit`.
-    coverage_py.save_no_more(before)
+    coverage_py.disable_saving(before)
     suffix = True if before.config.parallel else f"{_prefix(run)}{os.getpid()}"
     measurement: Any = Coverage(config_file=False, data_suffix=suffix)
     measurement.config = copy.deepcopy(before.config)
@@ -92,17 +92,17 @@ def restart(config: pytest.Config, run: str) -> None:
     # The warnings are about a whole program, of which this process is only a part.
     coverage_py.silence_warnings(measurement, is_part=True)
     measurement.start()
-    atexit.register(_end, measurement)
-    _own.append(measurement)
+    atexit.register(_stop_and_save, measurement)
+    _measurements.append(measurement)
 
 
 def save_own() -> None:
     """Save what this process has measured since :func:`restart`, if its exit functions will not run."""
-    for measurement in _own[-1:]:
-        _end(measurement)
+    for measurement in _measurements[-1:]:
+        _stop_and_save(measurement)
 
 
-def _end(measurement: Any) -> None:
+def _stop_and_save(measurement: Any) -> None:
     measurement.stop()
     measurement.save()
 
@@ -124,10 +124,10 @@ def join_in_the_end(config: pytest.Config, run: str) -> None:
     # The controller itself may have measured nothing.
     coverage_py.silence_warnings(measurement, is_part=False)
     # At exit, because `coverage run` saves after pytest has returned.
-    atexit.register(_join, measurement.config, Path(measurement.config.data_file).absolute(), run)
+    atexit.register(_combine, measurement.config, Path(measurement.config.data_file).absolute(), run)
 
 
-def _join(config: Any, data_file: Path, run: str) -> None:
+def _combine(config: Any, data_file: Path, run: str) -> None:
     import copy
     import glob
 
@@ -138,13 +138,13 @@ def _join(config: Any, data_file: Path, run: str) -> None:
 
     from rustpar.coverage.combining import NativeJoining
 
-    joint: Any = Coverage(config_file=False)
-    joint.config = copy.deepcopy(config)
-    joint.config.data_file = str(data_file)
+    combined: Any = Coverage(config_file=False)
+    combined.config = copy.deepcopy(config)
+    combined.config.data_file = str(data_file)
     with NativeJoining():
-        joint.load()
-        joint.combine(files)
-        joint.save()
+        combined.load()
+        combined.combine(files)
+        combined.save()
 
 
 class Saving:
@@ -162,7 +162,7 @@ class Saving:
         if self._flush is None:
             return
         begin = _core.monotonic()
-        if self._spent > _ALWAYS + _SHARE * (begin - self._begin):
+        if self._spent > _MIN_BUDGET + _MAX_SHARE * (begin - self._begin):
             return
         self._flush()
         self._spent += _core.monotonic() - begin

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
 
-class CoverageTail:
+class CoverageSummary:
     """Combines natively while pytest-cov finishes, and reports the total and how long that took."""
 
     def __init__(self) -> None:
@@ -58,4 +58,4 @@ def register(config: pytest.Config) -> None:
     """Register the plugin if pytest-cov is measuring."""
     plugin = config.pluginmanager.get_plugin("_cov")
     if plugin is not None and getattr(plugin, "cov_controller", None) is not None:
-        config.pluginmanager.register(CoverageTail(), "rustpar-coverage-tail")
+        config.pluginmanager.register(CoverageSummary(), "rustpar-coverage-tail")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from types import CodeType, FrameType
 
 # How many instructions are scanned after a call. Results of longer expressions are not names.
-_MOST = 300
+_MAX_INSTRUCTIONS = 300
 
 # Instructions that consume a value without storing it: a comparison, a branch, or a pop.
 _DROPS = ("POP_TOP", "COMPARE_OP", "CONTAINS_OP", "IS_OP", "UNARY_NOT", "RAISE_VARARGS", "FOR_ITER", "RETURN_CONST")
@@ -32,7 +32,7 @@ _SEEDING = re.compile(r"(?:\bseed|default_rng|RandomState|\bRandom)\(")
 
 
 # Names that request the system's random numbers.
-_ASKING = re.compile(r"uuid|secrets|urandom|SystemRandom|token_|randbits|randbelow")
+_SYSTEM_RANDOM = re.compile(r"uuid|secrets|urandom|SystemRandom|token_|randbits|randbelow")
 
 
 class Sink(NamedTuple):
@@ -65,16 +65,16 @@ class Dataflow:
                 value derived from it.
         """
         for frame in frames:
-            what, name = self._behind(frame)
-            if what == "name":
+            use, name = self._use_of_result(frame)
+            if use == "name":
                 return {Sink(name, frame.f_code.co_filename)}
-            if what == "item":
+            if use == "item":
                 return {Sink(name, None)}
-            if what == "drop" or (what == "variable" and not through_variables):
+            if use == "drop" or (use == "variable" and not through_variables):
                 break
         return set()
 
-    def _behind(self, frame: FrameType) -> tuple[str, str]:
+    def _use_of_result(self, frame: FrameType) -> tuple[str, str]:
         key = id(frame.f_code), frame.f_lasti
         if key not in self._known:
             self._codes[key[0]] = frame.f_code
@@ -91,7 +91,7 @@ def seeds_with(frame: FrameType, *, is_from_system: bool) -> bool:
             before it is seeded.
     """
     line = linecache.getline(frame.f_code.co_filename, frame.f_lineno)
-    return _SEEDING.search(line) is not None and (not is_from_system or _ASKING.search(line) is not None)
+    return _SEEDING.search(line) is not None and (not is_from_system or _SYSTEM_RANDOM.search(line) is not None)
 
 
 def _scan(code: CodeType, last: int) -> tuple[str, str]:
@@ -102,7 +102,7 @@ def _scan(code: CodeType, last: int) -> tuple[str, str]:
     """
     from dis import opname
 
-    instructions = code.co_code[: last + 2 + 2 * _MOST]
+    instructions = code.co_code[: last + 2 + 2 * _MAX_INSTRUCTIONS]
     at, extended, constant, in_end, put_back = last + 2, 0, "", False, 0
     while at + 1 < len(instructions):
         name, argument = opname[instructions[at]], instructions[at + 1] | extended
@@ -130,7 +130,7 @@ def _scan(code: CodeType, last: int) -> tuple[str, str]:
             break
         if name == "JUMP_FORWARD":
             at = _target(code, at, argument)
-            instructions = code.co_code[: at + 2 * _MOST]
+            instructions = code.co_code[: at + 2 * _MAX_INSTRUCTIONS]
         if name == "LOAD_CONST":
             constant = code.co_consts[argument] if isinstance(code.co_consts[argument], str) else ""
     return "drop", ""

@@ -28,14 +28,14 @@ if TYPE_CHECKING:
     from rustpar.process.code_origin import CodeOrigins
 
 # Longer texts are documents.
-_LONGEST = 1000
+_MAX_LENGTH = 1000
 
 # Ports that a program may pick.
 _PORTS = range(1024, 65536)
 
 # The maximum depth of attributes and keys, and the maximum number of objects. Django's settings are four levels deep.
-_DEEPEST = 5
-_MOST = 100_000
+_MAX_DEPTH = 5
+_MAX_OBJECTS = 100_000
 
 _NO_FILE = ""
 
@@ -69,7 +69,7 @@ class Names:
             if isinstance(file := getattr(module, "__file__", None), str) and places.is_own_file(file)
         }
         self._seen: set[int] = set()
-        self._left = _MOST
+        self._left = _MAX_OBJECTS
 
     def all(self, environment_before: Mapping[bytes, bytes], actions: Iterable[tuple[str, str]]) -> Iterator[Name]:
         """Yield all names.
@@ -81,18 +81,18 @@ class Names:
         # The underlying data, because reads through `os.environ` itself are recorded.
         environment: Any = os.environ._data  # type: ignore[attr-defined]
         for key, value in list(environment.items()):
-            if environment_before.get(key) != value and len(value) <= _LONGEST:
+            if environment_before.get(key) != value and len(value) <= _MAX_LENGTH:
                 name = os.fsdecode(key)
                 yield Name(name, f"the environment variable {name}", os.fsdecode(value), _NO_FILE)
         for what, text in actions:
             yield Name("", what, text, _NO_FILE)
         for name, file in self._modules.items():
-            yield from self._of_namespace(vars(sys.modules[name]), name, file)
-        yield from self._of_plugins()
+            yield from self._in_namespace(vars(sys.modules[name]), name, file)
+        yield from self._in_plugins()
         for module in (pytest, builtins):
-            yield from self._of_shared_module(module)
+            yield from self._in_shared_module(module)
 
-    def _of_plugins(self) -> Iterator[Name]:
+    def _in_plugins(self) -> Iterator[Name]:
         manager = self._config.pluginmanager
         for plugin in manager.get_plugins():
             if isinstance(plugin, type(sys)):
@@ -100,28 +100,28 @@ class Names:
                 name = plugin.__name__
                 # A conftest may be missing from sys.modules.
                 if isinstance(file, str) and name not in self._modules and self._places.is_own_file(file):
-                    yield from self._of_namespace(vars(plugin), name, file)
+                    yield from self._in_namespace(vars(plugin), name, file)
             elif self._is_own(type(plugin)):
-                yield from self._of(type(plugin).__name__, type(plugin).__name__, plugin, _NO_FILE, 1)
+                yield from self._in_value(type(plugin).__name__, type(plugin).__name__, plugin, _NO_FILE, 1)
         session = manager.get_plugin("session")
         for owner, where in ((self._config, "config"), (self._config.option, "config.option"), (session, "session")):
             for name, value in list(_attributes(owner)):
                 if name != "workerinput":
-                    yield from self._of_foreign(name, f"{where}.{name}", value)
+                    yield from self._in_foreign_attribute(name, f"{where}.{name}", value)
         for value in stash_values(self._config):
-            yield from self._of_foreign("", "config.stash", value)
+            yield from self._in_foreign_attribute("", "config.stash", value)
 
-    def _of_foreign(self, name: str, where: str, value: object) -> Iterator[Name]:
+    def _in_foreign_attribute(self, name: str, where: str, value: object) -> Iterator[Name]:
         """Yield names in a value that was set on one of pytest's objects, if its type is plain or the project's own."""
         if _is_plain(value) or self._is_own(type(value)):
-            yield from self._of(name, where, value, _NO_FILE, 1)
+            yield from self._in_value(name, where, value, _NO_FILE, 1)
 
-    def _of_shared_module(self, module: ModuleType) -> Iterator[Name]:
+    def _in_shared_module(self, module: ModuleType) -> Iterator[Name]:
         for name, value in list(vars(module).items()):
             if name[:1] != "_" and (scalar := _scalar(value)) is not None:
                 yield Name(name, f"{module.__name__}.{name}", scalar, _NO_FILE)
 
-    def _of_namespace(self, namespace: Mapping[str, Any], where: str, file: str) -> Iterator[Name]:
+    def _in_namespace(self, namespace: Mapping[str, Any], where: str, file: str) -> Iterator[Name]:
         for name, value in list(namespace.items()):
             # Skip special names, and pytestmark, whose values belong to pytest.
             if name[:2] == "__" or name == "pytestmark":
@@ -132,22 +132,22 @@ class Names:
                         if isinstance(scalar := _scalar(default), str):
                             yield Name(name, f"a default of {where}.{name}", scalar, _NO_FILE)
             else:
-                yield from self._of(name, f"{where}.{name}", value, file, 0)
+                yield from self._in_value(name, f"{where}.{name}", value, file, 0)
 
-    def _of(self, name: str, where: str, value: Any, file: str, depth: int) -> Iterator[Name]:
+    def _in_value(self, name: str, where: str, value: Any, file: str, depth: int) -> Iterator[Name]:
         scalar = _scalar(value)
         if scalar is not None:
             yield Name(name, where, scalar, file)
-        elif depth > _DEEPEST or self._left <= 0 or id(value) in self._seen:
+        elif depth > _MAX_DEPTH or self._left <= 0 or id(value) in self._seen:
             return
         elif issubclass(type(value), type):
             if self._is_own(value):
                 self._seen.add(id(value))
-                yield from self._of_namespace(vars(value), where, self._modules[value.__module__])
+                yield from self._in_namespace(vars(value), where, self._modules[value.__module__])
         else:
-            yield from self._of_parts(where, value, depth)
+            yield from self._in_parts(where, value, depth)
 
-    def _of_parts(self, where: str, value: Any, depth: int) -> Iterator[Name]:
+    def _in_parts(self, where: str, value: Any, depth: int) -> Iterator[Name]:
         kind = type(value)
         parts: list[tuple[Any, Any]] = []
         if issubclass(kind, dict):
@@ -156,7 +156,7 @@ class Names:
             for key in dict.keys(value):
                 if isinstance(text := _scalar(key), str):
                     yield Name("", f"a key of {where}", text, _NO_FILE)
-        if kind is not dict and self._is_looked_into(kind):
+        if kind is not dict and self._may_hold_names(kind):
             parts += _attributes(value)
         if not parts:
             return
@@ -164,13 +164,13 @@ class Names:
         self._left -= len(parts)
         for key, one in parts:
             part = key if isinstance(key, str) else repr(key) if type(key) is int else ""
-            yield from self._of(part, f"{where}.{part}", one, _NO_FILE, depth + 1)
+            yield from self._in_value(part, f"{where}.{part}", one, _NO_FILE, depth + 1)
 
     def _is_own(self, kind: type) -> bool:
         module = getattr(kind, "__module__", None)
         return isinstance(module, str) and module in self._modules
 
-    def _is_looked_into(self, kind: type) -> bool:
+    def _may_hold_names(self, kind: type) -> bool:
         """Whether instances may hold names: no modules, and no types of pytest itself."""
         if self._is_own(kind):
             return True
@@ -192,7 +192,7 @@ def _scalar(value: Any) -> str | int | None:
         return str(value)
     else:
         return value if kind is int and value in _PORTS else None
-    return text if len(text) <= _LONGEST else None
+    return text if len(text) <= _MAX_LENGTH else None
 
 
 def _is_plain(value: Any) -> bool:

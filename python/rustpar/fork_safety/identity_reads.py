@@ -22,7 +22,7 @@ _Environment = type(os.environ)
 _NAME = "PYTEST_XDIST_WORKER"
 
 # Functions that read for their caller; the last is xdist's.
-_READING_FOR_OTHERS = ("get", "getenv", "getenvb", "pop", "setdefault", "get_xdist_worker_id")
+_ACCESSORS = ("get", "getenv", "getenvb", "pop", "setdefault", "get_xdist_worker_id")
 
 
 class _CopiedKey(str):
@@ -40,7 +40,7 @@ class _CopiedKey(str):
         key._note = note
         return key
 
-    def _is(self, other: object, seeker: FrameType) -> bool:
+    def _compare(self, other: object, seeker: FrameType) -> bool:
         is_equal = super().__eq__(other) is True
         # Merging two copies compares keys, but is no lookup.
         if is_equal and type(other) is not _CopiedKey:
@@ -48,10 +48,10 @@ class _CopiedKey(str):
         return is_equal
 
     def __eq__(self, other: object) -> bool:
-        return self._is(other, sys._getframe(1))
+        return self._compare(other, sys._getframe(1))
 
     def __ne__(self, other: object) -> bool:
-        return not self._is(other, sys._getframe(1))
+        return not self._compare(other, sys._getframe(1))
 
     def lower(self) -> _CopiedKey:
         """Return the key in lower case, for settings with case-insensitive names."""
@@ -104,7 +104,7 @@ def _instruction(frame: FrameType) -> Instruction:
 
 def _reader(frame: FrameType) -> FrameType:
     """Return the frame that reads, skipping functions that read for their caller."""
-    while frame.f_code.co_name in _READING_FOR_OTHERS and frame.f_back is not None:
+    while frame.f_code.co_name in _ACCESSORS and frame.f_back is not None:
         frame = frame.f_back
     return frame
 
@@ -112,10 +112,10 @@ def _reader(frame: FrameType) -> FrameType:
 class WatchedInput(dict[str, Any]):
     """``config.workerinput``, reporting reads of keys whose values differ between workers."""
 
-    def __init__(self, values: dict[str, Any], readings: IdentityReads, keys: frozenset[str]) -> None:
+    def __init__(self, values: dict[str, Any], reads: IdentityReads, keys: frozenset[str]) -> None:
         """Store `values`; `keys` are those whose values differ."""
         super().__init__(values)
-        self._identity_reads = readings
+        self._identity_reads = reads
         self._keys = keys
         self._copier: Instruction | None = None
 
@@ -174,7 +174,7 @@ class IdentityReads:
             note_copy: Called for each copy of the environment, with a key that lives as long as the copy.
             is_own: Whether a frame belongs to the project's own code. Packages draw random numbers for many reasons.
         """
-        self._told: Note | None = note
+        self._callback: Note | None = note
         self._is_own = is_own
         self._seeded = False
         self._before: list[tuple[Any, str, Any, Any]] = []
@@ -194,13 +194,13 @@ class IdentityReads:
 
     def note(self, frame: FrameType, what: str) -> None:
         """Report an action of a frame's code; ignored after the fork, when each worker reads its own identity."""
-        if self._told is not None:
-            self._told(frame, what)
+        if self._callback is not None:
+            self._callback(frame, what)
 
     def note_own(self, frame: FrameType, what: str) -> None:
         """Report an action of a frame's code if it is the project's own. Packages do it for many reasons."""
-        if self._told is not None and self._is_own(frame):
-            self._told(frame, what)
+        if self._callback is not None and self._is_own(frame):
+            self._callback(frame, what)
 
     def _replace(self, module: Any, name: str, watched: Callable[[Any], Any]) -> None:
         original = getattr(module, name)
@@ -215,12 +215,12 @@ class IdentityReads:
         for module, name, original, replacement in self._before:
             if getattr(module, name) is replacement:
                 setattr(module, name, original)
-        self._told = None
+        self._callback = None
 
     def _register_at_fork(self, original: Callable[..., None]) -> Callable[..., None]:
         def register_at_fork(**functions: Any) -> None:
             # Functions of packages prepare them for a fork. Those of a suite may count forks, or close things.
-            self.note_own(sys._getframe(1), "has forks call a function (os.register_at_fork)")
+            self.note_own(sys._getframe(1), "registers a function to run at forks (os.register_at_fork)")
             original(**functions)
 
         return register_at_fork

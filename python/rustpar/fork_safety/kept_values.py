@@ -28,7 +28,7 @@ _SHORT_HEX = 6
 _WINDOW = 6
 
 # A line that has drawn more values creates test data: one of that many equals some constant by chance.
-_FEW = 64
+_MAX_NAMED = 64
 
 # How many different characters a text of single draws must contain for six of them to identify it.
 _DISTINCT = 8
@@ -37,11 +37,14 @@ _HEX_RUN = re.compile(r"[0-9a-f]{6,}")
 _NUMBER = re.compile(r"[0-9]{4,}")
 
 
-def kept(sources: Iterable[Source], names: Iterable[Name]) -> Iterator[tuple[Source, str]]:
+def find_named(sources: Iterable[Source], names: Iterable[Name]) -> Iterator[tuple[Source, str]]:
     """Yield the sources of values that name something, and the location of the name; each once, in order."""
     sources = list(sources)
     index = _Index(list(names))
-    found = [_seeded(source) or index.stored_by(source) or index.seen_of(source) or _held(source) for source in sources]
+    found = [
+        _seed(source) or index.find_assignment(source) or index.find_digits(source) or _object_with_process_id(source)
+        for source in sources
+    ]
     texts: dict[str, list[tuple[str, int]]] = {}
     for number, source in enumerate(sources):
         if found[number] is None:
@@ -49,16 +52,16 @@ def kept(sources: Iterable[Source], names: Iterable[Name]) -> Iterator[tuple[Sou
                 if len(text) >= _WINDOW:
                     texts.setdefault(text[:_WINDOW], []).append((text, number))
     if texts:
-        for number, where in index.with_texts(texts):
+        for number, where in index.find_texts(texts):
             found[number] = found[number] or where
     return ((source, where) for source, where in zip(sources, found, strict=True) if where is not None)
 
 
-def _seeded(source: Source) -> str | None:
+def _seed(source: Source) -> str | None:
     return "the seed of a random number generator" if source.seeds else None
 
 
-def _held(source: Source) -> str | None:
+def _object_with_process_id(source: Source) -> str | None:
     """Return a description if an object refers to a process id that was obtained, such as locks or database clients."""
     if source.what is not PROCESS or not referenced(source.values):
         return None
@@ -91,7 +94,7 @@ class _Index:
         for run in _NUMBER.findall(text):
             self._numbers.setdefault(int(run), where)
 
-    def stored_by(self, source: Source) -> str | None:
+    def find_assignment(self, source: Source) -> str | None:
         """Return the location at which the statement that has drawn a value has stored it."""
         for sink in source.sinks:
             for name in self._stored.get((sink.name, sink.file or ""), ()):
@@ -99,7 +102,7 @@ class _Index:
                     return name.where
         return None
 
-    def seen_of(self, source: Source) -> str | None:
+    def find_digits(self, source: Source) -> str | None:
         """Return the location of a name in which digits of a drawn value are visible."""
         for value in source.values:
             where = None
@@ -111,7 +114,7 @@ class _Index:
                 return where
         return None
 
-    def with_texts(self, wanted: dict[str, list[tuple[str, int]]]) -> Iterator[tuple[int, str]]:
+    def find_texts(self, wanted: dict[str, list[tuple[str, int]]]) -> Iterator[tuple[int, str]]:
         """Yield those texts, given by their beginnings and each with a number, that are visible in a name."""
         for text, where in self._texts:
             for at in range(len(text) - _WINDOW + 1):
@@ -128,9 +131,9 @@ class _Index:
 
     def _number(self, value: int, source: Source) -> str | None:
         name = self._ports.get(value)
-        if name is not None and (name.value is value or source.count <= _FEW or source.what is PORT):
+        if name is not None and (name.value is value or source.count <= _MAX_NAMED or source.what is PORT):
             return name.where
-        if value >= 1000 and (source.count <= _FEW or value >= 10**7 or source.what in (PORT, PROCESS)):
+        if value >= 1000 and (source.count <= _MAX_NAMED or value >= 10**7 or source.what in (PORT, PROCESS)):
             return self._numbers.get(value) or (self._hex.get(f"{value:x}"[-_HEX_WINDOW:]) if value >> 28 else None)
         return None
 

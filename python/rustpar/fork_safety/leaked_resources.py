@@ -55,7 +55,7 @@ _KINDS = {
 _SETTLE = 0.3
 
 # The maximum number of recorded actions.
-_MOST_ACTIONS = 20_000
+_MAX_ACTIONS = 20_000
 
 
 class LeakedResources:
@@ -63,11 +63,11 @@ class LeakedResources:
 
     def __init__(self, places: CodeOrigins) -> None:
         """Start listening; `places` finds the line of the project's code that causes an event."""
-        self._place_of = place_of = places.behind_library
+        self._place_of = place_of = places.line_outside_library
         self._places = places
         # The line that calls native code with `ctypes`; the line that has started native threads, and by which import.
         self._native_call: str | None = None
-        self._more_threads: tuple[str | None, str | None] | None = None
+        self._thread_origin: tuple[str | None, str | None] | None = None
         self._open_before = _open_files()
         self._mapped_before = _shared_mappings()
         self._files: dict[str, str] = {}
@@ -78,29 +78,29 @@ class LeakedResources:
         self.on_port: Callable[[FrameType], None] = lambda frame: None
         self._origins = Origins()
         self._memory: str | None = None
-        self._dumping = traceback_timer.TracebackTimer(place_of)
-        if not _hooked:
+        self._traceback_timer = traceback_timer.TracebackTimer(place_of)
+        if not _installed_hooks:
             # Audit hooks cannot be removed; this one is idle while nobody listens.
             sys.addaudithook(_core.audit)
-            _hooked.append(True)
-        _core.listen(self._heard)
+            _installed_hooks.append(True)
+        _core.listen(self._on_audit_event)
 
     def stop(self) -> None:
         """Stop listening."""
         _core.listen(None)
-        self._dumping.put_back()
+        self._traceback_timer.put_back()
 
-    def _heard(self, event: str, args: tuple[Any, ...]) -> None:
+    def _on_audit_event(self, event: str, args: tuple[Any, ...]) -> None:
         frame = sys._getframe(1)
         if event.startswith("ctypes."):
-            self._native_call = self._places.behind_import(frame)
+            self._native_call = self._places.own_line(frame)
             return
         if event == "rustpar.threads":
             self._note_threads(frame, *args)
             return
         if event == "os.mkdir":
             # tmp_path_factory creates directories for its caller.
-            frame = _behind_pytest_paths(frame)
+            frame = _caller_of_pytest_paths(frame)
         place = self._place_of(frame)
         if place is None:
             return
@@ -130,15 +130,15 @@ class LeakedResources:
         if native_threads.count() <= max(len(sys._current_frames()), _thread._count() + 1):
             return
         if event.startswith("ctypes."):
-            self._more_threads = self._native_call, None
+            self._thread_origin = self._native_call, None
         else:
             module = about[0] if event == "import" else None
-            place = self._places.behind_import(frame) or self._places.last_imported()
-            self._more_threads = place, module
+            place = self._places.own_line(frame) or self._places.last_own_import()
+            self._thread_origin = place, module
 
     def _note_action(self, event: str, args: tuple[Any, ...]) -> None:
         """Record the texts of an action that has an effect outside this process."""
-        if len(self._actions) >= _MOST_ACTIONS:
+        if len(self._actions) >= _MAX_ACTIONS:
             return
         if event in _PATH_EVENTS:
             for path in args[: _PATH_EVENTS[event]]:
@@ -150,7 +150,7 @@ class LeakedResources:
             self._actions.append(("a socket's path", os.fsdecode(args[1]), False))
         elif event in ("subprocess.Popen", "os.posix_spawn", "os.system"):
             for words in args:
-                self._actions += [("a command", text, False) for text in _words(words)]
+                self._actions += [("a command", text, False) for text in _command_texts(words)]
 
     def actions(self) -> Iterator[tuple[str, str]]:
         """Return descriptions of actions, each with a text that was used; of paths only those that exist."""
@@ -172,34 +172,34 @@ class LeakedResources:
         )
         for path, place in (*self._temporary.items(), *own_directories):
             if os.path.lexists(path):
-                yield place, f"makes {path}"
+                yield place, f"creates {path}"
         for thread in threading.enumerate():
             if thread is not threading.current_thread():
                 yield self._origins.of_thread(thread), f"leaves the thread {thread.name} running"
         if _has_unnamed_thread():
             yield self._origins.of_thread(None), "leaves a thread running"
-        is_dumping = self._dumping.is_due or traceback_timer.is_waited_for()
+        is_dumping = self._traceback_timer.is_due or traceback_timer.is_waited_for()
         if is_dumping:
-            yield self._dumping.place, "leaves a timer of faulthandler running"
-        strangers = native_threads.strangers(expected=int(is_dumping))
-        if strangers.number:
-            yield self._native_place(), self._native_words(strangers)
+            yield self._traceback_timer.place, "leaves a faulthandler timer running"
+        unknown_threads = native_threads.unknown_threads(expected=int(is_dumping))
+        if unknown_threads.number:
+            yield self._native_place(), self._describe_native_threads(unknown_threads)
         if self._memory is not None and _shared_mappings() > self._mapped_before:
-            yield self._memory, "leaves memory mapped, or a lock, that all forks share"
+            yield self._memory, "leaves shared memory or a multiprocessing lock that all forks would share"
         for pid in children():
             yield self._origins.of_child(pid), "leaves a child process running"
         yield from self._descriptors(config)
 
     def _native_place(self) -> str | None:
-        if self._more_threads is not None:
-            return self._more_threads[0]
+        if self._thread_origin is not None:
+            return self._thread_origin[0]
         # No event has followed the action that started the threads.
-        return self._native_call or self._places.last_imported()
+        return self._native_call or self._places.last_own_import()
 
-    def _native_words(self, strangers: native_threads.Strangers) -> str:
-        number = "a native thread" if strangers.number == 1 else f"{strangers.number} native threads"
-        of = f" of {', '.join(strangers.libraries)}" if strangers.libraries else ""
-        importing = None if self._more_threads is None else self._more_threads[1]
+    def _describe_native_threads(self, unknown_threads: native_threads.UnknownThreads) -> str:
+        number = "a native thread" if unknown_threads.number == 1 else f"{unknown_threads.number} native threads"
+        of = f" of {', '.join(unknown_threads.libraries)}" if unknown_threads.libraries else ""
+        importing = None if self._thread_origin is None else self._thread_origin[1]
         since = f", since the import of {importing}" if importing is not None else ""
         return f"leaves {number}{of} running{since}"
 
@@ -217,7 +217,10 @@ class LeakedResources:
             if target.startswith("socket:"):
                 yield self._origins.of_socket(fd), "leaves a socket open"
             elif kind is not None:
-                yield None, f"{_KINDS.get(kind, f'a descriptor ({kind})')} that was made while collecting is still open"
+                yield (
+                    None,
+                    f"{_KINDS.get(kind, f'a descriptor ({kind})')} that was created during collection is still open",
+                )
             elif target.startswith("pipe:"):
                 yield self._origins.of_child(None), "leaves a pipe open"
             elif target.startswith("/") and not target.startswith("/dev/pts/") and _is_being_written(fd):
@@ -226,10 +229,10 @@ class LeakedResources:
 
 
 # Not empty if this process, or one that it was forked from, has the hook.
-_hooked: list[bool] = []
+_installed_hooks: list[bool] = []
 
 
-def _words(words: object) -> list[str]:
+def _command_texts(words: object) -> list[str]:
     """Return the texts in a command's arguments, or in its environment where that differs from this process's own."""
     if isinstance(words, (str, bytes)):
         return [os.fsdecode(words)]
@@ -289,7 +292,7 @@ def _shared_mappings() -> int:
     return 0
 
 
-def _behind_pytest_paths(frame: FrameType) -> FrameType:
+def _caller_of_pytest_paths(frame: FrameType) -> FrameType:
     """Return the first caller outside pytest's own handling of temporary directories."""
     while frame.f_back is not None and frame.f_globals.get("__name__") in _PATH_MODULES:
         frame = frame.f_back

@@ -44,15 +44,15 @@ class Monitor:
         seeds: The state of random number generators with which workers start.
     """
 
-    def __init__(self, tell: Callable[[str], None], *, is_decided: bool) -> None:
+    def __init__(self, report: Callable[[str], None], *, is_decided: bool) -> None:
         """Start watching.
 
         Args:
-            tell: Called immediately for the first reason that will still be valid after collection: a read of the
+            report: Called immediately for the first reason that will still be valid after collection: a read of the
                 worker's name. Resources may be released by then, and drawn values may be mere test data.
             is_decided: Whether reasons are not needed; then only the state of random numbers is recorded.
         """
-        self._tell = tell
+        self._report = report
         self.seeds = RandomState()
         self._reasons: dict[str, None] = {}
         self._places = CodeOrigins()
@@ -80,7 +80,7 @@ class Monitor:
         self._identity_reads.stop()
         if self._unique is not None:
             self._unique.stop()
-        self.seeds.keep()
+        self.seeds.stop()
         if self._leaked is None or self._unique is None:
             return []
         self._leaked.stop()
@@ -93,18 +93,18 @@ class Monitor:
         return list(self._reasons)
 
     def _kept_values(
-        self, config: pytest.Config, sources: list[Source], traces: LeakedResources
+        self, config: pytest.Config, sources: list[Source], leaked: LeakedResources
     ) -> Iterator[tuple[str, str]]:
         """Yield the lines that have drawn a value that names something outside the process."""
         if sources:
             from rustpar.fork_safety import kept_values
             from rustpar.fork_safety.external_names import Names
 
-            names = Names(config, self._places).all(self._environment, traces.actions())
-            for source, where in kept_values.kept(sources, names):
+            names = Names(config, self._places).all(self._environment, leaked.actions())
+            for source, where in kept_values.find_named(sources, names):
                 yield source.place, f"{source.what}, which is kept in {where}"
 
-    def input_of(self, values: dict[str, Any], identity: Collection[str]) -> dict[str, Any]:
+    def watched_input(self, values: dict[str, Any], identity: Collection[str]) -> dict[str, Any]:
         """Return a ``workerinput`` that reports reads of the keys in `identity`."""
         return WatchedInput(values, self._identity_reads, frozenset(identity))
 
@@ -112,29 +112,29 @@ class Monitor:
         if self._is_decided:
             return
         # Only runs with workers have the worker's name, so also the import of a package counts if it reads it.
-        place = self._places.behind_library(frame, importing_counts=True)
+        place = self._places.line_outside_library(frame, importing_counts=True)
         if place is not None:
             if not self._reasons:
-                self._tell(f"{place} {what}")
+                self._report(f"{place} {what}")
             self._add(place, what)
 
     def _note_copy(self, frame: FrameType, key: str) -> None:
         reader = self._places.outside_library(frame)
         # Packages copy the environment for many reasons.
         if not self._is_decided and reader is not None and self._places.is_own(reader):
-            self._copies.append((weakref.ref(key), self._places.of(reader)))
+            self._copies.append((weakref.ref(key), self._places.line_of(reader)))
 
     def _kept_copies(self) -> list[str | None]:
         """Return the lines that have copied the environment and still hold the copy, with one worker's name in it."""
         if any(key() is not None for key, _ in self._copies):
             gc.collect()
-        return [place for key, place in self._copies if _is_held_by_a_dictionary(key())]
+        return [place for key, place in self._copies if _is_held_by_dictionary(key())]
 
     def _add(self, place: str | None, what: str) -> None:
         if len(self._reasons) < _MOST_REASONS:
             self._reasons[what if place is None else f"{place} {what}"] = None
 
 
-def _is_held_by_a_dictionary(key: str | None) -> bool:
+def _is_held_by_dictionary(key: str | None) -> bool:
     """Whether the key exists and is in a dictionary, as opposed to a list of names."""
     return key is not None and any(isinstance(holder, dict) and key in holder for holder in gc.get_referrers(key))

@@ -24,22 +24,22 @@ from rustpar.process.system import os
 _PREPARED = ("openblas",)
 
 # Functions of OpenBLAS's variants that return the number of threads, used if it cannot be seen where a thread waits.
-_COUNTS = tuple(
+_COUNT_FUNCTIONS = tuple(
     f"{prefix}openblas_get_num_threads{suffix}" for prefix in ("", "scipy_") for suffix in ("", "64_", "_64")
 )
 
 # Libraries that are on every thread's stack.
-_BELOW = ("libc.", "libc-", "libpthread", "ld-linux", "ld-musl", "[vdso]")
+_IGNORED = ("libc.", "libc-", "libpthread", "ld-linux", "ld-musl", "[vdso]")
 
 # How many bytes of a waiting thread's stack are searched: the frames of the C library, and of its caller.
-_STACK = 4096
+_STACK_SIZE = 4096
 
 # Seconds for threads to settle. A thread that Python has joined still exists for some microseconds, on a busy machine
 # for tens of milliseconds.
 _SETTLE = 0.3
 
 
-class Strangers(NamedTuple):
+class UnknownThreads(NamedTuple):
     """Threads that are neither Python's nor prepared for a fork.
 
     Attributes:
@@ -59,32 +59,32 @@ def count() -> int:
         return 1
 
 
-def strangers(expected: int = 0) -> Strangers:
+def unknown_threads(expected: int = 0) -> UnknownThreads:
     """Find threads that are neither Python's nor prepared for a fork, except `expected` ones; lets them settle."""
     deadline = time.monotonic() + _SETTLE
     while True:
-        found = _strangers(expected)
+        found = _count_unknown(expected)
         if found.number <= 0 or time.monotonic() > deadline:
             return found
         time.sleep(0.005)
 
 
-def _strangers(expected: int) -> Strangers:
+def _count_unknown(expected: int) -> UnknownThreads:
     # Each count may lag for a moment.
     known = max(len(sys._current_frames()), _thread._count() + 1)
     unknown = count() - known - expected
     if unknown <= 0:
-        return Strangers(0, [])
+        return UnknownThreads(0, [])
     owners = _owners()
     if owners is None:
-        return Strangers(max(0, unknown - _threads_of_openblas()), [])
+        return UnknownThreads(max(0, unknown - _threads_of_openblas()), [])
     prepared = sum(any(part in owner for part in _PREPARED) for owner in owners)
     others = {
         owner
         for owner in owners
         if owner and not owner.startswith(("python", "libpython")) and not any(part in owner for part in _PREPARED)
     }
-    return Strangers(max(0, unknown - prepared), sorted(others))
+    return UnknownThreads(max(0, unknown - prepared), sorted(others))
 
 
 def _owners() -> list[str] | None:
@@ -107,10 +107,10 @@ def _owners() -> list[str] | None:
 def _owner(memory: Any, stack: int, starts: list[int], ends: list[int], names: list[str]) -> str:
     """Return the innermost library on a stack that is not the C library."""
     memory.seek(stack)
-    read = memory.read(_STACK)
+    read = memory.read(_STACK_SIZE)
     for address in array.array("Q", read[: len(read) // 8 * 8]):
         at = bisect_right(starts, address) - 1
-        if at >= 0 and address < ends[at] and not names[at].startswith(_BELOW):
+        if at >= 0 and address < ends[at] and not names[at].startswith(_IGNORED):
             return names[at]
     return ""
 
@@ -141,6 +141,6 @@ def _threads_of_openblas() -> int:
     for file in files:
         with contextlib.suppress(OSError):
             library = ctypes.CDLL(file, mode=os.RTLD_NOLOAD | os.RTLD_NOW)
-            counts = [getattr(library, name)() for name in _COUNTS if hasattr(library, name)]
+            counts = [getattr(library, name)() for name in _COUNT_FUNCTIONS if hasattr(library, name)]
             total += max(counts, default=1) - 1
     return total

@@ -27,10 +27,10 @@ from rustpar.forkserver import loop
 from rustpar.forkserver.template import ForkPoint
 from rustpar.process import crash_files, forking, gc_freeze, shutdown
 from rustpar.process.code_origin import CodeOrigins
-from rustpar.process.identity import own_stdio
+from rustpar.process.identity import replace_stdio
 from rustpar.process.system import os, signal
 from rustpar.worker import hook_calls
-from rustpar.worker.session import WorkerPlugin, find_title, make_line
+from rustpar.worker.session import WorkerPlugin, locate_title, make_line
 
 if TYPE_CHECKING:
     import socket
@@ -58,15 +58,15 @@ class Child:
             self._loop.close()
         self._line = make_line(shared, self._setup["slot"])
         shutdown.forget_exit_functions()
-        own_stdio(request.output)
-        find_title()
+        replace_stdio(request.output)
+        locate_title()
         self._take_over_environment()
         self._settle = gc_freeze.grow()
         self._worker: WorkerPlugin | None = None
         self._loaded_before = frozenset(sys.modules)
-        self._watch = Monitor(self._tell_reason, is_decided=self._setup["is_decided"]) if is_template else None
+        self._monitor = Monitor(self._send_reason, is_decided=self._setup["is_decided"]) if is_template else None
 
-    def _tell_reason(self, reason: str) -> None:
+    def _send_reason(self, reason: str) -> None:
         self._line.message(self._line.REASON, reason)
 
     def _take_over_environment(self) -> None:
@@ -81,14 +81,14 @@ class Child:
 
     def enter(self, early_config: pytest.Config) -> None:
         """Turn the controller's early configuration into this process's own."""
-        early_config.add_cleanup(self._leave)
+        early_config.add_cleanup(self._end_process)
         plugins = early_config.pluginmanager
         for plugin in early_config.invocation_params.plugins or ():
             # Objects given to pytest.main() exist only in the controller, as with xdist's workers.
             if not isinstance(plugin, str) and plugins.is_registered(plugin):
                 plugins.unregister(plugin)
         plugins.register(self, "rustpar-beginning")
-        measuring.keep_what_others_saved(early_config)
+        measuring.keep_data_files(early_config)
         measuring.restart(early_config, self._setup["workerinput"]["testrunuid"])
 
     @pytest.hookimpl(tryfirst=True)
@@ -99,33 +99,33 @@ class Child:
         workerinput = self._setup["workerinput"]
         set_program_name(config, Path(workerinput["mainargv"][0]).name)
         config.workeroutput = {}  # type: ignore[attr-defined]
-        if self._watch is None:
+        if self._monitor is None:
             config.workerinput = workerinput  # type: ignore[attr-defined]
         else:
-            config.workerinput = self._watch.input_of(workerinput, self._setup["identity"])  # type: ignore[attr-defined]
+            config.workerinput = self._monitor.watched_input(workerinput, self._setup["identity"])  # type: ignore[attr-defined]
         self._worker = WorkerPlugin(
-            config, self._line, self._fork_point(config), self._watch, hasmarkup=self._setup["hasmarkup"]
+            config, self._line, self._fork_point(config), self._monitor, hasmarkup=self._setup["hasmarkup"]
         )
         config.pluginmanager.register(self._worker, "rustpar-worker")
         config.pluginmanager.register(property_fixtures, "rustpar-fixtures")
 
-    def _fork_point(self, config: pytest.Config) -> ForkPoint | _NoForkPoint:
-        if self._watch is None:
-            return _NoForkPoint(config, self._line, self._setup["crash_files"], self._settle)
-        return ForkPoint(config, self._loop, self._shared, self._watch.seeds, self._settle)
+    def _fork_point(self, config: pytest.Config) -> ForkPoint | _EarlyForkPoint:
+        if self._monitor is None:
+            return _EarlyForkPoint(config, self._line, self._setup["crash_files"], self._settle)
+        return ForkPoint(config, self._loop, self._shared, self._monitor.seeds, self._settle)
 
-    def _leave(self) -> None:
+    def _end_process(self) -> None:
         """End this process, as the last cleanup of the configuration."""
         error = sys.exc_info()[1]
         if not self._is_own():
             # The suite has forked this process; reporting and teardown are up to its parent.
-            forking.leave_stray(is_failed=error is not None)
+            forking.exit_stray_fork(is_failed=error is not None)
         # The session's exit status has already been sent; 0 tells that the process ended normally.
-        status = 0 if error is None else self._tell(error)
+        status = 0 if error is None else self._report_error(error)
         # From here nothing may return, not even by an interrupt; the controller kills processes that take too long.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         if self._worker is not None:
-            self._worker.wait_to_leave()
+            self._worker.wait_for_exit()
         shutdown.run_exit_functions()
         shutdown.clear_modules(self._loaded_before, CodeOrigins().is_own_file)
         forking.flush()
@@ -135,7 +135,7 @@ class Child:
         """Whether this is the template or a worker, as opposed to a process that the suite has forked from it."""
         return (self._line if self._worker is None else self._worker).is_own()
 
-    def _tell(self, error: BaseException) -> int:
+    def _report_error(self, error: BaseException) -> int:
         """Report why there was no session, to the controller or else on the terminal; return the exit status."""
         if isinstance(error, pytest.UsageError):
             messages = [str(arg) for arg in error.args]
@@ -152,7 +152,7 @@ class Child:
         return int(pytest.ExitCode.USAGE_ERROR)
 
 
-class _NoForkPoint:
+class _EarlyForkPoint:
     """The fork point of an early worker, which is already forked."""
 
     def __init__(
@@ -163,7 +163,7 @@ class _NoForkPoint:
         self._files = files
         self._settle = settle
 
-    def wait(self, speak_through: Callable[[_core.Line], None]) -> None:
-        speak_through(self._line)
+    def wait(self, use_line: Callable[[_core.Line], None]) -> None:
+        use_line(self._line)
         self._settle()
         crash_files.use(self._config, self._files, keep=True)

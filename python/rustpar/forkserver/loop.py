@@ -33,13 +33,13 @@ _FORKED, _EXITED, _TEMPLATE_FORKED, _TEMPLATE_EXITED = 1, 2, 3, 4
 TEMPLATE = -1
 
 # Seconds between checks for exited children if there are no pidfds (before Linux 5.3).
-_LOOK = 0.05
+_POLL_INTERVAL = 0.05
 
 # Seconds for the fork server to exit when asked to.
 ADOPTION_LIMIT = 1.0
 
 # Seconds between checks whether the parent still exists; usually the end of its socket reveals it at once.
-_ORPHAN_LOOK = 1.0
+_ORPHAN_INTERVAL = 1.0
 
 # Seconds for children to tear down, as after a Ctrl-C, when the controller was killed.
 _TEARDOWN_LIMIT = 10.0
@@ -83,18 +83,18 @@ class ForkLoop:
         # This process outlives its parent, to make sure that children tear down what they have set up.
         self._parent = os.getppid()
         _core.outlive_parent()
-        with _waiting_for_children_alone():
+        with _default_sigchld():
             while not self._is_orphaned():
                 if self._request_is_there():
                     request = receive(self._requests)
                     if request is None:
                         break
-                    if self._obey(request):
+                    if self._handle(request):
                         if "fork" not in request.message and not _core.die_with_parent(self._parent):
                             posix._exit(0)
                         return request
                 self._reap()
-            self._see_off()
+            self._wait_for_all()
             return None
 
     def _is_orphaned(self) -> bool:
@@ -106,17 +106,17 @@ class ForkLoop:
     def _wait_for_children(self, *others: int) -> set[int]:
         """Wait until a child has exited, or one of `others` is readable; return the ready descriptors."""
         poller = select.poll()
-        blind = False
+        must_poll = False
         for fd in others:
             poller.register(fd, select.POLLIN)
         for child in self._children.values():
             if child.pidfd is None:
-                blind = True
+                must_poll = True
             else:
                 poller.register(child.pidfd, select.POLLIN)
-        return {fd for fd, _ in poller.poll((_LOOK if blind else _ORPHAN_LOOK) * 1000)}
+        return {fd for fd, _ in poller.poll((_POLL_INTERVAL if must_poll else _ORPHAN_INTERVAL) * 1000)}
 
-    def _obey(self, request: Request) -> bool:
+    def _handle(self, request: Request) -> bool:
         """Handle a request; return whether the caller should continue with it, here or in a child."""
         message = request.message
         if "fork" in message:
@@ -128,7 +128,7 @@ class ForkLoop:
         elif "template" in message:
             self._children[message["template"]] = self._children.pop(TEMPLATE)
         elif "adopted" in message:
-            self._change_parents(message["adopted"])
+            self._move_to_controller(message["adopted"])
         else:
             return True
         return False
@@ -138,15 +138,15 @@ class ForkLoop:
         try:
             pid = forking.fork()
         except OSError as error:
-            print(f"rustpar: a process cannot be forked: {error.strerror}", file=sys.stderr)
-            self._tell_exit(worker, -signal.SIGKILL)
+            print(f"rustpar: could not fork a process: {error.strerror}", file=sys.stderr)
+            self._report_exit(worker, -signal.SIGKILL)
             os.close(output)
             return False
         if pid != 0:
             os.close(output)
             self._children[worker] = _Child(pid)
             self.has_forked = True
-            self._tell(_TEMPLATE_FORKED if worker == TEMPLATE else _FORKED, worker, pid)
+            self._send_record(_TEMPLATE_FORKED if worker == TEMPLATE else _FORKED, worker, pid)
             return False
         if not _core.die_with_parent(parent):
             posix._exit(0)
@@ -162,9 +162,9 @@ class ForkLoop:
             if status is not None:
                 child.close()
                 del self._children[worker]
-                self._tell_exit(worker, status)
+                self._report_exit(worker, status)
 
-    def _see_off(self) -> None:
+    def _wait_for_all(self) -> None:
         """Wait for all children, and report each as it exits.
 
         If the controller was killed, interrupt the children so that they tear down, and kill them if that takes too
@@ -187,7 +187,7 @@ class ForkLoop:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child.pid, number)
 
-    def _change_parents(self, controller: int) -> None:
+    def _move_to_controller(self, controller: int) -> None:
         """Kill the fork server, which is this process's parent, and become a child of the controller.
 
         The controller has declared itself the adopter of orphans.
@@ -202,10 +202,10 @@ class ForkLoop:
         # From here on little is executed, so most of the libraries' code is not needed in memory.
         _core.drop_clean_pages()
 
-    def _tell_exit(self, worker: int, status: int) -> None:
-        self._tell(_TEMPLATE_EXITED if worker == TEMPLATE else _EXITED, worker, status)
+    def _report_exit(self, worker: int, status: int) -> None:
+        self._send_record(_TEMPLATE_EXITED if worker == TEMPLATE else _EXITED, worker, status)
 
-    def _tell(self, kind: int, worker: int, value: int) -> None:
+    def _send_record(self, kind: int, worker: int, value: int) -> None:
         with contextlib.suppress(OSError):
             self._records.sendall(_RECORD.pack(kind, max(worker, 0), value))
 
@@ -238,7 +238,7 @@ class _Child:
 
 
 @contextlib.contextmanager
-def _waiting_for_children_alone() -> Iterator[None]:
+def _default_sigchld() -> Iterator[None]:
     """Let exited children stay zombies until this process waits for them; children get the suite's handler back."""
     theirs = signal.getsignal(signal.SIGCHLD)
     if theirs is None or theirs is signal.SIG_DFL:

@@ -36,7 +36,7 @@ EXIT_TIMEOUT = 10.0
 STARTS = ("auto", "template", "early", "xdist")
 
 
-def asked_start(config: pytest.Config) -> str:
+def start_option(config: pytest.Config) -> str:
     """Return the start method that was asked for: one of :data:`STARTS`.
 
     Raises:
@@ -47,35 +47,35 @@ def asked_start(config: pytest.Config) -> str:
     return start or ini_choice(config, "rustpar_start", STARTS)
 
 
-def why_not(config: pytest.Config) -> str | None:
+def reason_not_to_fork(config: pytest.Config) -> str | None:
     """Return a short reason why workers cannot be forked here; None if they can."""
     option: Any = config.known_args_namespace
-    if asked_start(config) == "xdist":
-        return "asked for by --rustpar-start or rustpar_start"
+    if start_option(config) == "xdist":
+        return "requested by --rustpar-start or rustpar_start"
     if not hasattr(_core, "Engine"):
         return f"forking is not safe on {sys.platform}"
     if any(spec.rpartition("*")[2] != "popen" for spec in option.tx):
-        return "--tx names more than local processes"
+        return "--tx specifies other than local processes"
     if getattr(option, "px", None):
-        return "--px names a proxy"
+        return "--px specifies a proxy"
     if getattr(option, "looponfail", False):
-        return "--looponfail keeps workers of its own"
+        return "--looponfail manages its own workers"
     # Threads that can run Python code.
     threads = len(sys._current_frames())
     if threads > 1:
         return f"this process already has {threads} threads, and only one survives a fork"
-    return _why_not_native()
+    return _native_thread_reason()
 
 
-def _why_not_native() -> str | None:
+def _native_thread_reason() -> str | None:
     """Return a reason if this process has native threads that prevent forking, else None."""
     from rustpar.fork_safety import native_threads
 
     if native_threads.count() <= 1:
         return None
     if traceback_timer.is_waited_for():
-        return "a timer of faulthandler is running, which cannot be cancelled in a fork"
-    found = native_threads.strangers()
+        return "a faulthandler timer is running, and a fork cannot cancel it"
+    found = native_threads.unknown_threads()
     if not found.number:
         return None
     threads = "a native thread" if found.number == 1 else f"{found.number} native threads"
@@ -106,7 +106,7 @@ def start() -> ForkServer | Child:
     # Ctrl-C reaches every process of the terminal, but the controller decides which processes are interrupted.
     interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
     shared.interrupt_at_termination()
-    process.take_files()
+    process.reopen_files()
     # Imported while there is time, because the forked processes need it; it depends on nothing of the run.
     from rustpar.forkserver.child import Child
 
@@ -117,7 +117,7 @@ def start() -> ForkServer | Child:
     if interrupt is not signal.SIG_IGN:
         # Workers start as a new interpreter would: interrupts stay ignored if they were ignored.
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    process.begin()
+    process.apply()
     return Child(request, shared, theirs_to_template, theirs)
 
 
@@ -138,7 +138,7 @@ class ForkServer:
         # The socket to the process that forks the workers.
         self._to_workers = to_template
 
-    def begin(self, worker: int, setup: Mapping[str, Any], output: int) -> None:
+    def fork_process(self, worker: int, setup: Mapping[str, Any], output: int) -> None:
         """Have the template (:data:`rustpar.forkserver.loop.TEMPLATE`) or an early worker forked.
 
         Args:
@@ -154,7 +154,7 @@ class ForkServer:
         """Have the template fork a worker; `about` is what :class:`rustpar.forkserver.template.ForkPoint` needs."""
         _send(self._to_template, {"fork": worker, **about}, output)
 
-    def go_on(self, worker: int, about: Mapping[str, Any], output: int) -> None:
+    def become_worker(self, worker: int, about: Mapping[str, Any], output: int) -> None:
         """Have the template continue as the worker that it was configured as."""
         self._to_workers = self.control
         _send(self.control, {"template": worker})
@@ -206,19 +206,19 @@ class ForkServer:
         while not _has_ended(pid):
             if _core.monotonic() > deadline:
                 # Its descendants die with it, because each has asked the kernel for that.
-                _end(pid)
+                _kill(pid)
                 break
             _core.sleep(0.002)
-        self._let_go()
+        self._close_sockets()
 
     def kill(self) -> None:
         """Kill the fork server and its descendants at once."""
         if self._pid is not None:
-            _end(self._pid)
+            _kill(self._pid)
             self._pid = None
-            self._let_go()
+            self._close_sockets()
 
-    def _let_go(self) -> None:
+    def _close_sockets(self) -> None:
         self.control.close()
         self._to_template.close()
 
@@ -227,7 +227,9 @@ def _send(requests: socket.socket, message: Mapping[str, Any], *fds: int) -> Non
     data, lost = _core.dumps(dict(message))
     if lost:
         kinds = ", ".join(sorted(set(lost)))
-        raise pytest.UsageError(f"node.workerinput holds what cannot be sent to a worker: {kinds}; use plain values")
+        raise pytest.UsageError(
+            f"node.workerinput contains values that cannot be sent to a worker: {kinds}; use plain values"
+        )
     loop.send(requests, data, *fds)
 
 
@@ -239,7 +241,7 @@ def _has_ended(pid: int) -> bool:
         return True
 
 
-def _end(pid: int) -> None:
+def _kill(pid: int) -> None:
     """Kill a child and wait for it."""
     with contextlib.suppress(ProcessLookupError, ChildProcessError):
         os.kill(pid, signal.SIGKILL)

@@ -13,7 +13,7 @@ from rustpar import _core
 from rustpar.coverage import measuring
 from rustpar.forkserver import loop
 from rustpar.process import crash_files, forking, gc_freeze, open_files, shutdown, timers
-from rustpar.process.identity import become
+from rustpar.process.identity import become_worker
 from rustpar.process.system import os, signal
 from rustpar.worker.session import make_line
 
@@ -43,13 +43,13 @@ class ForkPoint:
         self._seeds = seeds
         self._settle = settle
 
-    def wait(self, speak_through: Callable[[_core.Line], None]) -> None:
+    def wait(self, use_line: Callable[[_core.Line], None]) -> None:
         """Fork workers until the controller has no more requests, then end the template.
 
         Returns in each forked worker, or here if the template has to continue as one. The first action there is to call
-        `speak_through` with the worker's line, so that later errors can be reported through it.
+        `use_line` with the worker's line, so that later errors can be reported through it.
         """
-        gc_freeze.freeze_what_is_new()
+        gc_freeze.freeze_new_objects()
         # Only after that: otherwise Python would collect garbage at once, which took 6 ms with pandas loaded.
         self._settle()
         files, running = open_files.shared(), timers.stop()
@@ -65,16 +65,16 @@ class ForkPoint:
                 shutdown.run_exit_functions()
             forking.leave(0)
         line = make_line(self._shared, request.message["slot"])
-        speak_through(line)
+        use_line(line)
         self._loop.close()
         signal.signal(signal.SIGINT, interrupt)
         if "fork" in request.message:
             shutdown.adopt_finalizers(os.getppid())
-            open_files.open_again(files)
+            open_files.reopen(files)
             self._seeds.restore()
             measuring.restart(self._config, request.message["workerinput"]["testrunuid"])
-        become(self._config, request.message["workerinput"], request.output)
+        become_worker(self._config, request.message["workerinput"], request.output)
         crash_files.use(self._config, request.message["crash_files"], keep="fork" not in request.message)
         timers.start(running)
         if "fork" in request.message:
-            shutdown.Inherited(line)
+            shutdown.InheritedExitFunctions(line)

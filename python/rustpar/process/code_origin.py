@@ -72,7 +72,7 @@ class CodeOrigins:
         file = frame.f_code.co_filename
         return file.startswith(self._library) and not file.startswith(self._packages)
 
-    def of(self, frame: FrameType, *, importing_counts: bool = False) -> str | None:
+    def line_of(self, frame: FrameType, *, importing_counts: bool = False) -> str | None:
         """Return the nearest caller in the project's own code, or else `frame` itself, as ``file:line``.
 
         Returns None for packages that are known to be harmless, and for code executed by a package's import, unless
@@ -95,13 +95,13 @@ class CodeOrigins:
             caller = caller.f_back
         return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
-    def behind_import(self, frame: FrameType) -> str | None:
+    def own_line(self, frame: FrameType) -> str | None:
         """Return the nearest calling line in the project's own code, even if the call is in a package's import."""
         for caller in self.own_frames(frame, through_imports=True):
             return f"{os.path.relpath(caller.f_code.co_filename)}:{caller.f_lineno}"
         return None
 
-    def last_imported(self) -> str | None:
+    def last_own_import(self) -> str | None:
         """Return the file of the project's module whose import was started last."""
         for module in reversed(list(sys.modules.values())):
             file = getattr(module, "__file__", None)
@@ -116,10 +116,10 @@ class CodeOrigins:
             caller = caller.f_back
         return caller
 
-    def behind_library(self, frame: FrameType, *, importing_counts: bool = False) -> str | None:
-        """Apply :meth:`of` to the first caller outside the standard library."""
+    def line_outside_library(self, frame: FrameType, *, importing_counts: bool = False) -> str | None:
+        """Apply :meth:`line_of` to the first caller outside the standard library."""
         caller = self.outside_library(frame)
-        return None if caller is None else self.of(caller, importing_counts=importing_counts)
+        return None if caller is None else self.line_of(caller, importing_counts=importing_counts)
 
     def is_harmless(self, file: str) -> bool:
         """Whether a file belongs to a package that stores nothing that would be wrong in a fork."""

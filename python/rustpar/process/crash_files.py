@@ -74,7 +74,7 @@ def _read(file: int, most: int, *, from_end: bool) -> str:
     text = os.pread(file, most, skipped if from_end else 0).decode(errors="replace")
     if not skipped:
         return text
-    note = f"({skipped} bytes more)"
+    note = f"({skipped} more bytes)"
     return f"{note}\n{text}" if from_end else f"{text}\n{note}"
 
 
@@ -86,11 +86,11 @@ def _shortened(stack: str) -> Iterator[str]:
             left_out = True
             continue
         if left_out and not is_frame:
-            yield "  (frames of pytest are left out)"
+            yield "  (frames of pytest omitted)"
             left_out = False
         yield line
     if left_out:
-        yield "  (frames of pytest are left out)"
+        yield "  (frames of pytest omitted)"
 
 
 def prepare(config: pytest.Config) -> None:

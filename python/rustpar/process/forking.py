@@ -17,11 +17,11 @@ def fork() -> int:
     """Fork this process; the caller has made sure that this is safe."""
     flush()
     wakeup = signal.set_wakeup_fd(-1)
-    _wake(wakeup)
+    _set_wakeup_fd(wakeup)
     with warnings.catch_warnings():
         # Since Python 3.12 a fork warns if there are other threads, even those of native libraries.
         warnings.simplefilter("ignore", DeprecationWarning)
-        with measuring.going_on_after_fork():
+        with measuring.continued_in_forks():
             pid = os.fork()
     if pid == 0:
         # Python does not update the main thread's native id, which is that of the parent.
@@ -29,11 +29,11 @@ def fork() -> int:
         if renew is not None:
             renew()
         # asyncio resets the wakeup descriptor in every child.
-        _wake(wakeup)
+        _set_wakeup_fd(wakeup)
     return pid
 
 
-def _wake(fd: int) -> None:
+def _set_wakeup_fd(fd: int) -> None:
     """Set the wakeup descriptor for signals, if there is one and it is still open."""
     if fd != -1:
         with contextlib.suppress(ValueError, OSError):
@@ -47,7 +47,7 @@ def leave(status: int) -> NoReturn:
     posix._exit(status)
 
 
-def leave_stray(*, is_failed: bool) -> NoReturn:
+def exit_stray_fork(*, is_failed: bool) -> NoReturn:
     """End a process that the suite has forked and that has returned into code that only its parent should continue.
 
     Args:

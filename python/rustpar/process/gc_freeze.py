@@ -28,11 +28,11 @@ _REVEALING = frozenset({"collect", "freeze", "get_freeze_count", "get_objects", 
 _THRESHOLDS = frozenset({"get_threshold", "set_threshold"})
 
 # pytest collects garbage five times at its end, each time visiting every report: 0.1 s for 10,000 tests.
-_AT_THE_END = "_pytest.unraisableexception"
+_FINAL_COLLECTIONS = "_pytest.unraisableexception"
 
 # The threshold of generation 0 while many long-lived objects are created; Python's own is 700. With half of this,
 # importing pandas takes 8 ms more.
-_GROWTH = 100_000
+_RARE_THRESHOLD = 100_000
 
 # The state of this process, which forks inherit.
 _frozen = False
@@ -45,24 +45,24 @@ class _Watched(ModuleType):
 
     def __getattribute__(self, name: str) -> Any:
         if name in _REVEALING:
-            if name != "collect" or sys._getframe(1).f_globals.get("__name__") != _AT_THE_END:
-                _reveal(name)
+            if name != "collect" or sys._getframe(1).f_globals.get("__name__") != _FINAL_COLLECTIONS:
+                _thaw_for(name)
         elif name in _THRESHOLDS:
-            _settle()
+            _restore_thresholds()
         elif name == "__dict__":
             _thaw()
-            _settle()
+            _restore_thresholds()
         return ModuleType.__getattribute__(self, name)
 
 
-def _own(name: str) -> Any:
+def _gc_attribute(name: str) -> Any:
     """Return a function of ``gc`` without triggering a thaw."""
     return ModuleType.__getattribute__(gc, name)
 
 
 def _is_bound(names: Iterable[str]) -> bool:
     """Whether anything but the module itself refers to one of these functions."""
-    namespace: dict[str, Any] = _own("__dict__")
+    namespace: dict[str, Any] = _gc_attribute("__dict__")
     alone = {"probe": object()}
     # The number of temporary references differs between Python versions, so it is measured with the same expression.
     unbound = sys.getrefcount(alone["probe"])
@@ -71,7 +71,7 @@ def _is_bound(names: Iterable[str]) -> bool:
 
 def _may_freeze() -> bool:
     """Whether nobody would notice or object if garbage were collected and the heap frozen now."""
-    if _frozen_by_others or not _own("isenabled")() or _own("get_debug")():
+    if _frozen_by_others or not _gc_attribute("isenabled")() or _gc_attribute("get_debug")():
         return False
     # A reference to `unfreeze` can only thaw.
     return not _is_bound(_REVEALING - {"unfreeze"})
@@ -86,15 +86,15 @@ def freeze() -> Callable[[], None]:
     global _frozen
     # gc.get_freeze_count is no criterion: Python 3.12 freezes some hundred objects at its start.
     if type(gc) is not ModuleType:
-        return _leave
+        return _do_nothing
     if _may_freeze():
-        _own("freeze")()
+        _gc_attribute("freeze")()
         _frozen = True
     _watch()
-    return _end
+    return _stop
 
 
-def _leave() -> None:
+def _do_nothing() -> None:
     """Do nothing, because the heap is controlled by an enclosing run."""
 
 
@@ -106,7 +106,7 @@ def refreeze() -> None:
 
 def objects() -> list[Any]:
     """Return all tracked objects that are not frozen."""
-    found: list[Any] = _own("get_objects")()
+    found: list[Any] = _gc_attribute("get_objects")()
     return found
 
 
@@ -124,7 +124,7 @@ def collect_and_freeze(look: Callable[[], None] | None = None) -> None:
     if look is not None:
         look()
     if may_freeze:
-        _own("freeze")()
+        _gc_attribute("freeze")()
         _frozen = True
         _watch()
 
@@ -138,7 +138,7 @@ def fill_pools() -> None:
         _core.fill_pools()
 
 
-def freeze_what_is_new() -> None:
+def freeze_new_objects() -> None:
     """Collect garbage among the objects created since the last freeze, and freeze the rest.
 
     Collecting everything would take 9 ms in a run of three tests. Older objects were examined by
@@ -147,7 +147,7 @@ def freeze_what_is_new() -> None:
     global _frozen
     if _may_freeze():
         _collect()
-        _own("freeze")()
+        _gc_attribute("freeze")()
         _frozen = True
         _watch()
     else:
@@ -160,16 +160,16 @@ def add_to_frozen() -> None:
     pytest collects garbage five times when it ends, and would not find any.
     """
     if _frozen:
-        freeze_what_is_new()
+        freeze_new_objects()
 
 
 def _collect() -> None:
     """Collect garbage without gc callbacks, because plain pytest would not collect here."""
-    callbacks: list[Any] = _own("callbacks")
+    callbacks: list[Any] = _gc_attribute("callbacks")
     held = callbacks[:]
     callbacks.clear()
     try:
-        _own("collect")()
+        _gc_attribute("collect")()
     finally:
         callbacks[:0] = held
 
@@ -181,27 +181,27 @@ def grow() -> Callable[[], None]:
     somebody asks for them, unless they were changed meanwhile.
     """
     global _thresholds
-    before = _own("get_threshold")()
+    before = _gc_attribute("get_threshold")()
     # Zero means that automatic collection is disabled.
-    if not 0 < before[0] < _GROWTH or _thresholds is not None or _is_bound(_THRESHOLDS):
-        return _leave
-    _own("set_threshold")(_GROWTH, *before[1:])
-    _thresholds = before, _own("get_threshold")()
+    if not 0 < before[0] < _RARE_THRESHOLD or _thresholds is not None or _is_bound(_THRESHOLDS):
+        return _do_nothing
+    _gc_attribute("set_threshold")(_RARE_THRESHOLD, *before[1:])
+    _thresholds = before, _gc_attribute("get_threshold")()
     _watch()
-    return _settle
+    return _restore_thresholds
 
 
-def _settle() -> None:
+def _restore_thresholds() -> None:
     """Restore the thresholds if they are still those of :func:`grow`."""
     global _thresholds
     if _thresholds is not None:
         before, grown = _thresholds
         _thresholds = None
-        if _own("get_threshold")() == grown:
-            _own("set_threshold")(*before)
+        if _gc_attribute("get_threshold")() == grown:
+            _gc_attribute("set_threshold")(*before)
 
 
-def _reveal(name: str) -> None:
+def _thaw_for(name: str) -> None:
     """Thaw because this function was accessed."""
     global _frozen_by_others
     _thaw()
@@ -214,7 +214,7 @@ def _thaw() -> None:
     global _frozen
     if _frozen:
         _frozen = False
-        _own("unfreeze")()
+        _gc_attribute("unfreeze")()
 
 
 def _watch() -> None:
@@ -222,8 +222,8 @@ def _watch() -> None:
     gc.__class__ = _Watched
 
 
-def _end() -> None:
+def _stop() -> None:
     """Thaw, and stop watching."""
-    _settle()
+    _restore_thresholds()
     _thaw()
     gc.__class__ = ModuleType

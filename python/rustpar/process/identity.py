@@ -22,7 +22,7 @@ from rustpar.compat.sessions import move_basetemp
 from rustpar.process.system import os
 
 
-def own_stdio(output: int) -> None:
+def replace_stdio(output: int) -> None:
     """Replace the standard streams of this process: empty input, `output` as output, inherited standard error."""
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
@@ -48,7 +48,7 @@ def _stream(fd: int, name: str, like: TextIO | None) -> TextIO:
     return cast("TextIO", stream)
 
 
-def become(config: pytest.Config, workerinput: dict[str, Any], output: int) -> None:
+def become_worker(config: pytest.Config, workerinput: dict[str, Any], output: int) -> None:
     """Turn a new fork of the template into the worker described by `workerinput`.
 
     ``config.workerinput`` is updated in place, because plugins may hold a reference.
@@ -59,8 +59,8 @@ def become(config: pytest.Config, workerinput: dict[str, Any], output: int) -> N
         own.clear()
         own.update(workerinput)
         _move_basetemp(config, workerinput["workerid"])
-        plugins.rename_in_benchmark(config, workerinput["workerid"])
-    plugins.own_measuring(config)
+        plugins.adjust_pytest_benchmark(config, workerinput["workerid"])
+    plugins.adjust_pytest_cov(config)
     _replace_output(config, output)
 
 
@@ -72,7 +72,7 @@ def _move_basetemp(config: pytest.Config, worker_id: str) -> None:
     move_basetemp(config, basetemp)
 
 
-def let_go_of_lost_output(config: pytest.Config) -> None:
+def discard_unread_output(config: pytest.Config) -> None:
     """Redirect output that nobody reads any more to /dev/null, because the controller is gone.
 
     Otherwise a fixture that prints in its teardown would fail there.
@@ -91,7 +91,7 @@ def _replace_output(config: pytest.Config, output: int) -> None:
     """Give the worker its own standard output and its own capture files."""
     os.dup2(output, 1)
     for _, capture in captures(config):
-        own = _nameless_file()
+        own = _unnamed_file()
         os.dup2(own, capture.tmpfile.fileno())
         os.close(own)
         if capture.targetfd == 1:
@@ -99,7 +99,7 @@ def _replace_output(config: pytest.Config, output: int) -> None:
     os.close(output)
 
 
-def _nameless_file() -> int:
+def _unnamed_file() -> int:
     """Return a descriptor of an empty file; in memory if the suite's changes make temporary files impossible."""
     try:
         fd, path = tempfile.mkstemp()

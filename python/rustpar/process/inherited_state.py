@@ -26,23 +26,23 @@ class ForkedProcess:
 
     # The imports below are not needed in the controller.
 
-    def take_files(self) -> None:
+    def reopen_files(self) -> None:
         """Reopen files before the controller reads on; in the fork server."""
         from rustpar.process import open_files
 
         self._files = open_files.shared()
-        open_files.open_again(self._files)
+        open_files.reopen(self._files)
 
     def prepare(self) -> None:
         """Do the slower part, in the fork server, while the controller loads conftests."""
         from rustpar.process import random_state
 
-        gc_freeze.collect_and_freeze(lambda: random_state.look_back(self._random))
+        gc_freeze.collect_and_freeze(lambda: random_state.find_unseeded(self._random))
 
-    def begin(self) -> None:
+    def apply(self) -> None:
         """Apply the state, in a process that the fork server has forked."""
         from rustpar.process import open_files, random_state
 
-        open_files.open_again(self._files)
-        random_state.begin()
+        open_files.reopen(self._files)
+        random_state.restore_generators()
         timers.start(self._timers)

@@ -10,13 +10,13 @@ from rustpar.config.values import given
 if TYPE_CHECKING:
     import pytest
 
-# The key in workeroutput of what :func:`holds` returns.
-HELD = "rustpar_memory"
+# The key in workeroutput of what :func:`measure` returns.
+USAGE_KEY = "rustpar_memory"
 
 LIMIT_OPTION = "--rustpar-max-rss"
 
 
-class Held(NamedTuple):
+class Usage(NamedTuple):
     """The memory of a process in bytes.
 
     Attributes:
@@ -30,10 +30,10 @@ class Held(NamedTuple):
     proportional: int | None
 
 
-def holds() -> Held:
+def measure() -> Usage:
     """Measure this process's memory. Takes 6 ms for 200 MiB of private memory."""
     peak = _core.peak_memory()
-    return Held(peak, _core.resident_memory(None) or peak, _core.proportional_memory(None))
+    return Usage(peak, _core.resident_memory(None) or peak, _core.proportional_memory(None))
 
 
 def limit_of(config: pytest.Config) -> int | None:

@@ -21,7 +21,7 @@ from rustpar import _core
 from rustpar.process.system import os
 
 # Flags that must not be used for reopening, because they concern the name or create a file.
-_ABOUT_NAMES = os.O_CREAT | os.O_EXCL | os.O_TRUNC | os.O_NOFOLLOW | (os.O_TMPFILE & ~os.O_DIRECTORY)
+_NAME_FLAGS = os.O_CREAT | os.O_EXCL | os.O_TRUNC | os.O_NOFOLLOW | (os.O_TMPFILE & ~os.O_DIRECTORY)
 
 # The descriptors of the standard streams, which are inherited or replaced as a whole, and the files that they referred
 # to in this process and its ancestors: capturing keeps duplicates of them.
@@ -46,10 +46,10 @@ def shared() -> list[OpenFile]:
     for fd in [int(entry.name) for entry in Path("/proc/self/fd").iterdir()]:
         # OSError: the descriptor of the directory listing itself is closed by now.
         with contextlib.suppress(OSError):
-            about = os.fstat(fd)
-            if not (stat.S_ISREG(about.st_mode) or stat.S_ISDIR(about.st_mode)):
+            status = os.fstat(fd)
+            if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
                 continue
-            identity, flags = _identity(about), fcntl.fcntl(fd, fcntl.F_GETFL)
+            identity, flags = _identity(status), fcntl.fcntl(fd, fcntl.F_GETFL)
             if identity in _standard or not _is_for_reading(flags) or _holds_lock(fd):
                 continue
             for other in found:
@@ -61,14 +61,14 @@ def shared() -> list[OpenFile]:
     return found
 
 
-def open_again(files: list[OpenFile]) -> None:
+def reopen(files: list[OpenFile]) -> None:
     """Replace the inherited descriptions of `files` by this process's own, unless they have changed meanwhile."""
     for file in files:
         first = file.descriptors[0]
         with contextlib.suppress(OSError):
             if _identity(os.fstat(first)) != file.identity:
                 continue
-            own = os.open(f"/proc/self/fd/{first}", file.flags & ~_ABOUT_NAMES)
+            own = os.open(f"/proc/self/fd/{first}", file.flags & ~_NAME_FLAGS)
             try:
                 os.lseek(own, os.lseek(first, 0, os.SEEK_CUR), os.SEEK_SET)
                 for fd in file.descriptors:
@@ -77,8 +77,8 @@ def open_again(files: list[OpenFile]) -> None:
                 os.close(own)
 
 
-def _identity(about: os.stat_result) -> tuple[int, int]:
-    return about.st_dev, about.st_ino
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
 
 
 def _is_for_reading(flags: int) -> bool:

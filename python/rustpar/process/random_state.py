@@ -72,7 +72,7 @@ class Generators:
                     random.Random.seed(generator)
                     again[before] = _random.Random.getstate(generator)
             elif generator is not None:
-                _seed_of_numpy(generator)
+                _reseed_numpy(generator)
 
 
 # The generators of this process; forks inherit the object.
@@ -80,7 +80,7 @@ unseeded = Generators()
 _state_before_fork: Any = None
 
 
-def look_back(state: Any) -> None:
+def find_unseeded(state: Any) -> None:
     """Find out what was seeded before this process was forked; in the fork server, while the heap is not frozen.
 
     Args:
@@ -94,13 +94,13 @@ def look_back(state: Any) -> None:
     for generator in [one for one in objects if type(one) in ours]:
         if generator is not _shared and not _core.was_seeded(_random.Random.getstate(generator)):
             unseeded.add(generator)
-    for generator in _of_numpy(objects):
+    for generator in _numpy_generators(objects):
         entropy = _entropy_of(generator)
         if entropy is not None and entropy >= _LARGE:
             unseeded.add(generator)
 
 
-def begin() -> None:
+def restore_generators() -> None:
     """Restore and reseed generators, in a process that the fork server has forked."""
     if _state_before_fork is not None:
         _shared.setstate(_state_before_fork)
@@ -118,8 +118,8 @@ class RandomState:
         self._before: list[tuple[Any, str, Any, Any]] = []
         for holder in (random.Random, random):
             for name in ("seed", "setstate"):
-                self._replace(holder, name, self._seeding)
-        self._replace(random, "_urandom", self._drawing)
+                self._replace(holder, name, self._recording_seed)
+        self._replace(random, "_urandom", self._recording_urandom)
 
     def _replace(self, holder: Any, name: str, noting: Callable[[Any], Any]) -> None:
         original = getattr(holder, name)
@@ -127,7 +127,7 @@ class RandomState:
         self._before.append((holder, name, original, replacement))
         setattr(holder, name, replacement)
 
-    def _seeding(self, original: Callable[..., None]) -> Callable[..., None]:
+    def _recording_seed(self, original: Callable[..., None]) -> Callable[..., None]:
         def seed(*args: Any, **kwargs: Any) -> None:
             # The module's functions are methods of the generator behind them.
             generator = getattr(original, "__self__", None) or args[0]
@@ -147,7 +147,7 @@ class RandomState:
 
         return seed
 
-    def _drawing(self, original: Callable[[int], bytes]) -> Callable[[int], bytes]:
+    def _recording_urandom(self, original: Callable[[int], bytes]) -> Callable[[int], bytes]:
         def urandom(size: int) -> bytes:
             drawn = original(size)
             if size == _ENTROPY_SIZE:
@@ -156,15 +156,15 @@ class RandomState:
 
         return urandom
 
-    def keep(self) -> None:
+    def stop(self) -> None:
         """Stop recording and store the state of seeded generators, before the fork."""
         for holder, name, original, replacement in self._before:
             if holder.__dict__.get(name) is replacement:
                 setattr(holder, name, original)
         self._state = _shared.getstate() if self._is_seeded else None
-        self._find_those_of_numpy()
+        self._find_numpy_generators()
 
-    def _find_those_of_numpy(self) -> None:
+    def _find_numpy_generators(self) -> None:
         numpy: Any = sys.modules.get("numpy")
         # numpy.random is imported on first use.
         if numpy is None or "numpy.random" not in sys.modules:
@@ -179,7 +179,7 @@ class RandomState:
             self._entropies.discard(entropy)
         # Most suites have no other generators, so that a search is not needed.
         if self._entropies:
-            for generator in _of_numpy(gc_freeze.objects()):
+            for generator in _numpy_generators(gc_freeze.objects()):
                 if _entropy_of(generator) in self._entropies:
                     unseeded.add(generator)
 
@@ -190,7 +190,7 @@ class RandomState:
         unseeded.seed()
 
 
-def _of_numpy(objects: Iterable[object]) -> list[Any]:
+def _numpy_generators(objects: Iterable[object]) -> list[Any]:
     """Return numpy's generators among `objects`: bit generators, and legacy ones, which have additional state."""
     numpy: Any = sys.modules.get("numpy")
     if numpy is None or "numpy.random" not in sys.modules:
@@ -206,7 +206,7 @@ def _entropy_of(generator: Any) -> int | None:
     return entropy if isinstance(entropy, int) else None
 
 
-def _seed_of_numpy(generator: Any) -> None:
+def _reseed_numpy(generator: Any) -> None:
     """Reseed a numpy generator in place."""
     with contextlib.suppress(AttributeError, TypeError, ValueError):
         bits = getattr(generator, "_bit_generator", generator)

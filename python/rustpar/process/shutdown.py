@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
 # Types whose instances have no finalization. Attributes of functions and classes are not cleared.
-_NOTHING_TO_DO = (FunctionType, BuiltinFunctionType, ModuleType, NoneType, bool, int, float, complex, str, bytes)
+_NO_FINALIZATION = (FunctionType, BuiltinFunctionType, ModuleType, NoneType, bool, int, float, complex, str, bytes)
 
 
 def forget_exit_functions() -> None:
@@ -57,7 +57,7 @@ def adopt_finalizers(parent: int) -> None:
             finalizer._pid = os.getpid()
 
 
-class Inherited:
+class InheritedExitFunctions:
     """The exit functions that a worker has inherited from the template.
 
     A worker that exits while others still run tests, because it exceeds the memory limit, does not run them: they may
@@ -108,4 +108,4 @@ def clear_modules(loaded_before: Collection[str], is_own: Callable[[str], bool])
         file = getattr(module, "__file__", None)
         if name in loaded_before or not isinstance(file, str) or not is_own(file):
             continue
-        _core.let_go(vars(module), _NOTHING_TO_DO)
+        _core.let_go(vars(module), _NO_FINALIZATION)

@@ -22,28 +22,28 @@ if TYPE_CHECKING:
     import pytest
 
 # A real-time signal, because tests may use others; from the end of the range, because libraries count from its start.
-_NUMBER = signal.SIGRTMAX - 5
+_SIGNAL = signal.SIGRTMAX - 5
 
 # Seconds for a process to write its stack. That takes about a millisecond, unless the process is stopped.
 _LIMIT = 1.0
 
 # Seconds between checks whether the stack is written, and how many consecutive checks must succeed. Between taking a
 # signal and blocking the next one, a process may be descheduled, and then neither is visible.
-_LOOK = 0.002
-_LOOKS = 5
+_CHECK_INTERVAL = 0.002
+_CHECKS = 5
 
 
-def answer(config: pytest.Config) -> None:
+def enable(config: pytest.Config) -> None:
     """Have this process and its forks write their stack on the signal; not without pytest's faulthandler."""
     file = config.stash.get(fault_handler_stderr_fd_key, None)
     if file is not None:
-        faulthandler.register(_NUMBER, file=file, all_threads=True, chain=False)
+        faulthandler.register(_SIGNAL, file=file, all_threads=True, chain=False)
 
 
-def answer_no_more(config: pytest.Config) -> None:
+def disable(config: pytest.Config) -> None:
     """Ignore the signal, before pytest closes the file."""
     if fault_handler_stderr_fd_key in config.stash:
-        signal.signal(_NUMBER, signal.SIG_IGN)
+        signal.signal(_SIGNAL, signal.SIG_IGN)
 
 
 def write_stack(process: int) -> str | None:
@@ -55,17 +55,17 @@ def write_stack(process: int) -> str | None:
     if not _is_in_mask(process, "SigCgt"):
         return "its faulthandler is not enabled"
     try:
-        os.kill(process, _NUMBER)
+        os.kill(process, _SIGNAL)
     except ProcessLookupError:
         return "it has ended"
     deadline = _core.monotonic() + _LIMIT
-    quiet = 0
-    while quiet < _LOOKS:
+    idle_checks = 0
+    while idle_checks < _CHECKS:
         # Either the signal is pending, or it is blocked while its handler runs.
-        quiet = 0 if _is_in_mask(process, "SigPnd", "ShdPnd", "SigBlk") else quiet + 1
+        idle_checks = 0 if _is_in_mask(process, "SigPnd", "ShdPnd", "SigBlk") else idle_checks + 1
         if _core.monotonic() > deadline:
             return f"no answer within {_LIMIT:.0f} s"
-        _core.sleep(_LOOK)
+        _core.sleep(_CHECK_INTERVAL)
     return None
 
 
@@ -76,4 +76,4 @@ def _is_in_mask(process: int, *names: str) -> bool:
     except OSError:
         return False
     fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
-    return any(int(fields[name], 16) >> (_NUMBER - 1) & 1 for name in names)
+    return any(int(fields[name], 16) >> (_SIGNAL - 1) & 1 for name in names)

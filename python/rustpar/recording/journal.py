@@ -39,7 +39,7 @@ _OPTIONS = (
 )
 
 # Options with which no test is run, or with durations that mean nothing.
-_NO_RUN = ("collectonly", "setuponly", "setupplan", "trace")
+_NO_RUN_OPTIONS = ("collectonly", "setuponly", "setupplan", "trace")
 
 _JOURNALING: pytest.StashKey[JournalWriter] = pytest.StashKey()
 
@@ -49,14 +49,14 @@ def journal_writer_of(config: pytest.Config) -> JournalWriter:
     return config.stash[_JOURNALING]
 
 
-def observe(config: pytest.Config, judge: Callable[[pytest.Config, JournalWriter], object]) -> None:
+def observe(config: pytest.Config, create_timing: Callable[[pytest.Config, JournalWriter], object]) -> None:
     """Record the run of `config` in a journal and in the history, if tests are run and these are enabled.
 
     Args:
         config: The session's configuration.
-        judge: Creates the plugin that evaluates the journal at the end, if that is needed.
+        create_timing: Creates the plugin that evaluates the journal at the end, if that is needed.
     """
-    is_run = not any(config.getoption(name, False) for name in _NO_RUN)
+    is_run = not any(config.getoption(name, False) for name in _NO_RUN_OPTIONS)
     path = journal_file.choose(config, is_needed=_is_needed(config)) if is_run else None
     journaling = JournalWriter(config, path)
     config.stash[_JOURNALING] = journaling
@@ -66,7 +66,7 @@ def observe(config: pytest.Config, judge: Callable[[pytest.Config, JournalWriter
     if is_judged(config):
         # Registered before the journal, which ends with the exit status that thresholds may change: among trylast
         # hooks, those of plugins registered later run later.
-        config.pluginmanager.register(judge(config, journaling), "rustpar-timing")
+        config.pluginmanager.register(create_timing(config, journaling), "rustpar-timing")
     config.pluginmanager.register(journaling, "rustpar-journaling")
     config.pluginmanager.register(property_fixtures, "rustpar-fixtures")
     if has_history:
@@ -114,7 +114,7 @@ class JournalWriter:
         self._deselected = 0
         self._has_begun = False
         self._has_collected = False
-        self._is_marked = False
+        self._has_marks = False
         # Properties of the suite, unless pytest's --junitxml keeps them.
         self._suite_properties: list[tuple[str, object]] = []
         # The number of each collected test; a test that was given twice has one number.
@@ -123,7 +123,7 @@ class JournalWriter:
     def _warn(self, reason: str) -> None:
         self._warning = f"the journal {self.path} cannot be written: {reason}; check the disk, or name another file"
 
-    def whole_file(self) -> Path | None:
+    def complete_file(self) -> Path | None:
         """Return the journal if it has all events so far and no other run's; else None."""
         self.journal.flush()
         error = self.journal.error()
@@ -152,9 +152,9 @@ class JournalWriter:
         try:
             return (yield)
         finally:
-            self._say_what_it_is()
+            self._describe_run()
 
-    def _say_what_it_is(self) -> None:
+    def _describe_run(self) -> None:
         config = self.config
         uid = config.getoption("testrunuid", None) or f"{int(_core.since_epoch() * 1e9):x}-{os.getpid():x}"
         given = {name: config.getoption(name, None) for name in _OPTIONS}
@@ -216,14 +216,14 @@ class JournalWriter:
     def marked(self, marks: Mapping[str, Sequence[int]]) -> None:
         """Record which tests carry the markers that thresholds name, given as indices in the collection."""
         if marks:
-            self._is_marked = True
+            self._has_marks = True
             numbers = {name: sorted({self._numbers[place] for place in places}) for name, places in marks.items()}
             self.journal.marks(numbers)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: object) -> None:
         """Read the marked tests from the output of a worker of pytest-xdist's own engine."""
-        if self._is_marked or _thresholds(self.config) is None:
+        if self._has_marks or _thresholds(self.config) is None:
             return
         from rustpar.collection.thresholds import OUTPUT
 
@@ -238,7 +238,7 @@ class JournalWriter:
         """Record a report and its details."""
         more = self.recorder.report(report)
         if more is not None:
-            self._say_more(report, *more)
+            self._record_details(report, *more)
 
     def suite_property(self, name: str, value: object) -> None:
         """Store a property recorded by ``record_testsuite_property``; in pytest's ``--junitxml`` if that is given."""
@@ -248,7 +248,7 @@ class JournalWriter:
         else:
             self._suite_properties.append((name, value))
 
-    def _say_more(self, report: pytest.TestReport, test: int, worker: int | None) -> None:
+    def _record_details(self, report: pytest.TestReport, test: int, worker: int | None) -> None:
         if report.when == "teardown" and report.user_properties:
             self.journal.properties(test, _as_texts(report.user_properties))
         if report.outcome == "passed" and not hasattr(report, "wasxfail"):
@@ -298,7 +298,7 @@ class JournalWriter:
         self.journal.look_at_memory()
         # The session's exitstatus may have changed meanwhile; sessions not run by pytest's main loop have none.
         self.journal.end(int(getattr(session, "exitstatus", exitstatus)), self._warnings)
-        self.whole_file()
+        self.complete_file()
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Report an error of the journal."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 # For each kind of file, the function that renders it, and a hint how to open it.
-_PICTURES = {
+_FORMATS = {
     "timeline": (_core.timeline, "open it in a browser"),
     "trace": (_core.trace, "open it in https://ui.perfetto.dev"),
 }
@@ -31,7 +31,7 @@ class TimelineFiles:
     def __init__(self, config: pytest.Config) -> None:
         """Write to the files named by options, relative to the directory in which pytest was started."""
         self.config = config
-        given = {name: config.getoption(f"rustpar_{name}") for name in _PICTURES}
+        given = {name: config.getoption(f"rustpar_{name}") for name in _FORMATS}
         self._files: dict[str, str] = {name: file for name, file in given.items() if file}
         self._problems: dict[str, str] = {}
 
@@ -39,12 +39,12 @@ class TimelineFiles:
     def pytest_sessionfinish(self) -> Generator[None, object, object]:
         """Write the files when the journal is complete, before the summary."""
         result = yield
-        journal = journal_writer_of(self.config).whole_file()
+        journal = journal_writer_of(self.config).complete_file()
         for name, file in self._files.items():
             try:
                 if journal is None:
                     raise ValueError("the run's journal is incomplete")
-                Path(self.config.invocation_params.dir, file).write_bytes(_PICTURES[name][0](journal))
+                Path(self.config.invocation_params.dir, file).write_bytes(_FORMATS[name][0](journal))
             except (OSError, ValueError) as error:
                 self._problems[name] = str(error)
         return result
@@ -55,4 +55,4 @@ class TimelineFiles:
             if name in self._problems:
                 terminalreporter.write_line(f"rustpar: could not write the {name}: {self._problems[name]}", yellow=True)
             else:
-                terminalreporter.write_line(f"rustpar: {name}: {file}; {_PICTURES[name][1]}")
+                terminalreporter.write_line(f"rustpar: {name}: {file}; {_FORMATS[name][1]}")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 # The maximum time in seconds for which text is buffered while the controller handles events.
-_HELD = 0.05
+_MAX_DELAY = 0.05
 
 # Control sequences of ECMA-48 and the VT100. Index moves down in the same column, and scrolls at the bottom.
 _INDEX, _SAVE, _RESTORE = "\x1bD", "\x1b7", "\x1b8"
@@ -62,8 +62,8 @@ class LiveArea:
     def below_output(self) -> Iterator[None]:
         """Keep the area below everything that this process writes to the terminal."""
         terminal = self._terminal
-        output = cast("TextIO", _Held(terminal, self))
-        errors = cast("TextIO", _After(sys.stderr, self)) if is_terminal(sys.stderr) else None
+        output = cast("TextIO", _BufferedStream(terminal, self))
+        errors = cast("TextIO", _UnbufferedStream(sys.stderr, self)) if is_terminal(sys.stderr) else None
         set_stream(self._writer, output)
         if sys.stdout is terminal:
             sys.stdout = output
@@ -74,7 +74,7 @@ class LiveArea:
             yield
         finally:
             self._is_open = False
-            self.make_way()
+            self.hide()
             if stream_of(self._writer) is output:
                 set_stream(self._writer, terminal)
             if sys.stdout is output:
@@ -96,26 +96,26 @@ class LiveArea:
         self._held.append(text)
         if not self._is_open:
             # The stream is still used after the block has ended.
-            self._write(self._taken())
+            self._write(self._take_erase_and_text())
 
     def paint_when_due(self) -> None:
         """Write buffered text, unless that was done a moment ago."""
         now = _core.monotonic()
-        if self._is_open and now - self._painted >= _HELD:
+        if self._is_open and now - self._painted >= _MAX_DELAY:
             self._painted = now
-            self._write(self._taken() + self._drawn())
+            self._write(self._take_erase_and_text() + self._draw())
 
-    def make_way(self) -> None:
+    def hide(self) -> None:
         """Write buffered text and erase the area, until it is painted again."""
-        self._write(self._taken())
+        self._write(self._take_erase_and_text())
 
-    def _taken(self) -> str:
+    def _take_erase_and_text(self) -> str:
         """Return the control sequences that erase the area, followed by the buffered text, and clear both."""
         undo, self._undo = self._undo, ""
         held, self._held = self._held, []
         return undo + "".join(held)
 
-    def _drawn(self) -> str:
+    def _draw(self) -> str:
         """Return the text that draws the area below the output and moves the cursor back."""
         if not self.lines:
             return ""
@@ -165,7 +165,7 @@ class _Stream(abc.ABC):
             self.write(line)
 
 
-class _Held(_Stream):
+class _BufferedStream(_Stream):
     """A stream whose text a live area buffers briefly."""
 
     def write(self, text: str) -> int:
@@ -179,9 +179,9 @@ class _Held(_Stream):
         self._area.paint_when_due()
 
 
-class _After(_Stream):
+class _UnbufferedStream(_Stream):
     """A stream to the same terminal, for whose output the live area is hidden."""
 
     def write(self, text: str) -> int:
-        self._area.make_way()
+        self._area.hide()
         return self._stream.write(text)

@@ -33,7 +33,7 @@ CHOICES = ("auto", "on", "off")
 _INTERVAL = 0.1
 
 
-def asked_progress(config: pytest.Config) -> str:
+def progress_option(config: pytest.Config) -> str:
     """Return when to show the block: one of :data:`CHOICES`, from the command line or the ini file.
 
     Raises:
@@ -45,7 +45,7 @@ def asked_progress(config: pytest.Config) -> str:
 
 def is_shown(config: pytest.Config, reporter: object) -> bool:
     """Whether this run has a block, by the options, the reporter, its terminal and the environment."""
-    asked = asked_progress(config)
+    asked = progress_option(config)
     if asked == "off" or not isinstance(reporter, TerminalReporter) or not is_terminal(stream_of(writer_of(reporter))):
         return False
     if asked == "on":
@@ -92,10 +92,10 @@ class LiveBlock:
         finally:
             self._area = None
 
-    def make_way(self) -> None:
+    def hide(self) -> None:
         """Remove the block until the next update, because another process is about to write to the terminal."""
         if self._area is not None:
-            self._area.make_way()
+            self._area.hide()
 
     def show(self, node_ids: Sequence[str]) -> None:
         """Update the block if the last update was a while ago; may be called at any frequency.

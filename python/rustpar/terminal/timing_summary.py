@@ -46,7 +46,7 @@ class TimingSections:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def _read(self) -> _core.Timing:
-        path = self._journal_writer.whole_file()
+        path = self._journal_writer.complete_file()
         if path is None:
             raise ValueError("the run's journal is incomplete")
         return _core.Timing.read(path, self._config.invocation_params.dir, self._config.rootpath)
@@ -80,7 +80,7 @@ class TimingSections:
         is_verbose = self._config.option.verbose > 0
         lines = [(line, is_broken) for line, is_broken in self._thresholds if is_broken or is_verbose]
         if self._problem is not None and thresholds_of(self._config) is not None:
-            lines = [(f"not judged: {self._problem}", True)]
+            lines = [(f"could not check the thresholds: {self._problem}", True)]
         if lines:
             reporter.write_sep("=", "thresholds")
         for line, is_broken in lines:

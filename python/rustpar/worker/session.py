@@ -29,7 +29,7 @@ from rustpar.coverage import measuring
 from rustpar.process import crash_files, forking, identity, memory, stack_dump
 from rustpar.process.system import os
 from rustpar.recording import fixture_timing
-from rustpar.worker.terminal import keep_report, quieten, show_live_output, show_nothing
+from rustpar.worker.terminal import discard_output, keep_report, show_live_output, silence
 
 if TYPE_CHECKING:
     import warnings
@@ -40,12 +40,12 @@ if TYPE_CHECKING:
     class RunPoint(Protocol):
         """The point before a worker's first test."""
 
-        def wait(self, speak_through: Callable[[_core.Line], None]) -> None:
-            """Wait until this process is a worker; first call `speak_through` with its line."""
+        def wait(self, use_line: Callable[[_core.Line], None]) -> None:
+            """Wait until this process is a worker; first call `use_line` with its line."""
 
 
 # Seconds between checks whether the run is over.
-_LOOK = 0.001
+_POLL_INTERVAL = 0.001
 
 
 def make_line(shared: _core.Shared, slot: int) -> _core.Line:
@@ -71,14 +71,14 @@ class WorkerPlugin:
         self.config = config
         self._line = line
         self._fork_point = fork_point
-        self._watch = watch
+        self._monitor = watch
         self._hasmarkup = hasmarkup
         self._id_attribute = "_id" if id_attribute() == "_id" else "_nodeid"
         self._test = 0
         self._deselected: list[pytest.Item] = []
         self._is_forked_by_test = False
         self._has_finished = False
-        self._noticed: set[str] = set()
+        self._sent_notices: set[str] = set()
         self.session: pytest.Session | None = None
 
     def is_own(self) -> bool:
@@ -88,12 +88,12 @@ class WorkerPlugin:
     def pytest_plugin_registered(self, plugin: object, manager: pytest.PytestPluginManager) -> None:
         """Silence the terminal reporter, whichever it is, because the controller's is the visible one."""
         if plugin is manager.get_plugin("terminalreporter"):
-            quieten(plugin, self.config, hasmarkup=self._hasmarkup)
+            silence(plugin, self.config, hasmarkup=self._hasmarkup)
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Send information about this process to the controller."""
         self.session = session
-        stack_dump.answer(self.config)
+        stack_dump.enable(self.config)
         crash_files.prepare(self.config)
         info = {
             "version": sys.version,
@@ -107,24 +107,24 @@ class WorkerPlugin:
     @pytest.hookimpl(wrapper=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Generator[None, None, None]:
         """Send the exit status and ``workeroutput``, after all other plugins have added to it."""
-        show_nothing(self.config)
-        stack_dump.answer_no_more(self.config)
+        discard_output(self.config)
+        stack_dump.disable(self.config)
         output: dict[str, Any] = self.config.workeroutput  # type: ignore[attr-defined]
         output["exitstatus"] = int(exitstatus)
         output["shouldfail"] = session.shouldfail
         output["shouldstop"] = session.shouldstop
         yield
-        self._send(self._line.FINISHED, output | {memory.HELD: tuple(memory.holds())})
+        self._send(self._line.FINISHED, output | {memory.USAGE_KEY: tuple(memory.measure())})
         self._has_finished = True
 
-    def wait_to_leave(self) -> None:
+    def wait_for_exit(self) -> None:
         """Wait until the run is over, if this session has finished.
 
         Exit functions may remove what other workers' tests need. The controller signals the end of the run, and this
         process dies with it.
         """
         while self._has_finished and not self._line.may_leave():
-            _core.sleep(_LOOK)
+            _core.sleep(_POLL_INTERVAL)
 
     def pytest_internalerror(self, excrepr: object) -> None:
         """Send an internal error's text."""
@@ -133,7 +133,7 @@ class WorkerPlugin:
     @pytest.hookimpl(tryfirst=True)
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Send what ended the session from inside: an interrupt, or ``pytest.exit``."""
-        identity.let_go_of_lost_output(self.config)
+        identity.discard_unread_output(self.config)
         self._line.set_interrupted()
         value = excinfo.value
         if isinstance(value, pytest.exit.Exception):
@@ -161,18 +161,18 @@ class WorkerPlugin:
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Send the collection, wait at the fork point, and in each worker run what the engine assigns."""
         if not self.is_own():
-            forking.leave_stray(is_failed=session.testsfailed > 0)
+            forking.exit_stray_fork(is_failed=session.testsfailed > 0)
         self._send_inventory(session)
         # Created before the fork: registering a plugin touches a MiB of memory, which would be needed in each worker.
-        TeardownChoice(session, self._choose_next)
+        NextItemChooser(session, self._choose_next)
         fixture_timing.watch(session, self._send_fixture)
-        self._fork_point.wait(self._speak_through)
+        self._fork_point.wait(self._use_line)
         os.register_at_fork(after_in_child=self._note_fork)
         show_live_output(self.config)
         self._run_tests(session)
         return True
 
-    def _speak_through(self, line: _core.Line) -> None:
+    def _use_line(self, line: _core.Line) -> None:
         self._line = line
 
     def _note_fork(self) -> None:
@@ -189,14 +189,14 @@ class WorkerPlugin:
             config=self.config, start_path=self.config.invocation_params.dir, items=session.items
         )
         lines.reverse()
-        reasons = self._watch.stop(self.config) if self._watch is not None else []
-        told: Any = ([], [])
+        reasons = self._monitor.stop(self.config) if self._monitor is not None else []
+        described: Any = ([], [])
         if self._deselected:
-            told = deselected.tell(self._deselected)
+            described = deselected.describe(self._deselected)
             self._deselected = []
         extras = {
             "lines": _flat(lines),
-            "deselected": told,
+            "deselected": described,
             "reasons": reasons,
             "conftests": _conftests(self.config),
             "facts": facts(self.config, session.items),
@@ -225,7 +225,7 @@ class WorkerPlugin:
                 if not line.is_own():
                     # A process forked by the test must not tear down the session's fixtures.
                     is_failed = session.testsfailed > 0 or sys.exc_info()[1] is not None
-                    forking.leave_stray(is_failed=is_failed)
+                    forking.exit_stray_fork(is_failed=is_failed)
             took = _core.monotonic() - begin - self._waited
             if show_title is not None:
                 show_title("[pytest-xdist idle]")
@@ -308,16 +308,16 @@ class WorkerPlugin:
         if lost:
             kinds = ", ".join(sorted(set(lost)))
             self._notice(
-                f"{where} holds {kinds}, which cannot leave a worker and is sent as its repr; use plain values"
+                f"{where} contains {kinds}, which a worker cannot send and replaces by its repr; use plain values"
             )
 
     def _notice(self, text: str) -> None:
-        if text not in self._noticed:
-            self._noticed.add(text)
+        if text not in self._sent_notices:
+            self._sent_notices.add(text)
             self._line.message(self._line.NOTICE, text)
 
 
-class TeardownChoice:
+class NextItemChooser:
     """Chooses the next test when fixtures are torn down, instead of when the previous test starts.
 
     pytest passes the next item to the teardown, so that shared fixtures stay alive. The engine may take back a worker's
@@ -363,7 +363,7 @@ class TeardownChoice:
         self._in_loop = False
 
 
-def find_title() -> None:
+def locate_title() -> None:
     """Have setproctitle, if imported, locate the process title, before the environment that it searches is replaced."""
     if "setproctitle" in sys.modules:
         with contextlib.suppress(Exception):

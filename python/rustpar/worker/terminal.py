@@ -20,7 +20,7 @@ from rustpar.compat.terminal import set_stream, writer_of
 _PER_TEST = ("pytest_runtest_logstart", "pytest_runtest_logreport", "pytest_runtest_logfinish")
 
 
-class _Nowhere:
+class _NullFile:
     """A file that discards what is written to it."""
 
     encoding = "utf-8"
@@ -35,7 +35,7 @@ class _Nowhere:
         return False
 
 
-def quieten(reporter: Any, config: pytest.Config, *, hasmarkup: bool) -> None:
+def silence(reporter: Any, config: pytest.Config, *, hasmarkup: bool) -> None:
     """Discard a reporter's output and remove its per-test hooks."""
     for name in _PER_TEST:
         hook = getattr(config.hook, name)
@@ -44,7 +44,7 @@ def quieten(reporter: Any, config: pytest.Config, *, hasmarkup: bool) -> None:
     writer = writer_of(reporter)
     if writer is not None:
         writer.hasmarkup = hasmarkup
-        set_stream(writer, _Nowhere())
+        set_stream(writer, _NullFile())
 
 
 def keep_report(report: pytest.TestReport, config: pytest.Config) -> None:
@@ -78,9 +78,9 @@ def show_live_output(config: pytest.Config) -> None:
     _set_file(config, sys.stdout)
 
 
-def show_nothing(config: pytest.Config) -> None:
+def discard_output(config: pytest.Config) -> None:
     """Discard what the reporter writes."""
-    _set_file(config, _Nowhere())
+    _set_file(config, _NullFile())
 
 
 def _set_file(config: pytest.Config, file: object) -> None:
