@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def fork_patch_disabled() -> Iterator[bool]:
-    """Disable coverage.py's ``patch = fork`` in this block; yields whether coverage.py's control module is loaded."""
+    """Disable coverage.py's ``patch = fork`` in this block; yields whether coverage.py is loaded and has it."""
     control: Any = sys.modules.get("coverage.control")
     begin = getattr(control, "_start_process_coverage", None)
     if begin is None:

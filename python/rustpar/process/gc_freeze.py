@@ -95,7 +95,7 @@ def freeze() -> Callable[[], None]:
 
 
 def _do_nothing() -> None:
-    """Do nothing, because the heap is controlled by an enclosing run."""
+    """Do nothing; returned if there is nothing to undo."""
 
 
 def refreeze() -> None:
