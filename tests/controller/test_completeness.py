@@ -21,8 +21,8 @@ SIX = """
 DEAF = """
     from rustpar.controller.completeness import Completeness
 
-    account = Completeness.account
-    Completeness.account = lambda self, test: None if test in {lost} else account(self, test)
+    account = Completeness.record_completed
+    Completeness.record_completed = lambda self, test: None if test in {lost} else account(self, test)
 """
 
 # A scheduler that assigns no test but what it is told to, and thinks of one that it is done before it is.
@@ -79,13 +79,13 @@ def test_a_loss_in_one_worker_is_seen_where_each_runs_all(suite: Suite, start: s
         """
         from rustpar.controller.completeness import Completeness
 
-        account, heard = Completeness.account, []
+        account, heard = Completeness.record_completed, []
 
         def account_once(self, test):
             if test != 2 or heard.append(test) or len(heard) > 1:
                 account(self, test)
 
-        Completeness.account = account_once
+        Completeness.record_completed = account_once
         """
     )
     suite.test(SIX)

@@ -38,16 +38,16 @@ class Completeness:
         self._collection = collection
         self._completed = [0] * len(collection)
 
-    def account(self, test: int) -> None:
+    def record_completed(self, test: int) -> None:
         """Record that a worker has completed a test."""
         self._completed[test] += 1
 
-    def account_crash(self, node_id: str, running: int | None) -> None:
+    def record_crash(self, node_id: str, running: int | None) -> None:
         """Record that a worker's crash was reported as that of `node_id`; `running` is the test that it was running."""
         if running is None or self._collection[running] != node_id:
             # A scheduler written in Python has named a different test: the first that it does not know to be complete.
             running = self._collection.index(node_id)
-        self.account(running)
+        self.record_completed(running)
 
     def check(
         self, session: pytest.Session, nodes: Iterable[WorkerController], *, times: int, all_are_to_run: bool

@@ -83,7 +83,7 @@ class Termination:
                 signal.signal(number, self._note)
                 self._installed.append(number)
 
-    def note_in(self, interrupt: Interrupt) -> None:
+    def redirect_to(self, interrupt: Interrupt) -> None:
         """Set the flag of `interrupt` from now on, instead of raising KeyboardInterrupt."""
         self._interrupt = interrupt
 
@@ -127,14 +127,14 @@ class InterruptedWorkers:
         self._screen = screen
 
     def end(
-        self, handle_events: Callable[[], None], goes_on: Callable[[], bool], *, has_collected: Callable[[], bool]
+        self, handle_events: Callable[[], None], is_running: Callable[[], bool], *, has_collected: Callable[[], bool]
     ) -> None:
         """End all workers while handling their remaining events."""
         self._pool.stop()
         begin, signalled = _core.monotonic(), False
         # A background process of a shell script ignores Ctrl-C; then wait for the running tests.
         notice_limit = _TEARDOWN_LIMIT if signal.getsignal(signal.SIGINT) is signal.SIG_IGN else _NOTICE_LIMIT
-        while goes_on():
+        while is_running():
             handle_events()
             elapsed = _core.monotonic() - begin
             unaware = [node for node in self._pool.active if not self._has_noticed(node)]
@@ -143,10 +143,10 @@ class InterruptedWorkers:
                 self._signal(unaware, has_collected=has_collected())
             if elapsed > (_TEARDOWN_LIMIT if len(unaware) < len(self._pool.active) else notice_limit):
                 break
-        if goes_on():
+        if is_running():
             names = ", ".join(sorted(node.gateway.id for node in self._pool.active)) or "the template"
             self._screen.notice(f"{names} did not react to the interrupt in time and will be killed")
-            self._pool.note_killing()
+            self._pool.mark_killed()
             self._server.kill()
 
     def _signal(self, nodes: list[WorkerController], *, has_collected: bool) -> None:

@@ -91,7 +91,7 @@ class MemoryWatch:
         self._journal_writer.journal.memory(worker, resident, None)
         self._dispatch.nodes[worker].over_limit = (test, resident)
 
-    def look(self) -> None:
+    def sample(self) -> None:
         """Sample the memory of workers, if it is time to."""
         now = _core.monotonic()
         if now < self._next_sample:

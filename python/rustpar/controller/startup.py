@@ -160,7 +160,7 @@ class Startup:
         """Fork all further workers from the template."""
         self.server.use_template()
 
-    def expect_early(self, reason: str) -> bool:
+    def start_early_because(self, reason: str) -> bool:
         """Decide for ``early`` because of `reason`, found during collection; return whether to start workers now."""
         if self._option != "auto" or self.verdict is not None:
             return False

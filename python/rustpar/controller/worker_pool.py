@@ -149,7 +149,7 @@ class WorkerPool:
         for node in list(self.nodes.values())[1:]:
             self._fork(node)
 
-    def go_on_early(self, collection: list[str], groups: Sequence[str | None]) -> None:
+    def continue_early(self, collection: list[str], groups: Sequence[str | None]) -> None:
         """Start the other workers early: the template has collected but must not be forked, and will become gw0."""
         first, *others = self._needed_nodes()
         self._ready(first)
@@ -342,7 +342,7 @@ class WorkerPool:
     def lost(self, node: WorkerController, status: int, running: int | None, dispatch: HookDispatch) -> str | None:
         """Process the loss of a worker whose session had not finished; return the test that has crashed, if any."""
         node.down = True
-        error = death(status, is_sent=node.is_killed)
+        error = describe_exit(status, is_sent=node.is_killed)
         self.config.hook.pytest_testnodedown(node=node, error=error)
         crashed = self.sched.remove_node(node, running)
         if crashed is not None:
@@ -398,7 +398,7 @@ class WorkerPool:
         if self._max_lost == 0:
             self.summary = f"worker {self.nodes[0].gateway.id} crashed and worker restarting disabled"
 
-    def note_killing(self) -> None:
+    def mark_killed(self) -> None:
         """Record that this process is about to kill all active workers."""
         for node in self.active:
             node.is_killed = True
@@ -412,7 +412,7 @@ class WorkerPool:
             self._release_template()
 
 
-def death(status: int, *, is_sent: bool = False) -> str:
+def describe_exit(status: int, *, is_sent: bool = False) -> str:
     """Describe how a process ended.
 
     Args:

@@ -111,7 +111,7 @@ def _prefix(run: str) -> str:
     return f"rustpar.{run}.pid"
 
 
-def join_in_the_end(config: pytest.Config, run: str) -> None:
+def combine_at_exit(config: pytest.Config, run: str) -> None:
     """Register a function that combines the forks' data with the controller's own at exit.
 
     Args:

@@ -61,7 +61,7 @@ class Child:
         replace_stdio(request.output)
         locate_title()
         self._take_over_environment()
-        self._settle = gc_freeze.grow()
+        self._settle = gc_freeze.collect_rarely()
         self._worker: WorkerPlugin | None = None
         self._loaded_before = frozenset(sys.modules)
         self._monitor = Monitor(self._send_reason, is_decided=self._setup["is_decided"]) if is_template else None

@@ -189,7 +189,7 @@ class ForkServer:
             _core.sleep(0.0002)
         _core.adopt_orphans(False)
 
-    def ask_to_end(self) -> None:
+    def request_exit(self) -> None:
         """Let all workers exit, and close our side: each process ends when its children have."""
         self.shared.dismiss(0)
         for requests in (self.control, self._to_template):
@@ -200,7 +200,7 @@ class ForkServer:
         """End the fork server and its descendants, by force after :data:`EXIT_TIMEOUT` seconds; may be called again."""
         if self._pid is None:
             return
-        self.ask_to_end()
+        self.request_exit()
         deadline = _core.monotonic() + EXIT_TIMEOUT
         pid, self._pid = self._pid, None
         while not _has_ended(pid):

@@ -154,7 +154,7 @@ def freeze_new_objects() -> None:
         _thaw()
 
 
-def add_to_frozen() -> None:
+def freeze_more() -> None:
     """Freeze new objects too if the heap is still frozen; for a controller that waits for workers to exit.
 
     pytest collects garbage five times when it ends, and would not find any.
@@ -174,7 +174,7 @@ def _collect() -> None:
         callbacks[:0] = held
 
 
-def grow() -> Callable[[], None]:
+def collect_rarely() -> Callable[[], None]:
     """Collect garbage rarely while long-lived objects (tests, reports) are created; return a function that ends that.
 
     10,000 trivial tests are collected in 0.91 s instead of 0.97 s. The suite's own thresholds are restored as soon as
@@ -192,7 +192,7 @@ def grow() -> Callable[[], None]:
 
 
 def _restore_thresholds() -> None:
-    """Restore the thresholds if they are still those of :func:`grow`."""
+    """Restore the thresholds if they are still those of :func:`collect_rarely`."""
     global _thresholds
     if _thresholds is not None:
         before, grown = _thresholds

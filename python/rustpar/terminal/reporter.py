@@ -33,7 +33,7 @@ class DistTerminal:
             self._reporter.showfspath = False
 
     @contextlib.contextmanager
-    def flushing_seldom(self) -> Iterator[None]:
+    def flushing_rarely(self) -> Iterator[None]:
         """Flush the reporter's output only if no more is to come or some time has passed.
 
         Otherwise it is flushed for each test; if standard output is a pipe, that wakes its reader each time.
