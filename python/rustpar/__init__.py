@@ -1,21 +1,21 @@
-"""pytest-rustpar: ``pytest -n`` on a native engine.
+"""pytest-rustpar: run ``pytest -n`` on a native engine.
 
-The pytest plugin is :mod:`rustpar.plugin`, registered through the ``pytest11`` entry point. Its modules check nothing
-with ``assert`` that a test would want explained: PYTEST_DONT_REWRITE.
+The pytest plugin is :mod:`rustpar.plugin`, registered through the ``pytest11`` entry point. Its modules need no
+assertion rewriting: PYTEST_DONT_REWRITE.
 """
 
 import sys
 
 __all__ = ["__version__"]
 
-# Read only when this package itself is the plugin: without installed metadata, `-p rustpar` finds no entry point.
+# Only used with `-p rustpar`: where no metadata is installed, pytest finds no entry point of that name.
 pytest_plugins = ("rustpar.plugin",)
 
 __version__: str
 
 
 def __getattr__(name: str) -> str:
-    """Look up ``__version__`` when it is asked for: a plain pytest run does not pay for reading metadata."""
+    """Read ``__version__`` from the metadata on first access, which saves plain pytest runs the time."""
     if name != "__version__":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib.metadata import PackageNotFoundError, version
@@ -27,9 +27,9 @@ def __getattr__(name: str) -> str:
 
 
 def _import_as_written() -> None:
-    """Have Python import the other modules, and not pytest, which rewrites the asserts of plugins.
+    """Exclude the other modules from pytest's assertion rewriting, so that Python imports them normally.
 
-    A run of three tests takes 0.953 of the time then; the first one after an installation need not compile them.
+    A run of three tests then takes 0.953 of the time, and the first run after an installation does not compile them.
     """
     for finder in sys.meta_path:
         marked = getattr(finder, "_must_rewrite", None)

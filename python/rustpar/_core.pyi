@@ -1,4 +1,4 @@
-"""The engine of pytest-rustpar."""
+"""The native engine of pytest-rustpar."""
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from os import PathLike
@@ -29,6 +29,7 @@ __all__ = [
     "Timing",
     "adopt_orphans",
     "audit",
+    "clear_namespace",
     "commands",
     "comparison_lines",
     "counted",
@@ -40,9 +41,7 @@ __all__ = [
     "exit_process",
     "fill_pools",
     "journal_limits",
-    "clear_namespace",
     "limit_without_effect",
-    "set_audit_listener",
     "loads",
     "memory_left",
     "memory_lines",
@@ -62,6 +61,7 @@ __all__ = [
     "resident_memory",
     "resource_limits",
     "run_command",
+    "set_audit_listener",
     "share_description",
     "since_epoch",
     "sleep",
@@ -78,46 +78,48 @@ __all__ = [
 ]
 
 LIVE_BLOCK_CHARACTERS: str
-"""The characters beyond ASCII that a live block uses where it may."""
+"""The non-ASCII characters that the live block uses if the terminal can show them."""
 
 def adopt_orphans(yes: bool) -> None:
-    """Whether this process becomes the parent of processes below it whose own parent dies."""
+    """Set whether this process becomes the parent of orphaned descendants (`PR_SET_CHILD_SUBREAPER`)."""
 
 def audit(event: str, args: tuple[Any, ...]) -> None:
-    """The hook for `sys.addaudithook`: tells the listener of events that tell something."""
+    """The hook for `sys.addaudithook`: passes the relevant events to the listener."""
 
 def set_audit_listener(listener: Callable[[str, tuple[Any, ...]], object] | None) -> None:
-    """Has the hook tell `listener`, or nobody."""
+    """Set the function that receives audit events; None removes it."""
 
 def outlive_parent() -> None:
-    """Takes `die_with_parent` back."""
+    """Undo `die_with_parent`."""
 
 def cpu_quota() -> int | None:
-    """CPUs that the control group's quota amounts to, rounded up; None without a quota."""
+    """The number of CPUs that the control group's quota allows, rounded up; None without a quota."""
 
 def monotonic() -> float:
-    """Seconds since a moment that is the same for this process and those forked from it. Nobody can set this clock."""
+    """Seconds of a monotonic clock that this process and its forks share."""
 
 def since_epoch() -> float:
     """Seconds since the epoch, by the system's clock."""
 
 def sleep(seconds: float) -> None:
-    """Sleeps for so many seconds, and then runs the handlers of signals that have come."""
+    """Sleep for `seconds`, then run the handlers of signals that have arrived meanwhile."""
 
 def memory_left() -> int | None:
-    """Bytes of memory that the machine and the control group leave; None where nothing tells."""
+    """Bytes of memory that are available on the machine and in the control group; None if unknown."""
 
 def peak_memory() -> int:
-    """Resident bytes that this process has held at most; 0 where the system is not Linux."""
+    """The peak resident memory of this process in bytes; 0 on systems other than Linux."""
 
 def resident_memory(process: int | None) -> int | None:
-    """Resident bytes of a process, of this one for None: also what it shares with others. None when it is gone, and
-    where the system is not Linux.
+    """The resident memory of a process (None: this one) in bytes, including shared pages.
+
+    Returns None if the process is gone, and on systems other than Linux.
     """
 
 def proportional_memory(process: int | None) -> int | None:
-    """Proportional bytes of a process, of this one for None: what n processes share counts as the n-th part. None when
-    it is gone, and where the system is not Linux.
+    """The proportional memory (PSS) of a process (None: this one) in bytes: a page shared by n processes counts 1/n.
+
+    Returns None if the process is gone, and on systems other than Linux.
     """
 
 def memory_lines(
@@ -126,219 +128,219 @@ def memory_lines(
     path: str | PathLike[str] | None,
     verbosity: int,
 ) -> list[str]:
-    """The section on memory in the summary of a run. `replaced` are the resident bytes, the worker and its last test of
-    each worker that held more than `limit`; `path` is the run's journal.
+    """The memory section of a run's summary.
+
+    `replaced` has for each worker that exceeded `limit` its resident bytes, its name and its last test; `path` is the
+    run's journal.
     """
 
 def limit_without_effect(resident: int, limit: int) -> str:
-    """Why no worker is replaced, where one holds more than the limit from its beginning."""
+    """The line for a worker that exceeds the limit before its first test, so that it cannot be replaced."""
 
 def replaced_because(resident: int, limit: int, test: str) -> str:
-    """Why a worker is replaced after a test."""
+    """The reason why a worker is replaced after a test."""
 
 def start_lines(name: str, reasons: Sequence[str], remembered: bool, verbosity: int) -> list[str]:
-    """The lines that say how workers start; with a `verbosity` above 0, with every reason."""
+    """The lines that report the start method; all reasons if `verbosity` is above 0."""
 
 def new_failures_line(tests: int, with_template: bool) -> str:
-    """How to find out why so many tests fail that did not in the last run."""
+    """The line that says how to find the cause of `tests` failures that are new since the last run."""
 
 def progress_line(finished: int, tests: int) -> str:
-    """How far a run is; with no tests, they are being collected."""
+    """The progress of a run in one line; 0 `tests` means that collection is not complete."""
 
 def process_line(
     name: str, process: int | None, collects: tuple[str, float] | None, runs: tuple[str | None, float] | None
 ) -> str:
-    """What a process does: the file that it `collects`, the test that it `runs`, None while it is idle, each with the
-    seconds for which it has done so. Without a number of the `process`, it is being started.
+    """The state of a process in one line.
+
+    `collects` is the file that it collects, `runs` the test that it runs (None: idle), each with the elapsed seconds.
+    `process` is its process id; None while it is being started.
     """
 
 def coverage_line(total: float | None, seconds: float, files: int, joining: float) -> str:
-    """What is covered, in percent, and how many seconds measuring took after the last test, a part of them for joining
-    so many files.
-    """
+    """The coverage in percent, and the `seconds` it took after the last test, `joining` of them to combine files."""
 
 def read_trial(lines: str, was_stopped: bool) -> tuple[dict[str, str], list[str], int | None]:
-    """What a run for `rustpar doctor` has recorded: outcomes by node id, reasons against a template, and the exit
-    status, None for a run that has not come to its end.
+    """Parse the record of a run by `rustpar doctor`.
+
+    Returns the outcomes by node id, the reasons against a template, and the exit status (None if the session did not
+    finish).
     """
 
 def trial_line(trial: Trial, plain: Trial) -> str:
-    """The line for a run that has ended, beside the one in plain pytest."""
+    """The line for a completed run, compared with the run in plain pytest."""
 
 def trials_differ(trials: Sequence[Trial]) -> bool:
-    """Whether any test has different outcomes."""
+    """Whether the outcome of any test differs between the runs."""
 
 def comparison_lines(trials: Sequence[Trial]) -> tuple[list[str], bool]:
-    """The comparison of all runs, and whether they agree."""
+    """The lines that compare all runs, and whether all outcomes agree."""
 
 def die_with_parent(parent: int) -> bool:
-    """Has the kernel kill this process when its parent dies; False when `parent` is already gone."""
+    """Have the kernel kill this process when its parent dies; False if `parent` is already gone."""
 
 def commands() -> list[tuple[str, str]]:
-    """The commands that `run_command` knows, and what each of them does."""
+    """The names of the commands that `run_command` implements, with a description of each."""
 
 def run_command(arguments: Sequence[str]) -> int:
-    """Runs a command with its arguments, of which it is the first; returns its exit status.
+    """Run a command, named by the first of the arguments; return its exit status.
 
     Raises what the handler of a signal raises.
     """
 
 def timeline(journal: str | PathLike[str]) -> bytes:
-    """The page that shows the run of a journal, beside the run before it.
+    """Render the HTML timeline of a journal's run, compared with the run before it.
 
     Raises OSError when the journal cannot be read, and ValueError when it is damaged or holds no run.
     """
 
 def trace(journal: str | PathLike[str]) -> bytes:
-    """The run of a journal as Chrome trace events. Raises OSError or ValueError."""
+    """Convert a journal's run to Chrome trace events. Raises OSError or ValueError."""
 
 def timeline_page(data: str) -> str:
-    """The page that shows a run; `data` is JSON as described in `src/report/timeline/mod.rs`."""
+    """Render the HTML timeline; `data` is JSON as described in `src/report/timeline/mod.rs`."""
 
 def drop_clean_pages() -> None:
-    """Lets go of memory that can be read again from the files it came from."""
+    """Release memory that can be read again from the files that it is mapped from."""
 
 def exit_process(status: int) -> NoReturn:
-    """Ends this process as C's `exit` does: functions registered with `atexit` run, and C's streams are written out."""
+    """End this process by C's `exit`: functions registered with C's `atexit` run, and C's streams are flushed."""
 
 def share_description(one: int, other: int) -> bool:
-    """Whether two descriptors of this process share a position; False where the kernel does not say."""
+    """Whether two descriptors of this process share a file position; False if the kernel cannot tell."""
 
 def was_seeded(state: Sequence[int]) -> bool:
-    """Whether a generator in this state was given a seed; the state is what `_random.Random.getstate` returns."""
+    """Whether a generator in this state was seeded explicitly; `state` is what `_random.Random.getstate` returns."""
 
 def fill_pools() -> int:
-    """Takes the free places in CPython's pools, so that new objects come to lie in pools of their own.
+    """Fill the free places in CPython's memory pools, so that new objects are allocated in new pools.
 
-    It takes some MiB at most, and nothing from another allocator.
-
-    Returns the bytes that were taken.
+    Takes a few MiB at most, and nothing if another allocator is used. Returns the number of bytes taken.
     """
 
 def clear_namespace(namespace: dict[str, Any], kept: Sequence[type]) -> None:
-    """Sets to None what a module holds, but for its builtins, classes, and instances of exactly the types in `kept`."""
+    """Set a module's globals to None, except builtins, classes, and instances of exactly the types in `kept`."""
 
 def dumps(object: object) -> tuple[bytes, list[str]]:
-    """Encodes an object as plain values; also returns the types of what had to be replaced by its repr."""
+    """Encode an object as plain values; also return the types of objects that were replaced by their repr."""
 
 def loads(bytes: bytes) -> Any:
-    """Decodes what `dumps` encoded; raises ValueError for anything else."""
+    """Decode the output of `dumps`; raises ValueError for anything else."""
 
 @final
 class Choice:
-    """How many workers were chosen, and why."""
+    """The chosen number of workers, with the reason."""
 
     @staticmethod
     def explicit(count: int, why: str) -> Choice:
-        """A number that somebody has named, who is taken at their word."""
+        """A number that was set explicitly."""
 
     @staticmethod
     def for_machine(counted: int, *, cpus: int, usable: int | None, quota: int | None) -> Choice:
-        """What pytest-xdist has `counted`, but no more than the CPUs of an affinity mask that leaves some of all `cpus`
-        out, and no more than the CPU quota of the control group.
-        """
+        """The number that pytest-xdist has `counted`, limited by a restricted CPU affinity and by the CPU quota."""
 
     @staticmethod
     def after_last_run(tests: int, seconds: float) -> Choice | None:
-        """One process, if it is faster by the last run of the same command: its tests, and the seconds they took."""
+        """A single process, if the last run of the same command suggests that it is faster; else None."""
 
     @property
     def count(self) -> int:
-        """The workers; 0 for one process that has none."""
+        """The number of workers; 0 for a single process without workers."""
 
     @property
     def is_explicit(self) -> bool:
-        """Whether somebody has named a number."""
+        """Whether the number was set explicitly."""
 
     @property
     def description(self) -> str:
-        """What the run says of it: the number and why."""
+        """The number and the reason, as shown in the header."""
 
     def at_most(self, count: int, why: str) -> Choice:
-        """This choice, or a lower one for another reason."""
+        """This choice, or `count` with the reason `why` if that is lower."""
 
     def for_tests(self, tests: int) -> Choice:
-        """No more workers than there are tests; at least one."""
+        """Limit the number to the number of tests; at least one."""
 
     def within_memory(self, left: int, template: int, growth: int | None) -> Choice:
-        """No more workers than memory is enough for; at least one, and any number that somebody has named.
+        """Limit the number to what fits into memory; at least one. A number that was set explicitly stays.
 
-        `left` are the bytes that are left, `template` those of the template, and `growth` those by which a worker grew
-        beyond it in the last run, if that is known.
+        `left` are the available bytes, `template` the size of the template, and `growth` the bytes by which a worker
+        grew beyond it in the last run, if known.
         """
 
 @final
 class Order:
-    """The order that `--rustpar-order` asks for: classes of tests, told apart by their markers."""
+    """The order that `--rustpar-order` specifies: classes of tests, distinguished by markers."""
 
     def __new__(cls, lines: list[str]) -> Order:
-        """Reads lines. Raises ValueError with one line that says what to write."""
+        """Parse an order. Raises ValueError with a one-line message."""
 
     @property
     def markers(self) -> list[str]:
-        """The markers that tell the classes apart, in their order."""
+        """The markers that distinguish the classes, in order."""
 
     @property
     def count(self) -> int:
-        """How many classes there are."""
+        """The number of classes."""
 
     def classes(self, tests: int, marked: Mapping[int, Sequence[Mark]]) -> list[int]:
-        """The class of each of so many tests, 0 runs first; `marked` is what `markers.marked` returns."""
+        """The class of each of `tests` tests; class 0 runs first. `marked` is what `markers.marked` returns."""
 
     @staticmethod
     def sorted(classes: list[int]) -> list[int]:
-        """The tests in the order of their classes, as indices; those of one class stay as they are."""
+        """The indices of the tests, stably sorted by class."""
 
 @final
 class Shard:
-    """One of several parts of a suite."""
+    """One shard of a suite."""
 
     def __new__(cls, text: str, rule: str) -> Shard:
-        """Reads K/N, and "duration" or "hash". Raises ValueError with one line that says what to write."""
+        """Parse `K/N` and a rule, "duration" or "hash". Raises ValueError with a one-line message."""
 
     def divide(
         self, node_ids: list[str], lines: list[int], seconds: list[float | None], groups: list[str | None]
     ) -> tuple[list[bool], str]:
-        """Whether each test is in this part, and what the run says of it; of each test the node id, the line, the
-        seconds that it is expected to take, and its group.
-        """
+        """Whether each test is in this shard, and a description of the shard; `seconds` are expected durations."""
 
 def needs(
     marked: Mapping[int, Sequence[Mark]], node_ids: list[str]
 ) -> tuple[list[tuple[int, bool, list[tuple[str, bool]]]], list[str]]:
-    """What tests need by their marks `serial` and `resource`: of each that needs something its index, whether it is
-    serial, and the resources with whether others may hold them, too. And a line for each function whose marks make no
-    sense. `marked` is what `markers.marked` returns, and `node_ids` are those of the same tests.
+    """The constraints that the marks `serial` and `resource` put on tests, and warnings about invalid marks.
+
+    A constraint is (index, is serial, [(resource, is shared)]). There is one warning per function. `marked` is what
+    `markers.marked` returns, and `node_ids` are those of the same tests.
     """
 
 def resource_limits(lines: list[str]) -> list[tuple[str, int]]:
-    """How many tests may hold each resource at a time. Raises ValueError with one line that says what to write."""
+    """How many tests may hold each resource at a time. Raises ValueError with a one-line message."""
 
 def journal_limits(text: str) -> tuple[int, int] | None:
-    """Characters of failures that a journal keeps, and bytes that all journals in a cache may take, by a size; None for
-    "all". Raises ValueError with a line that says what to write.
+    """Parse the maximum size of journals; None for "all". Raises ValueError with a one-line message.
+
+    Returns the characters of failures that a journal keeps, and the bytes that all journals in a cache may take.
     """
 
 @final
 class Shared:
-    """The memory that a run's processes share. To be made before the fork server is forked."""
+    """The shared memory of a run's processes. Must be created before the fork server is forked."""
 
     def __new__(cls) -> Shared: ...
     def dismiss(self, slot: int) -> None:
-        """Lets the worker in this slot leave, once its session is over; in slot 0, all workers."""
+        """Let the worker in this slot exit once its session has finished; slot 0 means all workers."""
 
     def terminate(self) -> None:
-        """Tells all processes that a signal to the controller ends the run."""
+        """Tell all processes that a signal to the controller ends the run."""
 
     def interrupt_at_termination(self) -> None:
-        """Has `SIGTERM` and `SIGHUP` interrupt this process as Ctrl-C does, when they end the run."""
+        """Make `SIGTERM` and `SIGHUP` interrupt this process as Ctrl-C does, if they end the run."""
 
     def interrupted(self, slot: int) -> bool:
-        """Whether an interrupt has reached the session of the worker in this slot."""
+        """Whether the session of the worker in this slot has received an interrupt."""
 
 @final
 class Line:
-    """A worker's line to the controller."""
+    """A worker's connection to the controller."""
 
     READY: int
     COLLECT_REPORT: int
@@ -357,61 +359,62 @@ class Line:
     def __new__(cls, shared: Shared, slot: int, report_type: type[TestReport], id_attribute: str) -> Line: ...
     def is_own(self) -> bool: ...
     def measure(self, report: TestReport) -> None:
-        """Say how long a phase took, where its report says what is not possible."""
+        """Send the phase's duration as measured in this worker, if the one in its report is impossible."""
 
     def claim(self) -> int | None:
-        """The next test, for good; None when there is none any more. Sleeps while there is none yet."""
+        """Claim the next test; None when there are no more tests. Sleeps while none is available."""
 
     def claim_or_rest(self) -> int | Literal[False] | None:
-        """The same, but for one that is in the tear-down of a test: False when it is to finish that without knowing."""
+        """As `claim`, during the teardown of a test: False means to finish that without knowing the next test."""
 
     def peek(self) -> int | None:
-        """The test that will probably come next."""
+        """The test that will probably be claimed next."""
 
     def may_start(self) -> bool:
         """Whether a claimed test may still start."""
 
     def may_exit(self) -> bool:
-        """Whether this worker, whose session is over, may leave."""
+        """Whether this worker, whose session has finished, may exit."""
 
     def must_exit_early(self) -> bool:
-        """Whether this worker has to leave while others still run tests."""
+        """Whether this worker must exit while others still run tests."""
 
     def set_running(self, test: int | None) -> None:
-        """Says which test this worker is in, for the case that it dies there."""
+        """Record the running test, so that a crash can be attributed to it."""
 
     def set_interrupted(self) -> None:
-        """Says that an interrupt has reached this worker."""
+        """Record that this worker has received an interrupt."""
 
     def inventory(self, node_ids: list[str], groups: list[str | None], extras: object) -> None:
-        """Sends the collection: node ids, their groups (None without), and any plain value."""
+        """Send the collection: node ids, their groups (None without), and any plain value."""
 
     def message(self, topic: int, object: object) -> list[str]:
-        """Sends a plain value under a topic; returns the types of what had to be replaced by its repr."""
+        """Send a plain value under a topic; return the types of objects that were replaced by their repr."""
 
     def start(self, test: int, id: object, location: tuple[str, int | None, str]) -> None:
-        """pytest_runtest_logstart of the test with this node id object and location."""
+        """Send `pytest_runtest_logstart` for the test with this node id object and location."""
 
     def finish(self, test: int, location: tuple[str, int | None, str]) -> None:
-        """pytest_runtest_logfinish."""
+        """Send `pytest_runtest_logfinish`."""
 
     def done(self, test: int, duration: float) -> None:
-        """The test's protocol is complete; it took `duration` seconds."""
+        """Send that the test's protocol is complete, after `duration` seconds."""
 
     def monitor_memory(self, limit: int | None) -> None:
-        """Begins to watch the memory of this process, before its first test. When it holds more than `limit` bytes
-        after a test, there is no further one for it; unless it holds more already.
+        """Start watching the memory of this process, before its first test.
+
+        If it exceeds `limit` bytes after a test, it gets no further test; unless it already exceeds that now.
         """
 
     def report(self, test: int, report: TestReport) -> bool:
-        """Sends the report if it is a plain one of the test started last; returns whether it was."""
+        """Send the report if it is an ordinary one of the test started last; return whether it was sent."""
 
     def serialized(self, test: int, failed: bool, data: dict[str, Any]) -> list[str]:
-        """Sends a report in its serializable form; returns the types of what had to be replaced by its repr."""
+        """Send a report in its serializable form; return the types of objects that were replaced by their repr."""
 
 @final
 class Multicall:
-    """What is called in the place of pluggy's `_multicall`."""
+    """A replacement for pluggy's `_multicall`."""
 
     def __new__(
         cls,
@@ -431,89 +434,89 @@ class Multicall:
         firstresult: bool,
         /,
     ) -> Any:
-        """Calls the implementations, last one first, as pluggy does."""
+        """Call the implementations from last to first, as pluggy does."""
 
 @final
 class Joiner:
-    """Joins data files of coverage.py in memory."""
+    """Combines data files of coverage.py in memory."""
 
     def __new__(cls, onto: str | PathLike[str] | None = None) -> Joiner:
-        """Begins with nothing, or with all that the file `onto` holds.
+        """Start empty, or with the contents of the data file `onto`.
 
-        Raises ValueError where that is left to coverage.py.
+        Raises ValueError if this has to be left to coverage.py.
         """
 
     def add(self, paths: Sequence[str | PathLike[str]], map_path: Callable[[str], str]) -> list[str | None]:
-        """Adds files, whose paths of source files `map_path` changes. Says of each why it was left out, or None.
+        """Add data files; `map_path` maps the paths of source files. Returns for each why it was left out, or None.
 
-        Raises ValueError where two files are in conflict; then this is of no more use.
+        Raises ValueError if two files conflict; the object must not be used afterwards.
         """
 
     def write(self, path: str | PathLike[str], version: str) -> None:
-        """Writes everything to the file `path`, whole or not at all, as made by `version` of coverage.py.
+        """Write everything atomically to the file `path`, as made by `version` of coverage.py.
 
-        Raises OSError. This is of no more use then.
+        Raises OSError; the object must not be used afterwards.
         """
 
 @final
 class History:
-    """What is remembered of tests and shared fixtures. All times are in seconds."""
+    """The recorded durations and outcomes of tests and shared fixtures. All times are in seconds."""
 
     @staticmethod
     def load(path: str | PathLike[str]) -> tuple[History, str | None]:
-        """The history in a file, empty where there is none; where it cannot be used, empty too, and why in one line."""
+        """Load a history file; empty if it does not exist, and if it is unusable, with the reason in one line."""
 
     def expected(self, node_ids: list[str]) -> list[float | None]:
-        """What each test will probably take, without the fixtures it shares; None when nothing is known."""
+        """The expected duration of each test, without shared fixtures; None if unknown."""
 
     def failed(self, node_ids: list[str]) -> list[bool]:
         """Whether each test failed when it last ran."""
 
     def fixture_seconds(self, keys: list[str]) -> list[float | None]:
-        """What the set-up of each shared fixture will probably take; None when nothing is known."""
+        """The expected set-up time of each shared fixture; None if unknown."""
 
     def __len__(self) -> int:
         """The number of tests."""
 
 @final
 class Journal:
-    """The journal that a run writes. What happens once is in the file when a method returns."""
+    """The writer of a run's journal. Events that occur once in a run are in the file when a method returns."""
 
     def __new__(cls) -> Journal:
-        """Without a file, nothing is written."""
+        """Create a journal without a file, which discards all events."""
 
     def open(self, path: str | PathLike[str]) -> None:
-        """Begins the file `path`. Raises OSError, also when there is such a file."""
+        """Create the file `path`. Raises OSError, also if it exists."""
 
     def limit_failure_texts(self, limit: int | None) -> None:
-        """Keeps no more than so many characters of what failures say; all for None."""
+        """Limit the characters of failures that are kept; None for no limit."""
 
     @staticmethod
     def may_replace(path: str | PathLike[str]) -> bool:
-        """Whether a file is a journal, to go by how it begins; an empty one may become one. Raises OSError."""
+        """Whether a file is empty or starts like a journal, so that it may be overwritten. Raises OSError."""
 
     @staticmethod
     def in_directory(directory: str | PathLike[str]) -> list[Path]:
-        """The journals in a directory, those of earlier runs first."""
+        """The journals in a directory, oldest run first."""
 
     @staticmethod
     def is_written(path: str | PathLike[str]) -> bool:
-        """Whether the run that writes this journal is under way."""
+        """Whether the run that writes this journal is still going on."""
 
     def is_at(self, path: str | PathLike[str]) -> bool:
-        """Whether what stands at `path` is what was written here, all of it and nothing else."""
+        """Whether the file at `path` is exactly what was written here."""
 
     def use_batches(self) -> None:
-        """From now on, `flush` is called after each batch of reports; else the end of each test is flushed."""
+        """Expect `flush` to be called after each batch of reports, instead of flushing at the end of each test."""
 
     def flush(self) -> None:
-        """Hands everything to the system."""
+        """Pass everything to the operating system."""
 
     def error(self) -> str | None:
-        """What went wrong with the file, told once."""
+        """The error that occurred while writing, if any; returned only once."""
 
     def begin(self) -> None:
-        """The run begins, now."""
+        """Record the start of the run, now."""
 
     def run(
         self,
@@ -523,7 +526,7 @@ class Journal:
         versions: Mapping[str, str],
         machine: Mapping[str, str],
     ) -> None:
-        """What the run is that has begun; the first thing to be told."""
+        """Describe the run; must be the first event."""
 
     def collected(
         self,
@@ -533,15 +536,17 @@ class Journal:
         serial: Sequence[int],
         deselected: int,
     ) -> None:
-        """Tests have been collected; `usual` is what each is expected to take in seconds, empty without a history,
-        `groups` with which it stays, empty without, `serial` the places of those that run alone.
+        """Record the collection.
+
+        `usual` are the expected durations in seconds (empty without a history), `groups` the test groups (empty without
+        any), `serial` the indices of serial tests.
         """
 
     def marks(self, marks: Mapping[str, Sequence[int]]) -> None:
-        """Which tests carry markers that thresholds name."""
+        """Record which tests carry the markers that thresholds name."""
 
     def start(self, start: str, workers: int, dist: str) -> None:
-        """It is settled how `workers` processes come up, and how tests are scheduled."""
+        """Record the start method, the number of workers and the distribution mode."""
 
     def detail(
         self,
@@ -557,123 +562,120 @@ class Journal:
         longrepr: str,
         sections: Sequence[tuple[str, str]],
     ) -> None:
-        """What a report says beyond its outcome; `outcome` only where no phase says so. Texts are kept as they fit."""
+        """Record details of a report; `outcome` only if no phase has it. Texts are shortened to the limit."""
 
     def properties(self, test: int | None, properties: Sequence[tuple[str, str]]) -> None:
-        """What a test, or without one the suite, has recorded of itself. Those of a test are kept as they fit."""
+        """Record the properties of a test, or of the suite for None. Those of a test are shortened to the limit."""
 
     def worker(self, worker: int, pid: int) -> None:
-        """A worker is there, as process `pid`."""
+        """Record that a worker has started as process `pid`."""
 
     def gone(self, worker: int, how: str, status: int, *, running: int | None = None, why: str | None = None) -> None:
-        """A worker is gone; `how` is "left", "crashed" or "replaced"."""
+        """Record that a worker has exited; `how` is "left", "crashed" or "replaced"."""
 
     def monitor_memory(self) -> None:
-        """Tests are about to run in this process: begins to watch its memory."""
+        """Start watching the memory of this process, because tests run in it."""
 
     def sample_memory(self) -> None:
-        """Writes down what this process holds, if tests run in it."""
+        """Record the memory of this process, if tests run in it."""
 
     def memory(self, worker: int | None, rss: int, pss: int | None) -> None:
-        """A process holds so many bytes now."""
+        """Record the current memory of a process in bytes."""
 
     def peak(self, test: int, worker: int | None, rss: int) -> None:
-        """The peak of a process's memory has grown in a test, to so many bytes."""
+        """Record that a process's memory has reached a new peak of `rss` bytes in a test."""
 
     def end(self, exit: int, warnings: int) -> None:
-        """The run is over."""
+        """Record the end of the run."""
 
 @final
 class Recorder:
-    """The records of a run, for the history and for its journal."""
+    """Collects a run's results for its history and its journal."""
 
     def __new__(cls, journal: Journal) -> Recorder: ...
     def collected(self, ids: list[str]) -> None:
-        """Tests have been collected: they are numbered in this order. Each is there once."""
+        """Number the collected tests in this order. The ids must be unique."""
 
     def report(self, report: TestReport) -> tuple[int, int | None] | None:
-        """Takes in a report; one that lacks what a test's report has is ignored.
+        """Process a report; objects that lack attributes of a test report are ignored.
 
-        Returns the number of the test, and that of the worker, where the report says more than how a phase went.
+        Returns the numbers of the test and the worker if the report has details beyond a phase's outcome.
         """
 
     def measured(self, worker: int, start: float, seconds: float) -> None:
-        """A worker has measured what it reports next: when that began, in seconds since the epoch, and how long it
-        took.
-        """
+        """Set when the phase that a worker reports next started (seconds since the epoch), and how long it took."""
 
     def fixture(self, node_id: str, key: str, seconds: float, worker: int | None) -> None:
-        """A shared fixture was set up for a test. Comes before the report of the phase in which it was, and is taken
-        off the time of that phase.
+        """Record the set-up of a shared fixture for a test.
+
+        Must precede the report of its phase, from whose duration it is subtracted.
         """
 
     def totals(self) -> tuple[int, float]:
-        """How many tests came to their end, and the seconds that they and shared fixtures took in all."""
+        """The number of finished tests, and the seconds that they and shared fixtures took in total."""
 
     def save(self, path: str | PathLike[str]) -> str | None:
-        """Adds the run to the history in a file, if there is anything to remember; returns a line that says what went
-        wrong.
-        """
+        """Add the run to a history file, if there is anything to add; return an error message or None."""
 
 def spoken(seconds: float) -> str:
-    """A duration with three digits and a unit, such as `612 ms`; from a minute on as on a clock."""
+    """Format a duration with three digits and a unit, such as `612 ms`; from one minute on as on a clock."""
 
 def spoken_size(bytes: int) -> str:
-    """A number of bytes in whole mebibytes, such as `1,234 MiB`."""
+    """Format a number of bytes in whole mebibytes, such as `1,234 MiB`."""
 
 def parse_duration(text: str) -> float:
-    """The seconds that a text stands for. Raises ValueError with a line that says what to write."""
+    """Parse a duration; return seconds. Raises ValueError with a one-line message."""
 
 def parse_size(text: str) -> int:
-    """The bytes that a text stands for. Raises ValueError with a line that says what to write."""
+    """Parse a size; return bytes. Raises ValueError with a one-line message."""
 
 def counted(count: int, noun: str) -> str:
-    """A number of things, such as `2 workers`."""
+    """Format a count with its noun, such as `2 workers`."""
 
 def width(text: str) -> int:
-    """The columns of a terminal that a text takes."""
+    """The number of terminal columns that a text takes."""
 
 @final
 class Thresholds:
-    """What a run has to keep."""
+    """The limits that a run must not exceed."""
 
     def __new__(cls, text: str) -> Thresholds:
-        """Reads them. Raises ValueError with three lines: the reason, the expression, and an arrow below the place."""
+        """Parse expressions. Raises ValueError with three lines: the reason, the expression, and a pointer."""
 
     @property
     def markers(self) -> list[str]:
-        """The markers that they name."""
+        """The markers that the expressions name."""
 
     def tests_by_marker(self, marked: Mapping[int, Sequence[Mark]]) -> list[tuple[str, list[int]]]:
         """The tests that carry each of these markers; `marked` is what `markers.marked` returns."""
 
 @final
 class Timing:
-    """Where the time of a run went, in lines for a terminal.
+    """An analysis of where a run's time went, as lines for a terminal.
 
-    Node ids are shown relative to the directory that pytest was started in; they begin at the root directory.
+    Node ids, which start at the rootdir, are shown relative to the directory in which pytest was started.
     """
 
     @staticmethod
     def read(journal: str | PathLike[str], started: str | PathLike[str], root: str | PathLike[str]) -> Timing:
-        """Of the runs in a journal. Raises OSError or ValueError."""
+        """Analyse the runs in a journal. Raises OSError or ValueError."""
 
     def slow_title(self) -> str:
-        """The title above the slow tests, with the limit that the last run has."""
+        """The heading of the slow tests, with the limit that was set for the last run."""
 
     def slow_tests(self) -> list[tuple[str, bool]]:
-        """The slow tests, the longest first: lines, and whether each is of a test that took far longer than usual.
+        """The slow tests, longest first: lines, and whether each is of a test that took far longer than usual.
 
         Empty without slow tests.
         """
 
     def lines(self) -> list[str]:
-        """Percentiles, workers and the lower bound. Empty when no test ran."""
+        """Percentiles, workers and the lower bound. Empty if no test ran."""
 
     def thresholds(self) -> list[tuple[str, bool]]:
-        """What became of thresholds: lines, and whether each is of a broken one.
+        """The results of thresholds: lines, and whether each is of an exceeded threshold.
 
-        Raises ValueError when the journal names some that cannot be understood.
+        Raises ValueError if the journal has invalid thresholds.
         """
 
 def plan_lines(
@@ -688,26 +690,27 @@ def plan_lines(
     facts: Mapping[str, Any],
     warnings: Sequence[str],
 ) -> list[str]:
-    """The lines that tell what each worker would run, and when, if everything takes what is expected; arguments as of
-    `Engine.schedule`, with the node ids and the groups of all tests, and warnings to show. Raises RuntimeError when
-    there is no such plan.
+    """The lines that describe the predicted schedule.
+
+    Arguments are as of `Engine.schedule`, with the node ids and groups of all tests, and warnings to show. Raises
+    RuntimeError if there is no schedule.
     """
 
 @final
 class Status:
-    """How far a run is."""
+    """A snapshot of a run's progress."""
 
     @property
     def tests(self) -> int:
-        """How many tests there are to run; 0 before they are known."""
+        """The number of tests to run; 0 until collection is complete."""
 
     @property
     def finished(self) -> int:
-        """How many have finished."""
+        """The number of finished tests."""
 
     @property
     def workers(self) -> list[tuple[int, int | None, float]]:
-        """Of each worker that takes part: its number, the test it is in or None, and for how many seconds."""
+        """For each worker its number, its running test (None: idle), and for how many seconds."""
 
     def live_block(
         self,
@@ -717,15 +720,15 @@ class Status:
         has_colours: bool,
         is_drawn: bool,
     ) -> list[str]:
-        """The lines of the live block, for a terminal with so many columns and lines; none where it is too low for any.
+        """The lines of the live block for a terminal of `size` (columns, lines); none if the terminal is too small.
 
-        `counts` are those of pytest's reporter, by category; `running` has of each running test its worker, its node
-        id and its seconds. `is_drawn` says whether the terminal can show `LIVE_BLOCK_CHARACTERS`.
+        `counts` are those of pytest's reporter, by category; `running` has the worker, node id and seconds of each
+        running test. `is_drawn` says whether the terminal can show `LIVE_BLOCK_CHARACTERS`.
         """
 
 @final
 class Engine:
-    """The controller's I/O thread, and the objects that its events are made of."""
+    """The controller's I/O thread, and the conversion of its events to Python objects."""
 
     TEMPLATE: int
     INVENTORY: int
@@ -759,44 +762,45 @@ class Engine:
         template_node: object,
     ) -> Engine: ...
     def add_worker(self, worker: int, output: int, node: object, name: str) -> int:
-        """Registers the worker that is about to be forked; returns its slot."""
+        """Register a worker that is about to be forked; return its slot."""
 
     def join(self, worker: int) -> None:
-        """Lets a worker take part: its collection is known, and the same as the others'."""
+        """Let a worker run tests: its collection is known, and the same as the others'."""
 
     def schedule(
         self, dist: str, workers: int, *, max_chunk: int | None, reorder: bool, plan: str, facts: Mapping[str, Any]
     ) -> None:
-        """Schedules the tests of the inventory by xdist's distribution mode `dist`, and `load` by `--rustpar-plan`;
-        `facts` are what `inventory.facts` tells of them, with `seconds`, `failed` and `setup_seconds` from the history.
+        """Schedule the collected tests by xdist's distribution mode `dist`, and for `load` by `--rustpar-plan`.
+
+        `facts` is what `inventory.facts` returns, with `seconds`, `failed` and `setup_seconds` from the history.
         """
 
     def set_expected(self, seconds: list[float | None], times: int) -> None:
-        """Expects tests to take so many `seconds`, None where that is not known, each to be run so many `times`."""
+        """Set the expected durations of tests (None: unknown), for progress; each test runs `times` times."""
 
     def status(self) -> Status:
-        """How far the run is."""
+        """The progress of the run."""
 
     def assign(self, worker: int, tests: list[int]) -> None:
-        """Assigns tests to a worker by hand."""
+        """Assign tests to a worker, for a scheduler in Python."""
 
     def steal(self, worker: int, tests: list[int]) -> None:
-        """Takes exactly these tests back by hand; answered by UNSCHEDULED."""
+        """Take back exactly these tests, for a scheduler in Python; answered by UNSCHEDULED."""
 
     def close(self, worker: int) -> None:
-        """Assigns nothing more to the worker, by hand."""
+        """Assign no more tests to the worker, for a scheduler in Python."""
 
     def run_again(self, test: int) -> None:
-        """Runs a test once more."""
+        """Run a test once more."""
 
     def failure_limit(self, limit: int) -> None:
-        """Has the engine stop by itself once so many reports have failed; 0 means never."""
+        """Stop after this number of failed reports; 0 means never."""
 
     def stop(self) -> None:
-        """Lets no further test start."""
+        """Let no further test start."""
 
     def events(self, into: list[tuple[int, int, Any, Any]], limit: float) -> None:
-        """Appends the next batch of events to `into`; nothing when none came within `limit` seconds."""
+        """Append the next batch of events to `into`; nothing if none arrives within `limit` seconds."""
 
     def shut_down(self) -> None:
-        """Ends the thread."""
+        """End the thread."""

@@ -1,11 +1,11 @@
-"""The pytest plugin: options, and the decision where a run takes place.
+"""The pytest plugin: options, hooks, and the decision whether a run is distributed.
 
-Everything that only a distributed run needs is imported when one begins: a plain ``pytest`` pays for this file, and for
-what writes its journal and remembers its durations. PYTEST_DONT_REWRITE, as in the package.
+Modules that only a distributed run needs are imported when one starts. A plain ``pytest`` run imports this file and the
+modules that write its journal and its history. PYTEST_DONT_REWRITE, as in the package.
 
 The hazard it handles: the fork server must be forked before the first conftest is loaded and before this process has a
 second thread. That moment is the outermost wrapper of ``pytest_load_initial_conftests``, long before the number of
-workers is known; a fork server that turns out not to be needed is sent home again.
+workers is known. A fork server that turns out not to be needed is killed.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ THAW_KEY: pytest.StashKey[Callable[[], None]] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
-    """Add rustpar's options; load pytest-xdist, which owns the others, where autoload is off."""
+    """Add rustpar's options; load pytest-xdist, which owns the others, even if plugin autoloading is disabled."""
     pluginmanager.import_plugin("xdist", consider_entry_points=True)
     options.add(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register markers, read what was given of the order, the part and the resources, and remember the run."""
+    """Register the markers, validate the options and settings that were given, and start the journal."""
     config.addinivalue_line("markers", "serial: run this test while no other test runs (pytest-rustpar).")
     config.addinivalue_line(
         "markers",
-        "resource(name, ..., mode='exclusive'): run this test beside no other that holds a resource of this name; with "
-        "mode='read', beside others that only read (pytest-rustpar).",
+        "resource(name, ..., mode='exclusive'): run this test while no other test uses a resource of this name; with "
+        "mode='read', other tests that only read it may run (pytest-rustpar).",
     )
     if has_entry(config, "rustpar_resources"):
         from rustpar.collection import constraints
@@ -75,7 +75,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if ini_text(config, "rustpar_progress") != "auto":
         from rustpar.terminal import live_block
 
-        live_block.asked_progress(config)
+        live_block.progress_option(config)
     if is_given(config, "rustpar_thresholds"):
         from rustpar.collection import thresholds
 
@@ -100,21 +100,21 @@ def _timing_sections(config: pytest.Config, journaling: JournalWriter) -> object
 
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None, object, object]:
-    """Look at marks, choose the part and sort, when plugins and conftests have chosen theirs.
+    """Warn of invalid marks, keep the shard's tests and sort, after all plugins and conftests have modified the items.
 
-    A wrapper comes after all that are not, be they loaded later and trylast. Wrappers come after it: ``--lf`` and
-    ``--ff`` are asked for in a single run, and have the last word.
+    A wrapper runs after all implementations that are no wrappers, even trylast ones of plugins loaded later. The
+    wrappers of ``--lf`` and ``--ff`` still run after this one: these options concern a single run and take precedence.
     """
     result = yield
     if hasattr(config, "workerinput"):
         from rustpar.collection import constraints
 
-        constraints.warn_of_bad_marks(items)
+        constraints.warn_about_invalid_marks(items)
     if config.getoption("rustpar_shard", None) is not None:
         from rustpar.collection import shard
         from rustpar.recording import history
 
-        shard.keep_part(config, items, history.expected_seconds)
+        shard.keep_shard(config, items, history.expected_seconds)
     if is_given(config, "rustpar_order"):
         from rustpar.collection import order
 
@@ -128,18 +128,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, object, object]:
-    """Fork the fork server if this may become a distributed run."""
+    """Fork the fork server if this run may become distributed."""
     if _may_have_workers(early_config):
         from rustpar.forkserver import server as forkserver
         from rustpar.process import gc_freeze
 
-        reason = forkserver.why_not(early_config)
+        reason = forkserver.reason_not_to_fork(early_config)
         early_config.stash[REASON_KEY] = reason
         if reason is None:
             thaw = gc_freeze.freeze()
             server = forkserver.start()
             if not isinstance(server, forkserver.ForkServer):
-                # Not this process any more, but one forked from it, which goes on from here.
+                # This is no longer the original process but one that the fork server has forked: it continues here.
                 server.enter(early_config)
                 return (yield)
             from rustpar.controller.interrupts import Termination
@@ -147,7 +147,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
 
             status_signals, termination = StatusSignals(), Termination(server.shared)
             early_config.pluginmanager.register(status_signals, "rustpar-status-signals")
-            # Cleanups are called from the last to the first.
+            # pytest calls cleanup functions in reverse order.
             early_config.add_cleanup(termination.end)
             early_config.add_cleanup(status_signals.close)
             early_config.add_cleanup(thaw)
@@ -157,7 +157,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
             early_config.stash[TERMINATION_KEY] = termination
             early_config.stash[THAW_KEY] = thaw
     if hasattr(early_config.known_args_namespace, "numprocesses"):
-        # Registered now: behind all plugins, so that its hooks that are to come after xdist's do.
+        # Registered after all other plugins, so that its trylast hooks run after xdist's.
         early_config.pluginmanager.register(DistributedRun(), "rustpar-run")
     return (yield)
 
@@ -172,19 +172,19 @@ def _may_have_workers(config: pytest.Config) -> bool:
 
 
 class DistributedRun:
-    """The hooks of a process that may become a controller."""
+    """The hooks of a process that may become the controller of workers."""
 
-    # First, for what others answer is to be said, too; it asks them itself.
+    # tryfirst: we call the other implementations ourselves, to report which one chose the number.
     @pytest.hookimpl(tryfirst=True)
     def pytest_xdist_auto_num_workers(self, config: pytest.Config) -> int:
-        """Take xdist's count, but no more than this process may use of the machine; or none for a short run."""
+        """Choose the number of workers: xdist's count, limited to the available CPUs; 0 if the last run was short."""
         from rustpar.controller.worker_count import auto_num_workers
 
-        return auto_num_workers(config, self, may_do_without=SERVER_KEY in config.stash)
+        return auto_num_workers(config, self, may_run_without_workers=SERVER_KEY in config.stash)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_cmdline_main(self, config: pytest.Config) -> None:
-        """Refuse option values that would silently run something else."""
+        """Reject option values that xdist would silently ignore or misinterpret."""
         if config.option.numprocesses is not None or config.option.dist != "no":
             from rustpar.controller.worker_count import check_options
 
@@ -192,13 +192,13 @@ class DistributedRun:
 
     @pytest.hookimpl(trylast=True)
     def pytest_configure(self, config: pytest.Config) -> None:
-        """Put the controller in the place of xdist's ``dsession``."""
+        """Replace xdist's ``dsession`` plugin with our controller."""
         server = config.stash.get(SERVER_KEY, None)
         dsession = config.pluginmanager.get_plugin("dsession")
         if server is None:
             return
         if dsession is None:
-            # It may still import what it would have needed, 20 ms that nobody is to wait for.
+            # Kill it: it may still be importing modules, 20 ms that nobody should wait for.
             server.kill()
             config.stash[STATUS_SIGNALS_KEY].close()
             config.stash[TERMINATION_KEY].cancel()
@@ -211,7 +211,7 @@ class DistributedRun:
         config.pluginmanager.register(controller, "dsession")
 
     def pytest_report_header(self, config: pytest.Config) -> str | None:
-        """Name the start and the number of workers, and why where they are not the usual ones or were not given."""
+        """Report the start method and the number of workers, with the reasons for any that was chosen automatically."""
         lines = [self._report_start(config), _limit_without_effect(config)]
         return "\n".join(f"rustpar: {line}" for line in lines if line is not None) or None
 
@@ -234,7 +234,7 @@ class DistributedRun:
         elif dsession.verdict is not None and dsession.verdict.start == "early":
             lines = dsession.verdict.words(option.verbose)
         else:
-            # It is said when the template has collected.
+            # The start method is reported when the template has collected.
             return rustpar.__version__
         if choice is not None:
             lines[0] += f", {choice.description}"
@@ -242,7 +242,7 @@ class DistributedRun:
 
 
 def _limit_without_effect(config: pytest.Config) -> str | None:
-    """Why ``--rustpar-max-rss`` has no effect, where it has none."""
+    """Return a line that says why ``--rustpar-max-rss`` has no effect; None if it has one or was not given."""
     has_engine = config.pluginmanager.has_plugin("rustpar-memory")
     if has_engine or config.option.rustpar_max_rss is None:
         return None

@@ -152,7 +152,10 @@ class _Maker:
         data["counts"] = {name: number for name, number in counts.items() if number}
         sums = [sum(phases) for phases in zip(*(tests[phase] for phase in PHASES), strict=True)]
         data["durations"] = {name: _percentiles(tests[name]) for name in PHASES} | {"test": _percentiles(sums)}
-        data["bound"] = {"seconds": sum(sums) / len(self.places), "by": f"an even split over {len(self.places)} workers"}
+        data["bound"] = {
+            "seconds": sum(sums) / len(self.places),
+            "by": f"an even split over {len(self.places)} workers",
+        }
         p95, longest = data["durations"]["test"]["p95"], data["durations"]["test"]["max"]
         data["thresholds"] = [
             {"text": "p(95)<10s", "value": f"{p95 * 1000:.0f} ms", "broken": False},

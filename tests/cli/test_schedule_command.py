@@ -178,7 +178,7 @@ def test_without_n_there_is_one_worker_per_cpu(suite: Suite, monkeypatch: pytest
 def test_a_scheduler_of_another_plugin_causes_a_warning(suite: Suite) -> None:
     suite.test(FOUR)
     suite.conftest("def pytest_xdist_make_scheduler(config, log): return None")
-    assert re.search(r"^warning: .*conftest.py may bring a scheduler of its own", plan(suite, "-n2"), re.MULTILINE)
+    assert re.search(r"^warning: .*conftest.py may provide its own scheduler", plan(suite, "-n2"), re.MULTILINE)
 
 
 def test_an_unreadable_history_is_reported(suite: Suite) -> None:
@@ -195,7 +195,7 @@ def test_an_unreadable_history_is_reported(suite: Suite) -> None:
         ("import no_such_module\n", ["-n2"], "No module named 'no_such_module'"),
         (FOUR, ["--no-such-option"], "unrecognized arguments: --no-such-option"),
         (FOUR, ["-n-1"], "the number of workers cannot be negative"),
-        (FOUR, ["-n0"], "there are no workers with -n 0; give -n another number"),
+        (FOUR, ["-n0"], "-n 0 means no workers; give -n another number"),
         (FOUR, ["-k", "nothing"], "no tests were collected"),
     ],
 )

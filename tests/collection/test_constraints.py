@@ -10,7 +10,7 @@ PRINTS_NEEDS = """
     from rustpar.collection import constraints
 
     def pytest_collection_finish(session):
-        some, wrong = constraints.needs_of(session.items)
+        some, wrong = constraints.constraints_of(session.items)
         assert not wrong
         known = {index: (serial, tuple(holds)) for index, serial, holds in some}
         for index, item in enumerate(session.items):

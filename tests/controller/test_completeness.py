@@ -21,8 +21,8 @@ SIX = """
 DEAF = """
     from rustpar.controller.completeness import Completeness
 
-    account = Completeness.account
-    Completeness.account = lambda self, test: None if test in {lost} else account(self, test)
+    account = Completeness.record_completed
+    Completeness.record_completed = lambda self, test: None if test in {lost} else account(self, test)
 """
 
 # A scheduler that assigns only given tests, and considers one of them finished too early.
@@ -51,7 +51,7 @@ CARELESS = """
 
 
 def loss_lines(run: Run) -> list[str]:
-    return [line for line in run.text.splitlines() if " lost, collected " in line]
+    return [line for line in run.text.splitlines() if " lost (collected, " in line]
 
 
 @pytest.mark.parametrize("start", ["template", "early"])
@@ -60,13 +60,13 @@ def test_lost_tests_are_named_and_the_run_fails(suite: Suite, start: str) -> Non
     suite.test(SIX)
     run = suite.run_in(start)
     assert run.ret == 1
-    words = "a test was lost, collected and neither run nor left out on purpose"
+    words = "a test was lost (collected, but neither run nor skipped on purpose)"
     assert loss_lines(run) == [f"rustpar: {words}: test_it.py::test_it[1]"]
     suite.conftest(DEAF.format(lost=[0, 1, 2, 4, 5]))
     run = suite.run_in(start, "-q", "--no-summary")
     assert run.ret == 1
     (line,) = loss_lines(run)
-    assert line.startswith("rustpar: 5 tests were lost, ")
+    assert line.startswith("rustpar: 5 tests were lost (collected, ")
     assert line.endswith(": test_it.py::test_it[0], test_it.py::test_it[1], test_it.py::test_it[2] and 2 more")
     run = suite.run_in(start, "-p", "no:terminal")
     assert run.ret == 1
@@ -79,13 +79,13 @@ def test_with_each_a_test_lost_in_one_worker_is_reported(suite: Suite, start: st
         """
         from rustpar.controller.completeness import Completeness
 
-        account, heard = Completeness.account, []
+        account, heard = Completeness.record_completed, []
 
         def account_once(self, test):
             if test != 2 or heard.append(test) or len(heard) > 1:
                 account(self, test)
 
-        Completeness.account = account_once
+        Completeness.record_completed = account_once
         """
     )
     suite.test(SIX)

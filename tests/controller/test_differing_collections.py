@@ -53,7 +53,7 @@ def test_workers_that_collect_different_tests_are_forked_from_gw0(suite: Suite, 
         assert run.counts() == {"passed": 7}
         assert set(run.runs.values()) == {1}
         assert "start: template (gw" in run.text
-        assert "collected other tests than gw0" in run.text
+        assert "collected different tests than gw0" in run.text
 
 
 def test_the_next_run_forks_at_once(suite: Suite) -> None:
@@ -160,7 +160,7 @@ def test_the_order_of_tests_is_a_difference_too(suite: Suite) -> None:
     suite.test("import pytest\n@pytest.mark.parametrize('n', range(5))\ndef test_it(n): pass\n")
     run = suite.run("--rustpar-start=early")
     assert run.counts() == {"passed": 5}
-    assert "gw1 collected other tests than gw0" in run.text
+    assert "gw1 collected different tests than gw0" in run.text
 
 
 def test_random_numbers_that_were_seeded_are_the_same_in_all_workers(suite: Suite) -> None:

@@ -242,7 +242,7 @@ def test_a_scheduler_that_cannot_reassign_tests_is_refused(suite: Suite) -> None
     suite.use_xdist_scheduler("Each")
     run = suite.run("--rustpar-max-rss=1G")
     assert run.ret == pytest.ExitCode.USAGE_ERROR
-    assert "--rustpar-max-rss cannot be kept by EachScheduling, which takes no test back" in run.text
+    assert "--rustpar-max-rss does not work with EachScheduling, which cannot reassign tests" in run.text
 
 
 def test_the_journal_and_the_summary_say_which_worker_was_replaced_and_why(suite: Suite) -> None:
@@ -288,7 +288,9 @@ def test_a_limit_below_the_initial_memory_has_no_effect(suite: Suite) -> None:
     six_hungry_tests(suite)
     run = suite.run("--rustpar-max-rss=1M", "--rustpar-journal=j.jsonl")
     assert run.counts() == {"passed": 6}
-    assert run.line("rustpar: --rustpar-max-rss has no effect: a worker uses ").endswith("more than 1 MiB; raise the limit")
+    assert run.line("rustpar: --rustpar-max-rss has no effect: a worker uses ").endswith(
+        "more than 1 MiB; raise the limit"
+    )
     assert exits_by_kind(suite) == {"left": 2}
 
 

@@ -63,7 +63,7 @@ def test_descriptors_without_a_file_are_named(suite: Suite, call: str, words: st
     suite.test("def test_one(): pass\ndef test_two(): pass\n")
     run = suite.run()
     assert run.counts() == {"passed": 2}
-    assert f"start: early ({words} that was made while collecting is still open)" in run.text
+    assert f"start: early ({words} that was created during collection is still open)" in run.text
 
 
 def test_closed_descriptors_without_a_file_are_not_a_reason(suite: Suite) -> None:

@@ -197,7 +197,7 @@ def test_tests_that_depend_on_the_worker_name_are_those_of_gw0(suite: Suite) -> 
     assert "Different tests were collected between" in suite.run("-p", "no:rustpar").text
     run = suite.run()
     assert run.counts() == {"passed": 4}
-    assert "start: template (gw1 collected other tests than gw0)" in run.text
+    assert "start: template (gw1 collected different tests than gw0)" in run.text
 
 
 PROCESS = f"""{DATABASE}

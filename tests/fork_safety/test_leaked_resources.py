@@ -150,7 +150,7 @@ def test_the_line_that_starts_a_faulthandler_timer_is_named(suite: Suite) -> Non
     suite.test("def test_fails(): assert False\ndef test_passes(): pass\n")
     run = suite.run()
     assert run.counts() == {"failed": 1, "passed": 1}
-    assert "start: early (conftest.py:3 leaves a timer of faulthandler running" in run.line("start: early")
+    assert "start: early (conftest.py:3 leaves a faulthandler timer running" in run.line("start: early")
 
 
 def test_a_plugin_starts_a_faulthandler_timer_through_a_saved_reference(suite: Suite) -> None:
@@ -167,7 +167,7 @@ def test_a_plugin_starts_a_faulthandler_timer_through_a_saved_reference(suite: S
     suite.test("def test_fails(): assert False\ndef test_passes(): pass\n")
     run = suite.run("-p", "hasty")
     assert run.counts() == {"failed": 1, "passed": 1}
-    assert "leaves a timer of faulthandler running" in run.line("start: early")
+    assert "leaves a faulthandler timer running" in run.line("start: early")
 
 
 def test_an_alarm_is_set(fork_case: ForkCase) -> None:

@@ -59,7 +59,7 @@ def test_a_client_that_closes_in_forked_processes_makes_workers_early(suite: Sui
     run = suite.run()
     assert run.counts() == {"passed": 2}, run.text
     line = run.line("start: early")
-    assert "client.py:5 has forks call a function (os.register_at_fork)" in line
+    assert "client.py:5 registers a function to run at forks (os.register_at_fork)" in line
 
 
 def test_workers_start_if_the_temporary_directory_has_been_removed(suite: Suite) -> None:
@@ -114,4 +114,4 @@ def test_a_run_that_loses_all_workers_before_their_first_test_does_not_pass(suit
     suite.test("def test_one(): pass\ndef test_two(): pass\n")
     run = suite.run("--rustpar-start=template", f"--max-worker-restart={restarts}")
     assert run.ret == 1
-    assert "2 tests were lost, collected and neither run nor left out on purpose" in run.text
+    assert "2 tests were lost (collected, but neither run nor skipped on purpose)" in run.text

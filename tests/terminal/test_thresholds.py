@@ -165,7 +165,7 @@ def test_thresholds_need_no_cache(tests: Suite, run_mode: str, monkeypatch: pyte
 
 def test_a_journal_that_cannot_be_written_fails_the_run(tests: Suite) -> None:
     ended = tests.run("--rustpar-journal=no/such/directory", "--rustpar-thresholds=count==4", n=None)
-    assert (ended.ret, shown(ended)) == (1, ["not judged: the run's journal is incomplete"])
+    assert (ended.ret, shown(ended)) == (1, ["could not check the thresholds: the run's journal is incomplete"])
 
 
 def test_thresholds_are_not_evaluated_without_tests(suite: Suite) -> None:

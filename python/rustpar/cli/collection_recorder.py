@@ -1,6 +1,6 @@
-"""A plugin that collects, and writes how the tests would be scheduled to the file named by ``RUSTPAR_REHEARSAL``.
+"""A plugin that collects tests and writes their schedule to the file named by ``RUSTPAR_REHEARSAL``.
 
-For ``rustpar schedule``. pytest is told to run no test; workers are counted as a run would count them.
+It is used by ``rustpar schedule``, which tells pytest to run no tests. Workers are counted as in a real run.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from rustpar import _core
 from rustpar.collection.inventory import facts
 from rustpar.collection.markers import group_of
 from rustpar.controller.scheduling import remembered, workers_needed
-from rustpar.controller.worker_count import asked_plan, check_options
+from rustpar.controller.worker_count import check_options, plan_option
 from rustpar.recording.history import warnings_of
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
-    """Have a worker for each CPU where nothing else was asked for; pytest-xdist counts them next."""
+    """Default to ``-n auto``; pytest-xdist's own implementation, which comes next, counts the workers."""
     check_options(config)
     option: Any = config.option
     if option.numprocesses is None and not option.tx:
@@ -31,7 +31,7 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Write the plan down, or why there is none, when all plugins have chosen and sorted."""
+    """Write the schedule, or why there is none, when all plugins have selected and sorted the tests."""
     plan: dict[str, object]
     try:
         plan = {"lines": _plan(session.config, session.items)}
@@ -41,18 +41,18 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 def _plan(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
-    """The lines that tell of the plan.
+    """Return the lines that describe the schedule.
 
     Raises:
-        ValueError: When there is nothing to plan.
-        RuntimeError: When the policy comes to no end.
+        ValueError: There are no tests or no workers.
+        RuntimeError: The scheduling policy does not terminate.
     """
     option: Any = config.option
     if not items:
-        raise ValueError("no tests were collected; give the arguments that you give pytest")
+        raise ValueError("no tests were collected; use the same arguments as for pytest")
     asked = sum(int(spec.partition("*")[0]) if "*" in spec else 1 for spec in option.tx)
     if not asked:
-        raise ValueError("there are no workers with -n 0; give -n another number")
+        raise ValueError("-n 0 means no workers; give -n another number")
     node_ids = [item.nodeid for item in items]
     known = facts(config, items)
     known |= remembered(config, node_ids, known["kinds"])
@@ -64,13 +64,13 @@ def _plan(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
         workers_needed(option.dist, asked, len(items)),
         max_chunk=option.maxschedchunk,
         reorder=getattr(option, "loadscopereorder", True),  # an option since xdist 3.7
-        plan=asked_plan(config),
+        plan=plan_option(config),
         facts=known,
         warnings=[*warnings_of(config), *_other_schedulers(config)],
     )
 
 
 def _other_schedulers(config: pytest.Config) -> list[str]:
-    """Who may schedule otherwise: with ``--collect-only`` neither pytest-xdist nor rustpar is among them."""
+    """Return a warning for each plugin with a scheduler; ``--collect-only`` unregisters xdist's and rustpar's own."""
     others = config.hook.pytest_xdist_make_scheduler.get_hookimpls()
-    return [f"{other.plugin_name} may bring a scheduler of its own, which is not in this plan" for other in others]
+    return [f"{other.plugin_name} may provide its own scheduler, which this plan does not consider" for other in others]

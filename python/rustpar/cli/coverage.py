@@ -1,4 +1,4 @@
-"""The command ``rustpar coverage combine``: coverage.py's own command, with the files joined natively."""
+"""The command ``rustpar coverage combine``: ``coverage combine`` with natively joined data files."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         help="join coverage.py's data files, in a fraction of the time",
         usage="rustpar coverage combine [coverage's own options] [file or directory ...]",
         description="Join data files as `coverage combine` does, with its options, its messages and its exit status: "
-        "--append, --keep, --data-file, --rcfile, --quiet. What is not known for certain is left to coverage.py.",
-        # coverage.py has a help text of its own.
+        "--append, --keep, --data-file, --rcfile, --quiet. Unsupported files are left to coverage.py.",
+        # coverage.py prints its own help.
         add_help=False,
     )
     command.add_argument("action", choices=["combine"])

@@ -1,11 +1,11 @@
-"""The command ``rustpar doctor``: is rustpar right for a suite, and how much faster is it?
+"""The command ``rustpar doctor``: does a suite work with rustpar, and how much faster is it?
 
 ``rustpar doctor [pytest arguments]`` runs a suite in plain pytest, with pytest-xdist's engine, twice with a template
-and once with early workers. It tells how long each took and which tests differ, what that points to, and what
-``--rustpar-start=auto`` makes of the suite.
+and once with early workers. It prints how long each run took, which tests had different outcomes, the probable cause,
+and the start method that ``--rustpar-start=auto`` would choose.
 
-The hazard it handles: whoever runs it wants to know, not to be changed. The runs have a cache of their own, in a
-temporary directory; the two with a template share one, since what a run remembers can change the next.
+The hazard it handles: a diagnosis must not change the project's state. The runs use their own caches in a temporary
+directory; the two runs with a template share one, because what a run remembers can change the next.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ _USAGE = f"""usage: rustpar {NAME} [--limit TIME] [pytest arguments]
 
 {_HELP}.
 
--n sets the number of workers; without it, there is one for each CPU.
---limit sets how long each run may take, as in 90s or 10m. Without it, that is ten times what plain pytest took, and at
-least a minute; for plain pytest it is an hour.
+-n sets the number of workers; the default is one per CPU.
+--limit sets the maximum time of each run, for example 90s or 10m. The default is an hour for plain pytest, and for each
+other run ten times what plain pytest took, but at least a minute.
 """
 
-# Seconds. A run that takes ten times as long as the same tests in one process hangs; a suite that takes a second may
-# have a start-up of many.
+# In seconds. A run that takes ten times as long as plain pytest hangs; the least limit allows for a slow start-up of a
+# suite that takes only a second.
 _PLAIN_LIMIT = 3600.0
 _LEAST_LIMIT = 60.0
 _TIMES_PLAIN = 10.0
 
-# The runs, in their order: key, name, how it comes up, and the cache that it uses.
+# The runs, in order: key, name, start method, and name of the cache directory.
 _PLAIN = ("plain", "plain pytest", None, "plain")
 _RUNS = (
     ("xdist", "pytest-xdist", "xdist", "xdist"),
@@ -55,12 +55,12 @@ _AGAIN = ("again", "plain, again", None, "plain again")
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command; what it does not know goes to pytest."""
+    """Add the command; unknown arguments are passed to pytest."""
     commands.add_parser(NAME, help=_HELP, description=_HELP, add_help=False).set_defaults(run=_run_command)
 
 
 def _run_command(options: argparse.Namespace, pytest_arguments: Sequence[str]) -> int:
-    """Run the command; return its exit status: 0 when all is the same, 1 when tests differ, 2 when a run failed."""
+    """Run the command; return its exit status: 0 if the outcomes agree, 1 if tests differ, 2 if a run failed."""
     if {"-h", "--help"} & set(pytest_arguments):
         print(_USAGE, end="")
         return 0
@@ -72,7 +72,7 @@ def _run_command(options: argparse.Namespace, pytest_arguments: Sequence[str]) -
 
 
 class _Runs:
-    """Does the runs and keeps what they have shown, by their keys."""
+    """Runs the suite and stores the results by key."""
 
     def __init__(self, arguments: Sequence[str], workers: str, limit: float | None, directory: Path) -> None:
         self._arguments = arguments
@@ -81,11 +81,11 @@ class _Runs:
         self._directory = directory
         self.trials: dict[str, Trial] = {}
 
-    def do(self, run: tuple[str, str, str | None, str]) -> None:
+    def execute(self, run: tuple[str, str, str | None, str]) -> None:
         key, name, start, cache = run
         workers = ["-n0"] if start is None else ["-n", self._workers, f"--rustpar-start={start}"]
         caches = self._directory / "caches" / cache
-        # In one argument each: pytest looks for rootdir beside each path that it finds among its arguments.
+        # As one argument each: pytest looks for the rootdir next to every path among its arguments.
         own = [f"--rustpar-journal={os.devnull}", f"--rustpar-history={caches / 'history.json'}"]
         if not any(argument.endswith("no:cacheprovider") for argument in self._arguments):
             own += ["-o", f"cache_dir={caches}"]
@@ -104,17 +104,17 @@ class _Runs:
 
 
 def doctor(arguments: Sequence[str]) -> int:
-    """Run and compare; see the module."""
-    rest, workers, limit = _own_options(list(arguments))
+    """Run the suite in all ways, print the comparison, and return the exit status."""
+    rest, workers, limit = _split_arguments(list(arguments))
     with tempfile.TemporaryDirectory(prefix="rustpar-", ignore_cleanup_errors=True) as directory:
         runs = _Runs(rest, workers, limit, Path(directory))
         print(f"workers: {workers}; 2.0x: twice as fast as plain pytest")
         for run in (_PLAIN, *_RUNS):
-            runs.do(run)
+            runs.execute(run)
         trials = list(runs.trials.values())
         if _core.trials_differ(trials):
-            # What differs from itself is flaky.
-            runs.do(_AGAIN)
+            # Repeat the plain run: a test whose outcomes differ between two plain runs is flaky.
+            runs.execute(_AGAIN)
             trials = list(runs.trials.values())
     lines, agree = _core.comparison_lines(trials)
     print()
@@ -123,11 +123,11 @@ def doctor(arguments: Sequence[str]) -> int:
     return 0 if agree else 1
 
 
-def _own_options(arguments: list[str]) -> tuple[list[str], str, float | None]:
-    """Split into pytest's arguments without ``-n``, its value (without one, a worker for each CPU), and the limit.
+def _split_arguments(arguments: list[str]) -> tuple[list[str], str, float | None]:
+    """Split the arguments into those for pytest, the number of workers (default: the number of CPUs), and the limit.
 
     Raises:
-        ValueError: When the limit is no duration.
+        ValueError: The limit is not a valid duration.
     """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("-n", "--numprocesses")

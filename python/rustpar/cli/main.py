@@ -1,6 +1,6 @@
-"""The command ``rustpar``: the entry to its subcommands.
+"""The command ``rustpar``: dispatches to its subcommands.
 
-Those that need a pytest are modules of their own; the others are the engine's.
+Subcommands that need pytest are Python modules; the others are implemented natively.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from rustpar import _core
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# Only the one that is asked for is imported: joining small data files takes no longer than that.
+# Only the requested module is imported: importing all would take as long as joining small data files.
 _MODULES = {
     "coverage": "rustpar.cli.coverage",
     "doctor": "rustpar.cli.doctor",
@@ -25,13 +25,13 @@ _MODULES = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; return its exit status: 2 when it could not do what it was asked for."""
+    """Run the command; return its exit status, 2 for an error."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     native = dict(_core.commands())
     if given and given[0] in native:
         return _core.run_command(given)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # Have it escape what its encoding lacks, as pytest does.
+        # Escape characters that the encoding lacks, as pytest does.
         sys.stdout.reconfigure(errors="backslashreplace")
     parser = argparse.ArgumentParser(prog="rustpar", description="Tools around pytest-rustpar.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")

@@ -1,7 +1,7 @@
 """The command ``rustpar schedule``.
 
-``rustpar schedule [pytest arguments]`` collects, runs no test, and tells which worker would run how much, when it all
-would end, and which tests that is due to.
+``rustpar schedule [pytest arguments]`` collects without running tests, and prints how many tests each worker would run,
+when the run would end, and which tests limit its duration.
 """
 
 from __future__ import annotations
@@ -19,27 +19,27 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 NAME = "schedule"
-_HELP = "tell how a suite would be divided among workers, and what limits how fast it can be"
+_HELP = "show how a suite would be divided among workers, and what limits its speed"
 
-# Lines of what pytest has said that are shown where none of them is the heading of its errors.
+# How many lines of pytest's output are shown if it has no ERRORS section.
 _MOST_LINES = 15
 
 
 class Failed(Exception):
-    """There is no plan; the message says why."""
+    """The schedule cannot be computed; the message says why."""
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command; what it does not know goes to pytest."""
+    """Add the command; unknown arguments are passed to pytest."""
     commands.add_parser(NAME, help=_HELP, description=_HELP, add_help=False).set_defaults(run=_run_command)
 
 
 def _run_command(options: argparse.Namespace, pytest_arguments: Sequence[str]) -> int:
-    """Run the command; return its exit status: 2 when there is no plan."""
+    """Run the command; return its exit status: 2 if there is no schedule."""
     if {"-h", "--help"} & set(pytest_arguments):
         print(
-            f"usage: rustpar {NAME} [pytest arguments]\n\n{_HELP}; no test is run. -n, --dist and all others count as "
-            "for pytest; without -n there is a worker for each CPU."
+            f"usage: rustpar {NAME} [pytest arguments]\n\n{_HELP}; no test is run. -n, --dist and all other options "
+            "mean the same as for pytest; without -n there is one worker per CPU."
         )
         return 0
     try:
@@ -51,13 +51,15 @@ def _run_command(options: argparse.Namespace, pytest_arguments: Sequence[str]) -
 
 
 def plan(arguments: Sequence[str]) -> list[str]:
-    """The lines that tell of the plan.
+    """Return the lines that describe the schedule.
 
     Raises:
-        Failed: When there is none.
+        Failed: There is no schedule.
     """
     if sys.platform != "linux":
-        raise Failed("on this system pytest-xdist schedules, whose plans are not known beforehand")
+        raise Failed(
+            "only available on Linux: elsewhere pytest-xdist schedules tests, in an order not known in advance"
+        )
     found = _collect(arguments)
     if "problem" in found:
         raise Failed(str(found["problem"]))
@@ -66,10 +68,10 @@ def plan(arguments: Sequence[str]) -> list[str]:
 
 
 def _collect(arguments: Sequence[str]) -> dict[str, Any]:
-    """What ``rustpar.cli.collection_recorder`` has written.
+    """Run pytest with ``rustpar.cli.collection_recorder`` and return what that has written.
 
     Raises:
-        Failed: When pytest did not collect without errors; with its words.
+        Failed: pytest could not collect; the message includes its output.
     """
     with tempfile.TemporaryDirectory(prefix="rustpar-") as directory:
         file = Path(directory) / "rehearsal.json"
@@ -82,16 +84,16 @@ def _collect(arguments: Sequence[str]) -> dict[str, Any]:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
-        # Status 5 is a suite without tests.
+        # Exit status 5: no tests were collected.
         if done.returncode not in (0, 5) or not file.exists():
             words = _errors(done.stdout.decode(errors="replace"))
-            raise Failed("\n".join([f"pytest could not collect; its status is {done.returncode}:", *words]))
+            raise Failed("\n".join([f"pytest could not collect the tests (exit status {done.returncode}):", *words]))
         found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return found
 
 
 def _errors(output: str) -> list[str]:
-    """What pytest has said of errors, without the tests that it has listed before."""
+    """Return the ERRORS section of pytest's output, without the list of tests before it."""
     lines = output.strip().splitlines()
     for number, line in enumerate(lines):
         if line.startswith("=") and line.strip("= ") == "ERRORS":

@@ -1,7 +1,7 @@
-"""One run of a suite for ``rustpar doctor``: pytest in a process of its own, its outcomes and its time.
+"""One run of a suite for ``rustpar doctor``: pytest in a subprocess, with its outcomes and its duration.
 
-The hazard it handles: a run that is tried out may hang, and leave processes behind that hold its output open. So it has
-a limit and a process group of its own, and its output goes to a file.
+The hazard it handles: the run may hang, and leave processes behind that keep its output open. So it has a time limit
+and its own process group, and its output goes to a file.
 """
 
 from __future__ import annotations
@@ -21,29 +21,29 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-# Seconds for a run that is over its limit to tear down, before it is killed.
+# Seconds for a run that exceeds its limit to tear down before it is killed.
 _GRACE = 10.0
 
-# Lines of a run's output that say why it came to no end.
+# How many lines of output are shown for a run that ended unexpectedly.
 _TAIL = 15
 
 
 class Failed(Exception):
-    """A run has not come as far as the end of its session; the message says how it ended."""
+    """A run ended before its session had finished; the message says how."""
 
 
 @dataclass
 class Trial:
-    """What a run has shown.
+    """The result of a run.
 
     Attributes:
-        key: In which way the suite was run: ``plain``, ``xdist``, ``first``, ``second``, ``early`` or ``again``.
-        name: That in words.
-        seconds: How long it took.
+        key: Identifies the run: ``plain``, ``xdist``, ``first``, ``second``, ``early`` or ``again``.
+        name: The name that is shown.
+        seconds: Its duration.
         outcomes: The outcome of each test, by node id.
-        reasons: Why forks of its template would share what each worker needs alone.
-        status: pytest's exit status; None for a run that did not come to its end.
-        limit: The seconds that it was stopped after; None for one that was not.
+        reasons: The reasons against forking workers from its template.
+        status: pytest's exit status; None if the session did not finish.
+        limit: The time limit in seconds if the run exceeded it, else None.
     """
 
     key: str
@@ -59,14 +59,14 @@ def run(key: str, name: str, arguments: Sequence[str], directory: Path, limit: f
     """Run pytest once.
 
     Args:
-        key: In which way the suite is run.
-        name: That in words.
-        arguments: For pytest.
-        directory: Where its record and its output are kept, and nothing else.
-        limit: Seconds after which it is stopped.
+        key: Identifies the run.
+        name: The name that is shown.
+        arguments: Arguments for pytest.
+        directory: Where its record and its output are written; must not exist.
+        limit: Seconds after which the run is stopped.
 
     Raises:
-        Failed: When it ended by itself before its session did.
+        Failed: The process ended before its session had finished.
     """
     directory.mkdir()
     record, output = directory / "record.jsonl", directory / "output"
@@ -78,7 +78,7 @@ def run(key: str, name: str, arguments: Sequence[str], directory: Path, limit: f
         process = subprocess.Popen(
             command, env=environment, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True
         )
-        with _ended_with_us(process):
+        with _terminated_at_end(process):
             try:
                 status = process.wait(limit)
             except subprocess.TimeoutExpired:
@@ -94,8 +94,8 @@ def run(key: str, name: str, arguments: Sequence[str], directory: Path, limit: f
 
 
 @contextlib.contextmanager
-def _ended_with_us(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """End a process that still runs in the end, and all in its group; let it tear down first what it has set up."""
+def _terminated_at_end(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Terminate the process and its process group when the block ends; an interrupt first lets pytest tear down."""
     try:
         yield
     finally:

@@ -1,1 +1,1 @@
-"""What is read from collected tests: their order, their shard, what they must not run beside, and what they share."""
+"""What is derived from collected tests: order, shard, constraints, markers and shared fixtures."""

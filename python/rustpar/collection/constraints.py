@@ -1,7 +1,7 @@
-"""Tests that must not meet: the marks ``serial`` and ``resource``, and ``rustpar_resources``.
+"""Constraints on tests that must not run at the same time: ``serial``, ``resource`` and ``rustpar_resources``.
 
-What they say is read natively (``src/schedule/constraints/marks.rs``), and obeyed by the engine. What is here finds the
-marks. Without ``-n`` one test runs at a time, and nobody looks at them.
+This module finds the marks; they are interpreted natively (``src/schedule/constraints/marks.rs``) and enforced by the
+engine. Without ``-n`` one test runs at a time, and constraints are not needed.
 """
 
 from __future__ import annotations
@@ -18,33 +18,32 @@ from rustpar.config.values import ini_lines
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    # Index of a test, whether no other may run, and the resources that it holds, with whether others may, too.
-    Needs = tuple[int, bool, list[tuple[str, bool]]]
+    # Index of the test, whether it is serial, and its resources, each with whether it may be shared.
+    Constraint = tuple[int, bool, list[tuple[str, bool]]]
 
 _NAMES = ("serial", "resource")
 
 
-def needs_of(items: Sequence[pytest.Item]) -> tuple[list[Needs], list[str]]:
-    """What tests need: only those that need something.
+def constraints_of(items: Sequence[pytest.Item]) -> tuple[list[Constraint], list[str]]:
+    """Return the constraints of the tests that have any, and a warning for each function with invalid marks.
 
-    Returns:
-        The needs, and a line for each function whose marks make no sense and are ignored.
+    Invalid marks are ignored.
     """
     found = marked(items, _NAMES)
     return _core.needs(found, [items[index].nodeid for index in found])
 
 
-def warn_of_bad_marks(items: Sequence[pytest.Item]) -> None:
-    """Warn of marks that make no sense: a project may have some of these names for purposes of its own."""
-    for text in needs_of(items)[1]:
+def warn_about_invalid_marks(items: Sequence[pytest.Item]) -> None:
+    """Warn about invalid marks; not an error, because a project may use these names for other purposes."""
+    for text in constraints_of(items)[1]:
         warnings.warn(pytest.PytestWarning(text), stacklevel=2)
 
 
 def limits_of(config: pytest.Config) -> dict[str, int]:
-    """How many places resources have, by name, from ``rustpar_resources``; those that it does not name have one.
+    """Return how many tests may hold each resource at a time, from ``rustpar_resources``; the default is one.
 
     Raises:
-        pytest.UsageError: When it makes no sense; one line that says what to write.
+        pytest.UsageError: The setting is invalid; a one-line message.
     """
     try:
         return dict(_core.resource_limits(ini_lines(config, "rustpar_resources")))

@@ -1,8 +1,8 @@
-"""Deselected tests as pytest knows them: items, in the controller's statistics.
+"""Items for deselected tests, for the controller's statistics.
 
-The hazard it handles: plugins read attributes of whatever stands in ``terminalreporter.stats``, and the controller,
-which collects nothing, has no items. So what the template tells of the tests that it has deselected becomes items here.
-There may be tens of thousands that nobody looks at: all but the node id is made when it is asked for.
+The hazard it handles: plugins read attributes of the entries in ``terminalreporter.stats``, but the controller collects
+nothing and so has no items. The template sends descriptions of the tests that it has deselected, and items are made of
+them here. There may be tens of thousands that nobody looks at, so everything but the node id is computed on access.
 """
 
 from __future__ import annotations
@@ -20,21 +20,23 @@ from rustpar.compat.sessions import keywords_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    # Node id, path, line counted from 0, and the numbers of its marks.
-    About = tuple[str, str, int | None, list[int]]
+    # Node id, path, line counted from 0, and indices of its marks.
+    Description = tuple[str, str, int | None, list[int]]
 
-# A mark with more values than this is told without them: those of ``parametrize`` can be a suite's whole data.
+# Collections in a mark's arguments that are longer than this are left out: those of ``parametrize`` can be a suite's
+# entire data.
 _MOST_VALUES = 16
 
 
 class DeselectedItem(pytest.Item):
-    """A test that was collected in another process and will not run.
+    """A deselected test that was collected in another process.
 
-    Everything that can be told without its module is as in the item itself; it has no function, module or class.
+    Attributes that do not need the test's module are the same as in the original item. It has no function, module or
+    class.
     """
 
     if TYPE_CHECKING:
-        _about: About
+        _about: Description
         _marks: Sequence[pytest.Mark]
         _session: pytest.Session
 
@@ -50,12 +52,12 @@ class DeselectedItem(pytest.Item):
 
     @cached_property
     def parent(self) -> pytest.Collector | None:  # type: ignore[override]
-        """The session: the collectors in between are in the other process."""
+        """The session, because the collectors in between exist only in the other process."""
         return self._session
 
     @cached_property
     def name(self) -> str:  # type: ignore[override]
-        """The last part of the node id; what stands in brackets is no part of it."""
+        """The last part of the node id, including parameters in brackets."""
         return self._names[-1]
 
     @cached_property
@@ -68,7 +70,7 @@ class DeselectedItem(pytest.Item):
 
     @cached_property
     def path(self) -> Path:  # type: ignore[override]
-        """The file."""
+        """The test's file."""
         return Path(self._about[1])
 
     @cached_property
@@ -82,12 +84,12 @@ class DeselectedItem(pytest.Item):
 
     @cached_property
     def own_markers(self) -> list[pytest.Mark]:  # type: ignore[override]
-        """All marks of the test, also those of its class and module."""
+        """All marks of the test, including those of its class and module."""
         return [self._marks[number] for number in self._about[3]]
 
     @cached_property
     def keywords(self) -> Any:  # type: ignore[override]
-        """The names of the test and of what it is in, and its marks."""
+        """The names of the test and its parents, and its marks."""
         keywords = keywords_of(self)
         path, *names = self._names
         keywords.update(dict.fromkeys([*path.split("/"), *names], True))
@@ -96,12 +98,12 @@ class DeselectedItem(pytest.Item):
 
     @cached_property
     def extra_keyword_matches(self) -> set[str]:  # type: ignore[override]
-        """None beyond the keywords."""
+        """No names beyond the keywords."""
         return set()
 
     @cached_property
     def stash(self) -> pytest.Stash:  # type: ignore[override]
-        """A place for plugins."""
+        """An empty stash, for plugins."""
         return pytest.Stash()
 
     @cached_property
@@ -110,7 +112,7 @@ class DeselectedItem(pytest.Item):
 
     @cached_property
     def user_properties(self) -> list[tuple[str, object]]:  # type: ignore[override]
-        """None were recorded."""
+        """No properties, because the test did not run."""
         return []
 
     @cached_property
@@ -118,22 +120,22 @@ class DeselectedItem(pytest.Item):
         return []
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
-        """Where the test is, and its name without the file's."""
+        """Return the file, the line, and the test's name without the file's."""
         return self.path, self._about[2], ".".join(self._names[1:])
 
     def runtest(self) -> NoReturn:
-        """Refuse."""
+        """Raise RuntimeError: the test cannot run in this process."""
         raise RuntimeError(f"{self._about[0]} was deselected: it cannot be run in the controller")
 
 
-def tell(items: Sequence[Any]) -> tuple[list[About], list[tuple[str, tuple[object, ...], dict[str, object]]]]:
-    """What is to be known of deselected items, as plain values: each, and the marks that they have.
+def describe(items: Sequence[Any]) -> tuple[list[Description], list[tuple[str, tuple[object, ...], dict[str, object]]]]:
+    """Describe deselected items as plain values: the items, and the marks that they refer to.
 
-    What stands among them and is no item, a plugin can have put there: it is left out.
+    Objects that are no items are skipped; plugins may have added such.
     """
     numbers: dict[int, int] = {}
     marks: list[pytest.Mark] = []
-    about: list[About] = []
+    about: list[Description] = []
     for item in items:
         if not isinstance(item, pytest.Item):
             continue
@@ -149,7 +151,7 @@ def tell(items: Sequence[Any]) -> tuple[list[About], list[tuple[str, tuple[objec
 
 
 def _line(item: pytest.Item) -> int | None:
-    """The line of a test, counted from 0: read off its code, as to ask the item takes ten times as long."""
+    """Return the line of a test, counted from 0; its code object is ten times as fast as asking the item."""
     function = vars(item).get("_obj")
     function = getattr(function, "__func__", function)
     code = getattr(function, "__code__", None)
@@ -158,13 +160,13 @@ def _line(item: pytest.Item) -> int | None:
     try:
         line = item.reportinfo()[1]
     except Exception:
-        # A plugin's item that was never asked in plain pytest, either.
+        # The item comes from a plugin, and plain pytest would not have called this method of a deselected item.
         return None
     return line if isinstance(line, int) else None
 
 
 def _plain(values: Any) -> Any:
-    """The values of a mark without what cannot be sent or would be too much."""
+    """Convert the arguments of a mark to plain values; leave out long collections."""
     if isinstance(values, dict):
         return {str(key): _plain(value) for key, value in values.items() if _is_short(value)}
     if isinstance(values, (list, tuple)):
@@ -182,14 +184,14 @@ def _is_short(value: object) -> bool:
 
 def items_of(
     session: pytest.Session,
-    about: Sequence[About],
+    about: Sequence[Description],
     marks: Sequence[tuple[str, tuple[object, ...], dict[str, object]]],
 ) -> list[pytest.Item]:
-    """The items that :func:`tell` has told of."""
+    """Recreate the items that :func:`describe` has described."""
     known = [pytest.Mark(name, args, kwargs, _ispytest=True) for name, args, kwargs in marks]
     items: list[pytest.Item] = []
     for one in about:
-        # Not through pytest's constructors: they take 6 us, which would be 0.1 s for 20,000 tests.
+        # pytest's constructors are bypassed: they take 6 us per item, which would be 0.1 s for 20,000 tests.
         item = DeselectedItem.__new__(DeselectedItem)
         attributes = vars(item)
         attributes["_about"], attributes["_marks"], attributes["_session"] = one, known, session

@@ -1,6 +1,6 @@
-"""What a collection tells whoever schedules it: order classes, needs, and the fixtures that tests share.
+"""The inventory of a collection: order classes, constraints and shared fixtures, for scheduling.
 
-Made where tests are collected, in the template or an early worker, and sent with the node ids as plain values.
+It is made by the process that collects, the template or an early worker, and sent with the node ids as plain values.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rustpar.collection import constraints
-from rustpar.collection.shared_fixtures import is_users_and_shared, key_of
+from rustpar.collection.shared_fixtures import is_shared_user_fixture, key_of
 from rustpar.compat.sessions import fixtures_of
 from rustpar.config.values import is_given
 
@@ -19,23 +19,23 @@ if TYPE_CHECKING:
 
 
 def facts(config: pytest.Config, items: Sequence[pytest.Item]) -> dict[str, Any]:
-    """What is to be known of a collection, as ``Engine.schedule`` takes it.
+    """Return what ``Engine.schedule`` needs to know about collected tests.
 
     Returns:
-        ``classes``: the order class of each test, empty where there is one class only;
-        ``needs``: (index of the test, whether it is serial, [(resource, whether shared)]) of tests that need anything;
-        ``places``: how many may hold a resource at a time, by name;
-        ``kinds``: the keys of shared fixtures, as the history knows them;
-        ``instances``: of each instance of one, the number of its key;
-        ``fixtures``: (index of the test, numbers of the instances) of tests that need any;
-        ``marks``: the indices of the tests that carry each marker which a threshold names, for the journal.
+        ``classes``: the order class of each test, empty if there is only one class;
+        ``needs``: (index of the test, whether it is serial, [(resource, whether shared)]) of tests with constraints;
+        ``places``: how many tests may hold a resource at a time, by name;
+        ``kinds``: the history's keys of the shared fixtures;
+        ``instances``: for each instance of a shared fixture, the index of its key in ``kinds``;
+        ``fixtures``: (index of the test, indices of the instances) of tests that use any;
+        ``marks``: the indices of the tests that carry each marker named by a threshold, for the journal.
     """
     instances = _Instances()
     for index, item in enumerate(items):
         instances.add(index, item)
     return {
         "classes": _classes(config, items),
-        "needs": constraints.needs_of(items)[0],
+        "needs": constraints.constraints_of(items)[0],
         "places": constraints.limits_of(config),
         "kinds": list(instances.kinds),
         "instances": list(instances.numbers.values()),
@@ -61,9 +61,9 @@ def _marks(config: pytest.Config, items: Sequence[pytest.Item]) -> dict[str, lis
 
 
 class _Instances:
-    """Numbers the instances of shared fixtures: one for each module, class or package that uses it, and parameter.
+    """Numbers the instances of shared fixtures: one for each module, class or package that uses it, and each parameter.
 
-    A fixture of the session that has no parameter is set up once in every worker, whatever is scheduled, and left out.
+    Session fixtures without parameters are left out: every worker sets them up once, however tests are scheduled.
     """
 
     def __init__(self) -> None:
@@ -71,18 +71,18 @@ class _Instances:
         self.numbers: dict[tuple[int, str, object], int] = {}
         self.of_tests: list[tuple[int, list[int]]] = []
         self._order: dict[tuple[int, str, object], int] = {}
-        # Tests of one function, with other parameters, have one such object.
+        # By the id of pytest's fixture information, which the parametrized tests of a function share.
         self._shared: dict[int, list[Any]] = {}
 
     def add(self, index: int, item: pytest.Item) -> None:
-        """Note the shared fixtures of a test."""
+        """Record the shared fixtures that a test uses."""
         info = fixtures_of(item)
         if info is None:
             return
         shared = self._shared.get(id(info))
         if shared is None:
             used = (found[-1] for found in info.name2fixturedefs.values() if found)
-            shared = self._shared[id(info)] = [definition for definition in used if is_users_and_shared(definition)]
+            shared = self._shared[id(info)] = [definition for definition in used if is_shared_user_fixture(definition)]
         if not shared:
             return
         indices = getattr(getattr(item, "callspec", None), "indices", {})
@@ -92,15 +92,15 @@ class _Instances:
             if definition.scope == "session" and parameter is None:
                 continue
             kind = self.kinds.setdefault(key_of(definition), len(self.kinds))
-            instance = (kind, _home(definition, item), parameter)
+            instance = (kind, _scope_node_id(definition, item), parameter)
             self.numbers.setdefault(instance, kind)
             needed.append(self._order.setdefault(instance, len(self._order)))
         if needed:
             self.of_tests.append((index, needed))
 
 
-def _home(definition: Any, item: pytest.Item) -> str:
-    """The node that a fixture's instance belongs to."""
+def _scope_node_id(definition: Any, item: pytest.Item) -> str:
+    """Return the node id of the collector that a fixture's instance belongs to."""
     if definition.scope == "class":
         node = item.getparent(pytest.Class) or item.getparent(pytest.Module)
     elif definition.scope == "module":

@@ -1,7 +1,7 @@
-"""Marks of many tests at once.
+"""Finding the marks of many tests at once.
 
 The hazard it handles: ``item.iter_markers`` walks from a test up to the session, and 10,000 of these walks take 10 ms
-where no test has the mark that is looked for. Here each collector is looked at once, which takes 1.5 ms.
+even if no test has the mark. The functions here look at each collector only once, which takes 1.5 ms.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def marked(items: Sequence[pytest.Item], names: Sequence[str]) -> dict[int, tuple[pytest.Mark, ...]]:
-    """Find the tests that carry a mark with one of these names, on themselves or on a class or module around them.
+    """Find the tests with a mark of one of these names, on the test itself or on a class or module that contains it.
 
     Returns:
         The marks of each such test by its index in `items`, those on the test itself first.
@@ -42,7 +42,7 @@ def marked(items: Sequence[pytest.Item], names: Sequence[str]) -> dict[int, tupl
 
 
 def group_of(item: pytest.Item) -> str | None:
-    """The name of the group that ``xdist_group`` marks put a test in; several marks make one name, as in xdist."""
+    """Return the name of a test's ``xdist_group``, or None; several marks are joined to one name, as in xdist."""
     names = {
         str(mark.args[0] if mark.args else mark.kwargs.get("name", "default"))
         for mark in item.iter_markers("xdist_group")
@@ -50,16 +50,16 @@ def group_of(item: pytest.Item) -> str | None:
     return "_".join(sorted(names)) if names else None
 
 
-def look_for_unknown(config: pytest.Config, names: Iterable[str], source: str) -> None:
-    """Have pytest warn of markers that are not registered, or refuse them, as where a test uses one.
+def check_registered(config: pytest.Config, names: Iterable[str], source: str) -> None:
+    """Have pytest warn about unregistered markers, or reject them, as if a test used them.
 
     Args:
         config: The session's configuration.
         names: The markers.
-        source: The option, or the entry of the ini file, in which they were written: warnings point there.
+        source: The option or ini setting that contains them, to which warnings refer.
 
     Raises:
-        pytest.UsageError: When pytest treats that as an error; it names `source`.
+        pytest.UsageError: pytest treats the marker as an error; the message names `source`.
     """
     try:
         with warnings.catch_warnings(record=True) as caught:
@@ -67,16 +67,16 @@ def look_for_unknown(config: pytest.Config, names: Iterable[str], source: str) -
             for name in names:
                 getattr(pytest.mark, name)
         if caught:
-            file, line = _place_of(config, source)
+            file, line = _location_of(config, source)
             for warning in caught:
                 warnings.warn_explicit(warning.message, warning.category, file, line)
     except (pytest.fail.Exception, pytest.PytestUnknownMarkWarning) as error:
-        # In this place either of them would end pytest without a word, or with a traceback.
+        # Raised here, either of them would end pytest silently or with a traceback.
         raise pytest.UsageError(f"{source}: {error}") from None
 
 
-def _place_of(config: pytest.Config, source: str) -> tuple[str, int]:
-    """The file and line of an entry of the ini file; of what was given on the command line, its name."""
+def _location_of(config: pytest.Config, source: str) -> tuple[str, int]:
+    """Return the file and line of an ini setting, or for a command line option its name."""
     if config.inipath is not None:
         entry = re.compile(rf"\s*{re.escape(source)}\s*[=:]")
         for number, line in enumerate(config.inipath.read_text(encoding="utf-8").splitlines(), 1):

@@ -1,7 +1,7 @@
-"""The order that ``--rustpar-order`` and ``rustpar_order`` ask for: classes of tests, told apart by their markers.
+"""The order set by ``--rustpar-order`` and ``rustpar_order``: classes of tests, distinguished by markers.
 
-What an order means, and which test is in which class, is decided natively (``src/schedule/order_classes.rs``). What is
-here reads the option and the marks, and moves items.
+This module reads the option and the marks, and sorts items. Parsing and classification are native
+(``src/schedule/order_classes.rs``).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rustpar import _core
-from rustpar.collection.markers import look_for_unknown, marked
+from rustpar.collection.markers import check_registered, marked
 from rustpar.config.values import ini_lines
 
 if TYPE_CHECKING:
@@ -21,10 +21,10 @@ _ORDER_KEY: pytest.StashKey[_core.Order | None] = pytest.StashKey()
 
 
 def order_of(config: pytest.Config) -> _core.Order | None:
-    """The order that was asked for; None when tests run as they are collected.
+    """Return the order that was set; None if tests run as collected.
 
     Raises:
-        pytest.UsageError: When it makes no sense; one line that says what to write.
+        pytest.UsageError: The order is invalid; a one-line message.
     """
     if _ORDER_KEY not in config.stash:
         config.stash[_ORDER_KEY] = _read(config)
@@ -32,21 +32,21 @@ def order_of(config: pytest.Config) -> _core.Order | None:
 
 
 def classes_of(config: pytest.Config, items: Sequence[pytest.Item]) -> list[int]:
-    """The class of each test, 0 runs first; empty where there is one class only."""
+    """Return the class of each test, 0 runs first; empty if there is only one class."""
     order = order_of(config)
     return [] if order is None or order.count == 1 else _classes(order, items)
 
 
 def sort(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Put tests into the order of their classes, and leave them as they are within one.
+    """Sort tests by class, stably.
 
     Raises:
-        pytest.UsageError: When a marker is not registered, and pytest treats that as an error.
+        pytest.UsageError: A marker is not registered, and pytest treats that as an error.
     """
     order = order_of(config)
     if order is None:
         return
-    look_for_unknown(config, order.markers, _source(config))
+    check_registered(config, order.markers, _source(config))
     items[:] = [items[index] for index in order.sorted(_classes(order, items))]
 
 
@@ -66,5 +66,5 @@ def _read(config: pytest.Config) -> _core.Order | None:
 
 
 def _source(config: pytest.Config) -> str:
-    """Where the order was written."""
+    """Return the name of the option or ini setting that was used."""
     return "rustpar_order" if config.option.rustpar_order is None else "--rustpar-order"

@@ -1,8 +1,8 @@
-"""``--rustpar-shard=K/N``: run one of N parts of the suite, as one of N machines.
+"""``--rustpar-shard=K/N``: run one of N shards of the suite, for example on one of N machines.
 
-Which test belongs to which part is decided natively (``src/schedule/sharding.rs``). Tests of the other parts are
-deselected, in every process that collects. What those processes know must be the same in all of them and on all
-machines: the tests, where they are, and how long they are expected to take.
+Tests are assigned to shards natively (``src/schedule/sharding.rs``). Every process that collects deselects the tests of
+the other shards. So the input must be the same in all of these processes and on all machines: the tests, their
+locations, and their expected durations.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _NAME = "rustpar-shard"
-# What a worker tells the controller when its part is empty though the suite is not.
+# Key in workeroutput: tells the controller that the shard is empty, but the suite is not.
 _EMPTY = "rustpar_shard_is_empty"
 
 
 def prepare(config: pytest.Config) -> None:
-    """Read ``--rustpar-shard``.
+    """Parse ``--rustpar-shard`` and register the plugin.
 
     Raises:
-        pytest.UsageError: When it makes no sense; one line that says what to write.
+        pytest.UsageError: The option is invalid; a one-line message.
     """
     option: Any = config.option
     try:
@@ -36,17 +36,17 @@ def prepare(config: pytest.Config) -> None:
     config.pluginmanager.register(Shard(shard), _NAME)
 
 
-def keep_part(
+def keep_shard(
     config: pytest.Config,
     items: list[pytest.Item],
     expected_seconds: Callable[[pytest.Config, Sequence[str]], list[float | None]],
 ) -> None:
-    """Keep the tests of the part that was asked for, and deselect all others.
+    """Keep the tests of this shard, and deselect all others.
 
     Args:
         config: The session's configuration.
         items: The collected tests.
-        expected_seconds: How long tests with these node ids are expected to take; None where nothing is known.
+        expected_seconds: Returns the expected durations of tests by node id; None if unknown.
     """
     shard: Any = config.pluginmanager.get_plugin(_NAME)
     others = shard.divide(config, items, expected_seconds)
@@ -55,10 +55,10 @@ def keep_part(
 
 
 class Shard:
-    """The plugin of a run that is one of several parts."""
+    """The plugin that selects and reports a shard."""
 
     def __init__(self, shard: _core.Shard) -> None:
-        """Run the part `shard`."""
+        """Run only the tests of `shard`."""
         self._shard = shard
         self._line: str | None = None
         self._is_empty = False
@@ -69,10 +69,10 @@ class Shard:
         items: list[pytest.Item],
         expected_seconds: Callable[[pytest.Config, Sequence[str]], list[float | None]],
     ) -> list[pytest.Item]:
-        """Leave this part in `items`; return the other tests."""
+        """Keep only this shard's tests in `items`; return the others."""
         grouped = marked(items, ["xdist_group"])
         groups = [group_of(item) if index in grouped else None for index, item in enumerate(items)]
-        # With --dist loadgroup, pytest-xdist's own engine has added the group to the node id.
+        # With --dist loadgroup, pytest-xdist's own engine appends the group to the node id.
         node_ids = [
             item.nodeid if group is None else item.nodeid.removesuffix(f"@{group}")
             for item, group in zip(items, groups, strict=True)
@@ -88,15 +88,15 @@ class Shard:
         return others
 
     def pytest_report_collectionfinish(self) -> str | None:
-        """Say what this part is."""
+        """Describe the shard."""
         return self._line
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: object) -> None:
-        """Hear from a worker that the part is empty."""
+        """Learn from a worker that the shard is empty."""
         self._is_empty = self._is_empty or _EMPTY in getattr(node, "workeroutput", {})
 
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        """Let an empty part succeed: its machine has nothing to do, and every test is run by another."""
+        """Let an empty shard succeed: this machine has nothing to do, and the others run every test."""
         if self._is_empty and exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
             session.exitstatus = pytest.ExitCode.OK

@@ -1,21 +1,21 @@
-"""Fixtures that several tests share, as far as they may take time."""
+"""Fixtures that several tests share and whose set-up may take a noticeable time."""
 
 from __future__ import annotations
 
 from typing import Any
 
-# What pytest and this project bring takes no time, except where it calls the set-up functions of a module or class.
+# Fixtures of pytest and of this project are fast, except those that call the user's setup_module and the like.
 _OURS = ("_pytest.", "xdist.", "rustpar.")
 _CALLS_USERS = ("_xunit_", "_unittest_")
 
 
 def key_of(definition: Any) -> str:
-    """The name under which the history knows a fixture."""
+    """Return the history's key of a fixture."""
     return f"{definition.baseid}::{definition.argname}"
 
 
-def is_users_and_shared(definition: Any) -> bool:
-    """Whether a fixture is of class scope or wider, and may take time."""
+def is_shared_user_fixture(definition: Any) -> bool:
+    """Whether a fixture has class scope or wider, and may take a noticeable time."""
     if definition.scope == "function":
         return False
     module = getattr(definition.func, "__module__", None) or ""

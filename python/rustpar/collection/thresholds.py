@@ -1,9 +1,9 @@
-"""What a run has to keep, ``--rustpar-thresholds`` and ``rustpar_thresholds``: what was asked, and of which tests.
+"""Thresholds for a run, from ``--rustpar-thresholds`` and ``rustpar_thresholds``, and the markers that they name.
 
-The expressions are read natively (``src/analysis/threshold.rs``), and judged by the journal of the run.
+The expressions are parsed natively (``src/analysis/threshold.rs``) and evaluated on the run's journal.
 
-The hazard it handles: a threshold over a marker that no test carries never breaks. So a marker has to be known to
-pytest, as where a test uses it.
+The hazard it handles: a threshold on a misspelled marker would never be exceeded. So its markers must be registered, as
+if a test used them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rustpar import _core
-from rustpar.collection.markers import look_for_unknown, marked
+from rustpar.collection.markers import check_registered, marked
 from rustpar.config.values import ini_lines
 
 if TYPE_CHECKING:
@@ -23,15 +23,15 @@ _OPTION, _INI = "--rustpar-thresholds", "rustpar_thresholds"
 
 _KEY: pytest.StashKey[_core.Thresholds | None] = pytest.StashKey()
 
-# What a worker of pytest-xdist's own engine leaves behind for the controller.
+# Key in workeroutput: the tests that carry each marker, from workers of pytest-xdist's own engine.
 OUTPUT = "rustpar_marks"
 
 
 def thresholds_of(config: pytest.Config) -> _core.Thresholds | None:
-    """The thresholds that were given; None when there are none.
+    """Return the thresholds that were given; None if there are none.
 
     Raises:
-        pytest.UsageError: When one cannot be understood; it points at the character.
+        pytest.UsageError: An expression is invalid; the message points to the position.
     """
     if _KEY not in config.stash:
         config.stash[_KEY] = _read(config)
@@ -53,14 +53,14 @@ def _source(config: pytest.Config) -> str:
 
 
 def check_markers(config: pytest.Config) -> None:
-    """Have pytest warn of markers that are not registered, or refuse them."""
+    """Have pytest warn about unregistered markers, or reject them."""
     thresholds = thresholds_of(config)
     if thresholds is not None:
-        look_for_unknown(config, thresholds.markers, _source(config))
+        check_registered(config, thresholds.markers, _source(config))
 
 
 def marks_of(config: pytest.Config, items: Sequence[pytest.Item]) -> dict[str, list[int]]:
-    """The places of the tests that carry each marker which a threshold names."""
+    """Return the indices of the tests that carry each marker named by a threshold."""
     thresholds = thresholds_of(config)
     if thresholds is None or not thresholds.markers:
         return {}
@@ -68,10 +68,10 @@ def marks_of(config: pytest.Config, items: Sequence[pytest.Item]) -> dict[str, l
 
 
 class MarksOfWorker:
-    """Tells the controller of the marks, where pytest-xdist's own engine runs: from there only node ids come."""
+    """Sends the marked tests to the controller with pytest-xdist's own engine, which otherwise sends only node ids."""
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Leave them behind with what else the worker does."""
+        """Add the marked tests to workeroutput."""
         config: Any = session.config
         config.workeroutput[OUTPUT] = marks_of(config, session.items)

@@ -1,4 +1,4 @@
-"""pytest's capturing of file descriptors (``--capture=fd``), of which no interface tells."""
+"""pytest's capturing of file descriptors (``--capture=fd``), which has no public interface."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ if TYPE_CHECKING:
 
 
 def captures(config: pytest.Config) -> Iterator[tuple[str, Any]]:
-    """What captures standard output and error, as ``out`` and ``err``; nothing where no descriptor is captured.
+    """Yield the objects that capture standard output and error, as ``out`` and ``err``; none without ``--capture=fd``.
 
-    Each has ``targetfd`` (1 or 2), ``targetfd_save`` (where that led before) and ``tmpfile``, which it writes to.
+    Each has ``targetfd`` (1 or 2), ``targetfd_save`` (a duplicate of the original descriptor) and ``tmpfile``, to which
+    output is written.
     """
     manager: Any = config.pluginmanager.get_plugin("capturemanager")
     capturing = getattr(manager, "_global_capturing", None)
     for name in ("out", "err"):
         capture = getattr(capturing, name, None)
-        # What is captured in memory (--capture=sys) has no descriptor.
+        # A capture in memory (--capture=sys) has no descriptor.
         if hasattr(capture, "targetfd_save"):
             yield name, capture
 
 
 def is_suspended(capture: Any) -> bool:
-    """Whether one of :func:`captures` lets output through."""
+    """Whether one of :func:`captures` is suspended, so that output is not captured."""
     return bool(capture._state == "suspended")

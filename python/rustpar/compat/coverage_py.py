@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def without_restart_in_forks() -> Iterator[bool]:
-    """Have coverage.py's ``patch = fork`` do nothing meanwhile; yields whether it could have done anything."""
+def fork_patch_disabled() -> Iterator[bool]:
+    """Disable coverage.py's ``patch = fork`` in this block; yields whether coverage.py is loaded and has it."""
     control: Any = sys.modules.get("coverage.control")
     begin = getattr(control, "_start_process_coverage", None)
     if begin is None:
@@ -25,30 +25,30 @@ def without_restart_in_forks() -> Iterator[bool]:
         control._start_process_coverage = begin
 
 
-def save_no_more(measurement: Any) -> None:
-    """Have a measurement save nothing, by itself or when it is asked to, as ``patch = _exit`` does."""
+def disable_saving(measurement: Any) -> None:
+    """Disable saving of a measurement, automatic and explicit, as ``patch = _exit`` does."""
     measurement.save = _save_nothing
     measurement._auto_save = False
 
 
 def _save_nothing() -> None:
-    """What is saved of a measurement that belongs to another process."""
+    """Replaces ``save`` in a measurement that belongs to another process."""
 
 
 def silence_warnings(measurement: Any, *, is_part: bool) -> None:
-    """Have a measurement not warn that it has no data, nor, for a part of a program, of what that should import."""
+    """Disable the warning about no data; with `is_part`, also those about source that was not or already imported."""
     measurement._warn_no_data = False
     if is_part:
         measurement._warn_unimported_source = measurement._warn_preimported_source = False
 
 
 def collector_of(measurement: Any) -> Any:
-    """What collects the data of a measurement; None for none."""
+    """Return the collector of a measurement; None if it has none."""
     return getattr(measurement, "_collector", None)
 
 
-def tells_of_each_file(data: Any) -> bool:
-    """Whether data is not in a file, or coverage.py is to tell what it does with each; also where that is unknown."""
+def is_in_memory_or_debugged(data: Any) -> bool:
+    """Whether data is held in memory, or debug output for each file is enabled; also true if that is unknown."""
     try:
         return bool(data._no_disk) or any(
             data._debug.should(what) for what in ("combine", "dataio", "dataop", "pathmap")
@@ -58,10 +58,10 @@ def tells_of_each_file(data: Any) -> bool:
 
 
 def has_been_used(data: Any) -> bool:
-    """Whether data was read or added to: what was not is erased when it is added to.
+    """Whether data was read or added to; coverage.py erases unused data when something is added.
 
     Raises:
-        AttributeError: coverage.py has changed.
+        AttributeError: This version of coverage.py is different.
     """
     return bool(data._have_used)
 
@@ -70,12 +70,12 @@ def close(data: Any) -> None:
     """Close the connection to a data file that is about to be replaced.
 
     Raises:
-        AttributeError: coverage.py has changed.
+        AttributeError: This version of coverage.py is different.
     """
     data._reset()
 
 
 def warn(data: Any, message: str) -> None:
-    """Have coverage.py warn, where it does."""
+    """Issue a warning through coverage.py, if it has a warning function."""
     if data._warn is not None:
         data._warn(message)

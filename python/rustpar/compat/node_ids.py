@@ -1,4 +1,4 @@
-"""Node ids: texts in pytest before 9.2, objects since."""
+"""Node ids: strings in pytest before 9.2, objects since."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
 
 def id_attribute() -> str:
-    """The attribute in which this pytest's reports keep their node id: an object since 9.2, text before."""
+    """Return the attribute with the node id of this pytest's reports: an object since 9.2, before a string."""
     probe = TestReport("a::b", ("a", 0, "b"), {}, "passed", None, "call")
     return "_id" if "_id" in vars(probe) else "nodeid"
 
 
 def node_id_parser() -> Callable[[str], object] | None:
-    """What makes the node id object of a report from its text; None where it is the text (before pytest 9.2)."""
+    """Return the function that makes a node id object of a string; None before pytest 9.2."""
     if id_attribute() == "nodeid":
         return None
     from _pytest.nodeid import NodeId

@@ -1,4 +1,4 @@
-"""What single plugins note of the process that they are configured in, put right in a forked worker."""
+"""Adjustments of certain plugins, in a forked worker, to the new process."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ if TYPE_CHECKING:
     import pytest
 
 
-def own_measuring(config: pytest.Config) -> None:
-    """Tell pytest-cov before version 7, which names its data file and notes its process when a session starts.
+def adjust_pytest_cov(config: pytest.Config) -> None:
+    """Adjust pytest-cov before version 7, which stores its data file's name and its process id at session start.
 
-    It measures anew where a test does not run in that process, and all workers would write to the same file.
+    Otherwise it would start another measurement for tests in a different process, and all workers would write to the
+    same file.
     """
     plugin: Any = config.pluginmanager.get_plugin("_cov")
     if getattr(plugin, "pid", os.getpid()) == os.getpid():
@@ -20,12 +21,12 @@ def own_measuring(config: pytest.Config) -> None:
     plugin.pid = os.getpid()
     data: Any = getattr(plugin.cov_controller.cov, "_data", None)
     if isinstance(getattr(data, "_suffix", None), str):
-        # A name with the process id in it, made when something is saved.
+        # Have the name, which includes the process id, computed when the data is saved.
         data._suffix = True
 
 
-def rename_in_benchmark(config: pytest.Config, worker_id: str) -> None:
-    """Tell pytest-benchmark, which keeps the worker's name: gw0 alone warns that benchmarks are switched off."""
+def adjust_pytest_benchmark(config: pytest.Config, worker_id: str) -> None:
+    """Tell pytest-benchmark the worker's name, because only gw0 warns that benchmarks are disabled."""
     session: Any = getattr(config, "_benchmarksession", None)
     if hasattr(session, "xdist_benchmark_found"):
         session.xdist_worker = worker_id

@@ -1,4 +1,4 @@
-"""What pytest's terminal reporter writes with, which it keeps to itself."""
+"""Private parts of pytest's terminal reporter and its writer."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ __all__ = ["TerminalReporter", "add_stats", "current_line_of", "set_stream", "st
 
 
 def writer_of(reporter: Any) -> Any:
-    """The writer of a terminal reporter, a ``TerminalWriter``; None where a plugin's reporter has none."""
+    """Return a terminal reporter's ``TerminalWriter``; None if a plugin's reporter has none."""
     return getattr(reporter, "_tw", None)
 
 
 def stream_of(writer: Any) -> Any:
-    """The file that a writer writes to."""
+    """Return the stream that a writer writes to."""
     return writer._file
 
 
 def set_stream(writer: Any, stream: object) -> None:
-    """Have a writer write there."""
+    """Redirect a writer to a stream."""
     writer._file = stream
 
 
 def add_stats(reporter: Any, category: str, items: list[Any]) -> None:
-    """Add to what the last line counts, and what plugins find in ``terminalreporter.stats``."""
+    """Add entries to ``terminalreporter.stats``, which the final summary line counts."""
     reporter._add_stats(category, items)
 
 
 def current_line_of(writer: Any) -> str:
-    """What a writer has written since its last new line."""
+    """Return what a writer has written since the last newline."""
     line: str = writer._current_line
     return line

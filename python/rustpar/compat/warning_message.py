@@ -1,8 +1,9 @@
-"""Warnings on their way from a worker to the controller.
+"""Serialization of warnings, for sending them from a worker to the controller.
 
-The hazard it handles: a warning's class may be one that the controller does not have: a test module's, a local one, one
-of a package that only workers import. It must import none of them, as that runs their code once more. So of what it has
-not loaded it makes classes of the same name and module, with the same bases as far as it knows them.
+The hazard it handles: a warning's class may not exist in the controller: it may be defined in a test module, in a
+function, or in a package that only workers import. The controller must not import any of them, because that would
+execute their code again. So for classes that are not loaded it creates stand-ins with the same name and module, and the
+same bases as far as they are loaded.
 """
 
 from __future__ import annotations
@@ -16,24 +17,24 @@ from rustpar import _core
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    # Module, qualified name, and the same of each base; none for a class that every process has.
+    # Module, qualified name, and the bases, described in the same way; no bases for builtin classes.
     Kind = tuple[str, str, list["Kind"]]
 
-# Classes that stand for those that this process has not loaded.
+# The stand-ins for classes that this process has not loaded.
 _STAND_INS: dict[tuple[str, str, tuple[type, ...]], type] = {}
 
 
 def to_plain(message: warnings.WarningMessage) -> dict[str, Any]:
-    """What there is to tell of a warning, as plain values."""
+    """Convert a warning to plain values."""
     warning: Any = message.message
     category: Any = message.category
     data: dict[str, Any] = {
-        "category": _kind(category) if isinstance(category, type) else None,
+        "category": _describe_class(category) if isinstance(category, type) else None,
         "text": str(warning),
     }
     if isinstance(warning, Warning):
         if type(warning) is not category:
-            data["class"] = _kind(type(warning))
+            data["class"] = _describe_class(type(warning))
         if not _core.dumps(warning.args)[1]:
             data["args"] = warning.args
     data["details"] = {name: _sendable(getattr(message, name, None)) for name in _details()}
@@ -41,19 +42,19 @@ def to_plain(message: warnings.WarningMessage) -> dict[str, Any]:
 
 
 def from_plain(data: dict[str, Any]) -> warnings.WarningMessage:
-    """The warning that :func:`to_plain` has told of. Imports nothing."""
+    """Recreate the warning that :func:`to_plain` has converted. Imports nothing."""
     kind = data["category"]
-    category: Any = None if kind is None else _class(kind)
+    category: Any = None if kind is None else _resolve_class(kind)
     message: Any = data["text"]
     if "class" in data:
-        message = _instance(_class(data["class"]), message, data.get("args"))
+        message = _create_warning(_resolve_class(data["class"]), message, data.get("args"))
     elif category is not None:
-        message = _instance(category, message, data.get("args"))
+        message = _create_warning(category, message, data.get("args"))
     return warnings.WarningMessage(message=message, category=category, **data["details"])
 
 
 def _details() -> Iterator[str]:
-    """The attributes of a warning message besides message and category; they vary between versions of Python."""
+    """Yield the names of a warning message's other attributes, which vary between versions of Python."""
     details: tuple[str, ...] = warnings.WarningMessage._WARNING_DETAILS  # type: ignore[attr-defined]
     return (name for name in details if name not in ("message", "category"))
 
@@ -62,27 +63,27 @@ def _sendable(value: object) -> object:
     return value if value is None or isinstance(value, (str, int)) else repr(value)
 
 
-def _kind(cls: type) -> Kind:
+def _describe_class(cls: type) -> Kind:
     if cls.__module__ == "builtins":
         return "builtins", cls.__qualname__, []
-    return cls.__module__, cls.__qualname__, [_kind(base) for base in cls.__bases__]
+    return cls.__module__, cls.__qualname__, [_describe_class(base) for base in cls.__bases__]
 
 
-def _class(kind: Kind) -> type:
-    """The class that is meant: the loaded one, else one that stands for it."""
+def _resolve_class(kind: Kind) -> type:
+    """Return the loaded class that is described, or else a stand-in."""
     module, name, bases = kind
-    loaded = _loaded(module, name)
+    loaded = _loaded_class(module, name)
     if loaded is not None:
         return loaded
-    parents = tuple(_class(base) for base in bases) or (object,)
+    parents = tuple(_resolve_class(base) for base in bases) or (object,)
     known = _STAND_INS.get((module, name, parents))
     if known is None:
-        known = _STAND_INS[module, name, parents] = _made(module, name, parents)
+        known = _STAND_INS[module, name, parents] = _create_class(module, name, parents)
     return known
 
 
-def _loaded(module: str, name: str) -> type | None:
-    # Not getattr: a module can have one that imports.
+def _loaded_class(module: str, name: str) -> type | None:
+    # Not getattr: a module's __getattr__ could import something.
     names: Mapping[str, Any] = vars(sys.modules[module]) if module in sys.modules else {}
     found: Any = None
     for part in name.split("."):
@@ -93,19 +94,19 @@ def _loaded(module: str, name: str) -> type | None:
     return found if (found.__module__, found.__qualname__) == (module, name) else None
 
 
-def _made(module: str, name: str, parents: tuple[type, ...]) -> type:
+def _create_class(module: str, name: str, parents: tuple[type, ...]) -> type:
     about = {"__module__": module, "__qualname__": name, "__doc__": None}
     plain_name = name.rpartition(".")[2]
     try:
         return type(plain_name, parents, about)
     except TypeError:
-        # Bases can have a metaclass, or refuse to be one. As a warning it counts by the first that is a warning.
+        # The bases may have a metaclass, or refuse subclasses. Derive from the first base that is a warning.
         is_warning = (base for base in parents if issubclass(base, Warning))
         return type(plain_name, (next(is_warning, Warning),), about)
 
 
-def _instance(cls: type, text: str, args: tuple[object, ...] | None) -> object:
-    """A warning of this class that says `text`."""
+def _create_warning(cls: type, text: str, args: tuple[object, ...] | None) -> object:
+    """Create a warning of this class whose text is `text`."""
     if not issubclass(cls, Warning):
         return text
     try:
@@ -113,7 +114,7 @@ def _instance(cls: type, text: str, args: tuple[object, ...] | None) -> object:
         if str(warning) == text:
             return warning
     except Exception:
-        # It wants other arguments than it keeps.
+        # The constructor takes other arguments than those in `args`.
         pass
     about = {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "__init__": lambda self, *args: None}
     said = type(cls.__name__, (cls,), {**about, "__str__": lambda self: text})

@@ -1,4 +1,4 @@
-"""Parts of pytest-xdist's controller that plugins see and that it has no interface for."""
+"""Parts of pytest-xdist's controller that plugins use and that have no public interface."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Interrupted", "Producer", "get_default_max_worker_restart", "plugin"
 
 
 def show_collected(reporter: Any, gateways: Sequence[Any], tests: int) -> None:
-    """Have xdist's plugin for the terminal say how many workers have collected how many tests."""
+    """Have xdist's terminal plugin report how many workers have collected how many tests."""
     from xdist.dsession import WorkerStatus
 
     started = {gateway.id for gateway in gateways}
@@ -27,28 +27,28 @@ def show_collected(reporter: Any, gateways: Sequence[Any], tests: int) -> None:
 
 
 def collection_difference(first: list[str], other: list[str], first_id: str, other_id: str) -> str | None:
-    """In xdist's words, how two collections differ; None where they do not."""
+    """Return xdist's description of how two collections differ; None if they are equal."""
     from xdist.report import report_collection_diff
 
     difference: str | None = report_collection_diff(first, other, first_id, other_id)
     return difference
 
 
-def takes_no_test_back(scheduler: object) -> bool:
-    """Whether a scheduler has every worker run all tests."""
+def runs_all_tests_everywhere(scheduler: object) -> bool:
+    """Whether a scheduler has every worker run all tests (``--dist each``)."""
     from xdist.scheduler import EachScheduling
 
     return isinstance(scheduler, EachScheduling)
 
 
 def is_by_scope(scheduler: object) -> bool:
-    """Whether a scheduler hands out groups of tests: those of ``loadscope``, ``loadfile`` and ``loadgroup``."""
+    """Whether a scheduler distributes groups of tests, as ``loadscope``, ``loadfile`` and ``loadgroup`` do."""
     from xdist.scheduler import LoadScopeScheduling
 
     return isinstance(scheduler, LoadScopeScheduling)
 
 
 def give_second_test(scheduler: Any, node: Any) -> None:
-    """Have a scheduler by scope give a worker a second test, or tell it that there is none."""
+    """Have a scope scheduler assign work until the worker has two pending tests or is told to shut down."""
     while not node.shutting_down and scheduler._pending_of(scheduler.assigned_work[node]) < 2:
         scheduler._reschedule(node)

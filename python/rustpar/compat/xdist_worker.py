@@ -1,6 +1,6 @@
-"""Parts of pytest-xdist's worker that plugins see and that it has no interface for.
+"""Parts of pytest-xdist's worker that plugins use and that have no public interface.
 
-Apart from those of the controller: to import these takes half the time, in every process of a run.
+Separate from those of the controller: importing only these takes half the time, in every process of a run.
 """
 
 from xdist import remote

@@ -1,1 +1,1 @@
-"""The controller of a run: its session, its workers' objects and processes, and what it calls plugins with."""
+"""The controller's side of a run: the session, the worker pool, scheduling and hook dispatch."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rustpar import _core
-from rustpar.controller.worker_pool import death
+from rustpar.controller.worker_pool import describe_exit
 from rustpar.process.system import signal
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ class EventHandlers:
             self._run.pool.worker_ready(self._run.pool.nodes[worker], info)
 
     def _on_reason(self, worker: int, reason: str) -> None:
-        if self._run.startup.expect_early(reason):
+        if self._run.startup.start_early_because(reason):
             self._run.pool.start_others_early()
 
     def _on_inventory(self, worker: int, collection: list[str], about: tuple[list[str | None], dict[str, Any]]) -> None:
@@ -157,7 +157,7 @@ class EventHandlers:
         if not self._run.startup.is_settled:
             self._run.screen.show_start(verdict.words(self._run.config.getoption("verbose", 0)), number)
         if self._run.startup.is_early:
-            self._run.pool.go_on_early(collection, groups)
+            self._run.pool.continue_early(collection, groups)
         else:
             self._run.pool.start(collection, groups)
             self._run.startup.retire_fork_server()
@@ -169,7 +169,7 @@ class EventHandlers:
         self._run.memory.forked(worker, pid)
 
     def _on_done(self, worker: int, test: int, duration: float) -> None:
-        self._run.completeness.account(test)
+        self._run.completeness.record_completed(test)
         self._run.pool.sched.mark_test_complete(self._run.pool.nodes[worker], test, duration)
 
     def _on_unscheduled(self, worker: int, tests: list[int], _: None) -> None:
@@ -209,11 +209,11 @@ class EventHandlers:
         elif not finished:
             crashed = self._run.pool.lost(node, status, running, self._run.dispatch)
             if crashed is not None:
-                self._run.completeness.account_crash(crashed, running)
+                self._run.completeness.record_crash(crashed, running)
             if running is None:
                 self._show_stack(node)
         elif status not in (0, pytest.ExitCode.USAGE_ERROR) and not self._is_interrupted(status):
-            how = death(status, is_sent=node.is_killed)
+            how = describe_exit(status, is_sent=node.is_killed)
             self._run.screen.notice(f"{node.gateway.id} ended badly after its session had finished: {how}")
             self._show_stack(node)
         if node.crash_files is not None:
@@ -267,7 +267,7 @@ class EventHandlers:
     def _on_broken(self, worker: int, text: str, _: None) -> None:
         self._run.screen.notice(f"{text}; it is killed")
         if worker == _core.Engine.TEMPLATE:
-            self._run.pool.note_killing()
+            self._run.pool.mark_killed()
             self._run.server.kill()
         else:
             self._run.pool.nodes[worker].is_killed = True
@@ -292,7 +292,7 @@ class EventHandlers:
         where = f" while collecting {file}" if file else " before collecting"
         if worker == _core.Engine.TEMPLATE and self.has_collected:
             where = " before all tests had run"
-        how = death(status).removeprefix("Not properly terminated ")
+        how = describe_exit(status).removeprefix("Not properly terminated ")
         self.ending = pytest.exit.Exception(
             f"{who} died{where} {how}; run with -n0 to see it happen in one process",
             returncode=pytest.ExitCode.TESTS_FAILED,

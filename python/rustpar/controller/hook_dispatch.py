@@ -1,4 +1,4 @@
-"""What happened in the workers, as calls of pytest's hooks in the controller."""
+"""Calls pytest's hooks in the controller with the events from workers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rustpar.controller.nodes import WorkerController
     from rustpar.process.crash_files import CrashFiles
 
-# Where a process's number would be, for the controller itself.
+# Used instead of a worker's number for the controller itself.
 _CONTROLLER = -1
 
 
@@ -28,7 +28,7 @@ class HookDispatch:
     Attributes:
         node_ids: The collection, once it is known.
         nodes: The workers by their numbers.
-        failures: How many reports have failed.
+        failures: The number of failed reports.
     """
 
     def __init__(self, config: pytest.Config, nodes: dict[int, WorkerController]) -> None:
@@ -39,17 +39,17 @@ class HookDispatch:
         self._journal_writer = journal_writer_of(config)
         self.failures = 0
         # The last report of each worker.
-        self._last: dict[int, pytest.TestReport] = {}
+        self._last_report: dict[int, pytest.TestReport] = {}
         self._relaying = False
         self._hook: Any = config.hook
-        # What was said while configuring and collecting, by each process that did, and by any of them: several say the
-        # same, and people are to see it once. The controller says things, too.
-        self._said: dict[int, Counter[Hashable]] = {_CONTROLLER: Counter()}
+        # What each process has reported while configuring and collecting, and what was shown of it: several processes,
+        # including the controller, report the same, but users should see it once.
+        self._counts: dict[int, Counter[Hashable]] = {_CONTROLLER: Counter()}
         self._shown: Counter[Hashable] = Counter()
         self.prepare_batch()
 
     def handlers(self) -> dict[int, Callable[[int, Any, Any], None]]:
-        """The events that are passed on from here."""
+        """Return the handlers of engine events that are implemented here."""
         engine = _core.Engine
         return {
             engine.START: self._on_start,
@@ -59,7 +59,7 @@ class HookDispatch:
         }
 
     def topics(self) -> dict[int, Callable[[int, Any], None]]:
-        """The messages that are passed on from here."""
+        """Return the handlers of worker messages that are implemented here."""
         line = _core.Line
         return {
             line.COLLECT_REPORT: self._on_collect_report,
@@ -70,7 +70,7 @@ class HookDispatch:
         }
 
     def prepare_batch(self) -> None:
-        """Look up who implements the hooks that are called for every test, as plugins may have come or gone."""
+        """Look up the implementations of hooks that run for each test; plugins may have been registered or removed."""
         self._log_start = direct_call(self.config, "pytest_runtest_logstart", ("nodeid", "location"))
         self._log_report = direct_call(self.config, "pytest_runtest_logreport", ("report",))
         self._log_finish = direct_call(self.config, "pytest_runtest_logfinish", ("nodeid", "location"))
@@ -82,7 +82,7 @@ class HookDispatch:
         self._log_finish(self.node_ids[test], location)
 
     def _on_report(self, worker: int, test: int, report: pytest.TestReport) -> None:
-        self._last[worker] = report
+        self._last_report[worker] = report
         self._log_report(report)
         if report.failed:
             self.failures += 1
@@ -94,14 +94,14 @@ class HookDispatch:
 
     def _on_collect_report(self, worker: int, data: dict[str, Any]) -> None:
         report = from_serializable(self.config, data)
-        if not self._is_news(worker, (report.nodeid, report.outcome)):
+        if not self._is_new(worker, (report.nodeid, report.outcome)):
             return
         self._hook.pytest_collectreport(report=report)
         if report.failed:
             self.failures += 1
 
     def crash(self, node: WorkerController, node_id: str, sched: object) -> None:
-        """Report that a worker died in a test, in xdist's words, with what it has left behind."""
+        """Report a worker's crash in a test, in xdist's words, with the stack and output that it has left behind."""
         path = node_id.split("::")[0]
         words, sections = f"worker {node.gateway.id!r} crashed while running {node_id!r}", []
         if node.crash_files is not None:
@@ -124,8 +124,8 @@ class HookDispatch:
             self.failures += 1
 
     def _sections(self, worker: int, node_id: str, files: CrashFiles) -> list[tuple[str, str]]:
-        """What was captured of a test: as its last report has it, and what came in the phase after that."""
-        last = self._last.get(worker)
+        """Return the captured output of a test: from its last report, and from the phase that crashed."""
+        last = self._last_report.get(worker)
         begun = last is not None and last.nodeid == node_id and last.when in ("setup", "call")
         sections = list(last.sections) if last is not None and begun else []
         phase = "setup" if last is None or not begun else "call" if last.when == "setup" else "teardown"
@@ -136,7 +136,7 @@ class HookDispatch:
 
         message = from_plain(warning["data"])
         when, node_id, location = warning["when"], warning["nodeid"], warning["location"]
-        if when != "runtest" and not self._is_news(worker, _warning_key(message, node_id)):
+        if when != "runtest" and not self._is_new(worker, _warning_key(message, node_id)):
             return
         kwargs = {"warning_message": message, "when": when, "nodeid": node_id, "location": location}
         self._relaying = True
@@ -147,39 +147,39 @@ class HookDispatch:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_warning_recorded(self, warning_message: Any, when: str, nodeid: str) -> None:
-        """Remember what this process has said for itself while configuring."""
+        """Count the controller's own warnings while configuring."""
         if not self._relaying:
-            self._is_news(_CONTROLLER, _warning_key(warning_message, nodeid))
+            self._is_new(_CONTROLLER, _warning_key(warning_message, nodeid))
 
-    def _is_news(self, worker: int, what: Hashable) -> bool:
-        """Whether no other process has said this so often before."""
-        said = self._said.setdefault(worker, Counter())
-        said[what] += 1
-        if said[what] <= self._shown[what]:
+    def _is_new(self, worker: int, what: Hashable) -> bool:
+        """Whether no other process has reported this as often before."""
+        counts = self._counts.setdefault(worker, Counter())
+        counts[what] += 1
+        if counts[what] <= self._shown[what]:
             return False
-        self._shown[what] = said[what]
+        self._shown[what] = counts[what]
         return True
 
     def _on_suite_property(self, worker: int, about: tuple[str, object]) -> None:
-        """Add a property, once if several workers record it: a fixture of the session is set up in each."""
+        """Add a property, once even if several workers record it: session fixtures are set up in each worker."""
         name, value = about
-        if self._is_news(worker, ("suite property", name, str(value))):
+        if self._is_new(worker, ("suite property", name, str(value))):
             self._journal_writer.suite_property(name, value)
 
     def _on_fixture(self, worker: int, about: tuple[str, str, float]) -> None:
-        """A shared fixture was set up: who remembers durations takes it off the test's."""
+        """Record the set-up of a shared fixture, which the history subtracts from the test's duration."""
         self._journal_writer.recorder.fixture(*about, worker)
 
     def _on_measured(self, worker: int, about: tuple[float, float]) -> None:
-        """What the next report says of its time is not possible: this is what the worker has measured."""
+        """Record the worker's own measurement, because the times in its next report are impossible."""
         self._journal_writer.recorder.measured(worker, *about)
 
 
 def direct_call(config: pytest.Config, name: str, arguments: tuple[str, ...]) -> Callable[..., None]:
-    """A function that calls a hook's implementations one after the other, in pluggy's order.
+    """Return a function that calls a hook's implementations directly, in pluggy's order.
 
     Without pluggy's collecting of results and unwinding of wrappers, the five hooks of a passing test take the
-    controller a quarter less time. Where there is a wrapper, or somebody traces hook calls, the hook itself is called.
+    controller a quarter less time. If there are wrappers, or hook calls are traced, the hook itself is called.
     """
     hook = getattr(config.hook, name)
     implementations = hook.get_hookimpls()

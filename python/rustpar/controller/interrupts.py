@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGHUP in the controller, at a moment where they do no harm, and the end of the workers after."""
+"""Handling of Ctrl-C, SIGTERM and SIGHUP in the controller at a safe moment, and termination of the workers."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ if TYPE_CHECKING:
     from rustpar.forkserver.server import ForkServer
     from rustpar.terminal.reporter import DistTerminal
 
-# Seconds within which workers should have reacted to the terminal's own Ctrl-C before they get one from us.
-_REACTION = 0.2
+# Seconds for workers to react to the terminal's Ctrl-C before they get SIGINT from the controller.
+_REACTION_TIME = 0.2
 
-# Seconds in which interrupted workers must have noticed, and have torn down their fixtures.
+# Seconds for interrupted workers to notice the interrupt, and to tear down their fixtures.
 _NOTICE_LIMIT = 1.5
 _TEARDOWN_LIMIT = 10.0
 
-# Seconds in which a signal counts once: `timeout` sends it to its process, and then to the process's group.
+# Seconds in which a repeated signal is ignored: `timeout` sends it to its process, and then to the process's group.
 _SAME_SIGNAL = 1.0
 
 
 class Interrupt:
-    """Notes a Ctrl-C instead of raising it in the middle of an event; a second one is raised at once.
+    """Records a Ctrl-C instead of raising it while an event is handled; a second one is raised at once.
 
-    An event that is handled half would be a test that is reported half.
+    An interrupted event handler could leave a test half reported.
     """
 
     def __init__(self) -> None:
-        """Wait for the ``with`` block."""
+        """Do nothing until the ``with`` block is entered."""
         self.arrived = False
         self._installed = False
 
@@ -61,15 +61,16 @@ class Interrupt:
 
 
 class Termination:
-    """Has ``SIGTERM`` and ``SIGHUP`` end a run as Ctrl-C does, and then this process as they would have.
+    """Makes ``SIGTERM`` and ``SIGHUP`` end a run as Ctrl-C does, and finally kill this process as they would have.
 
-    Somebody else's handler stays, and an ignored signal (``nohup``) is ignored. A second one ends the process at once.
+    Handlers of others are left in place, and ignored signals (``nohup``) stay ignored. A second signal kills the
+    process at once.
     """
 
     _SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
     def __init__(self, shared: _core.Shared) -> None:
-        """Wait for the signals from now on, and tell the processes that share this memory when one has arrived."""
+        """Install the handlers; when a signal arrives, tell the processes that share this memory."""
         self._shared = shared
         self._interrupt: Interrupt | None = None
         self._installed: list[int] = []
@@ -82,14 +83,14 @@ class Termination:
                 signal.signal(number, self._note)
                 self._installed.append(number)
 
-    def note_in(self, interrupt: Interrupt) -> None:
-        """Set `interrupt` off from now on, instead of raising it."""
+    def redirect_to(self, interrupt: Interrupt) -> None:
+        """Set the flag of `interrupt` from now on, instead of raising KeyboardInterrupt."""
         self._interrupt = interrupt
 
     def _note(self, number: int, frame: object) -> None:
         if self._arrived is None:
             self._arrived, self._since = number, _core.monotonic()
-            # Where the signal has reached them, too, they wait for this word.
+            # Workers that have received the signal themselves wait for this notification.
             self._shared.terminate()
             if self._interrupt is None:
                 raise KeyboardInterrupt
@@ -99,16 +100,16 @@ class Termination:
             os.kill(os.getpid(), number)
 
     def cancel(self) -> None:
-        """Wait for the signals no longer."""
+        """Remove the handlers."""
         for number in self._installed:
             signal.signal(number, signal.SIG_DFL)
         self._installed.clear()
 
     def end(self) -> None:
-        """Wait no longer; if a signal has arrived, end this process by it. The last thing that pytest does."""
+        """Remove the handlers; if a signal has arrived, kill this process by it. The last thing that pytest does."""
         self.cancel()
         if self._arrived is not None:
-            # A signal ends a process without them, but this one has had its time.
+            # A process killed by a signal runs no exit functions, but this one has shut down normally.
             atexit._run_exitfuncs()
             for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
                 with contextlib.suppress(Exception):
@@ -117,43 +118,43 @@ class Termination:
 
 
 class InterruptedWorkers:
-    """The workers of a run that a Ctrl-C ends."""
+    """Ends the workers after a Ctrl-C."""
 
     def __init__(self, pool: WorkerPool, server: ForkServer, screen: DistTerminal) -> None:
-        """End the workers of `pool`, by signals from `server`; what goes wrong is shown on `screen`."""
+        """End the workers of `pool`, with signals from `server`; errors are shown on `screen`."""
         self._pool = pool
         self._server = server
         self._screen = screen
 
     def end(
-        self, handle_events: Callable[[], None], goes_on: Callable[[], bool], *, has_collected: Callable[[], bool]
+        self, handle_events: Callable[[], None], is_running: Callable[[], bool], *, has_collected: Callable[[], bool]
     ) -> None:
-        """End all of them, and take in what they still have to tell."""
+        """End all workers while handling their remaining events."""
         self._pool.stop()
         begin, signalled = _core.monotonic(), False
-        # What a shell script starts in its background ignores Ctrl-C: then a running test is waited for.
+        # A background process of a shell script ignores Ctrl-C; then wait for the running tests.
         notice_limit = _TEARDOWN_LIMIT if signal.getsignal(signal.SIGINT) is signal.SIG_IGN else _NOTICE_LIMIT
-        while goes_on():
+        while is_running():
             handle_events()
             elapsed = _core.monotonic() - begin
-            unaware = [node for node in self._pool.active if not self._knows(node)]
-            if elapsed > _REACTION and not signalled:
+            unaware = [node for node in self._pool.active if not self._has_noticed(node)]
+            if elapsed > _REACTION_TIME and not signalled:
                 signalled = True
                 self._signal(unaware, has_collected=has_collected())
             if elapsed > (_TEARDOWN_LIMIT if len(unaware) < len(self._pool.active) else notice_limit):
                 break
-        if goes_on():
+        if is_running():
             names = ", ".join(sorted(node.gateway.id for node in self._pool.active)) or "the template"
             self._screen.notice(f"{names} did not react to the interrupt in time and will be killed")
-            self._pool.note_killing()
+            self._pool.mark_killed()
             self._server.kill()
 
     def _signal(self, nodes: list[WorkerController], *, has_collected: bool) -> None:
-        """Interrupt workers that the terminal's own Ctrl-C has not reached, or the template while it collects."""
+        """Send SIGINT to workers that the terminal's Ctrl-C has not reached, and to the template while it collects."""
         for node in nodes:
             self._server.signal_worker(node.number, signal.SIGINT)
         if not has_collected:
             self._server.signal_template(signal.SIGINT)
 
-    def _knows(self, node: WorkerController) -> bool:
+    def _has_noticed(self, node: WorkerController) -> bool:
         return node.slot is not None and self._server.shared.interrupted(node.slot)

@@ -1,9 +1,9 @@
-"""What the workers hold in memory: written to the journal while they run, and told in the end.
+"""Memory of the workers: written to the journal while they run, and reported at the end.
 
-A worker tells by itself when its peak has grown, and in which test. In between, what it holds is looked up here.
+A worker itself reports when its peak has grown, and in which test. The controller samples the current values.
 
-The hazard it handles: looking takes time from the controller, and the kernel stops a process for a moment to count what
-it shares. So that is done seldom, the more seldom the longer it takes.
+The hazard it handles: sampling takes the controller's time, and the kernel stops a process for a moment to count its
+shared pages. So it is done rarely, and the longer it takes, the more rarely.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
     from rustpar.controller.nodes import WorkerController
     from rustpar.terminal.reporter import DistTerminal
 
-# Seconds between two looks at the resident memory of all workers: 7 µs each.
+# Seconds between samples of the resident memory of all workers; 7 µs each.
 _INTERVAL = 0.5
 
-# Seconds between two looks at the proportional memory of one of them, and how many times longer they are than the look
-# itself: 0.2 % of the time. It takes 6 ms for 200 MiB that are the worker's own.
+# Seconds between samples of one worker's proportional memory, and the least ratio of this interval to the sample's
+# duration: 0.2 % of the time. A sample takes 6 ms for 200 MiB of private memory.
 _PROPORTIONAL_INTERVAL = 1.0
 _PROPORTIONAL_SHARE = 500
 
 
 class MemoryWatch:
-    """Looks at what workers hold, and tells of it."""
+    """Samples the memory of workers, and reports it."""
 
     def __init__(self, config: pytest.Config, dispatch: HookDispatch, screen: DistTerminal) -> None:
         """Watch the workers of the run of `config`."""
@@ -43,23 +43,23 @@ class MemoryWatch:
         self._limit = limit_of(config)
         self._journal_writer = journal_writer_of(config)
         self._processes: dict[int, int] = {}
-        # Workers that have said what they held before their first test, longest ago looked at first.
+        # Workers that have reported their memory before the first test, in the order in which they are sampled next.
         self._watched: list[int] = []
-        self._next_look = 0.0
+        self._next_sample = 0.0
         self._next_proportional = 0.0
-        self._is_without_effect = False
+        self._has_warned = False
 
     def handlers(self) -> dict[int, Callable[[int, Any, Any], None]]:
-        """The events that concern the memory of a worker."""
+        """Return the handlers of memory events."""
         engine = _core.Engine
         return {engine.PEAK: self._on_peak, engine.OVER_MEMORY_LIMIT: self._on_over_memory_limit}
 
     def forked(self, worker: int, process: int) -> None:
-        """A worker is there."""
+        """Record a worker's process id."""
         self._processes[worker] = process
 
     def gone(self, node: WorkerController, status: int, running: int | None, *, finished: bool) -> None:
-        """A worker is gone: say so, and why another one takes its place if that is so.
+        """Write to the journal that a worker has exited, and the reason if it is replaced because of its memory.
 
         Args:
             node: The worker.
@@ -83,29 +83,29 @@ class MemoryWatch:
             return
         self._journal_writer.journal.memory(worker, resident, None)
         self._watched.append(worker)
-        if self._limit is not None and resident > self._limit and not self._is_without_effect:
-            self._is_without_effect = True
+        if self._limit is not None and resident > self._limit and not self._has_warned:
+            self._has_warned = True
             self._screen.notice(_core.limit_without_effect(resident, self._limit))
 
     def _on_over_memory_limit(self, worker: int, test: int, resident: int) -> None:
         self._journal_writer.journal.memory(worker, resident, None)
         self._dispatch.nodes[worker].over_limit = (test, resident)
 
-    def look(self) -> None:
-        """Write down what the workers hold, if it is time to."""
+    def sample(self) -> None:
+        """Sample the memory of workers, if it is time to."""
         now = _core.monotonic()
-        if now < self._next_look:
+        if now < self._next_sample:
             return
-        self._next_look = now + _INTERVAL
+        self._next_sample = now + _INTERVAL
         for place, worker in enumerate(list(self._watched)):
             process = self._processes.get(worker)
             resident = None if process is None else _core.resident_memory(process)
             if resident is not None:
-                proportional = self._look_closer(process, now) if place == 0 else None
+                proportional = self._sample_proportional(process, now) if place == 0 else None
                 self._journal_writer.journal.memory(worker, resident, proportional)
 
-    def _look_closer(self, process: int | None, now: float) -> int | None:
-        """The proportional memory of the worker that is first in turn, when there was time enough since the last."""
+    def _sample_proportional(self, process: int | None, now: float) -> int | None:
+        """Return the proportional memory of the next worker in turn, or None if the last sample was too recent."""
         if now < self._next_proportional:
             return None
         begin = _core.monotonic()
@@ -115,13 +115,11 @@ class MemoryWatch:
         self._watched.append(self._watched.pop(0))
         return proportional
 
-    # ------------------------------------------------------------------ in the end
-
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        """Say which workers were replaced, and with ``-v`` what each has held."""
+        """Report which workers were replaced, and with ``-v`` the memory of each."""
         verbosity = self.config.option.verbose
         if self._limit is None and verbosity <= 0:
-            # Nobody has asked, and the journal need not be looked at.
+            # Nothing to report, so the journal need not be read.
             return
         known = [(node, node.over_limit) for node in self._dispatch.nodes.values() if node.is_replaced]
         replaced = [
@@ -129,7 +127,7 @@ class MemoryWatch:
             for node, over_limit in known
             if over_limit is not None
         ]
-        lines = _core.memory_lines(self._limit, replaced, self._journal_writer.whole_file(), verbosity)
+        lines = _core.memory_lines(self._limit, replaced, self._journal_writer.complete_file(), verbosity)
         if lines:
             terminalreporter.write_sep("=", "memory")
             for line in lines:

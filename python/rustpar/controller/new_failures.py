@@ -1,4 +1,4 @@
-"""A word at the end of a run whose failures might come from the order of tests, or from what workers share."""
+"""A hint at the end of runs whose new failures may be caused by the order of tests or by a shared template."""
 
 from __future__ import annotations
 
@@ -16,30 +16,31 @@ if TYPE_CHECKING:
 
 
 class NewFailures:
-    """Tells how to find the cause, where tests fail that did not in the last run."""
+    """Reports how to find the cause of tests that fail now but did not in the last run."""
 
     def __init__(self, config: pytest.Config, startup: Startup) -> None:
-        """Look at the run of `config`."""
+        """Observe the run of `config`."""
         self._config = config
         self._startup = startup
         self._count = 0
-        # What failed in the last run; None where there was none.
+        # The failures of the last run; None if there was none.
         self._failed_before: set[str] | None = None
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
-        """Look at pytest's cache before a test can run pytest in the same directory."""
+        """Read pytest's cache before a test can run pytest in the same directory."""
         cache: Any = getattr(self._config, "cache", None)
-        # pytest writes the first whenever a run ends; a controller, which collects nothing, writes an empty list.
+        # Every run writes cache/nodeids when it ends; a controller, which collects nothing, writes an empty list.
         if cache is not None and cache.get("cache/nodeids", None) is not None:
             self._failed_before = set(cache.get("cache/lastfailed", {}))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
-        """Compare with the last run, before the history forgets it.
+        """Compare with the last run, before the history is updated.
 
-        pytest's cache has the files that could not be collected. Of tests the history knows more: pytest takes the last
-        report with a node id, be it that of a call behind failing subtests, or of a teardown that skips.
+        pytest's cache has the files that could not be collected. For tests the history is more accurate: pytest keeps
+        only the last report of a node id, even if that is of a call behind failing subtests or of a teardown that
+        skips.
         """
         reporter: Any = self._config.pluginmanager.get_plugin("terminalreporter")
         if self._failed_before is None or reporter is None or self._startup.verdict is None:
@@ -53,7 +54,7 @@ class NewFailures:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_terminal_summary(self, terminalreporter: Any) -> Generator[None, object, object]:
-        """Say it in one line, after everything else."""
+        """Print the hint after all other sections."""
         result = yield
         if self._count:
             verdict = self._startup.verdict

@@ -1,4 +1,4 @@
-"""The controller's objects for its workers, with everything plugins expect of xdist's ``WorkerController``."""
+"""The controller's node objects for workers, compatible with xdist's ``WorkerController``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class NodeManager:
-    """What plugins look for in ``node.nodemanager``.
+    """The subset of xdist's ``NodeManager`` that plugins use as ``node.nodemanager``.
 
     Attributes:
         specs: One execution specification per worker that was asked for.
@@ -30,7 +30,7 @@ class NodeManager:
     """
 
     def __init__(self, config: pytest.Config) -> None:
-        """Make the specifications that ``-n`` or ``--tx`` asks for."""
+        """Create the specifications for ``-n`` or ``--tx``."""
         self.config = config
         self.testrunuid: str = config.getoption("testrunuid") or uuid.uuid4().hex
         self.specs = [execnet.XSpec(f"execmodel=main_thread_only//{spec}") for spec in _specs(config.getoption("tx"))]
@@ -49,7 +49,7 @@ class NodeManager:
 
 
 def _specs(tx: Sequence[str]) -> list[str]:
-    """The execution specifications with ``N*`` written out."""
+    """Return the execution specifications with ``N*`` expanded."""
     specs: list[str] = []
     for spec in tx:
         count, _, single = spec.rpartition("*")
@@ -58,10 +58,10 @@ def _specs(tx: Sequence[str]) -> list[str]:
 
 
 class Gateway:
-    """What plugins look for in ``node.gateway``."""
+    """The subset of execnet's ``Gateway`` that plugins use as ``node.gateway``."""
 
     def __init__(self, spec: execnet.XSpec) -> None:
-        """Stand for the worker that `spec` names."""
+        """Represent the worker named by `spec`."""
         self.spec = spec
         self.id = str(spec.id)
 
@@ -69,7 +69,7 @@ class Gateway:
         return f"<Gateway id={self.id!r} forked>"
 
     def _rinfo(self, update: bool = False) -> SimpleNamespace:
-        """Platform, interpreter and directory of the worker: this process's own, from which it is forked."""
+        """Return platform, interpreter and directory of the worker, which are this process's own."""
         return SimpleNamespace(
             executable=sys.executable,
             version_info=tuple(sys.version_info),
@@ -80,32 +80,32 @@ class Gateway:
 
 
 class WorkerController:
-    """A worker, as the controller, its plugins and schedulers written in Python see it.
+    """A worker, as seen by the controller, its plugins and schedulers written in Python.
 
-    The name is xdist's: it is what ``repr(node)`` shows.
+    The class name is xdist's, because ``repr(node)`` shows it.
 
     Attributes:
-        gateway: Names the worker.
-        workerinput: What the worker starts with.
+        gateway: The gateway, with the worker's name.
+        workerinput: The input for the worker.
         workerinfo: The worker's platform and interpreter, once it is ready.
-        workeroutput: What the worker leaves behind, once its session has finished.
+        workeroutput: The output of the worker, once its session has finished.
         pid: Its process id, once it is forked.
         slot: The worker's slot in the shared memory, once it has one.
         growth: Bytes by which the worker grew beyond the template, once its session has finished.
-        over_limit: The test after which the worker held more memory than it may, and the resident bytes.
-        is_replaced: Whether another worker takes its place for that.
-        is_killed: Whether this process has had it killed.
+        over_limit: The test after which the worker exceeded its memory limit, and the resident bytes.
+        is_replaced: Whether another worker replaces it for that reason.
+        is_killed: Whether the controller has killed it.
         has_exited: Whether its process is gone.
-        crash_files: What it leaves behind when it crashes, once it is forked.
-        given: The tests that a scheduler written in Python has assigned to it, as they were.
-        taken_back: Those of them that it has given back.
+        crash_files: The files that a crash leaves behind, once it is forked.
+        given: The lists of tests that a scheduler written in Python has assigned to it.
+        taken_back: The tests that were taken back from it.
     """
 
     workerinfo: dict[str, Any]
     workeroutput: dict[str, Any]
 
     def __init__(self, nodemanager: NodeManager, spec: execnet.XSpec, engine: _core.Engine | None = None) -> None:
-        """Stand for the worker that `spec` names."""
+        """Represent the worker named by `spec`."""
         self.nodemanager = nodemanager
         self.config = nodemanager.config
         self.gateway = Gateway(spec)
@@ -151,12 +151,12 @@ class WorkerController:
         self.send_runtest_some(range(self.test_count))
 
     def send_steal(self, indices: Sequence[int]) -> None:
-        """Take back these tests, or none of them when one has been claimed."""
+        """Take back these tests, or none of them if one has been claimed."""
         if self.engine is not None:
             self.engine.steal(self.number, list(indices))
 
     def shutdown(self) -> None:
-        """Let the worker leave when it has run what it holds."""
+        """Let the worker finish when it has run its assigned tests."""
         if not self.down and not self._shutdown_sent and self.engine is not None:
             self.engine.close(self.number)
         self._shutdown_sent = True

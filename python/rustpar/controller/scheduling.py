@@ -1,7 +1,7 @@
-"""Who decides which worker runs what: a native policy in the engine, or a scheduler written in Python.
+"""Scheduling: either a native policy in the engine, or a scheduler written in Python.
 
-A scheduler that a plugin returns from ``pytest_xdist_make_scheduler`` is driven through xdist's own protocol
-(``xdist/scheduler/protocol.py``), in the order of events in which xdist's ``DSession`` drives it.
+A scheduler that a plugin returns from ``pytest_xdist_make_scheduler`` is called through xdist's own protocol
+(``xdist/scheduler/protocol.py``), in the same order of events as by xdist's ``DSession``.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rustpar.compat.xdist_controller import give_second_test, is_by_scope, takes_no_test_back
-from rustpar.controller.worker_count import asked_plan
+from rustpar.compat.xdist_controller import give_second_test, is_by_scope, runs_all_tests_everywhere
+from rustpar.controller.worker_count import plan_option
 from rustpar.process import memory
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rustpar import _core
     from rustpar.controller.nodes import WorkerController
 
-# The names that xdist's schedulers have, for `-v`.
+# The names of xdist's scheduler classes, shown with `-v`.
 _NAMES = {
     "load": "LoadScheduling",
     "worksteal": "WorkStealingScheduling",
@@ -32,7 +32,7 @@ _NAMES = {
 
 
 def remembered(config: pytest.Config, node_ids: list[str], fixtures: list[str]) -> dict[str, Any]:
-    """What earlier runs have shown of these tests and shared fixtures, for ``Engine.schedule``."""
+    """Return what the history knows of these tests and shared fixtures, for ``Engine.schedule``."""
     from rustpar.recording.history import history_of
 
     history = history_of(config)
@@ -46,19 +46,19 @@ def remembered(config: pytest.Config, node_ids: list[str], fixtures: list[str]) 
 
 
 def workers_needed(dist: str, asked: int, tests: int) -> int:
-    """How many workers a native policy has use for: no more than there are tests, but for ``each``."""
+    """Return how many workers a native policy can use: at most one per test, except for ``each``."""
     return asked if dist == "each" else max(1, min(asked, tests))
 
 
 class NativeScheduling:
-    """Stands for the policy in the engine; this is what ``pytest_handlecrashitem`` gets as ``sched``.
+    """Represents the engine's policy; ``pytest_handlecrashitem`` gets this as ``sched``.
 
     Attributes:
-        expected: The seconds that each test will probably take, None where nothing is known; once it has started.
+        expected: The expected duration of each test in seconds, None if unknown; set by `start`.
     """
 
     def __init__(self, config: pytest.Config, engine: _core.Engine) -> None:
-        """Stand for the policy that ``--dist`` names."""
+        """Represent the policy named by ``--dist``."""
         self.config = config
         self.dist: str = config.getoption("dist")
         self.name = _NAMES[self.dist]
@@ -68,8 +68,8 @@ class NativeScheduling:
         self._engine = engine
 
     @property
-    def takes_fewer(self) -> bool:
-        """Whether fewer workers than were asked for will do."""
+    def may_use_fewer_workers(self) -> bool:
+        """Whether the run may start fewer workers than were asked for."""
         return self.dist != "each"
 
     def start(
@@ -79,7 +79,7 @@ class NativeScheduling:
         groups: Sequence[str | None],
         facts: dict[str, Any],
     ) -> None:
-        """Schedule `collection`, of which `facts` tell, over `nodes`; the groups the engine has got with it."""
+        """Schedule `collection`, described by `facts`, over `nodes`; the engine already has the groups."""
         self.nodes = list(nodes)
         self.collection = collection
         option: Any = self.config.option
@@ -91,30 +91,30 @@ class NativeScheduling:
             len(nodes),
             max_chunk=option.maxschedchunk,
             reorder=reorder,
-            plan=asked_plan(self.config),
+            plan=plan_option(self.config),
             facts=known,
         )
 
     def add_node(self, node: WorkerController) -> None:
-        """Let a replacement take part."""
+        """Add a replacement."""
         self.nodes.append(node)
 
     def mark_test_complete(self, node: WorkerController, item_index: int, duration: float = 0) -> None:
-        """Nothing to do: the engine has seen it."""
+        """Do nothing: the engine already knows."""
 
     def mark_test_pending(self, item: str) -> None:
         """Run a test once more."""
         self._engine.run_again(self.collection.index(item))
 
     def remove_pending_tests_from_node(self, node: WorkerController, indices: Sequence[int]) -> None:
-        """Nothing to do: the engine has seen it."""
+        """Do nothing: the engine already knows."""
 
     def remove_node(self, node: WorkerController, running: int | None) -> str | None:
-        """Forget a worker; the engine has given its tests to others.
+        """Remove a worker, whose tests the engine has already reassigned.
 
         Args:
             node: The worker.
-            running: The test in which it died, as the engine knows.
+            running: The index of the test in which it died.
 
         Returns:
             The node id of that test.
@@ -124,19 +124,19 @@ class NativeScheduling:
         return None if running is None else self.collection[running]
 
     def release_node(self, node: WorkerController) -> None:
-        """Forget a worker that another one takes the place of; the engine has given its tests to others."""
+        """Remove a worker that is being replaced; the engine has already reassigned its tests."""
         self.remove_node(node, None)
 
 
 class PythonScheduling:
-    """Drives a scheduler written in Python.
+    """Calls a scheduler written in Python.
 
     Attributes:
         expected: As of :class:`NativeScheduling`.
     """
 
     def __init__(self, config: pytest.Config, scheduler: Any, engine: _core.Engine) -> None:
-        """Drive `scheduler`, whose nodes are those of `engine`."""
+        """Call `scheduler`; its nodes are workers of `engine`."""
         self.config = config
         self._engine = engine
         self.scheduler = scheduler
@@ -147,13 +147,13 @@ class PythonScheduling:
 
     @property
     def nodes(self) -> list[WorkerController]:
-        """The workers that take part."""
+        """The workers that the scheduler knows."""
         nodes: list[WorkerController] = self.scheduler.nodes
         return nodes
 
     @property
-    def takes_fewer(self) -> bool:
-        """No: a scheduler waits for the collection of each worker."""
+    def may_use_fewer_workers(self) -> bool:
+        """False, because the scheduler waits for the collection of each worker."""
         return False
 
     def start(
@@ -163,10 +163,10 @@ class PythonScheduling:
         groups: Sequence[str | None],
         facts: dict[str, Any],
     ) -> None:
-        """Hand over the workers and their collection; what `facts` tell of it is nothing to such a scheduler.
+        """Give the scheduler the workers and their collection; `facts` are ignored.
 
-        With ``--dist loadgroup`` the ids that the scheduler sees end in ``@group``, as xdist's schedulers expect; the
-        tests' own ids stay as they are.
+        With ``--dist loadgroup`` the ids that the scheduler gets end in ``@group``, as xdist's schedulers expect. The
+        tests' own ids do not.
         """
         self._plain_ids = collection
         self.expected = remembered(self.config, collection, [])["seconds"] or [None] * len(collection)
@@ -181,22 +181,22 @@ class PythonScheduling:
             self._collected(node)
 
     def _check_limit(self) -> None:
-        if takes_no_test_back(self.scheduler) and memory.limit_of(self.config) is not None:
+        if runs_all_tests_everywhere(self.scheduler) and memory.limit_of(self.config) is not None:
             raise pytest.UsageError(
-                f"{memory.LIMIT_OPTION} cannot be kept by {self.name}, which takes no test back; leave one of them out"
+                f"{memory.LIMIT_OPTION} does not work with {self.name}, which cannot reassign tests; omit one of them"
             )
 
     def add_node(self, node: WorkerController) -> None:
-        """Let a replacement take part."""
+        """Add a replacement."""
         self.scheduler.add_node(node)
         self._collected(node)
-        self._supply()
+        self._assign_second_tests()
 
-    def _supply(self) -> None:
-        """Have those by scope give each worker a second test, or tell it that there is none.
+    def _assign_second_tests(self) -> None:
+        """Have schedulers by scope assign each worker a second test, or tell it that there is none.
 
-        A worker finishes a test when it knows what comes next. What they hand out when another worker is gone or has
-        come is one unit, which may be one test, or none: they hand out again what was begun, even if nothing is left.
+        A worker finishes a test only when it knows the next. When a worker is lost or added, these schedulers assign a
+        single unit, which may contain one test or none, because they also reassign units whose tests have all been run.
         """
         scheduler = self.scheduler
         if is_by_scope(scheduler) and scheduler.collection is not None:
@@ -207,11 +207,11 @@ class PythonScheduling:
         self.scheduler.add_node_collection(node, list(self._ids))
         if self.scheduler.collection_is_completed:
             self.scheduler.schedule()
-            # A replacement may come when the others have run everything.
+            # A replacement may become ready after the others have run everything.
             self._shut_down_when_finished()
 
     def mark_test_complete(self, node: WorkerController, item_index: int, duration: float = 0) -> None:
-        """Pass on that a test has run."""
+        """Tell the scheduler that a test is complete."""
         self.scheduler.mark_test_complete(node, item_index, duration)
         self._shut_down_when_finished()
 
@@ -222,33 +222,33 @@ class PythonScheduling:
         self.scheduler.mark_test_pending(self._ids[index])
 
     def remove_pending_tests_from_node(self, node: WorkerController, indices: Sequence[int]) -> None:
-        """Pass on which tests a worker gave back."""
+        """Tell the scheduler which tests a worker gave back."""
         self.scheduler.remove_pending_tests_from_node(node, indices)
         self._shut_down_when_finished()
 
     def remove_node(self, node: WorkerController, running: int | None) -> str | None:
-        """Forget a worker; return the node id of the test in which it died."""
+        """Remove a worker; return the node id of the test in which it died."""
         if node not in self.nodes:
             return None
         if is_by_scope(self.scheduler) and running is not None:
-            # They would hand the test that crashed out again, with the rest of its group, until no worker is left.
+            # Otherwise they would reassign the test that crashed, with the rest of its group, until no worker is left.
             self.scheduler.mark_test_complete(node, running)
             self.scheduler.remove_node(node)
-            self._supply()
+            self._assign_second_tests()
             return self._plain_ids[running]
         crashed = self.scheduler.remove_node(node)
         self._shut_down_when_finished()
         return None if crashed is None else self._plain_ids[self._ids.index(crashed)]
 
     def release_node(self, node: WorkerController) -> None:
-        """Forget a worker that another one takes the place of, and have others run what it has not begun."""
-        # Schedulers know crashes alone: the first test that a worker has not run is the one in which it died. Those by
-        # scope schedule that one again themselves.
-        unhurt = self.scheduler.remove_node(node)
-        if unhurt is not None and not is_by_scope(self.scheduler):
-            self.scheduler.mark_test_pending(unhurt)
+        """Remove a worker that is being replaced, and have the tests that it has not started reassigned."""
+        # Schedulers assume that a removed worker has crashed in its first test that is not complete. That test has not
+        # started, so schedule it again. Schedulers by scope do so themselves.
+        not_started = self.scheduler.remove_node(node)
+        if not_started is not None and not is_by_scope(self.scheduler):
+            self.scheduler.mark_test_pending(not_started)
         self._shut_down_when_finished()
-        self._supply()
+        self._assign_second_tests()
 
     def _shut_down_when_finished(self) -> None:
         if self.scheduler.collection_is_completed and self.scheduler.tests_finished:

@@ -80,7 +80,7 @@ class Controller:
         config.pluginmanager.register(NewFailures(config, self._startup), "rustpar-doubt")
         summary.register(config)
         self.nodemanager = self._pool.manager
-        measuring.join_in_the_end(config, self.nodemanager.testrunuid)
+        measuring.combine_at_exit(config, self.nodemanager.testrunuid)
         self._engine: _core.Engine | None = None
         self._session: pytest.Session
         self._events: list[tuple[int, int, Any, Any]] = []
@@ -172,9 +172,9 @@ class Controller:
         self.sched = sched
         # The template is collecting tests, and there is nothing else to do meanwhile.
         gc_freeze.refreeze()
-        settle = gc_freeze.grow()
-        flushing, live = self._screen.flushing_seldom(), self._live.shown(self._engine)
-        self._termination.note_in(self._interrupt)
+        settle = gc_freeze.collect_rarely()
+        flushing, live = self._screen.flushing_rarely(), self._live.shown(self._engine)
+        self._termination.redirect_to(self._interrupt)
         with self._interrupt, self._status_signals.in_loop(), flushing, live:
             try:
                 self._run()
@@ -200,7 +200,7 @@ class Controller:
             self._handle_events()
             if self._interrupt.arrived:
                 workers = InterruptedWorkers(self._pool, self._server, self._screen)
-                workers.end(self._handle_events, self._goes_on, has_collected=lambda: self._handlers.has_collected)
+                workers.end(self._handle_events, self._is_running, has_collected=lambda: self._handlers.has_collected)
                 raise KeyboardInterrupt
 
     def _is_over(self) -> bool:
@@ -222,10 +222,10 @@ class Controller:
             del self._events[:done]
             self._journal_writer.journal.flush()
         self._pool.fork_replacements()
-        self._memory.look()
+        self._memory.sample()
         self._handlers.stop_at_limit()
 
-    def _goes_on(self) -> bool:
+    def _is_running(self) -> bool:
         return self._handlers.template_status is None and (bool(self._pool.active) or not self._handlers.has_collected)
 
     @pytest.hookimpl
@@ -237,9 +237,9 @@ class Controller:
             # The session has ended before there was anybody to give tests to the workers.
             self._handlers.only_see_the_end()
         self._pool.stop()
-        self._server.ask_to_end()
+        self._server.request_exit()
         # While workers leave.
-        gc_freeze.add_to_frozen()
+        gc_freeze.freeze_more()
         deadline = _core.monotonic() + EXIT_TIMEOUT
         while self._handlers.template_status is None and _core.monotonic() < deadline:
             self._handle_events()
@@ -256,7 +256,7 @@ class Controller:
             f"{', '.join(names) or 'the template'} did not end within {EXIT_TIMEOUT:g} s after the last test and will "
             "be killed: an exit function, a thread or a C library may hang"
         )
-        self._pool.note_killing()
+        self._pool.mark_killed()
         self._server.kill()
 
     @pytest.hookimpl

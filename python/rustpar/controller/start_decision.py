@@ -1,11 +1,13 @@
-"""How workers come up, why, and the memory of it.
+"""The decision how workers start, its reasons, and the decision remembered from earlier runs.
 
-The memory is an entry of pytest's cache: for each choice of tests and plugins on the command line, a fingerprint of
-what the verdict rests on: conftests, the files that the reasons name, plugins, and the versions of Python, pytest and
-rustpar. ``early`` is worth remembering, and a ``template`` that was forked because early workers had collected
-different tests: else each run would find that out anew. Any other template looks in each run, at no cost. The hazard it
-handles: a suite that changes must be looked at anew, so an entry whose fingerprint does not fit, or that cannot be
-read, counts for nothing.
+Decisions are stored in pytest's cache. The key is the selection of tests and plugins on the command line. An entry has
+a fingerprint of everything that the decision depends on: conftests, the files named by the reasons, plugins, and the
+versions of Python, pytest and rustpar. Stored are ``early``, and a ``template`` that was forked because early workers
+had collected different tests: otherwise each run would have to find that out again. Other templates check in each run,
+at no cost.
+
+The hazard it handles: a suite that has changed must be checked again, so entries that are unreadable or have a
+different fingerprint are ignored.
 """
 
 from __future__ import annotations
@@ -26,19 +28,19 @@ if TYPE_CHECKING:
 
 _KEY = "rustpar/start"
 
-# Choices of tests that are remembered; the oldest is forgotten.
-_MOST = 32
+# The maximum number of entries; the oldest is dropped.
+_MAX_ENTRIES = 32
 
 
 @dataclass(frozen=True)
 class StartDecision:
-    """How workers come up.
+    """How workers start.
 
     Attributes:
         start: ``template`` or ``early``.
-        reasons: Why it is ``early``, or ``template`` all the same, each in words, most telling first; empty when it was
-            asked for, and when nothing speaks against a template.
-        remembered: Whether an earlier run has seen the reasons.
+        reasons: The reasons for ``early``, or for ``template`` in spite of such reasons, most important first; empty if
+            it was set explicitly, and if there are no reasons against a template.
+        remembered: Whether the reasons were found by an earlier run.
     """
 
     start: str
@@ -46,24 +48,24 @@ class StartDecision:
     remembered: bool = False
 
     def words(self, verbosity: int) -> list[str]:
-        """The lines that say so; with a `verbosity` above 0, with every reason."""
+        """Return the lines that report the decision; all reasons if `verbosity` is above 0."""
         return _core.start_lines(self.start, self.reasons, self.remembered, verbosity)
 
 
-class Memory:
-    """The verdict of the last run, in pytest's cache."""
+class DecisionCache:
+    """The decision of the last run, in pytest's cache."""
 
     def __init__(self, config: pytest.Config) -> None:
         """Use the cache of `config`, if it has one."""
         self._cache: Any = getattr(config, "cache", None)
         self._config = config
-        # What one test file does says nothing about a run without it, nor what a plugin does that is not there.
-        self._choice = hashlib.sha256(repr((config.args, config.option.plugins)).encode()).hexdigest()
+        # The reasons may come from a test file or a plugin that another selection does not include.
+        self._selection = hashlib.sha256(repr((config.args, config.option.plugins)).encode()).hexdigest()
 
     def recall(self) -> StartDecision | None:
-        """The remembered verdict, if there is one that still fits."""
+        """Return the remembered decision if it is still valid, else None."""
         try:
-            entry = self._entries()[self._choice]
+            entry = self._entries()[self._selection]
             conftests, reasons = entry["conftests"], tuple(map(str, entry["reasons"]))
             if entry["fingerprint"] != self._fingerprint(conftests):
                 return None
@@ -72,15 +74,15 @@ class Memory:
         return StartDecision(entry.get("start", "early"), reasons, remembered=True)
 
     def remember(self, verdict: StartDecision, conftests: Iterable[str]) -> None:
-        """Keep a verdict that rests on these conftest files; forget an older one when there are no reasons."""
+        """Store a decision that depends on these conftest files; if it has no reasons, remove the stored one."""
         if self._cache is None:
             return
         entries = self._entries()
-        known = entries.pop(self._choice, None)
+        known = entries.pop(self._selection, None)
         if verdict.reasons:
             files = sorted(conftests)
             fingerprint = self._fingerprint(files)
-            entries[self._choice] = {
+            entries[self._selection] = {
                 "fingerprint": fingerprint,
                 "conftests": files,
                 "reasons": list(verdict.reasons),
@@ -88,17 +90,17 @@ class Memory:
             }
         elif known is None:
             return
-        self._cache.set(_KEY, dict(list(entries.items())[-_MOST:]))
+        self._cache.set(_KEY, dict(list(entries.items())[-_MAX_ENTRIES:]))
 
     def _entries(self) -> dict[str, Any]:
         entries = self._cache.get(_KEY, None) if self._cache is not None else None
         return entries if isinstance(entries, dict) else {}
 
     def _fingerprint(self, conftests: Iterable[str]) -> str:
-        """A digest of what a verdict rests on.
+        """Return a digest of everything that a decision depends on.
 
         Raises:
-            OSError: When a conftest cannot be read.
+            OSError: A conftest cannot be read.
         """
         digest = hashlib.sha256()
         plugins = sorted(

@@ -1,7 +1,7 @@
-"""The state of every process of a run, printed when the controller gets SIGUSR1, or SIGINFO where that exists.
+"""The status of every process of a run, printed when the controller gets SIGUSR1, or SIGINFO where that exists.
 
-`status_signals.py` receives the signals. The hazard it handles: whoever sends one has a run that seems to hang. So
-the answer needs nothing from a worker's interpreter, and the run goes on as if nobody had asked.
+`status_signals.py` receives the signals. The hazard it handles: the run may hang. So the answer needs nothing from a
+worker's interpreter, and does not affect the run.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class StatusRequest:
     def __init__(
         self, signals: StatusSignals, pool: WorkerPool, startup: Startup, screen: DistTerminal, live: LiveBlock
     ) -> None:
-        """Prepare to print the state of the workers of `pool` and of the template of `startup`."""
+        """Prepare to print the status of the workers of `pool` and of the template of `startup`."""
         self.collecting: dict[int, tuple[str, float]] = {}
         self._pool = pool
         self._startup = startup
@@ -41,25 +41,25 @@ class StatusRequest:
         self._signals = signals
 
     def note_file(self, process: int, file: str) -> None:
-        """Remember that a process has started to collect a file."""
+        """Record that a process has started to collect a file."""
         self.collecting[process] = (file, _core.monotonic())
 
     def answer(self, engine: _core.Engine, node_ids: Sequence[str]) -> None:
-        """Print the state of all processes, if a signal has asked for it."""
+        """Print the status of all processes, if a signal has asked for it."""
         if not self._signals.is_pending:
             return
         self._signals.is_pending = False
         self._screen.new_line_before_errors()
-        self._live.make_way()
+        self._live.hide()
         status = engine.status()
         _print(_core.progress_line(status.finished, status.tests))
         running = {worker: (test, seconds) for worker, test, seconds in status.workers}
         if not status.tests and not self._startup.is_early and self._startup.template_pid is not None:
-            self._tell("the template", self._startup.template_pid, _core.Engine.TEMPLATE)
+            self._print_process("the template", self._startup.template_pid, _core.Engine.TEMPLATE)
         for node in sorted(self._pool.active, key=lambda node: node.number):
-            self._tell(node.gateway.id, node.pid, node.number, running.get(node.number), node_ids)
+            self._print_process(node.gateway.id, node.pid, node.number, running.get(node.number), node_ids)
 
-    def _tell(
+    def _print_process(
         self,
         name: str,
         pid: int | None,
@@ -67,7 +67,7 @@ class StatusRequest:
         running: tuple[int | None, float] | None = None,
         node_ids: Sequence[str] = (),
     ) -> None:
-        """Say what a process does, with its stack below where it does anything."""
+        """Print what a process does; if it is not idle, with its stack."""
         collects = runs = None
         if number in self.collecting:
             file, begun = self.collecting[number]

@@ -1,10 +1,11 @@
-"""The signals that ask for the status of a run, handled in the controller from before its first conftest to its end.
+"""The signals that ask for the status of a run, handled in the controller from before the first conftest to its end.
 
-In the run loop, a signal is noted and answered between two batches of events. Outside of it, and when a second signal
-comes before the loop has answered the first, the handler itself prints what the controller is doing, with its stack.
+In the run loop, a signal is recorded and answered between two batches of events. Outside of it, and when a second
+signal arrives before the loop has answered the first, the handler itself prints what the controller is doing, with its
+stack.
 
-The hazard it handles: whoever asks has a run that seems to hang, perhaps in a conftest or at its end, and a signal
-without a handler would end the process.
+The hazard it handles: the run may hang, perhaps in a conftest or at its end, and without a handler the signal would
+kill the process.
 """
 
 from __future__ import annotations
@@ -26,14 +27,14 @@ _SIGNALS = [getattr(signal, name) for name in ("SIGUSR1", "SIGINFO") if hasattr(
 
 
 class StatusSignals:
-    """Handles the signals that nobody else handles or ignores.
+    """Handles those signals that are neither handled by others nor ignored.
 
     Attributes:
-        is_pending: Whether a signal has come that the run loop has not answered yet.
+        is_pending: Whether the run loop has yet to answer a signal.
     """
 
     def __init__(self) -> None:
-        """Install the handlers; before pytest captures standard error, because answers go there."""
+        """Install the handlers; before pytest captures standard error, to which answers are written."""
         self.is_pending = False
         self._in_loop = False
         self._errors: int | None = None
@@ -58,7 +59,7 @@ class StatusSignals:
 
     @contextlib.contextmanager
     def in_loop(self) -> Iterator[None]:
-        """Let the run loop answer."""
+        """Let the run loop answer signals in this block."""
         self._begin("in the run loop")
         self._in_loop = True
         try:
@@ -69,19 +70,19 @@ class StatusSignals:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionstart(self) -> Generator[None, object, object]:
-        """Note the phase."""
+        """Set the phase."""
         self._begin("starting the session")
         return (yield)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self) -> Generator[None, object, object]:
-        """Note the phase, also where there was no run loop."""
+        """Set the phase, also if there was no run loop."""
         self._begin("finishing the session")
         return (yield)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_unconfigure(self) -> Generator[None, object, object]:
-        """Note the phase."""
+        """Set the phase."""
         self._begin("shutting down")
         return (yield)
 

@@ -1,11 +1,11 @@
 """The workers of a run, from the node objects that plugins see to the exit status of each process.
 
 Workers forked from the template have collected when they are forked. Early workers and their replacements collect for
-themselves, and nothing is scheduled before all have. gw0 is held as a template until then: where the others have
-collected other tests than it, which ends a run of xdist, they leave, and all workers are forked from it.
+themselves, and scheduling starts when all have. Until then gw0 is held as a template. If the others have collected
+different tests, which would end a run of xdist, they exit, and all workers are forked from the template.
 
-The hazard it handles: workers come, crash and leave at any moment, and each of them must be announced, replaced and
-taken leave of exactly as xdist's users and plugins expect, within ``--max-worker-restart``.
+The hazard it handles: workers start, crash and exit at any moment, and for each of them plugins' hooks and messages
+must be as with xdist, and replacements within ``--max-worker-restart``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from rustpar import _core
 from rustpar.compat.xdist_controller import collection_difference, get_default_max_worker_restart
 from rustpar.controller.nodes import NodeManager, WorkerController
 from rustpar.controller.worker_count import chosen
-from rustpar.process.memory import HELD, Held
+from rustpar.process.memory import USAGE_KEY, Usage
 from rustpar.process.system import signal
 from rustpar.recording.journal import journal_writer_of
 
@@ -32,32 +32,32 @@ if TYPE_CHECKING:
     from rustpar.terminal.reporter import DistTerminal
 
 
-# Seconds between the loss of a worker and its replacement. Tests that crash one worker tend to crash the next: losses
-# that come together are counted together, before more workers are spent on them. xdist takes longer to boot one.
-_PAUSE = 0.05
+# Seconds between the loss of a worker and its replacement. Tests that crash one worker tend to crash the next: several
+# losses within this time are counted before further workers are started. xdist takes longer to start one.
+_REPLACEMENT_DELAY = 0.05
 
-# Seconds for early workers to leave that have collected other tests than the template. What they tear down, they have
-# set up while collecting; xdist gives a gateway as long (EXIT_TIMEOUT).
+# Seconds for early workers to exit that have collected different tests from the template. They only tear down what they
+# have set up while collecting; xdist gives a gateway as long (EXIT_TIMEOUT).
 _LEAVE_LIMIT = 10.0
 
 
 class WorkerPool:
-    """The workers.
+    """The workers of a run.
 
     Attributes:
         manager: The specifications and the run's id.
-        nodes: All workers there have ever been, by number.
-        active: Those whose session goes on, or that have still to tell of a usage error.
-        sched: Who schedules; set when the run loop begins.
-        facts: What `inventory.facts` tells of the collection, once it is known.
+        nodes: All workers of the run, including lost ones, by number.
+        active: The workers whose session has not finished, or that have yet to report a usage error.
+        sched: The scheduling; set when the run loop starts.
+        facts: What `inventory.facts` returned for the collection, once it is known.
         stopping: Whether lost workers are no longer replaced.
-        summary: Why not all tests were run, for the end.
+        summary: Why not all tests were run, for the end of the run.
     """
 
     sched: NativeScheduling | PythonScheduling
 
     def __init__(self, config: pytest.Config, startup: Startup, screen: DistTerminal) -> None:
-        """Have the workers forked by `startup`."""
+        """Create a pool whose workers are forked by `startup`."""
         self.config = config
         self.manager = NodeManager(config)
         self.nodes: dict[int, WorkerController] = {}
@@ -70,24 +70,24 @@ class WorkerPool:
         self._engine: _core.Engine
         self._lost = 0
         self._replacements: list[tuple[float, WorkerController]] = []
-        self._most_lost: int | None = get_default_max_worker_restart(config)
+        self._max_lost: int | None = get_default_max_worker_restart(config)
         self._workerinfo: dict[str, Any] = {}
-        # What early workers have collected, until all of them have.
+        # The collections of early workers, until all have collected.
         self._collections: dict[WorkerController, list[str]] = {}
         self._groups: Sequence[str | None] = ()
         self._scheduled: list[str] | None = None
-        # Whether the template, which will go on as gw0, still collects while others do.
+        # Whether the template, which will become gw0, is still collecting while others do.
         self._template_collects = False
-        # The worker as which the template is to go on, as long as it is held.
+        # The worker that the template will become, while it is held.
         self._held: WorkerController | None = None
-        # Early workers that have collected other tests than the template, and leave; and until when they may.
+        # Early workers that are told to exit because they have collected different tests, and the deadline.
         self._leaving: set[WorkerController] = set()
-        self._patience = 0.0
+        self._leave_deadline = 0.0
         # How many workers are started when the template has collected.
         self._needed = 0
 
     def announce(self) -> list[WorkerController]:
-        """Make the nodes that were asked for and let plugins configure them."""
+        """Create the nodes that were asked for and let plugins configure them."""
         self.config.hook.pytest_xdist_setupnodes(config=self.config, specs=self.manager.specs)
         return [self._announce(spec) for spec in self.manager.specs]
 
@@ -99,26 +99,26 @@ class WorkerPool:
         return node
 
     def identity_keys(self) -> list[str]:
-        """The keys of ``workerinput`` whose values are not the same for all workers."""
+        """Return the keys of ``workerinput`` whose values differ between workers."""
         inputs = [node.workerinput for node in self.nodes.values()]
         keys = {key for one in inputs for key in one}
         return sorted(key for key in keys if any(one.get(key) != inputs[0].get(key) for one in inputs))
 
     def use(self, engine: _core.Engine) -> None:
-        """Run the workers on this engine."""
+        """Set the engine that runs the workers."""
         self._engine = engine
         for node in self.nodes.values():
             node.engine = engine
 
     def template_ready(self, workerinfo: dict[str, Any]) -> None:
-        """The template's session has started, as gw0's; what it says of itself holds for every fork of it.
+        """Record what the template, whose session has started as gw0's, reports of itself; it applies to all its forks.
 
-        The platform's name takes a subprocess to find out; here it costs nothing while the template collects.
+        The platform's name needs a subprocess; getting it here costs no time, because the template is still collecting.
         """
         self._workerinfo = {**workerinfo, "platform": platform.platform()}
 
     def worker_ready(self, node: WorkerController, workerinfo: dict[str, Any]) -> None:
-        """An early worker's session has started."""
+        """Announce that an early worker's session has started."""
         self.template_ready(workerinfo)
         self._ready(node)
 
@@ -127,8 +127,8 @@ class WorkerPool:
         self.config.hook.pytest_testnodeready(node=node)
 
     def start(self, collection: list[str], groups: Sequence[str | None]) -> None:
-        """The template has collected: fork the workers and schedule."""
-        nodes = self._first_nodes()
+        """Fork the workers and schedule the tests, when the template has collected."""
+        nodes = self._needed_nodes()
         for node in nodes:
             self._ready(node)
             self._has_collected(node, collection)
@@ -137,21 +137,21 @@ class WorkerPool:
     def _start_forked(
         self, nodes: Sequence[WorkerController], collection: list[str], groups: Sequence[str | None]
     ) -> None:
-        self._show(nodes, collection)
+        self._show_collected(nodes, collection)
         for node in nodes:
             self._fork(node)
             self._engine.join(node.number)
         self._schedule(nodes, collection, groups)
 
     def start_others_early(self) -> None:
-        """The template still collects, and it is known that it will be gw0: let the others collect beside it."""
+        """Start the other workers while the template is still collecting, because it will certainly become gw0."""
         self._template_collects = True
         for node in list(self.nodes.values())[1:]:
             self._fork(node)
 
-    def go_on_early(self, collection: list[str], groups: Sequence[str | None]) -> None:
-        """The template has collected, but must not be forked: it will be gw0, and the others collect, too."""
-        first, *others = self._first_nodes()
+    def continue_early(self, collection: list[str], groups: Sequence[str | None]) -> None:
+        """Start the other workers early: the template has collected but must not be forked, and will become gw0."""
+        first, *others = self._needed_nodes()
         self._ready(first)
         self._held = first
         self.active.add(first)
@@ -163,40 +163,40 @@ class WorkerPool:
         self._groups = groups
         self.collected(first, collection)
         if self.stopping:
-            # That was before it could be held.
-            self._release()
+            # The run was stopped before the template could be held.
+            self._release_template()
 
-    def _release(self) -> None:
-        """Let the template go on as gw0, if it is held."""
+    def _release_template(self) -> None:
+        """Let the template continue as gw0, if it is held."""
         if self._held is not None:
             held, self._held = self._held, None
-            self._startup.go_on(held)
+            self._startup.become_worker(held)
 
     def choose_number(self, tests: int) -> str | None:
-        """The template has collected so many tests: settle how many workers are started.
+        """Settle how many workers are started, when the template has collected so many tests.
 
         Returns:
-            The number and why, in words; None where it was given.
+            The number and the reason as a text; None if the number was given.
         """
         asked = chosen(self.config)
         choice = asked or _core.Choice.explicit(len(self.nodes), "")
-        if self.sched.takes_fewer and not self._template_collects:
+        if self.sched.may_use_fewer_workers and not self._template_collects:
             choice = self._startup.within_memory(choice.for_tests(tests))
         self._needed = choice.count
         return None if asked is None else choice.description
 
-    def _first_nodes(self) -> list[WorkerController]:
+    def _needed_nodes(self) -> list[WorkerController]:
         return list(self.nodes.values())[: self._needed]
 
     def collected(self, node: WorkerController, collection: list[str]) -> None:
-        """An early worker has collected: schedule when it is the last one."""
+        """Record the collection of an early worker; schedule if it is the last one."""
         node.test_count = len(collection)
         if self._scheduled is None:
             self._collections[node] = collection
             self._schedule_when_complete()
             return
         self._has_collected(node, collection)
-        if self._same(self._scheduled, collection, node):
+        if self._check_same_collection(self._scheduled, collection, node):
             self._engine.join(node.number)
             self.sched.add_node(node)
         else:
@@ -207,7 +207,7 @@ class WorkerPool:
         self.config.hook.pytest_xdist_node_collection_finished(node=node, ids=collection)
 
     def has_collected(self, node: WorkerController) -> bool:
-        """Whether a worker's tests are known."""
+        """Whether a worker's collection is known."""
         return not self._startup.is_early or node in self._collections or self._scheduled is not None
 
     def _schedule_when_complete(self) -> None:
@@ -222,44 +222,46 @@ class WorkerPool:
         self._scheduled = collection
         differing = [node for node in nodes[1:] if self._collections[node] != collection]
         if differing and self._held is not None:
-            self._fork_anew(nodes, differing[0])
+            self._restart_from_template(nodes, differing[0])
             return
-        self._release()
+        self._release_template()
         for node in nodes:
             self._has_collected(node, self._collections[node])
-        # Each difference is reported, not only the first.
-        if not all([self._same(collection, self._collections[node], node, nodes[0]) for node in nodes[1:]]):
+        # No short-circuit: each difference is reported, not only the first.
+        if not all(
+            [self._check_same_collection(collection, self._collections[node], node, nodes[0]) for node in nodes[1:]]
+        ):
             self.stop()
             return
-        self._show(nodes, collection)
+        self._show_collected(nodes, collection)
         for node in nodes:
             self._engine.join(node.number)
         self._schedule(nodes, collection, self._groups)
 
-    def _fork_anew(self, nodes: Sequence[WorkerController], differing: WorkerController) -> None:
-        """Have all early workers but the template leave, which is forked when they are gone.
+    def _restart_from_template(self, nodes: Sequence[WorkerController], differing: WorkerController) -> None:
+        """Tell all early workers except gw0 to exit; when they are gone, workers are forked from the template.
 
-        They are taken leave of as if no worker had been there: what they have set up they tear down before others, who
-        may need the same, come in their place.
+        Plugins do not learn of these workers' end. Their teardown is complete before other workers, which may use the
+        same resources, take their place.
         """
         mine, others = self._collections[nodes[0]], self._collections[differing]
-        verdict = self._startup.decide_for_differing(nodes[0].gateway.id, differing.gateway.id, mine, others)
+        verdict = self._startup.decide_after_mismatch(nodes[0].gateway.id, differing.gateway.id, mine, others)
         self._screen.show_start(verdict.words(self.config.getoption("verbose", 0)), None)
         self._leaving = set(nodes[1:])
-        self._patience = _core.monotonic() + _LEAVE_LIMIT
+        self._leave_deadline = _core.monotonic() + _LEAVE_LIMIT
         for node in self._leaving:
             self._startup.dismiss(node)
             self._engine.close(node.number)
 
     def is_leaving(self, node: WorkerController) -> bool:
-        """Whether an early worker has made room for one that is forked from the template."""
+        """Whether an early worker was told to exit in favour of a fork of the template."""
         return node in self._leaving
 
     def left(self, node: WorkerController) -> None:
-        """An early worker that was to leave is gone: fork workers when it was the last one."""
+        """Record that such an early worker has exited; fork workers if it was the last one."""
         self._leaving.discard(node)
         if self._held is None:
-            # The run has been stopped meanwhile, and there will be no other.
+            # The run has been stopped meanwhile, so the worker is not replaced.
             node.down = True
             self.active.discard(node)
             self.config.hook.pytest_testnodedown(node=node, error=None)
@@ -273,17 +275,17 @@ class WorkerPool:
         self._start_forked(nodes, self._scheduled, self._groups)
         self._startup.retire_fork_server()
 
-    def _end_those_that_stay(self) -> None:
-        """Kill early workers that were to leave and have not."""
-        if self._leaving and _core.monotonic() > self._patience:
-            self._patience = _core.monotonic() + _LEAVE_LIMIT
+    def _kill_overdue(self) -> None:
+        """Kill early workers that were told to exit and have not within the limit."""
+        if self._leaving and _core.monotonic() > self._leave_deadline:
+            self._leave_deadline = _core.monotonic() + _LEAVE_LIMIT
             for node in self._leaving:
                 self._startup.server.signal_worker(node.number, signal.SIGKILL)
 
-    def _same(
+    def _check_same_collection(
         self, first: list[str], other: list[str], node: WorkerController, first_node: WorkerController | None = None
     ) -> bool:
-        """Whether two workers have collected the same; if not, it is reported in xdist's words."""
+        """Whether two workers have collected the same tests; a difference is reported in xdist's words."""
         if first is other:
             return True
         first_id = self.nodes[0].gateway.id if first_node is None else first_node.gateway.id
@@ -293,7 +295,7 @@ class WorkerPool:
             self.config.hook.pytest_collectreport(report=report)
         return not message
 
-    def _show(self, nodes: Sequence[WorkerController], collection: list[str]) -> None:
+    def _show_collected(self, nodes: Sequence[WorkerController], collection: list[str]) -> None:
         self._screen.show_collected([node.gateway for node in nodes], len(collection), self.sched.name)
 
     def _schedule(self, nodes: Sequence[WorkerController], collection: list[str], groups: Sequence[str | None]) -> None:
@@ -309,20 +311,20 @@ class WorkerPool:
         self.active.add(node)
 
     def finished(self, node: WorkerController, workeroutput: dict[str, Any]) -> None:
-        """A worker's session has finished."""
-        held = Held(*workeroutput.pop(HELD))
+        """Process the end of a worker's session."""
+        held = Usage(*workeroutput.pop(USAGE_KEY))
         journal_writer_of(self.config).journal.memory(node.number, held.resident, held.proportional)
         if self._startup.template_size is not None:
             node.growth = max(0, held.peak - self._startup.template_size)
         node.workeroutput = workeroutput
         node.down = True
         self.config.hook.pytest_testnodedown(node=node, error=None)
-        # What was wrong with the usage is told behind the end of the session, when pytest takes leave of it.
+        # pytest reports a usage error only after the end of the session, so this worker stays active.
         is_usage_error = workeroutput["exitstatus"] == pytest.ExitCode.USAGE_ERROR
         if not is_usage_error:
             self.active.discard(node)
         if is_usage_error or node.over_limit is not None or not self.has_collected(node):
-            # The others wait for one another: exit functions may remove what a test of theirs still needs.
+            # All other workers exit together, because exit functions may remove what another worker's test still needs.
             self._startup.dismiss(node)
         if node.over_limit is None:
             self.sched.remove_node(node, None)
@@ -331,16 +333,16 @@ class WorkerPool:
             self._replace_over_limit(node)
 
     def _replace_over_limit(self, node: WorkerController) -> None:
-        """A worker has left because it held too much memory: have another one run its tests, unless the run stops."""
+        """Replace a worker that has exited because it exceeded the memory limit, unless the run is being stopped."""
         self.sched.release_node(node)
         if not self.stopping:
             node.is_replaced = True
             self._replace(node, 0.0)
 
     def lost(self, node: WorkerController, status: int, running: int | None, dispatch: HookDispatch) -> str | None:
-        """A worker is gone before its session had finished; return the test that has crashed, if any."""
+        """Process the loss of a worker whose session had not finished; return the test that has crashed, if any."""
         node.down = True
-        error = death(status, is_sent=node.is_killed)
+        error = describe_exit(status, is_sent=node.is_killed)
         self.config.hook.pytest_testnodedown(node=node, error=error)
         crashed = self.sched.remove_node(node, running)
         if crashed is not None:
@@ -351,16 +353,16 @@ class WorkerPool:
         return crashed
 
     def _replace_lost(self, node: WorkerController) -> None:
-        if self._most_lost is not None and self._lost > self._most_lost:
-            if self._most_lost == 0:
+        if self._max_lost is not None and self._lost > self._max_lost:
+            if self._max_lost == 0:
                 self.summary = f"worker {node.gateway.id} crashed and worker restarting disabled"
             else:
-                self.summary = f"maximum crashed workers reached: {self._most_lost}"
+                self.summary = f"maximum crashed workers reached: {self._max_lost}"
             self._screen.report_line(f"\n{self.summary}")
             self._drop_replacements()
         else:
             self._screen.report_line(f"\nreplacing crashed worker {node.gateway.id}")
-            self._replace(node, _PAUSE)
+            self._replace(node, _REPLACEMENT_DELAY)
 
     def _replace(self, lost: WorkerController, pause: float) -> None:
         spec = lost.gateway.spec
@@ -374,8 +376,8 @@ class WorkerPool:
         self._replacements.append((_core.monotonic() + pause, node))
 
     def fork_replacements(self) -> None:
-        """Fork the replacements whose time has come."""
-        self._end_those_that_stay()
+        """Fork the replacements that are due."""
+        self._kill_overdue()
         if self.stopping:
             self._drop_replacements()
         now = _core.monotonic()
@@ -392,26 +394,26 @@ class WorkerPool:
         self._replacements.clear()
 
     def template_lost(self) -> None:
-        """The template died before there was a worker; with ``--max-worker-restart=0`` xdist has words for it."""
-        if self._most_lost == 0:
+        """Handle the loss of the template before workers exist; xdist has a message for ``--max-worker-restart=0``."""
+        if self._max_lost == 0:
             self.summary = f"worker {self.nodes[0].gateway.id} crashed and worker restarting disabled"
 
-    def note_killing(self) -> None:
-        """All workers that are still there are about to be killed by this process."""
+    def mark_killed(self) -> None:
+        """Record that this process is about to kill all active workers."""
         for node in self.active:
             node.is_killed = True
 
     def stop(self) -> None:
-        """Let no further test start, and replace nobody."""
+        """Let no further test start, and replace no worker."""
         if not self.stopping:
             self.stopping = True
             self._engine.stop()
-            # It has a session to finish.
-            self._release()
+            # Its session has to finish.
+            self._release_template()
 
 
-def death(status: int, *, is_sent: bool = False) -> str:
-    """How a process ended, in words.
+def describe_exit(status: int, *, is_sent: bool = False) -> str:
+    """Describe how a process ended.
 
     Args:
         status: Its exit code, or minus the signal that killed it.

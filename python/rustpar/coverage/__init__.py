@@ -1,1 +1,1 @@
-"""Coverage in forked processes, and joining the data files that they write."""
+"""Coverage measurement in forked processes, and combining of the data files that they write."""

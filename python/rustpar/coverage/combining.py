@@ -1,11 +1,11 @@
-"""Joining coverage.py's data files natively, where coverage.py would do it file by file.
+"""Combining of coverage.py's data files in Rust, instead of one by one in coverage.py.
 
-While :class:`NativeJoining` is entered, ``Coverage.combine`` does what it always does (which files, which paths, what
-is deleted, what is said), but reads and unites the files in Rust. Whatever that cannot do for certain is left to
-coverage.py: a file it does not know, data in memory, two files in conflict.
+While :class:`NativeJoining` is entered, ``Coverage.combine`` behaves as usual (selection of files, mapping of paths,
+deletion, messages), but the files are read and united in Rust. Whatever the Rust code does not support is left to
+coverage.py: unknown file formats, data in memory, conflicting files.
 
-The hazard it handles: an input may only be deleted when its data is in the result. So the result is written and in its
-place before anything is deleted, and nothing is when writing fails.
+The hazard it handles: an input may only be deleted when its data is in the result. So the result is written to its
+final place before anything is deleted, and nothing is deleted if writing fails.
 """
 
 from __future__ import annotations
@@ -26,28 +26,28 @@ if TYPE_CHECKING:
 
 
 class NativeJoining:
-    """A context in which ``Coverage.combine`` joins natively.
+    """A context manager in which ``Coverage.combine`` combines files natively.
 
     Attributes:
-        files: How many files were joined.
+        files: How many files were combined.
         seconds: How long that took.
     """
 
     def __init__(self) -> None:
-        """Join nothing yet."""
+        """Initialize the counters."""
         self.files = 0
         self.seconds = 0.0
         self._original: Callable[..., None] | None = None
 
     def __enter__(self) -> NativeJoining:
-        """Take the place of coverage.py's own function."""
+        """Replace coverage.py's own function."""
         control: Any = importlib.import_module("coverage.control")
         self._original = control.combine_parallel_data
         control.combine_parallel_data = self._combine
         return self
 
     def __exit__(self, *exception: object) -> None:
-        """Put it back."""
+        """Restore it."""
         control: Any = importlib.import_module("coverage.control")
         control.combine_parallel_data = self._original
 
@@ -60,27 +60,28 @@ class NativeJoining:
         keep: bool = False,
         message: Callable[[str], None] | None = None,
     ) -> None:
-        """What ``coverage.data.combine_parallel_data`` does."""
+        """Replace ``coverage.data.combine_parallel_data``."""
         original: Any = self._original
         started = _core.monotonic()
         paths = None if data_paths is None else list(data_paths)
-        joint = None if coverage_py.tells_of_each_file(data) else _join(data, aliases, paths)
-        if joint is None:
+        combined = None if coverage_py.is_in_memory_or_debugged(data) else _combine_files(data, aliases, paths)
+        if combined is None:
             original(data, aliases=aliases, data_paths=paths, strict=strict, keep=keep, message=message)
             return
         if not keep:
-            joint.delete()
-        self.files += len(joint.joined)
+            combined.delete()
+        self.files += len(combined.joined)
         self.seconds += _core.monotonic() - started
         if message is not None:
-            message(joint.words)
-        for file in joint.left:
-            # One by one: of two files with the same hash coverage.py deletes the second, be the first unreadable.
+            message(combined.words)
+        for file in combined.left:
+            # One by one, because of two files with the same hash coverage.py deletes the second even if the first is
+            # unreadable.
             original(data, aliases=aliases, data_paths=[file], keep=keep, message=message)
 
 
-class _Joint:
-    """Which files were joined, which held the data of another one, and which are left to coverage.py."""
+class _Combined:
+    """The result: which files were combined, which are duplicates of those, and which are left to coverage.py."""
 
     def __init__(self, joined: list[str], duplicates: list[str], left: list[str]) -> None:
         self.joined = joined
@@ -88,7 +89,7 @@ class _Joint:
         self._duplicates = duplicates
 
     def delete(self) -> None:
-        """Delete what is in the result."""
+        """Delete the files whose data is in the result."""
         from coverage.misc import file_be_gone
 
         for file in (*self.joined, *self._duplicates):
@@ -96,18 +97,18 @@ class _Joint:
 
     @property
     def words(self) -> str:
-        """What coverage.py says when it has joined files."""
+        """The message that coverage.py prints when it has combined files."""
         from coverage.misc import plural
 
         skipped = f", skipped {len(self._duplicates)}" if self._duplicates else ""
         return f"Combined {plural(len(self.joined), 'file')}{skipped}"
 
 
-def _join(data: Any, aliases: Any, data_paths: list[str] | None) -> _Joint | None:
-    """Join the files that belong to `data` into its own; None where coverage.py is to do it all.
+def _combine_files(data: Any, aliases: Any, data_paths: list[str] | None) -> _Combined | None:
+    """Combine the files that belong to `data` into its own file; return None if coverage.py has to do everything.
 
     Raises:
-        coverage.exceptions.DataError: The result cannot be written. Every file is as it was.
+        coverage.exceptions.DataError: The result cannot be written. All files are unchanged.
     """
     import coverage
     from coverage.data import combinable_files
@@ -119,8 +120,8 @@ def _join(data: Any, aliases: Any, data_paths: list[str] | None) -> _Joint | Non
     duplicates: list[str] = []
     left: dict[str, str] = {}
     try:
-        alike = _alike(files)
-        # What was not read is not added to; coverage.py would erase it.
+        alike = _group_duplicates(files)
+        # coverage.py would erase an existing file that was not read, so its data is not included.
         joiner = _core.Joiner(target if coverage_py.has_been_used(data) and Path(target).exists() else None)
         while alike:
             reasons = joiner.add([first for first, *_ in alike], _map_path(aliases))
@@ -137,7 +138,7 @@ def _join(data: Any, aliases: Any, data_paths: list[str] | None) -> _Joint | Non
         return None
     if not joined:
         return None
-    # Its connection is closed: it would go on with the file that is replaced.
+    # Close the connection, which would otherwise still refer to the replaced file.
     coverage_py.close(data)
     try:
         joiner.write(target, coverage.__version__)
@@ -147,19 +148,19 @@ def _join(data: Any, aliases: Any, data_paths: list[str] | None) -> _Joint | Non
         data.read()
     for file, reason in left.items():
         coverage_py.warn(data, f"Data file {os.path.relpath(file)!r} {reason}; it is left to coverage.py")
-    return _Joint(joined, duplicates, list(left))
+    return _Combined(joined, duplicates, list(left))
 
 
-def _alike(files: list[str]) -> list[list[str]]:
-    """The files, those together that should hold the same.
+def _group_duplicates(files: list[str]) -> list[list[str]]:
+    """Group files that should have the same contents.
 
-    As coverage.py has it, by the hash that a file's name ends with or else by the content; which need not be looked at
-    where no other file has the same size.
+    The criterion is coverage.py's: the hash at the end of a file's name, or else the content, which is only read if
+    another file has the same size.
     """
     try:
         from coverage.sqldata import filename_match
     except ImportError:
-        # Hashes in names came with 7.7.
+        # coverage.py has hashes in file names since 7.7.
         def filename_match(filename: str) -> re.Match[str] | None:
             return None
 
@@ -180,6 +181,6 @@ def _alike(files: list[str]) -> list[list[str]]:
 
 
 def _map_path(aliases: Any) -> Callable[[str], str]:
-    """What a source file is to be called: through the aliases, with this system's slashes."""
+    """Return a function that maps a source file's path through the aliases, with this system's slashes."""
     mapped = (lambda path: path) if aliases is None else aliases.map
     return functools.cache(lambda path: re.sub(r"[/\\]", re.escape(os.sep), mapped(path)))

@@ -1,11 +1,11 @@
-"""Coverage in forked processes: each measures for itself, and saves as it goes.
+"""Coverage in forked processes: each process measures and saves its own data.
 
-Where the controller runs under ``coverage run``, its forks have a tracer and the lines that were measured before the
-fork, but none of them would save anything. So each fork begins to measure anew, with the same settings, into a data
-file of its own, and the controller joins these files to its own when it has ended; with ``[run] parallel`` they are
-left to ``coverage combine``, as those of any other process. pytest-cov measures in workers by itself.
+If the controller runs under ``coverage run``, its forks inherit a tracer and the lines measured before the fork, but
+none of them would save anything. So each fork starts a new measurement with the same settings and its own data file.
+The controller combines these files into its own at the end; with ``[run] parallel`` they are left to ``coverage
+combine``, as those of any other process. pytest-cov itself measures in workers.
 
-The hazard it handles: what is measured is in memory until it is saved, and a worker that crashes saves nothing.
+The hazard it handles: measured data is in memory until it is saved, and a worker that crashes saves nothing.
 """
 
 from __future__ import annotations
@@ -25,52 +25,52 @@ if TYPE_CHECKING:
 
     import pytest
 
-# Seconds that a worker may spend on saving after tests, whatever they take, and the share of its time beyond that. With
-# one save of 1 ms after each test, a crash costs what the crashed test measured in all suites but those of very many
-# very short tests.
-_ALWAYS = 0.5
-_SHARE = 0.05
+# Seconds that a worker may always spend on saving after tests, and the share of its time that it may spend in addition.
+# At 1 ms per save, data is saved after each test, so that a crash only loses the data of the crashed test, except in
+# suites of very many very short tests.
+_MIN_BUDGET = 0.5
+_MAX_SHARE = 0.05
 
-# Patches of ``[run] patch`` that save the data of one measurement; the others hold in forks as well.
+# The patches of ``[run] patch`` that save the data of one measurement; the others also work in forks.
 _SAVING_PATCHES = ("_exit", "execv")
 
 
-# What :func:`restart` has made, the last one for this process.
-_own: list[Any] = []
+# The measurements that :func:`restart` has started; the last one is this process's.
+_measurements: list[Any] = []
 
 
 def _current() -> Any:
-    """What measures this process, an instance of ``coverage.Coverage``; None where nothing does."""
-    # A directory of that name may have been imported instead.
+    """Return the ``coverage.Coverage`` instance that measures this process; None if there is none."""
+    # The module may be an unrelated directory of that name.
     measurements: Any = getattr(sys.modules.get("coverage"), "Coverage", None)
     return None if measurements is None else measurements.current()
 
 
 @contextmanager
-def going_on_after_fork() -> Iterator[None]:
-    """Have what measures this process also measure the forks that are made meanwhile.
+def continued_in_forks() -> Iterator[None]:
+    """Keep the current measurement active in processes that are forked in this block.
 
-    ``[run] patch = fork`` would have each fork begin anew, as a program of its own, and save where nobody asks it to.
+    ``[run] patch = fork`` would start a new measurement in each fork, as for an independent program, and save it.
     """
-    with coverage_py.without_restart_in_forks() as could_restart:
+    with coverage_py.fork_patch_disabled() as could_restart:
         before = _current() if could_restart else None
         yield
     if before is not None and _current() is not before:
         before.start()
 
 
-def keep_what_others_saved(config: pytest.Config) -> None:
-    """Have pytest-cov delete no data files, which it does when it starts: that was for the controller to do."""
+def keep_data_files(config: pytest.Config) -> None:
+    """Prevent pytest-cov from deleting data files at its start, because the controller has already done so."""
     options = config.known_args_namespace
     if hasattr(options, "cov_append"):
         options.cov_append = True
 
 
 def restart(config: pytest.Config, run: str) -> None:
-    """Measure this fork for itself, if the process that it was forked from is measured.
+    """Start a separate measurement of this fork, if its parent is measured.
 
     Args:
-        config: Where plugins are registered; pytest-cov measures by itself.
+        config: Tells whether pytest-cov is active, which handles forks itself.
         run: The name of the test run.
     """
     before = _current()
@@ -81,28 +81,28 @@ def restart(config: pytest.Config, run: str) -> None:
     from coverage import Coverage
 
     before.stop()
-    # What it has measured is saved by the process that it belongs to. It is asked to save by `patch = _exit`, too.
-    coverage_py.save_no_more(before)
+    # The parent saves its own data. This process must not, not even because of `patch = _exit`.
+    coverage_py.disable_saving(before)
     suffix = True if before.config.parallel else f"{_prefix(run)}{os.getpid()}"
     measurement: Any = Coverage(config_file=False, data_suffix=suffix)
     measurement.config = copy.deepcopy(before.config)
-    # coverage.py has patches since 7.10.
+    # Patches exist since coverage.py 7.10.
     patches = getattr(before.config, "patch", ())
     measurement.config.patch = [patch for patch in patches if patch in _SAVING_PATCHES]
-    # They speak of a program, of which this is a part.
+    # The warnings are about a whole program, of which this process is only a part.
     coverage_py.silence_warnings(measurement, is_part=True)
     measurement.start()
-    atexit.register(_end, measurement)
-    _own.append(measurement)
+    atexit.register(_stop_and_save, measurement)
+    _measurements.append(measurement)
 
 
 def save_own() -> None:
-    """Save what this process itself has measured since :func:`restart`, where its exit functions are left to others."""
-    for measurement in _own[-1:]:
-        _end(measurement)
+    """Save what this process has measured since :func:`restart`, if its exit functions will not run."""
+    for measurement in _measurements[-1:]:
+        _stop_and_save(measurement)
 
 
-def _end(measurement: Any) -> None:
+def _stop_and_save(measurement: Any) -> None:
     measurement.stop()
     measurement.save()
 
@@ -111,23 +111,23 @@ def _prefix(run: str) -> str:
     return f"rustpar.{run}.pid"
 
 
-def join_in_the_end(config: pytest.Config, run: str) -> None:
-    """Have the controller join what its forks have measured to its own data, when that is saved.
+def combine_at_exit(config: pytest.Config, run: str) -> None:
+    """Register a function that combines the forks' data with the controller's own at exit.
 
     Args:
-        config: Where plugins are registered; pytest-cov joins by itself.
+        config: Tells whether pytest-cov is active, which combines data itself.
         run: The name of the test run.
     """
     measurement = _current()
     if measurement is None or measurement.config.parallel or config.pluginmanager.has_plugin("_cov"):
         return
-    # This process may have measured nothing itself.
+    # The controller itself may have measured nothing.
     coverage_py.silence_warnings(measurement, is_part=False)
-    # `coverage run` saves when pytest has returned.
-    atexit.register(_join, measurement.config, Path(measurement.config.data_file).absolute(), run)
+    # At exit, because `coverage run` saves after pytest has returned.
+    atexit.register(_combine, measurement.config, Path(measurement.config.data_file).absolute(), run)
 
 
-def _join(config: Any, data_file: Path, run: str) -> None:
+def _combine(config: Any, data_file: Path, run: str) -> None:
     import copy
     import glob
 
@@ -138,21 +138,21 @@ def _join(config: Any, data_file: Path, run: str) -> None:
 
     from rustpar.coverage.combining import NativeJoining
 
-    joint: Any = Coverage(config_file=False)
-    joint.config = copy.deepcopy(config)
-    joint.config.data_file = str(data_file)
+    combined: Any = Coverage(config_file=False)
+    combined.config = copy.deepcopy(config)
+    combined.config.data_file = str(data_file)
     with NativeJoining():
-        joint.load()
-        joint.combine(files)
-        joint.save()
+        combined.load()
+        combined.combine(files)
+        combined.save()
 
 
 class Saving:
-    """Saves what a worker has measured after a test, if that does not take too much of its time."""
+    """Saves a worker's coverage data after tests, if that does not take too much of its time."""
 
     def __init__(self) -> None:
-        """Look for what measures this process."""
-        # Not `Coverage.save`, which also looks for source files that were not executed, each time.
+        """Find the collector of the current measurement."""
+        # Not `Coverage.save`, which also searches for source files that were not executed, each time.
         self._flush: Any = getattr(coverage_py.collector_of(_current()), "flush_data", None)
         self._begin = _core.monotonic()
         self._spent = 0.0
@@ -162,7 +162,7 @@ class Saving:
         if self._flush is None:
             return
         begin = _core.monotonic()
-        if self._spent > _ALWAYS + _SHARE * (begin - self._begin):
+        if self._spent > _MIN_BUDGET + _MAX_SHARE * (begin - self._begin):
             return
         self._flush()
         self._spent += _core.monotonic() - begin

@@ -1,7 +1,7 @@
-"""What measuring coverage costs after the last test: joining the workers' data natively, and a line that says how long.
+"""Native combining in pytest-cov, and a summary line with the time that coverage takes after the last test.
 
-pytest-cov ends its measuring in a wrapper around ``pytest_runtestloop`` of the controller: it joins the files that
-workers have saved, and makes its reports. This plugin's wrapper lies around that one.
+pytest-cov finishes its measurement in a wrapper around the controller's ``pytest_runtestloop``: it combines the files
+that workers have saved, and creates its reports. This plugin's wrapper encloses that one.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
 
-class CoverageTail:
-    """Joins natively while pytest-cov ends, and tells the total and how long the end took."""
+class CoverageSummary:
+    """Combines natively while pytest-cov finishes, and reports the total and how long that took."""
 
     def __init__(self) -> None:
-        """Nothing is measured yet."""
-        # Where nothing is measured, this is not imported.
+        """Prepare the native combining."""
+        # Only imported if coverage is measured.
         from rustpar.coverage.combining import NativeJoining
 
         self._last = 0.0
@@ -30,12 +30,12 @@ class CoverageTail:
 
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logreport(self) -> None:
-        """Remember when the last phase of a test was reported."""
+        """Record when the last phase of a test was reported."""
         self._last = _core.monotonic()
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
-        """Join natively in what comes after the last test."""
+        """Combine natively after the last test."""
         self._last = _core.monotonic()
         with self._joining:
             result = yield
@@ -47,7 +47,7 @@ class CoverageTail:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_terminal_summary(self, terminalreporter: Any) -> Generator[None, object, object]:
-        """Say it, behind pytest-cov's own reports."""
+        """Print the line after pytest-cov's own reports."""
         result = yield
         if self._line is not None:
             terminalreporter.write_line(self._line)
@@ -55,7 +55,7 @@ class CoverageTail:
 
 
 def register(config: pytest.Config) -> None:
-    """Watch the end of measuring, where pytest-cov measures."""
+    """Register the plugin if pytest-cov is measuring."""
     plugin = config.pluginmanager.get_plugin("_cov")
     if plugin is not None and getattr(plugin, "cov_controller", None) is not None:
-        config.pluginmanager.register(CoverageTail(), "rustpar-coverage-tail")
+        config.pluginmanager.register(CoverageSummary(), "rustpar-coverage-tail")

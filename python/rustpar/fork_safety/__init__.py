@@ -1,1 +1,1 @@
-"""What a template must not have done if it is to be forked into workers, and where that was done."""
+"""Detection of what makes forking workers from the template unsafe, and of the lines that do it."""

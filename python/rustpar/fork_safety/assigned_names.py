@@ -1,8 +1,8 @@
-"""Under which name a statement keeps the result of a call that it makes, read from its bytecode.
+"""Finding the name to which a statement assigns the result of a call, from its bytecode.
 
-``PORT = 5000 + os.getpid() % 1000`` keeps a number in which the process id can no longer be found. What the statement
-stores its result in can be. The hazard it handles: bytecode differs between versions of Python, so nothing is computed
-from it: instructions behind the call are looked at one by one, up to the first that stores or drops something.
+``PORT = 5000 + os.getpid() % 1000`` keeps a number from which the process id can no longer be recognized, but the
+assigned name can be found. The hazard it handles: bytecode differs between versions of Python. So it is not
+interpreted: the instructions after the call are scanned up to the first that stores or drops a value.
 """
 
 from __future__ import annotations
@@ -15,29 +15,28 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import CodeType, FrameType
 
-# Instructions that are looked at behind a call. An expression that is longer is no name.
-_MOST = 300
+# How many instructions are scanned after a call. Results of longer expressions are not names.
+_MAX_INSTRUCTIONS = 300
 
-# What uses a value up without keeping it: it is compared, decided by, or dropped.
+# Instructions that consume a value without storing it: a comparison, a branch, or a pop.
 _DROPS = ("POP_TOP", "COMPARE_OP", "CONTAINS_OP", "IS_OP", "UNARY_NOT", "RAISE_VARARGS", "FOR_ITER", "RETURN_CONST")
 
-# What stands behind the loop of a comprehension that is part of its function's code (since Python 3.12), before its
-# variables get back what they were.
+# Instructions after the loop of an inlined comprehension (since Python 3.12), before its variables are restored.
 _ENDS_LOOP = ("END_FOR", "POP_TOP", "POP_ITER", "SWAP")
 
-# Code objects of a class or a module; what is a local variable elsewhere is the variable of a comprehension there.
+# CO_OPTIMIZED: set for functions, but not for classes and modules, whose local variables belong to comprehensions.
 _OPTIMIZED = 1
 
-# Calls that make what follows depend on a number that they are given.
+# Calls that seed a random number generator.
 _SEEDING = re.compile(r"(?:\bseed|default_rng|RandomState|\bRandom)\(")
 
 
-# What asks for the system's random numbers by name.
-_ASKING = re.compile(r"uuid|secrets|urandom|SystemRandom|token_|randbits|randbelow")
+# Names that request the system's random numbers.
+_SYSTEM_RANDOM = re.compile(r"uuid|secrets|urandom|SystemRandom|token_|randbits|randbelow")
 
 
 class Sink(NamedTuple):
-    """What keeps a value.
+    """Where a value is stored.
 
     Attributes:
         name: The variable, attribute or key.
@@ -49,33 +48,33 @@ class Sink(NamedTuple):
 
 
 class Dataflow:
-    """Follows results from a call to what keeps them; what it has found out of an instruction, it remembers."""
+    """Follows the results of calls to where they are stored, with a cache by instruction."""
 
     def __init__(self) -> None:
-        """Know nothing yet."""
+        """Create an empty cache."""
         self._known: dict[tuple[int, int], tuple[str, str]] = {}
-        # Their ids are what is remembered by.
+        # Keeps the code objects alive, because the cache uses their ids.
         self._codes: dict[int, CodeType] = {}
 
     def sinks(self, frames: Iterable[FrameType], *, through_variables: bool) -> set[Sink]:
-        """What keeps the result of the call that the first of `frames` makes, each called by the next one.
+        """Return where the result of a call in the first of `frames`, each called by the next one, is stored.
 
         Args:
-            frames: Of the project's own code, the innermost first.
-            through_variables: Whether a function that has put it into a variable is taken to return what it has made
-                of it.
+            frames: Frames of the project's own code, innermost first.
+            through_variables: Whether a function that assigns the result to a local variable is assumed to return a
+                value derived from it.
         """
         for frame in frames:
-            what, name = self._behind(frame)
-            if what == "name":
+            use, name = self._use_of_result(frame)
+            if use == "name":
                 return {Sink(name, frame.f_code.co_filename)}
-            if what == "item":
+            if use == "item":
                 return {Sink(name, None)}
-            if what == "drop" or (what == "variable" and not through_variables):
+            if use == "drop" or (use == "variable" and not through_variables):
                 break
         return set()
 
-    def _behind(self, frame: FrameType) -> tuple[str, str]:
+    def _use_of_result(self, frame: FrameType) -> tuple[str, str]:
         key = id(frame.f_code), frame.f_lasti
         if key not in self._known:
             self._codes[key[0]] = frame.f_code
@@ -84,26 +83,26 @@ class Dataflow:
 
 
 def seeds_with(frame: FrameType, *, is_from_system: bool) -> bool:
-    """Whether the line that a frame is in seeds a generator of random numbers, as far as its text tells.
+    """Whether the current line of a frame seeds a random number generator, judged by its text.
 
     Args:
-        frame: Of who has drawn a number.
-        is_from_system: Whether it is one of the system's. A generator that is given a seed may have taken one of those
-            before, unasked.
+        frame: The frame that has drawn a number.
+        is_from_system: Whether the number is one of the system's. A generator may have drawn one of those by itself
+            before it is seeded.
     """
     line = linecache.getline(frame.f_code.co_filename, frame.f_lineno)
-    return _SEEDING.search(line) is not None and (not is_from_system or _ASKING.search(line) is not None)
+    return _SEEDING.search(line) is not None and (not is_from_system or _SYSTEM_RANDOM.search(line) is not None)
 
 
 def _scan(code: CodeType, last: int) -> tuple[str, str]:
-    """What becomes of what the instruction at `last` makes, in a word, and the name under which it is kept.
+    """Return what happens to the result of the instruction at offset `last`, and the name under which it is stored.
 
-    The word is "name" (a global variable, or one of a class), "item" (an attribute or a key), "variable", "return" or
+    The result is "name" (a global variable, or one of a class), "item" (an attribute or a key), "variable", "return" or
     "drop".
     """
     from dis import opname
 
-    instructions = code.co_code[: last + 2 + 2 * _MOST]
+    instructions = code.co_code[: last + 2 + 2 * _MAX_INSTRUCTIONS]
     at, extended, constant, in_end, put_back = last + 2, 0, "", False, 0
     while at + 1 < len(instructions):
         name, argument = opname[instructions[at]], instructions[at + 1] | extended
@@ -131,12 +130,12 @@ def _scan(code: CodeType, last: int) -> tuple[str, str]:
             break
         if name == "JUMP_FORWARD":
             at = _target(code, at, argument)
-            instructions = code.co_code[: at + 2 * _MOST]
+            instructions = code.co_code[: at + 2 * _MAX_INSTRUCTIONS]
         if name == "LOAD_CONST":
             constant = code.co_consts[argument] if isinstance(code.co_consts[argument], str) else ""
     return "drop", ""
 
 
 def _target(code: CodeType, at: int, argument: int) -> int:
-    """Where an unconditional jump forward leads; `at` is the instruction behind it."""
+    """Return the target of a forward jump; `at` is the offset of the next instruction."""
     return min(at + 2 * argument, len(code.co_code))

@@ -1,9 +1,10 @@
-"""What a process has, when it has collected, that names something outside of it.
+"""Enumeration of values that may name something outside the process, after collection.
 
-A constant of a module, a class attribute, a setting, what a plugin has put on its configuration, an environment
-variable, a path that was made, a command that was started. Elements of lists, tuples and sets are none of these: they
-are test data. The hazard it handles: what is looked at is other people's objects, so nothing of them is called; and
-there may be a great many, so there is an end to it.
+These are module constants, class attributes, settings, attributes that plugins set on the configuration, environment
+variables, created paths, and commands. Elements of lists, tuples and sets are excluded, because they are test data.
+
+The hazard it handles: the values are other people's objects, so none of their methods are called; and there may be very
+many, so their number is limited.
 """
 
 from __future__ import annotations
@@ -27,27 +28,26 @@ if TYPE_CHECKING:
     from rustpar.process.code_origin import CodeOrigins
 
 # Longer texts are documents.
-_LONGEST = 1000
+_MAX_LENGTH = 1000
 
 # Ports that a program may pick.
 _PORTS = range(1024, 65536)
 
-# How deep attributes and keys are followed, and how many objects are looked at: settings of Django are four deep.
-_DEEPEST = 5
-_MOST = 100_000
+# The maximum depth of attributes and keys, and the maximum number of objects. Django's settings are four levels deep.
+_MAX_DEPTH = 5
+_MAX_OBJECTS = 100_000
 
 _NO_FILE = ""
 
 
 class Name(NamedTuple):
-    """A text or a number that names something.
+    """A text or a number that may name something outside the process.
 
     Attributes:
-        name: The last part of where it is: a variable, an attribute or a key.
-        where: All of it, such as ``conftest.SETTINGS.port``.
-        value: The text, or what may be a port.
-        file: The file of the module, class or function that has it for a variable; empty where it is an attribute or
-            a key.
+        name: The last part of its location: a variable, an attribute or a key.
+        where: The complete location, such as ``conftest.SETTINGS.port``.
+        value: The text, or an integer that may be a port.
+        file: The file of the module, class or function whose variable it is; empty for an attribute or a key.
     """
 
     name: str
@@ -57,10 +57,10 @@ class Name(NamedTuple):
 
 
 class Names:
-    """Looks for names."""
+    """Enumerates names."""
 
     def __init__(self, config: pytest.Config, places: CodeOrigins) -> None:
-        """Look in what `config` knows, and in the modules that `places` takes for the project's own."""
+        """Search `config` and the modules that `places` considers the project's own."""
         self._config = config
         self._places = places
         self._modules = {
@@ -69,61 +69,61 @@ class Names:
             if isinstance(file := getattr(module, "__file__", None), str) and places.is_own_file(file)
         }
         self._seen: set[int] = set()
-        self._left = _MOST
+        self._left = _MAX_OBJECTS
 
     def all(self, environment_before: Mapping[bytes, bytes], actions: Iterable[tuple[str, str]]) -> Iterator[Name]:
-        """All names.
+        """Yield all names.
 
         Args:
-            environment_before: The environment as it was before configuring.
-            actions: Texts that something was done with, each behind what was done, in words.
+            environment_before: The environment before configuring.
+            actions: Descriptions of actions, each with a text that was used.
         """
-        # The data below: reading through `os.environ` itself is noted.
+        # The underlying data, because reads through `os.environ` itself are recorded.
         environment: Any = os.environ._data  # type: ignore[attr-defined]
         for key, value in list(environment.items()):
-            if environment_before.get(key) != value and len(value) <= _LONGEST:
+            if environment_before.get(key) != value and len(value) <= _MAX_LENGTH:
                 name = os.fsdecode(key)
                 yield Name(name, f"the environment variable {name}", os.fsdecode(value), _NO_FILE)
         for what, text in actions:
             yield Name("", what, text, _NO_FILE)
         for name, file in self._modules.items():
-            yield from self._of_namespace(vars(sys.modules[name]), name, file)
-        yield from self._of_plugins()
+            yield from self._in_namespace(vars(sys.modules[name]), name, file)
+        yield from self._in_plugins()
         for module in (pytest, builtins):
-            yield from self._of_shared_module(module)
+            yield from self._in_shared_module(module)
 
-    def _of_plugins(self) -> Iterator[Name]:
+    def _in_plugins(self) -> Iterator[Name]:
         manager = self._config.pluginmanager
         for plugin in manager.get_plugins():
             if isinstance(plugin, type(sys)):
                 file = getattr(plugin, "__file__", None)
                 name = plugin.__name__
-                # A conftest may have no place among the modules.
+                # A conftest may be missing from sys.modules.
                 if isinstance(file, str) and name not in self._modules and self._places.is_own_file(file):
-                    yield from self._of_namespace(vars(plugin), name, file)
+                    yield from self._in_namespace(vars(plugin), name, file)
             elif self._is_own(type(plugin)):
-                yield from self._of(type(plugin).__name__, type(plugin).__name__, plugin, _NO_FILE, 1)
+                yield from self._in_value(type(plugin).__name__, type(plugin).__name__, plugin, _NO_FILE, 1)
         session = manager.get_plugin("session")
         for owner, where in ((self._config, "config"), (self._config.option, "config.option"), (session, "session")):
             for name, value in list(_attributes(owner)):
                 if name != "workerinput":
-                    yield from self._of_foreign(name, f"{where}.{name}", value)
+                    yield from self._in_foreign_attribute(name, f"{where}.{name}", value)
         for value in stash_values(self._config):
-            yield from self._of_foreign("", "config.stash", value)
+            yield from self._in_foreign_attribute("", "config.stash", value)
 
-    def _of_foreign(self, name: str, where: str, value: object) -> Iterator[Name]:
-        """What somebody has put on an object of pytest's, which has much of its own."""
+    def _in_foreign_attribute(self, name: str, where: str, value: object) -> Iterator[Name]:
+        """Yield names in a value that was set on one of pytest's objects, if its type is plain or the project's own."""
         if _is_plain(value) or self._is_own(type(value)):
-            yield from self._of(name, where, value, _NO_FILE, 1)
+            yield from self._in_value(name, where, value, _NO_FILE, 1)
 
-    def _of_shared_module(self, module: ModuleType) -> Iterator[Name]:
+    def _in_shared_module(self, module: ModuleType) -> Iterator[Name]:
         for name, value in list(vars(module).items()):
             if name[:1] != "_" and (scalar := _scalar(value)) is not None:
                 yield Name(name, f"{module.__name__}.{name}", scalar, _NO_FILE)
 
-    def _of_namespace(self, namespace: Mapping[str, Any], where: str, file: str) -> Iterator[Name]:
+    def _in_namespace(self, namespace: Mapping[str, Any], where: str, file: str) -> Iterator[Name]:
         for name, value in list(namespace.items()):
-            # The second is pytest's, whatever the marks of a module are given.
+            # Skip special names, and pytestmark, whose values belong to pytest.
             if name[:2] == "__" or name == "pytestmark":
                 continue
             if isinstance(value, FunctionType):
@@ -132,31 +132,31 @@ class Names:
                         if isinstance(scalar := _scalar(default), str):
                             yield Name(name, f"a default of {where}.{name}", scalar, _NO_FILE)
             else:
-                yield from self._of(name, f"{where}.{name}", value, file, 0)
+                yield from self._in_value(name, f"{where}.{name}", value, file, 0)
 
-    def _of(self, name: str, where: str, value: Any, file: str, depth: int) -> Iterator[Name]:
+    def _in_value(self, name: str, where: str, value: Any, file: str, depth: int) -> Iterator[Name]:
         scalar = _scalar(value)
         if scalar is not None:
             yield Name(name, where, scalar, file)
-        elif depth > _DEEPEST or self._left <= 0 or id(value) in self._seen:
+        elif depth > _MAX_DEPTH or self._left <= 0 or id(value) in self._seen:
             return
         elif issubclass(type(value), type):
             if self._is_own(value):
                 self._seen.add(id(value))
-                yield from self._of_namespace(vars(value), where, self._modules[value.__module__])
+                yield from self._in_namespace(vars(value), where, self._modules[value.__module__])
         else:
-            yield from self._of_parts(where, value, depth)
+            yield from self._in_parts(where, value, depth)
 
-    def _of_parts(self, where: str, value: Any, depth: int) -> Iterator[Name]:
+    def _in_parts(self, where: str, value: Any, depth: int) -> Iterator[Name]:
         kind = type(value)
         parts: list[tuple[Any, Any]] = []
         if issubclass(kind, dict):
             parts += dict.items(value)
-            # Keys name queues, databases and the like.
+            # Keys may name queues, databases and the like.
             for key in dict.keys(value):
                 if isinstance(text := _scalar(key), str):
                     yield Name("", f"a key of {where}", text, _NO_FILE)
-        if kind is not dict and self._is_looked_into(kind):
+        if kind is not dict and self._may_hold_names(kind):
             parts += _attributes(value)
         if not parts:
             return
@@ -164,14 +164,14 @@ class Names:
         self._left -= len(parts)
         for key, one in parts:
             part = key if isinstance(key, str) else repr(key) if type(key) is int else ""
-            yield from self._of(part, f"{where}.{part}", one, _NO_FILE, depth + 1)
+            yield from self._in_value(part, f"{where}.{part}", one, _NO_FILE, depth + 1)
 
     def _is_own(self, kind: type) -> bool:
         module = getattr(kind, "__module__", None)
         return isinstance(module, str) and module in self._modules
 
-    def _is_looked_into(self, kind: type) -> bool:
-        """Whether instances may hold names: no modules, and nothing of pytest's own machinery."""
+    def _may_hold_names(self, kind: type) -> bool:
+        """Whether instances may hold names: no modules, and no types of pytest itself."""
         if self._is_own(kind):
             return True
         name = getattr(kind, "__module__", None)
@@ -180,7 +180,7 @@ class Names:
 
 
 def _scalar(value: Any) -> str | int | None:
-    """A value that may be a name, as text, or what may be a port; None for any other."""
+    """Return a value that may be a name: a text, or an integer that may be a port; None for any other."""
     kind = type(value)
     if issubclass(kind, str):
         text = str.__str__(value)
@@ -192,7 +192,7 @@ def _scalar(value: Any) -> str | int | None:
         return str(value)
     else:
         return value if kind is int and value in _PORTS else None
-    return text if len(text) <= _LONGEST else None
+    return text if len(text) <= _MAX_LENGTH else None
 
 
 def _is_plain(value: Any) -> bool:
@@ -200,7 +200,7 @@ def _is_plain(value: Any) -> bool:
 
 
 def _attributes(value: object) -> Iterator[tuple[str, Any]]:
-    """The attributes that an object holds, without calling anything of it."""
+    """Yield the attributes of an object without calling any of its code."""
     try:
         held = object.__getattribute__(value, "__dict__")
     except AttributeError:

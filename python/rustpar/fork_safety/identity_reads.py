@@ -1,6 +1,6 @@
-"""Things that tell a process who it is, noting who reads them.
+"""Watched replacements of objects that reveal a worker's identity; they report who reads it.
 
-Each calls a function with the frame of the reader and what was done, until it is put back.
+Each calls a function with the frame of the reader and a description of the access, until it is removed.
 """
 
 from __future__ import annotations
@@ -22,66 +22,66 @@ _Environment = type(os.environ)
 _NAME = "PYTEST_XDIST_WORKER"
 
 # Functions that read for their caller; the last is xdist's.
-_READING_FOR_OTHERS = ("get", "getenv", "getenvb", "pop", "setdefault", "get_xdist_worker_id")
+_ACCESSORS = ("get", "getenv", "getenvb", "pop", "setdefault", "get_xdist_worker_id")
 
 
 class _CopiedKey(str):
-    """The variable of the worker's name in a copy of the environment, noting who looks for it there.
+    """The key PYTEST_XDIST_WORKER in a copy of the environment, which reports lookups of it.
 
-    To find it, a dictionary has to compare it with what is looked for.
+    To find the key, a dictionary has to compare it with the requested one.
     """
 
     _note: Note
     __hash__ = str.__hash__
 
     def __new__(cls, name: str, note: Note) -> _CopiedKey:
-        """Make a key that calls `note`."""
+        """Create a key that calls `note`."""
         key = super().__new__(cls, name)
         key._note = note
         return key
 
-    def _is(self, other: object, seeker: FrameType) -> bool:
+    def _compare(self, other: object, seeker: FrameType) -> bool:
         is_equal = super().__eq__(other) is True
-        # Joining two copies looks for nothing.
+        # Merging two copies compares keys, but is no lookup.
         if is_equal and type(other) is not _CopiedKey:
             self._note(_reader(seeker), f"reads {_NAME}")
         return is_equal
 
     def __eq__(self, other: object) -> bool:
-        return self._is(other, sys._getframe(1))
+        return self._compare(other, sys._getframe(1))
 
     def __ne__(self, other: object) -> bool:
-        return not self._is(other, sys._getframe(1))
+        return not self._compare(other, sys._getframe(1))
 
     def lower(self) -> _CopiedKey:
-        """The same, for settings that are named without regard to case."""
+        """Return the key in lower case, for settings with case-insensitive names."""
         return _CopiedKey(super().lower(), self._note)
 
     def casefold(self) -> _CopiedKey:
-        """The same as :meth:`lower`."""
+        """Return the key in lower case."""
         return self.lower()
 
     def upper(self) -> _CopiedKey:
-        """The same as :meth:`lower`, the other way."""
+        """Return the key in upper case."""
         return _CopiedKey(super().upper(), self._note)
 
     def __reduce__(self) -> tuple[type[str], tuple[str]]:
-        # Whoever copies or sends it gets a string.
+        # Copies and pickles are plain strings.
         return str, (str(self),)
 
 
 class _WatchedEnvironment(_Environment):  # type: ignore[misc,valid-type]
-    """The environment, noting who reads the worker's name.
+    """``os.environ``, reporting reads of the worker's name.
 
-    Looking whether there is one tells nothing about which, and neither does copying the whole environment; what is
-    then read from the copy does.
+    A test for presence does not reveal the name, and neither does a copy of the whole environment; reading from the
+    copy does.
     """
 
     note: Note
     note_copy: Callable[[FrameType, str], None]
 
     def __getitem__(self, key: Any) -> Any:
-        # Those who copy everything ask with the keys that they were given.
+        # A copy of everything asks with the special keys that `__iter__` has returned.
         if type(key) is not _CopiedKey and os.fsdecode(key) == _NAME:
             self.note(_reader(sys._getframe(1)), f"reads {_NAME}")
         return super().__getitem__(key)
@@ -98,24 +98,24 @@ class _WatchedEnvironment(_Environment):  # type: ignore[misc,valid-type]
 
 
 def _instruction(frame: FrameType) -> Instruction:
-    """What a frame is about to do: the same for all calls that one instruction makes, as a copy of a mapping does."""
+    """Return the current instruction of a frame, the same for all calls that it makes, as in copying a mapping."""
     return id(frame), frame.f_lasti
 
 
 def _reader(frame: FrameType) -> FrameType:
-    """Who reads, past the methods that read for others."""
-    while frame.f_code.co_name in _READING_FOR_OTHERS and frame.f_back is not None:
+    """Return the frame that reads, skipping functions that read for their caller."""
+    while frame.f_code.co_name in _ACCESSORS and frame.f_back is not None:
         frame = frame.f_back
     return frame
 
 
 class WatchedInput(dict[str, Any]):
-    """``config.workerinput``, noting who reads what differs between workers."""
+    """``config.workerinput``, reporting reads of keys whose values differ between workers."""
 
-    def __init__(self, values: dict[str, Any], readings: IdentityReads, keys: frozenset[str]) -> None:
-        """Hold `values`; `keys` are those that differ."""
+    def __init__(self, values: dict[str, Any], reads: IdentityReads, keys: frozenset[str]) -> None:
+        """Store `values`; `keys` are those whose values differ."""
         super().__init__(values)
-        self._identity_reads = readings
+        self._identity_reads = reads
         self._keys = keys
         self._copier: Instruction | None = None
 
@@ -126,40 +126,40 @@ class WatchedInput(dict[str, Any]):
         return super().__getitem__(key)
 
     def get(self, key: str, default: Any = None) -> Any:
-        """The value of a key."""
+        """Return the value of a key."""
         if key in self._keys:
             self._identity_reads.note(_reader(sys._getframe(1)), f"reads workerinput[{key!r}]")
         return super().get(key, default)
 
     def __iter__(self) -> Iterator[str]:
-        # Without this, `dict(workerinput)` would not ask for the keys.
+        # Overridden because otherwise `dict(workerinput)` would not call `keys`.
         return super().__iter__()
 
     def keys(self) -> Any:
-        """The keys; asked for by ``dict(workerinput)``, which then gets each item."""
+        """Return the keys; ``dict(workerinput)`` calls this and then gets each item."""
         caller = sys._getframe(1)
         self._identity_reads.note_own(caller, "copies workerinput")
         self._copier = _instruction(caller)
         return super().keys()
 
     def items(self) -> Any:
-        """The items."""
+        """Return the items."""
         self._identity_reads.note_own(sys._getframe(1), "copies workerinput")
         return super().items()
 
     def values(self) -> Any:
-        """The values."""
+        """Return the values."""
         self._identity_reads.note_own(sys._getframe(1), "copies workerinput")
         return super().values()
 
     def copy(self) -> dict[str, Any]:
-        """A copy that nobody watches."""
+        """Return a copy that is not watched."""
         self._identity_reads.note_own(sys._getframe(1), "copies workerinput")
         return {key: super(WatchedInput, self).__getitem__(key) for key in super().__iter__()}
 
 
 class IdentityReads:
-    """Notes who reads the worker's name, and whether ``random`` is seeded."""
+    """Reports reads of the worker's name, and records whether ``random`` is seeded."""
 
     def __init__(
         self,
@@ -167,20 +167,20 @@ class IdentityReads:
         note_copy: Callable[[FrameType, str], None],
         is_own: Callable[[FrameType], bool],
     ) -> None:
-        """Begin.
+        """Start watching.
 
         Args:
-            note: Told of each reader.
-            note_copy: Told of each who copies the environment, with a key that is there as long as the copy is.
-            is_own: Whether a frame is that of the project's own code. Packages draw random numbers for many reasons.
+            note: Called for each read.
+            note_copy: Called for each copy of the environment, with a key that lives as long as the copy.
+            is_own: Whether a frame belongs to the project's own code. Packages draw random numbers for many reasons.
         """
-        self._told: Note | None = note
+        self._callback: Note | None = note
         self._is_own = is_own
         self._seeded = False
         self._before: list[tuple[Any, str, Any, Any]] = []
         _WatchedEnvironment.note = staticmethod(self.note)
         _WatchedEnvironment.note_copy = staticmethod(note_copy)
-        # A suite may put something else in their place.
+        # A suite may replace them.
         self._environments = os.environ, os.environb
         for environment in self._environments:
             environment.__class__ = _WatchedEnvironment
@@ -189,18 +189,18 @@ class IdentityReads:
 
     @property
     def has_seeded(self) -> bool:
-        """Whether ``random`` has been seeded by hand."""
+        """Whether ``random`` was seeded explicitly."""
         return self._seeded
 
     def note(self, frame: FrameType, what: str) -> None:
-        """Note what the code of a frame does; after the fork nothing, when each worker may read what is its own."""
-        if self._told is not None:
-            self._told(frame, what)
+        """Report an action of a frame's code; ignored after the fork, when each worker reads its own identity."""
+        if self._callback is not None:
+            self._callback(frame, what)
 
     def note_own(self, frame: FrameType, what: str) -> None:
-        """Note what the code of a frame does if it is the project's own. Packages do it for many reasons."""
-        if self._told is not None and self._is_own(frame):
-            self._told(frame, what)
+        """Report an action of a frame's code if it is the project's own. Packages do it for many reasons."""
+        if self._callback is not None and self._is_own(frame):
+            self._callback(frame, what)
 
     def _replace(self, module: Any, name: str, watched: Callable[[Any], Any]) -> None:
         original = getattr(module, name)
@@ -209,25 +209,25 @@ class IdentityReads:
         setattr(module, name, replacement)
 
     def stop(self) -> None:
-        """Put everything back, where nobody else has replaced it."""
+        """Restore everything that nobody else has replaced."""
         for environment in self._environments:
             environment.__class__ = _Environment
         for module, name, original, replacement in self._before:
             if getattr(module, name) is replacement:
                 setattr(module, name, original)
-        self._told = None
+        self._callback = None
 
     def _register_at_fork(self, original: Callable[..., None]) -> Callable[..., None]:
         def register_at_fork(**functions: Any) -> None:
-            # What a package registers makes it fit for a fork. What a suite registers may count forks, or close things.
-            self.note_own(sys._getframe(1), "has forks call a function (os.register_at_fork)")
+            # Functions of packages prepare them for a fork. Those of a suite may count forks, or close things.
+            self.note_own(sys._getframe(1), "registers a function to run at forks (os.register_at_fork)")
             original(**functions)
 
         return register_at_fork
 
     def _seed(self, original: Callable[..., None]) -> Callable[..., None]:
         def seed(*args: Any, **kwargs: Any) -> None:
-            # Called without a seed, it takes one from the system: that is not to be the same in all workers.
+            # Without a seed, one is taken from the system, which should not be the same in all workers.
             self._seeded = bool(args or kwargs) and (args or tuple(kwargs.values()))[0] is not None
             original(*args, **kwargs)
 

@@ -1,8 +1,9 @@
-"""Which of the values that were drawn while collecting name something outside the process.
+"""Detection of values drawn while collecting that name something outside the process.
 
-Two ways lead from a value to a name. It can be seen in it: digits of a ``uuid`` in the text of a database's name. Or
-the statement that has drawn it has stored its result there: then nothing of the value need be left in it. The hazard it
-handles: there may be many values and many names, so neither is compared with each of the other.
+There are two ways to detect it. The value is visible in a name: digits of a ``uuid`` in the name of a database. Or the
+statement that has drawn the value has assigned its result to the name, in which the value need not be visible.
+
+The hazard it handles: there may be many values and many names, so they are not compared pairwise.
 """
 
 from __future__ import annotations
@@ -20,27 +21,30 @@ if TYPE_CHECKING:
     from rustpar.fork_safety.external_names import Name
     from rustpar.fork_safety.unique_values import Source
 
-# Letters or digits in a row that are no coincidence: as many as `uuid4().hex[:8]` has hexadecimal ones, and six of an
-# alphabet. Shorter ones count where nothing stands beside them, or by the statement that stored them.
+# The number of consecutive hexadecimal digits, or of other characters, that do not match by coincidence: 8, as in
+# `uuid4().hex[:8]`, or 6. Shorter ones count only if they stand alone, or by the assignment.
 _HEX_WINDOW = 8
 _SHORT_HEX = 6
 _WINDOW = 6
 
-# A line that has drawn more numbers than this makes data: with so many, one will be like some constant by chance.
-_FEW = 64
+# A line that has drawn more values creates test data: one of that many equals some constant by chance.
+_MAX_NAMED = 64
 
-# Characters that a text of single draws must have of its own, to be told from others by six of them.
+# How many different characters a text of single draws must contain for six of them to identify it.
 _DISTINCT = 8
 
 _HEX_RUN = re.compile(r"[0-9a-f]{6,}")
 _NUMBER = re.compile(r"[0-9]{4,}")
 
 
-def kept(sources: Iterable[Source], names: Iterable[Name]) -> Iterator[tuple[Source, str]]:
-    """The sources of values that name something, and where the name is; each once, in their order."""
+def find_named(sources: Iterable[Source], names: Iterable[Name]) -> Iterator[tuple[Source, str]]:
+    """Yield the sources of values that name something, and the location of the name; each once, in order."""
     sources = list(sources)
     index = _Index(list(names))
-    found = [_seeded(source) or index.stored_by(source) or index.seen_of(source) or _held(source) for source in sources]
+    found = [
+        _seed(source) or index.find_assignment(source) or index.find_digits(source) or _object_with_process_id(source)
+        for source in sources
+    ]
     texts: dict[str, list[tuple[str, int]]] = {}
     for number, source in enumerate(sources):
         if found[number] is None:
@@ -48,17 +52,17 @@ def kept(sources: Iterable[Source], names: Iterable[Name]) -> Iterator[tuple[Sou
                 if len(text) >= _WINDOW:
                     texts.setdefault(text[:_WINDOW], []).append((text, number))
     if texts:
-        for number, where in index.with_texts(texts):
+        for number, where in index.find_texts(texts):
             found[number] = found[number] or where
     return ((source, where) for source, where in zip(sources, found, strict=True) if where is not None)
 
 
-def _seeded(source: Source) -> str | None:
+def _seed(source: Source) -> str | None:
     return "the seed of a random number generator" if source.seeds else None
 
 
-def _held(source: Source) -> str | None:
-    """Whether something refers to a process id that was asked for: locks, clients of databases."""
+def _object_with_process_id(source: Source) -> str | None:
+    """Return a description if an object refers to a process id that was obtained, such as locks or database clients."""
     if source.what is not PROCESS or not referenced(source.values):
         return None
     gc.collect()
@@ -66,7 +70,7 @@ def _held(source: Source) -> str | None:
 
 
 class _Index:
-    """Names, by what is looked for in them."""
+    """An index of names by substrings and numbers."""
 
     def __init__(self, names: list[Name]) -> None:
         self._stored: dict[tuple[str, str], list[Name]] = {}
@@ -90,16 +94,16 @@ class _Index:
         for run in _NUMBER.findall(text):
             self._numbers.setdefault(int(run), where)
 
-    def stored_by(self, source: Source) -> str | None:
-        """Where the statement that has drawn something has stored it."""
+    def find_assignment(self, source: Source) -> str | None:
+        """Return the location at which the statement that has drawn a value has stored it."""
         for sink in source.sinks:
             for name in self._stored.get((sink.name, sink.file or ""), ()):
                 if _is_made_of(name.value, source, is_variable=sink.file is not None):
                     return name.where
         return None
 
-    def seen_of(self, source: Source) -> str | None:
-        """Where digits of a value that was drawn are seen in a name."""
+    def find_digits(self, source: Source) -> str | None:
+        """Return the location of a name in which digits of a drawn value are visible."""
         for value in source.values:
             where = None
             if isinstance(value, bytes):
@@ -110,8 +114,8 @@ class _Index:
                 return where
         return None
 
-    def with_texts(self, wanted: dict[str, list[tuple[str, int]]]) -> Iterator[tuple[int, str]]:
-        """Which of some texts, each with a number and by how they begin, are seen in a name."""
+    def find_texts(self, wanted: dict[str, list[tuple[str, int]]]) -> Iterator[tuple[int, str]]:
+        """Yield those texts, given by their beginnings and each with a number, that are visible in a name."""
         for text, where in self._texts:
             for at in range(len(text) - _WINDOW + 1):
                 for token, number in wanted.get(text[at : at + _WINDOW], ()):
@@ -127,29 +131,29 @@ class _Index:
 
     def _number(self, value: int, source: Source) -> str | None:
         name = self._ports.get(value)
-        if name is not None and (name.value is value or source.count <= _FEW or source.what is PORT):
+        if name is not None and (name.value is value or source.count <= _MAX_NAMED or source.what is PORT):
             return name.where
-        if value >= 1000 and (source.count <= _FEW or value >= 10**7 or source.what in (PORT, PROCESS)):
+        if value >= 1000 and (source.count <= _MAX_NAMED or value >= 10**7 or source.what in (PORT, PROCESS)):
             return self._numbers.get(value) or (self._hex.get(f"{value:x}"[-_HEX_WINDOW:]) if value >> 28 else None)
         return None
 
 
 def _is_made_of(value: str | int, source: Source, *, is_variable: bool) -> bool:
-    """Whether what a statement has stored under a name counts as made of what a source has drawn."""
+    """Whether a value stored under the name that a statement assigns counts as derived from the source's value."""
     if isinstance(value, int):
         return True
-    # An attribute of that name may be anybody's: in a text it can be seen whether it is this one.
+    # Any object may have an attribute of that name, and a text would show a value that it contains.
     if not value or not (is_variable or source.what is PROCESS):
         return False
-    # One of several texts that were there before is no name of its own.
+    # A text chosen from existing ones is not a new name.
     return source.what is TEMPORARY or value not in source.values
 
 
 def _texts_of(source: Source) -> Iterator[str]:
-    """Texts in which what a source has drawn would be seen."""
+    """Yield the texts by which a source's values would be recognized."""
     joined = "".join(value for value in source.values if isinstance(value, str) and len(value) == 1)
     if len(set(joined)) >= _DISTINCT:
-        # Which of them belong together is not known.
+        # It is unknown where one text ends and the next begins.
         for at in range(len(joined) - _WINDOW + 1):
             yield joined[at : at + _WINDOW]
     for value in source.values:

@@ -1,9 +1,9 @@
-"""What configuring and collecting has left behind that several processes cannot use at once.
+"""Detection of resources left by configuring and collecting that several processes cannot use at once.
 
-A thread does not survive a fork. A connection, an event loop, a child process or a file that is being written cannot be
-used by several workers. A temporary file or directory that one worker removes is gone for all, and a port can be
-listened on once. Where such things come from is learnt from the interpreter's audit events (PEP 578); whether they are
-still there is looked at in the end, so what was made and is gone again counts for nothing.
+A thread does not survive a fork. A connection, an event loop, a child process or a file that is open for writing cannot
+be used by several workers. A temporary file or directory that one worker removes is gone for all, and only one process
+can listen on a port. The origin of resources is learnt from the interpreter's audit events (PEP 578). Whether they
+still exist is checked at the end, so resources that were released in time do not count.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ _THREAD_EVENTS = ("_thread.start_new_thread", "_thread.start_joinable_thread")
 _PATH_MODULES = ("os", "pathlib", "pathlib._local", "_pytest.tmpdir", "_pytest.pathlib")
 _CHILD_EVENTS = ("subprocess.Popen", "os.fork", "os.posix_spawn", "os.system")
 
-# Events with paths that are made or written, and how many of their arguments are paths.
+# Events that create or write paths, with the number of arguments that are paths.
 _PATH_EVENTS = {"open": 1, "os.mkdir": 1, "os.rename": 2, "os.link": 2, "os.symlink": 2}
 
-# Descriptors without a file, in words.
+# Descriptions of descriptors without a file.
 _KINDS = {
     "eventpoll": "an event loop",
     "eventfd": "an eventfd",
@@ -51,56 +51,56 @@ _KINDS = {
     "userfaultfd": "a userfaultfd",
 }
 
-# Seconds in which a thread that ends has ended, on a busy machine, too.
+# Seconds for an ending thread to end, even on a busy machine.
 _SETTLE = 0.3
 
-# Texts of actions that are kept.
-_MOST_ACTIONS = 20_000
+# The maximum number of recorded actions.
+_MAX_ACTIONS = 20_000
 
 
 class LeakedResources:
-    """Where threads, children, sockets, files and temporary names came from."""
+    """Records where threads, children, sockets, files and temporary names came from."""
 
     def __init__(self, places: CodeOrigins) -> None:
-        """Begin to listen; `places` tells which line of the project's code is behind something."""
-        self._place_of = place_of = places.behind_library
+        """Start listening; `places` finds the line of the project's code that causes an event."""
+        self._place_of = place_of = places.line_outside_library
         self._places = places
-        # Which line calls native code by `ctypes`; which line has started native threads, and by which import.
+        # The line that calls native code with `ctypes`; the line that has started native threads, and by which import.
         self._native_call: str | None = None
-        self._more_threads: tuple[str | None, str | None] | None = None
+        self._thread_origin: tuple[str | None, str | None] | None = None
         self._open_before = _open_files()
         self._mapped_before = _shared_mappings()
         self._files: dict[str, str] = {}
         self._temporary: dict[str, str] = {}
         self._directories: dict[str, str] = {}
         self._actions: list[tuple[str, str, bool]] = []
-        # Told of the frame of who has a free port picked.
+        # Called with the frame that binds a socket to a free port.
         self.on_port: Callable[[FrameType], None] = lambda frame: None
         self._origins = Origins()
         self._memory: str | None = None
-        self._dumping = traceback_timer.TracebackTimer(place_of)
-        if not _hooked:
-            # It stays, and is silent when nobody listens: a hook cannot be taken back.
+        self._traceback_timer = traceback_timer.TracebackTimer(place_of)
+        if not _installed_hooks:
+            # Audit hooks cannot be removed; this one is idle while nobody listens.
             sys.addaudithook(_core.audit)
-            _hooked.append(True)
-        _core.set_audit_listener(self._heard)
+            _installed_hooks.append(True)
+        _core.set_audit_listener(self._on_audit_event)
 
     def stop(self) -> None:
-        """Listen no longer."""
+        """Stop listening."""
         _core.set_audit_listener(None)
-        self._dumping.put_back()
+        self._traceback_timer.put_back()
 
-    def _heard(self, event: str, args: tuple[Any, ...]) -> None:
+    def _on_audit_event(self, event: str, args: tuple[Any, ...]) -> None:
         frame = sys._getframe(1)
         if event.startswith("ctypes."):
-            self._native_call = self._places.behind_import(frame)
+            self._native_call = self._places.own_line(frame)
             return
         if event == "rustpar.threads":
             self._note_threads(frame, *args)
             return
         if event == "os.mkdir":
-            # Made by tmp_path_factory, for the caller of that.
-            frame = _behind_pytest_paths(frame)
+            # tmp_path_factory creates directories for its caller.
+            frame = _caller_of_pytest_paths(frame)
         place = self._place_of(frame)
         if place is None:
             return
@@ -126,19 +126,19 @@ class LeakedResources:
             self._origins.note_socket(args[0], place)
 
     def _note_threads(self, frame: FrameType, event: str, about: tuple[Any, ...]) -> None:
-        """Note what has started threads: what was done behind `event`, the one before."""
+        """Record what has started native threads: the action before `event`."""
         if native_threads.count() <= max(len(sys._current_frames()), _thread._count() + 1):
             return
         if event.startswith("ctypes."):
-            self._more_threads = self._native_call, None
+            self._thread_origin = self._native_call, None
         else:
             module = about[0] if event == "import" else None
-            place = self._places.behind_import(frame) or self._places.last_imported()
-            self._more_threads = place, module
+            place = self._places.own_line(frame) or self._places.last_own_import()
+            self._thread_origin = place, module
 
     def _note_action(self, event: str, args: tuple[Any, ...]) -> None:
-        """Note texts that something is done with which reaches beyond this process."""
-        if len(self._actions) >= _MOST_ACTIONS:
+        """Record the texts of an action that has an effect outside this process."""
+        if len(self._actions) >= _MAX_ACTIONS:
             return
         if event in _PATH_EVENTS:
             for path in args[: _PATH_EVENTS[event]]:
@@ -150,20 +150,20 @@ class LeakedResources:
             self._actions.append(("a socket's path", os.fsdecode(args[1]), False))
         elif event in ("subprocess.Popen", "os.posix_spawn", "os.system"):
             for words in args:
-                self._actions += [("a command", text, False) for text in _words(words)]
+                self._actions += [("a command", text, False) for text in _command_texts(words)]
 
     def actions(self) -> Iterator[tuple[str, str]]:
-        """Texts that something was done with, each behind what was done; of paths, those that are there."""
+        """Return descriptions of actions, each with a text that was used; of paths only those that exist."""
         return ((what, text) for what, text, is_path in self._actions if not is_path or os.path.lexists(text))
 
     def note_shared_memory(self, frame: FrameType) -> None:
-        """Note who makes a lock between processes, which is a piece of memory; there is no event for it."""
+        """Record who creates a multiprocessing lock, which is in shared memory; there is no audit event for that."""
         place = self._place_of(frame)
         if place is not None:
             self._memory = place
 
     def reasons(self, config: pytest.Config) -> Iterator[tuple[str | None, str]]:
-        """What must not be shared: the place where it comes from, if known, and what it is."""
+        """Yield resources that must not be shared: the line that they come from, if known, and a description."""
         basetemp = config.option.basetemp
         own_directories = (
             (path, place)
@@ -172,52 +172,55 @@ class LeakedResources:
         )
         for path, place in (*self._temporary.items(), *own_directories):
             if os.path.lexists(path):
-                yield place, f"makes {path}"
+                yield place, f"creates {path}"
         for thread in threading.enumerate():
             if thread is not threading.current_thread():
                 yield self._origins.of_thread(thread), f"leaves the thread {thread.name} running"
         if _has_unnamed_thread():
             yield self._origins.of_thread(None), "leaves a thread running"
-        is_dumping = self._dumping.is_due or traceback_timer.is_waited_for()
+        is_dumping = self._traceback_timer.is_due or traceback_timer.is_waited_for()
         if is_dumping:
-            yield self._dumping.place, "leaves a timer of faulthandler running"
-        strangers = native_threads.strangers(expected=int(is_dumping))
-        if strangers.number:
-            yield self._native_place(), self._native_words(strangers)
+            yield self._traceback_timer.place, "leaves a faulthandler timer running"
+        unknown_threads = native_threads.unknown_threads(expected=int(is_dumping))
+        if unknown_threads.number:
+            yield self._native_place(), self._describe_native_threads(unknown_threads)
         if self._memory is not None and _shared_mappings() > self._mapped_before:
-            yield self._memory, "leaves memory mapped, or a lock, that all forks share"
+            yield self._memory, "leaves shared memory or a multiprocessing lock that all forks would share"
         for pid in children():
             yield self._origins.of_child(pid), "leaves a child process running"
         yield from self._descriptors(config)
 
     def _native_place(self) -> str | None:
-        if self._more_threads is not None:
-            return self._more_threads[0]
-        # Nothing was done any more behind what has started them.
-        return self._native_call or self._places.last_imported()
+        if self._thread_origin is not None:
+            return self._thread_origin[0]
+        # No event has followed the action that started the threads.
+        return self._native_call or self._places.last_own_import()
 
-    def _native_words(self, strangers: native_threads.Strangers) -> str:
-        number = "a native thread" if strangers.number == 1 else f"{strangers.number} native threads"
-        of = f" of {', '.join(strangers.libraries)}" if strangers.libraries else ""
-        importing = None if self._more_threads is None else self._more_threads[1]
+    def _describe_native_threads(self, unknown_threads: native_threads.UnknownThreads) -> str:
+        number = "a native thread" if unknown_threads.number == 1 else f"{unknown_threads.number} native threads"
+        of = f" of {', '.join(unknown_threads.libraries)}" if unknown_threads.libraries else ""
+        importing = None if self._thread_origin is None else self._thread_origin[1]
         since = f", since the import of {importing}" if importing is not None else ""
         return f"leaves {number}{of} running{since}"
 
     def _descriptors(self, config: pytest.Config) -> Iterator[tuple[str | None, str]]:
         log_file = getattr(config.pluginmanager.get_plugin("logging-plugin"), "log_file_handler", None)
-        # Capturing duplicates descriptors: what counts is the file, not its number.
+        # Capturing duplicates descriptors, so files are compared instead of descriptor numbers.
         now = _open_files()
         harmless = {getattr(log_file, "baseFilename", None), os.devnull, *self._open_before.values()}
         harmless.update(now.get(fd) for fd in _capture_files(config))
         for fd, target in now.items():
             kind = _anonymous_kind(target)
-            # All of a kind are called the same.
+            # Descriptors of the same kind have the same name, so these are compared by number.
             if (self._open_before.get(fd) == target) if kind is not None else (target in harmless):
                 continue
             if target.startswith("socket:"):
                 yield self._origins.of_socket(fd), "leaves a socket open"
             elif kind is not None:
-                yield None, f"{_KINDS.get(kind, f'a descriptor ({kind})')} that was made while collecting is still open"
+                yield (
+                    None,
+                    f"{_KINDS.get(kind, f'a descriptor ({kind})')} that was created during collection is still open",
+                )
             elif target.startswith("pipe:"):
                 yield self._origins.of_child(None), "leaves a pipe open"
             elif target.startswith("/") and not target.startswith("/dev/pts/") and _is_being_written(fd):
@@ -225,12 +228,12 @@ class LeakedResources:
                 yield self._files.get(name), f"leaves {name} open for writing"
 
 
-# Whether this process, or one that it was forked from, has the hook.
-_hooked: list[bool] = []
+# Not empty if this process, or one that it was forked from, has the hook.
+_installed_hooks: list[bool] = []
 
 
-def _words(words: object) -> list[str]:
-    """The texts among a command's words, or in its environment where that differs from this process's own."""
+def _command_texts(words: object) -> list[str]:
+    """Return the texts in a command's arguments, or in its environment where that differs from this process's own."""
     if isinstance(words, (str, bytes)):
         return [os.fsdecode(words)]
     if isinstance(words, dict):
@@ -244,7 +247,7 @@ def _words(words: object) -> list[str]:
 def _has_unnamed_thread() -> bool:
     """Whether there are threads that were started without the threading module."""
     deadline = time.monotonic() + _SETTLE
-    # Each count lags behind now and then: a thread that has just ended is still counted, for a moment.
+    # Each count may lag: a thread that has just ended is still counted for a moment.
     while max(len(sys._current_frames()), _thread._count() + 1) > threading.active_count():
         if time.monotonic() > deadline:
             return True
@@ -253,7 +256,7 @@ def _has_unnamed_thread() -> bool:
 
 
 def _open_files() -> dict[int, str]:
-    """The descriptors of this process and what they stand for."""
+    """Return the targets of this process's descriptors."""
     found = {}
     for link in Path("/proc/self/fd").iterdir():
         with contextlib.suppress(OSError):
@@ -262,9 +265,9 @@ def _open_files() -> dict[int, str]:
 
 
 def _anonymous_kind(target: str) -> str | None:
-    """What a descriptor stands for that has no file: eventfd, timerfd, inotify and the like; None for any other."""
+    """Return the kind of a descriptor without a file: eventfd, timerfd, inotify and the like; None for any other."""
     prefix, _, kind = target.partition(":")
-    # Since Linux 6.9 those of processes have numbers.
+    # Since Linux 6.9 pidfds have a different form, with a number.
     return kind.strip("[]") if prefix == "anon_inode" else "pidfd" if prefix == "pidfd" else None
 
 
@@ -276,21 +279,21 @@ def _is_being_written(fd: int) -> bool:
 
 
 def _capture_files(config: pytest.Config) -> Iterator[int]:
-    """The descriptors of the files that capturing writes to; each worker opens its own."""
+    """Yield the descriptors of the files to which output is captured; each worker opens its own."""
     for _, capture in captures(config):
         yield capture.tmpfile.fileno()
 
 
 def _shared_mappings() -> int:
-    """How many pieces of memory this process can write to that a fork would share."""
+    """Return the number of writable memory mappings that are shared with forks."""
     with contextlib.suppress(OSError):
         lines = Path("/proc/self/maps").read_bytes().splitlines()
         return sum(line.split(b" ", 2)[1].startswith(b"rw-s") for line in lines)
     return 0
 
 
-def _behind_pytest_paths(frame: FrameType) -> FrameType:
-    """The first caller outside pytest's own handling of temporary directories."""
+def _caller_of_pytest_paths(frame: FrameType) -> FrameType:
+    """Return the first caller outside pytest's own handling of temporary directories."""
     while frame.f_back is not None and frame.f_globals.get("__name__") in _PATH_MODULES:
         frame = frame.f_back
     return frame

@@ -1,14 +1,15 @@
-"""What the template must not have done, if its forks are to be workers.
+"""Detection of everything that makes forking workers from the template unsafe.
 
-Under pytest-xdist each worker configures and collects for itself. Mostly it does no harm that forked workers share what
-the template did; where it would, the template says so before it is forked:
+With pytest-xdist each worker configures and collects for itself. It is mostly harmless if forked workers share what the
+template did. Where it is not, the template reports a reason before it is forked:
 
-- **Identity was read** (`reading.py`). A name made from the worker's id (a database, a log file) would be gw0's in
-  every worker. An object that remembers the process it was made in (``filelock`` locks, for one) refuses to work in
-  another.
-- **Something unique was made** (`unique_values.py`, `alive.py`): a temporary directory, a port, a random name. It
-  counts where it names something outside the process (`kept_values.py`), and not as test data.
-- **Something unshareable is alive** (`alive.py`): a thread, a connection, a child process, a file being written.
+- **Identity was read** (`identity_reads.py`). A name derived from the worker's id (a database, a log file) would be
+  gw0's in every worker. An object that stores the process id of its creator (``filelock`` locks, for one) does not work
+  in another process.
+- **Something unique was created** (`unique_values.py`, `leaked_resources.py`): a temporary directory, a port, a random
+  name. It counts if it names something outside the process (`kept_values.py`), and not if it is only test data.
+- **Something unshareable is left** (`leaked_resources.py`): a thread, a connection, a child process, a file that is
+  open for writing.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
     from rustpar.fork_safety.unique_values import Source
 
-# No more reasons than a person reads.
+# More reasons than anybody would read.
 _MOST_REASONS = 20
 
 
@@ -40,18 +41,18 @@ class Monitor:
     """Watches a template while it configures and collects.
 
     Attributes:
-        seeds: The random numbers that workers are to begin with.
+        seeds: The state of random number generators with which workers start.
     """
 
-    def __init__(self, tell: Callable[[str], None], *, is_decided: bool) -> None:
-        """Begin to watch.
+    def __init__(self, report: Callable[[str], None], *, is_decided: bool) -> None:
+        """Start watching.
 
         Args:
-            tell: Told at once of what will still be a reason when all is collected: who read the worker's name. What
-                was made may be gone by then, and what was drawn may be nothing but test data.
-            is_decided: Whether nobody asks for reasons: then only random numbers are kept.
+            report: Called immediately for the first reason that will still be valid after collection: a read of the
+                worker's name. Resources may be released by then, and drawn values may be mere test data.
+            is_decided: Whether reasons are not needed; then only the state of random numbers is recorded.
         """
-        self._tell = tell
+        self._report = report
         self.seeds = RandomState()
         self._reasons: dict[str, None] = {}
         self._places = CodeOrigins()
@@ -62,7 +63,7 @@ class Monitor:
         self._unique: UniqueValues | None = None
         if not is_decided:
             self._leaked = LeakedResources(self._places)
-            # Behind it, so that this one's functions lie around the other's.
+            # Created after it, so that its replaced functions wrap the other's.
             self._unique = UniqueValues(
                 self._places, self._leaked.note_shared_memory, lambda: self._identity_reads.has_seeded
             )
@@ -73,13 +74,13 @@ class Monitor:
         """Stop watching.
 
         Returns:
-            Why this process must not be forked into workers, each in words; empty when it may.
+            The reasons against forking this process into workers; empty if there are none.
         """
-        # In the reverse of the order in which they began: each puts back what it found.
+        # In reverse order of creation, because each restores what it had found.
         self._identity_reads.stop()
         if self._unique is not None:
             self._unique.stop()
-        self.seeds.keep()
+        self.seeds.stop()
         if self._leaked is None or self._unique is None:
             return []
         self._leaked.stop()
@@ -92,48 +93,48 @@ class Monitor:
         return list(self._reasons)
 
     def _kept_values(
-        self, config: pytest.Config, sources: list[Source], traces: LeakedResources
+        self, config: pytest.Config, sources: list[Source], leaked: LeakedResources
     ) -> Iterator[tuple[str, str]]:
-        """Who has drawn a value that names something outside the process."""
+        """Yield the lines that have drawn a value that names something outside the process."""
         if sources:
             from rustpar.fork_safety import kept_values
             from rustpar.fork_safety.external_names import Names
 
-            names = Names(config, self._places).all(self._environment, traces.actions())
-            for source, where in kept_values.kept(sources, names):
+            names = Names(config, self._places).all(self._environment, leaked.actions())
+            for source, where in kept_values.find_named(sources, names):
                 yield source.place, f"{source.what}, which is kept in {where}"
 
-    def input_of(self, values: dict[str, Any], identity: Collection[str]) -> dict[str, Any]:
-        """A ``workerinput`` that notes who reads a key in `identity`."""
+    def watched_input(self, values: dict[str, Any], identity: Collection[str]) -> dict[str, Any]:
+        """Return a ``workerinput`` that reports reads of the keys in `identity`."""
         return WatchedInput(values, self._identity_reads, frozenset(identity))
 
     def _note(self, frame: FrameType, what: str) -> None:
         if self._is_decided:
             return
-        # No program but one with workers has their names: a package that takes one at its import has it from here.
-        place = self._places.behind_library(frame, importing_counts=True)
+        # Only runs with workers have the worker's name, so also the import of a package counts if it reads it.
+        place = self._places.line_outside_library(frame, importing_counts=True)
         if place is not None:
             if not self._reasons:
-                self._tell(f"{place} {what}")
+                self._report(f"{place} {what}")
             self._add(place, what)
 
     def _note_copy(self, frame: FrameType, key: str) -> None:
         reader = self._places.outside_library(frame)
-        # Packages copy it for many reasons.
+        # Packages copy the environment for many reasons.
         if not self._is_decided and reader is not None and self._places.is_own(reader):
-            self._copies.append((weakref.ref(key), self._places.of(reader)))
+            self._copies.append((weakref.ref(key), self._places.line_of(reader)))
 
     def _kept_copies(self) -> list[str | None]:
-        """Who has copied the environment and still has the copy, with the name of one worker in it."""
+        """Return the lines that have copied the environment and still hold the copy, with one worker's name in it."""
         if any(key() is not None for key, _ in self._copies):
             gc.collect()
-        return [place for key, place in self._copies if _is_held_by_a_dictionary(key())]
+        return [place for key, place in self._copies if _is_held_by_dictionary(key())]
 
     def _add(self, place: str | None, what: str) -> None:
         if len(self._reasons) < _MOST_REASONS:
             self._reasons[what if place is None else f"{place} {what}"] = None
 
 
-def _is_held_by_a_dictionary(key: str | None) -> bool:
-    """Whether it is there and stands for a value, and not in a list of names."""
+def _is_held_by_dictionary(key: str | None) -> bool:
+    """Whether the key exists and is in a dictionary, as opposed to a list of names."""
     return key is not None and any(isinstance(holder, dict) and key in holder for holder in gc.get_referrers(key))

@@ -1,9 +1,10 @@
-"""Threads of native libraries, of which the interpreter knows nothing.
+"""Detection of native libraries' threads, which the interpreter does not know.
 
-A thread does not survive a fork, and a library that waits in a fork for threads of its own waits for ever. The pools of
-OpenBLAS do: it ends them before a fork, and starts them anew when they are needed. So those are told from all others,
-by the code that a thread waits in. The hazard it handles: threads come and go at any moment. What is there for a moment
-only, because it has just begun or is about to end, does not count.
+A thread does not survive a fork, and a library that waits for its own threads after a fork waits forever. OpenBLAS is
+safe: it ends its thread pools before a fork, and restarts them when needed. So its threads are distinguished from
+others by the code in which a thread waits.
+
+The hazard it handles: threads start and end at any moment. Threads that exist only briefly do not count.
 """
 
 from __future__ import annotations
@@ -19,31 +20,31 @@ from typing import Any, NamedTuple
 
 from rustpar.process.system import os
 
-# Libraries with threads that are prepared for a fork, by a part of their file's name.
+# Libraries whose threads are prepared for a fork, by a part of the file name.
 _PREPARED = ("openblas",)
 
-# Symbols by which the kinds of OpenBLAS tell how many threads they use, where it cannot be seen where a thread waits.
-_COUNTS = tuple(
+# Functions of OpenBLAS's variants that return the number of threads, used if it cannot be seen where a thread waits.
+_COUNT_FUNCTIONS = tuple(
     f"{prefix}openblas_get_num_threads{suffix}" for prefix in ("", "scipy_") for suffix in ("", "64_", "_64")
 )
 
-# Libraries that every thread is in.
-_BELOW = ("libc.", "libc-", "libpthread", "ld-linux", "ld-musl", "[vdso]")
+# Libraries that are on every thread's stack.
+_IGNORED = ("libc.", "libc-", "libpthread", "ld-linux", "ld-musl", "[vdso]")
 
-# Bytes of a waiting thread's stack that are looked at: the frames of the C library's waiting, and of who called it.
-_STACK = 4096
+# How many bytes of a waiting thread's stack are searched: the frames of the C library, and of its caller.
+_STACK_SIZE = 4096
 
-# Seconds for threads to settle. A thread that Python has joined is there for some microseconds more, on a busy machine
-# for some ten milliseconds.
+# Seconds for threads to settle. A thread that Python has joined still exists for some microseconds, on a busy machine
+# for tens of milliseconds.
 _SETTLE = 0.3
 
 
-class Strangers(NamedTuple):
+class UnknownThreads(NamedTuple):
     """Threads that are neither Python's nor prepared for a fork.
 
     Attributes:
-        number: How many.
-        libraries: The names of libraries that they wait in, as far as that can be told.
+        number: How many there are.
+        libraries: The names of libraries that they wait in, as far as known.
     """
 
     number: int
@@ -51,43 +52,43 @@ class Strangers(NamedTuple):
 
 
 def count() -> int:
-    """How many threads this process has."""
+    """Return the number of this process's threads."""
     try:
         return Path("/proc/self/task").stat().st_nlink - 2
     except OSError:
         return 1
 
 
-def strangers(expected: int = 0) -> Strangers:
-    """Threads that are neither Python's nor prepared for a fork, beyond so many `expected`; looks for a moment."""
+def unknown_threads(expected: int = 0) -> UnknownThreads:
+    """Find threads that are neither Python's nor prepared for a fork, except `expected` ones; lets them settle."""
     deadline = time.monotonic() + _SETTLE
     while True:
-        found = _strangers(expected)
+        found = _count_unknown(expected)
         if found.number <= 0 or time.monotonic() > deadline:
             return found
         time.sleep(0.005)
 
 
-def _strangers(expected: int) -> Strangers:
-    # Each count lags behind now and then.
+def _count_unknown(expected: int) -> UnknownThreads:
+    # Each count may lag for a moment.
     known = max(len(sys._current_frames()), _thread._count() + 1)
     unknown = count() - known - expected
     if unknown <= 0:
-        return Strangers(0, [])
+        return UnknownThreads(0, [])
     owners = _owners()
     if owners is None:
-        return Strangers(max(0, unknown - _threads_of_openblas()), [])
+        return UnknownThreads(max(0, unknown - _threads_of_openblas()), [])
     prepared = sum(any(part in owner for part in _PREPARED) for owner in owners)
     others = {
         owner
         for owner in owners
         if owner and not owner.startswith(("python", "libpython")) and not any(part in owner for part in _PREPARED)
     }
-    return Strangers(max(0, unknown - prepared), sorted(others))
+    return UnknownThreads(max(0, unknown - prepared), sorted(others))
 
 
 def _owners() -> list[str] | None:
-    """The names of the libraries that other threads than the main one wait in; None where that cannot be seen."""
+    """Return the libraries in which threads other than the main thread wait; None if that is not visible."""
     starts, ends, names = _code()
     found = []
     try:
@@ -104,18 +105,18 @@ def _owners() -> list[str] | None:
 
 
 def _owner(memory: Any, stack: int, starts: list[int], ends: list[int], names: list[str]) -> str:
-    """The library nearest on a stack that is not the C library."""
+    """Return the innermost library on a stack that is not the C library."""
     memory.seek(stack)
-    read = memory.read(_STACK)
+    read = memory.read(_STACK_SIZE)
     for address in array.array("Q", read[: len(read) // 8 * 8]):
         at = bisect_right(starts, address) - 1
-        if at >= 0 and address < ends[at] and not names[at].startswith(_BELOW):
+        if at >= 0 and address < ends[at] and not names[at].startswith(_IGNORED):
             return names[at]
     return ""
 
 
 def _code() -> tuple[list[int], list[int], list[str]]:
-    """Where the code of each library lies: begins and ends, ascending, and names."""
+    """Return the address ranges of all libraries' code: starts and ends, ascending, and names."""
     starts, ends, names = [], [], []
     for line in Path("/proc/self/maps").read_text(errors="surrogateescape").splitlines():
         where, access, *_, name = line.split(maxsplit=5)
@@ -128,7 +129,7 @@ def _code() -> tuple[list[int], list[int], list[str]]:
 
 
 def _threads_of_openblas() -> int:
-    """How many threads all kinds of OpenBLAS have that are there, besides the one that they are called in."""
+    """Return the number of threads of all loaded OpenBLAS libraries, except the calling threads."""
     import ctypes
 
     files = {
@@ -140,6 +141,6 @@ def _threads_of_openblas() -> int:
     for file in files:
         with contextlib.suppress(OSError):
             library = ctypes.CDLL(file, mode=os.RTLD_NOLOAD | os.RTLD_NOW)
-            counts = [getattr(library, name)() for name in _COUNTS if hasattr(library, name)]
+            counts = [getattr(library, name)() for name in _COUNT_FUNCTIONS if hasattr(library, name)]
             total += max(counts, default=1) - 1
     return total

@@ -1,4 +1,4 @@
-"""The lines that have made sockets, threads and child processes, for when one of them is found later."""
+"""The lines that have created sockets, threads and child processes, for resources that are found later."""
 
 from __future__ import annotations
 
@@ -15,37 +15,37 @@ from rustpar.process.system import os
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Starts of children that are remembered: each test module may run a command, and only the last ones can be alive.
+# The maximum number of remembered starts: each test module may run a command, and only the last ones can be alive.
 _MOST_CHILDREN = 10_000
 
 
 class Origins:
-    """Remembers which line made something; an object that is gone can have left nothing."""
+    """Remembers which line created an object; objects that were garbage-collected are ignored."""
 
     def __init__(self) -> None:
-        """Begin with nothing."""
+        """Start empty."""
         self._sockets: list[tuple[weakref.ref[Any], str]] = []
         self._threads: list[tuple[weakref.ref[Any], str]] = []
         self._children: deque[tuple[float, str]] = deque(maxlen=_MOST_CHILDREN)
-        # Of those that nothing can be said about.
+        # The last line of each kind, for objects that cannot be identified.
         self._last: dict[str, str] = {}
 
     def note_socket(self, socket: object, place: str) -> None:
-        """`place` makes a socket, which has no descriptor yet."""
+        """Record that `place` creates a socket, which has no descriptor yet."""
         self._last["socket"] = place
         _remember(self._sockets, socket, place)
 
     def note_thread(self, function: object, place: str) -> None:
-        """`place` starts a thread that begins with this function; of `threading.Thread` it is a method."""
+        """Record that `place` starts a thread that runs this function; for `threading.Thread` it is a method."""
         self._last["thread"] = place
         _remember(self._threads, getattr(function, "__self__", None), place)
 
     def note_child(self, place: str) -> None:
-        """`place` starts a child process."""
+        """Record that `place` starts a child process."""
         self._children.append((clock_gettime(CLOCK_BOOTTIME), place))
 
     def of_socket(self, fd: int) -> str | None:
-        """Which line has made the socket that has this descriptor."""
+        """Return the line that has created the socket with this descriptor."""
         for socket, place in _alive(self._sockets):
             with suppress(Exception):
                 if socket.fileno() == fd:
@@ -53,14 +53,14 @@ class Origins:
         return self._last.get("socket")
 
     def of_thread(self, thread: threading.Thread | None) -> str | None:
-        """Which line has started a thread; None stands for one that `threading` does not know."""
+        """Return the line that has started a thread; None stands for one that `threading` does not know."""
         for started, place in _alive(self._threads):
             if started is thread:
                 return place
         return self._last.get("thread")
 
     def of_child(self, pid: int | None) -> str | None:
-        """Which line has started a child process; None stands for the one that was started last."""
+        """Return the line that has started a child process; None stands for the last one."""
         started = None if pid is None else _start_of(pid)
         for noted, place in reversed(self._children):
             if started is None or noted <= started:
@@ -69,14 +69,14 @@ class Origins:
 
 
 def children() -> list[int]:
-    """The child processes that the main thread has, zombies included."""
+    """Return the main thread's child processes, including zombies."""
     with suppress(OSError):
         return [int(pid) for pid in Path(f"/proc/self/task/{threading.get_native_id()}/children").read_text().split()]
     return []
 
 
 def _remember(made: list[tuple[weakref.ref[Any], str]], item: object, place: str) -> None:
-    # None, and sockets of the C module, cannot be referred to weakly.
+    # None, and sockets of the C module, do not support weak references.
     with suppress(TypeError):
         made.append((weakref.ref(item), place))
 
@@ -89,7 +89,7 @@ def _alive(made: list[tuple[weakref.ref[Any], str]]) -> Iterator[tuple[Any, str]
 
 
 def _start_of(pid: int) -> float | None:
-    """When a process was started, in seconds since boot, to the end of the tick (proc(5), field 22 of stat)."""
+    """Return when a process was started, in seconds since boot, rounded up to a tick (proc(5), field 22 of stat)."""
     with suppress(OSError):
         fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
         return (int(fields[19]) + 1) / os.sysconf("SC_CLK_TCK")

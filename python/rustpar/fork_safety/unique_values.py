@@ -1,9 +1,10 @@
-"""Values that are drawn to be nobody else's: random names and numbers, ports, temporary names, the process id.
+"""Recording of values drawn to be unique: random names and numbers, ports, temporary names, the process id.
 
-Most of them end as test data, and then workers may well have the same. What is drawn while collecting is only noted
-here; :mod:`rustpar.fork_safety.kept_values` looks in the end whether it names something outside the process. The
-hazard it handles: a suite may draw a hundred thousand numbers, so to note one costs about a microsecond, and a line of
-code that draws ever more makes data and is not listened to any longer.
+Most of them are used as test data, and then workers may have the same values. This module only records what is drawn
+while collecting; :mod:`rustpar.fork_safety.kept_values` finally checks whether it names something outside the process.
+
+The hazard it handles: a suite may draw a hundred thousand numbers. So recording one costs only about a microsecond, and
+a line that keeps drawing creates test data and is eventually ignored.
 """
 
 from __future__ import annotations
@@ -25,24 +26,34 @@ if TYPE_CHECKING:
 
     from rustpar.process.code_origin import CodeOrigins
 
-# The functions of `random` that a name or a port is drawn with.
-_DRAWING = ("random", "uniform", "randint", "randrange", "getrandbits", "randbytes", "choice", "choices", "sample")
+# The functions of `random` that may be used for a name or a port.
+_DRAW_FUNCTIONS = (
+    "random",
+    "uniform",
+    "randint",
+    "randrange",
+    "getrandbits",
+    "randbytes",
+    "choice",
+    "choices",
+    "sample",
+)
 
-# Modules whose functions make what is unique from the system's own random numbers, and what lies around them.
-_UNIQUE = ("uuid", "secrets", "random", "rustpar.process.random_state", __name__)
+# Modules that create unique values from the system's random numbers, and the wrappers around them.
+_UNIQUE_MODULES = ("uuid", "secrets", "random", "rustpar.process.random_state", __name__)
 
-# Values of one line that are kept. A line that has drawn more makes data.
-_MOST_VALUES = 10_000
+# How many values of one line are recorded. A line that draws more creates test data.
+_MAX_VALUES = 10_000
 
-# Draws of one line that are followed to what keeps them; the line may be in a function that many call.
-_MOST_FOLLOWED = 200
+# How many draws of one line are followed to where they are stored; the line may be in a function with many callers.
+_MAX_FOLLOWED = 200
 
 UNIQUE, RANDOM, PORT, PROCESS, TEMPORARY = (
-    "makes something unique",
+    "creates a unique value",
     "draws a random number without a seed",
     "picks a free port",
     "keeps the process id",
-    "makes a temporary name",
+    "creates a temporary name",
 )
 
 
@@ -51,12 +62,12 @@ class Source:
     """An instruction that draws values.
 
     Attributes:
-        place: Where it is, as ``file:line``.
+        place: Its location, as ``file:line``.
         file: The file of its code.
-        what: What it does, in words.
-        values: What it has drawn, in order.
-        sinks: What keeps what it has drawn, as far as statements tell.
-        seeds: Whether a generator of random numbers is seeded with it.
+        what: A description of what it does.
+        values: The values that it has drawn, in order.
+        sinks: Where its values are stored, as far as statements show.
+        seeds: Whether it seeds a random number generator.
     """
 
     code: CodeType
@@ -74,28 +85,28 @@ class Source:
 
 
 class UniqueValues:
-    """Notes what is drawn.
+    """Records the values that are drawn.
 
     Attributes:
-        sources: What has drawn something.
+        sources: The instructions that have drawn values.
     """
 
     def __init__(
         self, places: CodeOrigins, note_lock: Callable[[FrameType], None], is_seeded: Callable[[], bool]
     ) -> None:
-        """Begin.
+        """Start recording.
 
         Args:
-            places: Tells the project's own code from others.
-            note_lock: Told of each who makes a lock between processes.
-            is_seeded: Whether somebody has seeded ``random``.
+            places: Distinguishes the project's own code from other code.
+            note_lock: Called for each creation of a multiprocessing lock.
+            is_seeded: Whether ``random`` was seeded.
         """
         self._sources: dict[tuple[int, int, str], Source] = {}
         self._places = places
         self._note_lock = note_lock
         self._is_seeded = is_seeded
         self._flow = Dataflow()
-        self._listens = True
+        self._is_recording = True
         self._has_port = False
         self._before: list[tuple[Any, str, Any, Any]] = []
         self._generators: list[random.Random] = []
@@ -103,19 +114,19 @@ class UniqueValues:
         self._replace(os, "urandom", self._urandom)
         self._replace(random, "_urandom", self._urandom)
         self._replace(random.Random, "__init__", self._generator)
-        for name in _DRAWING:
-            self._replace(random, name, self._drawing)
-            self._replace(random.SystemRandom, name, self._drawing_from_system)
+        for name in _DRAW_FUNCTIONS:
+            self._replace(random, name, self._recording_draws)
+            self._replace(random.SystemRandom, name, self._recording_system_draws)
         if "secrets" in sys.modules:
-            self._replace(sys.modules["secrets"], "choice", self._drawing_from_system)
-        # Made in C; the other kinds are seen by the random numbers that they take.
-        self._replace(uuid, "uuid1", self._made)
-        self._replace(tempfile, "mktemp", self._named)
+            self._replace(sys.modules["secrets"], "choice", self._recording_system_draws)
+        # Created in C; the other kinds of uuid are noticed by the random numbers that they draw.
+        self._replace(uuid, "uuid1", self._recording_uuid1)
+        self._replace(tempfile, "mktemp", self._recording_mktemp)
         self._replace(socket.socket, "getsockname", self._getsockname)
 
     @property
     def sources(self) -> list[Source]:
-        """What has drawn something."""
+        """The instructions that have drawn values."""
         return list(self._sources.values())
 
     def _replace(self, owner: Any, name: str, watched: Callable[[Any], Any]) -> None:
@@ -125,8 +136,8 @@ class UniqueValues:
         setattr(owner, name, replacement)
 
     def stop(self) -> None:
-        """Put everything back, where nobody else has replaced it."""
-        self._listens = False
+        """Restore everything that nobody else has replaced."""
+        self._is_recording = False
         for owner, name, own, replacement in reversed(self._before):
             if vars(owner).get(name) is not replacement:
                 continue
@@ -135,46 +146,46 @@ class UniqueValues:
             else:
                 setattr(owner, name, own)
         for generator in self._generators:
-            _leave(generator)
+            _stop_recording(generator)
         self._generators.clear()
 
     def note_port(self, frame: FrameType) -> None:
-        """Note who has a free port picked; which one it is, is not known yet."""
+        """Record that a free port is being picked, whose number is not yet known."""
         self._has_port = True
         self.note(frame, None, PORT)
 
     def note(self, frame: FrameType, value: object, what: str) -> None:
-        """Note a value that the code of a frame has drawn."""
+        """Record a value that the code of a frame has drawn."""
         key = id(frame.f_code), frame.f_lasti, what
         source = self._sources.get(key)
         if source is None:
-            place = self._places.behind_library(frame)
+            place = self._places.line_outside_library(frame)
             if place is None:
-                # Harmless, or the import of a package.
+                # Harmless code, or the import of a package.
                 return
             source = self._sources[key] = Source(frame.f_code, place, what)
             source.seeds = self._places.is_own(frame) and seeds_with(frame, is_from_system=what is UNIQUE)
         source.count += 1
-        if source.count > _MOST_VALUES:
+        if source.count > _MAX_VALUES:
             return
         if value is not None:
             source.values.append(value)
             if what is PROCESS and len(source.values) >= 1000:
                 source.values = referenced(source.values)
-        if source.count <= _MOST_FOLLOWED:
+        if source.count <= _MAX_FOLLOWED:
             through = what is not PROCESS
             source.sinks |= self._flow.sinks(self._places.own_frames(frame), through_variables=through)
 
     def _getpid(self, original: Callable[[], int]) -> Callable[[], int]:
         def getpid() -> int:
             value = original()
-            if self._listens:
+            if self._is_recording:
                 caller = sys._getframe(1)
                 if caller.f_code.co_name == "ident" and caller.f_back is not None:
                     caller = caller.f_back  # multiprocessing.current_process().pid
                 if _makes_lock(caller):
                     self._note_lock(caller)
-                # The library asks for its own purposes: log records, temporary names.
+                # The standard library uses it for its own purposes: log records, temporary names.
                 if not self._places.is_library(caller):
                     self.note(caller, value, PROCESS)
             return value
@@ -184,9 +195,9 @@ class UniqueValues:
     def _urandom(self, original: Callable[[int], bytes]) -> Callable[[int], bytes]:
         def urandom(size: int) -> bytes:
             value = original(size)
-            if self._listens:
+            if self._is_recording:
                 first = caller = sys._getframe(1)
-                while caller.f_globals.get("__name__") in _UNIQUE and caller.f_back is not None:
+                while caller.f_globals.get("__name__") in _UNIQUE_MODULES and caller.f_back is not None:
                     caller = caller.f_back
                 if not self._places.is_library(caller):
                     drawn = uuid.UUID(bytes=value, version=4).bytes if first.f_code.co_name == "uuid4" else value
@@ -195,19 +206,19 @@ class UniqueValues:
 
         return urandom
 
-    def _made(self, original: Callable[..., uuid.UUID]) -> Callable[..., uuid.UUID]:
+    def _recording_uuid1(self, original: Callable[..., uuid.UUID]) -> Callable[..., uuid.UUID]:
         def make(*args: Any, **kwargs: Any) -> uuid.UUID:
             value = original(*args, **kwargs)
-            if self._listens:
+            if self._is_recording:
                 self.note(sys._getframe(1), value.bytes, UNIQUE)
             return value
 
         return make
 
-    def _named(self, original: Callable[..., str]) -> Callable[..., str]:
+    def _recording_mktemp(self, original: Callable[..., str]) -> Callable[..., str]:
         def mktemp(*args: Any, **kwargs: Any) -> str:
             value = original(*args, **kwargs)
-            if self._listens:
+            if self._is_recording:
                 self.note(sys._getframe(1), value, TEMPORARY)
             return value
 
@@ -216,16 +227,16 @@ class UniqueValues:
     def _getsockname(self, original: Callable[[socket.socket], Any]) -> Callable[[socket.socket], Any]:
         def getsockname(of: socket.socket) -> Any:
             value = original(of)
-            if self._listens and self._has_port and isinstance(value, tuple):
+            if self._is_recording and self._has_port and isinstance(value, tuple):
                 self.note(sys._getframe(1), value[1], PORT)
             return value
 
         return getsockname
 
-    def _drawing(self, original: Callable[..., Any]) -> Callable[..., Any]:
+    def _recording_draws(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def draw(*args: Any, **kwargs: Any) -> Any:
             value = original(*args, **kwargs)
-            if self._listens and not self._is_seeded():
+            if self._is_recording and not self._is_seeded():
                 caller = sys._getframe(1)
                 # Packages draw random numbers for many reasons.
                 if self._places.is_own(caller):
@@ -234,10 +245,10 @@ class UniqueValues:
 
         return draw
 
-    def _drawing_from_system(self, original: Callable[..., Any]) -> Callable[..., Any]:
+    def _recording_system_draws(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def draw(*args: Any, **kwargs: Any) -> Any:
             value = original(*args, **kwargs)
-            if self._listens:
+            if self._is_recording:
                 caller = sys._getframe(1)
                 if self._places.is_own(caller):
                     self.note(caller, value, UNIQUE)
@@ -248,46 +259,46 @@ class UniqueValues:
     def _generator(self, original: Callable[..., None]) -> Callable[..., None]:
         def __init__(generator: random.Random, x: Any = None) -> None:
             original(generator, x)
-            if not self._listens or x is not None or type(generator) is not random.Random:
+            if not self._is_recording or x is not None or type(generator) is not random.Random:
                 return
             caller: FrameType | None = sys._getframe(1)
             while caller is not None and caller.f_globals.get("__name__", "").startswith("rustpar."):
                 caller = caller.f_back
             if caller is not None and self._places.is_own(caller):
-                self._listen_to(generator)
+                self._record_draws(generator)
 
         return __init__
 
-    def _listen_to(self, generator: random.Random) -> None:
-        """Note what a generator draws, until it is seeded."""
+    def _record_draws(self, generator: random.Random) -> None:
+        """Record what a generator draws, until it is seeded."""
         original = generator.seed
 
         def seed(*args: Any, **kwargs: Any) -> None:
-            _leave(generator)
+            _stop_recording(generator)
             original(*args, **kwargs)
 
         self._generators.append(generator)
-        for name in _DRAWING:
-            setattr(generator, name, self._drawing_from_system(getattr(generator, name)))
+        for name in _DRAW_FUNCTIONS:
+            setattr(generator, name, self._recording_system_draws(getattr(generator, name)))
         generator.seed = seed  # type: ignore[method-assign]
 
 
-def _leave(generator: random.Random) -> None:
-    for name in (*_DRAWING, "seed"):
+def _stop_recording(generator: random.Random) -> None:
+    for name in (*_DRAW_FUNCTIONS, "seed"):
         vars(generator).pop(name, None)
 
 
 def referenced(numbers: list[Any]) -> list[Any]:
-    """Those that something else refers to, too."""
-    # How often a number is referred to that is in a list only.
+    """Return those numbers that have other references."""
+    # The reference count of a number that is only in a list.
     (alone,) = [sys.getrefcount(number) for number in [2**40 + len(numbers)]]
     return [number for number in numbers if sys.getrefcount(number) > alone]
 
 
 def _makes_lock(frame: FrameType) -> bool:
-    """Whether ``multiprocessing`` draws the name of a lock.
+    """Whether ``multiprocessing`` is generating the name of a lock.
 
-    No audit event tells of locks; their names come from ``tempfile``, which compares the process id each time.
+    There is no audit event for locks; their names come from ``tempfile``, which compares the process id each time.
     """
     for name in ("rng", "__next__", "_make_name"):
         if frame.f_code.co_name != name or frame.f_back is None:

@@ -1,12 +1,12 @@
-"""How a forked process begins: from the fork server's fork to the start of its pytest session.
+"""The start of a forked process: from the fork server's fork to the start of its pytest session.
 
-It stands where the controller stood, before the first conftest, with the command line read and plugins loaded. From
-there its way is that of an xdist worker (``xdist/remote.py``): environment before conftests, ``workerinput`` before
-``pytest_configure``, ``dist`` "no" in its options. What plugins do in a worker, they do here.
+The process continues where the controller was before the first conftest, with a parsed command line and loaded plugins.
+From there it does what an xdist worker does (``xdist/remote.py``): environment before conftests, ``workerinput`` before
+``pytest_configure``, option ``dist`` "no". Plugins treat it as such a worker.
 
-The hazard it handles: below this process's part of the stack lie the frames of the controller, up to the program that
-called pytest. Whatever happens, it must not return into them. pytest takes leave of a configuration on every way out,
-an error while loading conftests included; so that is where this process ends.
+The hazard it handles: the stack still contains frames of the controller, up to the program that called pytest. The
+process must never return into them. pytest unconfigures on every exit path, even after an error while loading
+conftests; so the process ends there.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from rustpar.forkserver import loop
 from rustpar.forkserver.template import ForkPoint
 from rustpar.process import crash_files, forking, gc_freeze, shutdown
 from rustpar.process.code_origin import CodeOrigins
-from rustpar.process.identity import own_stdio
+from rustpar.process.identity import replace_stdio
 from rustpar.process.system import os, signal
 from rustpar.worker import hook_calls
-from rustpar.worker.session import WorkerPlugin, find_title, make_line
+from rustpar.worker.session import WorkerPlugin, locate_title, make_line
 
 if TYPE_CHECKING:
     import socket
@@ -40,16 +40,16 @@ if TYPE_CHECKING:
 class Child:
     """A process forked by the fork server: the template, or an early worker.
 
-    The request's message holds ``fork`` (its number), ``slot``, ``workerinput``, ``identity`` (the keys of that which
-    differ between workers), ``is_decided`` (whether it is known how workers come up), ``environment`` and
-    ``directory`` (the controller's), ``basetemp`` (or None) and ``hasmarkup`` (whether the controller's terminal shows
-    colours).
+    The request's message has ``fork`` (the worker's number), ``slot``, ``workerinput``, ``identity`` (the keys of
+    workerinput that differ between workers), ``is_decided`` (whether the start method is already decided),
+    ``environment`` and ``directory`` (the controller's), ``basetemp`` (or None) and ``hasmarkup`` (whether the
+    controller's terminal shows colours).
     """
 
     def __init__(
         self, request: loop.Request, shared: _core.Shared, requests: socket.socket, records: socket.socket
     ) -> None:
-        """Begin as `request` says; the sockets lead to and from the controller."""
+        """Set up the process as `request` says; the sockets lead to and from the controller."""
         self._setup = request.message
         self._shared = shared
         self._loop = loop.ForkLoop(requests, records, shared)
@@ -58,19 +58,19 @@ class Child:
             self._loop.close()
         self._line = make_line(shared, self._setup["slot"])
         shutdown.forget_exit_functions()
-        own_stdio(request.output)
-        find_title()
+        replace_stdio(request.output)
+        locate_title()
         self._take_over_environment()
-        self._settle = gc_freeze.grow()
+        self._settle = gc_freeze.collect_rarely()
         self._worker: WorkerPlugin | None = None
         self._loaded_before = frozenset(sys.modules)
-        self._watch = Monitor(self._tell_reason, is_decided=self._setup["is_decided"]) if is_template else None
+        self._monitor = Monitor(self._send_reason, is_decided=self._setup["is_decided"]) if is_template else None
 
-    def _tell_reason(self, reason: str) -> None:
+    def _send_reason(self, reason: str) -> None:
         self._line.message(self._line.REASON, reason)
 
     def _take_over_environment(self) -> None:
-        """Set what the controller has set since the fork server was forked, and who this is."""
+        """Set the controller's current environment and directory, and the worker's own variables."""
         workerinput = self._setup["workerinput"]
         os.environb.clear()
         os.environb.update(self._setup["environment"])
@@ -80,63 +80,63 @@ class Child:
         os.environ["PYTEST_XDIST_WORKER_COUNT"] = str(workerinput["workercount"])
 
     def enter(self, early_config: pytest.Config) -> None:
-        """Make the controller's early configuration this process's own."""
-        early_config.add_cleanup(self._leave)
+        """Turn the controller's early configuration into this process's own."""
+        early_config.add_cleanup(self._end_process)
         plugins = early_config.pluginmanager
         for plugin in early_config.invocation_params.plugins or ():
-            # Objects given to pytest.main() are the controller's; xdist's workers do not have them either.
+            # Objects given to pytest.main() exist only in the controller, as with xdist's workers.
             if not isinstance(plugin, str) and plugins.is_registered(plugin):
                 plugins.unregister(plugin)
         plugins.register(self, "rustpar-beginning")
-        measuring.keep_what_others_saved(early_config)
+        measuring.keep_data_files(early_config)
         measuring.restart(early_config, self._setup["workerinput"]["testrunuid"])
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_cmdline_main(self, config: pytest.Config) -> None:
-        """Set the options of a worker before the session begins."""
+        """Set the options of a worker before the session starts."""
         setup_config(config, self._setup["basetemp"])
         hook_calls.install(config)
         workerinput = self._setup["workerinput"]
         set_program_name(config, Path(workerinput["mainargv"][0]).name)
         config.workeroutput = {}  # type: ignore[attr-defined]
-        if self._watch is None:
+        if self._monitor is None:
             config.workerinput = workerinput  # type: ignore[attr-defined]
         else:
-            config.workerinput = self._watch.input_of(workerinput, self._setup["identity"])  # type: ignore[attr-defined]
+            config.workerinput = self._monitor.watched_input(workerinput, self._setup["identity"])  # type: ignore[attr-defined]
         self._worker = WorkerPlugin(
-            config, self._line, self._fork_point(config), self._watch, hasmarkup=self._setup["hasmarkup"]
+            config, self._line, self._fork_point(config), self._monitor, hasmarkup=self._setup["hasmarkup"]
         )
         config.pluginmanager.register(self._worker, "rustpar-worker")
         config.pluginmanager.register(property_fixtures, "rustpar-fixtures")
 
-    def _fork_point(self, config: pytest.Config) -> ForkPoint | _NoForkPoint:
-        if self._watch is None:
-            return _NoForkPoint(config, self._line, self._setup["crash_files"], self._settle)
-        return ForkPoint(config, self._loop, self._shared, self._watch.seeds, self._settle)
+    def _fork_point(self, config: pytest.Config) -> ForkPoint | _EarlyForkPoint:
+        if self._monitor is None:
+            return _EarlyForkPoint(config, self._line, self._setup["crash_files"], self._settle)
+        return ForkPoint(config, self._loop, self._shared, self._monitor.seeds, self._settle)
 
-    def _leave(self) -> None:
-        """End this process where pytest takes leave of the configuration; the last thing it does with it."""
+    def _end_process(self) -> None:
+        """End this process, as the last cleanup of the configuration."""
         error = sys.exc_info()[1]
         if not self._is_own():
-            # Forked by the suite; what is not this process's to tell is not its to tear down either.
-            forking.leave_stray(is_failed=error is not None)
-        # The session's own status has been sent; the process says with its status that it left in good order.
-        status = 0 if error is None else self._tell(error)
-        # Nothing may return from here, an interrupt neither; who does not end in time is killed.
+            # The suite has forked this process; reporting and teardown are up to its parent.
+            forking.exit_stray_fork(is_failed=error is not None)
+        # The session's exit status has already been sent; 0 tells that the process ended normally.
+        status = 0 if error is None else self._report_error(error)
+        # From here nothing may return, not even by an interrupt; the controller kills processes that take too long.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         if self._worker is not None:
-            self._worker.wait_to_leave()
+            self._worker.wait_for_exit()
         shutdown.run_exit_functions()
         shutdown.clear_modules(self._loaded_before, CodeOrigins().is_own_file)
         forking.flush()
         _core.exit_process(status)
 
     def _is_own(self) -> bool:
-        """Whether this is the template or a worker, and not a process that the suite has forked from it."""
+        """Whether this is the template or a worker, as opposed to a process that the suite has forked from it."""
         return (self._line if self._worker is None else self._worker).is_own()
 
-    def _tell(self, error: BaseException) -> int:
-        """Tell the controller, or else the terminal, why there was no session."""
+    def _report_error(self, error: BaseException) -> int:
+        """Report why there was no session, to the controller or else on the terminal; return the exit status."""
         if isinstance(error, pytest.UsageError):
             messages = [str(arg) for arg in error.args]
         elif is_conftest_error(error):
@@ -152,8 +152,8 @@ class Child:
         return int(pytest.ExitCode.USAGE_ERROR)
 
 
-class _NoForkPoint:
-    """Where an early worker would be forked, if it were not there already."""
+class _EarlyForkPoint:
+    """The fork point of an early worker, which is already forked."""
 
     def __init__(
         self, config: pytest.Config, line: _core.Line, files: Sequence[int], settle: Callable[[], None]
@@ -163,7 +163,7 @@ class _NoForkPoint:
         self._files = files
         self._settle = settle
 
-    def wait(self, speak_through: Callable[[_core.Line], None]) -> None:
-        speak_through(self._line)
+    def wait(self, use_line: Callable[[_core.Line], None]) -> None:
+        use_line(self._line)
         self._settle()
         crash_files.use(self._config, self._files, keep=True)

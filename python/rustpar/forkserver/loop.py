@@ -1,11 +1,11 @@
-"""Forking children at the controller's word, and telling the controller how they end.
+"""Forking of children on request of the controller, and reporting of their exit statuses.
 
-The fork server and the template both live in such a loop, each with requests of its own; what becomes of their children
-they write to one socket, from which the controller's engine reads.
+The fork server and the template each run such a loop with their own requests. Records about their children go to one
+socket, which the controller's engine reads.
 
-The hazards it handles: children end at any moment, also all at once, and each end must be told exactly once and after
-everything that the child itself has sent. And the suite has a say in what becomes of a process's children: where it has
-``SIGCHLD`` ignored, or handled by waiting for any child, their statuses would be gone before the loop could ask.
+The hazards it handles: children may exit at any moment, even all at once, and each exit must be reported exactly once
+and after everything that the child itself has sent. And the suite may ignore ``SIGCHLD``, or handle it by waiting for
+any child; then exit statuses would be lost before the loop could read them.
 """
 
 from __future__ import annotations
@@ -29,33 +29,32 @@ if TYPE_CHECKING:
 _RECORD = struct.Struct("<IIq")
 _FORKED, _EXITED, _TEMPLATE_FORKED, _TEMPLATE_EXITED = 1, 2, 3, 4
 
-# Where a worker's number would be, for the template.
+# Used instead of a worker's number for the template.
 TEMPLATE = -1
 
-# Seconds between two looks for children that have exited, where the kernel cannot tell by itself (before Linux 5.3).
-_LOOK = 0.05
+# Seconds between checks for exited children if there are no pidfds (before Linux 5.3).
+_POLL_INTERVAL = 0.05
 
-# Seconds for the fork server to leave when it was asked to.
+# Seconds for the fork server to exit when asked to.
 ADOPTION_LIMIT = 1.0
 
-# Seconds between two looks whether the parent is still there; usually the end of its socket tells at once.
-_ORPHAN_LOOK = 1.0
+# Seconds between checks whether the parent still exists; usually the end of its socket reveals it at once.
+_ORPHAN_INTERVAL = 1.0
 
-# Seconds that children of a controller that was killed have to tear down what they have set up, as after a Ctrl-C.
+# Seconds for children to tear down, as after a Ctrl-C, when the controller was killed.
 _TEARDOWN_LIMIT = 10.0
 
-# The status of a child that somebody else has waited for. The controller believes it of one that has sent the end of
-# its session; any other has crashed, whatever its status.
+# The status if somebody else has waited for the child. The controller accepts it from children that have sent the end
+# of their session; any other has crashed, whatever its status.
 _UNKNOWN_STATUS = 0
 
 
 class Request(NamedTuple):
-    """What the controller asks for.
+    """A request of the controller.
 
     Attributes:
-        message: Plain values, as the function of :class:`rustpar.forkserver.server.ForkServer` describes them that
-            sends them.
-        output: The writing end of a pipe that came with it, or -1.
+        message: Plain values, described at the method of :class:`rustpar.forkserver.server.ForkServer` that sends them.
+        output: The write end of a pipe that was sent with it, or -1.
     """
 
     message: dict[str, Any]
@@ -63,10 +62,10 @@ class Request(NamedTuple):
 
 
 class ForkLoop:
-    """Forks children when asked to, until the controller has no more requests."""
+    """Forks children on request, until the controller closes its end."""
 
     def __init__(self, requests: socket.socket, records: socket.socket, shared: _core.Shared) -> None:
-        """Take requests from `requests` and tell what happens through `records`; `shared` is the run's memory."""
+        """Read requests from `requests` and write records to `records`; `shared` is the run's shared memory."""
         self._requests = requests
         self._records = records
         self._shared = shared
@@ -78,24 +77,24 @@ class ForkLoop:
         """Fork children, and reap them.
 
         Returns:
-            In each forked child, what it was forked for. In this process: what it is to go on with, or None when the
-            controller has closed its end and all children have ended.
+            In a forked child, the request for it. In this process, the request to continue as a worker, or None when
+            the controller has closed its end and all children have exited.
         """
-        # Here it outlives its parent, to see to it that what children have set up is torn down.
+        # This process outlives its parent, to make sure that children tear down what they have set up.
         self._parent = os.getppid()
         _core.outlive_parent()
-        with _waiting_for_children_alone():
+        with _default_sigchld():
             while not self._is_orphaned():
                 if self._request_is_there():
                     request = receive(self._requests)
                     if request is None:
                         break
-                    if self._obey(request):
+                    if self._handle(request):
                         if "fork" not in request.message and not _core.die_with_parent(self._parent):
                             posix._exit(0)
                         return request
                 self._reap()
-            self._see_off()
+            self._wait_for_all()
             return None
 
     def _is_orphaned(self) -> bool:
@@ -105,20 +104,20 @@ class ForkLoop:
         return self._requests.fileno() in self._wait_for_children(self._requests.fileno())
 
     def _wait_for_children(self, *others: int) -> set[int]:
-        """Wait until a child has exited, or there is something to read from one of `others`; return what is ready."""
+        """Wait until a child has exited, or one of `others` is readable; return the ready descriptors."""
         poller = select.poll()
-        blind = False
+        must_poll = False
         for fd in others:
             poller.register(fd, select.POLLIN)
         for child in self._children.values():
             if child.pidfd is None:
-                blind = True
+                must_poll = True
             else:
                 poller.register(child.pidfd, select.POLLIN)
-        return {fd for fd, _ in poller.poll((_LOOK if blind else _ORPHAN_LOOK) * 1000)}
+        return {fd for fd, _ in poller.poll((_POLL_INTERVAL if must_poll else _ORPHAN_INTERVAL) * 1000)}
 
-    def _obey(self, request: Request) -> bool:
-        """Carry out a request; True when it is to be gone on with, here or in the child."""
+    def _handle(self, request: Request) -> bool:
+        """Handle a request; return whether the caller should continue with it, here or in a child."""
         message = request.message
         if "fork" in message:
             return self._fork(message["fork"], request.output)
@@ -129,7 +128,7 @@ class ForkLoop:
         elif "template" in message:
             self._children[message["template"]] = self._children.pop(TEMPLATE)
         elif "adopted" in message:
-            self._change_parents(message["adopted"])
+            self._move_to_controller(message["adopted"])
         else:
             return True
         return False
@@ -139,15 +138,15 @@ class ForkLoop:
         try:
             pid = forking.fork()
         except OSError as error:
-            print(f"rustpar: a process cannot be forked: {error.strerror}", file=sys.stderr)
-            self._tell_exit(worker, -signal.SIGKILL)
+            print(f"rustpar: could not fork a process: {error.strerror}", file=sys.stderr)
+            self._report_exit(worker, -signal.SIGKILL)
             os.close(output)
             return False
         if pid != 0:
             os.close(output)
             self._children[worker] = _Child(pid)
             self.has_forked = True
-            self._tell(_TEMPLATE_FORKED if worker == TEMPLATE else _FORKED, worker, pid)
+            self._send_record(_TEMPLATE_FORKED if worker == TEMPLATE else _FORKED, worker, pid)
             return False
         if not _core.die_with_parent(parent):
             posix._exit(0)
@@ -163,13 +162,13 @@ class ForkLoop:
             if status is not None:
                 child.close()
                 del self._children[worker]
-                self._tell_exit(worker, status)
+                self._report_exit(worker, status)
 
-    def _see_off(self) -> None:
-        """Wait for all children, and tell of each as it ends: one that hangs hides no other.
+    def _wait_for_all(self) -> None:
+        """Wait for all children, and report each as it exits.
 
-        Where the controller is gone without a word, children are interrupted, so that they tear down what is set up,
-        and killed when that takes too long.
+        If the controller was killed, interrupt the children so that they tear down, and kill them if that takes too
+        long.
         """
         begin: float | None = None
         while self._children:
@@ -188,10 +187,10 @@ class ForkLoop:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child.pid, number)
 
-    def _change_parents(self, controller: int) -> None:
-        """End the parent of this process, the fork server, and become a child of the controller.
+    def _move_to_controller(self, controller: int) -> None:
+        """Kill the fork server, which is this process's parent, and become a child of the controller.
 
-        The controller is ready to adopt whom the fork server leaves behind.
+        The controller has declared itself the adopter of orphans.
         """
         server = os.getppid()
         _core.outlive_parent()
@@ -200,24 +199,24 @@ class ForkLoop:
         while os.getppid() == server and _core.monotonic() < deadline:
             _core.sleep(0.0002)
         self._parent = controller
-        # From here on there is little to do, and most of the libraries' code is not needed for it.
+        # From here on little is executed, so most of the libraries' code is not needed in memory.
         _core.drop_clean_pages()
 
-    def _tell_exit(self, worker: int, status: int) -> None:
-        self._tell(_TEMPLATE_EXITED if worker == TEMPLATE else _EXITED, worker, status)
+    def _report_exit(self, worker: int, status: int) -> None:
+        self._send_record(_TEMPLATE_EXITED if worker == TEMPLATE else _EXITED, worker, status)
 
-    def _tell(self, kind: int, worker: int, value: int) -> None:
+    def _send_record(self, kind: int, worker: int, value: int) -> None:
         with contextlib.suppress(OSError):
             self._records.sendall(_RECORD.pack(kind, max(worker, 0), value))
 
     def close(self) -> None:
-        """Let go of the sockets, in a process that is not to use them."""
+        """Close the sockets, in a process that does not use them."""
         self._requests.close()
         self._records.close()
 
 
 class _Child:
-    """A forked process, and a descriptor that becomes readable when it exits."""
+    """A forked process, with a descriptor that becomes readable when it exits."""
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
@@ -226,7 +225,7 @@ class _Child:
             self.pidfd = os.pidfd_open(pid)
 
     def wait(self, options: int = 0) -> int | None:
-        """Its exit code, or minus the signal that killed it; None while it runs, where `options` are not to wait."""
+        """Return the exit code, or minus the signal that killed it; None if it still runs and `options` has WNOHANG."""
         try:
             pid, status = os.waitpid(self.pid, options)
         except ChildProcessError:
@@ -239,11 +238,11 @@ class _Child:
 
 
 @contextlib.contextmanager
-def _waiting_for_children_alone() -> Iterator[None]:
-    """Have children stay until this process waits for them, whatever the suite has set; each child gets what it has."""
+def _default_sigchld() -> Iterator[None]:
+    """Let exited children stay zombies until this process waits for them; children get the suite's handler back."""
     theirs = signal.getsignal(signal.SIGCHLD)
     if theirs is None or theirs is signal.SIG_DFL:
-        # Python can neither call nor set again a handler that is not its own.
+        # Python cannot restore a handler that was not set from Python.
         yield
         return
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -254,15 +253,15 @@ def _waiting_for_children_alone() -> Iterator[None]:
 
 
 def send(requests: socket.socket, data: bytes, *fds: int) -> None:
-    """Send a request's encoded message and what comes with it; nothing happens when the other side is gone."""
-    # The engine tells, from the end of the socket.
+    """Send an encoded request with file descriptors; do nothing if the other side is gone."""
+    # The engine notices that from the end of the socket.
     with contextlib.suppress(OSError):
         socket.send_fds(requests, [struct.pack("<I", len(data))], fds)
         requests.sendall(data)
 
 
 def receive(requests: socket.socket) -> Request | None:
-    """Wait for the next request; None at the end."""
+    """Wait for the next request; return None at the end."""
     try:
         header, fds, _flags, _address = socket.recv_fds(requests, 4, 1)
         if not header:

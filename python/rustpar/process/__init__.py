@@ -1,1 +1,1 @@
-"""What belongs to one process and is put right after a fork: identity, files, timers, random numbers, memory."""
+"""State of a single process that is corrected after a fork: identity, files, timers, random numbers, memory."""

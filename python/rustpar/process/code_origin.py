@@ -1,4 +1,4 @@
-"""Which line of a project's own code is behind something that was seen."""
+"""Finding the line of the project's own code that causes an event."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
-# Packages that look at what differs between workers, and keep nothing of it that would be wrong in a fork: pytest and
-# its own machinery, coverage (file names, made when data is saved) and hypothesis (temporary names, used at once).
-# pytest-cov reads the worker's id for the data it sends back, pytest-benchmark to switch itself off.
+# Packages that read what differs between workers, but store nothing that would be wrong in a fork: pytest and its own
+# machinery, coverage (file names, created when data is saved) and hypothesis (temporary names, used at once).
+# pytest-cov reads the worker's id for the data it sends back, pytest-benchmark to disable itself.
 _HARMLESS = (
     "_pytest",
     "pytest_cov",
@@ -28,23 +28,23 @@ _HARMLESS = (
 )
 
 
-# Where this package is: an editable install is not beside the others.
+# The location of this package, because an editable install is not in site-packages.
 _THIS_PACKAGE = str(Path(__file__).parent.parent) + os.sep
 
 
 class CodeOrigins:
-    """Knows the directories of the standard library and of installed packages."""
+    """Classifies code: standard library, installed packages, or the project's own."""
 
     def __init__(self) -> None:
-        """Look where they are."""
+        """Determine the directories."""
         paths = sysconfig.get_paths()
-        # Where the standard library really is: a virtual environment names a directory above its packages.
+        # The real location of the standard library; a virtual environment's path is a parent of its packages.
         self._library = (paths["stdlib"], "<frozen")
         self._packages = tuple({paths["purelib"] + os.sep, paths["platlib"] + os.sep})
         self._own: dict[str, bool] = {}
 
     def is_own(self, frame: FrameType) -> bool:
-        """Whether this is the project's own code: neither the standard library's nor an installed package's."""
+        """Whether a frame runs the project's own code: neither the standard library's nor an installed package's."""
         file = frame.f_code.co_filename
         known = self._own.get(file)
         if known is None:
@@ -52,7 +52,7 @@ class CodeOrigins:
         return known
 
     def own_frames(self, frame: FrameType, *, through_imports: bool = False) -> Iterator[FrameType]:
-        """The frames of the project's own code from `frame` on outwards, up to pytest, or the import of a package."""
+        """Yield the project's own frames from `frame` outwards, up to pytest or the import of a package."""
         caller: FrameType | None = frame
         while caller is not None:
             if self.is_own(caller):
@@ -64,19 +64,20 @@ class CodeOrigins:
             caller = caller.f_back
 
     def is_own_file(self, file: str) -> bool:
-        """The same for a file."""
+        """Whether a file is the project's own code."""
         return not file.startswith((*self._packages, *self._library, _THIS_PACKAGE))
 
     def is_library(self, frame: FrameType) -> bool:
-        """Whether this is code of the standard library."""
+        """Whether a frame runs code of the standard library."""
         file = frame.f_code.co_filename
         return file.startswith(self._library) and not file.startswith(self._packages)
 
-    def of(self, frame: FrameType, *, importing_counts: bool = False) -> str | None:
-        """The nearest caller in the project's own code, or the caller itself, as ``file:line``.
+    def line_of(self, frame: FrameType, *, importing_counts: bool = False) -> str | None:
+        """Return the nearest caller in the project's own code, or else `frame` itself, as ``file:line``.
 
-        None where the caller is known to keep nothing, and while a package is imported, unless that counts, too: what a
-        package keeps from its import it has in every program that imports it and then forks, so it copes.
+        Returns None for packages that are known to be harmless, and for code executed by a package's import, unless
+        `importing_counts`: packages keep such values in every program that imports them and then forks, so they handle
+        that.
         """
         if self.is_harmless(frame.f_code.co_filename):
             return None
@@ -84,7 +85,7 @@ class CodeOrigins:
         while caller is not None:
             file = caller.f_code.co_filename
             if self.is_harmless(file):
-                # pytest itself: what lies behind it called pytest, not this.
+                # The code beyond pytest's frames has called pytest, not this code.
                 break
             if file.startswith(self._packages):
                 if caller.f_code.co_name == "<module>" and not importing_counts:
@@ -94,14 +95,14 @@ class CodeOrigins:
             caller = caller.f_back
         return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
-    def behind_import(self, frame: FrameType) -> str | None:
-        """The nearest line of the project's own code behind a frame, be it in the import of a package."""
+    def own_line(self, frame: FrameType) -> str | None:
+        """Return the nearest calling line in the project's own code, even if the call is in a package's import."""
         for caller in self.own_frames(frame, through_imports=True):
             return f"{os.path.relpath(caller.f_code.co_filename)}:{caller.f_lineno}"
         return None
 
-    def last_imported(self) -> str | None:
-        """The file of the project's own module of which the import has begun last."""
+    def last_own_import(self) -> str | None:
+        """Return the file of the project's module whose import was started last."""
         for module in reversed(list(sys.modules.values())):
             file = getattr(module, "__file__", None)
             if isinstance(file, str) and self.is_own_file(file):
@@ -109,19 +110,19 @@ class CodeOrigins:
         return None
 
     def outside_library(self, frame: FrameType) -> FrameType | None:
-        """The first caller outside the standard library."""
+        """Return the first caller outside the standard library."""
         caller: FrameType | None = frame
         while caller is not None and self.is_library(caller):
             caller = caller.f_back
         return caller
 
-    def behind_library(self, frame: FrameType, *, importing_counts: bool = False) -> str | None:
-        """What :meth:`of` says for the first caller outside the standard library."""
+    def line_outside_library(self, frame: FrameType, *, importing_counts: bool = False) -> str | None:
+        """Apply :meth:`line_of` to the first caller outside the standard library."""
         caller = self.outside_library(frame)
-        return None if caller is None else self.of(caller, importing_counts=importing_counts)
+        return None if caller is None else self.line_of(caller, importing_counts=importing_counts)
 
     def is_harmless(self, file: str) -> bool:
-        """Whether a file belongs to a package that keeps nothing which would be wrong in a fork."""
+        """Whether a file belongs to a package that stores nothing that would be wrong in a fork."""
         if file.startswith(_THIS_PACKAGE):
             return True
         for packages in self._packages:

@@ -1,10 +1,10 @@
-"""What a worker leaves behind when it crashes: its Python stack, and what its test had printed.
+"""Files with a worker's Python stack and the test's captured output, for the case that it crashes.
 
-``faulthandler`` writes the stack, and pytest captures the output in files; both are gone with the worker. So they are
-files of the controller, which the worker opens anew when it begins to run tests.
+``faulthandler`` writes the stack, and pytest captures the output in files; both would be lost with the worker. So they
+are the controller's files, which the worker opens when it starts to run tests.
 
-The hazard it handles: a worker can crash in its first millisecond, and what it leaves must be there then. Nothing is
-handed over at the end, and nothing has a name that could stay behind.
+The hazard it handles: a worker can crash in its first millisecond, and the data must be available then. Nothing has to
+be transferred at the end, and no named file can be left behind.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ from rustpar.process.system import os
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-# Bytes of a stack, and of each kind of output, that are shown at most.
+# The maximum number of bytes that are shown of the stack, and of each output stream.
 _MOST_STACK = 1 << 16
 _MOST_OUTPUT = 1 << 18
 
-# Frames of these are in every stack, and tell nothing about the crash.
+# Frames of these packages are in every stack, and say nothing about the crash.
 _OURS = tuple(f"{os.sep}{package}{os.sep}" for package in ("_pytest", "pluggy", "rustpar", "xdist", "pytest"))
 
 _STACK_FD: pytest.StashKey[int] = pytest.StashKey()
 
 
 class CrashFiles:
-    """The files of one worker, in the controller."""
+    """The controller's files for one worker."""
 
     def __init__(self) -> None:
-        """Make them, if the system and the suite let this process have three more."""
+        """Create the files, if the system and the suite allow three more."""
         self._files: list[int] = []
         with contextlib.suppress(Exception):
             for _ in range(3):
@@ -48,22 +48,22 @@ class CrashFiles:
 
     @property
     def address(self) -> list[int]:
-        """What the worker finds them by: this process, and its descriptors; empty without files."""
+        """The controller's process id and the descriptors, by which the worker opens the files; empty without files."""
         return [os.getpid(), *self._files] if len(self._files) == 3 else []
 
     def stack(self) -> str:
-        """The Python stack of the crash, without the frames of pytest; empty where there was none."""
+        """Return the Python stack of the crash, without frames of pytest; empty if there was none."""
         return "\n".join(_shortened(_read(self._files[0], _MOST_STACK, from_end=False))) if self._files else ""
 
     def output(self) -> Iterator[tuple[str, str]]:
-        """What was captured since the last report: the name of the stream, and the text."""
+        """Yield what was captured since the last report: the name of the stream, and the text."""
         for name, file in zip(("stdout", "stderr"), self._files[1:], strict=False):
             text = _read(file, _MOST_OUTPUT, from_end=True)
             if text:
                 yield name, text
 
     def close(self) -> None:
-        """Give the files up."""
+        """Close the files."""
         while self._files:
             os.close(self._files.pop())
 
@@ -74,7 +74,7 @@ def _read(file: int, most: int, *, from_end: bool) -> str:
     text = os.pread(file, most, skipped if from_end else 0).decode(errors="replace")
     if not skipped:
         return text
-    note = f"({skipped} bytes more)"
+    note = f"({skipped} more bytes)"
     return f"{note}\n{text}" if from_end else f"{text}\n{note}"
 
 
@@ -86,18 +86,18 @@ def _shortened(stack: str) -> Iterator[str]:
             left_out = True
             continue
         if left_out and not is_frame:
-            yield "  (frames of pytest are left out)"
+            yield "  (frames of pytest omitted)"
             left_out = False
         yield line
     if left_out:
-        yield "  (frames of pytest are left out)"
+        yield "  (frames of pytest omitted)"
 
 
 def prepare(config: pytest.Config) -> None:
-    """Have this process, and those forked from it, write their stack to a descriptor of its own when they crash.
+    """Have this process and its forks write the stack of a crash to a separate descriptor.
 
-    Until there is a file to write to, that is standard error, as pytest has it. Without pytest's faulthandler, nothing
-    is changed.
+    Until `use` is called, that is a duplicate of pytest's faulthandler file, standard error. Without pytest's
+    faulthandler plugin, nothing is changed.
     """
     file = config.stash.get(fault_handler_stderr_fd_key, None)
     if file is not None and faulthandler.is_enabled():
@@ -106,12 +106,12 @@ def prepare(config: pytest.Config) -> None:
 
 
 def use(config: pytest.Config, address: Sequence[int], *, keep: bool) -> None:
-    """Write to the controller's files from here on, before the first test.
+    """Write to the controller's files from now on, before the first test.
 
     Args:
         config: This worker's configuration.
         address: The files' :attr:`CrashFiles.address`.
-        keep: Whether what has been captured and not been told yet is kept.
+        keep: Whether to keep output that was captured and not yet reported.
     """
     if not address:
         return
@@ -121,7 +121,7 @@ def use(config: pytest.Config, address: Sequence[int], *, keep: bool) -> None:
         for number in numbers:
             opened.append(os.open(f"/proc/{controller}/fd/{number}", os.O_RDWR | os.O_CLOEXEC))
     except OSError:
-        # A system on which even a process of the same user may not look. There is no file then, as without this.
+        # The system forbids access even for the same user. Then there are no crash files.
         pass
     else:
         stack, *outputs = opened
@@ -135,7 +135,7 @@ def use(config: pytest.Config, address: Sequence[int], *, keep: bool) -> None:
 
 
 def _capture_in(config: pytest.Config, outputs: Sequence[int], *, keep: bool) -> None:
-    """Put these in the place of the files that pytest captures in; not those that are in memory (``--capture=sys``)."""
+    """Replace pytest's capture files by `outputs`; not captures in memory (``--capture=sys``)."""
     files = dict(zip(("out", "err"), outputs, strict=True))
     for name, capture in captures(config):
         if not is_suspended(capture):

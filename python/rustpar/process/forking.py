@@ -1,4 +1,4 @@
-"""Forking this process, and ending one that was forked."""
+"""Forking this process, and ending forked processes."""
 
 from __future__ import annotations
 
@@ -14,54 +14,54 @@ from rustpar.process.system import os, signal
 
 
 def fork() -> int:
-    """Fork this process; whoever asked has made sure that it may be."""
+    """Fork this process; the caller has made sure that this is safe."""
     flush()
     wakeup = signal.set_wakeup_fd(-1)
-    _wake(wakeup)
+    _set_wakeup_fd(wakeup)
     with warnings.catch_warnings():
-        # Since Python 3.12 a fork warns of any other thread, those of native libraries included.
+        # Since Python 3.12 a fork warns if there are other threads, even those of native libraries.
         warnings.simplefilter("ignore", DeprecationWarning)
-        with measuring.going_on_after_fork():
+        with measuring.continued_in_forks():
             pid = os.fork()
     if pid == 0:
-        # Python leaves the thread the number that it had in the parent.
+        # Python does not update the main thread's native id, which is that of the parent.
         renew: Any = getattr(threading.main_thread(), "_set_native_id", None)
         if renew is not None:
             renew()
-        # asyncio takes it away in every child.
-        _wake(wakeup)
+        # asyncio resets the wakeup descriptor in every child.
+        _set_wakeup_fd(wakeup)
     return pid
 
 
-def _wake(fd: int) -> None:
-    """Have signals written to a descriptor, if there is one and it is still open."""
+def _set_wakeup_fd(fd: int) -> None:
+    """Set the wakeup descriptor for signals, if there is one and it is still open."""
     if fd != -1:
         with contextlib.suppress(ValueError, OSError):
             signal.set_wakeup_fd(fd)
 
 
 def leave(status: int) -> NoReturn:
-    """End this forked process here; nothing of the stack that it was forked in belongs to it."""
+    """End this forked process without unwinding the stack, which belongs to the parent."""
     flush()
-    # Not os._exit: coverage.py's `patch = _exit` would save there what belongs to another process.
+    # Not os._exit: with coverage.py's `patch = _exit` that would save another process's data.
     posix._exit(status)
 
 
-def leave_stray(*, is_failed: bool) -> NoReturn:
-    """End a process that the suite has forked, and that came back to where only the one it was forked from goes on.
+def exit_stray_fork(*, is_failed: bool) -> NoReturn:
+    """End a process that the suite has forked and that has returned into code that only its parent should continue.
 
     Args:
-        is_failed: Whether a test has failed, which plain pytest tells with the status.
+        is_failed: Whether a test has failed, which plain pytest reports by the exit status.
     """
     flush()
-    # As the suite would have ended it, with what it has made of that. Exit functions, which may remove what the other
-    # process needs, are left to that.
+    # The suite's own os._exit, which it may have replaced. Exit functions are left to the parent, which may still need
+    # what they remove.
     sys.modules["os"]._exit(int(is_failed))
     raise AssertionError
 
 
 def flush() -> None:
-    """Write out what is buffered, so that a fork does not double it and an exit does not lose it."""
+    """Flush standard streams, so that a fork does not duplicate buffered output and an exit does not lose it."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):
             stream.flush()

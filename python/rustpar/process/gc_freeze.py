@@ -1,14 +1,14 @@
-"""The objects of a process that is about to be forked, kept out of the garbage collector's way.
+"""Freezing of a process's objects before a fork, so that the garbage collector does not touch them.
 
-A collector that visits every object writes to every page, and a page that is written is no longer shared. So what is
-there at a fork is frozen: in the controller before the fork server is forked, there again while it is idle, and in the
+A collection writes to every page with objects, and a page that was written is no longer shared. So existing objects are
+frozen before a fork: in the controller before the fork server is forked, there again while it is idle, and in the
 template before its workers.
 
-The hazards it handles. Frozen objects are invisible to ``gc.get_referrers`` and ``gc.get_objects``, and ``gc.collect``
-finds no garbage among them. So garbage is collected before a heap is frozen for others, and the heap thaws the moment
-somebody reaches for one of these: then all is as it always was. Whoever has bound one of them to a name of their own
-(``from gc import collect``) would not be noticed reaching for it, so then nothing is frozen at all. Neither is it where
-the suite has taken garbage into its own hands: with the collector switched off, or with a heap that it froze itself.
+The hazards it handles: frozen objects are invisible to ``gc.get_referrers`` and ``gc.get_objects``, and ``gc.collect``
+finds no garbage among them. So garbage is collected before a heap is frozen, and the heap is unfrozen ("thaws") as soon
+as one of these functions is accessed. Accesses through other names (``from gc import collect``) would not be noticed,
+so then nothing is frozen. Nor is it if the suite controls garbage collection itself: with the collector disabled, or
+with a heap that it has frozen.
 """
 
 from __future__ import annotations
@@ -23,98 +23,98 @@ from rustpar import _core
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-# What shows, or changes, which objects are frozen.
+# Functions that reveal or change which objects are frozen.
 _REVEALING = frozenset({"collect", "freeze", "get_freeze_count", "get_objects", "get_referrers", "unfreeze"})
 _THRESHOLDS = frozenset({"get_threshold", "set_threshold"})
 
-# Where pytest collects garbage five times at its end, each time visiting every report: for 10,000 tests 0.1 s.
-_AT_THE_END = "_pytest.unraisableexception"
+# pytest collects garbage five times at its end, each time visiting every report: 0.1 s for 10,000 tests.
+_FINAL_COLLECTIONS = "_pytest.unraisableexception"
 
-# New objects between two collections while a heap grows that is there to stay; 700 is Python's own number. With half of
-# this, importing pandas takes 8 ms more.
-_GROWTH = 100_000
+# The threshold of generation 0 while many long-lived objects are created; Python's own is 700. With half of this,
+# importing pandas takes 8 ms more.
+_RARE_THRESHOLD = 100_000
 
-# The state of this process, which those forked from it begin with.
+# The state of this process, which forks inherit.
 _frozen = False
 _frozen_by_others = False
 _thresholds: tuple[tuple[int, int, int], tuple[int, int, int]] | None = None
 
 
 class _Watched(ModuleType):
-    """The class of the ``gc`` module in a run's processes, where there may be something to put back first."""
+    """The class of the ``gc`` module during a run; it restores the original state before certain accesses."""
 
     def __getattribute__(self, name: str) -> Any:
         if name in _REVEALING:
-            if name != "collect" or sys._getframe(1).f_globals.get("__name__") != _AT_THE_END:
-                _reveal(name)
+            if name != "collect" or sys._getframe(1).f_globals.get("__name__") != _FINAL_COLLECTIONS:
+                _thaw_for(name)
         elif name in _THRESHOLDS:
-            _settle()
+            _restore_thresholds()
         elif name == "__dict__":
             _thaw()
-            _settle()
+            _restore_thresholds()
         return ModuleType.__getattribute__(self, name)
 
 
-def _own(name: str) -> Any:
-    """A function of ``gc``, without being noticed."""
+def _gc_attribute(name: str) -> Any:
+    """Return a function of ``gc`` without triggering a thaw."""
     return ModuleType.__getattribute__(gc, name)
 
 
 def _is_bound(names: Iterable[str]) -> bool:
-    """Whether anybody but the module itself holds one of its functions."""
-    namespace: dict[str, Any] = _own("__dict__")
+    """Whether anything but the module itself refers to one of these functions."""
+    namespace: dict[str, Any] = _gc_attribute("__dict__")
     alone = {"probe": object()}
-    # How many references the reading itself takes differs between Python's versions, so it is done alike for both.
+    # The number of temporary references differs between Python versions, so it is measured with the same expression.
     unbound = sys.getrefcount(alone["probe"])
     return any(sys.getrefcount(namespace[name]) > unbound for name in names)
 
 
 def _may_freeze() -> bool:
-    """Whether nobody could tell, and nobody minds, that the heap is frozen and garbage collected now."""
-    if _frozen_by_others or not _own("isenabled")() or _own("get_debug")():
+    """Whether nobody would notice or object if garbage were collected and the heap frozen now."""
+    if _frozen_by_others or not _gc_attribute("isenabled")() or _gc_attribute("get_debug")():
         return False
-    # Who holds `unfreeze` can only thaw.
+    # A reference to `unfreeze` can only thaw.
     return not _is_bound(_REVEALING - {"unfreeze"})
 
 
 def freeze() -> Callable[[], None]:
-    """Freeze what is there, as quickly as it can be done, and return what thaws it.
+    """Freeze all objects as quickly as possible; return a function that unfreezes them.
 
-    Garbage is frozen with it, so :func:`refreeze` is to follow, in both processes of the fork, while they are idle.
-    Nothing happens in a worker whose test runs pytest: there a heap is frozen already, or has thawed for that test.
+    Garbage is frozen too, so :func:`refreeze` should follow, in both processes of the fork, when they are idle. Does
+    nothing in a worker whose test runs pytest: there the heap is already frozen, or has thawed for that test.
     """
     global _frozen
-    # The number of frozen objects would tell nothing: Python 3.12 freezes some hundred of them when it starts.
+    # gc.get_freeze_count is no criterion: Python 3.12 freezes some hundred objects at its start.
     if type(gc) is not ModuleType:
-        return _leave
+        return _do_nothing
     if _may_freeze():
-        _own("freeze")()
+        _gc_attribute("freeze")()
         _frozen = True
     _watch()
-    return _end
+    return _stop
 
 
-def _leave() -> None:
-    """What was frozen by a run around this one stays frozen."""
+def _do_nothing() -> None:
+    """Do nothing; returned if there is nothing to undo."""
 
 
 def refreeze() -> None:
-    """Collect garbage among what is frozen, too, and freeze the rest; nothing happens if it has thawed."""
+    """Collect garbage, including frozen objects, and freeze the rest; do nothing if the heap has thawed."""
     if _frozen:
         collect_and_freeze()
 
 
 def objects() -> list[Any]:
-    """All objects that the collector knows and that are not frozen."""
-    found: list[Any] = _own("get_objects")()
+    """Return all tracked objects that are not frozen."""
+    found: list[Any] = _gc_attribute("get_objects")()
     return found
 
 
 def collect_and_freeze(look: Callable[[], None] | None = None) -> None:
-    """Collect garbage, also among what is frozen, and freeze all the rest until somebody looks.
+    """Collect garbage, including frozen objects, and freeze the rest.
 
     Args:
-        look: What is to be done in between, with a heap that is not frozen.
+        look: Called in between, with a heap that is not frozen.
     """
     global _frozen
     _thaw()
@@ -124,89 +124,89 @@ def collect_and_freeze(look: Callable[[], None] | None = None) -> None:
     if look is not None:
         look()
     if may_freeze:
-        _own("freeze")()
+        _gc_attribute("freeze")()
         _frozen = True
         _watch()
 
 
 def fill_pools() -> None:
-    """Fill the places that garbage has left, so that new objects come to lie on pages of their own."""
+    """Fill the free places in memory pools, so that new objects are allocated on pages of their own."""
     import _tracemalloc
 
-    # Whoever traces memory would find it here.
+    # Users of tracemalloc would see the allocations.
     if not _tracemalloc.is_tracing():
         _core.fill_pools()
 
 
-def freeze_what_is_new() -> None:
-    """Collect garbage among what has come since the heap was frozen, and freeze the rest.
+def freeze_new_objects() -> None:
+    """Collect garbage among the objects created since the last freeze, and freeze the rest.
 
-    A collection of all would cost a run of three tests 9 ms. What lay there before was looked through by
-    :func:`collect_and_freeze`; what has become garbage since is found when the heap thaws.
+    Collecting everything would take 9 ms in a run of three tests. Older objects were examined by
+    :func:`collect_and_freeze`; those that have become garbage since are found when the heap thaws.
     """
     global _frozen
     if _may_freeze():
         _collect()
-        _own("freeze")()
+        _gc_attribute("freeze")()
         _frozen = True
         _watch()
     else:
         _thaw()
 
 
-def add_to_frozen() -> None:
-    """The same if the heap is still frozen; in a controller that waits for workers to leave.
+def freeze_more() -> None:
+    """Freeze new objects too if the heap is still frozen; for a controller that waits for workers to exit.
 
-    When pytest ends it collects garbage five times, and nobody finds anything then.
+    pytest collects garbage five times when it ends, and would not find any.
     """
     if _frozen:
-        freeze_what_is_new()
+        freeze_new_objects()
 
 
 def _collect() -> None:
-    """Collect garbage unseen by callbacks: plain pytest does not collect here."""
-    callbacks: list[Any] = _own("callbacks")
+    """Collect garbage without gc callbacks, because plain pytest would not collect here."""
+    callbacks: list[Any] = _gc_attribute("callbacks")
     held = callbacks[:]
     callbacks.clear()
     try:
-        _own("collect")()
+        _gc_attribute("collect")()
     finally:
         callbacks[:0] = held
 
 
-def grow() -> Callable[[], None]:
-    """Collect garbage seldom while there comes what is there to stay (tests, reports); return what ends that.
+def collect_rarely() -> Callable[[], None]:
+    """Collect garbage rarely while long-lived objects (tests, reports) are created; return a function that ends that.
 
-    10,000 trivial tests are collected in 0.91 s instead of 0.97 s. Thresholds are the suite's own: they are put back
-    the moment that somebody asks for them, and only if nobody has changed them.
+    10,000 trivial tests are collected in 0.91 s instead of 0.97 s. The suite's own thresholds are restored as soon as
+    somebody asks for them, unless they were changed meanwhile.
     """
     global _thresholds
-    before = _own("get_threshold")()
-    # Zero means that nothing is collected by itself.
-    if not 0 < before[0] < _GROWTH or _thresholds is not None or _is_bound(_THRESHOLDS):
-        return _leave
-    _own("set_threshold")(_GROWTH, *before[1:])
-    _thresholds = before, _own("get_threshold")()
+    before = _gc_attribute("get_threshold")()
+    # Zero means that automatic collection is disabled.
+    if not 0 < before[0] < _RARE_THRESHOLD or _thresholds is not None or _is_bound(_THRESHOLDS):
+        return _do_nothing
+    _gc_attribute("set_threshold")(_RARE_THRESHOLD, *before[1:])
+    _thresholds = before, _gc_attribute("get_threshold")()
     _watch()
-    return _settle
+    return _restore_thresholds
 
 
-def _settle() -> None:
-    """Put thresholds back where they are still those of :func:`grow`."""
+def _restore_thresholds() -> None:
+    """Restore the thresholds if they are still those of :func:`collect_rarely`."""
     global _thresholds
     if _thresholds is not None:
         before, grown = _thresholds
         _thresholds = None
-        if _own("get_threshold")() == grown:
-            _own("set_threshold")(*before)
+        if _gc_attribute("get_threshold")() == grown:
+            _gc_attribute("set_threshold")(*before)
 
 
-def _reveal(name: str) -> None:
-    """Thaw for somebody who has asked for this function."""
+def _thaw_for(name: str) -> None:
+    """Thaw because this function was accessed."""
     global _frozen_by_others
     _thaw()
     if name == "freeze":
-        # From here on it is theirs, what is frozen and when that ends.
+        # From now on the suite controls what is frozen and when.
         _frozen_by_others = True
 
 
@@ -214,16 +214,16 @@ def _thaw() -> None:
     global _frozen
     if _frozen:
         _frozen = False
-        _own("unfreeze")()
+        _gc_attribute("unfreeze")()
 
 
 def _watch() -> None:
-    """Notice who reaches for the module, also when nothing is frozen: somebody may freeze the heap themselves."""
+    """Watch accesses to the module, even if nothing is frozen, because somebody else may freeze the heap."""
     gc.__class__ = _Watched
 
 
-def _end() -> None:
-    """Thaw, and watch no longer."""
-    _settle()
+def _stop() -> None:
+    """Thaw, and stop watching."""
+    _restore_thresholds()
     _thaw()
     gc.__class__ = ModuleType

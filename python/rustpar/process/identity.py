@@ -1,8 +1,8 @@
-"""What belongs to each worker alone after the fork: its name, its standard streams, its files, its temporary directory.
+"""Per-worker state after the fork: name, standard streams, files, temporary directory.
 
-The hazard it handles: a forked process shares open files with its parent, down to the position in them. Whatever the
-template opened for itself to write to must be opened again by each worker, under the same descriptor numbers, so that
-objects which hold them (log handlers, ``sys.stdout``) go on to work.
+The hazard it handles: a forked process shares open files with its parent, including their positions. Files that the
+template writes to must be reopened by each worker under the same descriptor numbers, so that objects that use them (log
+handlers, ``sys.stdout``) keep working.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from rustpar.compat.sessions import move_basetemp
 from rustpar.process.system import os
 
 
-def own_stdio(output: int) -> None:
-    """Give this process standard streams of its own: no input, `output` as output, standard error as inherited."""
+def replace_stdio(output: int) -> None:
+    """Replace the standard streams of this process: empty input, `output` as output, inherited standard error."""
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
     os.close(null)
@@ -36,7 +36,7 @@ def own_stdio(output: int) -> None:
 
 
 def _stream(fd: int, name: str, like: TextIO | None) -> TextIO:
-    """A standard stream as Python makes it, but for its buffer: what is written to it is shown line by line."""
+    """Create a standard stream as Python does, but line-buffered."""
     encoding = getattr(like, "encoding", None) or "utf-8"
     errors = getattr(like, "errors", None) or ("strict" if fd < 2 else "backslashreplace")
     mode = "w" if fd else "r"
@@ -48,10 +48,10 @@ def _stream(fd: int, name: str, like: TextIO | None) -> TextIO:
     return cast("TextIO", stream)
 
 
-def become(config: pytest.Config, workerinput: dict[str, Any], output: int) -> None:
-    """Turn a fresh fork of the template into the worker that `workerinput` names.
+def become_worker(config: pytest.Config, workerinput: dict[str, Any], output: int) -> None:
+    """Turn a new fork of the template into the worker described by `workerinput`.
 
-    ``config.workerinput`` is refilled in place: plugins may have kept it.
+    ``config.workerinput`` is updated in place, because plugins may hold a reference.
     """
     os.environ["PYTEST_XDIST_WORKER"] = workerinput["workerid"]
     own: dict[str, Any] = config.workerinput  # type: ignore[attr-defined]
@@ -59,23 +59,23 @@ def become(config: pytest.Config, workerinput: dict[str, Any], output: int) -> N
         own.clear()
         own.update(workerinput)
         _move_basetemp(config, workerinput["workerid"])
-        plugins.rename_in_benchmark(config, workerinput["workerid"])
-    plugins.own_measuring(config)
+        plugins.adjust_pytest_benchmark(config, workerinput["workerid"])
+    plugins.adjust_pytest_cov(config)
     _replace_output(config, output)
 
 
 def _move_basetemp(config: pytest.Config, worker_id: str) -> None:
-    """Put the base of ``tmp_path`` beside the template's."""
+    """Move the base of ``tmp_path`` next to the template's."""
     if config.option.basetemp is None:
         return
     basetemp = Path(config.option.basetemp).with_name(f"popen-{worker_id}")
     move_basetemp(config, basetemp)
 
 
-def let_go_of_lost_output(config: pytest.Config) -> None:
-    """Have this process write to nowhere what nobody reads any more, since the controller is gone.
+def discard_unread_output(config: pytest.Config) -> None:
+    """Redirect output that nobody reads any more to /dev/null, because the controller is gone.
 
-    A fixture that prints while it is torn down would stop there.
+    Otherwise a fixture that prints in its teardown would fail there.
     """
     saved = {capture.targetfd_save for name, capture in captures(config) if name == "out"}
     for fd in {1, *saved}:
@@ -91,7 +91,7 @@ def _replace_output(config: pytest.Config, output: int) -> None:
     """Give the worker its own standard output and its own capture files."""
     os.dup2(output, 1)
     for _, capture in captures(config):
-        own = _nameless_file()
+        own = _unnamed_file()
         os.dup2(own, capture.tmpfile.fileno())
         os.close(own)
         if capture.targetfd == 1:
@@ -99,8 +99,8 @@ def _replace_output(config: pytest.Config, output: int) -> None:
     os.close(output)
 
 
-def _nameless_file() -> int:
-    """A descriptor of an empty file; in memory where the suite has changed where temporary files are made."""
+def _unnamed_file() -> int:
+    """Return a descriptor of an empty file; in memory if the suite's changes make temporary files impossible."""
     try:
         fd, path = tempfile.mkstemp()
     except Exception:

@@ -1,7 +1,7 @@
-"""What the processes of a run begin with that a fork by itself would lose, share or repeat.
+"""State that plugins have set before the fork server's fork and that a fork would lose, share or repeat.
 
-Made in the controller right before the fork server is forked, for what plugins have done until then: under pytest-xdist
-each worker has loaded them itself.
+It is recorded in the controller right before the fork, because with pytest-xdist each worker would have loaded the
+plugins itself.
 """
 
 from __future__ import annotations
@@ -16,33 +16,33 @@ if TYPE_CHECKING:
 
 
 class ForkedProcess:
-    """The state of the controller, for processes that are forked from the fork server."""
+    """The controller's state, for processes that are forked from the fork server."""
 
     def __init__(self) -> None:
-        """Note what is gone after the fork."""
+        """Record what a fork loses."""
         self._timers = timers.running()
         self._random: Any = random.getstate()
         self._files: list[OpenFile] = []
 
-    # What is imported below is not needed in the controller.
+    # The imports below are not needed in the controller.
 
-    def take_files(self) -> None:
-        """Have files of its own, before the controller goes on to read; in the fork server."""
+    def reopen_files(self) -> None:
+        """Reopen files before the controller reads on; in the fork server."""
         from rustpar.process import open_files
 
         self._files = open_files.shared()
-        open_files.open_again(self._files)
+        open_files.reopen(self._files)
 
     def prepare(self) -> None:
-        """Do what takes longer; in the fork server, while the controller loads conftests."""
+        """Do the slower part, in the fork server, while the controller loads conftests."""
         from rustpar.process import random_state
 
-        gc_freeze.collect_and_freeze(lambda: random_state.look_back(self._random))
+        gc_freeze.collect_and_freeze(lambda: random_state.find_unseeded(self._random))
 
-    def begin(self) -> None:
-        """Make all of it this process's own; in one that the fork server has forked."""
+    def apply(self) -> None:
+        """Apply the state, in a process that the fork server has forked."""
         from rustpar.process import open_files, random_state
 
-        open_files.open_again(self._files)
-        random_state.begin()
+        open_files.reopen(self._files)
+        random_state.restore_generators()
         timers.start(self._timers)

@@ -1,4 +1,4 @@
-"""How much memory workers hold, and how much they may."""
+"""Memory usage of processes, and the memory limit of workers."""
 
 from __future__ import annotations
 
@@ -10,20 +10,19 @@ from rustpar.config.values import given
 if TYPE_CHECKING:
     import pytest
 
-# Where a worker's output has what it :func:`holds`, on its way to the controller.
-HELD = "rustpar_memory"
+# The key in workeroutput of what :func:`measure` returns.
+USAGE_KEY = "rustpar_memory"
 
 LIMIT_OPTION = "--rustpar-max-rss"
 
 
-class Held(NamedTuple):
-    """What a process holds.
+class Usage(NamedTuple):
+    """The memory of a process in bytes.
 
     Attributes:
-        peak: Resident bytes that it has held at most.
-        resident: Bytes that are in memory now, shared or not.
-        proportional: The same, where a page that n processes share counts as the n-th part; None where that cannot be
-            read.
+        peak: The peak resident memory.
+        resident: The current resident memory, including shared pages.
+        proportional: The same, where a page shared by n processes counts 1/n; None if that cannot be read.
     """
 
     peak: int
@@ -31,17 +30,17 @@ class Held(NamedTuple):
     proportional: int | None
 
 
-def holds() -> Held:
-    """What this process holds. Takes 6 ms for 200 MiB that are its own."""
+def measure() -> Usage:
+    """Measure this process's memory. Takes 6 ms for 200 MiB of private memory."""
     peak = _core.peak_memory()
-    return Held(peak, _core.resident_memory(None) or peak, _core.proportional_memory(None))
+    return Usage(peak, _core.resident_memory(None) or peak, _core.proportional_memory(None))
 
 
 def limit_of(config: pytest.Config) -> int | None:
-    """Bytes beyond which a worker is replaced, by the option or the ini file; None where none is given.
+    """Return the memory in bytes above which a worker is replaced, from the option or ini file; None if not set.
 
     Raises:
-        pytest.UsageError: The ini file gives no size.
+        pytest.UsageError: The value in the ini file is not a size.
     """
     return given(config, "rustpar_max_rss", _in_bytes)
 

@@ -1,8 +1,10 @@
-"""How a forked process leaves: as one that nobody has forked.
+"""Exit of forked processes, with the same effects as if they had not been forked.
 
-What was registered before the fork server was forked belongs to the controller. What was registered since then, while
-configuring and collecting too, runs in each worker, as it does where each has collected for itself. The hazard it
-handles: an exit function may remove what another worker's test still needs, so a worker waits for the end of the run.
+What was registered before the fork server was forked belongs to the controller. Exit functions registered later, even
+while configuring and collecting, run in each worker, as if each had collected itself.
+
+The hazard it handles: an exit function may remove what another worker's test still needs, so workers wait for the end
+of the run.
 """
 
 from __future__ import annotations
@@ -22,25 +24,25 @@ from rustpar.process.system import os
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-# Types whose instances do nothing when they are let go of. What somebody hung on a function or a class stays.
-_NOTHING_TO_DO = (FunctionType, BuiltinFunctionType, ModuleType, NoneType, bool, int, float, complex, str, bytes)
+# Types whose instances have no finalization. Attributes of functions and classes are not cleared.
+_NO_FINALIZATION = (FunctionType, BuiltinFunctionType, ModuleType, NoneType, bool, int, float, complex, str, bytes)
 
 
 def forget_exit_functions() -> None:
-    """Leave what was registered so far to the process this one was forked from, but for what every process does."""
+    """Leave registered exit functions to the parent, except those that every process needs."""
     atexit._clear()
-    # Finalizers (of temporary directories, for one) run through a single exit function, which must register again.
+    # All finalizers (of temporary directories, for one) run through one exit function, which must be registered again.
     registry = weakref.finalize._registry  # type: ignore[attr-defined]
     for finalizer in list(registry):
         finalizer.atexit = False
     weakref.finalize._registered_with_atexit = False  # type: ignore[attr-defined]
-    # Registered when these modules are imported, which they are already. What comes first runs last.
+    # Their modules register them at import. What is registered first runs last.
     logging: Any = sys.modules.get("logging")
     if logging is not None:
         atexit.register(logging.shutdown)
     processes: Any = sys.modules.get("multiprocessing.process")
     if processes is not None:
-        # Children of another process, which this one must not end.
+        # Another process's children, which this one must not terminate.
         processes._children = set()
     util: Any = sys.modules.get("multiprocessing.util")
     if util is not None:
@@ -48,25 +50,25 @@ def forget_exit_functions() -> None:
 
 
 def adopt_finalizers(parent: int) -> None:
-    """Make those of ``multiprocessing`` this process's own that its parent has made: they remember who that was."""
+    """Take over ``multiprocessing``'s finalizers of the parent, which store its process id."""
     util: Any = sys.modules.get("multiprocessing.util")
     for finalizer in [] if util is None else list(util._finalizer_registry.values()):
         if finalizer._pid == parent:
             finalizer._pid = os.getpid()
 
 
-class Inherited:
-    """Exit functions that a worker has from the template it was forked from.
+class InheritedExitFunctions:
+    """The exit functions that a worker has inherited from the template.
 
-    One that leaves while others still run tests, because it holds too much memory, leaves them to the worker that takes
-    its place: they may remove what is still needed.
+    A worker that exits while others still run tests, because it exceeds the memory limit, does not run them: they may
+    remove what is still needed. Its replacement will.
     """
 
     def __init__(self, line: _core.Line) -> None:
-        """Know those that are there now, after the fork; `line` tells how the worker leaves."""
+        """Record the finalizers that exist after the fork; `line` tells whether the worker exits early."""
         self._line = line
         self._finalizers = set(weakref.finalize._registry)  # type: ignore[attr-defined]
-        # What is registered last is called first: behind this one lie those that are inherited.
+        # Exit functions run in reverse order: those registered before this one are the inherited ones.
         atexit.register(self._end_early)
 
     def _end_early(self) -> None:
@@ -83,7 +85,7 @@ class Inherited:
 
 
 def run_exit_functions() -> None:
-    """Do what the interpreter does on its way out, short of tearing itself down."""
+    """Run the interpreter's exit functions without finalizing the interpreter."""
     with contextlib.suppress(Exception):
         threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
@@ -91,13 +93,13 @@ def run_exit_functions() -> None:
 
 
 def clear_modules(loaded_before: Collection[str], is_own: Callable[[str], bool]) -> None:
-    """Let go of what the project's own modules hold, as the interpreter does on its way out.
+    """Clear the globals of the project's own modules, as the interpreter does at exit.
 
-    A temporary file that removes itself when it is no longer used does so then. With another thread still there, which
-    may use a module at any moment, everything stays.
+    This finalizes objects such as temporary files that delete themselves. If there are other threads, which may still
+    use a module, nothing is cleared.
 
     Args:
-        loaded_before: Names of the modules that belong to the process that this one was forked from.
+        loaded_before: Names of the modules that the process inherited at its fork.
         is_own: Whether a file is the project's own code.
     """
     if threading.active_count() > 1:
@@ -106,4 +108,4 @@ def clear_modules(loaded_before: Collection[str], is_own: Callable[[str], bool])
         file = getattr(module, "__file__", None)
         if name in loaded_before or not isinstance(file, str) or not is_own(file):
             continue
-        _core.clear_namespace(vars(module), _NOTHING_TO_DO)
+        _core.clear_namespace(vars(module), _NO_FINALIZATION)

@@ -1,11 +1,11 @@
-"""The Python stack of another process of a run, written by that process to its own standard error when a signal asks.
+"""Dumping the Python stack of another process of a run: on a signal, that process writes it to its standard error.
 
-``faulthandler`` writes it, without the interpreter: also in code that never returns to it. The file is the duplicate of
-standard error that pytest's own plugin of that name keeps, so no descriptor is added, and nothing that a test can ask
-the interpreter for tells of the signal.
+``faulthandler`` writes it without the interpreter, even in code that never returns to it. It uses the duplicate of
+standard error that pytest's faulthandler plugin keeps, so no descriptor is added, and tests cannot notice the signal
+through the interpreter.
 
-The hazard it handles: a signal that nobody catches ends the process. It is sent only to who catches it at that moment,
-and ignored by a process that has caught it and is about to leave.
+The hazard it handles: a signal without a handler kills the process. It is only sent to processes that have a handler at
+that moment, and a process that is about to exit ignores it.
 """
 
 from __future__ import annotations
@@ -21,59 +21,59 @@ from rustpar.process.system import os, signal
 if TYPE_CHECKING:
     import pytest
 
-# A real-time signal, as tests have their own uses for others; from the end, as libraries count from the beginning.
-_NUMBER = signal.SIGRTMAX - 5
+# A real-time signal, because tests may use others; from the end of the range, because libraries count from its start.
+_SIGNAL = signal.SIGRTMAX - 5
 
-# Seconds that a process gets for writing its stack. It takes one a millisecond, unless it is stopped.
+# Seconds for a process to write its stack. That takes about a millisecond, unless the process is stopped.
 _LIMIT = 1.0
 
-# Seconds between two looks whether it has, and how many looks in a row must say so. Between taking a signal and holding
-# back the next one, a process may lose its CPU, and neither is to be seen.
-_LOOK = 0.002
-_LOOKS = 5
+# Seconds between checks whether the stack is written, and how many consecutive checks must succeed. Between taking a
+# signal and blocking the next one, a process may be descheduled, and then neither is visible.
+_CHECK_INTERVAL = 0.002
+_CHECKS = 5
 
 
-def answer(config: pytest.Config) -> None:
-    """Have this process, and those forked from it, write its stack when asked; not without pytest's faulthandler."""
+def enable(config: pytest.Config) -> None:
+    """Have this process and its forks write their stack on the signal; not without pytest's faulthandler."""
     file = config.stash.get(fault_handler_stderr_fd_key, None)
     if file is not None:
-        faulthandler.register(_NUMBER, file=file, all_threads=True, chain=False)
+        faulthandler.register(_SIGNAL, file=file, all_threads=True, chain=False)
 
 
-def answer_no_more(config: pytest.Config) -> None:
-    """Before pytest closes the file."""
+def disable(config: pytest.Config) -> None:
+    """Ignore the signal, before pytest closes the file."""
     if fault_handler_stderr_fd_key in config.stash:
-        signal.signal(_NUMBER, signal.SIG_IGN)
+        signal.signal(_SIGNAL, signal.SIG_IGN)
 
 
 def write_stack(process: int) -> str | None:
     """Have a process write its stack, and wait until it has.
 
     Returns:
-        Why there is no stack, in words; None when there is one.
+        An error message; None if the stack was written.
     """
     if not _is_in_mask(process, "SigCgt"):
         return "its faulthandler is not enabled"
     try:
-        os.kill(process, _NUMBER)
+        os.kill(process, _SIGNAL)
     except ProcessLookupError:
         return "it has ended"
     deadline = _core.monotonic() + _LIMIT
-    quiet = 0
-    while quiet < _LOOKS:
-        # Waiting to be handled, or held back while it is being handled.
-        quiet = 0 if _is_in_mask(process, "SigPnd", "ShdPnd", "SigBlk") else quiet + 1
+    idle_checks = 0
+    while idle_checks < _CHECKS:
+        # Either the signal is pending, or it is blocked while its handler runs.
+        idle_checks = 0 if _is_in_mask(process, "SigPnd", "ShdPnd", "SigBlk") else idle_checks + 1
         if _core.monotonic() > deadline:
             return f"no answer within {_LIMIT:.0f} s"
-        _core.sleep(_LOOK)
+        _core.sleep(_CHECK_INTERVAL)
     return None
 
 
 def _is_in_mask(process: int, *names: str) -> bool:
-    """Whether the signal is in any of these masks of a process or its first thread, as proc(5) names them."""
+    """Whether the signal is in any of these masks of a process, as named in proc(5)."""
     try:
         status = Path(f"/proc/{process}/status").read_text(encoding="ascii", errors="replace")
     except OSError:
         return False
     fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
-    return any(int(fields[name], 16) >> (_NUMBER - 1) & 1 for name in names)
+    return any(int(fields[name], 16) >> (_SIGNAL - 1) & 1 for name in names)

@@ -1,8 +1,8 @@
-"""``os`` and ``signal`` as they were before any conftest.
+"""Copies of ``os`` and ``signal`` from before any conftest.
 
-The hazard it handles: a suite may put functions of its own in the place of these modules' (one that forbids to fork, or
-returns a process id that is the same everywhere), for one test or for good. What pytest-xdist does with them it has
-done by then; here processes are forked, and files and signals put right, while the suite is there.
+The hazard it handles: a suite may replace functions of these modules (by one that forbids forking, or returns a
+constant process id), for one test or permanently. pytest-xdist has finished using them by then, but here processes are
+forked, and files and signals adjusted, while the suite is active.
 """
 
 import os as _os

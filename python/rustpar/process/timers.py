@@ -1,7 +1,8 @@
 """Interval timers and alarms, which a forked process does not inherit (fork(2)).
 
-A conftest that sets a limit for the whole run (``signal.alarm``, ``signal.setitimer``) sets it in each worker under
-pytest-xdist. So a worker begins with what was left at its template's fork; the template itself is not to be rung.
+A conftest that sets a limit for the whole run (``signal.alarm``, ``signal.setitimer``) sets it in each worker with
+pytest-xdist. So a worker starts with the time that was left at its template's fork. In the template the timers are
+stopped.
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ from rustpar.process.system import signal
 
 _KINDS = (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
 
-# Seconds left, and between two signals, of each kind that is running.
+# By kind: seconds left, and the interval in seconds.
 Timers: TypeAlias = dict[int, tuple[float, float]]
 
 
 def running() -> Timers:
-    """The timers of this process that will ring."""
+    """Return the active timers of this process."""
     found = {kind: signal.getitimer(kind) for kind in _KINDS}
     return {kind: times for kind, times in found.items() if times[0]}
 
@@ -31,6 +32,6 @@ def stop() -> Timers:
 
 
 def start(timers: Timers) -> None:
-    """Have timers go on in this process."""
+    """Start the timers in this process."""
     for kind, (left, interval) in timers.items():
         signal.setitimer(kind, left, interval)

@@ -1,1 +1,1 @@
-"""What is kept of a run: its journal, the history of durations and outcomes, and pictures of it."""
+"""Recording of runs: journal, history of durations and outcomes, timeline and trace files."""

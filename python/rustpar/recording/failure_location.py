@@ -1,8 +1,8 @@
-"""Where it happened that a test failed or was left out, and what.
+"""Extract file, line and message of a failure or skip from a report.
 
 The hazard it handles: an error is raised where it is noticed, often in the standard library or in a package: in
-`assertEqual`, a mock, a parser. Whoever reads a report wants the line of the project that led there. And failures come
-in many shapes, some of them without a place.
+`assertEqual`, a mock, a parser. Readers of a report want the project's line that led there. And failures have many
+forms, some of them without a location.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
     from rustpar.process.code_origin import CodeOrigins
 
-# Where packages lie, in whatever environment.
+# Directories of installed packages, in any environment.
 _PACKAGES = {"site-packages", "dist-packages"}
 
 
 class FailureLocation(NamedTuple):
-    """What a report says happened.
+    """The location and message of a failure or skip.
 
     Attributes:
-        path: The file, relative to rootdir where it is below it.
-        line: The line in it, counted from 1.
-        message: The error, which may have several lines, or the reason.
+        path: The file, relative to rootdir if it is below it.
+        line: The line number, counted from 1.
+        message: The error, which may have several lines, or the reason of a skip or xfail.
     """
 
     path: str | None
@@ -38,28 +38,28 @@ class FailureLocation(NamedTuple):
 
 
 class Finder:
-    """Finds it in reports."""
+    """Finds the failure location in reports."""
 
     def __init__(self, config: pytest.Config) -> None:
-        """Look for places below the root directory."""
+        """Find locations below the rootdir of `config`."""
         self._root = config.rootpath
-        # What tracebacks are relative to.
+        # The directory that paths in tracebacks are relative to.
         self._base = config.invocation_params.dir
 
     @cached_property
     def _places(self) -> CodeOrigins:
-        # Not before something fails: looking up where packages are takes more than a millisecond.
+        # Created at the first failure: determining the directories of packages takes more than a millisecond.
         from rustpar.process.code_origin import CodeOrigins
 
         return CodeOrigins()
 
     def find(self, report: Any) -> FailureLocation:
-        """What a report says that is no success."""
+        """Return the location and message of a report that has not passed."""
         longrepr = report.longrepr
         if isinstance(longrepr, tuple) and len(longrepr) == 3:
             path, line, reason = longrepr
             reason = str(getattr(report, "wasxfail", "") or reason).removeprefix("Skipped: ")
-            # Plugins leave the line out.
+            # Plugins may omit the line.
             return FailureLocation(
                 self._below_root(str(path)) or str(path), None if line is None else int(line), reason
             )
@@ -69,7 +69,7 @@ class Finder:
         return FailureLocation(path, line, _error(longrepr))
 
     def _own_places(self, longrepr: Any) -> Iterator[tuple[str, int]]:
-        """The places in a traceback that are in the project's own code, the last one first."""
+        """Yield the locations in a traceback that are in the project's own code, innermost first."""
         entries = getattr(getattr(longrepr, "reprtraceback", None), "reprentries", ())
         places = [getattr(entry, "reprfileloc", None) for entry in entries]
         for place in (getattr(longrepr, "reprcrash", None), *reversed(places)):
@@ -78,7 +78,7 @@ class Finder:
                 yield path, int(place.lineno)
 
     def _below_root(self, path: str) -> str | None:
-        """A path relative to rootdir; None for one that is not below it, or not the project's own."""
+        """Return a path relative to rootdir; None if it is not below it, or not the project's own."""
         whole = os.path.normpath(Path(self._base, path))
         if path.startswith("<") or not Path(whole).is_relative_to(self._root) or not self._places.is_own_file(whole):
             return None
@@ -86,7 +86,7 @@ class Finder:
 
 
 def _location(report: Any) -> tuple[str | None, int | None]:
-    """Where the test is defined, or what was collected."""
+    """Return the location of the test or collector itself."""
     path, line, _ = getattr(report, "location", None) or (None, None, "")
     return str(path) if path else None, None if line is None else int(line) + 1
 
@@ -98,7 +98,7 @@ def _error(longrepr: Any) -> str:
     text = str(longrepr or "").strip()
     if isinstance(longrepr, str) or not text:
         return text
-    # A broken import or a missing fixture marks its error, a failed doctest ends with it.
+    # A failed import or a missing fixture marks its error lines with "E", a failed doctest ends with the error.
     lines = text.splitlines()
     errors = [line for line in lines if line.startswith("E ")]
     return (errors[0][1:] if errors else lines[-1]).strip()

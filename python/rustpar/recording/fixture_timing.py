@@ -1,9 +1,7 @@
-"""How long fixtures that tests share take to set up.
+"""Measurement of the set-up time of shared fixtures, which is not attributed to the first test that uses them.
 
-Their time is the fixture's, not that of the test which happens to come first.
-
-The hazard it handles: a wrapper around ``pytest_fixture_setup`` costs every fixture of every test a microsecond. So
-there is none in a suite that shares no fixtures of its own.
+The hazard it handles: a wrapper around ``pytest_fixture_setup`` costs a microsecond for every fixture of every test. So
+there is none in suites without shared fixtures of their own.
 """
 
 from __future__ import annotations
@@ -13,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rustpar import _core
-from rustpar.collection.shared_fixtures import is_users_and_shared, key_of
+from rustpar.collection.shared_fixtures import is_shared_user_fixture, key_of
 from rustpar.compat.sessions import fixtures_of, item_of
 
 if TYPE_CHECKING:
@@ -21,51 +19,51 @@ if TYPE_CHECKING:
 
 _NAME = "rustpar-fixture-clock"
 
-# Seconds. What takes less does not matter to anybody who schedules tests, and need not be sent.
-_LEAST = 0.0005
+# In seconds. Shorter times do not affect scheduling and are not sent.
+_MIN_SECONDS = 0.0005
 
 
 class FixtureClock:
     """Measures the set-up of fixtures of class scope and wider."""
 
-    def __init__(self, tell: Callable[[str, str, float], object]) -> None:
-        """Have `tell` told the test's node id, the fixture's key and the seconds that its set-up took."""
-        self._tell = tell
-        # What set-ups within the current one have taken: of fixtures that it asks for while it runs.
-        self._within = 0.0
+    def __init__(self, report: Callable[[str, str, float], object]) -> None:
+        """Call `report` with the test's node id, the fixture's key and the seconds that its set-up took."""
+        self._report = report
+        # Seconds that nested set-ups have taken: of fixtures requested dynamically by the current one.
+        self._nested = 0.0
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_fixture_setup(self, fixturedef: Any, request: Any) -> Generator[None, object, object]:
-        """Measure one; fixtures that are its arguments have been set up before."""
+        """Measure a set-up; fixtures that are its arguments have been set up before."""
         __tracebackhide__ = True
         if fixturedef.scope == "function":
             return (yield)
-        before, self._within = self._within, 0.0
+        before, self._nested = self._nested, 0.0
         begin = _core.monotonic()
         try:
             return (yield)
         finally:
             took = _core.monotonic() - begin
-            own = took - self._within
-            self._within = before + took
-            if own >= _LEAST:
-                self._tell(item_of(request).nodeid, key_of(fixturedef), own)
+            own = took - self._nested
+            self._nested = before + took
+            if own >= _MIN_SECONDS:
+                self._report(item_of(request).nodeid, key_of(fixturedef), own)
 
 
-def watch(session: pytest.Session, tell: Callable[[str, str, float], object]) -> None:
-    """Have `tell` told of the set-ups in `session`, which has collected, if there is anything to measure.
+def watch(session: pytest.Session, report: Callable[[str, str, float], object]) -> None:
+    """Measure the set-ups of shared fixtures in a session that has collected, and pass them to `report`.
 
-    A session can collect again; it is watched once.
+    A session can collect again; the plugin is registered once.
     """
     plugins = session.config.pluginmanager
     if plugins.has_plugin(_NAME):
         return
-    if any(is_users_and_shared(definition) for definition in _definitions(session.items)):
-        plugins.register(FixtureClock(tell), _NAME)
+    if any(is_shared_user_fixture(definition) for definition in _definitions(session.items)):
+        plugins.register(FixtureClock(report), _NAME)
 
 
 def _definitions(items: Iterable[pytest.Item]) -> Iterator[Any]:
-    """The fixtures that tests ask for by name; those that are only asked for while a test runs are not known."""
+    """Yield the fixtures that tests request by name; dynamically requested fixtures are not known."""
     for item in items:
         info = fixtures_of(item)
         for found in getattr(info, "name2fixturedefs", {}).values():

@@ -1,10 +1,10 @@
 """The journal of a run: every event, in a file under pytest's cache. ``docs/journal.md`` describes it.
 
-In the process that the user has started. Phases are written by the native recorder, as reports come; what happens once,
-and what a report says beyond its outcome, is put together here.
+It is written in the process that the user has started. The native recorder writes phases as reports arrive; events that
+occur once in a run, and details of reports, are composed here.
 
-The hazard it handles: a journal is a convenience. Whatever is wrong with its file, the run goes on and ends as it would
-without one, and one line says so.
+The hazard it handles: a journal is a convenience. If its file cannot be written, the run continues and ends as usual,
+and the summary says so in one line.
 """
 
 from __future__ import annotations
@@ -32,31 +32,31 @@ if TYPE_CHECKING:
 
     from rustpar.recording.failure_location import Finder
 
-# Options that decide about a run, or about what is said of it.
+# Options that affect a run or its reports, recorded in the journal.
 _OPTIONS = (
     *("numprocesses", "dist", "maxprocesses", "max_worker_restart", "keyword", "markexpr", "maxfail"),
     *("rustpar_start", "rustpar_plan", "rustpar_order", "rustpar_shard", "rustpar_shard_by", "rustpar_max_rss"),
 )
 
-# Ways to run in which no test takes the time it takes.
-_NO_RUN = ("collectonly", "setuponly", "setupplan", "trace")
+# Options with which no test is run, or with durations that mean nothing.
+_NO_RUN_OPTIONS = ("collectonly", "setuponly", "setupplan", "trace")
 
 _JOURNALING: pytest.StashKey[JournalWriter] = pytest.StashKey()
 
 
 def journal_writer_of(config: pytest.Config) -> JournalWriter:
-    """What writes the journal of this run."""
+    """Return the journal writer of this run."""
     return config.stash[_JOURNALING]
 
 
-def observe(config: pytest.Config, judge: Callable[[pytest.Config, JournalWriter], object]) -> None:
-    """Record the run of `config`, if it is one, in a journal and in the history, where they are kept.
+def observe(config: pytest.Config, create_timing: Callable[[pytest.Config, JournalWriter], object]) -> None:
+    """Record the run of `config` in a journal and in the history, if tests are run and these are enabled.
 
     Args:
         config: The session's configuration.
-        judge: Makes the plugin that reads the journal in the end, if anybody asks for what it tells.
+        create_timing: Creates the plugin that evaluates the journal at the end, if that is needed.
     """
-    is_run = not any(config.getoption(name, False) for name in _NO_RUN)
+    is_run = not any(config.getoption(name, False) for name in _NO_RUN_OPTIONS)
     path = journal_file.choose(config, is_needed=_is_needed(config)) if is_run else None
     journaling = JournalWriter(config, path)
     config.stash[_JOURNALING] = journaling
@@ -64,9 +64,9 @@ def observe(config: pytest.Config, judge: Callable[[pytest.Config, JournalWriter
     if not is_run or not (has_history or journaling.path):
         return
     if is_judged(config):
-        # Before the journal, which ends with the exit status that thresholds may change: of hooks that come last, those
-        # of a plugin that is registered later come later.
-        config.pluginmanager.register(judge(config, journaling), "rustpar-timing")
+        # Registered before the journal, which ends with the exit status that thresholds may change: among trylast
+        # hooks, those of plugins registered later run later.
+        config.pluginmanager.register(create_timing(config, journaling), "rustpar-timing")
     config.pluginmanager.register(journaling, "rustpar-journaling")
     config.pluginmanager.register(property_fixtures, "rustpar-fixtures")
     if has_history:
@@ -74,7 +74,7 @@ def observe(config: pytest.Config, judge: Callable[[pytest.Config, JournalWriter
 
 
 def is_judged(config: pytest.Config) -> bool:
-    """Whether thresholds or what is shown of a run's time read its journal when it ends."""
+    """Whether the journal is read at the end of the run, for thresholds or for the timing sections."""
     return _thresholds(config) is not None or slow_limit(config) is not None or config.getoption("verbose", 0) > 0
 
 
@@ -87,7 +87,7 @@ def _thresholds(config: pytest.Config) -> _core.Thresholds | None:
 
 
 def _is_needed(config: pytest.Config) -> bool:
-    """Whether there has to be a journal, also where none is kept."""
+    """Whether a journal has to be written even if none is kept."""
     is_drawn = config.getoption("rustpar_timeline", None) or config.getoption("rustpar_trace", None)
     return bool(is_drawn) or is_judged(config)
 
@@ -96,35 +96,35 @@ class JournalWriter:
     """Writes the journal of a run.
 
     Attributes:
-        path: The file; None when none is written.
-        journal: What events are appended to; it drops them when there is no file.
-        recorder: What reports and set-ups of shared fixtures are told to.
+        path: The file; None if none is written.
+        journal: The native journal, which discards events if there is no file.
+        recorder: Processes reports and set-ups of shared fixtures.
     """
 
     def __init__(self, config: pytest.Config, path: Path | None) -> None:
-        """Write to the file `path`, if one is given; what is wrong with it is told in the summary."""
+        """Write to the file `path`, unless it is None; errors are reported in the summary."""
         self.config = config
         self.path = path
         self.journal = _core.Journal()
         self.recorder = _core.Recorder(self.journal)
-        # What finds where a test failed; made when one does.
+        # Created at the first failure.
         self._finder: Finder | None = None
         self._warning: str | None = None
         self._warnings = 0
         self._deselected = 0
         self._has_begun = False
         self._has_collected = False
-        self._is_marked = False
-        # What was recorded of the suite, where nobody else keeps it.
+        self._has_marks = False
+        # Properties of the suite, unless pytest's --junitxml keeps them.
         self._suite_properties: list[tuple[str, object]] = []
-        # The number of each test that was collected; one that was asked for twice has one number.
+        # The number of each collected test; a test that was given twice has one number.
         self._numbers: list[int] = []
 
     def _warn(self, reason: str) -> None:
         self._warning = f"the journal {self.path} cannot be written: {reason}; check the disk, or name another file"
 
-    def whole_file(self) -> Path | None:
-        """The journal, if everything that was to be written so far is in it, and nothing of another run."""
+    def complete_file(self) -> Path | None:
+        """Return the journal if it has all events so far and no other run's; else None."""
         self.journal.flush()
         error = self.journal.error()
         if error is not None:
@@ -133,13 +133,11 @@ class JournalWriter:
             self._warning = f"the journal {self.path} was replaced during the run; give each run a file of its own"
         return self.path if self._warning is None else None
 
-    # ------------------------------------------------------------------ pytest's hooks
-
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionstart(self) -> Generator[None, object, object]:
-        """Open the file, and say what the run is: when others are at work, as it takes 6 ms to look up the versions."""
+        """Open the file and describe the run; last, because looking up versions takes 6 ms, while workers start."""
         if self._has_begun:
-            # A second session of one configuration, as pytest's own testing tools make them: one run.
+            # pytest's own testing tools may run a second session with one configuration; it counts as the same run.
             return (yield)
         self._has_begun = True
         self.journal.begin()
@@ -154,9 +152,9 @@ class JournalWriter:
         try:
             return (yield)
         finally:
-            self._say_what_it_is()
+            self._describe_run()
 
-    def _say_what_it_is(self) -> None:
+    def _describe_run(self) -> None:
         config = self.config
         uid = config.getoption("testrunuid", None) or f"{int(_core.since_epoch() * 1e9):x}-{os.getpid():x}"
         given = {name: config.getoption(name, None) for name in _OPTIONS}
@@ -171,12 +169,12 @@ class JournalWriter:
         )
 
     def pytest_deselected(self, items: Sequence[object]) -> None:
-        """Count."""
+        """Count the deselected tests."""
         self._deselected += len(items)
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Say what was collected, and measure shared fixtures, where tests run in this process."""
+        """Record the collection, and measure shared fixtures, if tests run in this process."""
         if not self.config.pluginmanager.has_plugin("dsession"):
             fixture_timing.watch(session, self._fixture)
             self.collected([item.nodeid for item in session.items], self._deselected)
@@ -188,27 +186,27 @@ class JournalWriter:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
-        """Say what was collected, where pytest-xdist's own engine runs."""
+        """Record the collection with pytest-xdist's own engine."""
         if not self._has_collected:
             self.collected(ids, 0)
 
     def collected(
         self, node_ids: Sequence[str], deselected: int, groups: Sequence[str | None] = (), serial: Sequence[int] = ()
     ) -> None:
-        """Say which tests are to run, and how many are not.
+        """Record which tests are to run, and how many are deselected.
 
         Args:
             node_ids: The tests.
             deselected: How many tests were collected and will not run.
-            groups: The group that each stays with; empty without.
-            serial: The places of those that run while no other runs.
+            groups: The group of each test; empty without groups.
+            serial: The indices of serial tests.
         """
         self._has_collected = True
         ids = list(dict.fromkeys(node_ids))
         numbers = {node_id: number for number, node_id in enumerate(ids)}
         self._numbers = [numbers[node_id] for node_id in node_ids]
         if len(ids) < len(node_ids):
-            # CodeOrigins are no numbers any more.
+            # With duplicate node ids, indices are no longer test numbers.
             groups, serial = (), ()
         history = history_of(self.config)
         usual = [] if history is None else history.expected(ids)
@@ -216,16 +214,16 @@ class JournalWriter:
         self.recorder.collected(ids)
 
     def marked(self, marks: Mapping[str, Sequence[int]]) -> None:
-        """Say which tests carry the markers that thresholds name: their places in what was collected."""
+        """Record which tests carry the markers that thresholds name, given as indices in the collection."""
         if marks:
-            self._is_marked = True
+            self._has_marks = True
             numbers = {name: sorted({self._numbers[place] for place in places}) for name, places in marks.items()}
             self.journal.marks(numbers)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: object) -> None:
-        """Hear from a worker of pytest-xdist's own engine which tests carry markers."""
-        if self._is_marked or _thresholds(self.config) is None:
+        """Read the marked tests from the output of a worker of pytest-xdist's own engine."""
+        if self._has_marks or _thresholds(self.config) is None:
             return
         from rustpar.collection.thresholds import OUTPUT
 
@@ -237,20 +235,20 @@ class JournalWriter:
         self.recorder.fixture(node_id, key, seconds, None)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Record a report, and what it says beyond its outcome."""
+        """Record a report and its details."""
         more = self.recorder.report(report)
         if more is not None:
-            self._say_more(report, *more)
+            self._record_details(report, *more)
 
     def suite_property(self, name: str, value: object) -> None:
-        """Keep what ``record_testsuite_property`` recorded: pytest's ``--junitxml`` keeps it, where it was given."""
+        """Store a property recorded by ``record_testsuite_property``; in pytest's ``--junitxml`` if that is given."""
         xml = junit_file(self.config)
         if xml is not None:
             xml.add_global_property(name, value)
         else:
             self._suite_properties.append((name, value))
 
-    def _say_more(self, report: pytest.TestReport, test: int, worker: int | None) -> None:
+    def _record_details(self, report: pytest.TestReport, test: int, worker: int | None) -> None:
         if report.when == "teardown" and report.user_properties:
             self.journal.properties(test, _as_texts(report.user_properties))
         if report.outcome == "passed" and not hasattr(report, "wasxfail"):
@@ -262,7 +260,7 @@ class JournalWriter:
             self._detail(report, "crash", test=test, worker=_number_of(node), outcome=report.outcome)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """Record what could not be collected."""
+        """Record a collection error or skip."""
         if not report.passed:
             self._detail(report, "collect", outcome=report.outcome, node_id=report.nodeid)
 
@@ -273,7 +271,7 @@ class JournalWriter:
             self._finder = Finder(self.config)
         path, line, message = self._finder.find(report)
         if when == "crash":
-            # The stack is in the text.
+            # Only the first line; the rest is the stack, which the longrepr includes.
             message = message.partition("\n")[0]
         failed = report.outcome not in ("skipped", "passed")
         self.journal.detail(
@@ -281,41 +279,40 @@ class JournalWriter:
             message=message,
             path=path,
             line=line,
-            # Without the line in front that names the worker, which the detail does.
             longrepr=str(report.longrepr or "") if failed else "",
             sections=_as_texts(report.sections) if failed else [],
             **about,
         )
 
     def pytest_warning_recorded(self) -> None:
-        """Count."""
+        """Count the warnings."""
         self._warnings += 1
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        """Say how the run has ended, when nothing more is to come."""
+        """Record the end of the run, after all other events."""
         xml = junit_file(self.config)
         properties = self._suite_properties if xml is None else xml.global_properties
         if properties:
             self.journal.properties(None, _as_texts(properties))
         self.journal.sample_memory()
-        # The session's own can have been changed meanwhile. One that pytest's main loop does not run has none.
+        # The session's exitstatus may have changed meanwhile; sessions not run by pytest's main loop have none.
         self.journal.end(int(getattr(session, "exitstatus", exitstatus)), self._warnings)
-        self.whole_file()
+        self.complete_file()
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        """Say what is wrong with the journal."""
+        """Report an error of the journal."""
         if self._warning is not None:
             terminalreporter.write_line(f"rustpar: {self._warning}", yellow=True)
 
 
 def _as_texts(pairs: Iterable[tuple[object, object]]) -> list[tuple[str, str]]:
-    """Names and values, whatever a plugin has put there."""
+    """Convert names and values to strings; plugins may have added other types."""
     return [(str(name), str(value)) for name, value in pairs]
 
 
 def _number_of(node: Any) -> int | None:
-    """The number of the worker that a report of its death names."""
+    """Return the number of the worker whose crash is reported."""
     number = "" if node is None else str(node.gateway.id).removeprefix("gw")
     return int(number) if number.isdecimal() else None
 

@@ -1,6 +1,6 @@
-"""How much of what failures say a journal keeps: ``rustpar_journal_size``, read and obeyed natively.
+"""The ini option ``rustpar_journal_size``: how much text of failures a journal keeps.
 
-``src/journal/text_limits.rs`` says what it means.
+It is parsed and applied natively (``src/journal/text_limits.rs``).
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ _INI = "rustpar_journal_size"
 
 
 def limits_of(config: pytest.Config) -> tuple[int, int] | tuple[None, None]:
-    """Characters of failures that a journal keeps, and bytes that all journals in pytest's cache may take together.
+    """Return the limits for journals.
 
     Returns:
-        Both; None for all, and for any number.
+        Characters of failures that a journal keeps, and bytes that all journals in pytest's cache may take; (None,
+        None) for no limits.
 
     Raises:
-        pytest.UsageError: When the ini file gives no size.
+        pytest.UsageError: The value in the ini file is not a size.
     """
     try:
         return _core.journal_limits(ini_text(config, _INI)) or (None, None)

@@ -1,7 +1,7 @@
-"""``--rustpar-timeline`` and ``--rustpar-trace``: pictures of a run, written when it has ended.
+"""``--rustpar-timeline`` and ``--rustpar-trace``: visualizations of a run, written at its end.
 
-The hazard it handles: they are made from the run's journal. Where that is not whole, or a file cannot be written, one
-line says so, and the run ends as it would without.
+The hazard it handles: they are made from the run's journal. If that is incomplete, or a file cannot be written, the
+summary says so in one line, and the run's result is unaffected.
 """
 
 from __future__ import annotations
@@ -18,41 +18,41 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
 
-# What makes a picture, and what to do with the file.
-_PICTURES = {
+# For each kind of file, the function that renders it, and a hint how to open it.
+_FORMATS = {
     "timeline": (_core.timeline, "open it in a browser"),
     "trace": (_core.trace, "open it in https://ui.perfetto.dev"),
 }
 
 
 class TimelineFiles:
-    """Draws a run."""
+    """Writes the timeline and trace files of a run."""
 
     def __init__(self, config: pytest.Config) -> None:
-        """Write to the files that options name, relative to where pytest was started."""
+        """Write to the files named by options, relative to the directory in which pytest was started."""
         self.config = config
-        given = {name: config.getoption(f"rustpar_{name}") for name in _PICTURES}
+        given = {name: config.getoption(f"rustpar_{name}") for name in _FORMATS}
         self._files: dict[str, str] = {name: file for name, file in given.items() if file}
         self._problems: dict[str, str] = {}
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_sessionfinish(self) -> Generator[None, object, object]:
-        """Write the files, when the journal is complete and the summary is still to come."""
+        """Write the files when the journal is complete, before the summary."""
         result = yield
-        journal = journal_writer_of(self.config).whole_file()
+        journal = journal_writer_of(self.config).complete_file()
         for name, file in self._files.items():
             try:
                 if journal is None:
                     raise ValueError("the run's journal is incomplete")
-                Path(self.config.invocation_params.dir, file).write_bytes(_PICTURES[name][0](journal))
+                Path(self.config.invocation_params.dir, file).write_bytes(_FORMATS[name][0](journal))
             except (OSError, ValueError) as error:
                 self._problems[name] = str(error)
         return result
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        """Say where the files are, or why one is missing."""
+        """Report the names of the files, or why one could not be written."""
         for name, file in self._files.items():
             if name in self._problems:
                 terminalreporter.write_line(f"rustpar: could not write the {name}: {self._problems[name]}", yellow=True)
             else:
-                terminalreporter.write_line(f"rustpar: {name}: {file}; {_PICTURES[name][1]}")
+                terminalreporter.write_line(f"rustpar: {name}: {file}; {_FORMATS[name][1]}")

@@ -1,1 +1,1 @@
-"""What a run shows in a terminal."""
+"""The controller's terminal output."""

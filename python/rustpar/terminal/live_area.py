@@ -1,11 +1,11 @@
-"""A few lines at the bottom of a terminal, below whatever else is written to it.
+"""A few lines at the bottom of a terminal, below all other output.
 
-Only movements relative to the output are used. Between two writes the cursor stands where the output has come to, be it
-in the middle of a line, so text that others write past this module goes where it would have gone without.
+Only cursor movements relative to the output are used. Between two writes the cursor is at the end of the output, even
+in the middle of a line, so text that other processes write goes to the same place as without the area.
 
-The hazard it handles: whoever writes must find the screen as they left it, and nothing of the area may stay behind. So
-what is written while the area is shown is held for a moment, and goes out in one piece: the area taken away, the text,
-the area drawn again below. Terminals show no state between.
+The hazard it handles: every writer must find the screen as it left it, and nothing of the area may remain. So text
+written while the area is shown is buffered briefly, and written in one piece: the area erased, the text, the area drawn
+again below. Terminals show no state in between.
 """
 
 from __future__ import annotations
@@ -23,30 +23,30 @@ from rustpar.terminal.reporter import is_terminal
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-# Seconds for which text is held at most while the controller handles events.
-_HELD = 0.05
+# The maximum time in seconds for which text is buffered while the controller handles events.
+_MAX_DELAY = 0.05
 
-# Control sequences of ECMA-48 and the VT100. Index moves down and keeps the column, at the bottom it scrolls.
+# Control sequences of ECMA-48 and the VT100. Index moves down in the same column, and scrolls at the bottom.
 _INDEX, _SAVE, _RESTORE = "\x1bD", "\x1b7", "\x1b8"
 _ERASE_TO_END = "\x1b[J"
 _ERASE_TO_START_OF_LINE = "\x1b[1K"
 
 
 class LiveArea:
-    """The lines, and the streams whose text goes above them.
+    """The lines, and the streams whose text is written above them.
 
     Attributes:
-        lines: What is to be shown, with markup and not wider than the terminal.
+        lines: The lines to show, with markup and not wider than the terminal.
     """
 
     def __init__(self, writer: Any, *, is_pytests: bool) -> None:
-        """Show nothing yet.
+        """Create a hidden area.
 
         Args:
             writer: The reporter's terminal writer.
-            is_pytests: Whether the reporter is pytest's own, which never moves the cursor back over what it has
-                written. Then the area also removes what it finds right of the cursor: another process that writes to
-                this terminal ends its lines in the middle of the area's.
+            is_pytests: Whether the reporter is pytest's own, which never moves the cursor back over its output. Then
+                the area also erases text right of the cursor, which another process may have written there because the
+                cursor was in the middle of the area's line.
         """
         self.lines: Sequence[str] = ()
         self._writer = writer
@@ -55,15 +55,15 @@ class LiveArea:
         self._held: list[str] = []
         self._painted = 0.0
         self._is_open = False
-        # What takes the area away again; empty when it is not shown.
+        # The control sequences that erase the area; empty when it is hidden.
         self._undo = ""
 
     @contextlib.contextmanager
     def below_output(self) -> Iterator[None]:
-        """Have the area below everything that this process writes to the terminal."""
+        """Keep the area below everything that this process writes to the terminal."""
         terminal = self._terminal
-        output = cast("TextIO", _Held(terminal, self))
-        errors = cast("TextIO", _After(sys.stderr, self)) if is_terminal(sys.stderr) else None
+        output = cast("TextIO", _BufferedStream(terminal, self))
+        errors = cast("TextIO", _UnbufferedStream(sys.stderr, self)) if is_terminal(sys.stderr) else None
         set_stream(self._writer, output)
         if sys.stdout is terminal:
             sys.stdout = output
@@ -74,7 +74,7 @@ class LiveArea:
             yield
         finally:
             self._is_open = False
-            self.make_way()
+            self.hide()
             if stream_of(self._writer) is output:
                 set_stream(self._writer, terminal)
             if sys.stdout is output:
@@ -83,40 +83,40 @@ class LiveArea:
                 sys.stderr = plain_errors
 
     def size(self) -> os.terminal_size:
-        """The terminal's size now."""
+        """The current size of the terminal."""
         try:
             columns, lines = os.get_terminal_size(self._terminal.fileno())
         except (OSError, ValueError):
             columns, lines = 0, 0
-        # A terminal that does not know its size says 0.
+        # A terminal that does not know its size reports 0.
         return os.terminal_size((columns or 80, lines or 24))
 
     def hold(self, text: str) -> None:
-        """Take in text that goes above the area."""
+        """Buffer text that goes above the area."""
         self._held.append(text)
         if not self._is_open:
-            # Somebody has kept the stream.
-            self._write(self._taken())
+            # The stream is still used after the block has ended.
+            self._write(self._take_erase_and_text())
 
     def paint_when_due(self) -> None:
-        """Write what is held, unless that was done a moment ago."""
+        """Write buffered text, unless that was done a moment ago."""
         now = _core.monotonic()
-        if self._is_open and now - self._painted >= _HELD:
+        if self._is_open and now - self._painted >= _MAX_DELAY:
             self._painted = now
-            self._write(self._taken() + self._drawn())
+            self._write(self._take_erase_and_text() + self._draw())
 
-    def make_way(self) -> None:
-        """Write what is held and take the area away, until it is painted again."""
-        self._write(self._taken())
+    def hide(self) -> None:
+        """Write buffered text and erase the area, until it is painted again."""
+        self._write(self._take_erase_and_text())
 
-    def _taken(self) -> str:
-        """What takes the area away and writes what is held."""
+    def _take_erase_and_text(self) -> str:
+        """Return the control sequences that erase the area, followed by the buffered text, and clear both."""
         undo, self._undo = self._undo, ""
         held, self._held = self._held, []
         return undo + "".join(held)
 
-    def _drawn(self) -> str:
-        """What draws the area below the output, and brings the cursor back."""
+    def _draw(self) -> str:
+        """Return the text that draws the area below the output and moves the cursor back."""
         if not self.lines:
             return ""
         height = len(self.lines)
@@ -129,9 +129,10 @@ class LiveArea:
         return room + _SAVE + "".join(f"\r\n{line}" for line in self.lines) + _RESTORE + tail
 
     def _last_of_full_line(self) -> str:
-        """What writes the last character of a line that fills the width once more, else nothing.
+        """Return the control sequence that rewrites the last character of a line that fills the width, else nothing.
 
-        There a terminal waits with going to the next line until more is written, and every movement makes it forget.
+        After such a character a terminal delays the line wrap until more is written, but any cursor movement cancels
+        it.
         """
         columns = self.size().columns
         width = self._writer.width_of_current_line
@@ -147,7 +148,7 @@ class LiveArea:
 
 
 class _Stream(abc.ABC):
-    """A stream to a terminal that a live area is on."""
+    """A stream to the terminal that shows the live area."""
 
     def __init__(self, stream: TextIO, area: LiveArea) -> None:
         self._stream = stream
@@ -164,12 +165,12 @@ class _Stream(abc.ABC):
             self.write(line)
 
 
-class _Held(_Stream):
-    """A stream whose text a live area holds for a moment."""
+class _BufferedStream(_Stream):
+    """A stream whose text a live area buffers briefly."""
 
     def write(self, text: str) -> int:
         if not text.isascii():
-            # Who writes is to learn at once what cannot be written.
+            # Raise encoding errors in the call that causes them.
             text.encode(self._stream.encoding, self._stream.errors or "strict")
         self._area.hold(text)
         return len(text)
@@ -178,9 +179,9 @@ class _Held(_Stream):
         self._area.paint_when_due()
 
 
-class _After(_Stream):
-    """A stream to the same terminal, for whose text a live area makes way."""
+class _UnbufferedStream(_Stream):
+    """A stream to the same terminal, for whose output the live area is hidden."""
 
     def write(self, text: str) -> int:
-        self._area.make_way()
+        self._area.hide()
         return self._stream.write(text)

@@ -1,10 +1,10 @@
 """The live block: what the controller shows at the bottom of a terminal while tests run.
 
-It costs nothing per test: a few times a second, it takes the state of the run from the engine and the counts from
-pytest's reporter. The lines come from Rust.
+It costs nothing per test: a few times a second it reads the state of the run from the engine and the counts from
+pytest's reporter. The lines are rendered in Rust.
 
-The hazard it handles: output that nobody watches must not change. The block is for people at a terminal; logs of CI
-systems, files and pipes get what they would get without it.
+The hazard it handles: output that nobody watches must not change. The block is for people at a terminal; CI logs, files
+and pipes are not affected.
 """
 
 from __future__ import annotations
@@ -29,28 +29,28 @@ if TYPE_CHECKING:
 
 CHOICES = ("auto", "on", "off")
 
-# Seconds between two updates of the lines. More often, nobody could read them.
+# Seconds between updates of the lines, the fastest that is readable.
 _INTERVAL = 0.1
 
 
-def asked_progress(config: pytest.Config) -> str:
-    """When to show the block: one of :data:`CHOICES`, from the command line or the ini file.
+def progress_option(config: pytest.Config) -> str:
+    """Return when to show the block: one of :data:`CHOICES`, from the command line or the ini file.
 
     Raises:
-        pytest.UsageError: When ``rustpar_progress`` in the ini file is none of them.
+        pytest.UsageError: ``rustpar_progress`` in the ini file is invalid.
     """
     asked: str | None = config.getoption("rustpar_progress", None)
     return asked or ini_choice(config, "rustpar_progress", CHOICES, {"true": "on", "false": "off"})
 
 
 def is_shown(config: pytest.Config, reporter: object) -> bool:
-    """Whether this run has a block; depends on the options, the reporter, its terminal and the environment."""
-    asked = asked_progress(config)
+    """Whether this run has a block, by the options, the reporter, its terminal and the environment."""
+    asked = progress_option(config)
     if asked == "off" or not isinstance(reporter, TerminalReporter) or not is_terminal(stream_of(writer_of(reporter))):
         return False
     if asked == "on":
         return True
-    # A reporter that replaces pytest's has a display of its own, and with -s tests may write to the terminal.
+    # A reporter that replaces pytest's has its own display, and with -s tests may write to the terminal.
     return (
         _is_pytests(reporter)
         and config.option.capture != "no"
@@ -63,7 +63,7 @@ class LiveBlock:
     """The block of a run, and a line for each running test that exceeds the slow limit."""
 
     def __init__(self, config: pytest.Config, screen: DistTerminal) -> None:
-        """Prepare; nothing is shown yet. `screen` writes the lines about slow tests."""
+        """Create a hidden block; `screen` writes the lines about slow tests."""
         self._config = config
         self._screen = screen
         self._engine: _core.Engine
@@ -75,7 +75,7 @@ class LiveBlock:
 
     @contextlib.contextmanager
     def shown(self, engine: _core.Engine) -> Iterator[None]:
-        """Keep the block at the bottom of the terminal, if this run has one."""
+        """Show the block at the bottom of the terminal, if this run has one."""
         if not is_shown(self._config, self._reporter):
             yield
             return
@@ -92,13 +92,13 @@ class LiveBlock:
         finally:
             self._area = None
 
-    def make_way(self) -> None:
-        """Remove the block until the next update: another process is about to write to the terminal."""
+    def hide(self) -> None:
+        """Remove the block until the next update, because another process is about to write to the terminal."""
         if self._area is not None:
-            self._area.make_way()
+            self._area.hide()
 
     def show(self, node_ids: Sequence[str]) -> None:
-        """Update the block if the last update was a while ago; may be called as often as one likes.
+        """Update the block if the last update was a while ago; may be called at any frequency.
 
         Args:
             node_ids: The node ids of all tests, in the order of the collection.
@@ -132,7 +132,7 @@ class LiveBlock:
 
 
 def _is_pytests(reporter: object) -> bool:
-    """Whether this is pytest's own reporter, not one that a plugin has put in its place."""
+    """Whether this is pytest's own reporter, as opposed to one of a plugin that replaces it."""
     return type(reporter) is TerminalReporter
 
 
@@ -145,5 +145,5 @@ def _can_write(stream: Any, text: str) -> bool:
 
 
 def _writable(text: str, stream: Any) -> str:
-    """The text, with characters that this stream cannot encode as backslash escapes."""
+    """Escape the characters that this stream cannot encode."""
     return text if text.isascii() else text.encode(stream.encoding, "backslashreplace").decode(stream.encoding)

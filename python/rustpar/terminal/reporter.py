@@ -1,4 +1,4 @@
-"""What the controller shows of the workers: their states while they come up, their output, their losses."""
+"""What the controller shows of the workers: their start, their output, and their crashes."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 
-# Seconds between two times that what was written is shown, while there is more to write.
+# Seconds between flushes while there is more to write.
 _FLUSH_INTERVAL = 0.05
 
 
 class DistTerminal:
-    """Writes to the terminal through pytest's reporter, or to standard output where there is none."""
+    """Writes to the terminal through pytest's reporter, or to the standard streams if there is none."""
 
     def __init__(self, config: pytest.Config) -> None:
         """Write to the terminal of `config`."""
@@ -33,10 +33,10 @@ class DistTerminal:
             self._reporter.showfspath = False
 
     @contextlib.contextmanager
-    def flushing_seldom(self) -> Iterator[None]:
-        """Have the reporter show what it writes when there is nothing more to write, or some time has passed.
+    def flushing_rarely(self) -> Iterator[None]:
+        """Flush the reporter's output only if no more is to come or some time has passed.
 
-        It does so for each test; where standard output is a pipe, that wakes up whoever reads it each time.
+        Otherwise it is flushed for each test; if standard output is a pipe, that wakes its reader each time.
         """
         reporter = self._reporter
         if not isinstance(reporter, TerminalReporter) or type(reporter).flush is not TerminalReporter.flush:
@@ -59,26 +59,26 @@ class DistTerminal:
             self.flush()
 
     def flush(self) -> None:
-        """Show what was written."""
+        """Flush the reporter's output."""
         if self._reporter is not None:
             writer_of(self._reporter).flush()
 
     def report_line(self, line: str) -> None:
-        """Write a line, unless ``-q`` was given."""
+        """Write a line, except with ``-q``."""
         if self._reporter is not None and self.config.option.verbose >= 0:
             self._reporter.write_line(line)
 
     def show_start(self, lines: Sequence[str], number: str | None) -> None:
-        """Say how workers come up, and why, in `lines`; and how many, in words, where that was not given."""
+        """Report how workers start and why (`lines`), and the number of workers if that was chosen automatically."""
         if self._reporter is not None:
-            # On a terminal, xdist leaves the line about its workers open, to write it again.
+            # On a terminal, xdist leaves the line about its workers unfinished, to overwrite it.
             self._new_line()
             first, *more = lines
             for line in (first if number is None else f"{first}, {number}", *more):
                 self.report_line(f"rustpar: {line}")
 
     def notice(self, line: str) -> None:
-        """Write a line that must not be missed."""
+        """Write a line even with ``-q``."""
         if self._reporter is not None:
             self._new_line()
             self._reporter.write_line(f"rustpar: {line}", yellow=True)
@@ -94,7 +94,7 @@ class DistTerminal:
             print(f"INTERNALERROR> {line}", file=sys.stderr)
 
     def show_collected(self, gateways: Sequence[Any], tests: int, scheduler: str) -> None:
-        """Say how many workers run how many tests, as xdist does."""
+        """Report how many workers run how many tests, as xdist does."""
         if self._reporter is None or self._status is None:
             return
         from rustpar.compat.xdist_controller import show_collected
@@ -107,12 +107,12 @@ class DistTerminal:
     def show_collection_notes(
         self, session: pytest.Session, lines: Sequence[str], deselected: Sequence[Any], marks: Sequence[Any]
     ) -> None:
-        """Show what the template's reporter would have said after collecting, and know what it knows.
+        """Show the template's lines about the collection, and add the deselected tests to the statistics.
 
         Args:
             session: The controller's session.
-            lines: What to write.
-            deselected: The tests that will not run, as :func:`rustpar.collection.deselected.tell` tells of them.
+            lines: The lines to write.
+            deselected: The deselected tests, as described by :func:`rustpar.collection.deselected.describe`.
             marks: The marks of these.
         """
         if self._reporter is None:
@@ -120,14 +120,14 @@ class DistTerminal:
         if deselected:
             from rustpar.collection.deselected import items_of
 
-            # What plugins find there they read attributes of.
+            # Plugins read attributes of these objects.
             add_stats(self._reporter, "deselected", items_of(session, deselected, marks))
         if self.config.option.verbose >= 0:
             for line in lines:
                 self._reporter.write_line(line)
 
     def show_output(self, text: str, worker: str | None) -> None:
-        """Show what a worker printed past pytest's capturing: whole lines, marked where several workers run."""
+        """Show what a worker printed without being captured: whole lines, prefixed if there are several workers."""
         if worker is not None:
             text = "".join(f"[{worker}] {line}" if line.strip() else line for line in text.splitlines(keepends=True))
         if self._reporter is None:
@@ -142,7 +142,7 @@ class DistTerminal:
         writer.flush()
 
     def new_line_before_errors(self) -> None:
-        """Have standard error begin on a line of its own, where it goes to the same place."""
+        """Start a new line if standard error goes to the same place as the reporter's output."""
         if self._reporter is not None and _is_same_file(stream_of(writer_of(self._reporter)), sys.stderr):
             self._new_line()
         self.flush()
@@ -158,10 +158,10 @@ def _is_same_file(stream: TextIO, other: TextIO) -> bool:
     try:
         return os.path.sameopenfile(stream.fileno(), other.fileno())
     except (OSError, ValueError):
-        # One of them is no file, or closed.
+        # One of them is not a file, or is closed.
         return False
 
 
 def is_terminal(stream: Any) -> bool:
-    """Whether a stream leads to a terminal on which the cursor can be moved."""
+    """Whether a stream is a terminal with cursor movement."""
     return bool(getattr(stream, "isatty", bool)()) and os.environ.get("TERM", "") not in ("", "dumb")

@@ -1,10 +1,9 @@
-"""What a run says of its time when it ends, and the thresholds that it fails by. ``docs/timing.md`` is for users.
+"""The timing sections of the summary, and thresholds that can fail a run. ``docs/timing.md`` is for users.
 
-The journal of the run is read back, and that only when somebody asks: with thresholds, a limit for slow tests, or
-``-v``.
+The journal of the run is read back, but only if needed: with thresholds, a limit for slow tests, or ``-v``.
 
-The hazard it handles: a gate that cannot look must not open. Where thresholds were given and the journal cannot be
-read, the run fails and says why.
+The hazard it handles: thresholds that cannot be checked must not pass. If thresholds were given and the journal cannot
+be read, the run fails and says why.
 """
 
 from __future__ import annotations
@@ -22,10 +21,10 @@ if TYPE_CHECKING:
 
 
 class TimingSections:
-    """Judges a run when its last report is there, and adds sections to pytest's summary."""
+    """Analyses a run after its last report, and adds sections to pytest's summary."""
 
     def __init__(self, config: pytest.Config, journaling: JournalWriter) -> None:
-        """Read what `journaling` writes of the run of `config`."""
+        """Read the journal that `journaling` writes for the run of `config`."""
         self._config = config
         self._journal_writer = journaling
         self._timing: _core.Timing | None = None
@@ -34,7 +33,7 @@ class TimingSections:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Fail a run that has broken a threshold; a status that is worse stays."""
+        """Fail a run that exceeds a threshold; a worse exit status is kept."""
         try:
             self._timing = self._read()
             self._thresholds = self._timing.thresholds()
@@ -47,13 +46,13 @@ class TimingSections:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def _read(self) -> _core.Timing:
-        path = self._journal_writer.whole_file()
+        path = self._journal_writer.complete_file()
         if path is None:
             raise ValueError("the run's journal is incomplete")
         return _core.Timing.read(path, self._config.invocation_params.dir, self._config.rootpath)
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        """Show slow tests, where the time went, and thresholds."""
+        """Show slow tests, timing and thresholds."""
         verbosity = self._config.option.verbose
         if self._timing is not None and verbosity >= 0:
             self._show_slow(terminalreporter, self._timing)
@@ -81,7 +80,7 @@ class TimingSections:
         is_verbose = self._config.option.verbose > 0
         lines = [(line, is_broken) for line, is_broken in self._thresholds if is_broken or is_verbose]
         if self._problem is not None and thresholds_of(self._config) is not None:
-            lines = [(f"not judged: {self._problem}", True)]
+            lines = [(f"could not check the thresholds: {self._problem}", True)]
         if lines:
             reporter.write_sep("=", "thresholds")
         for line, is_broken in lines:

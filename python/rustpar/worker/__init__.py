@@ -1,1 +1,1 @@
-"""A worker: pytest's session with a loop that takes its tests from the engine."""
+"""The worker: a pytest session whose run loop takes its tests from the engine."""

@@ -1,10 +1,10 @@
-"""A worker: pytest's own session, with a run loop that takes its tests from the engine and sends what happens there.
+"""The worker: pytest's own session, with a run loop that takes tests from the engine and sends reports to it.
 
-The hooks here are those of xdist's ``WorkerInteractor``; they are active in the template from the start, and in every
-worker forked from it.
+The hooks are those of xdist's ``WorkerInteractor``; they are active in the template from the start, and in every worker
+forked from it.
 
-The hazard it handles: a test, a fixture or a plugin may fork a worker. In such a child all of this is there as well; it
-must neither take the worker's tests nor go on to its next one.
+The hazard it handles: a test, a fixture or a plugin may fork a worker. Such a child contains all of this as well; it
+must neither take the worker's tests nor continue with the next one.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from rustpar.coverage import measuring
 from rustpar.process import crash_files, forking, identity, memory, stack_dump
 from rustpar.process.system import os
 from rustpar.recording import fixture_timing
-from rustpar.worker.terminal import keep_report, quieten, show_live_output, show_nothing
+from rustpar.worker.terminal import discard_output, keep_report, show_live_output, silence
 
 if TYPE_CHECKING:
     import warnings
@@ -38,64 +38,62 @@ if TYPE_CHECKING:
     from rustpar.fork_safety.monitor import Monitor
 
     class RunPoint(Protocol):
-        """The last thing before a worker's first test."""
+        """The point before a worker's first test."""
 
-        def wait(self, speak_through: Callable[[_core.Line], None]) -> None:
-            """Wait to be the worker; first of all `speak_through` is given its line."""
+        def wait(self, use_line: Callable[[_core.Line], None]) -> None:
+            """Wait until this process is a worker; first call `use_line` with its line."""
 
 
-# Seconds between two looks whether the run is over.
-_LOOK = 0.001
+# Seconds between checks whether the run is over.
+_POLL_INTERVAL = 0.001
 
 
 def make_line(shared: _core.Shared, slot: int) -> _core.Line:
-    """The line of the worker in this slot."""
+    """Create the line to the controller for the worker in this slot."""
     return _core.Line(shared, slot, pytest.TestReport, id_attribute())
 
 
 class WorkerPlugin:
-    """The plugin that makes a pytest session a worker's."""
+    """The plugin that turns a pytest session into a worker's."""
 
     def __init__(
         self, config: pytest.Config, line: _core.Line, fork_point: RunPoint, watch: Monitor | None, *, hasmarkup: bool
     ) -> None:
-        """Speak through `line` while collecting, and then through the one that `fork_point` gives.
+        """Use `line` while collecting, and then the line that `fork_point` provides.
 
         Args:
             config: The session's configuration.
             line: The line of this process.
-            fork_point: Where the template is forked into workers.
-            watch: What watches a template; None in a worker that was forked early.
+            fork_point: The point at which workers are forked from the template.
+            watch: The monitor of a template; None in a worker that was forked early.
             hasmarkup: Whether the controller's terminal shows colours.
         """
         self.config = config
         self._line = line
         self._fork_point = fork_point
-        self._watch = watch
+        self._monitor = watch
         self._hasmarkup = hasmarkup
         self._id_attribute = "_id" if id_attribute() == "_id" else "_nodeid"
         self._test = 0
         self._deselected: list[pytest.Item] = []
         self._is_forked_by_test = False
         self._has_finished = False
-        self._noticed: set[str] = set()
+        self._sent_notices: set[str] = set()
         self.session: pytest.Session | None = None
 
     def is_own(self) -> bool:
         """Whether this process is the template or a worker, and not one that the suite has forked from it."""
         return self._line.is_own()
 
-    # ------------------------------------------------------------------ the session
-
     def pytest_plugin_registered(self, plugin: object, manager: pytest.PytestPluginManager) -> None:
-        """Quieten the terminal reporter, whichever it is: the controller's is the one people see."""
+        """Silence the terminal reporter, whichever it is, because the controller's is the visible one."""
         if plugin is manager.get_plugin("terminalreporter"):
-            quieten(plugin, self.config, hasmarkup=self._hasmarkup)
+            silence(plugin, self.config, hasmarkup=self._hasmarkup)
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
-        """Tell the controller who is here."""
+        """Send information about this process to the controller."""
         self.session = session
-        stack_dump.answer(self.config)
+        stack_dump.enable(self.config)
         crash_files.prepare(self.config)
         info = {
             "version": sys.version,
@@ -108,24 +106,25 @@ class WorkerPlugin:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Generator[None, None, None]:
-        """Tell the controller how it ended, after all other plugins have added to ``workeroutput``."""
-        show_nothing(self.config)
-        stack_dump.answer_no_more(self.config)
+        """Send the exit status and ``workeroutput``, after all other plugins have added to it."""
+        discard_output(self.config)
+        stack_dump.disable(self.config)
         output: dict[str, Any] = self.config.workeroutput  # type: ignore[attr-defined]
         output["exitstatus"] = int(exitstatus)
         output["shouldfail"] = session.shouldfail
         output["shouldstop"] = session.shouldstop
         yield
-        self._send(self._line.FINISHED, output | {memory.HELD: tuple(memory.holds())})
+        self._send(self._line.FINISHED, output | {memory.USAGE_KEY: tuple(memory.measure())})
         self._has_finished = True
 
-    def wait_to_leave(self) -> None:
-        """Wait until the run is over, once this session is: exit functions may remove what tests of others need.
+    def wait_for_exit(self) -> None:
+        """Wait until the run is over, if this session has finished.
 
-        The controller says so, and this process dies with it.
+        Exit functions may remove what other workers' tests need. The controller signals the end of the run, and this
+        process dies with it.
         """
         while self._has_finished and not self._line.may_exit():
-            _core.sleep(_LOOK)
+            _core.sleep(_POLL_INTERVAL)
 
     def pytest_internalerror(self, excrepr: object) -> None:
         """Send an internal error's text."""
@@ -134,7 +133,7 @@ class WorkerPlugin:
     @pytest.hookimpl(tryfirst=True)
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Send what ended the session from inside: an interrupt, or ``pytest.exit``."""
-        identity.let_go_of_lost_output(self.config)
+        identity.discard_unread_output(self.config)
         self._line.set_interrupted()
         value = excinfo.value
         if isinstance(value, pytest.exit.Exception):
@@ -143,41 +142,37 @@ class WorkerPlugin:
             about = {"exit": None, "returncode": None}
         self._send(self._line.INTERRUPTED, about)
 
-    # ------------------------------------------------------------------ collection, in the template
-
     def pytest_collectstart(self, collector: pytest.Collector) -> None:
-        """Say which file comes next, for the case that this process dies in it."""
+        """Send the name of the next file, to be reported if this process dies in it."""
         if isinstance(collector, pytest.File):
             self._line.message(self._line.COLLECTING, collector.nodeid)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """Send what did not pass; the rest the controller has no use for."""
+        """Send reports that have not passed; the controller needs no others."""
         if not report.passed:
             data = to_serializable(self.config, report)
             self._send(self._line.COLLECT_REPORT, data)
 
     def pytest_deselected(self, items: list[pytest.Item]) -> None:
-        """Keep them for the controller's summary, until it is told."""
+        """Store the deselected tests for the inventory."""
         self._deselected += items
-
-    # ------------------------------------------------------------------ tests, in the workers
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        """Send the collection, be forked, and in each worker run what the engine assigns."""
+        """Send the collection, wait at the fork point, and in each worker run what the engine assigns."""
         if not self.is_own():
-            forking.leave_stray(is_failed=session.testsfailed > 0)
+            forking.exit_stray_fork(is_failed=session.testsfailed > 0)
         self._send_inventory(session)
-        # Made before the fork: to register a plugin touches a MiB of memory, which would be one in each worker.
-        TeardownChoice(session, self._choose_next)
+        # Created before the fork: registering a plugin touches a MiB of memory, which would be needed in each worker.
+        NextItemChooser(session, self._choose_next)
         fixture_timing.watch(session, self._send_fixture)
-        self._fork_point.wait(self._speak_through)
+        self._fork_point.wait(self._use_line)
         os.register_at_fork(after_in_child=self._note_fork)
         show_live_output(self.config)
         self._run_tests(session)
         return True
 
-    def _speak_through(self, line: _core.Line) -> None:
+    def _use_line(self, line: _core.Line) -> None:
         self._line = line
 
     def _note_fork(self) -> None:
@@ -194,14 +189,14 @@ class WorkerPlugin:
             config=self.config, start_path=self.config.invocation_params.dir, items=session.items
         )
         lines.reverse()
-        reasons = self._watch.stop(self.config) if self._watch is not None else []
-        told: Any = ([], [])
+        reasons = self._monitor.stop(self.config) if self._monitor is not None else []
+        described: Any = ([], [])
         if self._deselected:
-            told = deselected.tell(self._deselected)
+            described = deselected.describe(self._deselected)
             self._deselected = []
         extras = {
             "lines": _flat(lines),
-            "deselected": told,
+            "deselected": described,
             "reasons": reasons,
             "conftests": _conftests(self.config),
             "facts": facts(self.config, session.items),
@@ -228,9 +223,9 @@ class WorkerPlugin:
                 run_protocol(item=items[test], nextitem=None if after is None else items[after])
             finally:
                 if not line.is_own():
-                    # Forked by the test. What belongs to the session is not this one's to tear down.
+                    # A process forked by the test must not tear down the session's fixtures.
                     is_failed = session.testsfailed > 0 or sys.exc_info()[1] is not None
-                    forking.leave_stray(is_failed=is_failed)
+                    forking.exit_stray_fork(is_failed=is_failed)
             took = _core.monotonic() - begin - self._waited
             if show_title is not None:
                 show_title("[pytest-xdist idle]")
@@ -243,11 +238,11 @@ class WorkerPlugin:
                 self._next = line.claim()
 
     def _choose_next(self, given: pytest.Item | None) -> pytest.Item | pytest.Session | None:
-        """Settle which test comes next: called when fixtures are torn down, the last moment at which it matters.
+        """Choose the next test; called when fixtures are torn down, the last moment at which it matters.
 
-        In a process that the suite has forked nothing is settled, and what was `given` to the teardown holds. But None
-        is given, too, where the next test is not known yet, and what the session has set up before a test is not to be
-        torn down by a child of that test. A plugin that runs whole tests in children means it.
+        In a process that the suite has forked, no test is claimed, and the item `given` to the teardown is used. But
+        None is also given if the next test is not known yet, and a child of a test must not tear down the session's
+        fixtures. A plugin that runs whole tests in children means None.
         """
         if not self.is_own():
             return self.session if given is None and self._is_forked_by_test else given
@@ -256,7 +251,7 @@ class WorkerPlugin:
             claimed = self._line.claim_or_rest()
             self._waited = _core.monotonic() - begin
             if claimed is False:
-                # All is torn down but what belongs to the session, which goes on.
+                # Tear down everything except the session's fixtures.
                 return self.session
             self._next = claimed
             self._next_is_chosen = True
@@ -270,11 +265,11 @@ class WorkerPlugin:
         self._line.start(self._test, getattr(self.session.items[self._test], self._id_attribute), location)
 
     def pytest_runtest_logfinish(self, nodeid: str, location: tuple[str, int | None, str]) -> None:
-        """Send the finish of a test."""
+        """Send the end of a test."""
         self._line.finish(self._test, location)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Send a report: natively where it is plain, through pytest's serialization where it is not."""
+        """Send a report: natively if it is an ordinary one, else through pytest's serialization."""
         if report.when == "call" or not report.passed:
             keep_report(report, self.config)
         if not self._line.report(self._test, report):
@@ -299,14 +294,12 @@ class WorkerPlugin:
         self._send(self._line.WARNING, {"data": data, "when": when, "nodeid": nodeid, "location": location})
 
     def suite_property(self, name: str, value: object) -> None:
-        """Send what ``record_testsuite_property`` records."""
+        """Send a property recorded by ``record_testsuite_property``."""
         self._send(self._line.SUITE_PROPERTY, (name, value))
 
     def _send_fixture(self, node_id: str, key: str, seconds: float) -> None:
-        """Send how long a shared fixture took to set up, before the report of the phase in which it was."""
+        """Send the set-up time of a shared fixture, before the report of its phase."""
         self._send(self._line.FIXTURE, (node_id, key, seconds))
-
-    # ------------------------------------------------------------------ sending
 
     def _send(self, topic: int, value: object) -> None:
         self._notice_lost(self._line.message(topic, value), "what a plugin set")
@@ -315,39 +308,39 @@ class WorkerPlugin:
         if lost:
             kinds = ", ".join(sorted(set(lost)))
             self._notice(
-                f"{where} holds {kinds}, which cannot leave a worker and is sent as its repr; use plain values"
+                f"{where} contains {kinds}, which a worker cannot send and replaces by its repr; use plain values"
             )
 
     def _notice(self, text: str) -> None:
-        if text not in self._noticed:
-            self._noticed.add(text)
+        if text not in self._sent_notices:
+            self._sent_notices.add(text)
             self._line.message(self._line.NOTICE, text)
 
 
-class TeardownChoice:
-    """Settles the next test when fixtures are torn down, not when the test before it starts.
+class NextItemChooser:
+    """Chooses the next test when fixtures are torn down, instead of when the previous test starts.
 
-    pytest passes the next item down to the teardown, so that fixtures which it shares stay alive. A worker's next test
-    may be taken back by the engine while a long test runs; so the item that counts is asked for at the last moment, and
-    everybody is given that one: plugins keep what belongs to a class or a module by it.
+    pytest passes the next item to the teardown, so that shared fixtures stay alive. The engine may take back a worker's
+    next test while a long test runs. So the next item is determined at the last moment and passed to all plugins, some
+    of which decide by it when a class or a module ends.
     """
 
     def __init__(
         self, session: pytest.Session, choose: Callable[[pytest.Item | None], pytest.Item | pytest.Session | None]
     ) -> None:
-        """Ask `choose` for the next item in `session`, or for the session where that is not to be known yet."""
+        """Call `choose` for the next item in `session`; it returns the session if that is not known yet."""
         setup_state = sessions.setup_state_of(session)
         self._teardown: Callable[[Any], None] = setup_state.teardown_exact
         self._choose = choose
         self._in_loop = True
-        # What was chosen for the teardown that is going on.
+        # The choices of the teardowns in progress.
         self._chosen: list[pytest.Item | pytest.Session | None] = []
         setup_state.teardown_exact = self._teardown_exact
         self._call = intercept(session.config.hook.pytest_runtest_teardown, self._call_teardown)
         session.config.pluginmanager.register(self, "rustpar-teardown")
 
     def _call_teardown(self, name: str, impls: Any, kwargs: dict[str, Any], firstresult: bool) -> object:
-        """Call the hook with the item that comes next, or with None where there is none, or none that is known yet."""
+        """Call the hook with the next item, or with None if there is none or it is not known yet."""
         if not self._in_loop:
             return self._call(name, impls, kwargs, firstresult)
         chosen = self._choose(kwargs.get("nextitem"))
@@ -366,28 +359,28 @@ class TeardownChoice:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
-        """From here on, None means None."""
+        """Stop choosing: from now on, None means that there is no next item."""
         self._in_loop = False
 
 
-def find_title() -> None:
-    """Have setproctitle, if it is installed, find where the title is: by the environment, before that is replaced."""
+def locate_title() -> None:
+    """Have setproctitle, if imported, locate the process title, before the environment that it searches is replaced."""
     if "setproctitle" in sys.modules:
         with contextlib.suppress(Exception):
-            # xdist, too, lets nothing fail for a title.
+            # As in xdist, errors in setting the title are ignored.
             sys.modules["setproctitle"].getproctitle()
 
 
 def _title_setter() -> Callable[[str], None] | None:
-    """What shows a text as this process's title, in xdist's way; None where setproctitle is not installed."""
+    """Return a function that sets the process title, as xdist does; None if setproctitle is not installed."""
     from rustpar.compat.xdist_worker import remote
 
-    # xdist has tried to import it.
+    # xdist imports setproctitle if it is installed.
     return remote.worker_title if "setproctitle" in sys.modules else None
 
 
 def _conftests(config: pytest.Config) -> list[str]:
-    """The conftest files that have been loaded."""
+    """Return the loaded conftest files."""
     plugins = (getattr(plugin, "__file__", None) for plugin in config.pluginmanager.get_plugins())
     return [file for file in plugins if file is not None and Path(file).name == "conftest.py"]
 

@@ -1,8 +1,8 @@
-"""The worker's terminal reporter: there for plugins that look for it, silent but for what belongs on the screen live.
+"""The worker's terminal reporter: available for plugins that use it, but silent except for live output.
 
-A worker's reporter would say everything that the controller's says, once more. Live logging (``log_cli``) and
-``--setup-show`` write through it, however, while tests run, and nothing else does: so its output is dropped before
-and after, and its own hooks for each test are taken away.
+A worker's reporter would repeat everything that the controller's shows. However, live logging (``log_cli``) and
+``--setup-show`` write through it, and only they write while tests run. So its output is discarded before and after the
+tests, and its own per-test hooks are removed.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from rustpar.compat.hooks import forget_implementation
 from rustpar.compat.sessions import has_failed_subtests
 from rustpar.compat.terminal import set_stream, writer_of
 
-# The reporter's per-test hooks: a tenth of a worker's time for trivial tests, for output that is dropped.
+# The reporter's per-test hooks: a tenth of a worker's time for trivial tests, for output that is discarded.
 _PER_TEST = ("pytest_runtest_logstart", "pytest_runtest_logreport", "pytest_runtest_logfinish")
 
 
-class _Nowhere:
-    """A file that drops what is written to it."""
+class _NullFile:
+    """A file that discards what is written to it."""
 
     encoding = "utf-8"
 
@@ -35,8 +35,8 @@ class _Nowhere:
         return False
 
 
-def quieten(reporter: Any, config: pytest.Config, *, hasmarkup: bool) -> None:
-    """Take a reporter's voice and its per-test hooks."""
+def silence(reporter: Any, config: pytest.Config, *, hasmarkup: bool) -> None:
+    """Discard a reporter's output and remove its per-test hooks."""
     for name in _PER_TEST:
         hook = getattr(config.hook, name)
         if any(implementation.plugin is reporter for implementation in hook.get_hookimpls()):
@@ -44,13 +44,13 @@ def quieten(reporter: Any, config: pytest.Config, *, hasmarkup: bool) -> None:
     writer = writer_of(reporter)
     if writer is not None:
         writer.hasmarkup = hasmarkup
-        set_stream(writer, _Nowhere())
+        set_stream(writer, _NullFile())
 
 
 def keep_report(report: pytest.TestReport, config: pytest.Config) -> None:
-    """Do what the reporter's hook would: ask for the report's status, which may change the report, and keep it.
+    """Do what the reporter's hook would do: request the report's status, which may change it, and store the report.
 
-    pytest's own subtests make a test that passed a failed one there. Reports of tests that simply passed are not kept:
+    In that hook, pytest's own subtests turn a passed test into a failed one. Reports of passed tests are not stored:
     they would be 2 KiB of each worker's own memory per test.
     """
     reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
@@ -63,9 +63,9 @@ def keep_report(report: pytest.TestReport, config: pytest.Config) -> None:
 
 
 def _status_is_plain(config: pytest.Config) -> bool:
-    """Whether a call that passed is just that: no plugin has a say, and no subtest has failed.
+    """Whether the status of a passed call needs no hook: no plugin implements the hook, and no subtest has failed.
 
-    Asking the hook for each takes a worker 3 % of its time for trivial tests.
+    Calling the hook for each test takes a worker 3 % of its time for trivial tests.
     """
     if has_failed_subtests(config):
         return False
@@ -78,9 +78,9 @@ def show_live_output(config: pytest.Config) -> None:
     _set_file(config, sys.stdout)
 
 
-def show_nothing(config: pytest.Config) -> None:
-    """Drop what the reporter writes."""
-    _set_file(config, _Nowhere())
+def discard_output(config: pytest.Config) -> None:
+    """Discard what the reporter writes."""
+    _set_file(config, _NullFile())
 
 
 def _set_file(config: pytest.Config, file: object) -> None:
