@@ -153,7 +153,7 @@ def test_the_doctor_finds_tests_that_differ_with_a_template(suite: Suite) -> Non
     # Which of the two tests fails is random.
     assert {found[name] for name in NAMES if name not in ("rustpar", "rustpar, again")} == {"passed"}
     assert "error" in (found["rustpar"], found["rustpar, again"])
-    assert "what workers share is the cause" in done.stdout
+    assert "state shared by workers is the cause" in done.stdout
     assert "auto chooses template" in done.stdout
 
 

@@ -114,7 +114,7 @@ def test_errors_of_report_are_one_line(suite: Suite) -> None:
     assert "there is no journal" in error_of(suite, "report")
     suite.write({"notes.txt": "no journal", "empty.jsonl": ""})
     assert "notes.txt is not the journal of a run" in error_of(suite, "report", "notes.txt")
-    assert "cut before it said" in error_of(suite, "report", "empty.jsonl")
+    assert "cut off in its first line" in error_of(suite, "report", "empty.jsonl")
     assert "there is no file ./gone" in error_of(suite, "report", "./gone")
 
 
