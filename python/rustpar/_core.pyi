@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from os import PathLike
-from pathlib import Path
 from typing import Any, Literal, NoReturn, final
 
 from _pytest.mark.structures import Mark
@@ -22,6 +21,7 @@ __all__ = [
     "Multicall",
     "Order",
     "Recorder",
+    "Retention",
     "Shard",
     "Shared",
     "Status",
@@ -40,7 +40,6 @@ __all__ = [
     "dumps",
     "exit_process",
     "fill_pools",
-    "journal_limits",
     "limit_without_effect",
     "loads",
     "memory_left",
@@ -315,11 +314,23 @@ def needs(
 def resource_limits(lines: list[str]) -> list[tuple[str, int]]:
     """How many tests may hold each resource at a time. Raises ValueError with a one-line message."""
 
-def journal_limits(text: str) -> tuple[int, int] | None:
-    """Parse the maximum size of journals; None for "all". Raises ValueError with a one-line message.
+@final
+class Retention:
+    """The number and size of the journals in pytest's cache."""
 
-    Returns the characters of failures that a journal keeps, and the bytes that all journals in a cache may take.
-    """
+    def __new__(cls, number: str, size: str) -> Retention:
+        """Parse ``rustpar_journals`` and ``rustpar_journal_size``. Raises ValueError with a one-line message."""
+
+    @property
+    def number(self) -> int:
+        """How many journals are kept, including that of the current run; 0 for none."""
+
+    @property
+    def characters(self) -> int | None:
+        """Characters of failure texts in one journal; None for no limit."""
+
+    def make_room(self, directory: str | PathLike[str]) -> None:
+        """Delete the oldest journals of a directory, to make room for one more. Raises OSError."""
 
 @final
 class Shared:
@@ -494,14 +505,6 @@ class Journal:
     @staticmethod
     def may_replace(path: str | PathLike[str]) -> bool:
         """Whether a file is empty or starts like a journal, so that it may be overwritten. Raises OSError."""
-
-    @staticmethod
-    def in_directory(directory: str | PathLike[str]) -> list[Path]:
-        """The journals in a directory, oldest run first."""
-
-    @staticmethod
-    def is_written(path: str | PathLike[str]) -> bool:
-        """Whether the run that writes this journal is still going on."""
 
     def is_at(self, path: str | PathLike[str]) -> bool:
         """Whether the file at `path` is exactly what was written here."""

@@ -56,10 +56,6 @@ def pytest_configure(config: pytest.Config) -> None:
         from rustpar.collection import order
 
         order.order_of(config)
-    if ini_text(config, "rustpar_journal_size") != "10M":
-        from rustpar.recording import retention
-
-        retention.limits_of(config)
     if has_entry(config, "rustpar_max_rss"):
         from rustpar.process import memory
 

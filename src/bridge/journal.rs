@@ -4,10 +4,10 @@
 use super::memory::{peak_memory, proportional_memory, resident_memory};
 use super::text::{Text, texts};
 use crate::journal::event::{Collected, Detail, Ending, Event, Head, Outcome, Start, Test, WorkerGone};
-use crate::journal::kept::journals_in;
 use crate::journal::read::is_journal;
-use crate::journal::text_limits::{TextBudget, limits};
-use crate::journal::write::{Writer, is_written};
+use crate::journal::retention::Retention as CoreRetention;
+use crate::journal::text_limits::TextBudget;
+use crate::journal::write::Writer;
 use crate::journal::{FORMAT, Micros, VERSION, micros};
 use crate::platform::memory::Peak;
 use pyo3::exceptions::PyValueError;
@@ -115,18 +115,6 @@ impl Journal {
     #[staticmethod]
     fn may_replace(path: PathBuf) -> PyResult<bool> {
         Ok(is_journal(&path)?)
-    }
-
-    /// The journals in a directory, the oldest run first.
-    #[staticmethod]
-    fn in_directory(directory: PathBuf) -> Vec<PathBuf> {
-        journals_in(&directory)
-    }
-
-    /// Whether a run is still writing this journal.
-    #[staticmethod]
-    fn is_written(path: PathBuf) -> bool {
-        is_written(&path)
     }
 
     /// Whether the file at `path` contains exactly what this journal wrote.
@@ -366,9 +354,35 @@ impl Journal {
     }
 }
 
-/// Parses a size: the limits on failure characters per journal, and on the bytes of all journals in a cache together;
-/// None for "all". Raises ValueError with a line that says what to write.
-#[pyfunction]
-pub(super) fn journal_limits(text: Text) -> PyResult<Option<(u64, u64)>> {
-    limits(&text.0).map_err(|error| PyValueError::new_err(error.to_string()))
+/// How many journals stay in pytest's cache, and how large they may be.
+#[pyclass(frozen, module = "rustpar._core")]
+pub(super) struct Retention(CoreRetention);
+
+#[pymethods]
+impl Retention {
+    /// Parses `rustpar_journals` and `rustpar_journal_size`. Raises ValueError with a line that names the entry.
+    #[new]
+    fn new(number: Text, size: Text) -> PyResult<Self> {
+        let parsed = CoreRetention::parse(&number.0, &size.0);
+        Ok(Self(
+            parsed.map_err(|error| PyValueError::new_err(error.to_string()))?,
+        ))
+    }
+
+    /// How many journals are kept, including that of the current run; 0 for none.
+    #[getter]
+    fn number(&self) -> usize {
+        self.0.number
+    }
+
+    /// How many characters of failure texts a journal keeps; None for no limit.
+    #[getter]
+    fn characters(&self) -> Option<u64> {
+        self.0.characters
+    }
+
+    /// Deletes the oldest journals of a directory, to make room for one more. Raises OSError.
+    fn make_room(&self, directory: PathBuf) -> PyResult<()> {
+        Ok(self.0.make_room(&directory)?)
+    }
 }

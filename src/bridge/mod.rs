@@ -124,7 +124,7 @@ mod _core {
     use super::history::History;
 
     #[pymodule_export]
-    use super::journal::{Journal, journal_limits};
+    use super::journal::{Journal, Retention};
 
     #[pymodule_export]
     use super::memory::{

@@ -10,6 +10,7 @@
 //! | [`run`] | one run built from its events: tests with their attempts, and processes |
 //! | [`merged`] | several runs merged into one |
 //! | [`join`] | joining several journals into one file |
+//! | [`retention`] | how many journals stay in the cache directory |
 //! | [`kept`] | the journals in the cache directory, and those of earlier runs |
 //!
 //! The hazard it handles: the writing process can be killed at any byte, and the disk can be full. A reader accepts all
@@ -21,6 +22,7 @@ pub mod join;
 pub mod kept;
 pub mod merged;
 pub mod read;
+pub mod retention;
 pub mod run;
 pub mod text_limits;
 pub mod write;

@@ -11,9 +11,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pytest
 
-# How many runs' journals are kept in pytest's cache directory.
-JOURNALS_KEPT = "10"
-
 
 def add(parser: pytest.Parser) -> None:
     """Add all of them; pytest-xdist, which owns the others, is there."""
@@ -50,7 +47,7 @@ def add(parser: pytest.Parser) -> None:
     parser.addini(
         "rustpar_journals",
         "How many runs' journals are kept in pytest's cache directory; 0 for none.",
-        default=JOURNALS_KEPT,
+        default="10",
     )
     parser.addini(
         "rustpar_journal_size",

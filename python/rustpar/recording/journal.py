@@ -25,7 +25,6 @@ from rustpar.config.slow_limit import slow_limit
 from rustpar.config.values import is_given
 from rustpar.recording import fixture_timing, journal_file
 from rustpar.recording.history import HistoryKeeper, history_of, is_named
-from rustpar.recording.retention import limits_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
@@ -141,7 +140,7 @@ class JournalWriter:
             return (yield)
         self._has_begun = True
         self.journal.begin()
-        self.journal.limit_failure_texts(limits_of(self.config)[0])
+        self.journal.limit_failure_texts(journal_file.retention_of(self.config).characters)
         try:
             if self.path is not None:
                 journal_file.make_room(self.path, self.config)

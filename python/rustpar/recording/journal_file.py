@@ -20,17 +20,29 @@ import pytest
 
 from rustpar import _core
 from rustpar.compat.sessions import cache_directory
-from rustpar.config.options import JOURNALS_KEPT
 from rustpar.config.values import ini_text
+
+
+def retention_of(config: pytest.Config) -> _core.Retention:
+    """How many journals are kept, and how large they may be.
+
+    Raises:
+        pytest.UsageError: A value in the configuration file is invalid.
+    """
+    try:
+        return _core.Retention(ini_text(config, "rustpar_journals"), ini_text(config, "rustpar_journal_size"))
+    except ValueError as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 def choose(config: pytest.Config, *, is_needed: bool) -> Path | None:
     """The file to write to; None when no journal is kept, unless one `is_needed` for this run alone."""
+    number = retention_of(config).number
     given = _given(config)
     if given is not None:
         return given
     directory = _directory(config)
-    if directory is None or _number_kept(config) == 0 or config.getoption("rustpar_journal", None):
+    if directory is None or number == 0 or config.getoption("rustpar_journal", None):
         return _temporary(config) if is_needed else None
     name = f"{strftime('%Y%m%dT%H%M%S', localtime(_core.since_epoch()))}-{os.getpid()}"
     # A process can have several runs in a second.
@@ -49,30 +61,7 @@ def make_room(path: Path, config: pytest.Config) -> None:
         _clear(path)
     elif path.parent == _directory(config):
         config.cache.mkdir("rustpar").joinpath("runs").mkdir(exist_ok=True)
-        for old in _surplus(_core.Journal.in_directory(path.parent), config):
-            if not _core.Journal.is_written(old):
-                old.unlink(missing_ok=True)
-
-
-def _surplus(journals: list[Path], config: pytest.Config) -> list[Path]:
-    """Those that go, to make room for one more: the oldest, where there are too many, or they take too much room."""
-    from rustpar.recording.retention import limits_of
-
-    number = max(0, len(journals) - _number_kept(config) + 1)
-    _, limit = limits_of(config)
-    if limit is not None:
-        sizes = [_size(path) for path in journals]
-        # The last run's stays: it is what people ask about.
-        while number < len(journals) - 1 and sum(sizes[number:]) > limit:
-            number += 1
-    return journals[:number]
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
+        retention_of(config).make_room(path.parent)
 
 
 def _given(config: pytest.Config) -> Path | None:
@@ -97,14 +86,6 @@ def _temporary(config: pytest.Config) -> Path:
     directory = tempfile.mkdtemp(prefix="rustpar-")
     config.add_cleanup(lambda: shutil.rmtree(directory, ignore_errors=True))
     return Path(directory, "journal.jsonl")
-
-
-def _number_kept(config: pytest.Config) -> int:
-    given = ini_text(config, "rustpar_journals").lower()
-    given = {"true": JOURNALS_KEPT, "false": "0"}.get(given, given)
-    if not given.isdecimal():
-        raise pytest.UsageError(f"rustpar_journals: invalid number {given!r}: expected for example 10, or 0 for none")
-    return int(given)
 
 
 def _clear(path: Path) -> None:
