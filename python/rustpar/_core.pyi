@@ -13,6 +13,7 @@ from rustpar.cli.trial import Trial
 __all__ = [
     "LIVE_BLOCK_CHARACTERS",
     "Choice",
+    "Completeness",
     "Engine",
     "History",
     "Joiner",
@@ -637,6 +638,26 @@ def counted(count: int, noun: str) -> str:
 
 def width(text: str) -> int:
     """The number of terminal columns that a text takes."""
+
+@final
+class Completeness:
+    """Counts how often each collected test was completed, to detect lost tests."""
+
+    def __new__(cls, tests: int) -> Completeness:
+        """Count for this many collected tests."""
+
+    def record(self, test: int) -> None:
+        """Record that a worker has completed a test, or has crashed in it."""
+
+    def missing(self, times: int, given: Sequence[int] | None = None, taken_back: Sequence[int] = ()) -> list[int]:
+        """Return the tests that were completed less than `times` times.
+
+        With `given`, only tests that were assigned to a worker more often than they were taken back.
+        """
+
+    @staticmethod
+    def message(missing: Sequence[str]) -> str | None:
+        """Return the message about missing tests with these node ids; None if there are none."""
 
 @final
 class Thresholds:

@@ -10,6 +10,7 @@
 //! | [`bound`] | the lower bound of a run's duration and what limits it |
 //! | [`threshold`] | expressions that a run must satisfy; [`parse`] parses them |
 //! | [`judge`] | checking them |
+//! | [`completeness`] | collected tests that were lost |
 //! | [`time_left`] | estimated time left of a running suite |
 //! | [`trials`] | tests that differ between runs of one suite, and likely causes |
 //!
@@ -17,6 +18,7 @@
 //! meaningless. The choice of attempts is made once, in [`counted`].
 
 pub mod bound;
+pub mod completeness;
 pub mod durations;
 pub mod judge;
 pub mod parse;

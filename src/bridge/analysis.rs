@@ -1,6 +1,7 @@
 //! Python bindings of the analysis: slow tests, percentiles, workers, the lower bound and thresholds.
 
 use super::collection::names;
+use super::text::Text;
 use crate::analysis::{self, judge::judge};
 use crate::journal::merged::Merged;
 use crate::report::address::seen_from;
@@ -39,6 +40,39 @@ impl Thresholds {
 
     fn __str__(&self) -> String {
         self.0.to_string()
+    }
+}
+
+/// Counts how often each collected test was completed, to detect lost tests.
+#[pyclass(module = "rustpar._core")]
+pub(super) struct Completeness(analysis::completeness::Completeness);
+
+#[pymethods]
+impl Completeness {
+    /// Counts for this many collected tests.
+    #[new]
+    fn new(tests: usize) -> Self {
+        Self(analysis::completeness::Completeness::new(tests))
+    }
+
+    /// Records that a worker has completed a test, or has crashed in it.
+    fn record(&mut self, test: usize) {
+        self.0.record(test);
+    }
+
+    /// The tests that were completed less than `times` times. With `given`, only tests that were assigned to a worker
+    /// more often than they were taken back.
+    #[pyo3(signature = (times, given = None, taken_back = Vec::new()))]
+    fn missing(&self, times: u32, given: Option<Vec<usize>>, taken_back: Vec<usize>) -> Vec<usize> {
+        let assigned = given.map(|given| analysis::completeness::Assigned { given, taken_back });
+        self.0.missing(times, assigned.as_ref())
+    }
+
+    /// The message about missing tests with these node ids; None if there are none.
+    #[staticmethod]
+    fn message(missing: Vec<Text>) -> Option<String> {
+        let ids: Vec<&str> = missing.iter().map(|Text(id)| id.as_str()).collect();
+        analysis::completeness::message(&ids)
     }
 }
 

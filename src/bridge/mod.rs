@@ -139,7 +139,7 @@ mod _core {
     use super::recorder::Recorder;
 
     #[pymodule_export]
-    use super::analysis::{Thresholds, Timing};
+    use super::analysis::{Completeness, Thresholds, Timing};
 
     #[pymodule_export]
     use super::twister::was_seeded;

@@ -16,20 +16,18 @@ import hashlib
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 import rustpar
 from rustpar import _core
+from rustpar.controller.cache_entries import CacheEntries
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _KEY = "rustpar/start"
-
-# The maximum number of entries; the oldest is dropped.
-_MAX_ENTRIES = 32
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,7 @@ class DecisionCache:
 
     def __init__(self, config: pytest.Config) -> None:
         """Use the cache of `config`, if it has one."""
-        self._cache: Any = getattr(config, "cache", None)
+        self._entries = CacheEntries(getattr(config, "cache", None), _KEY)
         self._config = config
         # The reasons may come from a test file or a plugin that another selection does not include.
         self._selection = hashlib.sha256(repr((config.args, config.option.plugins)).encode()).hexdigest()
@@ -65,7 +63,7 @@ class DecisionCache:
     def recall(self) -> StartDecision | None:
         """Return the remembered decision if it is still valid, else None."""
         try:
-            entry = self._entries()[self._selection]
+            entry = self._entries.get(self._selection)
             conftests, reasons = entry["conftests"], tuple(map(str, entry["reasons"]))
             if entry["fingerprint"] != self._fingerprint(conftests):
                 return None
@@ -75,26 +73,17 @@ class DecisionCache:
 
     def remember(self, verdict: StartDecision, conftests: Iterable[str]) -> None:
         """Store a decision that depends on these conftest files; if it has no reasons, remove the stored one."""
-        if self._cache is None:
+        if not verdict.reasons:
+            self._entries.set(self._selection, None)
             return
-        entries = self._entries()
-        known = entries.pop(self._selection, None)
-        if verdict.reasons:
-            files = sorted(conftests)
-            fingerprint = self._fingerprint(files)
-            entries[self._selection] = {
-                "fingerprint": fingerprint,
-                "conftests": files,
-                "reasons": list(verdict.reasons),
-                "start": verdict.start,
-            }
-        elif known is None:
-            return
-        self._cache.set(_KEY, dict(list(entries.items())[-_MAX_ENTRIES:]))
-
-    def _entries(self) -> dict[str, Any]:
-        entries = self._cache.get(_KEY, None) if self._cache is not None else None
-        return entries if isinstance(entries, dict) else {}
+        files = sorted(conftests)
+        entry = {
+            "fingerprint": self._fingerprint(files),
+            "conftests": files,
+            "reasons": list(verdict.reasons),
+            "start": verdict.start,
+        }
+        self._entries.set(self._selection, entry)
 
     def _fingerprint(self, conftests: Iterable[str]) -> str:
         """Return a digest of everything that a decision depends on.
