@@ -1,8 +1,8 @@
-//! Calls of hooks as pluggy's `_multicall` makes them, for the implementations that pytest and this project bring.
+//! Native hook calls, equivalent to pluggy's `_multicall`, for implementations in pytest and in this project.
 //!
 //! The hazard it handles: a call from here has no Python frame. Code that counts frames (the `stacklevel` of a warning,
-//! `inspect.stack`) would point somewhere else. So pluggy makes the call when a single implementation is anybody else's,
-//! and in the hooks whose implementations in pytest call users' functions themselves.
+//! `inspect.stack`) would find another frame. So pluggy makes the call if any implementation comes from elsewhere, and for
+//! the hooks whose implementations in pytest call users' functions.
 //!
 //! Without it (medians of pairs, `-n 2`): 10,000 trivial tests take 1.08 of the wall time and 1.09 of the CPU time; the
 //! suites of marshmallow 1.05, click 1.03 and dateutil 1.025 of the CPU time, that of attrs 0.99.
@@ -20,7 +20,7 @@ use std::sync::Arc;
 /// The flag of a generator function's code.
 const CO_GENERATOR: u32 = 0x20;
 
-/// What is called in the place of pluggy's `_multicall`.
+/// The replacement for pluggy's `_multicall`.
 #[pyclass(frozen, module = "rustpar._core")]
 pub(super) struct Multicall {
     fallback: Py<PyAny>,
@@ -29,8 +29,8 @@ pub(super) struct Multicall {
     missing: Py<PyAny>,
     did_not_yield: Py<PyAny>,
     second_yield: Py<PyAny>,
-    /// Implementations out of modules of ours, by the address of the `HookImpl`, which the value keeps alive. Others are
-    /// not kept: their plugins may come and go with every test.
+    /// Implementations that can be called natively, by the address of the `HookImpl`, which the value keeps alive. Others
+    /// are not cached, because their plugins may be registered and unregistered with every test.
     known: Mutex<HashMap<usize, Known>>,
 }
 
@@ -39,7 +39,7 @@ struct Known {
     implementation: Arc<Implementation>,
 }
 
-/// What a `HookImpl` stands for.
+/// The function of a `HookImpl`, and how to call it.
 struct Implementation {
     function: Py<PyAny>,
     names: Vec<Py<PyString>>,
@@ -50,15 +50,15 @@ struct Implementation {
 enum Kind {
     Plain,
     Wrapper,
-    /// One that pluggy has to call.
+    /// Can only be called by pluggy.
     Other,
 }
 
 #[pymethods]
 impl Multicall {
-    /// Calls implementations whose module's name begins with one of `ours`; has `fallback`, which is pluggy's, do all
-    /// other calls, and all calls of the hooks `next_to_users`. The errors that pluggy makes are made by `missing` (of an
-    /// argument's name), `did_not_yield` (of a generator and what it returned) and `second_yield` (of a generator).
+    /// Calls implementations whose module's name starts with one of `ours`. All other calls, and all calls of the hooks
+    /// `next_to_users`, are passed to `fallback`, which is pluggy's function. Pluggy's errors are raised by `missing` (for
+    /// an argument's name), `did_not_yield` (for a generator and its return value) and `second_yield` (for a generator).
     #[new]
     #[pyo3(signature = (fallback, *, ours, next_to_users, missing, did_not_yield, second_yield))]
     fn new(
@@ -117,7 +117,7 @@ impl Multicall {
 }
 
 impl Multicall {
-    /// What is to be called, in the order of the calls; None when pluggy has to do it.
+    /// The implementations in the order of their calls; None if pluggy has to make the call.
     fn implementations(
         &self,
         hook_name: &Bound<'_, PyAny>,
@@ -128,7 +128,7 @@ impl Multicall {
         for hook_impl in impls.iter().rev() {
             let function = hook_impl.getattr(pyo3::intern!(py, "function"))?;
             let implementation = match self.known(&hook_impl) {
-                // Plugins have been seen to replace the function of a `HookImpl`.
+                // Some plugins replace the function of a `HookImpl`.
                 Some(known) if known.function.is(&function) => known,
                 _ => match self.learn(hook_name, &hook_impl, function)? {
                     Some(learnt) => learnt,
@@ -143,7 +143,7 @@ impl Multicall {
         Ok(Some(found))
     }
 
-    /// Runs the implementations, then what wrappers have behind their yield.
+    /// Runs the implementations, then the second half of each wrapper.
     fn call<'py>(
         &self,
         implementations: &[Arc<Implementation>],
@@ -170,11 +170,11 @@ impl Multicall {
                 },
             };
         }
-        // Raised anew, as by pluggy: what the caller is handling becomes its context.
+        // Raised again, as pluggy does: the exception that the caller is handling becomes its context.
         outcome.map_err(|exception| PyErr::from_type(exception.bind(py).get_type(), exception))
     }
 
-    /// Runs the implementations, and wrappers up to their yield.
+    /// Runs the implementations, and the first half of each wrapper.
     fn run<'py>(
         &self,
         implementations: &[Arc<Implementation>],
@@ -221,7 +221,7 @@ impl Multicall {
         Some(Arc::clone(&known.implementation))
     }
 
-    /// Looks at an implementation, and remembers it; None when it is not out of a module of ours.
+    /// Examines an implementation and caches it; None if its module's name does not start with one of `ours`.
     fn learn(
         &self,
         hook_name: &Bound<'_, PyAny>,
@@ -254,7 +254,7 @@ impl Multicall {
         function: &Bound<'_, PyAny>,
     ) -> PyResult<Kind> {
         let py = hook_impl.py();
-        // Arguments with defaults, which newer versions of pluggy pass by name.
+        // Arguments with defaults, which recent versions of pluggy pass by keyword.
         let by_name = hook_impl.getattr_opt(pyo3::intern!(py, "kwargnames"))?;
         let by_name = by_name.map_or(Ok(false), |names| names.is_truthy())?;
         if by_name
@@ -278,8 +278,8 @@ impl Multicall {
 
 type Outcome<'py> = Result<Bound<'py, PyAny>, Py<PyBaseException>>;
 
-/// The name of the module that a function was defined in. Not its `__module__`: a function that stands in for another
-/// one may have taken that from it.
+/// The name of the module in which a function was defined. Not its `__module__`, which a wrapper may have copied from
+/// another function.
 fn module_of(function: &Bound<'_, PyAny>) -> Option<String> {
     let py = function.py();
     let globals = function.getattr(pyo3::intern!(py, "__globals__")).ok()?;
@@ -307,7 +307,7 @@ fn resume<'py>(wrapper: &Bound<'py, PyIterator>, outcome: &Outcome<'py>) -> PyRe
     }
 }
 
-/// Whether an error is what Python makes of a `StopIteration` that leaves the generator which it was thrown into.
+/// Whether an error is the `RuntimeError` into which Python converts a `StopIteration` that leaves a generator.
 fn is_made_of(py: Python<'_>, error: &PyErr, thrown: &Py<PyBaseException>) -> bool {
     let thrown = thrown.bind(py);
     thrown.is_instance_of::<PyStopIteration>()
@@ -315,7 +315,7 @@ fn is_made_of(py: Python<'_>, error: &PyErr, thrown: &Py<PyBaseException>) -> bo
         && error.cause(py).is_some_and(|cause| cause.value(py).is(thrown))
 }
 
-/// The error that a function of Python raises.
+/// The error that a Python function raises.
 fn made_by<'py>(py: Python<'py>, function: &Py<PyAny>, arguments: impl PyCallArgs<'py>) -> PyErr {
     function
         .bind(py)

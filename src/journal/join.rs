@@ -20,7 +20,7 @@ pub enum CannotJoin {
     #[error("there is no run in any of these journals; each was cut in its first line")]
     Empty,
     /// The output file exists and is not a journal.
-    #[error("{} is not a journal and is left alone; name another file", .0.display())]
+    #[error("{} is not a journal, and is not overwritten; choose another path", .0.display())]
     InTheWay(PathBuf),
     /// The output file cannot be written.
     #[error("{} cannot be written: {source}", .path.display())]

@@ -152,7 +152,7 @@ def test_a_run_given_twice_is_merged_once_also_into_an_input_file(suite: Suite) 
 def test_a_file_that_is_not_a_journal_is_neither_read_nor_replaced(suite: Suite, content: str) -> None:
     (one, _) = shards(suite)
     suite.write({"notes.txt": content})
-    assert "notes.txt is not a journal and is left alone" in error_of(suite, "merge", one, "-o", "notes.txt")
+    assert "notes.txt is not a journal, and is not overwritten" in error_of(suite, "merge", one, "-o", "notes.txt")
     assert "notes.txt is not the journal of a run" in error_of(suite, "merge", one, "notes.txt", "-o", "all.jsonl")
     assert "gone.jsonl cannot be read" in error_of(suite, "merge", "gone.jsonl", "-o", "all.jsonl")
     assert (suite.path / "notes.txt").read_text() == content

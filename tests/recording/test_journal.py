@@ -210,7 +210,7 @@ def test_a_named_file_is_replaced_if_it_is_a_journal(suite: Suite, n: str | None
     assert not journals(suite)
     run = suite.run("--rustpar-journal=test_it.py", n=n)
     assert run.ret == pytest.ExitCode.USAGE_ERROR
-    assert "test_it.py is not a journal and is left alone" in run.err
+    assert "test_it.py is not a journal, and is not overwritten" in run.err
     assert (suite.path / "test_it.py").read_text() == "def test_it(): pass\n"
 
 

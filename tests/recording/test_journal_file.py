@@ -71,7 +71,7 @@ def test_a_pipe_or_a_directory_is_refused(suite: Suite, n: str | None) -> None:
     for name in ("pipe", "directory"):
         run = suite.run(f"--rustpar-journal={name}", n=n)
         assert run.ret == pytest.ExitCode.USAGE_ERROR
-        assert f"{name} is not a regular file and is left alone" in run.err
+        assert f"{name} is not a regular file, and is not overwritten" in run.err
     assert (suite.path / "pipe").is_fifo()
 
 

@@ -1,4 +1,4 @@
-"""How pluggy calls hooks, which its interface does not say."""
+"""Access to pluggy's internals of hook calls, which are not part of its interface."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ if TYPE_CHECKING:
 
     import pytest
 
-# Calls the implementations of a hook one after the other; None in a pluggy that has it elsewhere.
+# Calls the implementations of a hook one after the other; None if this pluggy has it elsewhere.
 multicall: Any = getattr(_manager, "_multicall", None)
 
 
 def caller_of(config: pytest.Config) -> Any:
-    """What calls the implementations of every hook; not :data:`multicall` where somebody traces calls."""
+    """Return the function that calls all hook implementations; not :data:`multicall` if calls are traced."""
     return getattr(config.pluginmanager, "_inner_hookexec", None)
 
 
 def set_caller(config: pytest.Config, caller: Any) -> None:
-    """Have `caller` call the implementations of every hook, in the place of :func:`caller_of`."""
+    """Replace the function that :func:`caller_of` returns."""
     config.pluginmanager._inner_hookexec = caller
 
 
 def intercept(hook: Any, call: Callable[..., object]) -> Callable[..., object]:
-    """Have `call` called in the place of one hook's implementations; return what calls them."""
+    """Call `call` instead of one hook's implementations; return the function that calls them."""
     original: Callable[..., object] = hook._hookexec
     hook._hookexec = call
     return original
 
 
 def forget_implementation(hook: Any, plugin: object) -> None:
-    """Call a plugin's implementation of this one hook no longer."""
+    """Remove a plugin's implementation of this hook."""
     hook._remove_plugin(plugin)

@@ -1,6 +1,6 @@
 """The options of the command line and the ini file.
 
-Everything that only an option which is given needs is imported then.
+Modules that are only needed by an option are imported when that option is given.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def add(parser: pytest.Parser) -> None:
-    """Add all of them; pytest-xdist, which owns the others, is there."""
+    """Add all options. pytest-xdist, which has the others, must be registered."""
     _explain_bad_numbers(parser)
     group = parser.getgroup("rustpar", "parallel runs on a native engine")
     group.addoption(
@@ -21,37 +21,37 @@ def add(parser: pytest.Parser) -> None:
         choices=["auto", "template", "early", "xdist"],
         default=None,
         metavar="START",
-        help="How the workers of -n come up.\n"
-        "template: One process collects, and workers are forked from it.\n"
-        "early: Workers are forked before conftests are loaded, and each collects for itself.\n"
+        help="How the workers of -n start.\n"
+        "template: One process collects the tests, and the workers are forked from it.\n"
+        "early: Workers are forked before conftests are loaded, and each collects the tests itself.\n"
         "xdist: Run pytest-xdist's own engine.\n"
-        "auto (default): template, unless that would share what each worker needs alone; then early. "
-        "Where forking is not safe, xdist. The run says which, and why.",
+        "auto (default): template, or early if workers would otherwise share something that each needs for itself, or "
+        "xdist if forking is not safe. The header says which, and why.",
     )
-    parser.addini("rustpar_start", "How workers come up: the default of --rustpar-start.", default="auto")
+    parser.addini("rustpar_start", "How workers start: the default of --rustpar-start.", default="auto")
     group.addoption(
         "--rustpar-history",
         default=None,
         metavar="PATH",
-        help="The file that remembers durations and outcomes of tests from one run to the next. "
-        "Without it, a file in pytest's cache directory.",
+        help="The file in which durations and outcomes of tests are stored for later runs. Default: a file in pytest's "
+        "cache directory.",
     )
     parser.addini("rustpar_history", "The default of --rustpar-history, relative to rootdir.", default="")
     group.addoption(
         "--rustpar-journal",
         default=None,
         metavar="PATH",
-        help="The file to write every event of the run to; a journal that is there is replaced. Without it, a file in "
+        help="The file to which every event of the run is written; an existing journal is replaced. Default: a file in "
         "pytest's cache directory.",
     )
     parser.addini(
         "rustpar_journals",
-        "How many runs' journals are kept in pytest's cache directory; 0 for none.",
+        "The number of journals that are kept in pytest's cache directory; 0 for none.",
         default="10",
     )
     parser.addini(
         "rustpar_journal_size",
-        "How much a journal keeps of what failures say and print: 10M; all for everything.",
+        "The maximum size of the failure texts in a journal: 10M; all for no limit.",
         default="10M",
     )
     group.addoption(
@@ -59,51 +59,51 @@ def add(parser: pytest.Parser) -> None:
         type=_size,
         default=None,
         metavar="SIZE",
-        help="Replace a worker that holds more resident memory than this after a test: 500M, 1.5G. It tears its "
-        "fixtures down and leaves, and another one runs what it has not begun. The summary says so.",
+        help="Replace a worker that uses more resident memory than this after a test: 500M, 1.5G. It tears down its "
+        "fixtures and exits, and a new worker runs its remaining tests. The summary reports it.",
     )
     parser.addini("rustpar_max_rss", "The default of --rustpar-max-rss, as in: 500M", default="")
-    _add_what_is_seen(parser, group)
-    _add_choice_of_tests(parser, group)
+    _add_output_options(parser, group)
+    _add_scheduling_options(parser, group)
 
 
-def _add_what_is_seen(parser: pytest.Parser, group: pytest.OptionGroup) -> None:
-    """Add the options for what a run shows of itself, and has to keep."""
+def _add_output_options(parser: pytest.Parser, group: pytest.OptionGroup) -> None:
+    """Add the options for output and thresholds."""
     group.addoption(
         "--rustpar-progress",
         choices=["auto", "on", "off"],
         default=None,
         metavar="WHEN",
-        help="The live block at the bottom of the terminal, with -n: a bar, counts, the time left and the tests that "
-        "have been running longest.\n"
-        "auto (default): On a terminal, but not with -s, with the reporter of another plugin (pytest-sugar), or where "
-        "CI or NO_COLOR is set.\n"
+        help="When to show the live block at the bottom of the terminal, with -n: a progress bar, counts, the time "
+        "left and the longest-running tests.\n"
+        "auto (default): On a terminal, except with -s, with the reporter of another plugin (pytest-sugar), or if CI "
+        "or NO_COLOR is set.\n"
         "on: On every terminal.\n"
         "off: Never.",
     )
-    parser.addini("rustpar_progress", "When there is a live block: the default of --rustpar-progress.", default="auto")
+    parser.addini("rustpar_progress", "When to show the live block: the default of --rustpar-progress.", default="auto")
     group.addoption(
         "--rustpar-slow",
         type=_duration,
         default=None,
         metavar="TIME",
-        help="The time from which on a test is slow, as in 500ms, 1s, 1.5m, or a number of seconds. The summary lists "
-        "slow tests, by phase and beside what each takes usually; without it, -v lists those of 1s and more. Where "
-        "there is a live block, a line tells of each test that has passed it and still runs.",
+        help="The duration from which a test is slow: 500ms, 1s, 1.5m, or a number of seconds. The summary lists slow "
+        "tests, by phase and with their usual durations; without this option, -v lists tests of 1s or more. With the "
+        "live block, a line reports each running test that exceeds it.",
     )
-    parser.addini("rustpar_slow", "The time from which on a test is slow: the default of --rustpar-slow.", default="")
+    parser.addini("rustpar_slow", "The duration from which a test is slow: the default of --rustpar-slow.", default="")
     group.addoption(
         "--rustpar-thresholds",
         default=None,
         metavar="EXPRESSIONS",
-        help="What durations and failures have to keep, or the run fails: 'p(95)<500ms, max<30s, slow_count<10, "
-        "failed_rate<1%%', over all tests or over those with a marker: 'unit: p(99)<50ms'. Figures: p(N), avg, med, "
-        "min, max, count, slow_count, failed_count, slow_rate, failed_rate; comparisons: <, <=, >, >=, ==. '' undoes "
+        help="Fail the run if a limit on durations or failures is exceeded: 'p(95)<500ms, max<30s, slow_count<10, "
+        "failed_rate<1%%', over all tests or over those with a marker: 'unit: p(99)<50ms'. Metrics: p(N), avg, med, "
+        "min, max, count, slow_count, failed_count, slow_rate, failed_rate; comparisons: <, <=, >, >=, ==. '' disables "
         "rustpar_thresholds for a run.",
     )
     parser.addini(
         "rustpar_thresholds",
-        "What durations and failures have to keep: the default of --rustpar-thresholds, as in: p(95)<500ms, max<30s",
+        "Limits on durations and failures: the default of --rustpar-thresholds, for example: p(95)<500ms, max<30s",
         type="linelist",
         default=[],
     )
@@ -111,8 +111,8 @@ def _add_what_is_seen(parser: pytest.Parser, group: pytest.OptionGroup) -> None:
         "--rustpar-timeline",
         default=None,
         metavar="PATH",
-        help="Write a page of HTML that shows the run: workers, tests, failures, memory, and how it compares with the "
-        "run before.",
+        help="Write an HTML page about the run: workers, tests, failures, memory, and a comparison with the previous "
+        "run.",
     )
     group.addoption(
         "--rustpar-trace",
@@ -136,37 +136,37 @@ def _size(text: str) -> int:
     return values.from_option(_core.parse_size, text)
 
 
-def _add_choice_of_tests(parser: pytest.Parser, group: pytest.OptionGroup) -> None:
-    """Add the options for which tests run, in which order and beside which others."""
+def _add_scheduling_options(parser: pytest.Parser, group: pytest.OptionGroup) -> None:
+    """Add the options for the selection, order and concurrency of tests."""
     group.addoption(
         "--rustpar-order",
         default=None,
         metavar="MARKERS",
-        help="Run tests in the order of their markers, with and without -n: 'smoke, *, slow' runs those marked smoke "
-        "first and those marked slow last. * is all others; it comes last if it is not there. A test with several "
-        "of the markers goes with the first. '*' alone undoes rustpar_order for a run.",
+        help="Run tests in the order of their markers, with and without -n: 'smoke, *, slow' runs tests marked smoke "
+        "first and tests marked slow last. * stands for all others; if it is missing, they come last. A test with "
+        "several of the markers is sorted by the first. '*' alone disables rustpar_order for a run.",
     )
     group.addoption(
         "--rustpar-plan",
         choices=["collection", "duration"],
         default=None,
         metavar="PLAN",
-        help="In which order --dist load hands tests out.\n"
-        "collection (default): As they are collected. A worker goes forward through them, and only what would prolong "
-        "the run goes out before its turn.\n"
-        "duration: What takes longest first, and what failed in the last run before that; for tests that do not depend "
-        "on one another.",
+        help="The order in which --dist load assigns tests.\n"
+        "collection (default): The order of the collection. Each worker keeps that order; only tests that would "
+        "prolong the run start earlier.\n"
+        "duration: First the tests that failed in the last run, then the longest tests; for tests that do not depend "
+        "on each other.",
     )
     parser.addini(
         "rustpar_plan",
-        "In which order --dist load hands tests out: the default of --rustpar-plan.",
+        "The order in which --dist load assigns tests: the default of --rustpar-plan.",
         default="collection",
     )
     group.addoption(
         "--rustpar-shard",
         default=None,
         metavar="K/N",
-        help="Run the K-th of N parts of the tests, as one of N machines: 2/4. All N parts together run every test "
+        help="Run the K-th of N parts of the tests, on one of N machines: 2/4. All N parts together run every test "
         "once.",
     )
     group.addoption(
@@ -175,27 +175,27 @@ def _add_choice_of_tests(parser: pytest.Parser, group: pytest.OptionGroup) -> No
         default=None,
         metavar="RULE",
         help="How --rustpar-shard divides the tests.\n"
-        "duration (default): Parts take about the same time, by what tests are expected to take, and files stay "
-        "together; without known durations parts have about the same number of tests.\n"
-        "hash: By node id alone; a test stays in its part when others are added.",
+        "duration (default): All parts have about the same expected duration, and files are kept together; without "
+        "known durations, all parts have about the same number of tests.\n"
+        "hash: By node id only; a test stays in its part when others are added.",
     )
     parser.addini(
         "rustpar_order",
-        "The order of tests by their markers: the default of --rustpar-order, as in: smoke, *, slow",
+        "The order of tests by their markers: the default of --rustpar-order, for example: smoke, *, slow",
         type="linelist",
         default=[],
     )
     parser.addini(
         "rustpar_resources",
-        "How many tests may hold a resource at a time, for @pytest.mark.resource, as in: db: 2, port-8080: 1. "
-        "Resources that are not named may be held by 1.",
+        "How many tests may use a resource of @pytest.mark.resource at the same time, for example 'db: 2, port-8080: 1'; "
+        "1 by default.",
         type="linelist",
         default=[],
     )
 
 
 def _explain_bad_numbers(parser: pytest.Parser) -> None:
-    """Have ``-n`` say what it takes; argparse would name xdist's function instead."""
+    """Give ``-n`` a clear error message; argparse's own would contain the name of xdist's function."""
     for option in parser.getgroup("xdist").options:
         if "-n" in option.names():
             option.attrs()["type"] = _number_of_workers

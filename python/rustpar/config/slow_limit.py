@@ -1,4 +1,4 @@
-"""The time from which on a test counts as slow: ``--rustpar-slow``, and who passes it while it runs."""
+"""The duration from which a test counts as slow, ``--rustpar-slow``, and running tests that exceed it."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 def slow_limit(config: pytest.Config) -> float | None:
-    """The limit in seconds, of the command line or the ini file; None when there is none.
+    """Return the limit in seconds, from the command line or the ini file; None if there is none.
 
     Raises:
-        pytest.UsageError: When ``rustpar_slow`` in the ini file is no duration.
+        pytest.UsageError: ``rustpar_slow`` in the ini file is not a duration.
     """
     return given(config, "rustpar_slow", _parse)
 
@@ -30,19 +30,19 @@ def _parse(text: str) -> float:
 
 
 class Overdue:
-    """Finds running tests that have passed the limit, each once."""
+    """Finds running tests that exceed the limit, each once."""
 
     def __init__(self, limit: float) -> None:
-        """Look for tests that run for `limit` seconds and more."""
+        """Find tests that have been running for `limit` seconds."""
         self._limit = limit
-        # The test that was found last, of each worker: it may come back there, in another run of it.
-        self._told: dict[int, int] = {}
+        # The test last reported, by worker; it can be run there again, and is then reported again.
+        self._reported: dict[int, int] = {}
 
-    def look(self, status: _core.Status) -> Iterator[tuple[int, int, float]]:
-        """Worker, test and seconds of those that have passed the limit since the last look."""
+    def find_new(self, status: _core.Status) -> Iterator[tuple[int, int, float]]:
+        """Yield worker, test and seconds of each test that has exceeded the limit since the last call."""
         for worker, test, seconds in status.workers:
             if test is None or seconds < self._limit:
-                self._told.pop(worker, None)
-            elif self._told.get(worker) != test:
-                self._told[worker] = test
+                self._reported.pop(worker, None)
+            elif self._reported.get(worker) != test:
+                self._reported[worker] = test
                 yield worker, test, seconds

@@ -1,12 +1,11 @@
-"""Values that are given on the command line, or else in the configuration file, read the same way in both places.
+"""Option values from the command line or else the configuration file, parsed in the same way.
 
 Every entry of the configuration file is read here, by the function for its kind: :func:`given` for one that has an
 option which argparse reads, :func:`ini_choice`, :func:`ini_text`, :func:`ini_lines` or :func:`ini_path`.
 
-The hazard it handles: in the table ``[tool.pytest]`` of pytest 9 values keep TOML's types, and pytest's ``getini``
-refuses those that are not of the one type which an entry was added with, in 9.0 with a traceback. But a person writes
-``10`` beside ``"10"``, and a list beside a text with commas. So what was written is looked at here, and a value that no
-reader understands is the reader's error.
+The hazard it handles: in the table ``[tool.pytest]`` of pytest 9, values keep their TOML types, and pytest's ``getini``
+rejects values that are not of the type with which an entry was added, in 9.0 with a traceback. But people write ``10``
+or ``"10"``, and a list or a text with commas. So the raw values are read here, and the parsers report invalid ones.
 """
 
 from __future__ import annotations
@@ -22,15 +21,15 @@ if TYPE_CHECKING:
 
 _Value = TypeVar("_Value")
 
-# What pytest makes of false in [tool.pytest.ini_options], and what a person writes in an ini file.
+# pytest's value for false in [tool.pytest.ini_options], and the usual form in an ini file.
 _FALSE = ("false", "False")
 
 
 def from_option(read: Callable[[str], _Value], text: str) -> _Value:
-    """Read an option's value, for argparse.
+    """Parse an option's value, for argparse.
 
     Raises:
-        argparse.ArgumentTypeError: When `read` raises a `ValueError`, with its words.
+        argparse.ArgumentTypeError: `read` has raised a `ValueError`; with the same message.
     """
     try:
         return read(text)
@@ -39,24 +38,24 @@ def from_option(read: Callable[[str], _Value], text: str) -> _Value:
 
 
 def is_given(config: pytest.Config, name: str) -> bool:
-    """Whether there is a value, be it one that undoes another."""
+    """Whether there is a value, including an empty one on the command line."""
     return config.getoption(name, None) is not None or has_entry(config, name)
 
 
 def has_entry(config: pytest.Config, name: str) -> bool:
-    """Whether the configuration file has a value; an empty one and false are none."""
+    """Whether the configuration file has a value other than false or an empty one."""
     value = _entry(config, name)
     if isinstance(value, list) and len(value) == 1:
-        # What pytest 8 makes of a text for an entry that may have lines.
+        # pytest 8 converts a text to a list for an entry of type linelist.
         value = value[0]
     return value is not False and (isinstance(value, (int, float)) or value not in ("", [], {}, *_FALSE))
 
 
 def given(config: pytest.Config, name: str, read: Callable[[str], _Value]) -> _Value | None:
-    """The value of an option, which argparse has read, or else of the configuration file's entry with the same name.
+    """Return an option's value, parsed by argparse, or else that of the configuration file's entry with the same name.
 
     Raises:
-        pytest.UsageError: When `read` raises a `ValueError` for the file's, with its words.
+        pytest.UsageError: `read` has raised a `ValueError` for the file's value; with the same message.
     """
     value: _Value | None = config.getoption(name, None)
     if value is not None or not has_entry(config, name):
@@ -70,16 +69,16 @@ def given(config: pytest.Config, name: str, read: Callable[[str], _Value]) -> _V
 def ini_choice(
     config: pytest.Config, name: str, choices: Sequence[str], meanings: Mapping[str, str] | None = None
 ) -> str:
-    """The one of `choices` that the configuration file has.
+    """Return the choice that is set in the configuration file.
 
     Args:
         config: The session's configuration.
         name: The entry's name. Its default is one of `choices`.
-        choices: What may be written.
-        meanings: Choices that "true" and "false" stand for, if they do.
+        choices: The valid values.
+        meanings: The choices that "true" and "false" stand for, if any.
 
     Raises:
-        pytest.UsageError: When it has something else; one line that lists them.
+        pytest.UsageError: It is not one of them; the message lists them.
     """
     value = ini_text(config, name)
     value = (meanings or {}).get(value.lower(), value)
@@ -89,10 +88,10 @@ def ini_choice(
 
 
 def ini_path(config: pytest.Config, name: str) -> Path | None:
-    """The path that the configuration file has, as seen from rootdir; None when it has none.
+    """Return the path that is set in the configuration file, relative to rootdir; None if there is none.
 
     Raises:
-        pytest.UsageError: When what it has is no text.
+        pytest.UsageError: The value is not a text.
     """
     value = _entry(config, name)
     if not isinstance(value, str):
@@ -101,12 +100,12 @@ def ini_path(config: pytest.Config, name: str) -> Path | None:
 
 
 def ini_text(config: pytest.Config, name: str) -> str:
-    """What the configuration file has, as a text: numbers in digits, booleans as "true" or "false"."""
+    """Return the value in the configuration file as a text: numbers in digits, booleans as "true" or "false"."""
     return _as_text(_entry(config, name))
 
 
 def ini_lines(config: pytest.Config, name: str) -> list[str]:
-    """The lines or the list that the configuration file has; those of a table have "key: value"."""
+    """Return the value in the configuration file as lines: of a text, a list, or a table as "key: value"."""
     if not has_entry(config, name):
         return []
     value = _entry(config, name)
@@ -122,9 +121,9 @@ def _as_text(value: object) -> str:
 
 
 def _entry(config: pytest.Config, name: str) -> object:
-    """What was written, with the type that it has in the file; the default where nothing was.
+    """Return the value with its type in the file, or the default.
 
-    Before pytest 9 every value is a text or a list. Since then values are kept beside how they were written.
+    Before pytest 9 every value is a text or a list. Since then the raw value is stored with its origin.
     """
     attributes = vars(config)
     written = attributes.get("_inicfg", attributes.get("inicfg", {})).get(name)

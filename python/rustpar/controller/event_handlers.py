@@ -1,7 +1,6 @@
-"""What the engine's events mean for a run: workers that come up, report and leave, and why a run ends before its end.
+"""Handlers for the engine's events: processes that start, report, exit or fail, and the reasons to stop the run.
 
-The hazard it handles: whatever happens to the processes below, the controller ends, with every result that was
-reported.
+The hazard it handles: whatever happens to its child processes, the controller must end, with every reported result.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RunParts:
-    """The parts of a run that its events concern."""
+    """The objects of a run that event handlers use."""
 
     config: pytest.Config
     log: Producer
@@ -55,14 +54,14 @@ class EventHandlers:
 
     Attributes:
         session: pytest's session; set when it starts.
-        shouldstop: Why no further tests are handed out; False while they are.
-        ending: What the run ends with when every worker has left, in place of pytest's own exit status.
-        has_collected: Whether the tests are known.
-        template_status: The exit status of the template; None while it runs.
+        shouldstop: The reason to assign no further tests; False if there is none.
+        ending: An exception to raise when all workers have exited; None for pytest's own exit status.
+        has_collected: Whether the collected tests are known.
+        template_status: The template's exit status; None while it is running.
     """
 
-    # The events without which the end could not be seen.
-    _FAREWELL = (_core.Engine.TEMPLATE_EXITED, _core.Engine.SERVER_GONE)
+    # The events by which the end of the run is detected.
+    _EXIT_EVENTS = (_core.Engine.TEMPLATE_EXITED, _core.Engine.SERVER_GONE)
 
     def __init__(self, run: RunParts) -> None:
         """Handle the events of `run`."""
@@ -111,17 +110,17 @@ class EventHandlers:
         if handler is not None:
             handler(worker, first, second)
 
-    def only_see_the_end(self) -> None:
-        """Drop all events from here on but those that tell of the end."""
-        self._handlers = {kind: self._handlers[kind] for kind in self._FAREWELL}
+    def ignore_all_but_exits(self) -> None:
+        """Ignore all further events except those by which the end of the run is detected."""
+        self._handlers = {kind: self._handlers[kind] for kind in self._EXIT_EVENTS}
 
     def stop(self, reason: str) -> None:
-        """Hand out no further tests."""
+        """Assign no further tests."""
         self.shouldstop = reason
         self._run.pool.stop()
 
     def stop_at_limit(self) -> None:
-        """Stop when as many tests have failed as ``--maxfail`` allows."""
+        """Stop if ``--maxfail`` tests have failed."""
         failures = self._run.dispatch.failures
         if self._maxfail and failures >= self._maxfail and not self.shouldstop:
             self.stop(f"stopping after {failures} failures")
@@ -144,7 +143,7 @@ class EventHandlers:
         self._run.dispatch.node_ids = collection
         self._run.completeness.expect(collection)
         self._run.pool.facts = extras["facts"]
-        # Else the session would end as one that collected nothing.
+        # Otherwise pytest would report that no tests were collected.
         self.session.testscollected = len(collection)
         serial = [index for index, is_serial, _ in extras["facts"]["needs"] if is_serial]
         deselected = extras["deselected"]
@@ -175,7 +174,7 @@ class EventHandlers:
     def _on_unscheduled(self, worker: int, tests: list[int], _: None) -> None:
         node = self._run.pool.nodes[worker]
         node.taken_back.extend(tests)
-        # One that has left meanwhile is no longer known to the scheduler, and neither are its tests its own.
+        # The scheduler no longer knows a worker that has exited meanwhile, and has reassigned its tests.
         if not node.down:
             self._run.pool.sched.remove_pending_tests_from_node(node, tests)
 
@@ -184,11 +183,11 @@ class EventHandlers:
         self._run.screen.show_output(text, f"gw{worker}" if several else None)
 
     def _on_finished(self, worker: int, workeroutput: dict[str, Any]) -> None:
-        # Nobody is to take the place of a worker that has reported the last failure.
+        # First, so that a worker that has reported the last allowed failure is not replaced.
         self.stop_at_limit()
         if worker != _core.Engine.TEMPLATE:
             if self._run.pool.is_leaving(self._run.pool.nodes[worker]):
-                # No worker of this run after all.
+                # It was started early and is not used.
                 return
             self._run.pool.finished(self._run.pool.nodes[worker], workeroutput)
         reason = workeroutput["shouldfail"] or workeroutput["shouldstop"]
@@ -205,7 +204,7 @@ class EventHandlers:
         self._run.memory.gone(node, status, running, finished=finished)
         self._run.pool.active.discard(node)
         if not self._run.pool.has_collected(node):
-            self._died_before_tests(f"worker {node.gateway.id}", worker, status)
+            self._end_run_after_death(f"worker {node.gateway.id}", worker, status)
         elif not finished:
             crashed = self._run.pool.lost(node, status, running, self._run.dispatch)
             if crashed is not None:
@@ -214,24 +213,24 @@ class EventHandlers:
                 self._show_stack(node)
         elif status not in (0, pytest.ExitCode.USAGE_ERROR) and not self._is_interrupted(status):
             how = describe_exit(status, is_sent=node.is_killed)
-            self._run.screen.notice(f"{node.gateway.id} ended badly after its session had finished: {how}")
+            self._run.screen.notice(f"{node.gateway.id} exited abnormally after its session had finished: {how}")
             self._show_stack(node)
         if node.crash_files is not None:
             node.crash_files.close()
             node.crash_files = None
 
     def _show_stack(self, node: WorkerController) -> None:
-        """Show where a worker crashed that was in no test."""
+        """Show the stack of a worker that crashed outside of a test."""
         stack = "" if node.crash_files is None else node.crash_files.stack()
         if stack:
             self._run.screen.show_output(f"{stack}\n", node.gateway.id)
 
     def _is_interrupted(self, status: int) -> bool:
-        """Whether a process that ended so was interrupted on its way out, by a Ctrl-C that has ended the run, too."""
+        """Whether a process with this exit status was interrupted by the Ctrl-C that also ends the run."""
         return self._run.interrupt.arrived and status == pytest.ExitCode.INTERRUPTED
 
     def _on_interrupted(self, worker: int, about: dict[str, Any]) -> None:
-        """A session was ended from inside, by ``pytest.exit`` or an interrupt of its own: so is the run."""
+        """End the run, because a worker's session was ended by ``pytest.exit`` or an interrupt of that worker."""
         if self.ending is not None or self.shouldstop:
             return
         if about["exit"] is not None:
@@ -244,13 +243,13 @@ class EventHandlers:
     def _on_internal_error(self, worker: int, text: str) -> None:
         for line in text.splitlines():
             self._run.screen.internal_error(line)
-        self._tell_of_internal_error(text)
+        self._notify_plugins(text)
         where = "the template" if worker == _core.Engine.TEMPLATE else f"worker gw{worker}"
         self.ending = pytest.exit.Exception(f"internal error in {where}", returncode=pytest.ExitCode.INTERNAL_ERROR)
         self._run.pool.stop()
 
-    def _tell_of_internal_error(self, text: str) -> None:
-        """Let plugins know, JUnit files for one; the terminal has it already."""
+    def _notify_plugins(self, text: str) -> None:
+        """Call ``pytest_internalerror`` for all plugins except the terminal reporter, which has shown the error."""
         plugins = self._run.config.pluginmanager
         terminal = plugins.get_plugin("terminalreporter")
         hook = plugins.subset_hook_caller("pytest_internalerror", [] if terminal is None else [terminal])
@@ -281,10 +280,10 @@ class EventHandlers:
             name = (
                 f"worker {self._run.pool.nodes[0].gateway.id}" if self._run.startup.is_early else "the template process"
             )
-            self._died_before_tests(name, worker, status)
+            self._end_run_after_death(name, worker, status)
 
-    def _died_before_tests(self, who: str, worker: int, status: int) -> None:
-        """A process died that others cannot stand in for: end the run."""
+    def _end_run_after_death(self, who: str, worker: int, status: int) -> None:
+        """End the run, because a process died that cannot be replaced."""
         if self.ending is not None or self.shouldstop:
             return
         self._run.pool.template_lost()

@@ -3,7 +3,7 @@
 It implements pytest's hooks: starts the template, and handles the engine's events (``event_handlers.py``) until every
 worker has left. It never imports a test module.
 
-The hazard it handles: whatever happens to the processes below, this one ends, with every result that was reported.
+The hazard it handles: whatever happens to its child processes, this process must end, with every reported result.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from rustpar.controller.status_signals import StatusSignals
     from rustpar.forkserver.server import ForkServer
 
-# Seconds to wait for events before looking at the clock and for signals.
-_PATIENCE = 0.1
+# Seconds to wait for events before checking the time and signals.
+_EVENT_TIMEOUT = 0.1
 
 
 class Controller:
@@ -52,9 +52,9 @@ class Controller:
     def __init__(
         self, config: pytest.Config, server: ForkServer, status_signals: StatusSignals, termination: Termination
     ) -> None:
-        """Take over the run that `config` describes, with workers from `server`.
+        """Run the session of `config` with workers from `server`.
 
-        Signals that `status_signals` notes are answered, and what `termination` waits for ends the run.
+        Status requests arrive through `status_signals`, termination signals through `termination`.
         """
         self.config = config
         self.log = Producer("dsession", enabled=config.option.debug)
@@ -74,10 +74,10 @@ class Controller:
         self._status_signals = status_signals
         self._status_request = StatusRequest(status_signals, self._pool, self._startup, self._screen, self._live)
         self._memory = MemoryWatch(config, self._dispatch, self._screen)
-        config.pluginmanager.register(self._dispatch, "rustpar-relay")
+        config.pluginmanager.register(self._dispatch, "rustpar-hook-dispatch")
         config.pluginmanager.register(self._memory, "rustpar-memory")
         config.pluginmanager.register(self._completeness, "rustpar-completeness")
-        config.pluginmanager.register(NewFailures(config, self._startup), "rustpar-doubt")
+        config.pluginmanager.register(NewFailures(config, self._startup), "rustpar-new-failures")
         summary.register(config)
         self.nodemanager = self._pool.manager
         measuring.combine_at_exit(config, self.nodemanager.testrunuid)
@@ -107,7 +107,7 @@ class Controller:
 
     @property
     def shouldstop(self) -> bool | str:
-        """Why no further tests are handed out; False while they are."""
+        """The reason to assign no further tests; False if there is none."""
         return self._handlers.shouldstop
 
     @shouldstop.setter
@@ -116,17 +116,17 @@ class Controller:
 
     @property
     def verdict(self) -> StartDecision | None:
-        """How workers come up, and why; None before it is known."""
+        """How workers start, and why; None before that is decided."""
         return self._startup.verdict
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """What the template has seen that speaks against forking it."""
+        """The reasons against forking the template that it has detected."""
         return self._startup.reasons
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionstart(self, session: pytest.Session) -> None:
-        """Announce the nodes and start the template, or all workers."""
+        """Create the nodes, and start the template or all workers."""
         self._session = self._handlers.session = session
         nodes = self._pool.announce()
         with output_pipe() as (reading, writing):
@@ -153,24 +153,24 @@ class Controller:
 
     @pytest.hookimpl
     def pytest_collection(self) -> bool:
-        """Collect nothing here: the template does."""
+        """Collect nothing, because the template collects."""
         return True
 
     @pytest.hookimpl(trylast=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Producer) -> NativeScheduling:
-        """Schedule natively, unless a plugin has a scheduler of its own."""
+        """Return the native scheduler, unless a plugin returns its own."""
         assert self._engine is not None
         return NativeScheduling(config, self._engine)
 
     @pytest.hookimpl
     def pytest_runtestloop(self) -> bool:
-        """Handle events until every worker has left."""
+        """Handle events until all workers have exited."""
         sched = self.config.hook.pytest_xdist_make_scheduler(config=self.config, log=self.log)
         native = isinstance(sched, NativeScheduling)
         assert self._engine is not None
         self._pool.sched = sched if native else PythonScheduling(self.config, sched, self._engine)
         self.sched = sched
-        # The template is collecting tests, and there is nothing else to do meanwhile.
+        # While the template collects tests, the controller has nothing else to do.
         gc_freeze.refreeze()
         settle = gc_freeze.collect_rarely()
         flushing, live = self._screen.flushing_rarely(), self._live.shown(self._engine)
@@ -179,8 +179,8 @@ class Controller:
             try:
                 self._run()
             except Exception:
-                # A plugin's hook is broken, and would be called again for what is still to come.
-                self._handlers.only_see_the_end()
+                # A plugin's hook has failed, and would fail again for further events.
+                self._handlers.ignore_all_but_exits()
                 raise
             finally:
                 settle()
@@ -188,7 +188,7 @@ class Controller:
             raise self._handlers.ending
         if self.shouldstop:
             raise Interrupted(str(self.shouldstop))
-        # Where too many workers were lost, their tests have failed, or else nothing says that the run has not passed.
+        # If too many workers crashed, their tests have usually failed. If none has, missing tests must fail the run.
         if not self._pool.stopping and (self._pool.summary is None or not self._session.testsfailed):
             times = len(self._pool.manager.specs) if native and self.config.option.dist == "each" else 1
             nodes = self._pool.nodes.values()
@@ -211,7 +211,7 @@ class Controller:
         self._screen.flush()
         self._live.show(self._dispatch.node_ids)
         self._status_request.answer(self._engine, self._dispatch.node_ids)
-        self._engine.events(self._events, _PATIENCE)
+        self._engine.events(self._events, _EVENT_TIMEOUT)
         self._dispatch.prepare_batch()
         done = 0
         try:
@@ -230,26 +230,26 @@ class Controller:
 
     @pytest.hookimpl
     def pytest_sessionfinish(self) -> None:
-        """Wait until every process has left."""
+        """Wait until all processes have exited."""
         if self._engine is None:
             return
         if self.sched is None:
-            # The session has ended before there was anybody to give tests to the workers.
-            self._handlers.only_see_the_end()
+            # The session has ended before there was a scheduler.
+            self._handlers.ignore_all_but_exits()
         self._pool.stop()
         self._server.request_exit()
-        # While workers leave.
+        # While the workers exit.
         gc_freeze.freeze_more()
         deadline = _core.monotonic() + EXIT_TIMEOUT
         while self._handlers.template_status is None and _core.monotonic() < deadline:
             self._handle_events()
         if self._handlers.template_status is None:
-            self._kill_those_that_stay()
+            self._kill_remaining()
         self._server.close()
         self._engine.shut_down()
 
-    def _kill_those_that_stay(self) -> None:
-        """Name the workers that have not ended in time, and end them; their results are here."""
+    def _kill_remaining(self) -> None:
+        """Report and kill the workers that have not exited in time; all their results have arrived."""
         nodes = self._pool.nodes.values()
         names = [node.gateway.id for node in nodes if node.pid is not None and not node.has_exited]
         self._screen.notice(
@@ -261,6 +261,6 @@ class Controller:
 
     @pytest.hookimpl
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        """Repeat why not all tests have run."""
+        """Repeat the reason why not all tests have run."""
         if self.config.option.verbose >= 0 and self._pool.summary:
             terminalreporter.write_sep("=", f"xdist: {self._pool.summary}")

@@ -178,7 +178,7 @@ class LeakedResources:
                 yield self._origins.of_thread(thread), f"leaves the thread {thread.name} running"
         if _has_unnamed_thread():
             yield self._origins.of_thread(None), "leaves a thread running"
-        is_dumping = self._traceback_timer.is_due or traceback_timer.is_waited_for()
+        is_dumping = self._traceback_timer.is_due or traceback_timer.has_timer_thread()
         if is_dumping:
             yield self._traceback_timer.place, "leaves a faulthandler timer running"
         unknown_threads = native_threads.unknown_threads(expected=int(is_dumping))

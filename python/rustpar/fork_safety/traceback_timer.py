@@ -1,7 +1,8 @@
-"""Whether ``faulthandler`` is to dump the stacks later, by ``faulthandler.dump_traceback_later``.
+"""Detection of a pending ``faulthandler.dump_traceback_later``.
 
-A thread waits for that of which the interpreter knows nothing. The hazard it handles: in a fork that thread is gone,
-and cancelling, which pytest does when a test fails, or setting the time anew, waits for its end for ever.
+Its timer is a thread that the interpreter does not know. The hazard it handles: in a forked process that thread does
+not exist, and cancelling the timer, which pytest does when a test fails, or setting it again, waits for the thread
+forever.
 """
 
 from __future__ import annotations
@@ -20,35 +21,35 @@ if TYPE_CHECKING:
     from types import FrameType
 
 
-# The signals that a thread can block, as bits of a mask: not those that the C library keeps to itself.
+# The signals that a thread can block, as a bit mask, without those reserved by the C library.
 _BLOCKABLE = sum(1 << (number - 1) for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 
-# How often a thread is looked at again, and seconds in between. To be made takes some microseconds, of which it sleeps
-# at most a moment; on a busy machine it is not asleep but waits for its turn.
+# How often a thread is checked again, and the seconds in between. Creating a thread takes some microseconds, in which
+# it sleeps briefly at most; on a busy machine it is not asleep but waiting for a CPU.
 _LOOKS = 4
 _PAUSE = 0.003
 
-# How often one that is not asleep yet is looked at.
+# How often a thread that is not yet asleep is checked.
 _MOST_LOOKS = 100
 
 
 class TracebackTimer:
-    """Notes who has ``faulthandler`` dump the stacks later.
+    """Records calls of ``faulthandler.dump_traceback_later`` and of its cancellation.
 
     Attributes:
-        is_due: Whether it has been told to, and not been told to leave it.
-        place: Where that was done, if known.
+        is_due: Whether a dump is pending.
+        place: The line that has requested it, if known.
     """
 
     def __init__(self, place_of: Callable[[FrameType], str | None]) -> None:
-        """Begin to note; `place_of` is that of :class:`rustpar.fork_safety.leaked_resources.Traces`."""
+        """Start recording; `place_of` is that of :class:`rustpar.fork_safety.leaked_resources.Traces`."""
         self.is_due = False
         self.place: str | None = None
         self._place_of = place_of
         self._dump, self._cancel = faulthandler.dump_traceback_later, faulthandler.cancel_dump_traceback_later
-        self._noting_dump, self._noting_cancel = self._dump_later, self._cancel_dump
-        faulthandler.dump_traceback_later = self._noting_dump
-        faulthandler.cancel_dump_traceback_later = self._noting_cancel
+        self._recording_dump, self._recording_cancel = self._dump_later, self._cancel_dump
+        faulthandler.dump_traceback_later = self._recording_dump
+        faulthandler.cancel_dump_traceback_later = self._recording_cancel
 
     def _dump_later(self, *args: Any, **kwargs: Any) -> None:
         self._dump(*args, **kwargs)
@@ -59,19 +60,19 @@ class TracebackTimer:
         self.is_due, self.place = False, None
 
     def put_back(self) -> None:
-        """Note nothing more, where nobody else has replaced the functions."""
-        if faulthandler.dump_traceback_later is self._noting_dump:
+        """Stop recording, unless the functions have been replaced again since."""
+        if faulthandler.dump_traceback_later is self._recording_dump:
             faulthandler.dump_traceback_later = self._dump
-        if faulthandler.cancel_dump_traceback_later is self._noting_cancel:
+        if faulthandler.cancel_dump_traceback_later is self._recording_cancel:
             faulthandler.cancel_dump_traceback_later = self._cancel
 
 
-def is_waited_for() -> bool:
-    """Whether there is such a thread, whoever has started it.
+def has_timer_thread() -> bool:
+    """Whether the timer's thread exists, whatever has started it.
 
-    It blocks every signal that can be blocked, and is called like the thread that has started it. Threads of native
-    libraries block none, or have names of their own. But for a moment any thread is like that, when it is being made
-    and when it ends: so what counts is found asleep again and again.
+    It blocks every signal that can be blocked, and has the name of the thread that started it. Threads of native
+    libraries block no signals, or have their own names. But every thread looks like that for a moment when it starts
+    and ends, so only a thread that is repeatedly found asleep counts.
     """
     found: set[int] = set()
     times = 0
@@ -79,7 +80,7 @@ def is_waited_for() -> bool:
         alike, asleep = _waiting()
         if not alike:
             return False
-        # One that has just begun is not asleep yet, on a busy machine.
+        # On a busy machine, a thread that has just started is not asleep yet.
         found, times = (found & asleep, times + 1) if found else (asleep, 0)
         if found and times >= _LOOKS:
             return True
@@ -88,7 +89,7 @@ def is_waited_for() -> bool:
 
 
 def _waiting() -> tuple[set[int], set[int]]:
-    """The threads that block every signal and are called like the main one, and those of them that are asleep now."""
+    """Return the threads that block every signal and have the main thread's name, and those of them that are asleep."""
     names = {}
     for task in Path("/proc/self/task").iterdir():
         with contextlib.suppress(OSError, KeyError):

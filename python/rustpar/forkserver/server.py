@@ -73,7 +73,7 @@ def _native_thread_reason() -> str | None:
 
     if native_threads.count() <= 1:
         return None
-    if traceback_timer.is_waited_for():
+    if traceback_timer.has_timer_thread():
         return "a faulthandler timer is running, and a fork cannot cancel it"
     found = native_threads.unknown_threads()
     if not found.number:

@@ -1,10 +1,10 @@
-"""What is remembered from one run to the next: durations, outcomes, set-up times of shared fixtures.
+"""The history: durations, outcomes and set-up times of shared fixtures from earlier runs.
 
-In the process that the user has started, a plugin adds what was recorded of the run to the history file when the
-session ends. ``docs/history.md`` describes the file.
+In the process that the user started, a plugin adds the run to the history file when the session ends.
+``docs/history.md`` describes the file.
 
-The hazard it handles: a history is a convenience. Whatever is wrong with its file, the run goes on and ends as it would
-without one, and one line says so.
+The hazard it handles: the history is optional. If its file cannot be read or written, the run proceeds and ends as it
+would without one, and one line reports the problem.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _WARNINGS: pytest.StashKey[dict[str, None]] = pytest.StashKey()
 
 
 def history_path(config: pytest.Config) -> Path | None:
-    """The file of the history: from the command line, the ini file or pytest's cache; None when there is none.
+    """Return the history file, from the command line, the ini file or pytest's cache; None if there is none.
 
     A path on the command line is relative to the directory that pytest was started in, one in the ini file to rootdir.
     """
@@ -41,20 +41,20 @@ def history_path(config: pytest.Config) -> Path | None:
     try:
         return cache.mkdir("rustpar") / "history.json"
     except OSError:
-        # pytest itself warns of a cache that cannot be written.
+        # pytest itself warns about a cache that cannot be written.
         return None
 
 
 def is_named(config: pytest.Config) -> bool:
-    """Whether a file was given, on the command line or in the ini file."""
+    """Whether a file is set on the command line or in the ini file."""
     return bool(config.getoption("rustpar_history", None) or ini_path(config, "rustpar_history"))
 
 
 def _own_path(config: pytest.Config) -> Path | None:
-    """The file to add this run to.
+    """Return the file to which this run is added.
 
-    A part of a suite (``--rustpar-shard``) has a file of its own beside the history: the other parts must find that as
-    this one has, or they would divide the suite differently.
+    A shard (``--rustpar-shard``) is added to its own file next to the history: all shards must read the same history,
+    or they would divide the suite differently.
     """
     path, shard = history_path(config), config.getoption("rustpar_shard", None)
     if path is None or shard is None:
@@ -63,7 +63,7 @@ def _own_path(config: pytest.Config) -> Path | None:
 
 
 def history_of(config: pytest.Config) -> _core.History | None:
-    """What earlier runs have shown, read once; None when no history is kept."""
+    """Return the history, which is read once; None if there is none."""
     known = config.stash.get(_HISTORY, None)
     path = history_path(config) if known is None else None
     if path is not None:
@@ -74,35 +74,35 @@ def history_of(config: pytest.Config) -> _core.History | None:
 
 
 def warnings_of(config: pytest.Config) -> list[str]:
-    """What is wrong with the history, a line each."""
+    """Return the problems with the history, one line each."""
     warnings: dict[str, None] = config.stash.get(_WARNINGS, {})
     return list(warnings)
 
 
 def _warn(config: pytest.Config, warning: str | None) -> None:
     if warning is not None:
-        # A dictionary: the same is said once.
+        # A dictionary, so that each problem is reported once.
         config.stash.setdefault(_WARNINGS, {})[warning] = None
 
 
 class HistoryKeeper:
-    """Adds a run to the history."""
+    """Plugin that adds a run to the history."""
 
     def __init__(self, config: pytest.Config, recorder: _core.Recorder) -> None:
-        """Remember what `recorder` knows of the run of `config`."""
+        """Add the run of `config`, as recorded by `recorder`."""
         self._config = config
         self._recorder = recorder
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:
-        """Add the run to the history, when the last report is there."""
+        """Add the run to the history, after its last report."""
         path = _own_path(self._config)
         if path is not None:
             _warn(self._config, self._recorder.save(path))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_terminal_summary(self, terminalreporter: Any) -> Generator[None, object, object]:
-        """Say what is wrong with the history."""
+        """Report problems with the history."""
         result = yield
         for warning in warnings_of(self._config):
             terminalreporter.write_line(f"rustpar: {warning}", yellow=True)
@@ -110,9 +110,9 @@ class HistoryKeeper:
 
 
 def expected_seconds(config: pytest.Config, node_ids: Sequence[str]) -> list[float | None]:
-    """How long tests are expected to take, in seconds; None for those of which nothing is known.
+    """Return the expected durations of tests in seconds; None for unknown tests.
 
-    Only a history that was named is asked: what is in the cache of one machine is not in that of the next.
+    Only a history file that was set explicitly is used, because the caches of different machines differ.
     """
     history = history_of(config) if is_named(config) else None
     return [None] * len(node_ids) if history is None else history.expected(list(node_ids))

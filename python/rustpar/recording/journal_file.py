@@ -1,8 +1,7 @@
-"""Where journals are: the file that a run writes, and which others make room for it.
+"""The path of a run's journal, and the deletion of older ones.
 
-The hazard it handles: what somebody else has made must not be lost, nor the journal of a run that still writes it. Only
-in the directory that is chosen here do journals make room for others; at a path that was given, only a journal is
-replaced.
+The hazard it handles: no file of the user must be lost, nor a journal that another run still writes. Journals are only
+deleted in the directory chosen here; at a path that was given, only a journal is replaced.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-# By name: a conftest can have put another clock in their place.
+# Imported by name, because a conftest may replace them.
 from time import localtime, strftime
 
 import pytest
@@ -36,7 +35,7 @@ def retention_of(config: pytest.Config) -> _core.Retention:
 
 
 def choose(config: pytest.Config, *, is_needed: bool) -> Path | None:
-    """The file to write to; None when no journal is kept, unless one `is_needed` for this run alone."""
+    """Return the file to write; None if no journal is kept. A temporary one if it `is_needed` for this run."""
     number = retention_of(config).number
     given = _given(config)
     if given is not None:
@@ -45,16 +44,16 @@ def choose(config: pytest.Config, *, is_needed: bool) -> Path | None:
     if directory is None or number == 0 or config.getoption("rustpar_journal", None):
         return _temporary(config) if is_needed else None
     name = f"{strftime('%Y%m%dT%H%M%S', localtime(_core.since_epoch()))}-{os.getpid()}"
-    # A process can have several runs in a second.
+    # A process can start several runs in one second.
     names = itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2)))
     return next(path for path in (directory / f"{name}.jsonl" for name in names) if not path.exists())
 
 
 def make_room(path: Path, config: pytest.Config) -> None:
-    """Make sure that the file that was chosen can be made: remove what it takes the place of, and nothing else.
+    """Make sure that the file can be created: delete the journal that it replaces, or surplus ones.
 
     Raises:
-        pytest.UsageError: Something else is in the way.
+        pytest.UsageError: The path exists and is not a journal.
         OSError: The directory cannot be used.
     """
     if path == _given(config):
@@ -65,24 +64,24 @@ def make_room(path: Path, config: pytest.Config) -> None:
 
 
 def _given(config: pytest.Config) -> Path | None:
-    """The path that was given, without links; None also for the null device, which is the word for no journal."""
+    """Return the given path, with symbolic links resolved; None also for the null device, which means no journal."""
     given = config.getoption("rustpar_journal", None)
     if not given:
         return None
     path = Path(config.invocation_params.dir, given)
-    # What leads to a pipe has no other name.
+    # A named pipe keeps its name.
     path = path if path.is_fifo() else Path(os.path.realpath(path))
     return None if path == Path(os.devnull) else path
 
 
 def _directory(config: pytest.Config) -> Path | None:
-    """Where journals are kept; None without pytest's cache."""
+    """Return the directory in which journals are kept; None without pytest's cache."""
     cache: pytest.Cache | None = getattr(config, "cache", None)
     return None if cache is None else cache_directory(cache) / "d" / "rustpar" / "runs"
 
 
 def _temporary(config: pytest.Config) -> Path:
-    """A file for this run alone."""
+    """Return a temporary file, which is deleted at the end of the run."""
     directory = tempfile.mkdtemp(prefix="rustpar-")
     config.add_cleanup(lambda: shutil.rmtree(directory, ignore_errors=True))
     return Path(directory, "journal.jsonl")
@@ -93,5 +92,7 @@ def _clear(path: Path) -> None:
         return
     kind = "regular file" if not path.is_file() else "journal" if not _core.Journal.may_replace(path) else None
     if kind is not None:
-        raise pytest.UsageError(f"--rustpar-journal: {path} is not a {kind} and is left alone; name another file")
+        raise pytest.UsageError(
+            f"--rustpar-journal: {path} is not a {kind}, and is not overwritten; choose another path"
+        )
     path.unlink()

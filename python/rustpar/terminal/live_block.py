@@ -127,7 +127,7 @@ class LiveBlock:
     def _report_overdue(self, status: _core.Status, node_ids: Sequence[str]) -> None:
         if self._overdue is None:
             return
-        for worker, test, seconds in self._overdue.look(status):
+        for worker, test, seconds in self._overdue.find_new(status):
             self._screen.notice(f"gw{worker} has been running {node_ids[test]} for {_core.spoken(seconds)}")
 
 

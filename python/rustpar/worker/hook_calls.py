@@ -1,11 +1,11 @@
-"""Hook calls without pluggy's Python code, where nobody can tell.
+"""Native hook calls, which bypass pluggy's Python code if the difference cannot be noticed.
 
-A trivial test makes 13 hook calls of 43 implementations. Native, they take 18 us less of 122 us; in a worker, which
-does more around it, a test takes 23 us less.
+A trivial test makes 13 hook calls with 43 implementations. Natively they take 18 us less of 122 us; a test in a worker
+takes 23 us less.
 
 The hazard it handles: pluggy's ``_multicall`` is not part of its interface, and has not always been the same. So it is
-replaced only where it is what the native call was written after. Whose implementations are called natively, and why
-not all are, is said in ``src/bridge/hookcall.rs``.
+replaced only if it has the form that the native call was written for. ``src/bridge/hookcall.rs`` explains which
+implementations are called natively.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
     import pytest
 
-# Modules whose implementations do not look at their callers.
+# Modules whose implementations do not inspect their callers.
 _OURS = ("_pytest.", "rustpar.")
 
-# Here pytest's implementations call tests and fixtures. A warning they issue may point at who called them.
-_NEXT_TO_USERS = ("pytest_pyfunc_call", "pytest_fixture_setup")
+# Hooks in which pytest's implementations call tests and fixtures, whose warnings may refer to their callers.
+_CALLS_USER_CODE = ("pytest_pyfunc_call", "pytest_fixture_setup")
 
-# What the native call knows of: another name in a later pluggy would be something that it does not do.
+# The arguments and attributes that the native call supports; a later pluggy may have others.
 _ARGUMENTS = ("hook_name", "hook_impls", "caller_kwargs", "firstresult")
 _ATTRIBUTES = {
     *("plugin", "plugin_name", "opts", "function", "argnames", "kwargnames"),
@@ -37,9 +37,9 @@ _ATTRIBUTES = {
 
 
 def install(config: pytest.Config) -> None:
-    """Make `config` call hooks natively, unless somebody traces its calls, or pluggy is too old (1.5) or too new.
+    """Make `config` call hooks natively, unless its calls are traced, or pluggy is too old (1.5) or too new.
 
-    Tracebacks lack pluggy's frames then, which only --tb=native and --full-trace do not hide.
+    Tracebacks then lack pluggy's frames, which pytest shows only with --tb=native and --full-trace.
     """
     shown = config.getoption("tbstyle", "auto") == "native" or config.getoption("fulltrace", False)
     current = hooks.caller_of(config)
@@ -48,11 +48,11 @@ def install(config: pytest.Config) -> None:
 
 
 def native(fallback: Callable[..., Any], ours: Sequence[str] = _OURS) -> _core.Multicall:
-    """What calls implementations out of modules whose names begin like this, and has `fallback` do all other calls."""
+    """Return a function that calls implementations natively in modules whose names start with `ours`."""
     return _core.Multicall(
         fallback,
         ours=ours,
-        next_to_users=_NEXT_TO_USERS,
+        next_to_users=_CALLS_USER_CODE,
         missing=_missing,
         did_not_yield=_did_not_yield,
         second_yield=_second_yield,
@@ -78,7 +78,7 @@ def _missing(name: str) -> NoReturn:
 
 def _did_not_yield(wrapper: Generator[None, object, object], result: object) -> NoReturn:
     try:
-        # As this Python does it: until 3.13 what is being handled becomes the context of every `StopIteration`.
+        # Raised by Python itself: up to 3.13 the handled exception becomes the context of every `StopIteration`.
         next(_ending_with(result))
     except StopIteration:
         _raise_wrapfail(wrapper, "did not yield")
