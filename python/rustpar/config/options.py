@@ -187,7 +187,7 @@ def _add_scheduling_options(parser: pytest.Parser, group: pytest.OptionGroup) ->
     )
     parser.addini(
         "rustpar_resources",
-        "How many tests may use a resource of @pytest.mark.resource at the same time, for example 'db: 2, port-8080: 1'; "
+        "How many tests may use a resource of @pytest.mark.resource at the same time: 'db: 2, port-8080: 1'. "
         "1 by default.",
         type="linelist",
         default=[],
