@@ -242,7 +242,7 @@ def test(steps: Steps, names: list[str] | None, arguments: list[str]) -> None:
         session(steps, f"browser-{versions[-1]}", limit=PYTEST_LIMIT)
     if is_built:
         session(steps, f"oldest-{versions[0]}", *arguments, limit=PYTEST_LIMIT)
-        # Only tests that depend on the version of Python run on every version; all run on the oldest and the newest.
+        # Everything runs with the newest versions; with others, the tests that depend on them.
         for version in versions[1:-1]:
             session(steps, f"version-{version}", *arguments, limit=PYTEST_LIMIT)
     session(steps, "rust", limit=COMPILE_LIMIT)

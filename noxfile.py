@@ -18,7 +18,7 @@ WHEELS = Path("target", "wheels")
 PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
 
 # Tests that depend on the version of Python: garbage collection, compiled conftests, stack traces, exit functions,
-# warnings about forks and threads. They run on every version, all others on the oldest and the newest.
+# warnings about forks and threads. They run on every version.
 VERSION_DEPENDENT = (
     "tests/compat/test_warnings.py",
     "tests/fork_safety/test_native_threads.py",
@@ -28,6 +28,23 @@ VERSION_DEPENDENT = (
     "tests/process/test_shutdown.py",
     "tests/process/test_state.py",
     "tests/worker",
+)
+
+# Tests that depend on the versions of pytest and pytest-xdist: options and configuration files, collection, hooks,
+# schedulers, reports, output. With those above they run with the oldest versions. What is left runs with the newest:
+# whether it is safe to fork, the processes, the commands, the journal.
+PYTEST_DEPENDENT = (
+    "tests/collection",
+    "tests/compat",
+    "tests/config",
+    "tests/controller/test_completeness.py",
+    "tests/controller/test_custom_schedulers.py",
+    "tests/controller/test_dist_modes.py",
+    "tests/controller/test_nodes_and_hooks.py",
+    "tests/controller/test_outcomes.py",
+    "tests/controller/test_reports.py",
+    "tests/controller/test_stopping.py",
+    "tests/terminal",
 )
 
 # The tests mostly wait for processes, so they run in parallel. pytest-xdist runs them, because rustpar itself could
@@ -107,10 +124,10 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS)
 def oldest(session: nox.Session) -> None:
-    """Run the whole suite with the oldest pytest and pytest-xdist."""
+    """Run the tests that depend on pytest, with the oldest pytest and pytest-xdist; ``-- tests`` runs all."""
     require(session, "oldest", "suite")
     install_wheel(session)
-    session.run("pytest", *PARALLEL, *session.posargs)
+    session.run("pytest", *PARALLEL, *(session.posargs or (*VERSION_DEPENDENT, *PYTEST_DEPENDENT)))
 
 
 @nox.session(python=PYTHONS)

@@ -165,3 +165,9 @@ def test_only_compat_uses_private_names_of_dependencies() -> None:
             assert not [*private_names(path)], path
             named = [line for line in path.read_text().splitlines() if PRIVATE.search(line) and "self._" not in line]
             assert not named, path
+
+
+def test_the_sessions_select_tests_that_exist() -> None:
+    selected = re.findall(r'"(tests/[^"]+)"', (ROOT / "noxfile.py").read_text())
+    assert len(selected) > 10
+    assert [path for path in selected if not (ROOT / path).exists()] == []
