@@ -18,6 +18,7 @@ FREEZER = """
 
     NAMES = ("time", "monotonic", "perf_counter", "time_ns", "monotonic_ns", "perf_counter_ns", "sleep")
     REAL = {name: getattr(time, name) for name in (*NAMES, "localtime", "gmtime", "strftime")}
+    names_of = {id(function): name for name, function in REAL.items()}
 
     def freeze(value=5.0, names=NAMES, only_in_time=False):
         def fake(name):
