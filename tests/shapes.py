@@ -6,10 +6,12 @@ import re
 import textwrap
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from tests.harness import ONE_TEST_PER_WORKER
 
-    from tests.harness import Run, Suite
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tests.harness import ForkCase, Run, Suite
 
 # The maximum number of shapes in one run: rustpar lists 20 reasons.
 PER_RUN = 18
@@ -46,3 +48,34 @@ def reasons_by_conftest(suite: Suite, conftests: Sequence[str], imports: str = "
             found[conftest] = [reason.replace(f"{package}.conftest", "conftest") for reason in reasons]
         assert listed == {}
     return found
+
+
+# A conftest whose function `use` calls those of all shapes.
+USE_ALL = """
+import sys
+pytest_plugins = NAMES
+
+def use(me):
+    failed = {}
+    for name in pytest_plugins:
+        try:
+            sys.modules[name].use(me)
+        except BaseException as error:
+            failed[name] = repr(error)
+    assert failed == {}
+"""
+
+
+def reasons_by_plugin(fork_case: ForkCase, shapes: Mapping[str, str], n: int = 2) -> dict[str, list[str]]:
+    """Compare pytest-xdist and rustpar with each shape as a plugin; return the reasons for early workers by shape.
+
+    Each shape is a module with a function ``use(me)``, as in `ForkCase`. All of them are called in each worker.
+    """
+    files = {f"{name}.py": textwrap.dedent(text) for name, text in shapes.items()}
+    files["conftest.py"] = USE_ALL.replace("NAMES", str(list(shapes)))
+    files["test_it.py"] = "from conftest import use\n" + textwrap.dedent(ONE_TEST_PER_WORKER)
+    xdist, rustpar = fork_case.compare(files, n)
+    # Python 3.12 warns about forks in a process with threads, which xdist has.
+    assert xdist.counts() | {"warnings": 0} == {"passed": n, "warnings": 0}, xdist.text
+    reasons = reasons_by_file(rustpar)
+    return {file.removesuffix(".py"): reasons[file] for file in reasons}
