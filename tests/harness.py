@@ -105,16 +105,22 @@ SUPPORT = """
         os.close(fd)
 """
 
-# A module for suites in which each worker runs one test: `wait_for_all` is a barrier, `claim` fails for duplicates.
+# A module for suites in which each worker runs one test: `wait_for_all` is a barrier, `claim` fails for duplicates,
+# both separately for each module.
 SYNC = """
     import os
+    import sys
     from support import HERE, meet
 
+    def _caller():
+        return sys._getframe(2).f_globals["__name__"]
+
     def wait_for_all(me, where):
+        where = f"{_caller()}-{where}"
         meet(f"{where}-{me}", *(f"{where}-{other}" for other in ALL))
 
     def claim(what):
-        path = os.path.join(HERE, f"{what}.claimed".replace(os.sep, "-"))
+        path = os.path.join(HERE, f"{_caller()}-{what}.claimed".replace(os.sep, "-"))
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
 """
 
@@ -361,7 +367,7 @@ class ForkCase:
         for name, suite in self._suites.items():
             suite.write({"sync.py": f"ALL = {'abcdef'[:n]!r}\n" + textwrap.dedent(SYNC), **files})
             (self._scratch / name).mkdir()
-            arguments = ["-p", "no:rustpar"] if name == "xdist" else []
+            arguments = ["-p", "no:rustpar"] if name == "xdist" else ["-v"]
             with pytest.MonkeyPatch.context() as patch, (suite.path / "output").open("w") as output:
                 patch.setenv("TMPDIR", str(self._scratch / name))
                 # Not a pipe: reading it would block as long as a leftover process holds it open.

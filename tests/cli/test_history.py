@@ -124,8 +124,16 @@ def test_two_simultaneous_runs_are_both_recorded(suite: Suite) -> None:
     assert set(content(history_file(suite))["tests"]) == {"test_a.py::test_a", "test_b.py::test_b"}
 
 
-@pytest.mark.parametrize("run_mode", ["plain", "template"])
-@pytest.mark.parametrize("text", ["", "{", '{"tests": 3}', "\0\0", '{"format":"rustpar-history","version":0}'])
+@pytest.mark.parametrize(
+    ("text", "run_mode"),
+    [
+        ("", "plain"),
+        ("{", "template"),
+        ('{"tests": 3}', "plain"),
+        ("\0\0", "template"),
+        ('{"format":"rustpar-history","version":0}', "plain"),
+    ],
+)
 def test_a_damaged_file_is_reported_in_one_line_and_replaced(suite: Suite, text: str, run_mode: str) -> None:
     suite.test("def test_it(): pass\n")
     history_file(suite).parent.mkdir(parents=True)

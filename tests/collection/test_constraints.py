@@ -126,24 +126,28 @@ def test_an_invalid_resource_limit_is_reported_in_one_line(suite: Suite, value: 
     assert line.endswith("for example db: 2, port-8080: 1")
 
 
+# Invalid marks, and what the warning says about each.
+INVALID = [
+    ("resource", "it names no resource"),
+    ("resource(mode='read')", "it names no resource"),
+    ("resource(7)", "7 is not a name"),
+    ("resource('db', mode='write')", "unknown mode 'write'"),
+    ("resource('db', mode=['read'])", "unknown mode ['read']"),
+    ("resource('db', shared=True)", "unknown argument 'shared'"),
+    ("serial('db')", "it takes no arguments"),
+]
+
+
 @pytest.mark.parametrize("start", ["template", "early"])
-@pytest.mark.parametrize(
-    ("mark", "words"),
-    [
-        ("resource", "it names no resource"),
-        ("resource(mode='read')", "it names no resource"),
-        ("resource(7)", "7 is not a name"),
-        ("resource('db', mode='write')", "unknown mode 'write'"),
-        ("resource('db', mode=['read'])", "unknown mode ['read']"),
-        ("resource('db', shared=True)", "unknown argument 'shared'"),
-        ("serial('db')", "it takes no arguments"),
-    ],
-)
-def test_an_invalid_mark_is_ignored_with_a_warning(suite: Suite, mark: str, words: str, start: str) -> None:
-    suite.test(f"import pytest\ndef test_fine(): pass\n@pytest.mark.{mark}\ndef test_bad(): pass\n")
+def test_an_invalid_mark_is_ignored_with_a_warning(suite: Suite, start: str) -> None:
+    tests = [f"@pytest.mark.{mark}\ndef test_bad{number}(): pass\n" for number, (mark, _) in enumerate(INVALID)]
+    suite.test(f"import pytest\ndef test_fine(): pass\n{''.join(tests)}")
     run = suite.run(f"--rustpar-start={start}")
-    assert run.counts() == {"passed": 2, "warnings": 1}
-    assert words in run.line("PytestWarning: test_it.py::test_bad: the mark ")
+    assert run.counts() == {"passed": 1 + len(INVALID), "warnings": len(INVALID)}, run.text
+    warned = {
+        number: run.line(f"PytestWarning: test_it.py::test_bad{number}: the mark ") for number in range(len(INVALID))
+    }
+    assert {INVALID[number]: line for number, line in warned.items() if INVALID[number][1] not in line} == {}
 
 
 def test_unrelated_marks_with_the_same_names_have_no_effect_without_workers(suite: Suite) -> None:

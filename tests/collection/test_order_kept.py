@@ -91,14 +91,22 @@ def order(suite: Suite) -> list[int]:
     return numbers
 
 
-@pytest.mark.parametrize("n", ["1", "2"])
 @pytest.mark.parametrize("shape", LEANING)
-def test_a_suite_that_depends_on_its_order_passes(suite: Suite, shape: str, n: str) -> None:
+def test_a_suite_that_depends_on_its_order_passes(suite: Suite, shape: str) -> None:
     suite.test(LEANING[shape])
     assert suite.run(n=None).counts() == {"passed": 24}
     for slow in (20, 23, 15):
         write_history(suite, {f"test_it[{slow}]": 30, "test_it[18]": 20}, otherwise=2, failed=(f"test_it[{slow}]",))
-        assert suite.run(n=n).counts() == {"passed": 24}
+        assert suite.run().counts() == {"passed": 24}
+
+
+def test_suites_that_depend_on_their_order_pass_in_one_worker(suite: Suite) -> None:
+    suite.write({f"test_{number}.py": shape for number, shape in enumerate(LEANING.values())})
+    assert suite.run(n=None).counts() == {"passed": 96}
+    for slow in (20, 23, 15):
+        write_history(suite, {f"test_it[{slow}]": 30, "test_it[18]": 20}, otherwise=2, failed=(f"test_it[{slow}]",))
+        run = suite.run(n="1")
+        assert run.counts() == {"passed": 96}, run.text
 
 
 def test_one_worker_runs_tests_in_collection_order_with_any_history(suite: Suite) -> None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.harness import RUN_MODES
+
 if TYPE_CHECKING:
     from tests.harness import Run, Suite
 
@@ -14,6 +16,7 @@ FILES = {
     f"test_{letter}.py": "import pytest\n" + "".join(f"def test_{n}(): pass\n" for n in range(count))
     for letter, count in {"a": 1, "b": 7, "c": 3}.items()
 }
+ALL_TESTS = [f"{file}::test_{n}" for file, text in FILES.items() for n in range(text.count("def "))]
 # A history in which each test takes as many seconds as its number.
 DURATIONS = """
     from rustpar.recording import history
@@ -29,27 +32,23 @@ def shard(suite: Suite, part: str, *args: str, run_mode: str = "plain") -> Run:
     return suite.run_in(run_mode, f"--rustpar-shard={part}", *args)
 
 
-@pytest.mark.parametrize("rule", ["duration", "hash"])
-def test_shards_run_every_test_once(suite: Suite, run_mode: str, rule: str) -> None:
-    suite.write(FILES)
-    runs = [shard(suite, f"{k}/3", f"--rustpar-shard-by={rule}", run_mode=run_mode) for k in (1, 2, 3)]
-    assert [run.ret for run in runs] == [0, 0, 0]
-    assert sum((run.runs for run in runs), Counter()) == Counter(suite.run(n=None).runs.keys())
-    if run_mode != "xdist":
-        # xdist's own engine does not show what its workers have collected.
-        assert [run.counts()["deselected"] for run in runs] == [11 - len(run.runs) for run in runs]
-
-
-def test_all_run_modes_make_the_same_shards(suite: Suite, run_mode: str) -> None:
+@pytest.mark.parametrize(("rule", "count"), [("duration", 2), ("hash", 3)])
+def test_all_run_modes_make_the_same_shards_and_run_every_test_once(suite: Suite, rule: str, count: int) -> None:
     suite.write({**FILES, "conftest.py": DURATIONS})
-    assert shard(suite, "1/2", run_mode=run_mode).runs == shard(suite, "1/2").runs
-
-
-def test_a_line_describes_the_shard(suite: Suite, run_mode: str) -> None:
-    suite.write({**FILES, "conftest.py": DURATIONS})
-    run = shard(suite, "1/2", run_mode=run_mode)
-    if run_mode != "xdist":
-        assert run.line("rustpar: shard") == f"rustpar: shard 1/2: {len(run.runs)} of 11 tests, 12 of 24 s expected"
+    shards: dict[str, list[Counter[str]]] = {}
+    for run_mode in RUN_MODES:
+        args = f"--rustpar-shard-by={rule}"
+        runs = [shard(suite, f"{k}/{count}", args, run_mode=run_mode) for k in range(1, count + 1)]
+        assert [run.ret for run in runs] == [0] * count
+        assert sum((run.runs for run in runs), Counter()) == Counter(ALL_TESTS)
+        if run_mode != "xdist":
+            # xdist's own engine does not show what its workers have collected.
+            assert [run.counts()["deselected"] for run in runs] == [11 - len(run.runs) for run in runs]
+        shards[run_mode] = [run.runs for run in runs]
+        if run_mode != "xdist" and rule == "duration":
+            line = f"rustpar: shard 1/2: {len(runs[0].runs)} of 11 tests, 12 of 24 s expected"
+            assert runs[0].line("rustpar: shard") == line
+    assert shards == dict.fromkeys(RUN_MODES, shards["plain"])
 
 
 def test_a_line_without_durations_has_no_seconds(suite: Suite) -> None:
@@ -65,8 +64,7 @@ def test_k_and_m_select_tests_before_sharding(suite: Suite) -> None:
     assert all(node_id.startswith("test_b.py") for run in runs for node_id in run.runs)
 
 
-@pytest.mark.parametrize("run_mode", ["plain", "template"])
-@pytest.mark.parametrize("rule", ["duration", "hash"])
+@pytest.mark.parametrize(("run_mode", "rule"), [("plain", "duration"), ("template", "hash")])
 def test_tests_of_an_xdist_group_are_in_one_shard(suite: Suite, run_mode: str, rule: str) -> None:
     marked = 'import pytest\npytestmark = pytest.mark.xdist_group("database")\ndef test_it(): pass\n'
     suite.write({**FILES, "test_x.py": marked, "test_y.py": marked, "test_z.py": marked})
@@ -88,7 +86,7 @@ def test_a_shuffled_collection_gives_the_same_shards(suite: Suite) -> None:
         """
     )
     runs = [shard(suite, f"{k}/3") for k in (1, 2, 3)]
-    assert sum((run.runs for run in runs), Counter()) == Counter(suite.run(n=None).runs.keys())
+    assert sum((run.runs for run in runs), Counter()) == Counter(ALL_TESTS)
 
 
 def test_a_shard_is_ordered_by_markers(suite: Suite) -> None:
@@ -111,11 +109,15 @@ def test_a_shard_is_ordered_by_markers(suite: Suite) -> None:
         assert outcomes == sorted(outcomes)
 
 
-def test_an_empty_shard_of_a_suite_succeeds(suite: Suite, run_mode: str) -> None:
+def test_an_empty_shard_of_a_suite_succeeds(suite: Suite) -> None:
     suite.test("def test_it(): pass\n")
-    runs = [shard(suite, f"{k}/3", run_mode=run_mode) for k in (1, 2, 3)]
-    assert [run.ret for run in runs] == [0, 0, 0], runs[-1].text
-    assert sorted(len(run.runs) for run in runs) == [0, 0, 1]
+    runs = {f"{k}/3": shard(suite, f"{k}/3") for k in (1, 2, 3)}
+    assert [run.ret for run in runs.values()] == [0, 0, 0]
+    assert sorted(len(run.runs) for run in runs.values()) == [0, 0, 1]
+    empty = next(part for part, run in runs.items() if not run.runs)
+    for run_mode in RUN_MODES[1:]:
+        run = shard(suite, empty, run_mode=run_mode)
+        assert (run.ret, run.runs) == (0, {}), run.text
 
 
 def test_a_node_id_with_a_surrogate_can_be_sharded(suite: Suite) -> None:

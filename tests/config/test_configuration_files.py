@@ -22,6 +22,9 @@ NATIVE = pytest.version_tuple >= (9, 0)
 TEXT_FILES = {"pytest.ini": "[pytest]", "tox.ini": "[pytest]", "setup.cfg": "[tool:pytest]"}
 NATIVE_FILES = {"pyproject.toml": "[tool.pytest]", "pytest.toml": "[pytest]"} if NATIVE else {}
 TOML_FILES = {"the ini_options of pyproject.toml": "[tool.pytest.ini_options]", **NATIVE_FILES}
+# Without pytest.toml, whose table is read like the native one of pyproject.toml.
+DIFFERENT_FILES = [kind for kind in TOML_FILES if kind != "pytest.toml"]
+NATIVE_PYPROJECT = [kind for kind in NATIVE_FILES if kind != "pytest.toml"]
 
 MARKED = """
     import pytest
@@ -48,6 +51,46 @@ MEETING = """
     def test_b(): meet("b", "a")
 """
 
+# All forms of the entries of a file: an order, resources, thresholds, a number, a duration, and on or off. Each list is
+# one file; forms that are fewer are repeated.
+TOML_FORMS = {
+    "order": [
+        '"smoke, *, slow"',
+        '["smoke", "*", "slow"]',
+        '["smoke, *", "slow"]',
+        '"""\nsmoke\n*\nslow\n"""',
+    ],
+    "resources": ['"db: 2"', '["db: 2"]', '["a: 1, db: 2"]'],
+    "thresholds": ['"count<3, max<1h"', '["max<1h", "count<3"]', '["count<3,", "max<1h"]'],
+    "journals": ["1", '"1"', "false", "0", "true"],
+    "slow": ["0", "0.0", '"0ms"', '"0"'],
+    "progress": ["true", "false", '"on"', '"auto"'],
+}
+NATIVE_FORMS = TOML_FORMS | {
+    "resources": [*TOML_FORMS["resources"], "{ db = 2 }", '{ "db" = "2", a = 1 }'],
+    "thresholds": [*TOML_FORMS["thresholds"], '{ slow = "count<1" }'],
+}
+TEXT_FORMS = {
+    "order": ["smoke, *, slow", "\n  smoke\n  *\n  slow", "\n  smoke, *,\n  slow"],
+    "resources": ["db: 2"],
+    "thresholds": ["count<3, max<1h"],
+    "journals": ["1"],
+    "slow": ["0"],
+    "progress": ["true", "False", "off"],
+}
+
+# All forms in one kind of file; the others are read by the same code of pytest.
+FILES = [
+    *(("the ini_options of pyproject.toml", TOML_FORMS, number) for number in range(5)),
+    *(("pyproject.toml", NATIVE_FORMS, number) for number in range(5) if NATIVE),
+    *(("pytest.toml", NATIVE_FORMS, number) for number in (3,) if NATIVE),
+    *(("pytest.ini", TEXT_FORMS, number) for number in range(3)),
+    *((kind, TEXT_FORMS, 2) for kind in ("tox.ini", "setup.cfg")),
+]
+
+# How many of the journals of two runs are kept.
+KEPT = {"1": 1, '"1"': 1, "false": 0, "0": 0, "true": 2}
+
 
 def configure(suite: Suite, kind: str, *entries: str) -> None:
     """Write a configuration file of a kind, with registered markers and the given entries."""
@@ -61,7 +104,7 @@ def configure(suite: Suite, kind: str, *entries: str) -> None:
 
 def order_of(run: Run) -> list[str]:
     """Return the names of the tests of `MARKED` in the order in which they ran."""
-    assert run.ret == 0, run.text
+    assert run.counts() == {"passed": 3}, run.text
     return [report["nodeid"].partition("::")[2] for report in run.reports if report["when"] == "call"]
 
 
@@ -79,127 +122,42 @@ def journals(suite: Suite) -> int:
     return len(list((suite.path / ".pytest_cache").glob("d/rustpar/runs/*")))
 
 
-@pytest.mark.parametrize("kind", TEXT_FILES)
-@pytest.mark.parametrize("value", ["smoke, *, slow", "\n  smoke\n  *\n  slow", "\n  smoke, *,\n  slow"])
-def test_an_order_can_be_one_line_or_several_lines(suite: Suite, kind: str, value: str) -> None:
-    configure(suite, kind, f"rustpar_order = {value}")
-    suite.test(MARKED)
-    assert order_of(suite.run(n=None)) == IN_ORDER
-
-
-@pytest.mark.parametrize("kind", TOML_FILES)
-@pytest.mark.parametrize(
-    "value",
-    ['"smoke, *, slow"', '["smoke", "*", "slow"]', '["smoke, *", "slow"]', '"""\nsmoke\n*\nslow\n"""'],
-    ids=["a text", "a list", "a list of texts with commas", "lines"],
-)
-def test_an_order_can_be_a_string_or_a_list(suite: Suite, kind: str, value: str) -> None:
-    configure(suite, kind, f"rustpar_order = {value}")
-    suite.test(MARKED)
-    assert order_of(suite.run(n=None)) == IN_ORDER
-
-
-@pytest.mark.parametrize("kind", TOML_FILES)
-@pytest.mark.parametrize("value", ['"db: 2"', '["db: 2"]', '["a: 1, db: 2"]'])
-def test_resources_can_be_a_string_or_a_list(suite: Suite, kind: str, value: str) -> None:
-    configure(suite, kind, f"rustpar_resources = {value}")
-    suite.test(MEETING)
-    assert suite.run().counts() == {"passed": 2}
-
-
-@pytest.mark.parametrize("kind", NATIVE_FILES)
-@pytest.mark.parametrize("value", ["{ db = 2 }", '{ "db" = "2", a = 1 }'])
-def test_resources_can_be_a_table_in_native_toml(suite: Suite, kind: str, value: str) -> None:
-    configure(suite, kind, f"rustpar_resources = {value}")
-    suite.test(MEETING)
-    assert suite.run().counts() == {"passed": 2}
-
-
-@pytest.mark.parametrize("kind", TOML_FILES)
-@pytest.mark.parametrize("value", ['"count<3, max<1h"', '["max<1h", "count<3"]', '["count<3,", "max<1h"]'])
-def test_thresholds_can_be_a_string_or_a_list(suite: Suite, kind: str, value: str) -> None:
-    configure(suite, kind, f"rustpar_thresholds = {value}")
+@pytest.mark.parametrize(("kind", "forms", "number"), FILES, ids=lambda value: "" if isinstance(value, dict) else None)
+def test_entries_can_have_all_their_forms(suite: Suite, kind: str, forms: dict[str, list[str]], number: int) -> None:
+    values = {name: all_forms[number % len(all_forms)] for name, all_forms in forms.items()}
+    configure(suite, kind, *(f"rustpar_{name} = {value}" for name, value in values.items()))
     suite.test(MARKED)
     run = suite.run(n=None)
+    assert order_of(run) == IN_ORDER
     assert run.ret == 1
-    assert "count<3" in run.text
-
-
-@pytest.mark.parametrize("kind", NATIVE_FILES)
-def test_thresholds_can_be_a_table_in_native_toml(suite: Suite, kind: str) -> None:
-    configure(suite, kind, 'rustpar_thresholds = { slow = "count<1" }')
-    suite.test(MARKED)
-    run = suite.run(n=None)
-    assert run.ret == 1
-    assert "count<1" in run.text
-
-
-@pytest.mark.parametrize(
-    ("kind", "value"),
-    [
-        *((kind, value) for kind in TOML_FILES for value in ("2", '"2"')),
-        *((kind, "2") for kind in TEXT_FILES),
-    ],
-)
-def test_a_number_can_be_a_number_or_a_string(suite: Suite, kind: str, value: str) -> None:
-    configure(suite, kind, f"rustpar_journals = {value}")
-    suite.test(MARKED)
-    for _ in range(3):
-        assert suite.run(n=None).ret == 0
-    assert journals(suite) == 2
-
-
-@pytest.mark.parametrize("kind", TOML_FILES)
-@pytest.mark.parametrize(("value", "kept"), [("false", 0), ("0", 0), ("true", 1)])
-def test_journals_can_be_enabled_or_disabled(suite: Suite, kind: str, value: str, kept: int) -> None:
-    configure(suite, kind, f"rustpar_journals = {value}")
-    suite.test(MARKED)
-    assert suite.run(n=None).ret == 0
-    assert journals(suite) == kept
-
-
-@pytest.mark.parametrize("kind", TOML_FILES)
-@pytest.mark.parametrize("value", ["0", "0.0", '"0ms"', '"0"'])
-def test_a_duration_can_be_a_number_of_seconds_or_a_string(suite: Suite, kind: str, value: str) -> None:
-    configure(suite, kind, f"rustpar_slow = {value}")
-    suite.test(MARKED)
-    run = suite.run(n=None)
-    assert run.ret == 0
+    assert ("count<1" if "slow" in values["thresholds"] else "count<3") in run.text
     assert sum("test_it.py::test_slow" in line for line in run.lines) == 1, run.text
+    suite.test(MEETING)
+    assert suite.run().counts() == {"passed": 2}
+    assert journals(suite) == KEPT[values["journals"]]
 
 
-@pytest.mark.parametrize("kind", [*TOML_FILES, *TEXT_FILES])
+@pytest.mark.parametrize("kind", [*TOML_FILES, "pytest.ini"])
 def test_false_is_the_same_as_no_entry(suite: Suite, kind: str) -> None:
     names = ["slow", "order", "resources", "thresholds", "max_rss"]
     configure(suite, kind, *(f"rustpar_{name} = false" for name in names))
     suite.test(MARKED)
     run = suite.run(n=None)
     assert order_of(run) == ["test_slow", "test_other", "test_smoke"]
-    assert run.counts() == {"passed": 3}
+    assert run.ret == 0
 
 
-@pytest.mark.parametrize("kind", TOML_FILES)
+@pytest.mark.parametrize("kind", DIFFERENT_FILES)
 @pytest.mark.parametrize("value", ['""', "[]"])
 def test_an_empty_string_or_list_is_the_same_as_no_entry(suite: Suite, kind: str, value: str) -> None:
     configure(suite, kind, *(f"rustpar_{name} = {value}" for name in ("order", "resources", "thresholds")))
     suite.test(MARKED)
-    assert order_of(suite.run(n=None)) == ["test_slow", "test_other", "test_smoke"]
+    run = suite.run(n=None)
+    assert order_of(run) == ["test_slow", "test_other", "test_smoke"]
+    assert run.ret == 0
 
 
-@pytest.mark.parametrize(
-    ("kind", "value"),
-    [
-        *((kind, value) for kind in TOML_FILES for value in ("true", "false", '"on"', '"auto"')),
-        *((kind, value) for kind in TEXT_FILES for value in ("true", "False", "off")),
-    ],
-)
-def test_progress_can_be_on_off_true_or_false(suite: Suite, kind: str, value: str) -> None:
-    configure(suite, kind, f"rustpar_progress = {value}")
-    suite.test(MARKED)
-    assert suite.run().counts() == {"passed": 3}
-
-
-@pytest.mark.parametrize("kind", TOML_FILES)
+@pytest.mark.parametrize("kind", DIFFERENT_FILES)
 def test_a_start_mode_a_size_and_a_path_are_strings(suite: Suite, kind: str) -> None:
     entries = ['rustpar_start = "early"', 'rustpar_max_rss = "8G"', 'rustpar_history = "kept.json"']
     configure(suite, kind, *entries)
@@ -210,35 +168,43 @@ def test_a_start_mode_a_size_and_a_path_are_strings(suite: Suite, kind: str) -> 
     assert (suite.path / "kept.json").is_file()
 
 
-@pytest.mark.parametrize("kind", [kind for kind in TOML_FILES if kind != "pytest.toml"])
+# An entry of a wrong type, and the beginning of the message.
+WRONG = [
+    ("rustpar_start = true", "rustpar_start = true: use auto, template, early or xdist"),
+    ('rustpar_start = ["early"]', "rustpar_start = ['early']: use auto, template, early or xdist"),
+    ("rustpar_progress = 1", "rustpar_progress = 1: use auto, on or off"),
+    (
+        "rustpar_journals = 1.5",
+        "rustpar_journals: invalid number '1.5': expected for example 10, or 0 for none",
+    ),
+    (
+        "rustpar_journals = -1",
+        "rustpar_journals: invalid number '-1': expected for example 10, or 0 for none",
+    ),
+    (
+        "rustpar_journals = [3]",
+        "rustpar_journals: invalid number '[3]': expected for example 10, or 0 for none",
+    ),
+    ("rustpar_slow = true", "rustpar_slow: invalid duration 'true': expected for example 500ms, 1s or 1.5m"),
+    ("rustpar_slow = -1", "rustpar_slow: invalid duration '-1': expected for example 500ms, 1s or 1.5m"),
+    ('rustpar_slow = ["1s"]', "rustpar_slow: invalid duration '['1s']': expected for example 500ms, 1s or 1.5m"),
+    ("rustpar_max_rss = 500", "rustpar_max_rss: invalid size '500': expected a number with K, M, G or T"),
+    ("rustpar_max_rss = true", "rustpar_max_rss: invalid size 'true': expected a number with K, M, G or T"),
+    ("rustpar_order = 5", "rustpar_order: invalid order '5': '5' is not the name of a marker"),
+    ("rustpar_order = [1, 2]", "rustpar_order: invalid order '1 2': '1' is not the name of a marker"),
+    ("rustpar_resources = 2", "rustpar_resources: invalid limit '2': expected a name and a number from 1 on"),
+    ('rustpar_resources = ["db", 2]', "rustpar_resources: invalid limit 'db': expected a name and a number"),
+    ("rustpar_history = [1]", "rustpar_history = [1]: use a path"),
+]
+# One of each entry is also read from the table whose values pytest converts.
+CONVERTED = list({entry.partition(" ")[0]: (entry, words) for entry, words in WRONG}.values())
+
+
 @pytest.mark.parametrize(
-    ("entry", "words"),
+    ("kind", "entry", "words"),
     [
-        ("rustpar_start = true", "rustpar_start = true: use auto, template, early or xdist"),
-        ('rustpar_start = ["early"]', "rustpar_start = ['early']: use auto, template, early or xdist"),
-        ("rustpar_progress = 1", "rustpar_progress = 1: use auto, on or off"),
-        (
-            "rustpar_journals = 1.5",
-            "rustpar_journals: invalid number '1.5': expected for example 10, or 0 for none",
-        ),
-        (
-            "rustpar_journals = -1",
-            "rustpar_journals: invalid number '-1': expected for example 10, or 0 for none",
-        ),
-        (
-            "rustpar_journals = [3]",
-            "rustpar_journals: invalid number '[3]': expected for example 10, or 0 for none",
-        ),
-        ("rustpar_slow = true", "rustpar_slow: invalid duration 'true': expected for example 500ms, 1s or 1.5m"),
-        ("rustpar_slow = -1", "rustpar_slow: invalid duration '-1': expected for example 500ms, 1s or 1.5m"),
-        ('rustpar_slow = ["1s"]', "rustpar_slow: invalid duration '['1s']': expected for example 500ms, 1s or 1.5m"),
-        ("rustpar_max_rss = 500", "rustpar_max_rss: invalid size '500': expected a number with K, M, G or T"),
-        ("rustpar_max_rss = true", "rustpar_max_rss: invalid size 'true': expected a number with K, M, G or T"),
-        ("rustpar_order = 5", "rustpar_order: invalid order '5': '5' is not the name of a marker"),
-        ("rustpar_order = [1, 2]", "rustpar_order: invalid order '1 2': '1' is not the name of a marker"),
-        ("rustpar_resources = 2", "rustpar_resources: invalid limit '2': expected a name and a number from 1 on"),
-        ('rustpar_resources = ["db", 2]', "rustpar_resources: invalid limit 'db': expected a name and a number"),
-        ("rustpar_history = [1]", "rustpar_history = [1]: use a path"),
+        *(("the ini_options of pyproject.toml", *wrong) for wrong in (CONVERTED if NATIVE else WRONG)),
+        *(("pyproject.toml", *wrong) for wrong in WRONG if NATIVE),
     ],
 )
 def test_a_value_of_the_wrong_type_is_one_line_with_the_expected_form(
@@ -250,7 +216,7 @@ def test_a_value_of_the_wrong_type_is_one_line_with_the_expected_form(
     assert usage_error(suite.run()).replace("True", "true").startswith(f"ERROR: {words}")
 
 
-@pytest.mark.parametrize("kind", NATIVE_FILES)
+@pytest.mark.parametrize("kind", NATIVE_PYPROJECT)
 @pytest.mark.parametrize("value", ["true", "5", "1979-05-27"])
 def test_a_path_must_be_a_string(suite: Suite, kind: str, value: str) -> None:
     configure(suite, kind, f"rustpar_history = {value}")
@@ -258,12 +224,13 @@ def test_a_path_must_be_a_string(suite: Suite, kind: str, value: str) -> None:
     assert usage_error(suite.run(n=None)).startswith("ERROR: rustpar_history = ")
 
 
-@pytest.mark.parametrize("kind", NATIVE_FILES)
+@pytest.mark.parametrize("kind", NATIVE_PYPROJECT)
 def test_the_command_line_overrides_the_file(suite: Suite, kind: str) -> None:
     configure(suite, kind, "rustpar_slow = 1000", 'rustpar_order = ["slow", "smoke"]', "rustpar_journals = 5")
     suite.test(MARKED)
     overridden = ("-o", "rustpar_order=smoke, *, slow", "-o", "rustpar_journals=0", "--rustpar-slow=0")
     run = suite.run(*overridden, n=None)
+    assert run.ret == 0
     assert order_of(run) == IN_ORDER
     assert sum("test_it.py::test_slow" in line for line in run.lines) == 1, run.text
     assert journals(suite) == 0

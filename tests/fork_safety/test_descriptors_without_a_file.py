@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
-
-import pytest
 
 if TYPE_CHECKING:
     from tests.harness import ForkCase, Suite
@@ -47,23 +46,26 @@ def test_a_process_descriptor_is_open(fork_case: ForkCase) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("call", "words"),
-    [
-        ("LIBC.eventfd(0, 0)", "an eventfd"),
-        ("LIBC.timerfd_create(1, 0)", "a timerfd"),
-        ("LIBC.inotify_init()", "an inotify instance"),
-        ("LIBC.signalfd(-1, ctypes.create_string_buffer(128), 0)", "a signalfd"),
-        ("os.pidfd_open(1)", "a pidfd"),
-        ("LIBC.epoll_create(1)", "an event loop"),
-    ],
-)
-def test_descriptors_without_a_file_are_named(suite: Suite, call: str, words: str) -> None:
-    suite.conftest(f"import ctypes\nimport os\nLIBC = ctypes.CDLL(None)\nFD = {call}\nassert FD >= 0\n")
+# Calls that open descriptors, and what they are called.
+CALLS = {
+    "LIBC.eventfd(0, 0)": "an eventfd",
+    "LIBC.timerfd_create(1, 0)": "a timerfd",
+    "LIBC.inotify_init()": "an inotify instance",
+    "LIBC.signalfd(-1, ctypes.create_string_buffer(128), 0)": "a signalfd",
+    "os.pidfd_open(1)": "a pidfd",
+    "LIBC.epoll_create(1)": "an event loop",
+}
+
+
+def test_descriptors_without_a_file_are_named(suite: Suite) -> None:
+    calls = "".join(f"FDS.append({call})\n" for call in CALLS)
+    suite.conftest(f"import ctypes\nimport os\nLIBC = ctypes.CDLL(None)\nFDS = []\n{calls}assert min(FDS) >= 0\n")
     suite.test("def test_one(): pass\ndef test_two(): pass\n")
-    run = suite.run()
+    run = suite.run("-v")
     assert run.counts() == {"passed": 2}
-    assert f"start: early ({words} that was created during collection is still open)" in run.text
+    assert run.start() == "early"
+    found = re.findall(r"(?:start: early \(|  and )(.*?) that was created during collection is still open", run.out)
+    assert sorted(found) == sorted(CALLS.values())
 
 
 def test_closed_descriptors_without_a_file_are_not_a_reason(suite: Suite) -> None:

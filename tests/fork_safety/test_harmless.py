@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tests.shapes import reasons_by_plugin
+
 if TYPE_CHECKING:
     from tests.harness import ForkCase
 
@@ -30,9 +32,8 @@ NOTED = """
 """
 
 
-def test_harmless_reads_of_the_environment(fork_case: ForkCase) -> None:
-    fork_case.expect_template(
-        f"""{NOTED}
+SHAPES = {
+    "harmless_reads_of_the_environment": f"""{NOTED}
     SEEN = [
         "PYTEST_XDIST_WORKER" in os.environ,
         os.environ.get("PYTEST_XDIST_WORKER_COUNT"),
@@ -46,13 +47,8 @@ def test_harmless_reads_of_the_environment(fork_case: ForkCase) -> None:
         subprocess.run(["true"], env={{**os.environ, "ours": "1"}}).returncode,
         len(json.loads(json.dumps(dict(os.environ)))) == len(copy.deepcopy(os.environ.copy())),
     ]
-        """
-    )
-
-
-def test_harmless_reads_of_workerinput(fork_case: ForkCase) -> None:
-    fork_case.expect_template(
-        f"""{NOTED}
+        """,
+    "harmless_reads_of_workerinput": f"""{NOTED}
     import xdist
 
     def pytest_sessionstart(session):
@@ -66,26 +62,16 @@ def test_harmless_reads_of_workerinput(fork_case: ForkCase) -> None:
             values.get("workercount"),
             len(values.get("testrunuid", "")),
         ]
-        """
-    )
-
-
-def test_commands_have_ended(fork_case: ForkCase) -> None:
-    fork_case.expect_template(
-        f"""{NOTED}
+        """,
+    "commands_have_ended": f"""{NOTED}
     SEEN = [
         subprocess.run([sys.executable, "--version"], capture_output=True, text=True, check=True).stdout,
         subprocess.check_output("echo here", shell=True),
         os.system("true"),
         platform.platform(),
     ]
-        """
-    )
-
-
-def test_calls_leave_nothing_behind(fork_case: ForkCase) -> None:
-    fork_case.expect_template(
-        f"""{NOTED}
+        """,
+    "calls_leave_nothing_behind": f"""{NOTED}
     SEEN = [
         hashlib.sha256(b"x").hexdigest(),
         len(os.urandom(16)),
@@ -93,13 +79,8 @@ def test_calls_leave_nothing_behind(fork_case: ForkCase) -> None:
         os.path.isdir(tempfile.gettempdir()),
         len(socket.gethostname()),
     ]
-        """
-    )
-
-
-def test_a_database_lives_in_memory(fork_case: ForkCase) -> None:
-    fork_case.expect_template(
-        """
+        """,
+    "a_database_lives_in_memory": """
         import sqlite3
         from sync import wait_for_all
         from support import note
@@ -113,26 +94,16 @@ def test_a_database_lives_in_memory(fork_case: ForkCase) -> None:
             DATABASE.execute("insert into names values (?)", me)
             wait_for_all(me, "inserted")
             note(DATABASE.execute("select count(*) from names").fetchone())
-        """
-    )
-
-
-def test_a_thread_has_ended(fork_case: ForkCase) -> None:
-    fork_case.expect_template(
-        f"""{NOTED}
+        """,
+    "a_thread_has_ended": f"""{NOTED}
     SEEN = []
     thread = threading.Thread(target=SEEN.append, args=["seen"])
     thread.start()
     thread.join()
     with ThreadPoolExecutor(2) as pool:
         SEEN += pool.map(len, ["one", "three"])
-        """
-    )
-
-
-def test_a_faulthandler_timer_was_cancelled(fork_case: ForkCase) -> None:
-    fork_case.expect_template(
-        """
+        """,
+    "a_faulthandler_timer_was_cancelled": """
         import faulthandler
 
         def pytest_configure():
@@ -144,13 +115,8 @@ def test_a_faulthandler_timer_was_cancelled(fork_case: ForkCase) -> None:
         def use(me):
             faulthandler.dump_traceback_later(3600)
             faulthandler.cancel_dump_traceback_later()
-        """
-    )
-
-
-def test_locks_and_queues_are_made_for_threads(fork_case: ForkCase) -> None:
-    fork_case.expect_template(
-        """
+        """,
+    "locks_and_queues_are_made_for_threads": """
         import queue
         import threading
 
@@ -165,13 +131,8 @@ def test_locks_and_queues_are_made_for_threads(fork_case: ForkCase) -> None:
             assert QUEUE.get(timeout=2) == me
             thread.join()
             assert not DONE.is_set()
-        """
-    )
-
-
-def test_temporary_files_are_removed_again(fork_case: ForkCase) -> None:
-    fork_case.expect_template(
-        f"""{NOTED}
+        """,
+    "temporary_files_are_removed_again": f"""{NOTED}
     with tempfile.TemporaryDirectory() as directory:
         Path(directory, "data").write_text("x")
     with tempfile.NamedTemporaryFile() as file, tempfile.TemporaryFile() as other:
@@ -180,34 +141,19 @@ def test_temporary_files_are_removed_again(fork_case: ForkCase) -> None:
     fd, name = tempfile.mkstemp()
     os.close(fd)
     os.unlink(name)
-    SEEN = os.listdir(tempfile.gettempdir())
-        """
-    )
-
-
-def test_a_file_is_open_for_reading(fork_case: ForkCase) -> None:
-    fork_case.expect_template(
-        f"""{NOTED}
+    SEEN = [os.path.exists(path) for path in (directory, file.name, name)]
+        """,
+    "a_file_is_open_for_reading": f"""{NOTED}
     FILE = open(os.path.join(HERE, "support.py"))
     QUIET = open(os.devnull, "w")
     SEEN = len(FILE.read())
-        """
-    )
-
-
-def test_a_file_was_written_and_closed(fork_case: ForkCase) -> None:
-    fork_case.expect_template(
-        f"""{NOTED}
+        """,
+    "a_file_was_written_and_closed": f"""{NOTED}
     with open(os.path.join(HERE, "history"), "a") as file:
         file.write("collected")
     SEEN = Path(HERE, "history").stat().st_size > 0
-        """
-    )
-
-
-def test_a_socket_was_closed_again(fork_case: ForkCase) -> None:
-    fork_case.expect_template(
-        f"""{NOTED}
+        """,
+    "a_socket_was_closed_again": f"""{NOTED}
     def answers():
         with socket.socket() as probe:
             probe.settimeout(1)
@@ -218,40 +164,25 @@ def test_a_socket_was_closed_again(fork_case: ForkCase) -> None:
     SEEN = answers(), theirs.recv(1)
     ours.close()
     theirs.close()
-        """
-    )
-
-
-def test_event_loops_were_closed_again(fork_case: ForkCase) -> None:
-    fork_case.expect_template(
-        f"""{NOTED}
+        """,
+    "event_loops_were_closed_again": f"""{NOTED}
     loop = asyncio.new_event_loop()
     SEEN = [loop.run_until_complete(asyncio.sleep(0, "done")), asyncio.run(asyncio.sleep(0, "done"))]
     loop.close()
-        """
-    )
-
-
-def test_a_log_file_is_opened_with_its_first_record(fork_case: ForkCase) -> None:
-    fork_case.expect_template(
-        """
+        """,
+    "a_log_file_is_opened_with_its_first_record": """
         import logging
         from sync import wait_for_all
         from support import note
 
-        logging.getLogger("app").addHandler(logging.FileHandler("app.log", delay=True))
+        logging.getLogger("late").addHandler(logging.FileHandler("app.log", delay=True))
 
         def use(me):
-            logging.getLogger("app").warning("a line")
+            logging.getLogger("late").warning("a line")
             wait_for_all(me, "logged")
             note(len(open("app.log").readlines()))
-        """
-    )
-
-
-def test_the_process_id_is_written_by_the_logging_of_the_standard_library(fork_case: ForkCase) -> None:
-    fork_case.expect_template(
-        """
+        """,
+    "the_process_id_is_written_by_the_logging_of_the_standard_library": """
         import io
         import logging
         import os
@@ -265,13 +196,8 @@ def test_the_process_id_is_written_by_the_logging_of_the_standard_library(fork_c
         def use(me):
             logging.getLogger("app").warning("testing")
             assert STREAM.getvalue().split()[-1] == str(os.getpid())
-        """
-    )
-
-
-def test_fixtures_create_resources_for_each_worker(fork_case: ForkCase) -> None:
-    fork_case.expect_template(
-        """
+        """,
+    "fixtures_create_resources_for_each_worker": """
         import os
         import random
         import secrets
@@ -311,5 +237,8 @@ def test_fixtures_create_resources_for_each_worker(fork_case: ForkCase) -> None:
         def use(me):
             pass
         """,
-        n=3,
-    )
+}
+
+
+def test_state_that_may_be_shared_is_not_a_reason(fork_case: ForkCase) -> None:
+    assert reasons_by_plugin(fork_case, SHAPES, n=3) == {}

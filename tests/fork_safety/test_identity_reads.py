@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
-import pytest
+from tests.shapes import reasons_by_plugin
 
 if TYPE_CHECKING:
     from tests.harness import ForkCase, Suite
@@ -29,45 +30,80 @@ DATABASE = """
 """
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        'os.environ["PYTEST_XDIST_WORKER"] if "PYTEST_XDIST_WORKER" in os.environ else "controller"',
-        'os.environ["PYTEST_XDIST_WORKER"] if "PYTEST_XDIST_WORKER" in os.environ.keys() else "controller"',
-        'os.environ.get("PYTEST_XDIST_WORKER", "controller")',
-        'os.getenv("PYTEST_XDIST_WORKER", "controller")',
-        '100 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw99").removeprefix("gw"))',
-        'os.environ.copy().get("PYTEST_XDIST_WORKER")',
-        'dict(os.environ).get("PYTEST_XDIST_WORKER")',
-        '{**os.environ, "OTHER": "1"}.get("PYTEST_XDIST_WORKER")',
-        '{k.lower(): v for k, v in os.environ.items()}.get("pytest_xdist_worker")',
-        '" ".join(v for k, v in os.environ.items() if k == "PYTEST_XDIST_WORKER")',
-        '" ".join(os.environ[k] for k in os.environ if not k != "PYTEST_XDIST_WORKER")',
-        'os.environb.get(b"PYTEST_XDIST_WORKER", b"").decode()',
-        'os.path.expandvars("$PYTEST_XDIST_WORKER")',
-    ],
-)
-def test_a_database_is_named_after_the_worker_in_the_environment(fork_case: ForkCase, name: str) -> None:
-    fork_case.expect_early(f"{DATABASE}\n    NAME = {name}\n")
+# Reads of the worker's name.
+FROM_ENVIRONMENT = [
+    'os.environ["PYTEST_XDIST_WORKER"] if "PYTEST_XDIST_WORKER" in os.environ else "controller"',
+    'os.environ["PYTEST_XDIST_WORKER"] if "PYTEST_XDIST_WORKER" in os.environ.keys() else "controller"',
+    'os.environ.get("PYTEST_XDIST_WORKER", "controller")',
+    'os.getenv("PYTEST_XDIST_WORKER", "controller")',
+    '100 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw99").removeprefix("gw"))',
+    'os.environ.copy().get("PYTEST_XDIST_WORKER")',
+    'dict(os.environ).get("PYTEST_XDIST_WORKER")',
+    '{**os.environ, "OTHER": "1"}.get("PYTEST_XDIST_WORKER")',
+    '{k.lower(): v for k, v in os.environ.items()}.get("pytest_xdist_worker")',
+    '" ".join(v for k, v in os.environ.items() if k == "PYTEST_XDIST_WORKER")',
+    '" ".join(os.environ[k] for k in os.environ if not k != "PYTEST_XDIST_WORKER")',
+    'os.environb.get(b"PYTEST_XDIST_WORKER", b"").decode()',
+    'os.path.expandvars("$PYTEST_XDIST_WORKER")',
+]
+
+FROM_WORKERINPUT = [
+    'config.workerinput["workerid"]',
+    'getattr(config, "workerinput", {"workerid": "master"})["workerid"]',
+    'dict(config.workerinput)["workerid"]',
+]
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        'config.workerinput["workerid"]',
-        'getattr(config, "workerinput", {"workerid": "master"})["workerid"]',
-        'dict(config.workerinput)["workerid"]',
-    ],
-)
-def test_a_database_is_named_after_the_worker_in_workerinput(fork_case: ForkCase, name: str) -> None:
+def test_a_database_is_named_after_the_worker_in_the_environment(fork_case: ForkCase) -> None:
+    fork_case.expect_early(f"{DATABASE}\n    NAME = '-'.join(map(str, [{', '.join(FROM_ENVIRONMENT)}]))\n")
+
+
+def test_a_database_is_named_after_the_worker_in_workerinput(fork_case: ForkCase) -> None:
     fork_case.expect_early(
         f"""{DATABASE}
     def pytest_configure(config):
         global NAME
         if hasattr(config, "workerinput"):
-            NAME = {name}
+            NAME = "-".join([{", ".join(FROM_WORKERINPUT)}])
         """
     )
+
+
+def test_each_read_of_the_workers_name_is_reported(suite: Suite) -> None:
+    """The first reason ends collection, so this calls the monitor, once for each read."""
+    reads = [*FROM_ENVIRONMENT, *FROM_WORKERINPUT]
+    for number, read in enumerate(reads):
+        suite.write({f"read{number}.py": f"import os\ndef read(config): return {read}\n"})
+    suite.test(
+        f"""
+        import importlib
+        from types import SimpleNamespace
+        from support import note
+        from rustpar.fork_safety.monitor import Monitor
+
+        def test_it(monkeypatch, pytestconfig):
+            monkeypatch.setenv("PYTEST_XDIST_WORKER", "gw7")
+            for number in range({len(reads)}):
+                module = importlib.import_module(f"read{{number}}")
+                reported = []
+                monitor = Monitor(reported.append, is_decided=False)
+                try:
+                    workerinput = monitor.watched_input({{"workerid": "gw7"}}, ["workerid"])
+                    value = module.read(SimpleNamespace(workerinput=workerinput))
+                finally:
+                    reasons = monitor.stop(pytestconfig)
+                note(f"{{value}} {{reported == reasons[:1]}} {{reasons}}")
+        """
+    )
+    run = suite.run(n=None)
+    assert run.ret == 0, run.text
+    wrong = {}
+    for number, (read, line) in enumerate(zip(reads, suite.notes(), strict=True)):
+        value = "107" if read.startswith("100 +") else "gw7"
+        what = "(reads PYTEST_XDIST_WORKER|reads workerinput\\['workerid'\\]|copies workerinput)"
+        if not re.fullmatch(rf"\w+ {value} True \[['\"]read{number}\.py:2 {what}['\"]\]", line):
+            wrong[read] = line
+    assert wrong == {}
 
 
 def test_a_database_is_named_after_the_result_of_get_xdist_worker_id(fork_case: ForkCase) -> None:
@@ -207,25 +243,19 @@ PROCESS = f"""{DATABASE}
 """
 
 
-@pytest.mark.parametrize(
-    "process",
-    [
-        "os.getpid()",
-        "getpid()",
-        "multiprocessing.current_process().pid",
-    ],
-)
-def test_a_scratch_file_is_named_after_the_process(fork_case: ForkCase, process: str) -> None:
-    fork_case.expect_early(f"{PROCESS}\n    KEPT = {process}\n")
+def test_a_scratch_file_is_named_after_the_process(fork_case: ForkCase) -> None:
+    reads = ("os.getpid()", "getpid()", "multiprocessing.current_process().pid")
+    shapes = {f"process{number}": f"{PROCESS}\n    KEPT = {read}\n" for number, read in enumerate(reads)}
+    assert set(reasons_by_plugin(fork_case, shapes)) == set(shapes)
 
 
 def test_a_test_module_keeps_the_process_id(fork_case: ForkCase) -> None:
     fork_case.expect_early(f"{PROCESS}\n    KEPT = os.getpid()\n", file="test_it.py", n=3)
 
 
-def test_a_lock_remembers_the_process_it_was_made_in(fork_case: ForkCase) -> None:
-    fork_case.expect_early(
-        """
+def test_a_process_is_remembered_by_a_lock_and_by_random_numbers(fork_case: ForkCase) -> None:
+    shapes = {
+        "a_lock_remembers_the_process_it_was_made_in": """
         import os
 
         class Lock:
@@ -239,13 +269,8 @@ def test_a_lock_remembers_the_process_it_was_made_in(fork_case: ForkCase) -> Non
 
         def use(me):
             LOCK.acquire()
-        """
-    )
-
-
-def test_random_numbers_are_seeded_with_the_process_id(fork_case: ForkCase) -> None:
-    fork_case.expect_early(
-        """
+        """,
+        "random_numbers_are_seeded_with_the_process_id": """
         import os
         import random
         from sync import claim
@@ -254,5 +279,6 @@ def test_random_numbers_are_seeded_with_the_process_id(fork_case: ForkCase) -> N
 
         def use(me):
             claim(random.random())
-        """
-    )
+        """,
+    }
+    assert set(reasons_by_plugin(fork_case, shapes)) == set(shapes)

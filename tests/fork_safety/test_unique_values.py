@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.shapes import reasons_by_plugin
+
 if TYPE_CHECKING:
     from tests.harness import ForkCase
 
@@ -28,70 +30,6 @@ DIRECTORY = """
 """
 
 
-@pytest.mark.parametrize("file", ["conftest.py", "test_it.py"])
-def test_a_temporary_directory_is_made_and_removed_at_exit(fork_case: ForkCase, file: str) -> None:
-    fork_case.expect_early(
-        f"""{DIRECTORY}
-    DIRECTORY = tempfile.mkdtemp()
-    atexit.register(shutil.rmtree, DIRECTORY)
-        """,
-        file=file,
-    )
-
-
-def test_a_temporary_directory_removes_itself(fork_case: ForkCase) -> None:
-    fork_case.expect_early(
-        f"""{DIRECTORY}
-    OWNER = tempfile.TemporaryDirectory(prefix="tests-")
-    DIRECTORY = OWNER.name
-        """,
-        n=3,
-    )
-
-
-def test_a_temporary_directory_is_made_while_configuring_and_removed_at_the_end(fork_case: ForkCase) -> None:
-    fork_case.expect_early(
-        f"""{DIRECTORY}
-    def pytest_configure(config):
-        global DIRECTORY
-        DIRECTORY = os.environ["DATA"] = tempfile.mkdtemp()
-
-    def pytest_unconfigure(config):
-        shutil.rmtree(DIRECTORY)
-        """
-    )
-
-
-def test_a_directory_below_pytests_own_is_kept_while_configuring(fork_case: ForkCase) -> None:
-    fork_case.expect_early(
-        f"""{DIRECTORY}
-    def pytest_sessionstart(session):
-        global DIRECTORY
-        DIRECTORY = session.config._tmp_path_factory.mktemp("data")
-        """
-    )
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "str(uuid.uuid4())",
-        "uuid.uuid1().hex",
-        "secrets.token_hex(8)",
-        '"".join(random.choices(string.ascii_lowercase, k=9))',
-        "str(random.Random().random())",
-        "str(random.SystemRandom().random())",
-    ],
-)
-def test_a_scratch_directory_has_a_random_name(fork_case: ForkCase, name: str) -> None:
-    fork_case.expect_early(
-        f"""{DIRECTORY}
-    DIRECTORY = "scratch-" + {name}
-    os.mkdir(DIRECTORY)
-        """
-    )
-
-
 # Every worker adds a line to its file.
 FILE = """
     import atexit
@@ -108,38 +46,59 @@ FILE = """
             note(file.read())
 """
 
+REMOVED_DIRECTORY = f"""{DIRECTORY}
+    DIRECTORY = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, DIRECTORY)
+"""
 
-def test_a_temporary_file_is_made_and_kept(fork_case: ForkCase) -> None:
-    fork_case.expect_early(
-        f"""{FILE}
+
+def test_a_temporary_directory_is_made_by_a_test_module_and_removed_at_exit(fork_case: ForkCase) -> None:
+    fork_case.expect_early(REMOVED_DIRECTORY, file="test_it.py")
+
+
+# Random parts of the names of directories.
+RANDOM_NAMES = [
+    "str(uuid.uuid4())",
+    "uuid.uuid1().hex",
+    "secrets.token_hex(8)",
+    '"".join(random.choices(string.ascii_lowercase, k=9))',
+    "str(random.Random().random())",
+    "str(random.SystemRandom().random())",
+]
+
+UNIQUE = {
+    "a_temporary_directory_is_removed_at_exit": REMOVED_DIRECTORY,
+    "a_temporary_directory_removes_itself": f"""{DIRECTORY}
+    OWNER = tempfile.TemporaryDirectory(prefix="tests-")
+    DIRECTORY = OWNER.name
+        """,
+    "a_temporary_directory_is_made_while_configuring_and_removed_at_the_end": f"""{DIRECTORY}
+    def pytest_configure(config):
+        global DIRECTORY
+        DIRECTORY = os.environ["DATA"] = tempfile.mkdtemp()
+
+    def pytest_unconfigure(config):
+        shutil.rmtree(DIRECTORY)
+        """,
+    "a_directory_below_pytests_own_is_kept_while_configuring": f"""{DIRECTORY}
+    def pytest_sessionstart(session):
+        global DIRECTORY
+        DIRECTORY = session.config._tmp_path_factory.mktemp("data")
+        """,
+    "a_temporary_file_is_made_and_kept": f"""{FILE}
     with tempfile.NamedTemporaryFile(suffix=".log", delete=False) as file:
         NAME = file.name
-        """
-    )
-
-
-def test_a_temporary_file_is_made_and_removed_at_exit(fork_case: ForkCase) -> None:
-    fork_case.expect_early(
-        f"""{FILE}
+        """,
+    "a_temporary_file_is_made_and_removed_at_exit": f"""{FILE}
     fd, NAME = tempfile.mkstemp()
     os.close(fd)
     atexit.register(os.unlink, NAME)
-        """
-    )
-
-
-def test_a_temporary_file_removes_itself_when_it_is_closed(fork_case: ForkCase) -> None:
-    fork_case.expect_early(
-        f"""{FILE}
+        """,
+    "a_temporary_file_removes_itself_when_it_is_closed": f"""{FILE}
     OWNER = tempfile.NamedTemporaryFile()
     NAME = OWNER.name
-        """
-    )
-
-
-def test_a_free_port_is_picked_and_closed_again(fork_case: ForkCase) -> None:
-    fork_case.expect_early(
-        """
+        """,
+    "a_free_port_is_picked_and_closed_again": """
         import socket
 
         def free_port():
@@ -153,13 +112,7 @@ def test_a_free_port_is_picked_and_closed_again(fork_case: ForkCase) -> None:
             global SERVER
             SERVER = socket.create_server(("", PORT))
         """,
-        n=3,
-    )
-
-
-def test_a_free_port_is_picked_by_a_server_that_is_closed_again(fork_case: ForkCase) -> None:
-    fork_case.expect_early(
-        """
+    "a_free_port_is_picked_by_a_server_that_is_closed_again": """
         import socket
         from sync import claim
 
@@ -170,13 +123,8 @@ def test_a_free_port_is_picked_by_a_server_that_is_closed_again(fork_case: ForkC
 
         def use(me):
             claim(PORT)
-        """
-    )
-
-
-def test_a_port_is_held_for_the_server_of_the_tests(fork_case: ForkCase) -> None:
-    fork_case.expect_early(
-        """
+        """,
+    "a_port_is_held_for_the_server_of_the_tests": """
         import socket
         from sync import claim
 
@@ -184,13 +132,8 @@ def test_a_port_is_held_for_the_server_of_the_tests(fork_case: ForkCase) -> None
 
         def use(me):
             claim(SERVER.getsockname()[1])
-        """
-    )
-
-
-def test_a_port_is_drawn_without_a_seed(fork_case: ForkCase) -> None:
-    fork_case.expect_early(
-        """
+        """,
+    "a_port_is_drawn_without_a_seed": """
         import random
         from sync import claim
 
@@ -198,27 +141,8 @@ def test_a_port_is_drawn_without_a_seed(fork_case: ForkCase) -> None:
 
         def use(me):
             claim(PORT)
-        """
-    )
-
-
-def test_a_generator_of_random_numbers_is_made_without_a_seed(fork_case: ForkCase) -> None:
-    fork_case.expect_template(
-        """
-        import random
-        from sync import claim
-
-        NUMBERS = random.Random()
-
-        def use(me):
-            claim(NUMBERS.random())
-        """
-    )
-
-
-def test_a_run_id_is_generated_while_configuring(fork_case: ForkCase) -> None:
-    fork_case.expect_early(
-        """
+        """,
+    "a_run_id_is_generated_while_configuring": """
         import uuid
         from sync import claim
 
@@ -228,8 +152,84 @@ def test_a_run_id_is_generated_while_configuring(fork_case: ForkCase) -> None:
 
         def use(me):
             claim(RUN_ID)
-        """
-    )
+        """,
+}
+
+
+RANDOM_DIRECTORIES = {
+    f"a_directory_has_random_name_{number}": f"""{DIRECTORY}
+    DIRECTORY = 'scratch-' + {name}
+    os.mkdir(DIRECTORY)
+    """
+    for number, name in enumerate(RANDOM_NAMES)
+}
+
+
+def test_values_that_are_meant_to_be_unique_make_workers_early(fork_case: ForkCase) -> None:
+    shapes = UNIQUE | RANDOM_DIRECTORIES
+    reasons = reasons_by_plugin(fork_case, shapes, n=3)
+    assert set(reasons) == set(shapes)
+
+
+UNSEEDED = {
+    "a_generator_of_random_numbers_is_made_without_a_seed": """
+        import random
+        from sync import claim
+
+        NUMBERS = random.Random()
+
+        def use(me):
+            claim(NUMBERS.random())
+        """,
+    "exit_functions_of_tests_run_once_in_each_worker": """
+        import atexit
+        from support import note
+
+        CALLS = []
+
+        def leave(me):
+            CALLS.append(me)
+            note(f"leaves, call {len(CALLS)}")
+
+        def use(me):
+            atexit.register(leave, me)
+        """,
+    "unseeded_random_numbers_differ_between_workers": """
+        import random
+        from sync import claim
+
+        def use(me):
+            claim(random.random())
+        """,
+}
+
+# Seeds that do not concern the functions of the module.
+OTHER_SEEDS = {
+    "random_numbers_that_are_no_longer_seeded_differ_between_workers": """
+        import random
+        from sync import claim
+
+        random.seed()
+
+        def use(me):
+            claim(random.random())
+        """,
+    "a_seeded_generator_gives_every_worker_the_same_numbers": """
+        import random
+        from support import note
+
+        NUMBERS = random.Random(42)
+        NAMES = [NUMBERS.choice("abcdef") for _ in range(9)]
+
+        def use(me):
+            note(f"{NAMES} {NUMBERS.random()}")
+        """,
+}
+
+
+@pytest.mark.parametrize("shapes", [UNSEEDED, OTHER_SEEDS], ids=["unseeded", "other seeds"])
+def test_random_numbers_and_exit_functions_are_not_a_reason(fork_case: ForkCase, shapes: dict[str, str]) -> None:
+    assert reasons_by_plugin(fork_case, shapes, n=3) == {}
 
 
 # Each process records that it has removed its own directory, and how often.
@@ -291,25 +291,6 @@ def test_no_worker_removes_what_another_worker_still_needs(fork_case: ForkCase) 
     assert rustpar.start() in fork_case.EARLY_MODES
 
 
-def test_exit_functions_of_tests_run_once_in_each_worker(fork_case: ForkCase) -> None:
-    fork_case.expect_template(
-        """
-        import atexit
-        from support import note
-
-        CALLS = []
-
-        def leave(me):
-            CALLS.append(me)
-            note(f"leaves, call {len(CALLS)}")
-
-        def use(me):
-            atexit.register(leave, me)
-        """,
-        n=3,
-    )
-
-
 def test_a_seed_in_a_conftest_applies_in_every_worker(fork_case: ForkCase) -> None:
     fork_case.expect_template(
         """
@@ -323,36 +304,6 @@ def test_a_seed_in_a_conftest_applies_in_every_worker(fork_case: ForkCase) -> No
             note(f"{FIRST} {random.random()} {random.randint(0, 10**9)}")
         """,
         n=3,
-    )
-
-
-@pytest.mark.parametrize("seed", ["", "random.seed()"])
-def test_unseeded_random_numbers_differ_between_workers(fork_case: ForkCase, seed: str) -> None:
-    fork_case.expect_template(
-        f"""
-    import random
-    from sync import claim
-    {seed}
-
-    def use(me):
-        claim(random.random())
-        """,
-        n=3,
-    )
-
-
-def test_a_seeded_generator_gives_every_worker_the_same_numbers(fork_case: ForkCase) -> None:
-    fork_case.expect_template(
-        """
-        import random
-        from support import note
-
-        NUMBERS = random.Random(42)
-        NAMES = [NUMBERS.choice("abcdef") for _ in range(9)]
-
-        def use(me):
-            note(f"{NAMES} {NUMBERS.random()}")
-        """
     )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
-    from tests.harness import Suite
+    from tests.harness import Run, Suite
 
 # Runs a test like pytest-forked: in a child process, which sends the reports to its parent.
 FORKED = """
@@ -86,44 +87,45 @@ SOME = """
 """
 
 
+# A module whose tests run in child processes: all of them, or some.
+ASIDE = """
+    import pytest
+    MARKS
+
+    @pytest.fixture(scope="module", autouse=True)
+    def shared():
+        yield
+
+    @pytest.mark.parametrize("n", range(6))
+    def test_it(n): pass
+
+    @pytest.mark.aside
+    @pytest.mark.parametrize("n", range(6))
+    def test_aside(n): assert n != 3
+
+    @pytest.mark.aside
+    def test_skipped(): pytest.skip("not today")
+
+    def test_last(): pass
+"""
+
+
 @pytest.mark.parametrize("given", ["None", "nextitem"])
-@pytest.mark.parametrize("all_of_them", [True, False], ids=["all", "some"])
-@pytest.mark.parametrize("start", WITH_WORKERS)
-def test_a_plugin_may_run_tests_in_child_processes(suite: Suite, start: str, all_of_them: bool, given: str) -> None:
+def test_a_plugin_may_run_tests_in_child_processes(suite: Suite, given: str) -> None:
     suite.conftest(FORKED.replace("GIVEN", given))
-    marks = "pytestmark = pytest.mark.aside" if all_of_them else ""
-    suite.test(
-        f"""
-        import pytest
-        {marks}
-
-        @pytest.fixture(scope="module", autouse=True)
-        def shared():
-            yield
-
-        @pytest.mark.parametrize("n", range(6))
-        def test_it(n):
-            pass
-
-        @pytest.mark.aside
-        @pytest.mark.parametrize("n", range(6))
-        def test_aside(n):
-            assert n != 3
-
-        @pytest.mark.aside
-        def test_skipped():
-            pytest.skip("not today")
-
-        def test_last():
-            pass
-        """
+    suite.write(
+        {
+            "test_all.py": ASIDE.replace("MARKS", "pytestmark = pytest.mark.aside"),
+            "test_some.py": ASIDE.replace("MARKS", ""),
+        }
     )
     plain = suite.run_in("plain", "-W", "ignore")
-    run = suite.run_in(start, "-W", "ignore")
-    assert run.counts() == plain.counts()
-    assert run.outcomes == plain.outcomes
-    assert run.ret == plain.ret
-    assert set(run.runs.values()) == {1}
+    for start in WITH_WORKERS:
+        run = suite.run_in(start, "-W", "ignore")
+        assert run.counts() == plain.counts()
+        assert run.outcomes == plain.outcomes
+        assert run.ret == plain.ret
+        assert set(run.runs.values()) == {1}
 
 
 # What the child of a test does other than exit at once.
@@ -143,9 +145,8 @@ WAYS_OUT = {
 ENDING_THE_SESSION = ("leaves-at-once", "raises-keyboard-interrupt", "exits-pytest")
 
 
-@pytest.mark.parametrize("way_out", WAYS_OUT)
 @pytest.mark.parametrize("start", WITH_WORKERS)
-def test_a_child_that_returns_from_its_test_does_not_act_as_the_worker(suite: Suite, start: str, way_out: str) -> None:
+def test_a_child_that_returns_from_its_test_does_not_act_as_the_worker(suite: Suite, start: str) -> None:
     suite.conftest(
         """
         import os
@@ -159,100 +160,106 @@ def test_a_child_that_returns_from_its_test_does_not_act_as_the_worker(suite: Su
             note(f"session {os.getpid() == pid}")
 
         @pytest.fixture
-        def own():
+        def own(request):
             yield
-            note("own")
+            note(f"own {request.path.parent.name}")
         """
     )
-    suite.test(
-        f"""
-        import os
-        import sys
-        import pytest
+    for way_out, statement in WAYS_OUT.items():
+        suite.write(
+            {
+                f"{way_out}/test_{way_out.replace('-', '_')}.py": f"""
+                import os
+                import sys
+                import pytest
 
-        @pytest.mark.parametrize("n", range(4))
-        def test_it(n, own):
-            pid = os.fork()
-            if pid == 0:
-                {WAYS_OUT[way_out]}
-            os.waitpid(pid, 0)
-
-        def test_other():
-            pass
-        """
-    )
-    run = suite.run_in(start, "-W", "ignore")
-    assert run.ret == 0, run.text
-    assert run.counts() == {"passed": 5}
-    assert sorted(run.runs.values()) == [1] * 5
-    assert not run.err
-    # A child whose test has ended also tears down the test's own fixture; session fixtures belong to the worker.
-    words = [note.split(" ", 1)[1] for note in suite.notes()]
-    assert words.count("own") == (4 if way_out in ENDING_THE_SESSION else 8)
-    assert set(words) == {"own", "session True"}
-
-
-@pytest.mark.parametrize("where", ["fixture", "teardown", "session", "protocol", "logreport", "sessionfinish"])
-@pytest.mark.parametrize("start", WITH_WORKERS)
-def test_a_child_that_returns_from_a_hook_does_not_act_as_the_worker(suite: Suite, start: str, where: str) -> None:
-    suite.conftest(
-        f"""
-        import os
-        import pytest
-
-        def fork(here):
-            if here == {where!r} and "PYTEST_XDIST_WORKER" in os.environ:
-                pid = os.fork()
-                if pid:
+                @pytest.mark.parametrize("n", range(4))
+                def test_it(n, own):
+                    pid = os.fork()
+                    if pid == 0:
+                        {statement}
                     os.waitpid(pid, 0)
 
-        @pytest.fixture(scope="session", autouse=True)
-        def session():
-            fork("session")
-
-        @pytest.fixture(autouse=True)
-        def own():
-            fork("fixture")
-            yield
-            fork("teardown")
-
-        @pytest.hookimpl(tryfirst=True)
-        def pytest_runtest_protocol():
-            fork("protocol")
-
-        def pytest_runtest_logreport():
-            fork("logreport")
-
-        def pytest_sessionfinish():
-            fork("sessionfinish")
-        """
-    )
-    suite.test(SOME)
+                def test_other(): pass
+                """
+            }
+        )
     run = suite.run_in(start, "-W", "ignore")
+    assert passed_by_directory(run) == dict.fromkeys(WAYS_OUT, 5), run.text
+    assert run.ret == 0
+    assert run.counts() == {"passed": 5 * len(WAYS_OUT)}
+    assert not run.err
+    # A child whose test has ended also tears down the test's own fixture; session fixtures belong to the worker.
+    notes = Counter(note.split(" ", 1)[1] for note in suite.notes())
+    assert set(notes) == {"session True", *(f"own {way_out}" for way_out in WAYS_OUT)}
+    torn_down = {way_out: notes[f"own {way_out}"] for way_out in WAYS_OUT}
+    assert torn_down == {way_out: 4 if way_out in ENDING_THE_SESSION else 8 for way_out in WAYS_OUT}
+
+
+def passed_by_directory(run: Run) -> Counter[str]:
+    """Return the number of tests that have passed and run once, by their directories."""
+    once = [node_id for node_id, times in run.runs.items() if times == 1]
+    passed = [one for one in once if all(outcome == "passed" for _, outcome, _ in run.outcomes[one])]
+    return Counter(node_id.partition("/")[0] for node_id in passed)
+
+
+# A conftest that forks at one place; PLACE is the name of its directory, and its hooks are called for tests in it.
+FORKS_AT = """
+    import os
+    import pytest
+
+    def fork(here):
+        if here == PLACE and "PYTEST_XDIST_WORKER" in os.environ and (pid := os.fork()):
+            os.waitpid(pid, 0)
+
+    @pytest.fixture(scope="session", autouse=True)
+    def session():
+        fork("session")
+
+    @pytest.fixture(autouse=True)
+    def own():
+        fork("fixture")
+        yield
+        fork("teardown")
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol():
+        fork("protocol")
+
+    def pytest_runtest_logreport():
+        fork("logreport")
+
+    def pytest_sessionfinish():
+        fork("sessionfinish")
+"""
+
+
+@pytest.mark.parametrize("start", WITH_WORKERS)
+def test_a_child_that_returns_from_a_hook_does_not_act_as_the_worker(suite: Suite, start: str) -> None:
+    places = ["fixture", "teardown", "session", "protocol", "logreport", "sessionfinish"]
+    for place in places:
+        suite.write({f"{place}/conftest.py": FORKS_AT.replace("PLACE", repr(place)), f"{place}/test_{place}.py": SOME})
+    run = suite.run_in(start, "-W", "ignore")
+    assert passed_by_directory(run) == dict.fromkeys(places, 9), run.text
     assert run.ret == 1
-    assert run.counts() == {"passed": 10, "failed": 1, "errors": 1}
+    assert run.counts() == {"passed": 60, "failed": 6, "errors": 6}
     assert set(run.runs.values()) == {1}
     assert "ended badly" not in run.text
 
 
+FORKING = """
+    import os
+
+    def fork():
+        if "PYTEST_XDIST_WORKER" in os.environ and (pid := os.fork()):
+            os.waitpid(pid, 0)
+"""
+
+
 @pytest.mark.parametrize("start", WITH_WORKERS)
 @pytest.mark.parametrize("where", ["import", "collection_modifyitems"])
-def test_a_child_that_returns_while_collecting_does_not_act_as_the_template(
-    suite: Suite, start: str, where: str
-) -> None:
-    suite.write(
-        {
-            "forking.py": """
-                import os
-
-                def fork():
-                    if "PYTEST_XDIST_WORKER" in os.environ:
-                        pid = os.fork()
-                        if pid:
-                            os.waitpid(pid, 0)
-            """,
-        }
-    )
+def test_a_child_that_returns_while_collecting_is_not_the_template(suite: Suite, start: str, where: str) -> None:
+    suite.write({"forking.py": FORKING})
     suite.test("\n    from forking import fork\n    fork()\n" + SOME if where == "import" else SOME)
     if where != "import":
         suite.conftest(
@@ -292,14 +299,11 @@ def test_a_child_of_multiprocessing_may_import_and_fail(suite: Suite, start: str
 
 @pytest.mark.parametrize("sigchld_setup", [IGNORED, REAPED], ids=["ignored", "reaped"])
 @pytest.mark.parametrize("place", ["conftest.py", "inner/conftest.py", "inner/test_it.py"])
-@pytest.mark.parametrize("start", WITH_WORKERS)
-def test_a_suite_may_reap_all_children_or_ignore_sigchld(
-    suite: Suite, start: str, place: str, sigchld_setup: str
-) -> None:
+def test_a_suite_may_reap_all_children_or_ignore_sigchld(suite: Suite, place: str, sigchld_setup: str) -> None:
     suite.write({"inner/test_it.py": SOME})
     suite.write({place: sigchld_setup + (SOME if place.endswith("test_it.py") else "")})
     plain = suite.run_in("plain")
-    for _ in range(2):
+    for start in WITH_WORKERS:
         run = suite.run_in(start)
         assert run.counts() == plain.counts()
         assert run.outcomes == plain.outcomes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,23 +18,31 @@ FREEZER = """
 
     NAMES = ("time", "monotonic", "perf_counter", "time_ns", "monotonic_ns", "perf_counter_ns", "sleep")
     REAL = {name: getattr(time, name) for name in (*NAMES, "localtime", "gmtime", "strftime")}
+    # All functions that were ever in their places; kept, so that no other has the same id.
+    KNOWN = {id(function): (name, function) for name, function in REAL.items()}
 
-    def freeze(value=5.0, names=NAMES, only_in_time=False):
-        def fake(name):
-            return lambda *args: int(value) if name.endswith("_ns") else value
-
-        fakes = {id(REAL[name]): fake(name) for name in names}
+    def replace(functions, only_in_time=False):
+        KNOWN.update({id(function): (name, function) for name, function in functions.items()})
         for module in list(sys.modules.values()):
             if module is sys.modules[__name__] or only_in_time and module is not time:
                 continue
             for name, found in list(getattr(module, "__dict__", {}).items()):
-                if id(found) in fakes:
-                    setattr(module, name, fakes[id(found)])
+                known, _ = KNOWN.get(id(found), ("", None))
+                if known in functions:
+                    setattr(module, name, functions[known])
+
+    def freeze(value=5.0, only_in_time=False):
+        def fake(name):
+            return lambda *args: int(value) if name.endswith("_ns") else value
+
+        replace({name: fake(name) for name in NAMES}, only_in_time)
 
     def break_names():
-        def refuse(*args): raise RuntimeError("no time")
-        for name in REAL:
-            setattr(time, name, refuse)
+        def refuse(name):
+            def no(*args): raise RuntimeError("no time")
+            return no
+
+        replace({name: refuse(name) for name in REAL}, only_in_time=True)
 """
 
 TESTS = """
@@ -46,14 +54,15 @@ TESTS = """
         freezer.REAL["sleep"](0.05)
 
     @pytest.mark.parametrize("n", range(4))
-    def test_it(n, shared):
-        {begin}
+    @pytest.mark.parametrize("setting", SETTINGS)
+    def test_it(setting, n, shared):
+        BEGIN
         freezer.REAL["sleep"](0.1)
 
     def test_crash(): pass
 """
 
-# Lines at the start of a test, or at the end of a conftest.
+# Called at the start of a test, in its set-up, or at the end of a conftest.
 SETTINGS = {
     "frozen": "freezer.freeze()",
     "frozen long ago": "freezer.freeze(-1e9)",
@@ -62,40 +71,40 @@ SETTINGS = {
     "broken": "freezer.break_names()",
 }
 
-
-def recorded_durations(suite: Suite, run_with: tuple[str, ...]) -> tuple[dict[str, float], list[dict[str, Any]]]:
-    """Return the durations in the history, and the call phases in the journal."""
-    history = json.loads((suite.path / "history.json").read_text())
-    journal = [json.loads(line) for line in (suite.path / "journal.jsonl").read_text().splitlines()]
-    assert history, run_with
-    return history, [event for event in journal if event["e"] == "call"]
+# Plain pytest needs the broken names everywhere else.
+PLACES = [("test", list(SETTINGS)), ("fixture", list(SETTINGS)[:-1]), *(("conftest", [one]) for one in SETTINGS)][:-1]
 
 
 @pytest.mark.parametrize("run_mode", ["plain", "template", "early"])
-@pytest.mark.parametrize("setting", SETTINGS)
-@pytest.mark.parametrize("place", ["test", "conftest", "fixture"])
+@pytest.mark.parametrize(("place", "settings"), PLACES, ids=str)
 def test_a_replaced_clock_changes_neither_the_run_nor_its_durations(
-    suite: Suite, run_mode: str, setting: str, place: str
+    suite: Suite, run_mode: str, place: str, settings: list[str]
 ) -> None:
-    begin = SETTINGS[setting]
-    if setting == "broken" and place != "test":
-        pytest.skip("plain pytest needs these names, too")
     suite.write({"freezer.py": FREEZER, "pytest.ini": "[pytest]\nrustpar_slow = 50ms\npythonpath = .\n"})
-    suite.test(TESTS.replace("{begin}", begin if place == "test" else "pass"))
+    # Each test begins with the clocks that the one before has left, and takes them off again.
+    change = f"freezer.replace(freezer.REAL); eval({SETTINGS}[setting])"
+    suite.test(TESTS.replace("SETTINGS", str(settings)).replace("BEGIN", change if place == "test" else "pass"))
     if place == "conftest":
-        suite.conftest(f"import freezer\n\ndef pytest_configure(config):\n    {begin}\n")
+        suite.conftest(f"import freezer\n\ndef pytest_configure(config):\n    {SETTINGS[settings[0]]}\n")
     elif place == "fixture":
-        suite.conftest(f"import freezer\nimport pytest\n\n@pytest.fixture(autouse=True)\ndef freezes():\n    {begin}\n")
-    files = ("--rustpar-history", "history.json", "--rustpar-journal", "journal.jsonl")
-    run = suite.run_in(run_mode, *files)
+        suite.conftest(
+            "import freezer\nimport pytest\n\n@pytest.fixture(autouse=True)\ndef freezes(request):\n"
+            f"    setting = getattr(request.node, 'callspec', None) and request.node.callspec.params['setting']\n"
+            f"    if setting: {change}\n"
+        )
+    run = suite.run_in(run_mode, "--rustpar-history", "history.json", "--rustpar-journal", "journal.jsonl")
     assert run.ret == 0, run.text
-    assert run.counts()["passed"] == 5
-    _, calls = recorded_durations(suite, files)
-    took = sorted(call["us"] / 1e6 for call in calls)
-    assert len(took) == 5
+    assert run.counts()["passed"] == 4 * len(settings) + 1
+    assert json.loads((suite.path / "history.json").read_text())
+    events = [json.loads(line) for line in (suite.path / "journal.jsonl").read_text().splitlines()]
+    (ids,) = [event["ids"] for event in events if event["e"] == "collected"]
+    calls = {ids[event["t"]]: event for event in events if event["e"] == "call"}
+    assert len(calls) == 4 * len(settings) + 1
     # The upper limits allow for a busy machine.
-    assert all(0.09 < seconds < 20 for seconds in took[1:]), took
-    assert took[0] < 20
-    assert all(call["at"] / 1e6 < 60 for call in calls)
-    slow = run.section("slow tests (50.0 ms and more)")
-    assert sum("test_it[" in line for line in slow) == 4, run.text
+    least = {node_id: 0.09 if "test_it[" in node_id else 0 for node_id in calls}
+    took = {node_id: call["us"] / 1e6 for node_id, call in calls.items()}
+    assert {node_id: seconds for node_id, seconds in took.items() if not least[node_id] <= seconds < 20} == {}
+    assert all(call["at"] / 1e6 < 60 for call in calls.values())
+    slow = [line.partition("::")[2] for line in run.section("slow tests (50.0 ms and more)")]
+    expected = {node_id.partition("::")[2] for node_id in calls if "test_it[" in node_id}
+    assert sorted(name for name in slow if "test_it[" in name) == sorted(expected)

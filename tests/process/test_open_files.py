@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tests.harness import Suite
 
 RUN_MODES = ("plain", "template", "early")
@@ -71,24 +73,32 @@ HEAD = """
 
 # Workers read at the same time, so that their reads are interleaved.
 TESTS = """
+    import importlib
+    import os
     import pytest
-    from opening import *
     from support import meet
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))
+    modules = [importlib.import_module(name) for name in NAMES]
 
     @pytest.mark.parametrize("me", range(2))
     def test_it(me):
+        wrong = []
         for turn in range(10):
             if workers == 2:
                 meet(f"{me}-{turn}", f"{1 - me}-{turn}")
             elif me:
                 break
-            assert READS
+            for module in modules:
+                try:
+                    assert module.reads(turn)
+                except Exception as error:
+                    wrong.append(f"{module.__name__}, turn {turn}: {error!r}")
+        assert wrong == []
 """
 
 
-def write(suite: Suite, opening: str, reads: str) -> None:
-    """Write a suite whose module `opening` opens a file and whose tests read the file."""
+def write(suite: Suite, kinds: Mapping[str, tuple[str, str]]) -> list[str]:
+    """Write a suite with a module for each kind that opens a file, and tests that read all; return the modules."""
     content = "".join(f"line {number}\n" for number in range(20_000))
     (suite.path / "data.txt").write_text(content)
     import tarfile
@@ -100,45 +110,47 @@ def write(suite: Suite, opening: str, reads: str) -> None:
     with tarfile.open(suite.path / "data.txt.tar", "w") as tar:
         for number in range(5):
             tar.add(suite.path / "data.txt", f"{number}.txt")
-    suite.write({"opening.py": textwrap.dedent(HEAD) + opening})
-    suite.test(TESTS.replace("READS", reads))
+    modules = [f"opens_{kind.replace(' ', '_')}" for kind in kinds]
+    for module, (opening, reads) in zip(modules, kinds.values(), strict=True):
+        suite.write({f"{module}.py": f"{textwrap.dedent(HEAD)}{opening}def reads(turn): return {reads}\n"})
+    suite.test(TESTS.replace("NAMES", str(modules)))
+    return modules
 
 
 @pytest.mark.parametrize("run_mode", RUN_MODES)
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_file_opened_during_collection_can_be_read_by_each_worker(suite: Suite, kind: str, run_mode: str) -> None:
-    write(suite, *KINDS[kind])
-    assert suite.run_in(run_mode, "-v").counts() == {"passed": 2}
+def test_files_opened_during_collection_can_be_read_by_each_worker(suite: Suite, run_mode: str) -> None:
+    write(suite, KINDS)
+    run = suite.run_in(run_mode, "-v")
+    assert run.counts() == {"passed": 2}, run.text
 
 
 @pytest.mark.parametrize("run_mode", ["template", "early"])
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_file_opened_by_a_plugin_can_be_read_by_each_worker(suite: Suite, kind: str, run_mode: str) -> None:
-    write(suite, *KINDS[kind])
-    assert suite.run_in(run_mode, "-p", "opening").counts() == {"passed": 2}
+def test_files_opened_by_plugins_can_be_read_by_each_worker(suite: Suite, run_mode: str) -> None:
+    run = suite.run_in(run_mode, *(f"-p{module}" for module in write(suite, KINDS)))
+    assert run.counts() == {"passed": 2}, run.text
 
 
 def test_a_file_open_for_reading_is_not_a_reason_for_early(suite: Suite) -> None:
-    write(suite, *KINDS["zip"])
+    write(suite, {"zip": KINDS["zip"]})
     run = suite.run()
     assert (run.start(), run.counts()) == ("template", {"passed": 2})
 
 
 def test_a_file_open_for_reading_and_writing_has_a_position_in_each_worker(suite: Suite) -> None:
     opening = "fd = os.open(DATA, os.O_RDWR)\n"
-    write(suite, opening, "os.read(fd, 500) == content[500 * turn : 500 * (turn + 1)]")
+    write(suite, {"both": (opening, "os.read(fd, 500) == content[500 * turn : 500 * (turn + 1)]")})
     assert suite.run_in("template").counts() == {"passed": 2}
 
 
 def test_a_lock_stays_with_its_file(suite: Suite) -> None:
     opening = "import fcntl\nfd = os.open(DATA, os.O_RDONLY)\nfcntl.flock(fd, fcntl.LOCK_EX)\n"
-    write(suite, opening, "True")
+    write(suite, {"locked": (opening, "True")})
     suite.write(
         {
             "test_it.py": """
             import fcntl, os
             import pytest
-            from opening import DATA, fd
+            from opens_locked import DATA, fd
 
             def test_it():
                 other = os.open(DATA, os.O_RDONLY)
@@ -161,7 +173,7 @@ os.write(fds[2], b"12345")
 os.lseek(fds[2], 2, os.SEEK_SET)
 """
     reads = "os.fstat(fds[0]) and os.read(fds[1], 2) == b'\\0\\0' and os.pread(fds[2], 5, 0) == b'12345'"
-    write(suite, opening, reads)
+    write(suite, {"others": (opening, reads)})
     assert suite.run_in("template").counts() == {"passed": 2}
 
 

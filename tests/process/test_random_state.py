@@ -116,9 +116,15 @@ def test_a_seeded_generator_is_left_unchanged(suite: Suite, run_mode: str, where
     assert draw_in_workers(suite, module_with_all(SEEDED), run_mode, *WHERE[where]) == expected
 
 
-@pytest.mark.parametrize("where", WHERE)
-@pytest.mark.parametrize("run_mode", ["template", "early"])
-@pytest.mark.parametrize("change", MODULE)
+# Early workers that collect for themselves call the functions after the fork.
+CALLED = [
+    *((change, mode, where) for change in MODULE for mode, where in (("template", "collected"), ("early", "plugin"))),
+    *((change, "template", "plugin") for change in MODULE),
+    *((change, "early", "collected") for change in ("", "random.seed(4)")),
+]
+
+
+@pytest.mark.parametrize(("change", "run_mode", "where"), CALLED)
 def test_the_functions_of_the_random_module_are_handled_like_a_generator(
     suite: Suite, change: str, run_mode: str, where: str
 ) -> None:

@@ -162,11 +162,16 @@ def test_the_state_of_a_worker_is_that_of_plain_pytest(suite: Suite, change: str
             assert found == expected, f"{run_mode}, {worker}"
 
 
+# Two timers at once, where they are different ones.
 TIMERS = {
-    "alarm": ("signal.alarm(50)", "10 < signal.alarm(0) <= 50"),
-    "real": ("signal.setitimer(signal.ITIMER_REAL, 50, 7)", "within(signal.ITIMER_REAL, 50, 7)"),
-    "virtual": ("signal.setitimer(signal.ITIMER_VIRTUAL, 50)", "within(signal.ITIMER_VIRTUAL, 50, 0)"),
-    "profiling": ("signal.setitimer(signal.ITIMER_PROF, 50, 3)", "within(signal.ITIMER_PROF, 50, 3)"),
+    "alarm and virtual": (
+        "signal.alarm(50); signal.setitimer(signal.ITIMER_VIRTUAL, 50)",
+        "10 < signal.alarm(0) <= 50 and within(signal.ITIMER_VIRTUAL, 50, 0)",
+    ),
+    "real and profiling": (
+        "signal.setitimer(signal.ITIMER_REAL, 50, 7); signal.setitimer(signal.ITIMER_PROF, 50, 3)",
+        "within(signal.ITIMER_REAL, 50, 7) and within(signal.ITIMER_PROF, 50, 3)",
+    ),
     "none": ("signal.setitimer(signal.ITIMER_REAL, 50); signal.alarm(0)", "signal.alarm(0) == 0"),
     "rings": (
         "rang = []; signal.signal(signal.SIGALRM, lambda *_: rang.append(1)); signal.alarm(2)",
@@ -184,8 +189,10 @@ SETTING = """
 """
 
 
-@pytest.mark.parametrize("where", ["conftest", "plugin"])
-@pytest.mark.parametrize("run_mode", ["plain", "template", "early"])
+@pytest.mark.parametrize(
+    ("run_mode", "where"),
+    [("plain", "conftest"), *((mode, where) for mode in ("template", "early") for where in ("conftest", "plugin"))],
+)
 @pytest.mark.parametrize("kind", TIMERS)
 def test_timers_continue_in_each_worker(suite: Suite, kind: str, run_mode: str, where: str) -> None:
     setting, holds = TIMERS[kind]
