@@ -649,7 +649,9 @@ class Completeness:
     def record(self, test: int) -> None:
         """Record that a worker has completed a test, or has crashed in it."""
 
-    def missing(self, times: int, given: Sequence[int] | None = None, taken_back: Sequence[int] = ()) -> list[int]:
+    def missing(
+        self, times: int, given: Sequence[int] | None = None, taken_back: Sequence[int] | None = None
+    ) -> list[int]:
         """Return the tests that were completed less than `times` times.
 
         With `given`, only tests that were assigned to a worker more often than they were taken back.

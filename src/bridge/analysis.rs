@@ -62,9 +62,12 @@ impl Completeness {
 
     /// The tests that were completed less than `times` times. With `given`, only tests that were assigned to a worker
     /// more often than they were taken back.
-    #[pyo3(signature = (times, given = None, taken_back = Vec::new()))]
-    fn missing(&self, times: u32, given: Option<Vec<usize>>, taken_back: Vec<usize>) -> Vec<usize> {
-        let assigned = given.map(|given| analysis::completeness::Assigned { given, taken_back });
+    #[pyo3(signature = (times, given = None, taken_back = None))]
+    fn missing(&self, times: u32, given: Option<Vec<usize>>, taken_back: Option<Vec<usize>>) -> Vec<usize> {
+        let assigned = given.map(|given| analysis::completeness::Assigned {
+            given,
+            taken_back: taken_back.unwrap_or_default(),
+        });
         self.0.missing(times, assigned.as_ref())
     }
 
