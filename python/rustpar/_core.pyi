@@ -772,6 +772,7 @@ class Engine:
     TEMPLATE_EXITED: int
     SERVER_GONE: int
     BROKEN: int
+    TIMED_OUT: int
     PEAK: int
     OVER_MEMORY_LIMIT: int
 
@@ -803,6 +804,9 @@ class Engine:
 
     def set_expected(self, seconds: list[float | None], times: int) -> None:
         """Set the expected durations of tests (None: unknown), for progress; each test runs `times` times."""
+
+    def time_limits(self, default: float | None, own: Sequence[tuple[int, float]]) -> None:
+        """Set the time limits in seconds: of all tests, and of single ones by index; 0 or None for no limit."""
 
     def status(self) -> Status:
         """The progress of the run."""

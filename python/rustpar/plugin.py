@@ -48,6 +48,15 @@ def pytest_configure(config: pytest.Config) -> None:
         "resource(name, ..., mode='exclusive'): run this test while no other test uses a resource of this name; with "
         "mode='read', other tests that only read it may run (pytest-rustpar).",
     )
+    if not config.pluginmanager.has_plugin("timeout"):
+        config.addinivalue_line(
+            "markers",
+            "timeout(seconds): with -n, end this test if it runs longer, fixtures included (pytest-rustpar).",
+        )
+    if has_entry(config, "rustpar_timeout"):
+        from rustpar.collection import time_limits
+
+        time_limits.default_limit(config)
     if has_entry(config, "rustpar_resources"):
         from rustpar.collection import constraints
 
@@ -208,7 +217,11 @@ class DistributedRun:
 
     def pytest_report_header(self, config: pytest.Config) -> str | None:
         """Report the start method and the number of workers, with the reasons for any that was chosen automatically."""
-        lines = [self._report_start(config), _limit_without_effect(config)]
+        lines = [
+            self._report_start(config),
+            _without_effect(config, "--rustpar-max-rss", config.option.rustpar_max_rss),
+            _without_effect(config, "--rustpar-timeout", config.option.rustpar_timeout),
+        ]
         return "\n".join(f"rustpar: {line}" for line in lines if line is not None) or None
 
     def _report_start(self, config: pytest.Config) -> str | None:
@@ -237,11 +250,10 @@ class DistributedRun:
         return f"{rustpar.__version__}, " + "\n".join(lines)
 
 
-def _limit_without_effect(config: pytest.Config) -> str | None:
-    """Return a line that says why ``--rustpar-max-rss`` has no effect; None if it has one or was not given."""
-    has_engine = config.pluginmanager.has_plugin("rustpar-memory")
-    if has_engine or config.option.rustpar_max_rss is None:
+def _without_effect(config: pytest.Config, option: str, value: object) -> str | None:
+    """Return a line that says why an option for workers has no effect; None if it has one or was not given."""
+    if not value or config.pluginmanager.has_plugin("rustpar-memory"):
         return None
     if config.pluginmanager.has_plugin("dsession"):
-        return "--rustpar-max-rss has no effect with pytest-xdist's own engine"
-    return "--rustpar-max-rss has no effect without workers: add -n auto"
+        return f"{option} has no effect with pytest-xdist's own engine"
+    return f"{option} has no effect without workers: add -n auto"

@@ -6,6 +6,7 @@ use super::rebuild::{RunObjects, WorkerObjects};
 use super::status::Status;
 use super::text::texts;
 use crate::engine::controller::Engine as CoreEngine;
+use crate::engine::limits::Limits;
 use crate::engine::messages::{Command, TEMPLATE};
 use crate::engine::shared::{Shared as CoreShared, TEMPLATE_SLOT};
 use crate::platform::os;
@@ -194,6 +195,11 @@ impl Engine {
         Ok(self.core.send(Command::SetExpected(seconds, times))?)
     }
 
+    /// Sets the time limits in seconds: of all tests, and of single ones by index; 0 or None for no limit.
+    fn time_limits(&self, default: Option<f64>, own: Vec<(Test, f64)>) -> PyResult<()> {
+        Ok(self.core.send(Command::TimeLimits(Limits::new(default, &own)))?)
+    }
+
     /// The progress of the run.
     fn status(&self) -> Status {
         Status::new(&self.core.board(), Instant::now())
@@ -287,6 +293,8 @@ impl Engine {
     const TEMPLATE_EXITED: u8 = EventKind::TemplateExited as u8;
     #[classattr]
     const SERVER_GONE: u8 = EventKind::ServerGone as u8;
+    #[classattr]
+    const TIMED_OUT: u8 = EventKind::TimedOut as u8;
     #[classattr]
     const BROKEN: u8 = EventKind::Broken as u8;
     #[classattr]

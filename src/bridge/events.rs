@@ -36,6 +36,8 @@ pub(super) enum EventKind {
     Exited,
     /// (tests, None)
     Unscheduled,
+    /// (test, seconds of its limit)
+    TimedOut,
     /// (process id, None)
     TemplateForked,
     /// (status, None)
@@ -130,6 +132,12 @@ pub(super) fn to_tuples<'py>(
             )?;
         }
         Event::ServerGone => push(EventKind::ServerGone, TEMPLATE, none.clone(), none)?,
+        Event::TimedOut(worker, test, limit) => push(
+            EventKind::TimedOut,
+            worker,
+            test.into_pyobject(py)?.into_any(),
+            limit.into_pyobject(py)?.into_any(),
+        )?,
         Event::Broken(worker, text) => push(
             EventKind::Broken,
             worker,

@@ -1,5 +1,6 @@
 //! Commands from Python to the engine, and events from the engine to Python.
 
+use super::limits::Limits;
 use super::table::Entry;
 use crate::schedule::policy::{Definition, Policy, Test, Worker};
 use std::collections::HashMap;
@@ -28,6 +29,8 @@ pub enum Command {
     RunAgain(Test),
     /// Stop the run after so many failed reports; 0 means never.
     FailureLimit(usize),
+    /// End workers whose tests exceed these time limits.
+    TimeLimits(Limits),
     /// Start no further test.
     Stop,
 }
@@ -60,6 +63,8 @@ pub enum Event {
     TemplateExited(i64),
     /// The fork server has exited.
     ServerGone,
+    /// The test of a worker has exceeded its time limit of so many seconds, and the worker is ended.
+    TimedOut(Worker, Test, f64),
     /// A worker sent an unreadable frame and is killed.
     Broken(Worker, String),
 }

@@ -8,6 +8,7 @@
 //! | [`worker`] | the worker's end of its connection to the engine |
 //! | [`table`] | the engine's record of each worker |
 //! | [`board`] | progress of the run for status displays |
+//! | [`limits`] | time limits of tests |
 //! | [`output`] | splitting a worker's standard output into lines |
 //! | [`records`] | records of forked and exited processes |
 //! | [`messages`] | commands from Python and events to Python |
@@ -19,6 +20,7 @@
 
 pub mod board;
 pub mod controller;
+pub mod limits;
 pub mod messages;
 pub mod output;
 pub mod queue;

@@ -4,7 +4,7 @@ use super::output::LineBuffer;
 use super::ring::FrameReader;
 use super::shared::{Shared, Slot};
 use super::worker::wake;
-use crate::platform::os::{Read, read_some};
+use crate::platform::os::{Process, Read, read_some};
 use crate::schedule::policy::{Demand, Policy, Test, Worker};
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -32,6 +32,8 @@ pub struct Entry {
     pub finished: bool,
     /// Whether it takes part in the scheduling.
     pub joined: bool,
+    /// Its process, once it is forked and if the kernel has descriptors of processes.
+    pub process: Option<Process>,
     /// Partly received frames.
     pub reader: FrameReader,
     lines: LineBuffer,
@@ -52,6 +54,7 @@ impl Entry {
             slot,
             finished: false,
             joined: false,
+            process: None,
             reader: FrameReader::default(),
             lines: LineBuffer::default(),
             output,

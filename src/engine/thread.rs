@@ -6,12 +6,13 @@
 
 use super::EngineError;
 use super::board::Board;
+use super::limits::{Step, Watch};
 use super::messages::{Command, Event, TEMPLATE};
 use super::records::{Record, Records};
 use super::shared::{Shared, TEMPLATE_SLOT};
 use super::table::Entry;
 use super::worker::wake;
-use crate::platform::os::wait_readable;
+use crate::platform::os::{Process, wait_readable};
 use crate::protocol::frame::{Frame, Topic};
 use crate::schedule::policy::{Action, Definition, Policy, Worker};
 use crossbeam_channel::{Receiver, Sender};
@@ -51,6 +52,9 @@ pub(super) struct Loop {
     failures: usize,
     failure_limit: usize,
     stopped: bool,
+    watch: Watch,
+    /// The template; a worker that was not forked is the one that it has become.
+    template: Option<Process>,
     batch: Vec<Event>,
     begun: Instant,
 }
@@ -82,6 +86,8 @@ impl Loop {
             failures: 0,
             failure_limit: 0,
             stopped: false,
+            watch: Watch::default(),
+            template: None,
             batch: Vec::new(),
             begun: Instant::now(),
         }
@@ -100,6 +106,7 @@ impl Loop {
             self.read_records();
             self.schedule();
             self.note_running();
+            self.end_overdue();
             let busy = arrived || !self.batch.is_empty();
             interval = if busy {
                 BUSY_POLL_INTERVAL
@@ -177,6 +184,7 @@ impl Loop {
                 }
             }
             Command::FailureLimit(limit) => self.failure_limit = limit,
+            Command::TimeLimits(limits) => self.watch.set(limits),
             Command::Stop => self.stop(),
         }
     }
@@ -273,9 +281,15 @@ impl Loop {
     fn read_records(&mut self) {
         for record in self.records.read() {
             match record {
-                Record::Forked(worker, process) => self.batch.push(Event::Forked(worker, process)),
+                Record::Forked(worker, process) => {
+                    self.with_worker(worker, |entry, _| entry.process = Process::open(process));
+                    self.batch.push(Event::Forked(worker, process));
+                }
                 Record::Exited(worker, status) => self.gone(worker, status),
-                Record::TemplateForked(process) => self.batch.push(Event::TemplateForked(process)),
+                Record::TemplateForked(process) => {
+                    self.template = Process::open(process);
+                    self.batch.push(Event::TemplateForked(process));
+                }
                 Record::TemplateExited(status) => {
                     self.template_gone();
                     self.batch.push(Event::TemplateExited(status));
@@ -309,6 +323,7 @@ impl Loop {
         };
         self.read_worker(index, true);
         let entry = self.workers.remove(index);
+        self.watch.remove(worker);
         let running = entry.crashed_in(self.shared.slot(entry.slot));
         self.board.lock().remove(worker);
         if let Some(test) = running {
@@ -334,6 +349,30 @@ impl Loop {
         let mut board = self.board.lock();
         for entry in self.workers.iter().filter(|entry| entry.joined) {
             board.set_running(entry.worker, self.shared.slot(entry.slot).running(), now);
+        }
+    }
+
+    /// Ends the workers whose tests have exceeded their time limits.
+    fn end_overdue(&mut self) {
+        let now = Instant::now();
+        let board = self.board.lock();
+        for activity in &board.workers {
+            let running = activity.test.map(|test| (test, activity.elapsed(now)));
+            let Some(step) = self.watch.check(activity.worker, running) else {
+                continue;
+            };
+            let entry = self.workers.iter().find(|entry| entry.worker == activity.worker);
+            let Some(process) = entry.and_then(|entry| entry.process.as_ref().or(self.template.as_ref())) else {
+                continue;
+            };
+            match (step, activity.test) {
+                (Step::Abort(limit), Some(test)) => {
+                    process.abort();
+                    let event = Event::TimedOut(activity.worker, test, limit.as_secs_f64());
+                    self.batch.push(event);
+                }
+                _ => process.kill(),
+            }
         }
     }
 

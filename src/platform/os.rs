@@ -9,7 +9,10 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous, munmap};
-use rustix::process::{Pid, Signal, getpid, getppid, set_child_subreaper, set_parent_process_death_signal};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, getpid, getppid, pidfd_open, pidfd_send_signal, set_child_subreaper,
+    set_parent_process_death_signal,
+};
 use rustix::thread::futex;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
@@ -318,6 +321,36 @@ pub fn drop_clean_pages() {
                 Advice::LinuxDontNeed,
             )
         };
+    }
+}
+
+/// A handle on another process, which never refers to a later process with the same id.
+#[derive(Debug)]
+pub struct Process(OwnedFd);
+
+impl Process {
+    /// Opens a process by its id; `None` if it is gone, or if the kernel has no descriptors of processes (before 5.3).
+    #[must_use]
+    pub fn open(process: i64) -> Option<Self> {
+        let pid = Pid::from_raw(i32::try_from(process).ok()?)?;
+        pidfd_open(pid, PidfdFlags::empty()).ok().map(Self)
+    }
+
+    /// Has the process abort, even if it is stopped. With `faulthandler`, Python writes its stacks before that.
+    pub fn abort(&self) {
+        for signal in [Signal::ABORT, Signal::CONT] {
+            self.send(signal);
+        }
+    }
+
+    /// Kills the process.
+    pub fn kill(&self) {
+        self.send(Signal::KILL);
+    }
+
+    fn send(&self, signal: Signal) {
+        // It may have exited, and its exit is reported elsewhere.
+        let _gone = pidfd_send_signal(&self.0, signal);
     }
 }
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rustpar.collection import constraints
+from rustpar.collection import constraints, time_limits
 from rustpar.collection.shared_fixtures import is_shared_user_fixture, key_of
 from rustpar.compat.sessions import fixtures_of
 from rustpar.config.values import is_given
@@ -28,6 +28,7 @@ def facts(config: pytest.Config, items: Sequence[pytest.Item]) -> dict[str, Any]
         ``kinds``: the history's keys of the shared fixtures;
         ``instances``: for each instance of a shared fixture, the index of its key in ``kinds``;
         ``fixtures``: (index of the test, indices of the instances) of tests that use any;
+        ``time_limits``: (index of the test, seconds) of tests with a limit of their own;
         ``marks``: the indices of the tests that carry each marker named by a threshold, for the journal.
     """
     instances = _Instances()
@@ -40,6 +41,7 @@ def facts(config: pytest.Config, items: Sequence[pytest.Item]) -> dict[str, Any]
         "kinds": list(instances.kinds),
         "instances": list(instances.numbers.values()),
         "fixtures": instances.of_tests,
+        "time_limits": time_limits.limits_of(config, items),
         "marks": _marks(config, items),
     }
 

@@ -63,6 +63,16 @@ def add(parser: pytest.Parser) -> None:
         "fixtures and exits, and a new worker runs its remaining tests. The summary reports it.",
     )
     parser.addini("rustpar_max_rss", "The default of --rustpar-max-rss, as in: 500M", default="")
+    group.addoption(
+        "--rustpar-timeout",
+        type=_duration,
+        default=None,
+        metavar="TIME",
+        help="With -n, end a test that runs longer than this, fixtures included: 500ms, 60s, 1.5m. It fails with the "
+        "stacks of all threads, and a new worker runs the remaining tests. @pytest.mark.timeout(10) sets the limit of a "
+        "test. 0 disables rustpar_timeout for a run.",
+    )
+    parser.addini("rustpar_timeout", "The default of --rustpar-timeout, for example: 60s", default="")
     _add_output_options(parser, group)
     _add_scheduling_options(parser, group)
 

@@ -88,6 +88,7 @@ class EventHandlers:
             engine.TEMPLATE_FORKED: lambda _worker, pid, _: self._run.startup.template_forked(pid),
             engine.TEMPLATE_EXITED: self._on_template_exited,
             engine.SERVER_GONE: lambda _worker, _none, _: self._on_template_exited(_worker, -9, None),
+            engine.TIMED_OUT: self._on_timed_out,
             engine.BROKEN: self._on_broken,
         }
 
@@ -262,6 +263,9 @@ class EventHandlers:
     def _on_usage_error(self, worker: int, messages: list[str]) -> None:
         self.ending = pytest.UsageError(*messages)
         self._run.pool.stop()
+
+    def _on_timed_out(self, worker: int, test: int, limit: float) -> None:
+        self._run.pool.nodes[worker].timed_out = (test, limit)
 
     def _on_broken(self, worker: int, text: str, _: None) -> None:
         self._run.screen.notice(f"{text}; it is killed")

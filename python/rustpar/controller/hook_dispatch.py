@@ -104,6 +104,9 @@ class HookDispatch:
         """Report a worker's crash in a test, in xdist's words, with the stack and output that it has left behind."""
         path = node_id.split("::")[0]
         words, sections = f"worker {node.gateway.id!r} crashed while running {node_id!r}", []
+        if node.timed_out is not None:
+            limit = _core.spoken(node.timed_out[1])
+            words = f"Timeout: the test ran longer than {limit}, and worker {node.gateway.id!r} was ended"
         if node.crash_files is not None:
             stack = node.crash_files.stack()
             words = f"{words}\n\n{stack}" if stack else words

@@ -93,6 +93,7 @@ class WorkerController:
         slot: The worker's slot in the shared memory, once it has one.
         growth: Bytes by which the worker grew beyond the template, once its session has finished.
         over_limit: The test after which the worker exceeded its memory limit, and the resident bytes.
+        timed_out: The test that has exceeded its time limit, and that limit in seconds.
         is_replaced: Whether another worker replaces it for that reason.
         is_killed: Whether the controller has killed it.
         has_exited: Whether its process is gone.
@@ -115,6 +116,7 @@ class WorkerController:
         self.slot: int | None = None
         self.growth: int | None = None
         self.over_limit: tuple[int, int] | None = None
+        self.timed_out: tuple[int, float] | None = None
         self.is_replaced = False
         self.is_killed = False
         self.has_exited = False

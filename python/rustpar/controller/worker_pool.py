@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rustpar import _core
+from rustpar.collection.time_limits import default_limit
 from rustpar.compat.xdist_controller import collection_difference, get_default_max_worker_restart
 from rustpar.controller.nodes import NodeManager, WorkerController
 from rustpar.controller.worker_count import chosen
@@ -305,6 +306,7 @@ class WorkerPool:
         self.sched.start(nodes, collection, groups, self.facts)
         times = len(nodes) if self.config.option.dist == "each" else 1
         self._engine.set_expected(self.sched.expected, times)
+        self._engine.time_limits(default_limit(self.config), self.facts["time_limits"])
 
     def _fork(self, node: WorkerController) -> None:
         self._startup.start_worker(node)
@@ -347,6 +349,12 @@ class WorkerPool:
         crashed = self.sched.remove_node(node, running)
         if crashed is not None:
             dispatch.crash(node, crashed, self.sched)
+        if node.timed_out is not None:
+            # Its end was intended, and says nothing about the stability of workers.
+            if not self.stopping:
+                self._screen.report_line(f"\nreplacing {node.gateway.id}, whose test exceeded its time limit")
+                self._replace(node, 0.0)
+            return crashed
         self._lost += 1
         if not self.stopping:
             self._replace_lost(node)

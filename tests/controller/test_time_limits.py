@@ -1,0 +1,166 @@
+"""Tests that run for too long are ended from outside, whatever they do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.harness import Suite
+
+# A test of its own file each, and the line that its stack has to name.
+HANGING = {
+    "sleep": ("import time\ndef test_hangs():\n    time.sleep(600)\n", "line 3 in test_hangs"),
+    "spin": ("def test_hangs():\n    while True:\n        pass\n", "in test_hangs"),
+    "hold_the_gil": (
+        "import re\ndef test_hangs():\n    re.match('(a+)+$', 'a' * 64 + 'b')\n",
+        "line 3 in test_hangs",
+    ),
+    "ignore_signals": (
+        """
+        import signal, time
+        def test_hangs():
+            for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+                try:
+                    signal.signal(number, signal.SIG_IGN)
+                except OSError:
+                    pass
+            signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+            time.sleep(600)
+        """,
+        "",
+    ),
+    "stop": (
+        "import os, signal\ndef test_hangs():\n    os.kill(os.getpid(), signal.SIGSTOP)\n",
+        "line 3 in test_hangs",
+    ),
+    "set_up": (
+        """
+        import pytest, time
+        @pytest.fixture(scope="session")
+        def server():
+            time.sleep(600)
+        def test_hangs(server): pass
+        """,
+        "in server",
+    ),
+    "tear_down": (
+        """
+        import pytest, time
+        @pytest.fixture
+        def server():
+            yield
+            time.sleep(600)
+        def test_hangs(server): pass
+        """,
+        "in server",
+    ),
+    "deadlock": (
+        """
+        import threading
+        def test_hangs():
+            one, other = threading.Lock(), threading.Lock()
+            one.acquire()
+            def wait():
+                with other, one:
+                    pass
+            thread = threading.Thread(target=wait, daemon=True)
+            thread.start()
+            while not other.locked():
+                pass
+            other.acquire()
+        """,
+        "in wait",
+    ),
+    "hold_the_pipes": (
+        """
+        import subprocess, sys, time
+        def test_hangs():
+            subprocess.Popen([sys.executable, "-c", "import time; time.sleep(20)"])
+            time.sleep(600)
+        """,
+        "in test_hangs",
+    ),
+}
+
+
+@pytest.mark.parametrize("start", ["template", "early"])
+def test_a_test_that_hangs_in_any_way_fails_at_its_limit(suite: Suite, start: str) -> None:
+    suite.write({f"test_{name}.py": text for name, (text, _) in HANGING.items()})
+    suite.write({"test_others.py": "import pytest\n@pytest.mark.parametrize('n', range(20))\ndef test_it(n): pass\n"})
+    run = suite.run_in(start, "--rustpar-timeout=1s", "--max-worker-restart=0", n="4")
+    assert run.ret == 1, run.text
+    assert run.counts()["failed"] + run.counts().get("error", 0) == len(HANGING), run.text
+    assert {node_id for node_id, count in run.runs.items() if "test_others" in node_id and count == 1} == {
+        f"test_others.py::test_it[{n}]" for n in range(20)
+    }
+    missing = {}
+    for name, (_, line) in HANGING.items():
+        (report,) = [report for report in run.reports if report["nodeid"] == f"test_{name}.py::test_hangs" and
+                     report["outcome"] == "failed"]
+        words = report["longrepr"]
+        if not words.startswith("Timeout: the test ran longer than 1.00 s, and worker 'gw") or line not in words:
+            missing[name] = words
+    assert missing == {}
+
+
+def test_a_mark_sets_the_limit_of_a_test(suite: Suite) -> None:
+    suite.test(
+        """
+        import pytest, time
+
+        @pytest.mark.timeout(0.3)
+        def test_short(): time.sleep(600)
+
+        @pytest.mark.timeout("300ms")
+        def test_text(): time.sleep(600)
+
+        @pytest.mark.timeout(0)
+        def test_none(): time.sleep(1.5)
+
+        @pytest.mark.timeout(timeout=30)
+        def test_long(): time.sleep(1.5)
+
+        @pytest.mark.timeout
+        def test_invalid(): pass
+        """
+    )
+    run = suite.run("--rustpar-timeout=1s", "--strict-markers")
+    assert run.counts() == {"passed": 3, "failed": 2, "warnings": 1}, run.text
+    assert "invalid mark on test_it.py::test_invalid: expected for example @pytest.mark.timeout(10)" in run.out
+
+
+def test_the_rest_of_a_worker_runs_elsewhere_and_no_restart_is_used_up(suite: Suite) -> None:
+    suite.test(
+        """
+        import pytest, time
+
+        @pytest.mark.parametrize("n", range(12))
+        def test_it(n):
+            if n in (1, 5, 8):
+                time.sleep(600)
+        """
+    )
+    run = suite.run("--rustpar-timeout=500ms", "--max-worker-restart=0", "--dist=loadfile", n="1")
+    assert run.counts() == {"passed": 9, "failed": 3}, run.text
+    assert run.out.count("whose test exceeded its time limit") == 3
+
+
+def test_the_limit_can_be_set_in_the_configuration_file_and_disabled(suite: Suite) -> None:
+    suite.test("import time\ndef test_one(): time.sleep(1)\ndef test_two(): pass\n")
+    suite.write({"pytest.ini": "[pytest]\nrustpar_timeout = 200ms\n"})
+    assert suite.run().counts() == {"passed": 1, "failed": 1}
+    assert suite.run("--rustpar-timeout=0").counts() == {"passed": 2}
+    suite.write({"pytest.ini": "[pytest]\nrustpar_timeout = soon\n"})
+    run = suite.run()
+    assert (run.ret, run.err.strip()) == (
+        4,
+        "ERROR: rustpar_timeout: invalid duration 'soon': expected for example 500ms, 1s or 1.5m",
+    )
+
+
+def test_a_limit_that_has_no_effect_is_reported(suite: Suite) -> None:
+    suite.test("def test_it(): pass")
+    line = "rustpar: --rustpar-timeout has no effect without workers: add -n auto"
+    assert line in suite.run("--rustpar-timeout=1s", n=None).lines
