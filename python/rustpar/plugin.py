@@ -57,6 +57,10 @@ def pytest_configure(config: pytest.Config) -> None:
         from rustpar.collection import time_limits
 
         time_limits.default_limit(config)
+    if has_entry(config, "rustpar_run_timeout"):
+        from rustpar.collection import time_limits
+
+        time_limits.run_limit(config)
     if has_entry(config, "rustpar_resources"):
         from rustpar.collection import constraints
 
@@ -112,9 +116,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """
     result = yield
     if hasattr(config, "workerinput"):
-        from rustpar.collection import constraints
+        from rustpar.collection import constraints, time_limits
 
         constraints.warn_about_invalid_marks(items)
+        time_limits.warn_about_invalid_marks(config, items)
     if config.getoption("rustpar_shard", None) is not None:
         from rustpar.collection import shard
         from rustpar.recording import history
@@ -221,6 +226,7 @@ class DistributedRun:
             self._report_start(config),
             _without_effect(config, "--rustpar-max-rss", config.option.rustpar_max_rss),
             _without_effect(config, "--rustpar-timeout", config.option.rustpar_timeout),
+            _without_effect(config, "--rustpar-run-timeout", config.option.rustpar_run_timeout),
         ]
         return "\n".join(f"rustpar: {line}" for line in lines if line is not None) or None
 

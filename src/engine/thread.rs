@@ -362,7 +362,8 @@ impl Loop {
                 continue;
             };
             let entry = self.workers.iter().find(|entry| entry.worker == activity.worker);
-            let Some(process) = entry.and_then(|entry| entry.process.as_ref().or(self.template.as_ref())) else {
+            let Some(process) = entry.and_then(|entry| entry.process.as_ref().or(self.template.as_ref()))
+            else {
                 continue;
             };
             match (step, activity.test) {

@@ -1,6 +1,6 @@
-"""Time limits of tests: ``--rustpar-timeout``, ``rustpar_timeout`` and ``@pytest.mark.timeout(seconds)``.
+"""Time limits of tests and runs: ``--rustpar-timeout``, ``--rustpar-run-timeout``, ``@pytest.mark.timeout(seconds)``.
 
-The engine enforces them from outside of the worker (``src/engine/limits.rs``).
+The engine enforces those of tests from outside of the worker (``src/engine/limits.rs``), the controller those of runs.
 
 The hazard it handles: pytest-timeout, which reads the same mark, shows more where it can interrupt a test from inside.
 If it is installed, it comes first, and the engine ends the worker some seconds later.
@@ -25,6 +25,15 @@ if TYPE_CHECKING:
 _BACKSTOP = 5.0
 
 
+def run_limit(config: pytest.Config) -> float | None:
+    """Return the limit of the whole run in seconds, from the command line or the ini file; None if there is none.
+
+    Raises:
+        pytest.UsageError: ``rustpar_run_timeout`` in the ini file is not a duration.
+    """
+    return given(config, "rustpar_run_timeout", _core.parse_duration) or None
+
+
 def default_limit(config: pytest.Config) -> float | None:
     """Return the limit of all tests in seconds, from the command line or the ini file; None if there is none.
 
@@ -35,28 +44,27 @@ def default_limit(config: pytest.Config) -> float | None:
 
 
 def limits_of(config: pytest.Config, items: Sequence[pytest.Item]) -> list[tuple[int, float]]:
-    """Return the indices of the tests with a mark, and their limits in seconds; 0 for no limit.
-
-    An invalid mark is ignored with a warning.
-    """
+    """Return the indices of the tests with a valid mark, and their limits in seconds; 0 for no limit."""
     extra = _BACKSTOP if config.pluginmanager.has_plugin("timeout") else 0.0
-    limits = []
+    limits = ((index, _seconds_of(marks[0])) for index, marks in marked(items, ("timeout",)).items())
+    return [(index, seconds + extra if seconds else 0.0) for index, seconds in limits if seconds is not None]
+
+
+def warn_about_invalid_marks(config: pytest.Config, items: Sequence[pytest.Item]) -> None:
+    """Warn about invalid marks, which are ignored, unless pytest-timeout is installed and does that."""
+    if config.pluginmanager.has_plugin("timeout"):
+        return
     for index, marks in marked(items, ("timeout",)).items():
-        seconds = _seconds_of(marks[0])
-        if seconds is not None:
-            limits.append((index, seconds + extra if seconds > 0 else 0.0))
-        elif not extra:
-            text = f"invalid mark on {items[index].nodeid}: expected for example @pytest.mark.timeout(10)"
+        if _seconds_of(marks[0]) is None:
+            text = f"{items[index].nodeid}: invalid timeout mark: expected for example @pytest.mark.timeout(10)"
             warnings.warn(pytest.PytestWarning(text), stacklevel=2)
-    return limits
 
 
 def _seconds_of(mark: pytest.Mark) -> float | None:
-    value = mark.args[0] if mark.args else mark.kwargs.get("timeout")
-    if isinstance(value, str):
-        try:
-            return _core.parse_duration(value)
-        except ValueError:
-            return None
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return float(value) if is_number else None
+    value: object = mark.args[0] if mark.args else mark.kwargs.get("timeout")
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    try:
+        return _core.parse_duration(value) if isinstance(value, str) else None
+    except ValueError:
+        return None

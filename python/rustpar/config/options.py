@@ -69,10 +69,19 @@ def add(parser: pytest.Parser) -> None:
         default=None,
         metavar="TIME",
         help="With -n, end a test that runs longer than this, fixtures included: 500ms, 60s, 1.5m. It fails with the "
-        "stacks of all threads, and a new worker runs the remaining tests. @pytest.mark.timeout(10) sets the limit of a "
-        "test. 0 disables rustpar_timeout for a run.",
+        "stacks of all threads, and a new worker runs the remaining tests. @pytest.mark.timeout(10) sets the limit of "
+        "a test. 0 disables rustpar_timeout for a run.",
     )
     parser.addini("rustpar_timeout", "The default of --rustpar-timeout, for example: 60s", default="")
+    group.addoption(
+        "--rustpar-run-timeout",
+        type=_duration,
+        default=None,
+        metavar="TIME",
+        help="With -n, end a run that takes longer than this as Ctrl-C does, with the results so far and exit status "
+        "124: 30m. 0 disables rustpar_run_timeout for a run.",
+    )
+    parser.addini("rustpar_run_timeout", "The default of --rustpar-run-timeout, for example: 30m", default="")
     _add_output_options(parser, group)
     _add_scheduling_options(parser, group)
 

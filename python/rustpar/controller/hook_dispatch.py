@@ -104,13 +104,16 @@ class HookDispatch:
         """Report a worker's crash in a test, in xdist's words, with the stack and output that it has left behind."""
         path = node_id.split("::")[0]
         words, sections = f"worker {node.gateway.id!r} crashed while running {node_id!r}", []
+        stack = "" if node.crash_files is None else node.crash_files.stack()
+        phase = self._phase_of(node.number, node_id)
         if node.timed_out is not None:
             limit = _core.spoken(node.timed_out[1])
-            words = f"Timeout: the test ran longer than {limit}, and worker {node.gateway.id!r} was ended"
+            words = f"Timeout: the test ran longer than {limit}; worker {node.gateway.id!r} was ended in its {phase}"
+            # The process was told to abort.
+            stack = stack.removeprefix("Fatal Python error: Aborted").lstrip()
+        words = f"{words}\n\n{stack}" if stack else words
         if node.crash_files is not None:
-            stack = node.crash_files.stack()
-            words = f"{words}\n\n{stack}" if stack else words
-            sections = self._sections(node.number, node_id, node.crash_files)
+            sections = self._sections(node.number, node_id, phase, node.crash_files)
         report = pytest.TestReport(
             nodeid=node_id,
             location=(path, None, path),
@@ -126,12 +129,18 @@ class HookDispatch:
         if report.failed:
             self.failures += 1
 
-    def _sections(self, worker: int, node_id: str, files: CrashFiles) -> list[tuple[str, str]]:
+    def _phase_of(self, worker: int, node_id: str) -> str:
+        """Return the phase of a running test: the one after its last report."""
+        last = self._last_report.get(worker)
+        if last is None or last.nodeid != node_id:
+            return "setup"
+        is_run = last.when == "setup" and last.passed
+        return "call" if is_run else "teardown" if last.when in ("setup", "call") else "setup"
+
+    def _sections(self, worker: int, node_id: str, phase: str, files: CrashFiles) -> list[tuple[str, str]]:
         """Return the captured output of a test: from its last report, and from the phase that crashed."""
         last = self._last_report.get(worker)
-        begun = last is not None and last.nodeid == node_id and last.when in ("setup", "call")
-        sections = list(last.sections) if last is not None and begun else []
-        phase = "setup" if last is None or not begun else "call" if last.when == "setup" else "teardown"
+        sections = [] if last is None or phase == "setup" else list(last.sections)
         return [*sections, *((f"Captured {name} {phase}", text) for name, text in files.output())]
 
     def _on_warning(self, worker: int, warning: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rustpar import _core
+from rustpar.collection.time_limits import run_limit
 from rustpar.compat.node_ids import id_attribute, node_id_parser
 from rustpar.compat.xdist_controller import Interrupted, Producer
 from rustpar.controller.completeness import Completeness
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
 
 # Seconds to wait for events before checking the time and signals.
 _EVENT_TIMEOUT = 0.1
+
+# The exit status of a run that exceeds its time limit, as that of timeout(1).
+_RUN_TIMEOUT_STATUS = 124
 
 
 class Controller:
@@ -83,6 +87,8 @@ class Controller:
         measuring.combine_at_exit(config, self.nodemanager.testrunuid)
         self._engine: _core.Engine | None = None
         self._session: pytest.Session
+        self._started = _core.monotonic()
+        self._limit = run_limit(config)
         self._events: list[tuple[int, int, Any, Any]] = []
         self._interrupt = Interrupt()
         self._termination = termination
@@ -198,10 +204,14 @@ class Controller:
     def _run(self) -> None:
         while not self._is_over():
             self._handle_events()
-            if self._interrupt.arrived:
+            is_overdue = self._limit is not None and _core.monotonic() - self._started > self._limit
+            if self._interrupt.arrived or is_overdue:
                 workers = InterruptedWorkers(self._pool, self._server, self._screen)
                 workers.end(self._handle_events, self._is_running, has_collected=lambda: self._handlers.has_collected)
-                raise KeyboardInterrupt
+                if self._interrupt.arrived or self._limit is None:
+                    raise KeyboardInterrupt
+                reason = f"the run took longer than its limit of {_core.spoken(self._limit)}"
+                raise pytest.exit.Exception(reason, returncode=_RUN_TIMEOUT_STATUS)
 
     def _is_over(self) -> bool:
         return self._handlers.template_status is not None or (self._handlers.has_collected and not self._pool.active)

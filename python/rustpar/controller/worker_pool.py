@@ -345,6 +345,8 @@ class WorkerPool:
         """Process the loss of a worker whose session had not finished; return the test that has crashed, if any."""
         node.down = True
         error = describe_exit(status, is_sent=node.is_killed)
+        if node.timed_out is not None:
+            error = "Not properly terminated (time limit of a test exceeded)"
         self.config.hook.pytest_testnodedown(node=node, error=error)
         crashed = self.sched.remove_node(node, running)
         if crashed is not None:
@@ -352,7 +354,7 @@ class WorkerPool:
         if node.timed_out is not None:
             # Its end was intended, and says nothing about the stability of workers.
             if not self.stopping:
-                self._screen.report_line(f"\nreplacing {node.gateway.id}, whose test exceeded its time limit")
+                self._screen.report_line(f"\nreplacing worker {node.gateway.id}")
                 self._replace(node, 0.0)
             return crashed
         self._lost += 1
