@@ -144,7 +144,9 @@ def plugins(session: nox.Session) -> None:
     require(session, "newest", "plugins")
     install_wheel(session)
     # The plugins are for the suites that these tests run in subprocesses, not for the tests themselves.
-    session.run("pytest", "--disable-plugin-autoload", "tests/plugins", "tests/coverage", *session.posargs)
+    # By file: the table of plugins is checked when all of them have been compared in one process.
+    parallel = ("-p", "xdist", "-n", "2", "--dist", "loadfile")
+    session.run("pytest", "--disable-plugin-autoload", *parallel, "tests/plugins", "tests/coverage", *session.posargs)
 
 
 @nox.session(python=PYTHONS)
