@@ -25,7 +25,7 @@ VERSION_DEPENDENT = (
     "tests/fork_safety/test_test_data.py",
     "tests/process/test_crash_files.py",
     "tests/process/test_garbage.py",
-    "tests/process/test_shutdown.py",
+    "tests/process/test_exit_functions.py",
     "tests/process/test_state.py",
     "tests/worker",
 )

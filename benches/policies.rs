@@ -10,7 +10,7 @@ use std::hint::black_box;
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use rustpar::schedule::constraints::needs::Needs;
 use rustpar::schedule::forecast::Forecast;
-use rustpar::schedule::plan::{Mode, Rules, policy};
+use rustpar::schedule::mode::{Mode, Rules, policy};
 use rustpar::schedule::policies::load::Plan;
 use rustpar::schedule::policy::{Action, Demand, Policy, Test, Worker};
 

@@ -9,7 +9,7 @@ use proptest::test_runner::TestCaseResult;
 use rustpar::schedule::constraints::needs::Needs;
 use rustpar::schedule::forecast::Forecast;
 use rustpar::schedule::lower_bound::Bounds;
-use rustpar::schedule::plan::{Mode, Rules, policy};
+use rustpar::schedule::mode::{Mode, Rules, policy};
 use rustpar::schedule::policies::each::Each;
 use rustpar::schedule::policies::load::{Load, Plan};
 use rustpar::schedule::policies::units::Units;

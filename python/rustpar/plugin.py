@@ -111,8 +111,8 @@ def _timing_sections(config: pytest.Config, journaling: JournalWriter) -> object
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None, object, object]:
     """Warn of invalid marks, keep the shard's tests and sort, after all plugins and conftests have modified the items.
 
-    A wrapper runs after all implementations that are no wrappers, even trylast ones of plugins loaded later. The
-    wrappers of ``--lf`` and ``--ff`` still run after this one: these options concern a single run and take precedence.
+    The second half of a wrapper runs after all implementations that are not wrappers. The second halves of the wrappers
+    of ``--lf`` and ``--ff`` still run after this one: these options concern a single run and take precedence.
     """
     result = yield
     if hasattr(config, "workerinput"):

@@ -10,7 +10,7 @@ use crate::engine::limits::Limits;
 use crate::engine::messages::{Command, TEMPLATE};
 use crate::engine::shared::{Shared as CoreShared, TEMPLATE_SLOT};
 use crate::platform::os;
-use crate::schedule::plan::policy;
+use crate::schedule::mode::policy;
 use crate::schedule::policy::{Test, Worker};
 use pyo3::exceptions::PyValueError;
 use pyo3::gc::{PyTraverseError, PyVisit};

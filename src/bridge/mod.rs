@@ -27,12 +27,12 @@ mod format;
 #[cfg(target_os = "linux")]
 mod heap;
 mod history;
-#[cfg(target_os = "linux")]
-mod hookcall;
 mod journal;
 #[cfg(target_os = "linux")]
 mod line;
 mod memory;
+#[cfg(target_os = "linux")]
+mod multicall;
 mod notices;
 #[cfg(target_os = "linux")]
 mod plain;
@@ -146,7 +146,7 @@ mod _core {
 
     #[cfg(target_os = "linux")]
     #[pymodule_export]
-    use super::hookcall::Multicall;
+    use super::multicall::Multicall;
 
     #[cfg(target_os = "linux")]
     #[pymodule_export]

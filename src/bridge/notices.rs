@@ -19,7 +19,7 @@ pub(super) fn start_lines(name: &str, reasons: Vec<Text>, remembered: bool, verb
     notices::start(start, verbosity)
 }
 
-/// Advice for a run in which many tests fail that passed in the last run.
+/// Advice for a run in which tests fail that passed in the last run.
 #[pyfunction]
 pub(super) fn new_failures_line(tests: usize, with_template: bool) -> String {
     notices::new_failures(tests, with_template)

@@ -5,7 +5,7 @@ use super::text::{Text, texts};
 use crate::report::terminal::plan::{self, Suite};
 use crate::schedule::constraints::needs::Needs;
 use crate::schedule::forecast::Forecast;
-use crate::schedule::plan::{Mode, Rules};
+use crate::schedule::mode::{Mode, Rules};
 use crate::schedule::policies::load::Plan as Order;
 use crate::schedule::policies::scope;
 use crate::schedule::policy::{Fixture, Test};

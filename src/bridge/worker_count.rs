@@ -1,6 +1,6 @@
 //! Python bindings for the number of workers of `-n auto`.
 
-use crate::schedule::number_of_workers::{Choice as CoreChoice, Machine};
+use crate::schedule::worker_count::{Choice as CoreChoice, Machine};
 use pyo3::prelude::*;
 
 /// The chosen number of workers, and the reason.

@@ -2,7 +2,7 @@
 //!
 //! Memory that imports have freed is scattered over the whole heap. A forked process that puts new objects there writes
 //! to pages that it shares: 20 pages for each test with numpy and pandas loaded, and 3 with full pools.
-//! Without it, 200 files that import both take 1.075 of the peak memory (PSS) and 1.03 of the wall time at `-n 8`.
+//! Without filling them, 200 files that import both take 1.075 of the peak memory (PSS) and 1.03 of the wall time at `-n 8`.
 //!
 //! The hazard it handles: with another allocator behind the same functions (`PYTHONMALLOC`, `-X dev`, a build without
 //! pools) there are no free blocks to fill, and whatever is allocated is lost memory in every process.

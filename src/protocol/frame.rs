@@ -83,7 +83,7 @@ pub enum Frame<'a> {
     Inventory {
         /// The tests.
         entries: Vec<Entry<'a>>,
-        /// A value: lines for the terminal, the number of deselected tests.
+        /// A value: lines for the terminal, deselected tests, reasons, conftests, and the facts for scheduling.
         extras: &'a [u8],
     },
     /// `pytest_runtest_logstart` was called.

@@ -2,7 +2,7 @@
 
 use crate::schedule::forecast::Forecast;
 use crate::schedule::lower_bound::Bounds;
-use crate::schedule::plan::{Mode, Rules, policy};
+use crate::schedule::mode::{Mode, Rules, policy};
 use crate::schedule::simulation::{SimulationError, Step, simulate_run};
 
 /// The plan of a run. If no test's duration is known, a test takes a second and a shared fixture no time.

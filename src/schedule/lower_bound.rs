@@ -5,7 +5,7 @@
 
 use crate::schedule::constraints::needs::Needs;
 use crate::schedule::forecast::{Estimates, Forecast};
-use crate::schedule::plan::{Mode, Rules};
+use crate::schedule::mode::{Mode, Rules};
 use crate::schedule::policy::{Fixture, Test, collection};
 use crate::schedule::simulation::set_up_seconds;
 use std::collections::{BTreeMap, BTreeSet};

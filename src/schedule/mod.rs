@@ -16,21 +16,21 @@
 //! | [`policies::each`] | all tests, for every worker | nothing |
 //!
 //! [`constraints::director`] is a policy over policies, for order classes and tests that must not run at the same time;
-//! [`plan`] creates all policies. [`simulation`] runs one in virtual time with the durations of [`forecast`];
+//! [`mode`] creates all policies. [`simulation`] runs one in virtual time with the durations of [`forecast`];
 //! [`expected_run`] combines the simulated schedule with its [`lower_bound`].
 //!
 //! Before that, [`order_classes`] sorts tests by their markers, [`sharding`] divides them among machines,
-//! [`constraints::marks`] parses their constraints, and [`number_of_workers`] chooses the number of workers.
+//! [`constraints::marks`] parses their constraints, and [`worker_count`] chooses the number of workers.
 
 pub mod constraints;
 pub mod expected_run;
 pub mod forecast;
 pub mod lower_bound;
-pub mod number_of_workers;
+pub mod mode;
 pub mod order_classes;
 mod pieces;
-pub mod plan;
 pub mod policies;
 pub mod policy;
 pub mod sharding;
 pub mod simulation;
+pub mod worker_count;

@@ -3,8 +3,9 @@
 It is an entry in pytest's cache, one for each command: the options and tests, from the command line and elsewhere.
 Conftests' options can select tests, too (``--run-slow``), so all options count except those that only affect output.
 
-The hazard it handles: the entry may not fit this run. The entry of an incomplete run is deleted. That of a run in a
-single process is deleted until the run has ended, so that after a test that kills the process the next run has workers.
+The hazard it handles: the entry may not fit this run. The entry of an incomplete run is deleted. When a run starts in
+a single process, its entry is deleted, and stored again at the end: if a test kills the process, the next run has
+workers.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""A hint at the end of runs whose new failures may be caused by the order of tests or by a shared template."""
+"""A hint at the end of runs whose new failures may be caused by the order of tests or by a shared template.
+
+Its text is in ``src/report/terminal/notices.rs``.
+"""
 
 from __future__ import annotations
 

@@ -196,7 +196,7 @@ class PythonScheduling:
         """Have schedulers by scope assign each worker a second test, or tell it that there is none.
 
         A worker finishes a test only when it knows the next. When a worker is lost or added, these schedulers assign a
-        single unit, which may contain one test or none, because they also reassign units whose tests have all been run.
+        single unit. It may contain one test, or none if all its tests have been run.
         """
         scheduler = self.scheduler
         if is_by_scope(scheduler) and scheduler.collection is not None:

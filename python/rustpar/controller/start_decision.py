@@ -1,10 +1,10 @@
-"""The decision how workers start, its reasons, and the decision remembered from earlier runs.
+"""The decision how workers start, with its reasons, and the storage of decisions for later runs.
 
-Decisions are stored in pytest's cache. The key is the selection of tests and plugins on the command line. An entry has
-a fingerprint of everything that the decision depends on: conftests, the files named by the reasons, plugins, and the
-versions of Python, pytest and rustpar. Stored are ``early``, and a ``template`` that was forked because early workers
-had collected different tests: otherwise each run would have to find that out again. Other templates check in each run,
-at no cost.
+``startup.py`` makes the decision. Decisions are stored in pytest's cache. The key is the selection of tests and plugins
+on the command line. An entry has a fingerprint of everything that the decision depends on: conftests, the files named
+by the reasons, plugins, and the versions of Python, pytest and rustpar. Stored are ``early``, and a ``template`` that
+was forked because early workers had collected different tests: otherwise each run would have to find that out again.
+Other templates check in each run, at no cost.
 
 The hazard it handles: a suite that has changed must be checked again, so entries that are unreadable or have a
 different fingerprint are ignored.

@@ -1,6 +1,6 @@
 """The number of workers for ``-n auto``, from xdist, other plugins, the machine and the last run.
 
-The rules are implemented natively (``src/schedule/number_of_workers.rs``).
+The rules are implemented natively (``src/schedule/worker_count.rs``).
 """
 
 from __future__ import annotations

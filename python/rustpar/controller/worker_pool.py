@@ -1,8 +1,8 @@
 """The workers of a run, from the node objects that plugins see to the exit status of each process.
 
 Workers forked from the template have collected when they are forked. Early workers and their replacements collect for
-themselves, and scheduling starts when all have. Until then gw0 is held as a template. If the others have collected
-different tests, which would end a run of xdist, they exit, and all workers are forked from the template.
+themselves, and scheduling starts when all have. Until then the template, which is to become gw0, waits. If the others
+have collected different tests, which would end a run of xdist, they exit, and all workers are forked from the template.
 
 The hazard it handles: workers start, crash and exit at any moment, and for each of them plugins' hooks and messages
 must be as with xdist, and replacements within ``--max-worker-restart``.

@@ -1,7 +1,8 @@
 """Detection of values drawn while collecting that name something outside the process.
 
 There are two ways to detect it. The value is visible in a name: digits of a ``uuid`` in the name of a database. Or the
-statement that has drawn the value has assigned its result to the name, in which the value need not be visible.
+result of the statement that has drawn the value was assigned to the name, even if the value is not visible in it (a
+hash of it, for example).
 
 The hazard it handles: there may be many values and many names, so they are not compared pairwise.
 """

@@ -25,11 +25,11 @@ from rustpar.coverage import measuring
 from rustpar.fork_safety.monitor import Monitor
 from rustpar.forkserver import loop
 from rustpar.forkserver.template import ForkPoint
-from rustpar.process import crash_files, forking, gc_freeze, shutdown
+from rustpar.process import crash_files, exit_functions, forking, gc_freeze
 from rustpar.process.code_origin import CodeOrigins
 from rustpar.process.identity import replace_stdio
 from rustpar.process.system import os, signal
-from rustpar.worker import hook_calls
+from rustpar.worker import native_multicall
 from rustpar.worker.session import WorkerPlugin, locate_title, make_line
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Child:
         if not is_template:
             self._loop.close()
         self._line = make_line(shared, self._setup["slot"])
-        shutdown.forget_exit_functions()
+        exit_functions.forget_exit_functions()
         replace_stdio(request.output)
         locate_title()
         self._take_over_environment()
@@ -95,7 +95,7 @@ class Child:
     def pytest_cmdline_main(self, config: pytest.Config) -> None:
         """Set the options of a worker before the session starts."""
         setup_config(config, self._setup["basetemp"])
-        hook_calls.install(config)
+        native_multicall.install(config)
         workerinput = self._setup["workerinput"]
         set_program_name(config, Path(workerinput["mainargv"][0]).name)
         config.workeroutput = {}  # type: ignore[attr-defined]
@@ -126,8 +126,8 @@ class Child:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         if self._worker is not None:
             self._worker.wait_for_exit()
-        shutdown.run_exit_functions()
-        shutdown.clear_modules(self._loaded_before, CodeOrigins().is_own_file)
+        exit_functions.run_exit_functions()
+        exit_functions.clear_modules(self._loaded_before, CodeOrigins().is_own_file)
         forking.flush()
         _core.exit_process(status)
 

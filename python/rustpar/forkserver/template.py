@@ -1,8 +1,8 @@
 """The template: a process that configures and collects once, as worker gw0 would, and from which workers are forked.
 
 The hazard it handles: after the fork there are many processes where plugins expect one. The template runs no tests,
-unless it continues as gw0. Otherwise it only forks and waits for its workers. It runs the exit functions registered
-before the fork only if it has forked none; otherwise each worker does.
+unless it continues as gw0. Otherwise it only forks and waits for its workers. Exit functions that were registered while
+it collected are run by each worker; by the template only if it has forked no worker.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from rustpar import _core
 from rustpar.coverage import measuring
 from rustpar.forkserver import loop
-from rustpar.process import crash_files, forking, gc_freeze, open_files, shutdown, timers
+from rustpar.process import crash_files, exit_functions, forking, gc_freeze, open_files, timers
 from rustpar.process.identity import become_worker
 from rustpar.process.system import os, signal
 from rustpar.worker.session import make_line
@@ -62,14 +62,14 @@ class ForkPoint:
                 # The exit functions run in each worker, as if it had collected itself.
                 measuring.save_own()
             else:
-                shutdown.run_exit_functions()
+                exit_functions.run_exit_functions()
             forking.leave(0)
         line = make_line(self._shared, request.message["slot"])
         use_line(line)
         self._loop.close()
         signal.signal(signal.SIGINT, interrupt)
         if "fork" in request.message:
-            shutdown.adopt_finalizers(os.getppid())
+            exit_functions.adopt_finalizers(os.getppid())
             open_files.reopen(files)
             self._seeds.restore()
             measuring.restart(self._config, request.message["workerinput"]["testrunuid"])
@@ -77,4 +77,4 @@ class ForkPoint:
         crash_files.use(self._config, request.message["crash_files"], keep="fork" not in request.message)
         timers.start(running)
         if "fork" in request.message:
-            shutdown.InheritedExitFunctions(line)
+            exit_functions.InheritedExitFunctions(line)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 _OPTIONS = (
     *("numprocesses", "dist", "maxprocesses", "max_worker_restart", "keyword", "markexpr", "maxfail"),
     *("rustpar_start", "rustpar_plan", "rustpar_order", "rustpar_shard", "rustpar_shard_by", "rustpar_max_rss"),
+    *("rustpar_timeout", "rustpar_run_timeout"),
 )
 
 # Options with which no test is run, or with durations that mean nothing.

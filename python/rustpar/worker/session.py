@@ -240,9 +240,9 @@ class WorkerPlugin:
     def _choose_next(self, given: pytest.Item | None) -> pytest.Item | pytest.Session | None:
         """Choose the next test; called when fixtures are torn down, the last moment at which it matters.
 
-        In a process that the suite has forked, no test is claimed, and the item `given` to the teardown is used. But
-        None is also given if the next test is not known yet, and a child of a test must not tear down the session's
-        fixtures. A plugin that runs whole tests in children means None.
+        In a process that the suite has forked, no test is claimed, and the item `given` to the teardown is used. If
+        that is None, it depends on who has forked: a child of a test must not tear down the session's fixtures, because
+        the worker still needs them; a plugin that runs whole tests in children wants that.
         """
         if not self.is_own():
             return self.session if given is None and self._is_forked_by_test else given

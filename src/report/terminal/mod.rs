@@ -1,4 +1,5 @@
-//! Lines that runs and commands show in a terminal. Python prints them but does not format any.
+//! Lines that runs and commands show in a terminal. Python prints them; it formats only
+//! notices of one line about a process, where they arise.
 //!
 //! | module | contents |
 //! |---|---|

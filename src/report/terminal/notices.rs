@@ -36,7 +36,7 @@ pub fn start(start: Start<'_>, verbosity: i32) -> Vec<String> {
     lines
 }
 
-/// Advice for a run in which many tests fail that passed in the last run. With a template, state shared by forked
+/// Advice for a run in which tests fail that passed in the last run. With a template, state shared by forked
 /// workers may be the cause, too.
 #[must_use]
 pub fn new_failures(tests: usize, with_template: bool) -> String {

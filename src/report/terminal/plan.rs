@@ -4,7 +4,7 @@
 
 use crate::schedule::expected_run::ExpectedRun;
 use crate::schedule::forecast::Forecast;
-use crate::schedule::plan::{Mode, Rules};
+use crate::schedule::mode::{Mode, Rules};
 use crate::schedule::policy::Test;
 use crate::schedule::simulation::{SimulationError, Step};
 use crate::text::duration::{micros, spoken};

@@ -5,9 +5,9 @@
 //! test of the job has finished, teardown included. A class starts on a worker when the classes before have nothing
 //! left to assign; jobs that wait for a resource do not delay the next class, serial ones do.
 //!
-//! The hazard it handles: a policy assumes that it knows the end of every queue. So a queue never contains tests of two
-//! classes, or of a job after those of a class: a worker changes between them when its queue is empty, and a take-back
-//! that would affect other tests is answered by the director, with no tests.
+//! The hazard it handles: a policy assumes that it knows the end of every queue. So a worker changes from one
+//! class to the next, or from a class to a job, only when its queue is empty, and the tests in a queue always belong to
+//! one policy or to one job. If a policy takes back tests from a queue with other tests, the director returns none.
 
 mod classes;
 mod jobs;

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::schedule::constraints::needs::Needs;
-use crate::schedule::plan::{Mode, Rules, policy};
+use crate::schedule::mode::{Mode, Rules, policy};
 use crate::schedule::policies::load::Plan;
 
 const LOAD: Mode = Mode::load();

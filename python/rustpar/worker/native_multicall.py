@@ -4,7 +4,7 @@ A trivial test makes 13 hook calls with 43 implementations. Natively they take 1
 takes 23 us less.
 
 The hazard it handles: pluggy's ``_multicall`` is not part of its interface, and has not always been the same. So it is
-replaced only if it has the form that the native call was written for. ``src/bridge/hookcall.rs`` explains which
+replaced only if it has the form that the native call was written for. ``src/bridge/multicall.rs`` explains which
 implementations are called natively.
 """
 

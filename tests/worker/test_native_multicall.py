@@ -14,7 +14,7 @@ import pluggy
 import pytest
 from pluggy import HookImpl, HookspecMarker, PluginManager, _manager
 
-from rustpar.worker import hook_calls
+from rustpar.worker import native_multicall
 from tests.worker.hook_implementations import PLAIN, WRAPPERS, Making, passing_on, returning
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ hookimpl = pluggy.HookimplMarker("test")
 # The modules whose implementations are called natively in these tests; in a run these are pytest's.
 OURS = [__name__, returning.__module__]
 
-needs_known_pluggy = pytest.mark.skipif(not hook_calls._is_known(), reason="this pluggy makes all calls itself")
+needs_known_pluggy = pytest.mark.skipif(not native_multicall._is_known(), reason="this pluggy makes all calls itself")
 
 
 def impl_of(function: Callable[..., Any], *, wrapper: bool = False, hookwrapper: bool = False) -> HookImpl:
@@ -89,7 +89,7 @@ def combinations() -> list[list[Making]]:
 @pytest.mark.parametrize("handling", [False, True])
 @pytest.mark.parametrize("first", [False, True])
 def test_native_calls_have_the_same_results_as_pluggys(first: bool, handling: bool) -> None:
-    native = hook_calls.native(never, ours=OURS)
+    native = native_multicall.native(never, ours=OURS)
     for makings in combinations():
         expected = outcome(multicall, makings, first, handling)
         assert outcome(native, makings, first, handling) == expected
@@ -102,7 +102,7 @@ def test_pluggy_makes_the_call_if_a_plugin_implements_the_hook() -> None:
         asked.append(arguments)
         return multicall(*arguments)
 
-    native = hook_calls.native(pluggys, ours=OURS)
+    native = native_multicall.native(pluggys, ours=OURS)
     impls = [impl_of(returning(number)(print)) for number in range(3)]
     given = {"one": 1, "two": 2}
     assert native("hook", impls, given, False) == [2, 1, 0]
@@ -117,7 +117,7 @@ def test_pluggy_makes_the_call_if_a_plugin_implements_the_hook() -> None:
 
 
 def test_unsupported_hook_features_are_left_to_pluggy() -> None:
-    native = hook_calls.native(lambda *arguments: "pluggy's", ours=OURS)
+    native = native_multicall.native(lambda *arguments: "pluggy's", ours=OURS)
     plain = impl_of(lambda one=1: one)
 
     def not_a_generator() -> Any:
@@ -135,7 +135,7 @@ def test_unsupported_hook_features_are_left_to_pluggy() -> None:
 
 
 def test_a_replaced_implementation_is_no_longer_called() -> None:
-    native = hook_calls.native(lambda *arguments: "pluggy's", ours=OURS)
+    native = native_multicall.native(lambda *arguments: "pluggy's", ours=OURS)
     impl = impl_of(lambda: "old")
     assert native("hook", [impl], {}, True) == "old"
     impl.function = lambda: "new"  # type: ignore[misc]
@@ -175,14 +175,14 @@ def test_hooks_may_call_hooks() -> None:
 
     manager = manager_with(Calling(), Calling())
     expected = manager.hook.hook(one=3)
-    manager._inner_hookexec = hook_calls.native(never, ours=OURS)
+    manager._inner_hookexec = native_multicall.native(never, ours=OURS)
     assert manager.hook.hook(one=3) == expected
 
 
 @needs_known_pluggy
 def test_native_calls_can_be_monitored() -> None:
     manager = manager_with(Plugin())
-    hook_calls.install(config_of(manager))
+    native_multicall.install(config_of(manager))
     installed = manager._inner_hookexec
     assert type(installed).__name__ == "Multicall"
     seen: list[Any] = []
@@ -202,21 +202,21 @@ def test_a_monitored_manager_is_not_changed() -> None:
     manager = manager_with(Plugin())
     manager.add_hookcall_monitoring(lambda *arguments: None, lambda *arguments: None)
     monitoring = manager._inner_hookexec
-    hook_calls.install(config_of(manager))
+    native_multicall.install(config_of(manager))
     assert manager._inner_hookexec is monitoring
 
 
 def test_an_unknown_version_of_pluggy_is_not_changed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(HookImpl, "__slots__", (*HookImpl.__slots__, "novelty"))
     manager = manager_with(Plugin())
-    hook_calls.install(config_of(manager))
+    native_multicall.install(config_of(manager))
     assert manager._inner_hookexec is multicall
 
 
 def test_unregistered_plugins_are_not_kept_alive() -> None:
     plugin = Plugin()
     manager = manager_with(plugin)
-    manager._inner_hookexec = hook_calls.native(multicall)
+    manager._inner_hookexec = native_multicall.native(multicall)
     assert manager.hook.hook(one=1) == [1]
     manager.unregister(plugin)
     alive = weakref.ref(plugin)
@@ -231,7 +231,7 @@ def test_an_unused_manager_is_freed() -> None:
             self.manager = manager_with(self)
 
     plugin = Knowing()
-    plugin.manager._inner_hookexec = hook_calls.native(never, ours=OURS)
+    plugin.manager._inner_hookexec = native_multicall.native(never, ours=OURS)
     assert plugin.manager.hook.hook(one=1) == [1]
     alive = weakref.ref(plugin)
     del plugin
