@@ -19,16 +19,22 @@ PER_RUN = 18
 TESTS = "def test_one(): pass\ndef test_two(): pass\n"
 
 
+def reasons(run: Run) -> list[str]:
+    """Return all reasons for early workers that a run with `-v` has listed."""
+    assert run.ret == 0, run.text
+    lines = [line for line in run.lines if line.startswith("rustpar:")]
+    found = [match[1] for line in lines if (match := re.search(r"(?:start: \w+ \(|:   and )(.*?)\)?$", line))]
+    assert run.start() == ("early" if found else "template"), run.text
+    return found
+
+
 def reasons_by_file(run: Run) -> dict[str, list[str]]:
     """Return the reasons for early workers that a run with `-v` has listed, by the file that they name."""
-    assert run.ret == 0, run.text
     found: dict[str, list[str]] = {}
-    for line in run.lines:
-        if line.startswith("rustpar:") and re.search(r"start: \w+ \(|:   and ", line):
-            reason = re.search(r"(?:\(|  and )([\w/]+\.py):\d+ (.*?)\)?$", line)
-            assert reason, line
-            found.setdefault(reason[1], []).append(reason[2])
-    assert run.start() == ("early" if found else "template"), run.text
+    for reason in reasons(run):
+        place = re.fullmatch(r"([\w/]+\.py):\d+ (.*)", reason)
+        assert place, reason
+        found.setdefault(place[1], []).append(place[2])
     return found
 
 
@@ -66,8 +72,8 @@ def use(me):
 """
 
 
-def reasons_by_plugin(fork_case: ForkCase, shapes: Mapping[str, str], n: int = 2) -> dict[str, list[str]]:
-    """Compare pytest-xdist and rustpar with each shape as a plugin; return the reasons for early workers by shape.
+def run_plugins(fork_case: ForkCase, shapes: Mapping[str, str], n: int = 2) -> Run:
+    """Compare pytest-xdist and rustpar with each shape as a plugin; return the run of rustpar.
 
     Each shape is a module with a function ``use(me)``, as in `ForkCase`. All of them are called in each worker.
     """
@@ -77,5 +83,10 @@ def reasons_by_plugin(fork_case: ForkCase, shapes: Mapping[str, str], n: int = 2
     xdist, rustpar = fork_case.compare(files, n)
     # Python 3.12 warns about forks in a process with threads, which xdist has.
     assert xdist.counts() | {"warnings": 0} == {"passed": n, "warnings": 0}, xdist.text
-    reasons = reasons_by_file(rustpar)
-    return {file.removesuffix(".py"): reasons[file] for file in reasons}
+    return rustpar
+
+
+def reasons_by_plugin(fork_case: ForkCase, shapes: Mapping[str, str], n: int = 2) -> dict[str, list[str]]:
+    """Return the reasons for early workers by shape, each of which is a plugin as in `run_plugins`."""
+    found = reasons_by_file(run_plugins(fork_case, shapes, n))
+    return {file.removesuffix(".py"): found[file] for file in found}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tests.shapes import reasons_by_plugin
+
 if TYPE_CHECKING:
     from tests.harness import ForkCase
 
@@ -24,17 +26,78 @@ ECHO = """
 """
 
 
-def test_a_pair_of_sockets_is_open(fork_case: ForkCase) -> None:
-    fork_case.expect_early(
-        f"""{ECHO}
+CONNECTIONS = {
+    "a_pair_of_sockets_is_open": f"""{ECHO}
     ours, theirs = socket.socketpair()
     theirs.settimeout(2)
     send = ours.send
 
     def receive():
         return theirs.recv(10)
-        """
-    )
+        """,
+    "a_connection_to_a_service_is_open": f"""{ECHO}
+    def pytest_configure(config):
+        global CONNECTION
+        if hasattr(config, "workerinput"):
+            CONNECTION = socket.create_connection(("127.0.0.1", int(os.environ["SERVICE"])))
+            CONNECTION.settimeout(2)
+        else:
+            listener = socket.create_server(("127.0.0.1", 0))
+            os.environ["SERVICE"] = str(listener.getsockname()[1])
+            threading.Thread(target=serve, args=[listener], daemon=True).start()
+
+    def serve(listener):
+        while True:
+            connection, _ = listener.accept()
+            threading.Thread(target=answer, args=[connection], daemon=True).start()
+
+    def answer(connection):
+        while received := connection.recv(10):
+            connection.send(received)
+
+    def send(text):
+        CONNECTION.send(text)
+
+    def receive():
+        return CONNECTION.recv(10)
+        """,
+    "a_helper_process_runs_until_it_is_ended": """
+        import subprocess
+
+        def pytest_sessionstart(session):
+            session.config.helper = subprocess.Popen(["sleep", "50"])
+
+        def pytest_sessionfinish(session):
+            session.config.helper.terminate()
+            assert session.config.helper.wait(2) == -15
+
+        def use(me):
+            pass
+        """,
+    "a_manager_of_shared_objects_is_running": """
+        import multiprocessing
+        from sync import wait_for_all
+
+        MANAGER = multiprocessing.get_context("fork").Manager()
+        NAMES = MANAGER.list()
+
+        def use(me):
+            NAMES.append(me)
+            wait_for_all(me, "appended")
+            assert list(NAMES) == [me]
+        """,
+}
+
+
+def test_connections_make_workers_early(fork_case: ForkCase) -> None:
+    kinds = {
+        "a_pair_of_sockets_is_open": "leaves a socket open",
+        "a_connection_to_a_service_is_open": "leaves a socket open",
+        "a_helper_process_runs_until_it_is_ended": "leaves a child process running",
+        "a_manager_of_shared_objects_is_running": "leaves a child process running",
+    }
+    found = reasons_by_plugin(fork_case, CONNECTIONS, n=3)
+    assert {name: words for name, words in kinds.items() if words not in found.get(name, [])} == {}, found
 
 
 def test_a_pipe_is_open(fork_case: ForkCase) -> None:
@@ -69,38 +132,6 @@ def test_a_queue_between_processes_is_open(fork_case: ForkCase) -> None:
     )
 
 
-def test_a_connection_to_a_service_is_open(fork_case: ForkCase) -> None:
-    fork_case.expect_early(
-        f"""{ECHO}
-    def pytest_configure(config):
-        global CONNECTION
-        if hasattr(config, "workerinput"):
-            CONNECTION = socket.create_connection(("127.0.0.1", int(os.environ["SERVICE"])))
-            CONNECTION.settimeout(2)
-        else:
-            listener = socket.create_server(("127.0.0.1", 0))
-            os.environ["SERVICE"] = str(listener.getsockname()[1])
-            threading.Thread(target=serve, args=[listener], daemon=True).start()
-
-    def serve(listener):
-        while True:
-            connection, _ = listener.accept()
-            threading.Thread(target=answer, args=[connection], daemon=True).start()
-
-    def answer(connection):
-        while received := connection.recv(10):
-            connection.send(received)
-
-    def send(text):
-        CONNECTION.send(text)
-
-    def receive():
-        return CONNECTION.recv(10)
-        """,
-        n=3,
-    )
-
-
 def test_a_helper_process_answers_through_pipes(fork_case: ForkCase) -> None:
     fork_case.expect_early(
         """
@@ -131,24 +162,6 @@ def test_a_helper_process_answers_through_pipes(fork_case: ForkCase) -> None:
     )
 
 
-def test_a_helper_process_runs_until_it_is_ended(fork_case: ForkCase) -> None:
-    fork_case.expect_early(
-        """
-        import subprocess
-
-        def pytest_sessionstart(session):
-            session.config.helper = subprocess.Popen(["sleep", "50"])
-
-        def pytest_sessionfinish(session):
-            session.config.helper.terminate()
-            assert session.config.helper.wait(2) == -15
-
-        def use(me):
-            pass
-        """
-    )
-
-
 def test_a_pool_of_processes_is_running(fork_case: ForkCase) -> None:
     fork_case.expect_early(
         """
@@ -163,23 +176,6 @@ def test_a_pool_of_processes_is_running(fork_case: ForkCase) -> None:
 
         def use(me):
             assert POOL.apply_async(len, ["four"]).get(timeout=2) == 4
-        """
-    )
-
-
-def test_a_manager_of_shared_objects_is_running(fork_case: ForkCase) -> None:
-    fork_case.expect_early(
-        """
-        import multiprocessing
-        from sync import wait_for_all
-
-        MANAGER = multiprocessing.get_context("fork").Manager()
-        NAMES = MANAGER.list()
-
-        def use(me):
-            NAMES.append(me)
-            wait_for_all(me, "appended")
-            assert list(NAMES) == [me]
         """
     )
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.shapes import reasons, run_plugins
 
 if TYPE_CHECKING:
     from tests.harness import ForkCase, Suite
 
 
-def test_a_server_runs_in_a_thread(fork_case: ForkCase) -> None:
-    fork_case.expect_early(
-        """
+THREADS = {
+    "a_server_runs_in_a_thread": """
         import socket
         import socketserver
         import threading
@@ -33,13 +35,8 @@ def test_a_server_runs_in_a_thread(fork_case: ForkCase) -> None:
         def use(me):
             with socket.create_connection(SERVER.server_address, timeout=5) as connection:
                 note(f"answer {connection.recv(9)}")
-        """
-    )
-
-
-def test_log_records_go_through_a_listening_thread(fork_case: ForkCase) -> None:
-    fork_case.expect_early(
-        """
+        """,
+    "log_records_go_through_a_listening_thread": """
         import logging
         import logging.handlers
         import queue
@@ -66,13 +63,8 @@ def test_log_records_go_through_a_listening_thread(fork_case: ForkCase) -> None:
             while Keep.kept != [me]:
                 assert time.monotonic() < end, Keep.kept
                 time.sleep(0.01)
-        """
-    )
-
-
-def test_a_pool_of_threads_is_used_while_collecting(fork_case: ForkCase) -> None:
-    fork_case.expect_early(
-        """
+        """,
+    "a_pool_of_threads_is_used_while_collecting": """
         from concurrent.futures import ThreadPoolExecutor
 
         POOL = ThreadPoolExecutor(max_workers=1)
@@ -82,13 +74,8 @@ def test_a_pool_of_threads_is_used_while_collecting(fork_case: ForkCase) -> None
 
         def use(me):
             assert POOL.submit(len, "four").result(timeout=2) == 4
-        """
-    )
-
-
-def test_a_timer_is_running(fork_case: ForkCase) -> None:
-    fork_case.expect_early(
-        """
+        """,
+    "a_timer_is_running": """
         import threading
 
         TIMER = threading.Timer(60, print)
@@ -97,8 +84,16 @@ def test_a_timer_is_running(fork_case: ForkCase) -> None:
 
         def use(me):
             assert TIMER.is_alive()
-        """
-    )
+        """,
+}
+
+
+def test_threads_make_workers_early(fork_case: ForkCase) -> None:
+    found = reasons(run_plugins(fork_case, THREADS))
+    threads = sorted(re.findall(r"leaves the thread (.*?) running", "\n".join(found)))
+    # The timer's has only a number.
+    names = [re.sub(r"^Thread-\d+ ?", "", thread) for thread in threads]
+    assert sorted(names) == ["", "(_monitor)", "(serve_forever)", "ThreadPoolExecutor-0_0"]
 
 
 def test_a_thread_is_started_below_threading(fork_case: ForkCase) -> None:
@@ -186,9 +181,8 @@ def test_an_alarm_is_set(fork_case: ForkCase) -> None:
     )
 
 
-def test_a_database_is_open(fork_case: ForkCase) -> None:
-    fork_case.expect_early(
-        """
+FILES = {
+    "a_database_is_open": """
         import atexit
         import os
         import sqlite3
@@ -207,14 +201,9 @@ def test_a_database_is_open(fork_case: ForkCase) -> None:
                 DATABASE.execute("insert into names values (?)", me)
             wait_for_all(me, "inserted")
             note(DATABASE.execute("select count(*) from names").fetchone())
-        """
-    )
-
-
-def test_a_log_file_is_open(fork_case: ForkCase) -> None:
+        """,
     # Every process writes from the beginning of the file, so it contains a single line.
-    fork_case.expect_early(
-        """
+    "a_log_file_is_open": """
         import os
         from sync import wait_for_all
         from support import note
@@ -229,13 +218,7 @@ def test_a_log_file_is_open(fork_case: ForkCase) -> None:
             wait_for_all(me, "written")
             note(os.path.getsize("tests.log"))
         """,
-        n=3,
-    )
-
-
-def test_a_lock_file_is_open(fork_case: ForkCase) -> None:
-    fork_case.expect_early(
-        """
+    "a_lock_file_is_open": """
         import fcntl
         from sync import wait_for_all
 
@@ -254,13 +237,8 @@ def test_a_lock_file_is_open(fork_case: ForkCase) -> None:
                 file.write(alone or "")
             wait_for_all(me, "noted")
             assert len(open("holders").read()) == 1
-        """
-    )
-
-
-def test_a_temporary_file_without_a_name_is_open(fork_case: ForkCase) -> None:
-    fork_case.expect_early(
-        """
+        """,
+    "a_temporary_file_without_a_name_is_open": """
         import tempfile
         from sync import wait_for_all
         from support import note
@@ -273,8 +251,15 @@ def test_a_temporary_file_without_a_name_is_open(fork_case: ForkCase) -> None:
             wait_for_all(me, "written")
             SCRATCH.seek(0)
             note(SCRATCH.read())
-        """
-    )
+        """,
+}
+
+
+def test_files_make_workers_early(fork_case: ForkCase) -> None:
+    found = reasons(run_plugins(fork_case, FILES, n=3))
+    left = sorted(re.findall(r"leaves \S*/(\S+) open for writing", "\n".join(found)))
+    # The names of temporary files are random; one without a name is shown by its number.
+    assert [re.sub(r"^tmp\w+", "", re.sub(r"^#\d+", "#", name)) for name in left] == ["#", "lock", "tests.log", ".db"]
 
 
 MAPPED = """
