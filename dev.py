@@ -28,10 +28,12 @@ import re
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 ROOT = Path(__file__).resolve().parent
 REQUIREMENTS = ROOT / "tests" / "requirements" / "dev.txt"
@@ -96,42 +98,90 @@ def say(line: str) -> None:
 
 
 @dataclass
+class Step:
+    """A command that runs.
+
+    Attributes:
+        output: Where it writes, if it runs beside others; its output is printed when it has ended.
+        limit: Seconds after which it is killed.
+    """
+
+    name: str
+    process: subprocess.Popen[bytes]
+    output: IO[bytes] | None
+    limit: float
+    start: float = field(default_factory=time.monotonic)
+
+    def wait(self) -> str:
+        """Wait until the command has ended; return what went wrong, or an empty string."""
+        try:
+            status = self.process.wait(max(0.0, self.start + self.limit - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            kill(self.process)
+            return f"TIMED OUT after {self.limit:.0f} s"
+        return f"FAILED (exit status {status})" if status else ""
+
+
+@dataclass
 class Steps:
-    """Runs commands one after another and records the ones that failed."""
+    """Runs commands and records the ones that failed."""
 
     failed: list[str] = field(default_factory=list)
+    running: list[Step] = field(default_factory=list)
 
-    def run(self, name: str, *command: str | Path, limit: float, is_last: bool = False) -> bool:
-        """Run a command in the root of the repository and print how long it took; return False if it failed.
+    def start(self, name: str, *command: str | Path, limit: float, is_beside: bool = False, processes: int = 0) -> Step:
+        """Start a command in the root of the repository; keep its output if it `is_beside` others.
+
+        Its sessions run tests in so many `processes`; by default as the noxfile says.
+        """
+        output = tempfile.TemporaryFile() if is_beside else None  # noqa: SIM115 - closed by `finish`
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=child_environment() | ({"TEST_PROCESSES": str(processes)} if processes else {}),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output and subprocess.STDOUT,
+            start_new_session=True,
+        )
+        step = Step(name, process, output, limit)
+        self.running.append(step)
+        return step
+
+    def finish(self, step: Step, *, is_last: bool = False) -> bool:
+        """Wait for a command and print how long it took; return False if it failed.
 
         Print nothing after an `is_last` step that passed, so that the command's own last line stays the last.
         """
-        say(f"\n==> {name}")
-        start = time.monotonic()
-        process = subprocess.Popen(
-            command, cwd=ROOT, env=child_environment(), stdin=subprocess.DEVNULL, start_new_session=True
-        )
-        try:
-            status = process.wait(limit)
-            problem = f"FAILED (exit status {status})" if status else ""
-        except subprocess.TimeoutExpired:
-            kill(process)
-            problem = f"TIMED OUT after {limit:.0f} s"
-        except BaseException:
-            kill(process)
-            raise
+        problem = step.wait()
+        took = time.monotonic() - step.start
+        self.running.remove(step)
+        if step.output is not None:
+            step.output.seek(0)
+            say(f"\n==> {step.name} (beside the steps above)\n{step.output.read().decode(errors='replace')}")
+            step.output.close()
         if problem:
-            self.failed.append(name)
+            self.failed.append(step.name)
         if problem or not is_last:
-            say(f"    {problem or 'ok'}, {time.monotonic() - start:.1f} s")
+            say(f"    {problem or 'ok'}, {took:.1f} s")
         return not problem
+
+    def run(self, name: str, *command: str | Path, limit: float, is_last: bool = False, processes: int = 0) -> bool:
+        """Run a command; return False if it failed."""
+        say(f"\n==> {name}")
+        return self.finish(self.start(name, *command, limit=limit, processes=processes), is_last=is_last)
+
+    def kill(self) -> None:
+        """Kill the commands that still run."""
+        for step in self.running:
+            kill(step.process)
 
     def require(self, name: str, *command: str | Path, limit: float) -> None:
         """Run a command, and raise Stop if it fails."""
         if not self.run(name, *command, limit=limit):
             raise Stop(f"failed: {name}")
 
-    def finish(self) -> int:
+    def report(self) -> int:
         """Print the steps that failed, if any, and return the exit status."""
         if self.failed:
             say(f"\ndev.py: {len(self.failed)} failed: " + "; ".join(self.failed))
@@ -220,11 +270,15 @@ def prepare(steps: Steps) -> None:
         installed.write_text(REQUIREMENTS.read_text())
 
 
-def session(steps: Steps, name: str, *arguments: str, limit: float, is_last: bool = False) -> bool:
-    """Run a session of noxfile.py; return False if it failed."""
-    nox = (PYTHON, "-m", "nox", "--no-error-on-missing-interpreters", "--session", name)
+def nox(*names: str, arguments: Iterable[str] = ()) -> list[str | Path]:
+    """Return the command that runs sessions of noxfile.py."""
     rest = ("--", *arguments) if arguments else ()
-    return steps.run(name, *nox, *rest, limit=limit, is_last=is_last)
+    return [PYTHON, "-m", "nox", "--no-error-on-missing-interpreters", "--session", *names, *rest]
+
+
+def session(steps: Steps, name: str, *arguments: str, limit: float, is_last: bool = False, processes: int = 0) -> bool:
+    """Run a session of noxfile.py; return False if it failed."""
+    return steps.run(name, *nox(name, arguments=arguments), limit=limit, is_last=is_last, processes=processes)
 
 
 def test(steps: Steps, names: list[str] | None, arguments: list[str]) -> None:
@@ -233,19 +287,25 @@ def test(steps: Steps, names: list[str] | None, arguments: list[str]) -> None:
     PATH_PREFIX[:] = [str(path.parent) for path in pythons.values()]
     versions = ["{}.{}".format(*version) for version in pythons]
     say("dev.py: testing with Python " + ", ".join(versions))
-    session(steps, "lint", limit=COMPILE_LIMIT)
+    # Linking the wheel takes a minute of one core, so the other one compiles what is not optimized.
+    beside = [steps.start("lint, rust", *nox("lint", "rust"), limit=2 * COMPILE_LIMIT, is_beside=True)]
     is_built = session(steps, "wheel", limit=COMPILE_LIMIT)
+    cores = 0
     if is_built and not arguments:  # The arguments are for the tests below.
         session(steps, "docs", limit=INSTALL_LIMIT)
         if max(pythons) >= PLUGINS_PYTHON:
-            session(steps, f"plugins-{versions[-1]}", limit=PYTEST_LIMIT)
+            # They are few and long. In one process beside the others, no core has to wait for the last of them.
+            name = f"plugins-{versions[-1]}"
+            beside.append(steps.start(name, *nox(name), limit=PYTEST_LIMIT, is_beside=True, processes=1))
+            cores = os.cpu_count() or 1
         session(steps, f"browser-{versions[-1]}", limit=PYTEST_LIMIT)
     if is_built:
-        session(steps, f"oldest-{versions[0]}", *arguments, limit=PYTEST_LIMIT)
+        session(steps, f"oldest-{versions[0]}", *arguments, limit=PYTEST_LIMIT, processes=cores)
         # Everything runs with the newest versions; with others, the tests that depend on them.
         for version in versions[1:-1]:
-            session(steps, f"version-{version}", *arguments, limit=PYTEST_LIMIT)
-    session(steps, "rust", limit=COMPILE_LIMIT)
+            session(steps, f"version-{version}", *arguments, limit=PYTEST_LIMIT, processes=cores)
+    for step in beside:
+        steps.finish(step)
     if is_built:
         session(steps, f"tests-{versions[-1]}", *arguments, limit=PYTEST_LIMIT, is_last=True)
 
@@ -309,7 +369,9 @@ def main() -> int:
     except KeyboardInterrupt:
         say("\ndev.py: interrupted")
         return 130
-    return steps.finish()
+    finally:
+        steps.kill()
+    return steps.report()
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ interpreters and sets a time limit for each session. Sessions with tests install
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -17,42 +18,56 @@ WHEELS = Path("target", "wheels")
 
 PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
 
-# Tests that depend on the version of Python: garbage collection, compiled conftests, stack traces, exit functions,
-# warnings about forks and threads. They run on every version.
+# Tests that depend on the version of Python: bytecode, garbage collection, stack traces, exit functions, warnings about
+# forks and threads, and the hook calls in C. They run on every version.
 VERSION_DEPENDENT = (
     "tests/compat/test_warnings.py",
-    "tests/fork_safety/test_native_threads.py",
+    "tests/fork_safety/test_resource_origins.py",
     "tests/fork_safety/test_test_data.py",
-    "tests/process/test_crash_files.py",
-    "tests/process/test_garbage.py",
-    "tests/process/test_exit_functions.py",
-    "tests/process/test_state.py",
-    "tests/worker",
+    "tests/process/test_crash_files.py::test_a_crash_report_has_the_stack_and_the_output",
+    "tests/process/test_exit_functions.py::test_exit_functions_run_in_each_worker",
+    "tests/process/test_garbage.py::test_a_heap_that_the_suite_has_frozen_stays_frozen",
+    "tests/process/test_garbage.py::test_garbage_is_collected_at_the_end_of_a_session",
+    "tests/process/test_garbage.py::test_garbage_of_the_collection_is_freed_before_the_fork",
+    "tests/process/test_garbage.py::test_pools_are_not_filled_with_another_allocator",
+    "tests/process/test_garbage.py::test_the_suite_sees_no_frozen_objects",
+    "tests/process/test_state.py::test_the_main_thread_has_the_correct_native_id",
+    "tests/process/test_state.py::test_the_state_of_a_worker_is_that_of_plain_pytest",
+    "tests/worker/test_native_multicall.py",
+    "tests/worker/test_native_multicall_in_workers.py",
 )
 
-# Tests that depend on the versions of pytest and pytest-xdist: options and configuration files, collection, hooks,
-# schedulers, reports, output. With those above they run with the oldest versions. What is left runs with the newest:
-# whether it is safe to fork, the processes, the commands, the journal.
+# Tests that depend on the versions of pytest and pytest-xdist: configuration files, collection, hooks, schedulers,
+# reports, output. With those above they run with the oldest versions. What is left runs with the newest: whether it is
+# safe to fork, the processes, scheduling, the commands, the journal.
 PYTEST_DEPENDENT = (
-    "tests/collection",
+    "tests/collection/test_collection.py",
+    "tests/collection/test_deselected.py",
+    "tests/collection/test_fixtures.py",
+    "tests/collection/test_order_kept.py",
     "tests/compat",
-    "tests/config",
-    "tests/controller/test_completeness.py",
+    "tests/config/test_configuration_files.py",
     "tests/controller/test_custom_schedulers.py",
-    "tests/controller/test_dist_modes.py",
     "tests/controller/test_nodes_and_hooks.py",
     "tests/controller/test_outcomes.py",
     "tests/controller/test_reports.py",
     "tests/controller/test_stopping.py",
-    "tests/terminal",
+    "tests/terminal/test_output_isolation.py",
+    "tests/terminal/test_reporter.py",
+    "tests/worker/test_next_item.py",
 )
 
-# The tests mostly wait for processes, so they run in parallel. pytest-xdist runs them, because rustpar itself could
-# hide that it lost a test.
-PARALLEL = ("-p", "no:rustpar", "-n", "2")
+# pytest-xdist runs the tests, because rustpar itself could hide that it lost a test. They wait for processes for a
+# quarter of their time, so three of them keep two cores busy.
+PROCESSES = int(os.environ.get("TEST_PROCESSES") or (os.cpu_count() or 1) + 1)
+PARALLEL = ("-p", "no:rustpar", "-n", str(PROCESSES))
 
 nox.needs_version = ">=2026.10"
-nox.options.default_venv_backend = "venv"
+# uv makes an environment in 2 s, where venv and pip take 15 s. As pip does, it has to compile what it installs, or the
+# first tests would.
+nox.options.default_venv_backend = "uv|venv"
+os.environ["UV_COMPILE_BYTECODE"] = "1"
+nox.options.download_python = "never"
 nox.options.reuse_existing_virtualenvs = True
 nox.options.error_on_missing_interpreters = False
 nox.options.sessions = ["lint", "wheel", "rust"]
@@ -145,7 +160,7 @@ def plugins(session: nox.Session) -> None:
     install_wheel(session)
     # The plugins are for the suites that these tests run in subprocesses, not for the tests themselves.
     # By file: the table of plugins is checked when all of them have been compared in one process.
-    parallel = ("-p", "xdist", "-n", "2", "--dist", "loadfile")
+    parallel = ("-p", "xdist", "-n", str(min(PROCESSES, 2)), "--dist", "loadfile")
     session.run("pytest", "--disable-plugin-autoload", *parallel, "tests/plugins", "tests/coverage", *session.posargs)
 
 

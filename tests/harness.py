@@ -24,8 +24,10 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import pytest
 
+from tests.suite_modules import ONE_TEST_PER_WORKER, RECORDER, RUN_EACH, SUPPORT, SYNC
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 # Time limit in seconds for one run of pytest. A run takes less than one second; the rest is for busy machines.
 RUN_LIMIT = 60.0
@@ -38,105 +40,6 @@ MARK = "RUSTPAR_TEST_RUN"
 
 # Run modes for `Suite.run_in`: one process, and the start modes of workers.
 RUN_MODES = ("plain", "template", "early", "xdist")
-
-# A plugin (`-p recorder`) that records each report that reaches the process that the user started.
-RECORDER = """
-    import json
-    import os
-    import pytest
-
-    PATH = os.path.join(os.path.dirname(os.path.abspath(__file__)), "reports.jsonl")
-
-    @pytest.hookimpl(trylast=True)
-    def pytest_configure(config):
-        if not hasattr(config, "workerinput"):
-            config.pluginmanager.register(Recorder())
-
-    class Recorder:
-        def pytest_runtest_logreport(self, report):
-            node = getattr(report, "node", None)
-            about = {
-                "nodeid": report.nodeid,
-                "when": report.when,
-                "outcome": report.outcome,
-                "wasxfail": getattr(report, "wasxfail", None),
-                "longrepr": str(report.longrepr),
-                "sections": [list(section) for section in report.sections],
-                "user_properties": [[str(k), repr(v)] for k, v in report.user_properties],
-                "type": type(report).__name__,
-                "worker": node and node.gateway.id,
-                "worker_id": getattr(report, "worker_id", None),
-                "item_index": getattr(report, "item_index", None),
-                "testrun_uid": getattr(report, "testrun_uid", None),
-                "keywords": sorted(report.keywords),
-                "location": list(report.location),
-            }
-            with open(PATH, "a", encoding="utf-8", errors="surrogatepass") as file:
-                file.write(json.dumps(about) + "\\n")
-"""
-
-# A module for tests of a suite: `meet` lets tests wait for each other, `note` writes to a shared log.
-SUPPORT = """
-    import os
-    import time
-
-    HERE = os.path.dirname(os.path.abspath(__file__))
-
-    def arrive(name):
-        open(os.path.join(HERE, name + ".here"), "w").close()
-
-    def wait_for(*names, limit=20):
-        end = time.monotonic() + limit
-        for name in names:
-            while not os.path.exists(os.path.join(HERE, name + ".here")):
-                assert time.monotonic() < end, f"{name} did not come"
-                time.sleep(0.005)
-
-    def meet(me, *others):
-        arrive(me)
-        wait_for(*others)
-
-    def note(text):
-        # Read in a way that is not detected.
-        worker = os.environ._data.get(b"PYTEST_XDIST_WORKER", b"main").decode()
-        line = f"{worker} {text}\\n"
-        fd = os.open(os.path.join(HERE, "notes.log"), os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-        os.write(fd, line.encode())
-        os.close(fd)
-"""
-
-# A module for suites in which each worker runs one test: `wait_for_all` is a barrier, `claim` fails for duplicates,
-# both separately for each module.
-SYNC = """
-    import os
-    import sys
-    from support import HERE, meet
-
-    def _caller():
-        return sys._getframe(2).f_globals["__name__"]
-
-    def wait_for_all(me, where):
-        where = f"{_caller()}-{where}"
-        meet(f"{where}-{me}", *(f"{where}-{other}" for other in ALL))
-
-    def claim(what):
-        path = os.path.join(HERE, f"{_caller()}-{what}.claimed".replace(os.sep, "-"))
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
-"""
-
-# Each worker runs one test, and all of them call `use` at the same time.
-ONE_TEST_PER_WORKER = """
-    import pytest
-    import sync
-
-    @pytest.mark.parametrize("me", sync.ALL)
-    def test_it(me):
-        sync.wait_for_all(me, "begin")
-        try:
-            use(me)
-        finally:
-            sync.wait_for_all(me, "end")
-"""
 
 
 @dataclass
@@ -274,6 +177,29 @@ class Suite:
                 patch.setenv(name, value)
             return self.run(*args, n=n)
 
+    def part(self, directory: str) -> Suite:
+        """Return a suite in a subdirectory, for :meth:`run_each`."""
+        return Suite(self._pytester, directory)
+
+    def run_each(self, arguments: Mapping[str, Sequence[str]]) -> dict[str, Run]:
+        """Run pytest in subdirectories with the arguments given for each, one after the other in a single process.
+
+        This saves the time in which pytest is imported. It is for errors in options and for what does not depend on
+        how a process was started.
+        """
+        self.write({"run_each.py": RUN_EACH})
+        for directory in arguments:
+            (self.path / directory / "status").unlink(missing_ok=True)
+        # All but the first take a tenth of a second or two.
+        limit = RUN_LIMIT + 2.0 * len(arguments)
+        self._pytester.run(sys.executable, self.path / "run_each.py", json.dumps(arguments), timeout=limit)
+        runs = {}
+        for directory in arguments:
+            path = self.path / directory
+            status, out, err = ((path / name).read_text(errors="replace") for name in ("status", "out", "err"))
+            runs[directory] = self.part(directory)._ended(int(status), out, err)
+        return runs
+
     def plain(self, *args: str) -> Run:
         """Run plain pytest, in one process and without pytest-xdist and rustpar."""
         return self.run("-p", "no:rustpar", "-p", "no:xdist", *args, n=None)
@@ -390,7 +316,7 @@ class ForkCase:
         return [path.name for path in (self._scratch / name).iterdir() if not path.name.startswith("pytest-of-")]
 
 
-def _processes(mark: str) -> dict[int, str]:
+def marked_processes(mark: str) -> dict[int, str]:
     """Return the command lines of all running processes with the mark, by process id."""
     found = {}
     wanted = f"{MARK}={mark}".encode()
@@ -406,7 +332,7 @@ def _processes(mark: str) -> dict[int, str]:
 def kill_leftover_processes(mark: str) -> dict[int, str]:
     """Kill the processes with the mark that do not exit in time, and return them."""
     end = time.monotonic() + LEAVE_LIMIT
-    while (left := _processes(mark)) and time.monotonic() < end:
+    while (left := marked_processes(mark)) and time.monotonic() < end:
         time.sleep(0.01)
     for pid in left:
         with contextlib.suppress(ProcessLookupError):

@@ -62,9 +62,14 @@ EVERY_OUTCOME = """
 """
 
 
+def words(*args: str) -> list[str]:
+    """Return the words of a `rustpar` command."""
+    return [sys.executable, "-m", "rustpar.cli", *args]
+
+
 def command(suite: Suite, *args: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run `rustpar` in the suite's directory."""
-    run = [sys.executable, "-m", "rustpar.cli", *args]
+    run = words(*args)
     variables = {**os.environ, **environment}
     return subprocess.run(run, cwd=suite.path, env=variables, capture_output=True, text=True, timeout=60)
 

@@ -6,7 +6,7 @@ import re
 import textwrap
 from typing import TYPE_CHECKING
 
-from tests.harness import ONE_TEST_PER_WORKER
+from tests.suite_modules import ONE_TEST_PER_WORKER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -237,7 +237,7 @@ const XDIST_LOAD: usize = 5;
 
 #[test]
 fn keeping_the_collection_order_costs_little_with_few_steps_back() {
-    let contest = contest(40);
+    let contest = contest(12);
     let (median, most) = (contest.percentiles(50), contest.percentiles(90));
     assert!(median[WITH_HISTORY] <= 1.02, "{median:?}");
     assert!(median[LOAD] <= 1.08, "{median:?}");

@@ -15,15 +15,12 @@ __version__: str
 
 
 def __getattr__(name: str) -> str:
-    """Read ``__version__`` from the metadata on first access, which saves plain pytest runs the time."""
+    """Read ``__version__`` from the extension module on first access."""
     if name != "__version__":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib.metadata import PackageNotFoundError, version
+    from rustpar import _core
 
-    try:
-        return version("pytest-rustpar")
-    except PackageNotFoundError:
-        return "unknown"
+    return _core.VERSION
 
 
 def _import_as_written() -> None:

@@ -2,47 +2,62 @@
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from os import PathLike
+from pathlib import Path
+from re import Match
 from typing import Any, Literal, NoReturn, final
 
 from _pytest.mark.structures import Mark
 from _pytest.reports import TestReport
 from pluggy import HookImpl
 
-from rustpar.cli.trial import Trial
-
 __all__ = [
     "LIVE_BLOCK_CHARACTERS",
+    "VERSION",
+    "Bisection",
     "Choice",
     "Completeness",
+    "EarlierReport",
+    "EarlierRun",
     "Engine",
     "History",
     "Joiner",
     "Journal",
+    "Leftover",
     "Line",
     "Multicall",
     "Order",
+    "ProcessState",
+    "Quarantine",
     "Recorder",
     "Retention",
+    "RetryDelay",
     "Shard",
     "Shared",
     "Status",
     "Thresholds",
     "Timing",
+    "add_audit_hook",
     "adopt_orphans",
     "audit",
     "clear_namespace",
     "commands",
-    "comparison_lines",
     "counted",
     "coverage_line",
     "cpu_quota",
+    "crash_text",
+    "describe_exit",
     "die_with_parent",
+    "digest",
     "drop_clean_pages",
     "dumps",
     "exit_process",
     "fill_pools",
+    "leak_kinds",
+    "leak_line",
     "limit_without_effect",
+    "live_area",
     "loads",
+    "memory_kills",
     "memory_left",
     "memory_lines",
     "monotonic",
@@ -53,14 +68,18 @@ __all__ = [
     "parse_size",
     "peak_memory",
     "plan_lines",
+    "prepare_replay",
     "process_line",
     "progress_line",
     "proportional_memory",
-    "read_trial",
+    "reap",
+    "record_temporary_files",
     "replaced_because",
     "resident_memory",
     "resource_limits",
+    "retry_lines",
     "run_command",
+    "scheduler_name",
     "set_audit_listener",
     "share_description",
     "since_epoch",
@@ -71,20 +90,33 @@ __all__ = [
     "timeline",
     "timeline_page",
     "trace",
-    "trial_line",
-    "trials_differ",
+    "trial_lines",
     "was_seeded",
-    "width",
 ]
 
 LIVE_BLOCK_CHARACTERS: str
 """The non-ASCII characters that the live block uses if the terminal can show them."""
 
+VERSION: str
+"""The version of the package."""
+
 def adopt_orphans(yes: bool) -> None:
     """Set whether this process becomes the parent of orphaned descendants (`PR_SET_CHILD_SUBREAPER`)."""
 
+def add_audit_hook() -> bool:
+    """Add the hook; return False if this interpreter cannot call it, and `sys.addaudithook(audit)` is needed."""
+
 def audit(event: str, args: tuple[Any, ...]) -> None:
-    """The hook for `sys.addaudithook`: passes the relevant events to the listener."""
+    """The hook: passes the relevant events to the listener, and records temporary files."""
+
+def record_temporary_files() -> None:
+    """Start recording the names that `tempfile` makes; the audit hook must be installed."""
+
+def leak_kinds() -> list[str]:
+    """The kinds of leaks."""
+
+def leak_line(test: str | None, fixture: str | None, what: str) -> str:
+    """The line about a leak of a test, or of a fixture that was torn down with this test; without the test for None."""
 
 def set_audit_listener(listener: Callable[[str, tuple[Any, ...]], object] | None) -> None:
     """Set the function that receives audit events; None removes it."""
@@ -103,6 +135,37 @@ def since_epoch() -> float:
 
 def sleep(seconds: float) -> None:
     """Sleep for `seconds`, then run the handlers of signals that have arrived meanwhile."""
+
+def memory_kills() -> tuple[int, int]:
+    """How often the kernel has killed a process to get memory: of the control group, and of the machine."""
+
+def digest(text: str) -> str:
+    """A digest of a text, in 16 hexadecimal digits."""
+
+def describe_exit(status: int, is_sent: bool) -> str:
+    """How a process ended, from its exit code or minus the signal that killed it, which rustpar may have sent."""
+
+def crash_text(
+    worker: str,
+    test: str,
+    phase: str,
+    status: int,
+    *,
+    is_sent: bool,
+    time_limit: float | None,
+    stack: str,
+    memory: tuple[int, int],
+    killed_for_memory: tuple[bool, bool],
+    has_lost_parent: bool,
+    beside: Sequence[tuple[str, str, float]],
+) -> str:
+    """The text of a worker's death in a phase of a test.
+
+    `status` is its exit code or minus the signal that killed it, which rustpar may have sent; `time_limit` the seconds
+    of the limit that the test has exceeded; `memory` its resident bytes when last measured and at most, 0 if unknown;
+    `killed_for_memory` whether the kernel has killed processes of the control group and of the machine during the run;
+    `beside` has the worker, node id and seconds of tests that ran at the same time.
+    """
 
 def memory_left() -> int | None:
     """Bytes of memory that are available on the machine and in the control group; None if unknown."""
@@ -161,24 +224,16 @@ def process_line(
 def coverage_line(total: float | None, seconds: float, files: int, joining: float) -> str:
     """The coverage in percent, and the `seconds` it took after the last test, `joining` of them to combine files."""
 
-def read_trial(lines: str, was_stopped: bool) -> tuple[dict[str, str], list[str], int | None]:
-    """Parse the record of a run by `rustpar doctor`.
-
-    Returns the outcomes by node id, the reasons against a template, and the exit status (None if the session did not
-    finish).
-    """
-
-def trial_line(trial: Trial, plain: Trial) -> str:
-    """The line for a completed run, compared with the run in plain pytest."""
-
-def trials_differ(trials: Sequence[Trial]) -> bool:
-    """Whether the outcome of any test differs between the runs."""
-
-def comparison_lines(trials: Sequence[Trial]) -> tuple[list[str], bool]:
-    """The lines that compare all runs, and whether all outcomes agree."""
-
 def die_with_parent(parent: int) -> bool:
     """Have the kernel kill this process when its parent dies; False if `parent` is already gone."""
+
+def reap(child: int) -> tuple[int | None, int] | None:
+    """Wait for a child that has exited, without blocking.
+
+    Returns:
+        None while it runs; then its exit code, or minus the signal that killed it, and the peak of its resident bytes.
+        The exit code is None if something else has waited for the child.
+    """
 
 def commands() -> list[tuple[str, str]]:
     """The names of the commands that `run_command` implements, with a description of each."""
@@ -188,6 +243,56 @@ def run_command(arguments: Sequence[str]) -> int:
 
     Raises what the handler of a signal raises.
     """
+
+def prepare_replay(arguments: Sequence[str]) -> str | int:
+    """Run the native half of ``rustpar replay``, whose name is the first of the arguments.
+
+    Returns the plan as JSON, described in ``src/cli/replay.rs``, or the exit status if there is nothing to run.
+    """
+
+def trial_lines(test: str, record: str, is_stopped: bool) -> list[str]:
+    """Describe the result of a single trial: one line if the test did not fail, otherwise also the failure."""
+
+@final
+class Bisection:
+    """The search of ``rustpar bisect``: decides which trials to run, and what their results mean."""
+
+    @staticmethod
+    def prepare(arguments: Sequence[str]) -> Bisection | int:
+        """Choose the failure by the command's arguments; returns the exit status if there is nothing to search."""
+
+    def plan(self) -> str:
+        """What the process that runs trials needs to know, as JSON, described in ``src/cli/bisect.rs``."""
+
+    def begin(self, missing: set[str], jobs: int) -> bool:
+        """Start with at most `jobs` trials at the same time, and without the tests that are missing.
+
+        Returns whether the failed test itself still exists.
+        """
+
+    def next_trials(self) -> str:
+        """The next trials, as JSON, described in ``src/replay/case.rs``; an empty list when the search is over."""
+
+    def answer(self, results: Sequence[tuple[str, bool]]) -> None:
+        """Take the results of these trials: their records, and whether they were stopped because their time was up."""
+
+    def stop(self) -> None:
+        """End the search because its time is up."""
+
+    def take_lines(self) -> list[str]:
+        """The lines about what has become known since the last call."""
+
+    def pytest_arguments(self) -> list[str] | None:
+        """Arguments of plain pytest that may show the failure; None if it cannot."""
+
+    def is_it(self, record: str) -> bool:
+        """Whether the record of a run of plain pytest shows the failure in question."""
+
+    def result(self, seconds: float, is_shown: bool) -> list[str]:
+        """The lines of the result, after this many seconds; `is_shown` says that plain pytest shows the failure."""
+
+    def is_found(self) -> bool:
+        """Whether a cause was found."""
 
 def timeline(journal: str | PathLike[str]) -> bytes:
     """Render the HTML timeline of a journal's run, compared with the run before it.
@@ -330,8 +435,8 @@ class Retention:
     def characters(self) -> int | None:
         """Characters of failure texts in one journal; None for no limit."""
 
-    def make_room(self, directory: str | PathLike[str]) -> None:
-        """Delete the oldest journals of a directory, to make room for one more. Raises OSError."""
+    def make_room(self, directory: str | PathLike[str], keep: str | PathLike[str] | None = None) -> None:
+        """Delete the oldest journals of a directory but not `keep`, to make room for one more. Raises OSError."""
 
 @final
 class Shared:
@@ -367,6 +472,7 @@ class Line:
     REASON: int
     FIXTURE: int
     MEASURED: int
+    SAVED: int
 
     def __new__(cls, shared: Shared, slot: int, report_type: type[TestReport], id_attribute: str) -> Line: ...
     def is_own(self) -> bool: ...
@@ -375,6 +481,18 @@ class Line:
 
     def claim(self) -> int | None:
         """Claim the next test; None when there are no more tests. Sleeps while none is available."""
+
+    def tried(self) -> int:
+        """How often the test that was claimed last was tried before."""
+
+    def leaves_retries(self) -> bool:
+        """Whether a failed test is tried again by the engine's choice, and not by this worker on its own."""
+
+    def retry(self, test: int, tried: int, delay: float) -> None:
+        """Send that the running test has failed, and is to be tried again `delay` seconds after its end.
+
+        It has been tried `tried` times.
+        """
 
     def claim_or_rest(self) -> int | Literal[False] | None:
         """As `claim`, during the teardown of a test: False means to finish that without knowing the next test."""
@@ -391,8 +509,8 @@ class Line:
     def must_exit_early(self) -> bool:
         """Whether this worker must exit while others still run tests."""
 
-    def set_running(self, test: int | None) -> None:
-        """Record the running test, so that a crash can be attributed to it."""
+    def set_running(self, test: int | None, tried: int = 0) -> None:
+        """Record the running test, and how often it was tried before, so that a crash can be attributed to it."""
 
     def set_interrupted(self) -> None:
         """Record that this worker has received an interrupt."""
@@ -421,8 +539,59 @@ class Line:
     def report(self, test: int, report: TestReport) -> bool:
         """Send the report if it is an ordinary one of the test started last; return whether it was sent."""
 
-    def serialized(self, test: int, failed: bool, data: dict[str, Any]) -> list[str]:
-        """Send a report in its serializable form; return the types of objects that were replaced by their repr."""
+    def serialized(self, test: int, failed: bool, is_last: bool, data: dict[str, Any]) -> list[str]:
+        """Send a report in its serializable form; return the types of objects that were replaced by their repr.
+
+        `is_last` says that it is a test's last one. It is sent with the end of the test.
+        """
+
+@final
+class ProcessState:
+    """The state of this process at some time: threads, children, descriptors, environment, working directory."""
+
+    @staticmethod
+    def now() -> ProcessState:
+        """The state now."""
+
+    def refresh(self) -> None:
+        """Make this the state now, before a test."""
+
+    def is_of_this_process(self) -> bool:
+        """Whether it is the state of this process, and not of one that has forked it."""
+
+    def is_current(self) -> bool:
+        """Whether nothing has been added or changed since; if so, what was removed is no longer part of the state."""
+
+    def leftovers(self) -> list[Leftover]:
+        """What has been added or changed since."""
+
+    def include(self, leftovers: Sequence[Leftover]) -> None:
+        """Count leftovers as known."""
+
+    def include_restored(self, leftovers: Sequence[Leftover]) -> None:
+        """Count variables and the directory as known that have the value again that they had before a leftover."""
+
+@final
+class Leftover:
+    """Something that was left."""
+
+    @property
+    def kind(self) -> str:
+        """The kind, one of `leak_kinds()`."""
+
+    @property
+    def number(self) -> int | None:
+        """The number of the descriptor, process or thread; None for other kinds."""
+
+    @property
+    def path(self) -> str | None:
+        """The path of the temporary file; None for other kinds."""
+
+    def describe(self) -> str:
+        """What is there now, in words."""
+
+    def is_left(self) -> bool:
+        """Whether it is still there; a variable or the directory, whether it still has the value that was left."""
 
 @final
 class Multicall:
@@ -458,10 +627,18 @@ class Joiner:
         Raises ValueError if this has to be left to coverage.py.
         """
 
-    def add(self, paths: Sequence[str | PathLike[str]], map_path: Callable[[str], str]) -> list[str | None]:
-        """Add data files; `map_path` maps the paths of source files. Returns for each why it was left out, or None.
+    def add(
+        self,
+        paths: Sequence[str | PathLike[str]],
+        match_name: Callable[[str], Match[str] | None] | None,
+        map_path: Callable[[str], str] | None,
+    ) -> tuple[list[str], list[str], list[tuple[str, str]]]:
+        """Add data files, one of each group with the same contents.
 
-        Raises ValueError if two files conflict; the object must not be used afterwards.
+        `match_name` is `coverage.sqldata.filename_match`, which finds hashes in file names; `map_path` maps the paths
+        of source files. Returns the added files, duplicates of these, and the files that were left out with the reason.
+
+        Raises ValueError if two files conflict, and OSError if a file is gone; the object must not be used afterwards.
         """
 
     def write(self, path: str | PathLike[str], version: str) -> None:
@@ -516,6 +693,12 @@ class Journal:
     def flush(self) -> None:
         """Pass everything to the operating system."""
 
+    def flush_report(self) -> None:
+        """Pass all events of a report to the operating system, unless batches are used."""
+
+    def continue_after(self, seconds: float) -> None:
+        """Let the times of events continue after those of the run that is resumed, which lasted so long."""
+
     def error(self) -> str | None:
         """The error that occurred while writing, if any; returned only once."""
 
@@ -529,28 +712,24 @@ class Journal:
         options: Mapping[str, str],
         versions: Mapping[str, str],
         machine: Mapping[str, str],
+        rootdir: str,
+        directory: str,
+        environment: Mapping[str, str],
+        seeds: Mapping[str, str],
+        selection: Mapping[str, str],
+        resumes: str | None,
     ) -> None:
-        """Describe the run; must be the first event."""
+        """Describe the run; must be the first event. The name, system and memory of the machine are added.
 
-    def collected(
-        self,
-        ids: Sequence[str],
-        usual: Sequence[float | None],
-        groups: Sequence[str | None],
-        serial: Sequence[int],
-        deselected: int,
-    ) -> None:
-        """Record the collection.
-
-        `usual` are the expected durations in seconds (empty without a history), `groups` the test groups (empty without
-        any), `serial` the indices of serial tests.
+        `directory` is where pytest was started, relative to `rootdir`. `selection` are the options with which a run can
+        be resumed, `resumes` is the id of the run that it resumes.
         """
 
-    def marks(self, marks: Mapping[str, Sequence[int]]) -> None:
-        """Record which tests carry the markers that thresholds name."""
+    def start(self, start: str, workers: int, dist: str, count: int, uid: str) -> None:
+        """Record the start method, the number of workers, the distribution mode, and what each worker is told.
 
-    def start(self, start: str, workers: int, dist: str) -> None:
-        """Record the start method, the number of workers and the distribution mode."""
+        That is `count`, the number of workers, and `uid`, the id of the run.
+        """
 
     def detail(
         self,
@@ -567,6 +746,24 @@ class Journal:
         sections: Sequence[tuple[str, str]],
     ) -> None:
         """Record details of a report; `outcome` only if no phase has it. Texts are shortened to the limit."""
+
+    def report(self, test: int, worker: int | None, attributes: dict[str, Any]) -> None:
+        """Record the attributes of a report that other events do not contain, unless they are too large."""
+
+    def warning(self, test: int, warning: dict[str, Any]) -> None:
+        """Record a warning of a test."""
+
+    def done(self, worker: int) -> None:
+        """Record that a worker has completed its last test, at the next flush and unless it reports another before."""
+
+    def saved(self, worker: int) -> None:
+        """Record that the coverage data of all tests that a worker has completed is saved."""
+
+    def lost(self) -> None:
+        """Record that the process that forks workers has died."""
+
+    def code(self, root: str | PathLike[str], files: Sequence[str]) -> None:
+        """Record digests of the project's own files, which are given relative to `root`."""
 
     def properties(self, test: int | None, properties: Sequence[tuple[str, str]]) -> None:
         """Record the properties of a test, or of the suite for None. Those of a test are shortened to the limit."""
@@ -593,18 +790,153 @@ class Journal:
         """Record the end of the run."""
 
 @final
+class EarlierReport:
+    """A report of a test that an earlier run has finished."""
+
+    @property
+    def when(self) -> str | None:
+        """The phase; None for the crash of a worker."""
+
+    @property
+    def outcome(self) -> str:
+        """`passed`, `failed`, `skipped` or `rerun`, as in reports."""
+
+    @property
+    def is_xfail(self) -> bool:
+        """Whether a failure was expected."""
+
+    @property
+    def start(self) -> float:
+        """When the phase began, in seconds since the epoch."""
+
+    @property
+    def seconds(self) -> float:
+        """How long it took."""
+
+    @property
+    def attributes(self) -> dict[str, Any] | None:
+        """The attributes that are not known otherwise; None if there are none, or if they were too large."""
+
+    @property
+    def is_shortened(self) -> bool:
+        """Whether the attributes were too large; the properties below replace them."""
+
+    @property
+    def message(self) -> str:
+        """The error or the reason."""
+
+    @property
+    def place(self) -> tuple[str | None, int | None]:
+        """The file and the line, counted from 1, in which it happened."""
+
+    @property
+    def text(self) -> str:
+        """The text of the failure."""
+
+    @property
+    def sections(self) -> list[tuple[str, str]]:
+        """Captured output: titles and texts."""
+
+@final
+class EarlierRun:
+    """A run that can be resumed."""
+
+    @staticmethod
+    def latest(directory: str | PathLike[str], selection: Mapping[str, str]) -> EarlierRun | None:
+        """Return the last unfinished run among the journals in a directory; None if the same has been run since."""
+
+    @staticmethod
+    def named(name: str, here: str | PathLike[str], directory: str | PathLike[str] | None) -> EarlierRun:
+        """Return the run in the journal `name`, relative to `here`, or the one in `directory` whose id begins so.
+
+        Raises ValueError with a line that says what to do.
+        """
+
+    @property
+    def path(self) -> Path:
+        """Its journal."""
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+
+    @property
+    def seconds(self) -> float:
+        """How long it ran."""
+
+    @property
+    def began(self) -> str:
+        """When it started, in local time."""
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it ended with an exit status, although not all tests had run."""
+
+    @property
+    def workers(self) -> list[tuple[int, float]]:
+        """The process ids of its workers, and when they were started, in seconds since the epoch."""
+
+    @property
+    def saved_by(self) -> list[int]:
+        """The processes that have saved coverage data of its tests."""
+
+    def summary(self) -> str:
+        """Return a line that says how many tests have finished."""
+
+    def compare(self, selection: Mapping[str, str], versions: Mapping[str, str]) -> None:
+        """Raise ValueError with the first option or version that differs."""
+
+    def require_coverage(self, processes: set[int]) -> None:
+        """Count only tests whose coverage data was saved by one of these processes."""
+
+    def divide(self, node_ids: Sequence[str]) -> list[bool]:
+        """Return which of the collected tests have finished.
+
+        Raises ValueError with the first test that only one of the collections has.
+        """
+
+    def compare_code(self, root: str | PathLike[str], loaded: Sequence[str]) -> None:
+        """Raise ValueError with the first file that has changed, or is new, and that finished tests may depend on."""
+
+    def tests(self) -> list[tuple[int, int | None, list[EarlierReport | dict[str, Any]]]]:
+        """Return the finished tests: index in the collection, worker, and its reports and warnings in order."""
+
+@final
 class Recorder:
     """Collects a run's results for its history and its journal."""
 
     def __new__(cls, journal: Journal) -> Recorder: ...
-    def collected(self, ids: list[str]) -> None:
-        """Number the collected tests in this order. The ids must be unique."""
+    def collected(
+        self,
+        node_ids: Sequence[str],
+        deselected: int,
+        groups: Sequence[str | None],
+        serial: Sequence[int],
+        history: History | None,
+    ) -> None:
+        """Record the collection, with the expected durations from the history, and number the tests in this order.
+
+        `groups` are the test groups (empty without any), `serial` the indices of serial tests.
+        """
+
+    def marked(self, marks: Mapping[str, Sequence[int]]) -> None:
+        """Record which tests carry the markers that thresholds name, given as indices in the collection."""
 
     def report(self, report: TestReport) -> tuple[int, int | None] | None:
         """Process a report; objects that lack attributes of a test report are ignored.
 
-        Returns the numbers of the test and the worker if the report has details beyond a phase's outcome.
+        Returns the numbers of the test and the worker if the report has details beyond a phase's outcome and captured
+        output.
         """
+
+    def number(self, place: int) -> int:
+        """Return the number of the test at a place of the collection."""
+
+    def test(self, node_id: str) -> int:
+        """Return the number of a test, which is registered if it is unknown."""
+
+    def resume(self, earlier: EarlierRun) -> None:
+        """Copy the finished tests of a run to the journal, and to the history unless that run has been added to it."""
 
     def measured(self, worker: int, start: float, seconds: float) -> None:
         """Set when the phase that a worker reports next started (seconds since the epoch), and how long it took."""
@@ -614,6 +946,9 @@ class Recorder:
 
         Must precede the report of its phase, from whose duration it is subtracted.
         """
+
+    def leak(self, test: str, worker: str | None, fixture: str | None, kind: str, what: str) -> None:
+        """Record a leak of a test, or of a fixture that was torn down with this test."""
 
     def totals(self) -> tuple[int, float]:
         """The number of finished tests, and the seconds that they and shared fixtures took in total."""
@@ -636,8 +971,15 @@ def parse_size(text: str) -> int:
 def counted(count: int, noun: str) -> str:
     """Format a count with its noun, such as `2 workers`."""
 
-def width(text: str) -> int:
-    """The number of terminal columns that a text takes."""
+def live_area(lines: Sequence[str], columns: int, width: int, end: str, erases_right: bool) -> tuple[str, str]:
+    """The texts that draw lines below the output of a terminal, and erase them; both leave the cursor where it was.
+
+    `width` is the width of the output's last line, and `end` its last character. `erases_right` says whether erasing
+    may include what is right of the cursor.
+    """
+
+def scheduler_name(dist: str) -> str:
+    """The name of xdist's scheduler class for a mode of `--dist`. Raises ValueError for an unknown mode."""
 
 @final
 class Completeness:
@@ -763,6 +1105,7 @@ class Engine:
     SERIALIZED: int
     FINISH: int
     DONE: int
+    RETRY: int
     MESSAGE: int
     OUTPUT: int
     FORKED: int
@@ -795,11 +1138,20 @@ class Engine:
         """Let a worker run tests: its collection is known, and the same as the others'."""
 
     def schedule(
-        self, dist: str, workers: int, *, max_chunk: int | None, reorder: bool, plan: str, facts: Mapping[str, Any]
+        self,
+        dist: str,
+        workers: int,
+        *,
+        max_chunk: int | None,
+        reorder: bool,
+        plan: str,
+        facts: Mapping[str, Any],
+        retries_last: bool | None,
     ) -> None:
         """Schedule the collected tests by xdist's distribution mode `dist`, and for `load` by `--rustpar-plan`.
 
         `facts` is what `inventory.facts` returns, with `seconds`, `failed` and `setup_seconds` from the history.
+        `retries_last` says whether failed tests are tried again after all others; None if no test is tried again.
         """
 
     def set_expected(self, seconds: list[float | None], times: int) -> None:
@@ -807,6 +1159,14 @@ class Engine:
 
     def time_limits(self, default: float | None, own: Sequence[tuple[int, float]]) -> None:
         """Set the time limits in seconds: of all tests, and of single ones by index; 0 or None for no limit."""
+
+    def watch(self, limit: float, left: float | None, *, status: int, errors: int, stack_signal: int | None) -> None:
+        """Report on standard error if Python is busy with one batch of events for `limit` seconds.
+
+        A run that is still busy some seconds after it has used up the `left` seconds is interrupted, and at last the
+        process exits with `status`. The descriptor `errors` is standard error, which is duplicated. On `stack_signal`
+        the main thread writes its stack to it.
+        """
 
     def status(self) -> Status:
         """The progress of the run."""
@@ -823,6 +1183,15 @@ class Engine:
     def run_again(self, test: int) -> None:
         """Run a test once more."""
 
+    def retry(self, worker: int, test: int, tried: int, delay: float) -> None:
+        """Try a test again in which this worker has crashed, after `delay` seconds at the earliest.
+
+        It has been tried `tried` times. If tests are assigned directly, only that number is recorded.
+        """
+
+    def settle(self, test: int) -> None:
+        """Do not try a test again in which a worker has crashed."""
+
     def failure_limit(self, limit: int) -> None:
         """Stop after this number of failed reports; 0 means never."""
 
@@ -834,3 +1203,65 @@ class Engine:
 
     def shut_down(self) -> None:
         """End the thread."""
+
+@final
+class RetryDelay:
+    """The delays of a test that is tried again and again.
+
+    Attributes:
+        text: What it was parsed from.
+    """
+
+    text: str
+    def __new__(cls, text: str) -> RetryDelay:
+        """Parse `500ms`, `1s*2` or `1s*2..30s`.
+
+        Raises:
+            ValueError: The text is invalid; the message says what to write.
+        """
+
+    def after(self, attempts: int) -> float:
+        """Seconds before the next attempt, after so many."""
+
+def retry_lines(
+    tests: Sequence[tuple[str, int | None, bool, Sequence[tuple[int, str | None, str]]]],
+) -> list[tuple[str, bool]]:
+    """The lines about tests that were tried again, and whether each is highlighted.
+
+    Each test is given by its node id, the number of the attempt in which it has passed, whether the last one has
+    failed, and the failed attempts before it: number, worker, error.
+    """
+
+@final
+class Quarantine:
+    """The entries of a quarantine file."""
+
+    def __new__(cls, text: str, today: str) -> Quarantine:
+        """Parse a file; `today` is the date, as in 2026-12-31.
+
+        Raises:
+            ValueError: A line is invalid; the message names it.
+        """
+
+    def find(self, node_id: str) -> int | None:
+        """Return the number of the first entry that applies to a test and holds; None if there is none."""
+
+    def note(self, entry: int) -> str:
+        """Return what excuses a failure: the date and the reason of an entry.
+
+        Raises:
+            IndexError: There is no such entry.
+        """
+
+    def lines(self, failed: Sequence[tuple[str, str, int]]) -> list[tuple[str, bool]]:
+        """Return the lines about failed tests, given by node id, error and entry, and whether each is highlighted.
+
+        Raises:
+            IndexError: There is no such entry.
+        """
+
+    def expired(self, node_ids: Sequence[str], file: str) -> list[str]:
+        """Return the lines about entries of `file` that have expired and apply to one of these tests."""
+
+    def unused(self, node_ids: Sequence[str], file: str) -> list[str]:
+        """Return the lines about entries of `file` that apply to none of these tests."""

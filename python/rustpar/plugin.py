@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import rustpar
-from rustpar.config import options
+from rustpar.config import options, retry_options
 from rustpar.config.values import has_entry, ini_text, is_given
 
 if TYPE_CHECKING:
@@ -53,6 +53,28 @@ def pytest_configure(config: pytest.Config) -> None:
             "markers",
             "timeout(seconds): with -n, end this test if it runs longer, fixtures included (pytest-rustpar).",
         )
+    config.addinivalue_line(
+        "markers",
+        "allow_leaks(kind, ..., reason=None): with --rustpar-leaks, this test may leave these: processes, threads, "
+        "descriptors, tempfiles, environment, directory; without a kind, anything (pytest-rustpar).",
+    )
+    if is_given(config, "rustpar_leaks"):
+        _detect_leaks(config)
+    if not config.pluginmanager.has_plugin("rerunfailures") and not config.pluginmanager.has_plugin("flaky"):
+        config.addinivalue_line(
+            "markers",
+            "flaky(reruns=1, reruns_delay=0, only_rerun=None, rerun_except=None, condition=True): if this test fails, "
+            "try it again (pytest-rustpar).",
+        )
+    if retry_options.are_set(config):
+        from rustpar.collection import retry_rules
+
+        if retry_rules.settings_of(config).rule is not None and not hasattr(config, "workerinput"):
+            from rustpar.retries import reporting
+
+            reporting.register(config)
+    if is_given(config, "rustpar_quarantine"):
+        _use_quarantine(config)
     if has_entry(config, "rustpar_timeout"):
         from rustpar.collection import time_limits
 
@@ -81,6 +103,10 @@ def pytest_configure(config: pytest.Config) -> None:
         from rustpar.config import slow_limit
 
         slow_limit.slow_limit(config)
+    if ini_text(config, "rustpar_start") != "auto":
+        from rustpar.forkserver import server
+
+        server.start_option(config)
     if ini_text(config, "rustpar_progress") != "auto":
         from rustpar.terminal import live_block
 
@@ -101,6 +127,38 @@ def pytest_configure(config: pytest.Config) -> None:
             config.pluginmanager.register(TimelineFiles(config), "rustpar-pictures")
 
 
+def _detect_leaks(config: pytest.Config) -> None:
+    """Register the plugins that detect leaks, before the journal: their last events precede its end."""
+    from rustpar.leaks.settings import mode_of
+
+    mode = mode_of(config)
+    if mode == "off" or config.pluginmanager.has_plugin("rustpar-leaks"):
+        return
+    from rustpar.leaks.detector import LeakDetector
+
+    config.pluginmanager.register(LeakDetector(config, mode), "rustpar-leaks")
+    if not hasattr(config, "workerinput"):
+        from rustpar.leaks.summary import LeakSummary
+
+        config.pluginmanager.register(LeakSummary(config, mode), "rustpar-leak-summary")
+
+
+def _use_quarantine(config: pytest.Config) -> None:
+    """Mark the failures of tests in the quarantine, and show them, if this is also the process that reports."""
+    from rustpar.collection.quarantine_file import file_of
+
+    file = file_of(config)
+    if file is None:
+        return
+    from rustpar.quarantine import marking
+
+    marking.register(config, file.entries)
+    if not hasattr(config, "workerinput"):
+        from rustpar.quarantine import reporting
+
+        reporting.register(config, file)
+
+
 def _timing_sections(config: pytest.Config, journaling: JournalWriter) -> object:
     from rustpar.terminal.timing_summary import TimingSections
 
@@ -115,11 +173,23 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     of ``--lf`` and ``--ff`` still run after this one: these options concern a single run and take precedence.
     """
     result = yield
+    if config.pluginmanager.has_plugin("rustpar-leaks"):
+        from rustpar.leaks import settings
+
+        settings.warn_about_invalid_marks(items)
     if hasattr(config, "workerinput"):
         from rustpar.collection import constraints, time_limits
 
         constraints.warn_about_invalid_marks(items)
         time_limits.warn_about_invalid_marks(config, items)
+    if items:
+        from rustpar.collection.markers import marked
+
+        if is_given(config, "rustpar_retries") or marked(items, ("flaky",)):
+            from rustpar.collection import retry_rules
+
+            if retry_rules.find_marks(config, items):
+                _register_retries(items[0].session)
     if config.getoption("rustpar_shard", None) is not None:
         from rustpar.collection import shard
         from rustpar.recording import history
@@ -136,9 +206,24 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     return result
 
 
+def _register_retries(session: pytest.Session) -> None:
+    """Try failed tests of this session again, and show that, if this is also the process that reports."""
+    from rustpar.retries import attempts
+
+    attempts.register(session, has_engine=session.config.pluginmanager.has_plugin("rustpar-worker"))
+    if not hasattr(session.config, "workerinput"):
+        from rustpar.retries import reporting
+
+        reporting.register(session.config)
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, object, object]:
     """Fork the fork server if this run may become distributed."""
+    if early_config.known_args_namespace.rustpar_resume is not None:
+        from rustpar.coverage import earlier_data
+
+        earlier_data.keep_until_known(early_config)
     if _may_have_workers(early_config):
         from rustpar.forkserver import server as forkserver
         from rustpar.process import gc_freeze
@@ -206,6 +291,15 @@ class DistributedRun:
         server = config.stash.get(SERVER_KEY, None)
         dsession = config.pluginmanager.get_plugin("dsession")
         if server is None:
+            if dsession is not None:
+                # The workers of pytest-xdist's own engine do not say whether tests are marked.
+                from rustpar.retries import reporting
+
+                reporting.register(config)
+                if config.getoption("rustpar_resume", None) is not None:
+                    from rustpar.recording import resumption
+
+                    resumption.refuse_other_engine()
             return
         if dsession is None:
             # Kill it: it may still be importing modules, 20 ms that nobody should wait for.

@@ -11,6 +11,8 @@
 //! | [`threshold`] | expressions that a run must satisfy; [`parse`] parses them |
 //! | [`judge`] | checking them |
 //! | [`completeness`] | collected tests that were lost |
+//! | [`flakiness`] | tests that passed and failed although the code was the same |
+//! | [`quarantine`] | tests whose failures do not fail the run, until a date |
 //! | [`time_left`] | estimated time left of a running suite |
 //! | [`trials`] | tests that differ between runs of one suite, and likely causes |
 //!
@@ -20,8 +22,10 @@
 pub mod bound;
 pub mod completeness;
 pub mod durations;
+pub mod flakiness;
 pub mod judge;
 pub mod parse;
+pub mod quarantine;
 pub mod slow;
 pub mod threshold;
 pub mod time_left;

@@ -35,20 +35,6 @@ pub enum Way {
 }
 
 impl Way {
-    /// The way with this key.
-    #[must_use]
-    pub fn from_key(key: &str) -> Option<Self> {
-        Some(match key {
-            "plain" => Self::Plain,
-            "xdist" => Self::Xdist,
-            "first" => Self::First,
-            "second" => Self::Second,
-            "early" => Self::Early,
-            "again" => Self::PlainAgain,
-            _ => return None,
-        })
-    }
-
     /// Whether it uses workers, and is therefore compared with plain pytest.
     #[must_use]
     pub const fn has_workers(self) -> bool {

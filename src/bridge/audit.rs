@@ -1,11 +1,13 @@
-//! The audit hook that monitors a template while it configures and collects.
+//! The audit hook that monitors a template while it configures and collects, and records temporary files while tests run.
 
 use crate::platform::audit::{
-    creates_unshareable_state, is_monitoring, may_start_threads, set_monitoring, threads,
+    add_hook, creates_temporary_file, creates_unshareable_state, is_monitoring, is_recording_temporary_files,
+    may_start_threads, set_monitoring, set_recording_temporary_files, threads,
 };
 use parking_lot::Mutex;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
+use std::path::PathBuf;
 
 /// The Python function that is called for events.
 static LISTENER: Mutex<Option<Py<PyAny>>> = Mutex::new(None);
@@ -17,6 +19,9 @@ struct Earlier {
     threads: u64,
 }
 
+/// The names that `tempfile` has made since they were last forgotten; most of those that exist will be removed.
+static TEMPORARY_NAMES: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
 /// The last such event.
 static BEFORE: Mutex<Option<Earlier>> = Mutex::new(None);
 
@@ -27,10 +32,24 @@ const MORE_THREADS: &str = "rustpar.threads";
 /// Flags of `open` that mean writing: O_WRONLY and O_RDWR.
 const WRITING: i64 = 3;
 
-/// The hook for `sys.addaudithook`. Calls the listener for events that create state which must not be shared, for files
-/// opened for writing, and when there are more threads than at the previous event, which is passed as well.
+/// Adds the hook; returns False if this interpreter cannot call it, and `sys.addaudithook(audit)` is needed.
+#[pyfunction]
+pub(super) fn add_audit_hook(py: Python<'_>) -> PyResult<bool> {
+    let function = pyo3::wrap_pyfunction!(audit, py)?;
+    Ok(add_hook(function.into_ptr().expose_provenance()))
+}
+
+/// The hook. Calls the listener for events that create state which must not be shared, for files opened for writing, and
+/// when there are more threads than at the previous event, which is passed as well.
 #[pyfunction]
 pub(super) fn audit(event: &Bound<'_, PyString>, args: &Bound<'_, PyTuple>) -> PyResult<()> {
+    if is_recording_temporary_files()
+        && creates_temporary_file(event.to_str().unwrap_or_default())
+        && let Ok(path) = args.get_item(0)?.extract::<PathBuf>()
+    {
+        let path = std::path::absolute(&path).unwrap_or(path);
+        TEMPORARY_NAMES.lock().push(path);
+    }
     if !is_monitoring() {
         return Ok(());
     }
@@ -87,4 +106,20 @@ pub(super) fn set_audit_listener(listener: Option<Py<PyAny>>) {
     drop(earlier);
     let before = std::mem::replace(&mut *LISTENER.lock(), listener);
     drop(before);
+}
+
+/// Starts recording the names of temporary files.
+#[pyfunction]
+pub(super) fn record_temporary_files() {
+    set_recording_temporary_files();
+}
+
+/// The names of temporary files that were recorded, from the one with this index.
+pub(super) fn temporary_names(from: usize) -> Vec<PathBuf> {
+    TEMPORARY_NAMES.lock().get(from..).unwrap_or_default().to_vec()
+}
+
+/// Forgets the recorded names.
+pub(super) fn forget_temporary_names() {
+    TEMPORARY_NAMES.lock().clear();
 }

@@ -9,8 +9,9 @@ use crate::engine::controller::Engine as CoreEngine;
 use crate::engine::limits::Limits;
 use crate::engine::messages::{Command, TEMPLATE};
 use crate::engine::shared::{Shared as CoreShared, TEMPLATE_SLOT};
+use crate::engine::watchdog::Settings;
 use crate::platform::os;
-use crate::schedule::mode::policy;
+use crate::schedule::mode::{policy, with_retries};
 use crate::schedule::policy::{Test, Worker};
 use pyo3::exceptions::PyValueError;
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -61,42 +62,6 @@ impl Shared {
     fn interrupted(&self, slot: usize) -> bool {
         self.core.slot(slot).interrupted().is_set()
     }
-}
-
-/// Asks the kernel to kill this process when its parent dies; returns False if `parent` is already dead.
-#[pyfunction]
-pub(super) fn die_with_parent(parent: u32) -> PyResult<bool> {
-    Ok(os::die_with_parent(parent)?)
-}
-
-/// Ends this process with C's `exit`: functions registered with C's `atexit` run, and C's streams are flushed.
-#[pyfunction]
-pub(super) fn exit_process(status: i32) {
-    std::process::exit(status);
-}
-
-/// Undoes `die_with_parent`.
-#[pyfunction]
-pub(super) fn outlive_parent() -> PyResult<()> {
-    Ok(os::outlive_parent()?)
-}
-
-/// Releases memory that can be read again from its files.
-#[pyfunction]
-pub(super) fn drop_clean_pages() {
-    os::drop_clean_pages();
-}
-
-/// Whether two descriptors of this process share a file position; False if the kernel cannot tell.
-#[pyfunction]
-pub(super) fn share_description(one: i32, other: i32) -> bool {
-    os::share_description(one, other)
-}
-
-/// Sets whether this process adopts its orphaned descendants.
-#[pyfunction]
-pub(super) fn adopt_orphans(yes: bool) -> PyResult<()> {
-    Ok(os::adopt_orphans(yes)?)
 }
 
 /// The controller's I/O thread, and the objects used to build its events.
@@ -169,7 +134,8 @@ impl Engine {
 
     /// Schedules the tests of the inventory with xdist's distribution mode `dist`, and `load` with `--rustpar-plan`;
     /// `facts` is the result of `inventory.facts`, with `seconds`, `failed` and `setup_seconds` from the history.
-    #[pyo3(signature = (dist, workers, *, max_chunk, reorder, plan, facts))]
+    /// `retries_last` says whether failed tests are tried again after all others; None if no test is tried again.
+    #[pyo3(signature = (dist, workers, *, max_chunk, reorder, plan, facts, retries_last))]
     fn schedule(
         &self,
         py: Python<'_>,
@@ -179,13 +145,18 @@ impl Engine {
         reorder: bool,
         plan: &str,
         facts: Facts,
+        retries_last: Option<bool>,
     ) -> PyResult<()> {
         let node_ids: Vec<String> = texts(self.run.node_ids.extract(py)?);
         let mode = mode(dist, &node_ids, &self.groups, max_chunk, reorder, plan)?;
         let kinds = facts.keys().zip(0..).collect();
         let policy = py.detach(|| {
             let (rules, forecast) = facts.into_plan(&node_ids);
-            policy(&mode, forecast, &rules, workers)
+            let policy = policy(&mode, forecast, &rules, workers);
+            match retries_last {
+                None => policy,
+                Some(last) => with_retries(policy, &mode, &rules, last),
+            }
         });
         Ok(self.core.send(Command::Schedule(policy, kinds))?)
     }
@@ -198,6 +169,36 @@ impl Engine {
     /// Sets the time limits in seconds: of all tests, and of single ones by index; 0 or None for no limit.
     fn time_limits(&self, default: Option<f64>, own: Vec<(Test, f64)>) -> PyResult<()> {
         Ok(self.core.send(Command::TimeLimits(Limits::new(default, &own)))?)
+    }
+
+    /// Reports on standard error if Python is busy with one batch of events for `limit` seconds, and ends a run that is
+    /// busy when it has `left` seconds and some more: interrupts it, and at last exits with `status`. `errors` is
+    /// standard error, which is duplicated; on `stack_signal` the main thread writes its stack to it.
+    #[pyo3(signature = (limit, left, *, status, errors, stack_signal))]
+    fn watch(
+        &self,
+        limit: f64,
+        left: Option<f64>,
+        status: i32,
+        errors: RawFd,
+        stack_signal: Option<i32>,
+    ) -> PyResult<()> {
+        let seconds = |seconds: f64| {
+            Duration::try_from_secs_f64(seconds.max(0.0))
+                .map_err(|error| PyValueError::new_err(error.to_string()))
+        };
+        let end = left
+            .map(seconds)
+            .transpose()?
+            .and_then(|left| Instant::now().checked_add(left));
+        let settings = Settings {
+            limit: seconds(limit)?,
+            end,
+            status,
+            stack_signal,
+            errors: duplicate(errors)?,
+        };
+        Ok(self.core.send(Command::Watch(settings))?)
     }
 
     /// The progress of the run.
@@ -223,6 +224,17 @@ impl Engine {
     /// Runs a test again that ended in a crash; if tests are assigned directly, only the progress is updated.
     fn run_again(&self, test: Test) -> PyResult<()> {
         Ok(self.core.send(Command::RunAgain(test))?)
+    }
+
+    /// Tries a test again in which this worker has crashed, and which was tried so many times before, after `delay`
+    /// seconds at the earliest.
+    fn retry(&self, worker: Worker, test: Test, tried: u32, delay: f64) -> PyResult<()> {
+        Ok(self.core.send(Command::Retry(worker, test, tried, delay))?)
+    }
+
+    /// Does not try a test again in which a worker has crashed.
+    fn settle(&self, test: Test) -> PyResult<()> {
+        Ok(self.core.send(Command::Settle(test))?)
     }
 
     /// Makes the engine stop the run after so many failed reports; 0 means never.
@@ -275,6 +287,8 @@ impl Engine {
     const SERIALIZED: u8 = EventKind::Serialized as u8;
     #[classattr]
     const FINISH: u8 = EventKind::Finish as u8;
+    #[classattr]
+    const RETRY: u8 = EventKind::Retry as u8;
     #[classattr]
     const DONE: u8 = EventKind::Done as u8;
     #[classattr]

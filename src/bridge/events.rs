@@ -24,6 +24,8 @@ pub(super) enum EventKind {
     Serialized,
     /// (test, location)
     Finish,
+    /// (test, how often it was tried)
+    Retry,
     /// (test, duration)
     Done,
     /// (topic, value)
@@ -32,7 +34,7 @@ pub(super) enum EventKind {
     Output,
     /// (process id, None)
     Forked,
-    /// ((status, running), finished)
+    /// ((status, running, how often that was tried before), finished)
     Exited,
     /// (tests, None)
     Unscheduled,
@@ -95,11 +97,13 @@ pub(super) fn to_tuples<'py>(
             worker,
             status,
             running,
+            tried,
             finished,
+            peak,
         } => {
             // No more events follow, and a run that replaces workers may have many of them.
             workers.remove(&worker);
-            let death = (status, running).into_pyobject(py)?.into_any();
+            let death = (status, running, tried, peak).into_pyobject(py)?.into_any();
             push(
                 EventKind::Exited,
                 worker,
@@ -215,6 +219,9 @@ fn frame_tuple<'py>(
                 None => objects.started_at(py, *test)?,
             };
             push(EventKind::Finish, worker, number(*test)?, location.into_any())?;
+        }
+        Frame::Retry { test, tried, .. } => {
+            push(EventKind::Retry, worker, number(*test)?, number(*tried)?)?;
         }
         Frame::Done { test, duration } => {
             push(

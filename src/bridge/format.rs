@@ -1,6 +1,7 @@
 //! Python bindings for formatting and parsing values.
 
 use super::text::Text;
+use crate::report::terminal::live_area::{LastLine, drawn_and_erased};
 use crate::text::duration::{self, micros};
 use crate::text::size;
 use pyo3::exceptions::PyValueError;
@@ -36,8 +37,19 @@ pub(super) fn counted(count: usize, noun: &str) -> String {
     crate::text::counted(count, noun)
 }
 
-/// The number of terminal columns that a text takes.
+/// The texts that draw lines below the output of a terminal, and erase them; see the stub.
 #[pyfunction]
-pub(super) fn width(text: Text) -> usize {
-    crate::text::width::width(&text.0)
+pub(super) fn live_area(
+    lines: Vec<String>,
+    columns: usize,
+    width: i64,
+    end: Text,
+    erases_right: bool,
+) -> (String, String) {
+    let last = LastLine {
+        // Negative if it contains what has no width.
+        width: usize::try_from(width).unwrap_or(0),
+        end: &end.0,
+    };
+    drawn_and_erased(&lines, columns, last, erases_right)
 }

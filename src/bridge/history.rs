@@ -12,6 +12,13 @@ pub(super) struct History {
     core: CoreHistory,
 }
 
+impl History {
+    /// The expected seconds of each test, `None` if unknown.
+    pub(super) fn expected_of(&self, ids: &[String]) -> Vec<Option<f64>> {
+        ids.iter().map(|id| self.core.expected(id)).collect()
+    }
+}
+
 #[pymethods]
 impl History {
     /// Reads the history in a file; empty if there is none, and if it cannot be used, empty with a line that says why.

@@ -3,18 +3,20 @@
 
 use super::memory::{peak_memory, proportional_memory, resident_memory};
 use super::text::{Text, texts};
-use crate::journal::event::{Collected, Detail, Ending, Event, Head, Outcome, Start, Test, WorkerGone};
+use super::value::to_value;
+use crate::journal::event::{Detail, Ending, Event, Head, Outcome, Start, Test, Worker, WorkerGone};
 use crate::journal::read::is_journal;
-use crate::journal::retention::Retention as CoreRetention;
-use crate::journal::text_limits::TextBudget;
-use crate::journal::write::Writer;
-use crate::journal::{FORMAT, Micros, VERSION, micros};
+use crate::journal::resume::code::digests;
+use crate::journal::run_writer::RunWriter;
+use crate::journal::{FORMAT, VERSION};
+use crate::platform::machine::description;
 use crate::platform::memory::Peak;
+use crate::text::base64;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use std::collections::HashMap;
+use pyo3::types::PyDict;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Converts pairs of texts.
 fn pairs<T: FromIterator<(String, String)>>(pairs: impl IntoIterator<Item = (Text, Text)>) -> T {
@@ -27,63 +29,26 @@ fn pairs<T: FromIterator<(String, String)>>(pairs: impl IntoIterator<Item = (Tex
 /// The journal that a run writes.
 #[pyclass(module = "rustpar._core")]
 pub(super) struct Journal {
-    writer: Writer,
-    began: Micros,
-    /// Whether `flush` is called after each batch; otherwise each test's end is flushed.
-    batches: bool,
+    pub(super) run: RunWriter,
     /// The peak memory of this process, if tests run in it.
     peak: Option<Peak>,
-    budget: TextBudget,
 }
 
 impl Journal {
-    /// Writes an event.
-    pub(super) fn write(&mut self, event: &Event) {
-        self.writer.event(event);
-    }
-
-    /// Called when a test has ended: flushes the file, unless batches are used.
-    pub(super) fn test_ended(&mut self) {
-        if !self.batches {
-            self.writer.flush();
-        }
-    }
-
     /// Writes the peak memory of this process after a test, if it has grown.
     pub(super) fn record_peak_growth(&mut self, test: Test) {
         let grown = self.peak.as_mut().and_then(|peak| peak.grown(peak_memory()));
         if let Some(rss) = grown {
-            self.write(&Event::Peak {
-                t: test,
-                w: None,
-                rss,
-            });
+            self.peak(test, None, rss);
         }
-    }
-
-    /// Converts seconds since the epoch to a time relative to the start of the run.
-    pub(super) fn moment(&self, seconds: f64) -> Micros {
-        micros(seconds).saturating_sub(self.began)
     }
 
     /// Converts pairs of texts, of which the second ones are shortened to the budget.
     fn fit_pairs(&mut self, pairs: Vec<(Text, Text)>) -> Vec<(String, String)> {
         let pairs = pairs.into_iter();
-        let fit = pairs.map(|(Text(name), Text(text))| (name, self.budget.fit(text)));
+        let fit = pairs.map(|(Text(name), Text(text))| (name, self.run.budget.fit(text)));
         fit.collect()
     }
-
-    /// Writes an event and flushes the file.
-    fn write_and_flush(&mut self, event: &Event) {
-        self.writer.event(event);
-        self.writer.flush();
-    }
-}
-
-/// The current time in microseconds since the epoch.
-fn now() -> Micros {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    micros(since.unwrap_or(Duration::ZERO).as_secs_f64())
 }
 
 #[pymethods]
@@ -92,23 +57,19 @@ impl Journal {
     #[new]
     fn new() -> Self {
         Self {
-            writer: Writer::default(),
-            began: now(),
-            batches: false,
+            run: RunWriter::default(),
             peak: None,
-            budget: TextBudget::default(),
         }
     }
 
     /// Creates the file `path`. Raises OSError, also if the file exists.
     fn open(&mut self, path: PathBuf) -> PyResult<()> {
-        self.writer = Writer::create(&path)?;
-        Ok(())
+        Ok(self.run.create(&path)?)
     }
 
     /// Limits the characters of failure texts; None for no limit.
     fn limit_failure_texts(&mut self, limit: Option<u64>) {
-        self.budget = TextBudget::new(limit);
+        self.run.limit_failure_texts(limit);
     }
 
     /// Whether a file looks like a journal, judged by its first bytes; an empty one counts. Raises OSError.
@@ -119,30 +80,40 @@ impl Journal {
 
     /// Whether the file at `path` contains exactly what this journal wrote.
     fn is_at(&self, path: PathBuf) -> bool {
-        self.writer.is_at(&path)
+        self.run.is_at(&path)
     }
 
     /// Switches to batches: from now on, `flush` is called after each batch of reports.
     fn use_batches(&mut self) {
-        self.batches = true;
+        self.run.use_batches();
     }
 
     /// Writes all buffered events to the file.
     fn flush(&mut self) {
-        self.writer.flush();
+        self.run.end_batch();
+    }
+
+    /// Writes the buffered events about a report to the file, unless batches are used.
+    fn flush_report(&mut self) {
+        self.run.test_ended();
+    }
+
+    /// Lets the times of all events continue after those of a run that is resumed, which lasted so many seconds.
+    fn continue_after(&mut self, seconds: f64) {
+        self.run.continue_after(seconds);
     }
 
     /// The first error of the file, returned once.
     fn error(&mut self) -> Option<String> {
-        self.writer.take_error().map(|error| error.to_string())
+        self.run.take_error().map(|error| error.to_string())
     }
 
     /// Sets the start time of the run to now.
     fn begin(&mut self) {
-        self.began = now();
+        self.run.begin();
     }
 
-    /// Writes the description of the run, its first event.
+    /// Writes the description of the run, its first event. `machine` is completed with what the system says.
     fn run(
         &mut self,
         id: Text,
@@ -150,71 +121,48 @@ impl Journal {
         options: HashMap<Text, Text>,
         versions: HashMap<Text, Text>,
         machine: HashMap<Text, Text>,
+        rootdir: Text,
+        directory: Text,
+        environment: HashMap<Text, Text>,
+        seeds: HashMap<Text, Text>,
+        selection: HashMap<Text, Text>,
+        resumes: Option<Text>,
     ) {
-        self.write_and_flush(&Event::Run(Head {
+        let system = description()
+            .into_iter()
+            .map(|(name, text)| (name.to_owned(), text));
+        self.run.write_and_flush(&Event::Run(Head {
             format: FORMAT.to_owned(),
             version: VERSION,
             id: id.0,
-            began: self.began,
+            began: self.run.began(),
             command: texts(command),
             options: pairs(options),
             versions: pairs(versions),
-            machine: pairs(machine),
+            machine: pairs::<BTreeMap<_, _>>(machine)
+                .into_iter()
+                .chain(system)
+                .collect(),
+            rootdir: rootdir.0,
+            directory: directory.0,
+            environment: pairs(environment),
+            seeds: pairs(seeds),
+            selection: pairs(selection),
+            resumes: resumes.map(|Text(id)| id),
         }));
     }
 
-    /// Writes the collection; `usual` are the expected seconds of each test.
-    fn collected(
-        &mut self,
-        ids: Vec<Text>,
-        usual: Vec<Option<f64>>,
-        groups: Vec<Option<Text>>,
-        serial: Vec<u32>,
-        deselected: usize,
-    ) {
-        let known = |values: &[Option<_>]| values.iter().any(Option::is_some);
-        let in_micros = |usual: Vec<Option<f64>>| usual.into_iter().map(|time| time.map(micros)).collect();
-        let any_group = groups.iter().any(Option::is_some);
-        let event = Event::Collected(Collected {
-            at: self.elapsed(),
-            ids: texts(ids),
-            usual: if known(&usual) {
-                in_micros(usual)
-            } else {
-                Vec::new()
-            },
-            groups: if any_group {
-                groups
-                    .into_iter()
-                    .map(|group| group.map(|Text(name)| name))
-                    .collect()
-            } else {
-                Vec::new()
-            },
-            serial,
-            deselected,
-        });
-        self.write_and_flush(&event);
-    }
-
-    /// Writes which tests carry the markers that thresholds name.
-    fn marks(&mut self, marks: HashMap<Text, Vec<u32>>) {
-        self.write_and_flush(&Event::Marks {
-            marks: marks
-                .into_iter()
-                .map(|(Text(name), tests)| (name, tests))
-                .collect(),
-        });
-    }
-
-    /// Writes the start mode, the number of workers and the distribution mode.
-    fn start(&mut self, start: String, workers: usize, dist: String) {
-        let at = self.elapsed();
-        self.write_and_flush(&Event::Start(Start {
+    /// Writes the start mode, the number of workers, the distribution mode, and what each worker is told: the number of
+    /// workers and the id of the run.
+    fn start(&mut self, start: String, workers: usize, dist: String, count: u64, uid: Text) {
+        let at = self.run.elapsed();
+        self.run.write_and_flush(&Event::Start(Start {
             at,
             start,
             workers,
             dist,
+            count,
+            uid: uid.0,
         }));
     }
 
@@ -238,12 +186,13 @@ impl Journal {
             Some("failed") => Some(Outcome::Failed),
             Some("skipped") => Some(Outcome::Skipped),
             Some("rerun") => Some(Outcome::Rerun),
+            Some("quarantined") => Some(Outcome::Quarantined),
             Some(other) => return Err(PyValueError::new_err(format!("{other:?} is not an outcome"))),
         };
-        let (message, longrepr) = (self.budget.fit(message.0), self.budget.fit(longrepr.0));
+        let (message, longrepr) = (self.run.budget.fit(message.0), self.run.budget.fit(longrepr.0));
         let sections = self.fit_pairs(sections);
-        let cut = self.budget.take_cut();
-        self.write(&Event::Detail(Detail {
+        let cut = self.run.budget.take_cut();
+        self.run.write(&Event::Detail(Detail {
             t: test,
             w: worker,
             when,
@@ -256,8 +205,39 @@ impl Journal {
             sections,
             cut,
         }));
-        self.test_ended();
         Ok(())
+    }
+
+    /// Writes the attributes of a report that the other events about it do not contain.
+    fn report(&mut self, test: u32, worker: Worker, attributes: &Bound<'_, PyDict>) -> PyResult<()> {
+        let value = to_value(attributes, &mut Vec::new())?;
+        self.run.write_report(test, worker, value);
+        Ok(())
+    }
+
+    /// Writes a warning that was recorded while a test ran.
+    fn warning(&mut self, test: u32, warning: &Bound<'_, PyAny>) -> PyResult<()> {
+        let mut bytes = Vec::new();
+        to_value(warning, &mut Vec::new())?.encode(&mut bytes);
+        self.run.write_warning(test, base64::encode(&bytes));
+        Ok(())
+    }
+
+    /// Records that a worker has completed its last test: written with the batch, unless it reports another test in it.
+    fn done(&mut self, worker: u32) {
+        self.run.done(worker);
+    }
+
+    /// Writes that the coverage data of all tests that a worker has completed is saved.
+    fn saved(&mut self, worker: u32) {
+        self.run.saved(worker);
+    }
+
+    /// Writes digests of the project's own files, given relative to `root`.
+    fn code(&mut self, py: Python<'_>, root: PathBuf, files: Vec<Text>) {
+        let files: Vec<String> = texts(files);
+        let files = py.detach(|| digests(&root, files));
+        self.run.write_and_flush(&Event::Code { files });
     }
 
     /// Writes the properties recorded by a test, or without a test, by the suite.
@@ -266,14 +246,13 @@ impl Journal {
             Some(_) => self.fit_pairs(properties),
             None => pairs(properties),
         };
-        self.write(&Event::Properties { t: test, properties });
-        self.test_ended();
+        self.run.write(&Event::Properties { t: test, properties });
     }
 
     /// Writes that a worker has started, with its process id.
     fn worker(&mut self, worker: u32, pid: i64) {
-        let at = self.elapsed();
-        self.write_and_flush(&Event::Worker { w: worker, at, pid });
+        let at = self.run.elapsed();
+        self.run.write_and_flush(&Event::Worker { w: worker, at, pid });
     }
 
     /// Writes that a worker has ended; `how` is "left", "crashed" or "replaced".
@@ -296,8 +275,8 @@ impl Journal {
                 )));
             }
         };
-        let at = self.elapsed();
-        self.write_and_flush(&Event::Gone(WorkerGone {
+        let at = self.run.elapsed();
+        self.run.write_and_flush(&Event::Gone(WorkerGone {
             w: worker,
             at,
             how,
@@ -306,6 +285,12 @@ impl Journal {
             why,
         }));
         Ok(())
+    }
+
+    /// Writes that the process that forks workers has died.
+    fn lost(&mut self) {
+        let at = self.run.elapsed();
+        self.run.write_and_flush(&Event::Lost { at });
     }
 
     /// Starts monitoring the memory of this process, in which tests are about to run.
@@ -323,8 +308,8 @@ impl Journal {
 
     /// Writes the current memory of a process.
     fn memory(&mut self, worker: Option<u32>, rss: u64, pss: Option<u64>) {
-        let at = self.elapsed();
-        self.write(&Event::Memory {
+        let at = self.run.elapsed();
+        self.run.write(&Event::Memory {
             w: worker,
             at,
             rss,
@@ -334,7 +319,7 @@ impl Journal {
 
     /// Writes the new peak memory of a process, which has grown during a test.
     fn peak(&mut self, test: u32, worker: Option<u32>, rss: u64) {
-        self.write(&Event::Peak {
+        self.run.write(&Event::Peak {
             t: test,
             w: worker,
             rss,
@@ -343,46 +328,7 @@ impl Journal {
 
     /// Writes the end of the run.
     fn end(&mut self, exit: i32, warnings: usize) {
-        let at = self.elapsed();
-        self.write_and_flush(&Event::End { at, exit, warnings });
-    }
-}
-
-impl Journal {
-    fn elapsed(&self) -> Micros {
-        now().saturating_sub(self.began)
-    }
-}
-
-/// How many journals stay in pytest's cache, and how large they may be.
-#[pyclass(frozen, module = "rustpar._core")]
-pub(super) struct Retention(CoreRetention);
-
-#[pymethods]
-impl Retention {
-    /// Parses `rustpar_journals` and `rustpar_journal_size`. Raises ValueError with a line that names the entry.
-    #[new]
-    fn new(number: Text, size: Text) -> PyResult<Self> {
-        let parsed = CoreRetention::parse(&number.0, &size.0);
-        Ok(Self(
-            parsed.map_err(|error| PyValueError::new_err(error.to_string()))?,
-        ))
-    }
-
-    /// How many journals are kept, including that of the current run; 0 for none.
-    #[getter]
-    fn number(&self) -> usize {
-        self.0.number
-    }
-
-    /// How many characters of failure texts a journal keeps; None for no limit.
-    #[getter]
-    fn characters(&self) -> Option<u64> {
-        self.0.characters
-    }
-
-    /// Deletes the oldest journals of a directory, to make room for one more. Raises OSError.
-    fn make_room(&self, directory: PathBuf) -> PyResult<()> {
-        Ok(self.0.make_room(&directory)?)
+        let at = self.run.elapsed();
+        self.run.write_and_flush(&Event::End { at, exit, warnings });
     }
 }

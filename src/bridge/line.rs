@@ -4,44 +4,44 @@
 //! other goes through `pytest_report_to_serializable` in Python and arrives as plain values.
 
 use super::engine::Shared;
-use super::plain::{extras_of, outcome_of, phase, same, span_of};
+use super::plain::{same, span_of};
 use super::text::Text;
 use super::text::to_bytes;
 use super::value::to_value;
 use crate::engine::worker::{Claim, Line as CoreLine};
 use crate::protocol::frame::{Entry, Frame, Topic};
 use crate::protocol::phase_clock::PhaseClock;
-use crate::protocol::report::{Location, Outcome, PlainReport, StringId};
+use crate::protocol::report::{Location, Outcome, Phase, PlainReport, StringId};
 use crate::protocol::value::Value;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyInt, PyString, PyType};
 use std::sync::Arc;
 
-/// Number of attributes of a plain report besides the node id.
-const PLAIN_ATTRIBUTES: usize = 10;
-
 /// A worker's connection to the controller.
 #[pyclass(module = "rustpar._core")]
 pub(super) struct Line {
     core: CoreLine,
-    report_type: Py<PyType>,
-    id_attribute: Py<PyString>,
-    one: Py<PyInt>,
+    pub(super) report_type: Py<PyType>,
+    pub(super) id_attribute: Py<PyString>,
+    pub(super) one: Py<PyInt>,
     /// The strings sent so far, with their numbers.
     strings: Py<PyDict>,
     /// The keywords sent last.
-    keywords: Option<Vec<Py<PyAny>>>,
+    pub(super) keywords: Option<Vec<Py<PyAny>>>,
+    /// How often the test that was claimed last was tried before.
+    tried: u32,
     /// The test that was started last.
-    current: Option<Started>,
+    pub(super) current: Option<Started>,
     /// Created when the first test starts.
     clock: Option<PhaseClock>,
 }
 
-struct Started {
-    test: u32,
-    id: Py<PyAny>,
-    location: Py<PyAny>,
+/// A test that was started.
+pub(super) struct Started {
+    pub(super) test: u32,
+    pub(super) id: Py<PyAny>,
+    pub(super) location: Py<PyAny>,
 }
 
 #[pymethods]
@@ -76,6 +76,7 @@ impl Line {
             one: 1u8.into_pyobject(py)?.unbind(),
             strings: PyDict::new(py).unbind(),
             keywords: None,
+            tried: 0,
             current: None,
             clock: None,
         })
@@ -91,7 +92,7 @@ impl Line {
     fn claim(&mut self, py: Python<'_>) -> PyResult<Option<u32>> {
         loop {
             match self.wait_for_claim(py)? {
-                Claim::Test(test) => return Ok(Some(test)),
+                Claim::Test(test, _) => return Ok(Some(test)),
                 Claim::Rest => py.check_signals()?,
                 _ => return Ok(None),
             }
@@ -102,7 +103,7 @@ impl Line {
     /// test.
     fn claim_or_rest<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         Ok(match self.wait_for_claim(py)? {
-            Claim::Test(test) => test.into_pyobject(py)?.into_any(),
+            Claim::Test(test, _) => test.into_pyobject(py)?.into_any(),
             Claim::Rest => PyBool::new(py, false).to_owned().into_any(),
             _ => py.None().into_bound(py),
         })
@@ -128,10 +129,26 @@ impl Line {
         self.core.must_exit_early()
     }
 
-    /// Publishes which test this worker is running, in case it crashes.
-    #[pyo3(signature = (test))]
-    fn set_running(&mut self, test: Option<u32>) {
-        self.core.set_running(test);
+    /// Publishes which test this worker is running, in case it crashes, and how often it was tried before.
+    #[pyo3(signature = (test, tried=0))]
+    fn set_running(&mut self, test: Option<u32>, tried: u32) {
+        self.core.set_running(test, tried);
+    }
+
+    /// How often the test that was claimed last was tried before.
+    fn tried(&self) -> u32 {
+        self.tried
+    }
+
+    /// Whether a failed test is tried again by the engine's choice, and not by this worker on its own.
+    fn leaves_retries(&self) -> bool {
+        self.core.leaves_retries()
+    }
+
+    /// Sends that the running test has failed, and is to be tried again `delay` seconds after its end; it has been tried
+    /// `tried` times.
+    fn retry(&mut self, test: u32, tried: u32, delay: f64) {
+        self.core.send(&Frame::Retry { test, tried, delay }, true);
     }
 
     /// Publishes that this worker has received an interrupt.
@@ -170,13 +187,14 @@ impl Line {
     fn message(&mut self, topic: u8, object: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
         let (mut lost, mut body) = (Vec::new(), Vec::new());
         to_value(object, &mut lost)?.encode(&mut body);
-        self.core.send(
-            &Frame::Message {
-                topic: Topic::try_from(topic)?,
-                body: &body,
-            },
-            true,
-        );
+        let topic = Topic::try_from(topic)?;
+        let frame = Frame::Message { topic, body: &body };
+        if topic == Topic::Warning {
+            // Those of a test come after its teardown.
+            self.core.send_in_order(&frame, true);
+        } else {
+            self.core.send(&frame, true);
+        }
         Ok(lost)
     }
 
@@ -210,7 +228,8 @@ impl Line {
             None => false,
         };
         if same {
-            self.core.send(&Frame::Finish { test, location: None }, false);
+            self.core
+                .send_in_order(&Frame::Finish { test, location: None }, false);
         } else {
             let (path, line, domain) = self.location(location)?;
             let location = Some(Location {
@@ -218,7 +237,7 @@ impl Line {
                 line,
                 domain: &domain,
             });
-            self.core.send(&Frame::Finish { test, location }, false);
+            self.core.send_in_order(&Frame::Finish { test, location }, false);
         }
         Ok(())
     }
@@ -241,31 +260,40 @@ impl Line {
         match self.plain(test, report)? {
             None => Ok(false),
             Some((plain, extras)) => {
+                let is_last = plain.phase == Phase::Teardown && plain.outcome == Outcome::Passed;
                 let failed = plain.outcome == Outcome::Failed;
-                self.core.send(
-                    &Frame::Plain(PlainReport {
-                        extras: &extras,
-                        ..plain
-                    }),
-                    failed,
-                );
+                let frame = Frame::Plain(PlainReport {
+                    extras: &extras,
+                    ..plain
+                });
+                if is_last {
+                    self.core.send_with_next(&frame);
+                } else {
+                    self.core.send(&frame, failed);
+                }
                 Ok(true)
             }
         }
     }
 
-    /// Sends a report in serialized form; returns the types of objects that were replaced by their repr.
-    fn serialized(&mut self, test: u32, failed: bool, data: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
+    /// Sends a report in serialized form, with the end of the test if it is its last; returns the types of objects that
+    /// were replaced by their repr.
+    fn serialized(
+        &mut self,
+        test: u32,
+        failed: bool,
+        is_last: bool,
+        data: &Bound<'_, PyAny>,
+    ) -> PyResult<Vec<String>> {
         let (mut lost, mut body) = (Vec::new(), Vec::new());
         to_value(data, &mut lost)?.encode(&mut body);
-        self.core.send(
-            &Frame::Report {
-                test,
-                failed,
-                body: &body,
-            },
-            failed,
-        );
+        let body = &body;
+        let frame = Frame::Report { test, failed, body };
+        if is_last {
+            self.core.send_with_next(&frame);
+        } else {
+            self.core.send(&frame, failed);
+        }
         Ok(lost)
     }
 
@@ -295,6 +323,8 @@ impl Line {
     const FIXTURE: u8 = Topic::Fixture as u8;
     #[classattr]
     const MEASURED: u8 = Topic::Measured as u8;
+    #[classattr]
+    const SAVED: u8 = Topic::Saved as u8;
 }
 
 impl Line {
@@ -307,19 +337,24 @@ impl Line {
                     self.core.report_over_memory_limit(resident);
                     return Ok(Claim::Closed);
                 }
-                claim => return Ok(claim),
+                claim => {
+                    if let Claim::Test(_, tried) = claim {
+                        self.tried = tried;
+                    }
+                    return Ok(claim);
+                }
             }
         }
     }
 
     /// The number of a string; a new string is sent first.
-    fn string_id(&mut self, text: &Bound<'_, PyString>) -> PyResult<StringId> {
+    pub(super) fn string_id(&mut self, text: &Bound<'_, PyString>) -> PyResult<StringId> {
         let strings = self.strings.bind(text.py()).clone();
         if let Some(number) = strings.get_item(text)? {
             return number.extract();
         }
         let number = u32::try_from(strings.len()).map_err(|_| PyValueError::new_err("too many strings"))?;
-        self.core.send(&Frame::Text(&to_bytes(text)?), false);
+        self.core.send_in_order(&Frame::Text(&to_bytes(text)?), false);
         strings.set_item(text, number)?;
         Ok(number)
     }
@@ -335,104 +370,5 @@ impl Line {
             .and_then(|line| u32::try_from(line).ok())
             .filter(|&line| line < u32::MAX);
         Ok((path, line, domain.str()?.to_string_lossy().into_owned()))
-    }
-
-    /// The report in compact form and its encoded extras; None if it is not plain.
-    fn plain(
-        &mut self,
-        test: u32,
-        report: &Bound<'_, PyAny>,
-    ) -> PyResult<Option<(PlainReport<'static>, Vec<u8>)>> {
-        let py = report.py();
-        if !report.get_type().is(&self.report_type) {
-            return Ok(None);
-        }
-        let Some(started) = self.current.as_ref().filter(|started| started.test == test) else {
-            return Ok(None);
-        };
-        let attributes = report
-            .getattr(pyo3::intern!(py, "__dict__"))?
-            .cast_into::<PyDict>()?;
-        if attributes.len() != PLAIN_ATTRIBUTES + 1 {
-            return Ok(None);
-        }
-        macro_rules! attribute {
-            ($name:literal) => {
-                match attributes.get_item(pyo3::intern!(py, $name))? {
-                    Some(value) => value,
-                    None => return Ok(None),
-                }
-            };
-        }
-        let (location, when, outcome) = (attribute!("location"), attribute!("when"), attribute!("outcome"));
-        let (longrepr, sections) = (attribute!("longrepr"), attribute!("sections"));
-        let (properties, keywords) = (attribute!("user_properties"), attribute!("keywords"));
-        let (duration, start, stop) = (attribute!("duration"), attribute!("start"), attribute!("stop"));
-        let Some(id) = attributes.get_item(self.id_attribute.bind(py))? else {
-            return Ok(None);
-        };
-        if !same(&id, started.id.bind(py))? || !same(&location, started.location.bind(py))? {
-            return Ok(None);
-        }
-        let (Some(phase), Some(outcome)) = (phase(&when), outcome_of(&outcome)) else {
-            return Ok(None);
-        };
-        let (Ok(duration), Ok(start), Ok(stop)) = (duration.extract(), start.extract(), stop.extract())
-        else {
-            return Ok(None);
-        };
-        let mut extras = Vec::new();
-        if !extras_of(&longrepr, &sections, &properties, &mut extras)? {
-            return Ok(None);
-        }
-        let Ok(keywords) = keywords.cast::<PyDict>() else {
-            return Ok(None);
-        };
-        let Some(keywords) = self.keywords(keywords)? else {
-            return Ok(None);
-        };
-        let plain = PlainReport {
-            test,
-            phase,
-            outcome,
-            duration,
-            start,
-            stop,
-            keywords,
-            extras: &[],
-        };
-        Ok(Some((plain, extras)))
-    }
-
-    /// The keywords as numbers; inner None if they equal the last ones, outer None if they are not plain.
-    #[expect(
-        clippy::option_option,
-        reason = "two questions: is it plain, and is it the same"
-    )]
-    fn keywords(&mut self, keywords: &Bound<'_, PyDict>) -> PyResult<Option<Option<Vec<StringId>>>> {
-        let mut keys = Vec::with_capacity(keywords.len());
-        let mut same = self
-            .keywords
-            .as_ref()
-            .is_some_and(|last| last.len() == keywords.len());
-        for (index, (key, value)) in keywords.iter().enumerate() {
-            if !value.is(&self.one) {
-                return Ok(None);
-            }
-            same = same && self.keywords.as_ref().is_some_and(|last| last[index].is(&key));
-            keys.push(key);
-        }
-        if same {
-            return Ok(Some(None));
-        }
-        let mut numbers = Vec::with_capacity(keys.len());
-        for key in &keys {
-            let Ok(text) = key.cast_exact::<PyString>() else {
-                return Ok(None);
-            };
-            numbers.push(self.string_id(text)?);
-        }
-        self.keywords = Some(keys.into_iter().map(Bound::unbind).collect());
-        Ok(Some(Some(numbers)))
     }
 }

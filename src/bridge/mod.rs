@@ -10,13 +10,12 @@
 )]
 
 mod analysis;
-#[cfg(target_os = "linux")]
 mod audit;
 mod cli;
 mod clock;
 mod collection;
 mod coverage;
-mod doctor;
+mod crash;
 #[cfg(target_os = "linux")]
 mod engine;
 #[cfg(target_os = "linux")]
@@ -28,6 +27,7 @@ mod format;
 mod heap;
 mod history;
 mod journal;
+mod leaks;
 #[cfg(target_os = "linux")]
 mod line;
 mod memory;
@@ -39,14 +39,19 @@ mod plain;
 #[cfg(target_os = "linux")]
 mod plan;
 #[cfg(target_os = "linux")]
+mod process;
+mod quarantine;
 mod rebuild;
 mod recorder;
 mod report;
+mod report_contents;
+mod resume;
+mod retention;
+mod retries;
 #[cfg(target_os = "linux")]
 mod status;
 mod text;
 mod twister;
-#[cfg(target_os = "linux")]
 mod value;
 mod worker_count;
 
@@ -87,12 +92,18 @@ mod _core {
     #[pymodule_export]
     use super::{cpu_quota, memory_left};
 
-    #[cfg(target_os = "linux")]
     #[pymodule_export]
-    use super::audit::{audit, set_audit_listener};
+    use super::audit::{add_audit_hook, audit, record_temporary_files, set_audit_listener};
 
     #[pymodule_export]
-    use super::cli::{commands, run_command};
+    use super::cli::{Bisection, commands, prepare_replay, run_command, trial_lines};
+
+    /// The version of the package.
+    #[pymodule_export]
+    const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+    #[pymodule_export]
+    use super::crash::{crash_text, describe_exit, memory_kills};
 
     #[pymodule_export]
     use super::clock::{monotonic, since_epoch, sleep};
@@ -103,13 +114,14 @@ mod _core {
     #[pymodule_export]
     use super::coverage::Joiner;
 
+    #[cfg(target_os = "linux")]
     #[pymodule_export]
-    use super::doctor::{comparison_lines, read_trial, trial_line, trials_differ};
+    use super::engine::{Engine, Shared};
 
     #[cfg(target_os = "linux")]
     #[pymodule_export]
-    use super::engine::{
-        Engine, Shared, adopt_orphans, die_with_parent, drop_clean_pages, exit_process, outlive_parent,
+    use super::process::{
+        adopt_orphans, die_with_parent, drop_clean_pages, exit_process, outlive_parent, reap,
         share_description,
     };
 
@@ -118,13 +130,22 @@ mod _core {
     use super::heap::{clear_namespace, fill_pools};
 
     #[pymodule_export]
-    use super::format::{counted, parse_duration, parse_size, spoken, spoken_size, width};
+    use super::format::{counted, live_area, parse_duration, parse_size, spoken, spoken_size};
 
     #[pymodule_export]
     use super::history::History;
 
     #[pymodule_export]
-    use super::journal::{Journal, Retention};
+    use super::journal::Journal;
+
+    #[pymodule_export]
+    use super::retention::Retention;
+
+    #[pymodule_export]
+    use super::resume::{EarlierReport, EarlierRun, digest};
+
+    #[pymodule_export]
+    use super::leaks::{Leftover, ProcessState, leak_kinds, leak_line};
 
     #[pymodule_export]
     use super::memory::{
@@ -154,10 +175,16 @@ mod _core {
 
     #[cfg(target_os = "linux")]
     #[pymodule_export]
-    use super::plan::plan_lines;
+    use super::plan::{plan_lines, scheduler_name};
 
     #[pymodule_export]
     use super::report::{timeline, timeline_page, trace};
+
+    #[pymodule_export]
+    use super::quarantine::Quarantine;
+
+    #[pymodule_export]
+    use super::retries::{RetryDelay, retry_lines};
 
     #[cfg(target_os = "linux")]
     #[pymodule_export]

@@ -1,11 +1,15 @@
 //! Recognition of plain reports: those with exactly the attributes that pytest itself sets.
 
+use super::line::Line;
 use super::value::to_value;
 use crate::protocol::phase_clock::Span;
-use crate::protocol::report::{Outcome, Phase};
+use crate::protocol::report::{Outcome, Phase, PlainReport, StringId};
 use crate::protocol::value::Value;
 use pyo3::prelude::*;
-use pyo3::types::{PyList, PyString, PyTuple};
+use pyo3::types::{PyDict, PyList, PyString, PyTuple};
+
+/// Number of attributes of a plain report besides the node id.
+const PLAIN_ATTRIBUTES: usize = 10;
 
 /// Whether two objects are identical or equal.
 pub(super) fn same(left: &Bound<'_, PyAny>, right: &Bound<'_, PyAny>) -> PyResult<bool> {
@@ -13,12 +17,12 @@ pub(super) fn same(left: &Bound<'_, PyAny>, right: &Bound<'_, PyAny>) -> PyResul
 }
 
 /// The phase of a report's `when`.
-pub(super) fn phase(when: &Bound<'_, PyAny>) -> Option<Phase> {
+fn phase(when: &Bound<'_, PyAny>) -> Option<Phase> {
     Phase::named(when.cast::<PyString>().ok()?.to_cow().ok()?.as_ref())
 }
 
 /// The outcome of a report's `outcome`.
-pub(super) fn outcome_of(outcome: &Bound<'_, PyAny>) -> Option<Outcome> {
+fn outcome_of(outcome: &Bound<'_, PyAny>) -> Option<Outcome> {
     match outcome.cast::<PyString>().ok()?.to_cow().ok()?.as_ref() {
         "passed" => Some(Outcome::Passed),
         "failed" => Some(Outcome::Failed),
@@ -28,7 +32,7 @@ pub(super) fn outcome_of(outcome: &Bound<'_, PyAny>) -> Option<Outcome> {
 }
 
 /// Encodes the values that most reports do not have; false if the report is not plain.
-pub(super) fn extras_of(
+fn extras_of(
     longrepr: &Bound<'_, PyAny>,
     sections: &Bound<'_, PyAny>,
     properties: &Bound<'_, PyAny>,
@@ -69,4 +73,105 @@ pub(super) fn span_of(report: &Bound<'_, PyAny>) -> PyResult<(Option<Phase>, Spa
         seconds: number(pyo3::intern!(py, "duration"))?,
     };
     Ok((phase, said))
+}
+
+impl Line {
+    /// The report in compact form and its encoded extras; None if it is not plain.
+    pub(super) fn plain(
+        &mut self,
+        test: u32,
+        report: &Bound<'_, PyAny>,
+    ) -> PyResult<Option<(PlainReport<'static>, Vec<u8>)>> {
+        let py = report.py();
+        if !report.get_type().is(&self.report_type) {
+            return Ok(None);
+        }
+        let Some(started) = self.current.as_ref().filter(|started| started.test == test) else {
+            return Ok(None);
+        };
+        let attributes = report
+            .getattr(pyo3::intern!(py, "__dict__"))?
+            .cast_into::<PyDict>()?;
+        if attributes.len() != PLAIN_ATTRIBUTES + 1 {
+            return Ok(None);
+        }
+        macro_rules! attribute {
+            ($name:literal) => {
+                match attributes.get_item(pyo3::intern!(py, $name))? {
+                    Some(value) => value,
+                    None => return Ok(None),
+                }
+            };
+        }
+        let (location, when, outcome) = (attribute!("location"), attribute!("when"), attribute!("outcome"));
+        let (longrepr, sections) = (attribute!("longrepr"), attribute!("sections"));
+        let (properties, keywords) = (attribute!("user_properties"), attribute!("keywords"));
+        let (duration, start, stop) = (attribute!("duration"), attribute!("start"), attribute!("stop"));
+        let Some(id) = attributes.get_item(self.id_attribute.bind(py))? else {
+            return Ok(None);
+        };
+        if !same(&id, started.id.bind(py))? || !same(&location, started.location.bind(py))? {
+            return Ok(None);
+        }
+        let (Some(phase), Some(outcome)) = (phase(&when), outcome_of(&outcome)) else {
+            return Ok(None);
+        };
+        let (Ok(duration), Ok(start), Ok(stop)) = (duration.extract(), start.extract(), stop.extract())
+        else {
+            return Ok(None);
+        };
+        let mut extras = Vec::new();
+        if !extras_of(&longrepr, &sections, &properties, &mut extras)? {
+            return Ok(None);
+        }
+        let Ok(keywords) = keywords.cast::<PyDict>() else {
+            return Ok(None);
+        };
+        let Some(keywords) = self.keywords(keywords)? else {
+            return Ok(None);
+        };
+        let plain = PlainReport {
+            test,
+            phase,
+            outcome,
+            duration,
+            start,
+            stop,
+            keywords,
+            extras: &[],
+        };
+        Ok(Some((plain, extras)))
+    }
+
+    /// The keywords as numbers; inner None if they equal the last ones, outer None if they are not plain.
+    #[expect(
+        clippy::option_option,
+        reason = "two questions: is it plain, and is it the same"
+    )]
+    fn keywords(&mut self, keywords: &Bound<'_, PyDict>) -> PyResult<Option<Option<Vec<StringId>>>> {
+        let mut keys = Vec::with_capacity(keywords.len());
+        let mut same = self
+            .keywords
+            .as_ref()
+            .is_some_and(|last| last.len() == keywords.len());
+        for (index, (key, value)) in keywords.iter().enumerate() {
+            if !value.is(&self.one) {
+                return Ok(None);
+            }
+            same = same && self.keywords.as_ref().is_some_and(|last| last[index].is(&key));
+            keys.push(key);
+        }
+        if same {
+            return Ok(Some(None));
+        }
+        let mut numbers = Vec::with_capacity(keys.len());
+        for key in &keys {
+            let Ok(text) = key.cast_exact::<PyString>() else {
+                return Ok(None);
+            };
+            numbers.push(self.string_id(text)?);
+        }
+        self.keywords = Some(keys.into_iter().map(Bound::unbind).collect());
+        Ok(Some(Some(numbers)))
+    }
 }

@@ -5,7 +5,7 @@ use super::text::{Text, texts};
 use crate::report::terminal::plan::{self, Suite};
 use crate::schedule::constraints::needs::Needs;
 use crate::schedule::forecast::Forecast;
-use crate::schedule::mode::{Mode, Rules};
+use crate::schedule::mode::{Dist, Mode, Rules};
 use crate::schedule::policies::load::Plan as Order;
 use crate::schedule::policies::scope;
 use crate::schedule::policy::{Fixture, Test};
@@ -97,6 +97,17 @@ impl Facts {
     }
 }
 
+/// The value of `--dist` of this name.
+fn dist_of(name: &str) -> PyResult<Dist> {
+    Dist::from_name(name).ok_or_else(|| PyValueError::new_err(format!("unknown distribution mode {name:?}")))
+}
+
+/// The name of xdist's scheduler class for `--dist`. Raises ValueError for an unknown mode.
+#[pyfunction]
+pub(super) fn scheduler_name(dist: &str) -> PyResult<&'static str> {
+    dist_of(dist).map(Dist::scheduler_name)
+}
+
 /// The mode for `--dist` and, for `load`, `--rustpar-plan`. `groups` are the names of `xdist_group` marks.
 pub(super) fn mode(
     dist: &str,
@@ -107,8 +118,8 @@ pub(super) fn mode(
     plan: &str,
 ) -> PyResult<Mode> {
     let units = |keys| Mode::Units { keys, reorder };
-    Ok(match dist {
-        "load" => {
+    Ok(match dist_of(dist)? {
+        Dist::Load => {
             let plan = match plan {
                 "collection" => Order::Collection,
                 "duration" => Order::Duration,
@@ -116,21 +127,17 @@ pub(super) fn mode(
             };
             Mode::Load { max_chunk, plan }
         }
-        "worksteal" => Mode::WorkSteal,
-        "each" => Mode::Each,
-        "loadfile" => units(scope::by_key(node_ids, scope::file_key)),
-        "loadscope" => units(scope::by_key(node_ids, scope::scope_key)),
-        "loadgroup" => units(scope::by_group(groups)),
-        _ => {
-            return Err(PyValueError::new_err(format!(
-                "unknown distribution mode {dist:?}"
-            )));
-        }
+        Dist::WorkSteal => Mode::WorkSteal,
+        Dist::Each => Mode::Each,
+        Dist::LoadFile => units(scope::by_key(node_ids, scope::file_key)),
+        Dist::LoadScope => units(scope::by_key(node_ids, scope::scope_key)),
+        Dist::LoadGroup => units(scope::by_group(groups)),
     })
 }
 
 /// The lines about the expected run: the tests of each worker and their times. The arguments are those of
-/// `Engine.schedule`, with the node ids and the groups of all tests, and warnings to show. Raises RuntimeError if no
+/// `Engine.schedule`, with the node ids and the groups of all tests, the number of workers that were asked for, and
+/// warnings to show. Raises RuntimeError if no
 /// plan can be made.
 #[pyfunction]
 #[pyo3(signature = (node_ids, groups, dist, workers, *, max_chunk, reorder, plan, facts, warnings))]
@@ -147,6 +154,7 @@ pub(super) fn plan_lines(
     warnings: Vec<Text>,
 ) -> PyResult<Vec<String>> {
     let node_ids: Vec<String> = texts(node_ids);
+    let workers = dist_of(dist)?.workers_needed(workers, node_ids.len());
     let mode = mode(dist, &node_ids, &groups, max_chunk, reorder, plan)?;
     let warnings: Vec<String> = texts(warnings);
     let lines = py.detach(|| {

@@ -1,14 +1,19 @@
 //! The records of a run: each report is read once, for the history and for the journal.
 
+use super::history::History;
 use super::journal::Journal;
+use super::report_contents::{Contents, ReportValues};
+use super::resume::EarlierRun;
+use super::text::Text;
 use crate::history::file;
 use crate::history::run::{Reported, Run};
 use crate::journal::event::{Event, Outcome, PhaseEnded};
-use crate::journal::micros;
+use crate::journal::numbering::Numbering;
+use crate::journal::{micros, seconds as in_seconds};
 use crate::protocol::phase_clock::{PhaseClock, Span};
 use crate::protocol::report::Phase;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyString};
+use pyo3::types::{PyDict, PyString};
 use std::collections::HashMap;
 use std::path::PathBuf;
 
@@ -17,6 +22,7 @@ use std::path::PathBuf;
 pub(super) struct Recorder {
     run: Run,
     journal: Py<Journal>,
+    numbering: Numbering,
     /// The node id object of the last report, and the number of its test: the reports of a test are consecutive and
     /// usually share that object.
     last: Option<(Py<PyAny>, usize)>,
@@ -28,68 +34,14 @@ pub(super) struct Recorder {
     measured: HashMap<u32, Span>,
 }
 
-/// The values read from a report.
-struct ReportValues {
-    phase: Option<Phase>,
-    outcome: Outcome,
-    seconds: f64,
-    /// When the phase started, in seconds since the epoch.
-    start: f64,
-    /// Whether it is the report of a subtest.
-    part: bool,
-}
-
-impl ReportValues {
-    /// Reads a report's attributes; None if it is not a test report.
-    fn of(attributes: &Bound<'_, PyDict>) -> PyResult<Option<Self>> {
-        let py = attributes.py();
-        let Some(outcome) = attributes.get_item(pyo3::intern!(py, "outcome"))? else {
-            return Ok(None);
-        };
-        let Ok(outcome) = outcome.cast::<PyString>() else {
-            return Ok(None);
-        };
-        let expected = || attributes.contains(pyo3::intern!(py, "wasxfail"));
-        let outcome = match &*outcome.to_string_lossy() {
-            "passed" if expected()? => Outcome::Xpassed,
-            "passed" => Outcome::Passed,
-            "failed" => Outcome::Failed,
-            "rerun" => Outcome::Rerun,
-            "skipped" if expected()? => Outcome::Xfailed,
-            "skipped" => Outcome::Skipped,
-            _ => return Ok(None),
-        };
-        let when = attributes.get_item(pyo3::intern!(py, "when"))?;
-        let when = when.as_ref().and_then(|when| when.cast::<PyString>().ok());
-        let number = |name| -> PyResult<f64> {
-            let value = attributes.get_item(name)?;
-            Ok(value.and_then(|value| value.extract().ok()).unwrap_or(f64::NAN))
-        };
-        Ok(Some(Self {
-            phase: when.and_then(|when| Phase::named(&when.to_string_lossy())),
-            outcome,
-            seconds: number(pyo3::intern!(py, "duration"))?,
-            start: number(pyo3::intern!(py, "start"))?,
-            part: attributes.contains(pyo3::intern!(py, "context"))?,
-        }))
-    }
-
-    fn span(&self) -> Span {
-        Span {
-            start: self.start,
-            seconds: self.seconds,
-        }
-    }
-
-    /// The outcome for the history.
-    fn reported(&self) -> Reported {
-        match self.outcome {
-            // A test that fails as expected is reported as skipped; but it has run.
-            Outcome::Passed | Outcome::Xpassed | Outcome::Xfailed => Reported::Passed,
-            Outcome::Skipped => Reported::Skipped,
-            Outcome::Failed => Reported::Failed,
-            Outcome::Rerun => Reported::Rerun,
-        }
+/// An outcome for the history.
+fn reported(outcome: Outcome) -> Reported {
+    match outcome {
+        // A test that fails as expected is reported as skipped; but it has run.
+        Outcome::Passed | Outcome::Xpassed | Outcome::Xfailed => Reported::Passed,
+        Outcome::Skipped => Reported::Skipped,
+        Outcome::Failed | Outcome::Quarantined => Reported::Failed,
+        Outcome::Rerun => Reported::Rerun,
     }
 }
 
@@ -100,6 +52,7 @@ impl Recorder {
         Self {
             run: Run::default(),
             journal,
+            numbering: Numbering::default(),
             last: None,
             worker: None,
             clock: PhaseClock::new(),
@@ -107,11 +60,40 @@ impl Recorder {
         }
     }
 
-    /// Numbers the collected tests in this order. There must be no duplicates.
-    fn collected(&mut self, py: Python<'_>, ids: &Bound<'_, PyList>) -> PyResult<()> {
+    /// Writes the collection, and numbers the tests in this order; see the stub.
+    #[pyo3(signature = (node_ids, deselected, groups, serial, history))]
+    fn collected(
+        &mut self,
+        py: Python<'_>,
+        node_ids: Vec<Bound<'_, PyString>>,
+        deselected: usize,
+        groups: Vec<Option<Text>>,
+        serial: Vec<u32>,
+        history: Option<PyRef<'_, History>>,
+    ) -> PyResult<()> {
         self.clock.test_begins();
-        for (place, id) in ids.iter().enumerate() {
-            let id = id.cast::<PyString>()?.to_string_lossy().into_owned();
+        let texts = node_ids.iter().map(|id| Ok(id.extract::<Text>()?.0));
+        let texts = texts.collect::<PyResult<Vec<String>>>()?;
+        self.numbering = Numbering::new(&texts);
+        let firsts = self.numbering.firsts();
+        let ids: Vec<String> = firsts
+            .iter()
+            .map(|place| node_ids[*place].to_string_lossy().into_owned())
+            .collect();
+        let usual = history.map_or_else(Vec::new, |history| history.expected_of(&ids));
+        let written = firsts.iter().map(|place| texts[*place].clone()).collect();
+        let (groups, serial) = if self.numbering.has_duplicates() {
+            // Places are no numbers.
+            (Vec::new(), Vec::new())
+        } else {
+            let groups = groups.into_iter().map(|group| group.map(|Text(name)| name));
+            (groups.collect(), serial)
+        };
+        self.journal
+            .borrow_mut(py)
+            .run
+            .write_collected(written, usual, groups, serial, deselected);
+        for (place, id) in ids.into_iter().enumerate() {
             let number = self.run.test(&id);
             if number != place {
                 self.write_test_number(py, number, id);
@@ -120,8 +102,19 @@ impl Recorder {
         Ok(())
     }
 
+    /// Writes which tests carry the markers that thresholds name, given by their places in the collection.
+    fn marked(&self, py: Python<'_>, marks: HashMap<Text, Vec<u32>>) {
+        let marks = marks
+            .into_iter()
+            .map(|(Text(name), places)| (name, self.numbering.of_places(&places)));
+        let event = Event::Marks {
+            marks: marks.collect(),
+        };
+        self.journal.borrow_mut(py).run.write_and_flush(&event);
+    }
+
     /// Records a report; one that is not a test report is ignored. Returns the numbers of the test and the worker if
-    /// the report contains more than the result of a phase.
+    /// the report contains more than the result of a phase and captured output.
     fn report(&mut self, report: &Bound<'_, PyAny>) -> PyResult<Option<(usize, Option<u32>)>> {
         let py = report.py();
         let attributes = report.getattr(pyo3::intern!(py, "__dict__"))?;
@@ -136,7 +129,7 @@ impl Recorder {
         let (Some(id), Some(mut values)) = (id, ReportValues::of(&attributes)?) else {
             return Ok(None);
         };
-        let test = self.number(&id)?;
+        let test = self.number_of(&id)?;
         let name = attributes.get_item(pyo3::intern!(py, "worker_id"))?;
         let worker = match &name {
             Some(name) => self.worker_number(name)?,
@@ -151,11 +144,26 @@ impl Recorder {
             (values.start, values.seconds) = (measured.start, measured.seconds);
         }
         self.run
-            .report(test, values.phase, values.reported(), values.seconds);
-        self.write(py, test, worker, &values);
-        let says_more = values.outcome != Outcome::Passed
-            || values.phase == Some(Phase::Teardown) && has_properties(&attributes)?;
+            .report(test, values.phase, reported(values.outcome), values.seconds);
+        let contents = match values.outcome {
+            Outcome::Passed => Contents::of(report, &attributes)?,
+            _ => Contents::More,
+        };
+        let says_more = matches!(contents, Contents::More);
+        self.write(py, test, worker, &values, contents);
         Ok(says_more.then_some((test, worker)))
+    }
+
+    /// The number of the test at a place of the collection.
+    fn number(&self, place: usize) -> usize {
+        self.numbering
+            .number(place)
+            .map_or(place, |number| number as usize)
+    }
+
+    /// The number of a test; an unknown test is added to the journal.
+    fn test(&mut self, py: Python<'_>, node_id: Text) -> usize {
+        self.number_or_register(py, &node_id.0)
     }
 
     /// Sets the times that a worker measured for its next report: start in seconds since the epoch, and duration.
@@ -182,7 +190,46 @@ impl Recorder {
             key: key.into_owned(),
             us: micros(seconds),
         };
-        self.journal.borrow_mut(py).write(&event);
+        self.journal.borrow_mut(py).run.write(&event);
+    }
+
+    /// Records a leak of a test, or of a fixture, found after the teardown of a test.
+    fn leak(
+        &mut self,
+        py: Python<'_>,
+        test: Text,
+        worker: Option<&Bound<'_, PyAny>>,
+        fixture: Option<Text>,
+        kind: String,
+        what: Text,
+    ) -> PyResult<()> {
+        let worker = match worker {
+            Some(worker) => self.worker_number(worker)?,
+            None => None,
+        };
+        let test = self.number_or_register(py, &test.0);
+        let event = Event::Leak {
+            t: test_number(test),
+            w: worker,
+            kind,
+            fixture: fixture.map(|Text(fixture)| fixture),
+            text: what.0,
+        };
+        self.journal.borrow_mut(py).run.write(&event);
+        Ok(())
+    }
+
+    /// Copies the finished tests of the run that is resumed to the journal, and to the history unless that run has been
+    /// added to it.
+    fn resume(&mut self, py: Python<'_>, earlier: &EarlierRun) {
+        for event in earlier.copied(|id| test_number(self.number_or_register(py, id))) {
+            if !earlier.has_ended() {
+                self.remember(&event);
+            }
+            self.journal.borrow_mut(py).run.write_copied(event);
+        }
+        self.journal.borrow_mut(py).run.write_copied(earlier.resumed());
+        self.journal.borrow_mut(py).run.flush();
     }
 
     /// The number of completed tests, and the total seconds of those tests and of shared fixtures.
@@ -199,7 +246,30 @@ impl Recorder {
 }
 
 impl Recorder {
-    fn number(&mut self, id: &Bound<'_, PyAny>) -> PyResult<usize> {
+    /// Adds a copied event to the run for the history.
+    fn remember(&mut self, event: &Event) {
+        let (phase, ended) = match event {
+            Event::Setup(ended) => (Phase::Setup, ended),
+            Event::Call(ended) => (Phase::Call, ended),
+            Event::Teardown(ended) => (Phase::Teardown, ended),
+            Event::Fixture { t, key, us, .. } => {
+                if let Some(id) = self.run.id(*t as usize) {
+                    let id = id.to_owned();
+                    self.run.fixture(&id, key, in_seconds(*us));
+                }
+                return;
+            }
+            _ => return,
+        };
+        self.run.report(
+            ended.t as usize,
+            Some(phase),
+            reported(ended.o),
+            in_seconds(ended.us),
+        );
+    }
+
+    fn number_of(&mut self, id: &Bound<'_, PyAny>) -> PyResult<usize> {
         if let Some((last, number)) = &self.last
             && last.is(id)
         {
@@ -228,7 +298,7 @@ impl Recorder {
             t: test_number(number),
             id,
         };
-        self.journal.borrow_mut(py).write(&event);
+        self.journal.borrow_mut(py).run.write(&event);
     }
 
     /// The number in a worker's name; None if the name is not one of xdist's.
@@ -247,7 +317,14 @@ impl Recorder {
         Ok(number)
     }
 
-    fn write(&self, py: Python<'_>, test: usize, worker: Option<u32>, values: &ReportValues) {
+    fn write(
+        &self,
+        py: Python<'_>,
+        test: usize,
+        worker: Option<u32>,
+        values: &ReportValues,
+        contents: Contents,
+    ) {
         let Some(phase) = values.phase else {
             return;
         };
@@ -255,17 +332,23 @@ impl Recorder {
         let ended = PhaseEnded {
             t: test_number(test),
             w: worker,
-            at: journal.moment(values.start),
+            at: journal.run.moment(values.start),
             us: micros(values.seconds),
             o: values.outcome,
             part: values.part,
         };
-        journal.write(&Event::phase(phase, ended));
+        journal.run.write(&Event::phase(phase, ended));
+        let says_more = matches!(contents, Contents::More);
+        if let Contents::Output(output) = contents {
+            journal.run.write_report(ended.t, worker, output);
+        }
         if phase == Phase::Teardown {
             if worker.is_none() {
                 journal.record_peak_growth(test_number(test));
             }
-            journal.test_ended();
+            if !says_more {
+                journal.run.test_ended();
+            }
         }
     }
 }
@@ -273,9 +356,4 @@ impl Recorder {
 /// A test's number as used in events.
 fn test_number(test: usize) -> u32 {
     u32::try_from(test).unwrap_or(u32::MAX)
-}
-
-fn has_properties(attributes: &Bound<'_, PyDict>) -> PyResult<bool> {
-    let properties = attributes.get_item(pyo3::intern!(attributes.py(), "user_properties"))?;
-    Ok(properties.is_some_and(|properties| properties.len().is_ok_and(|count| count > 0)))
 }

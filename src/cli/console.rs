@@ -5,6 +5,7 @@
 //! asks the [`Host`] after each signal whether to stop.
 
 use super::error::Error;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 
@@ -27,6 +28,9 @@ pub trait Host {
 
     /// Whether a signal has interrupted the command; called when one may have arrived.
     fn is_interrupted(&self) -> bool;
+
+    /// The Python interpreter of this process.
+    fn python(&self) -> &OsStr;
 }
 
 /// The output streams of a command.
@@ -72,6 +76,16 @@ impl<'a> Console<'a> {
     /// The name of the command.
     pub(super) fn command(&self) -> &str {
         self.command
+    }
+
+    /// The Python interpreter of this process.
+    pub(super) fn python(&self) -> &OsStr {
+        self.host.python()
+    }
+
+    /// Whether a signal has interrupted the command; called when one may have arrived.
+    pub(super) fn is_interrupted(&self) -> bool {
+        self.host.is_interrupted()
     }
 
     /// Prints a text.

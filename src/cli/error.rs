@@ -4,7 +4,9 @@ use crate::analysis::parse::ParseError;
 use crate::history::file::Warning;
 use crate::journal::join::CannotJoin;
 use crate::journal::read::Problem;
+use crate::replay::choice::NotFound;
 use crate::report::timeline::problem;
+use crate::text::duration::InvalidDuration;
 use crate::text::path::shown;
 use std::io;
 use std::path::PathBuf;
@@ -55,6 +57,15 @@ pub(super) enum Error {
     /// From joining journals.
     #[error(transparent)]
     Join(#[from] CannotJoin),
+    /// From choosing a worker or a test.
+    #[error(transparent)]
+    NotFound(#[from] NotFound),
+    /// The test to bisect has not failed.
+    #[error("{0} did not fail; name a run in which it did: `rustpar runs` lists them")]
+    NotFailed(String),
+    /// The tests of the journal are not in this project.
+    #[error("there is no {0} here or above: run the command in the project whose tests the journal is about")]
+    NoProject(String),
     /// From the thresholds in a journal.
     #[error(transparent)]
     Thresholds(#[from] ParseError),
@@ -74,6 +85,38 @@ pub(super) enum Error {
         path: PathBuf,
         /// The system's error.
         source: io::Error,
+    },
+    /// From a time limit.
+    #[error(transparent)]
+    Duration(#[from] InvalidDuration),
+    /// Tests can only be scheduled where rustpar runs them.
+    #[error(
+        "only available on Linux: elsewhere pytest-xdist schedules tests, in an order not known in advance"
+    )]
+    OnlyOnLinux,
+    /// pytest could not be started, or not be waited for.
+    #[error("could not run pytest: {0}")]
+    CannotRun(io::Error),
+    /// pytest has failed to collect.
+    #[error("pytest could not collect the tests (exit status {status}):\n{output}")]
+    NotCollected {
+        /// Its exit status.
+        status: i32,
+        /// What it has printed about it.
+        output: String,
+    },
+    /// There is nothing to schedule, or no schedule.
+    #[error("{0}")]
+    NoSchedule(String),
+    /// A run of pytest ended before its session had finished.
+    #[error("the run '{name}' ended with status {status}:\n{output}")]
+    RunFailed {
+        /// The run.
+        name: &'static str,
+        /// Its exit status.
+        status: i32,
+        /// The end of its output.
+        output: String,
     },
     /// Standard output cannot be written.
     #[error("could not write to standard output: {0}")]

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 const IN_CACHE: &str = "history.json";
 
 /// Default number of rows per table.
-const DEFAULT_ROWS: usize = 10;
+pub(super) const DEFAULT_ROWS: usize = 10;
 
 /// Maximum for the options `--slowest` and `--days`.
 const LARGEST: u32 = 999_999;
@@ -95,7 +95,7 @@ fn existing(path: PathBuf) -> Result<PathBuf, Error> {
 }
 
 /// Parses a number of rows or days.
-fn number<T: TryFrom<u32>>(text: &str) -> Result<T, String> {
+pub(super) fn number<T: TryFrom<u32>>(text: &str) -> Result<T, String> {
     let number = text.parse::<u32>().ok().filter(|number| *number <= LARGEST);
     let number = number.filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));
     let number = number.and_then(|number| T::try_from(number).ok());

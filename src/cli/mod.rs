@@ -1,10 +1,18 @@
-//! The commands `rustpar history`, `merge`, `report` and `runs`, which read journals and the history.
+//! The commands of `rustpar`: those that read journals and the history, `doctor` and `schedule`, which run pytest, and the
+//! native half of `replay` and `bisect`.
 //!
 //! | file | what is in it |
 //! |---|---|
+//! | [`doctor`] | the command that compares plain pytest, pytest-xdist and rustpar |
+//! | [`schedule`] | the command that shows how tests would be divided among workers |
+//! | [`pytest`] | running pytest for these two |
+//! | [`flaky`] | the command that lists tests that passed and failed although the code was the same |
 //! | [`history`] | the command that shows and changes the history; [`export`] formats it for other programs |
 //! | [`merge`] | the command that joins the journals of several runs |
 //! | [`report`] | the command that reports the results of a run |
+//! | [`replay`] | what a worker ran, to be run again |
+//! | [`bisect`] | the search for the cause of a failure |
+//! | [`project`] | locating the project of a journal's tests |
 //! | [`runs`] | the command that lists the runs whose journals are kept |
 //! | [`journal_lookup`] | locating the journals that a command reads |
 //! | [`cache`] | locating pytest's cache |
@@ -16,22 +24,31 @@
 //! The hazard it handles: commands are run by hand and by CI. A failure is reported in one line with exit status 2, a
 //! reader may close the pipe early, and the encoding of a stream may lack characters.
 
+mod bisect;
 mod cache;
 mod console;
+mod doctor;
 mod document;
 mod error;
 mod export;
+mod flaky;
 mod history;
 mod journal_lookup;
 mod json;
 mod merge;
+mod project;
+mod pytest;
+mod replay;
 mod report;
 mod runs;
+mod schedule;
 
+pub use bisect::Bisection;
 pub use console::{Host, Stream};
+pub use replay::Plan;
 
 use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use console::Console;
 use error::Error;
 use std::ffi::OsString;
@@ -42,6 +59,8 @@ use std::io::Write;
 pub enum Outcome {
     /// It succeeded, or its output was closed early.
     Done,
+    /// It compared runs, which differ.
+    Different,
     /// It failed and has printed why.
     Failed,
     /// It was interrupted.
@@ -54,6 +73,7 @@ impl Outcome {
     pub fn status(self) -> i32 {
         match self {
             Self::Done => 0,
+            Self::Different => 1,
             Self::Failed => 2,
             Self::Interrupted => 130,
         }
@@ -73,17 +93,36 @@ struct Arguments {
     command: Command,
 }
 
+/// The arguments of a command that passes them to pytest.
+#[derive(Debug, Args)]
+struct PytestArguments {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<OsString>,
+}
+
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// find the fewest tests that make one fail, and say why: order, company, timing, or the test alone
+    Bisect(bisect::Options),
+    /// run a suite in plain pytest, pytest-xdist and rustpar, and compare outcomes and times
+    #[command(disable_help_flag = true)]
+    Doctor(PytestArguments),
+    /// list tests that passed in some runs and failed in others although the code was the same
+    Flaky(flaky::Options),
     /// show, merge, prune or export the history of earlier runs
     History(history::Options),
     /// join the journals of several runs into one file
     Merge(merge::Options),
+    /// run in one process what a worker of a run has run, in its order
+    Replay(replay::Options),
     /// report the results of a run from its journal
     #[command(after_help = "FILE - is standard output.")]
     Report(report::Options),
     /// list the runs whose journals are kept, latest last
     Runs(runs::Options),
+    /// show how a suite would be divided among workers, and what limits its speed
+    #[command(disable_help_flag = true)]
+    Schedule(PytestArguments),
 }
 
 /// The commands and their help.
@@ -97,11 +136,20 @@ pub fn commands() -> Vec<(String, String)> {
     commands.collect()
 }
 
-/// Runs a command with the standard streams of this process.
+/// What a command has prepared, and pytest has to carry out.
+#[derive(Debug)]
+pub enum Prepared {
+    /// Tests to run.
+    Replay(Box<Plan>),
+    /// A search.
+    Bisect(Box<Bisection>),
+}
+
+/// Runs a command with the standard streams of this process; also returns what is left to do.
 ///
 /// `arguments` are those of `rustpar`, with the command first.
 #[must_use]
-pub fn run(arguments: Vec<OsString>, host: &dyn Host) -> Outcome {
+pub fn run(arguments: Vec<OsString>, host: &dyn Host) -> (Outcome, Option<Prepared>) {
     let mut errors = std::io::stderr();
     match console::standard_output() {
         Ok(mut output) => run_with(arguments, host, &mut *output, &mut errors),
@@ -109,7 +157,7 @@ pub fn run(arguments: Vec<OsString>, host: &dyn Host) -> Outcome {
             let mut output = std::io::sink();
             let name = name_of(&arguments);
             Console::new(&name, host, &mut output, &mut errors).warn(&Error::Output(problem));
-            Outcome::Failed
+            (Outcome::Failed, None)
         }
     }
 }
@@ -120,18 +168,31 @@ fn run_with(
     host: &dyn Host,
     output: &mut dyn Write,
     errors: &mut dyn Write,
-) -> Outcome {
+) -> (Outcome, Option<Prepared>) {
     let name = name_of(&arguments);
     let mut console = Console::new(&name, host, output, errors);
+    let mut prepared = None;
+    let succeeded = |()| Outcome::Done;
     let done = parsed(arguments, &mut console).and_then(|command| match command {
-        None => Ok(()),
-        Some(Command::History(options)) => history::run(options, &mut console),
-        Some(Command::Merge(options)) => merge::run(&options, &mut console),
-        Some(Command::Report(options)) => report::run(&options, &mut console),
-        Some(Command::Runs(options)) => runs::run(&options, &mut console),
+        None => Ok(Outcome::Done),
+        Some(Command::Bisect(options)) => bisect::prepare(options, &mut console).map(|bisection| {
+            prepared = Some(Prepared::Bisect(Box::new(bisection)));
+            Outcome::Done
+        }),
+        Some(Command::Doctor(options)) => doctor::run(options, &mut console),
+        Some(Command::Flaky(options)) => flaky::run(&options, &mut console).map(succeeded),
+        Some(Command::History(options)) => history::run(options, &mut console).map(succeeded),
+        Some(Command::Merge(options)) => merge::run(&options, &mut console).map(succeeded),
+        Some(Command::Replay(options)) => replay::prepare(options, &mut console).map(|plan| {
+            prepared = Some(Prepared::Replay(Box::new(plan)));
+            Outcome::Done
+        }),
+        Some(Command::Report(options)) => report::run(&options, &mut console).map(succeeded),
+        Some(Command::Runs(options)) => runs::run(&options, &mut console).map(succeeded),
+        Some(Command::Schedule(options)) => schedule::run(options, &mut console).map(succeeded),
     });
-    match done.and_then(|()| console.flush()) {
-        Ok(()) => Outcome::Done,
+    let outcome = match done.and_then(|outcome| console.flush().map(|()| outcome)) {
+        Ok(outcome) => outcome,
         Err(Error::Interrupted) => Outcome::Interrupted,
         // The reader has closed the pipe.
         Err(error) if error.is_closed_pipe() => Outcome::Done,
@@ -139,7 +200,8 @@ fn run_with(
             console.give_up(&error);
             Outcome::Failed
         }
-    }
+    };
+    (outcome, prepared)
 }
 
 /// Parses the arguments; returns `None` if they asked for help, which has been printed.

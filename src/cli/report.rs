@@ -3,31 +3,24 @@
 use super::console::Console;
 use super::document;
 use super::error::Error;
-use super::journal_lookup::Directory;
+use super::journal_lookup::RunChoice;
 use crate::analysis::judge::judge;
 use crate::analysis::parse::ParseError;
 use crate::journal::merged::Merged;
 use crate::report::terminal::timing;
 use crate::report::{ctrf, github, junit, text, timeline, trace};
 use clap::Args;
-use std::ffi::OsString;
 use std::fs::File;
 use std::io;
-use std::path::{MAIN_SEPARATOR, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 /// Number of tests in the list of the slowest.
 const SLOWEST_TESTS: usize = 10;
 
-/// The argument that selects the latest run.
-const LATEST: &str = "latest";
-
 #[derive(Debug, Args)]
 pub(super) struct Options {
-    /// a journal, or the id of a kept run or its beginning; latest selects the latest run
-    #[arg(default_value = LATEST)]
-    journal: OsString,
     #[command(flatten)]
-    directory: Directory,
+    run: RunChoice,
     #[arg(
         long,
         value_name = "FILE",
@@ -52,7 +45,7 @@ pub(super) struct Options {
 
 /// Runs the command.
 pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<(), Error> {
-    let journal = journal(options, console)?;
+    let journal = options.run.journal(console)?;
     let merged = Merged::read(&journal)?;
     if merged.parts.is_empty() {
         return Err(Error::NoRun);
@@ -144,37 +137,6 @@ fn section(title: &str, lines: &[String]) -> String {
         text.push('\n');
     }
     text
-}
-
-/// The path of the selected journal.
-fn journal(options: &Options, console: &mut Console<'_>) -> Result<PathBuf, Error> {
-    let wanted = &options.journal;
-    if wanted == LATEST {
-        return options.directory.journals()?.pop().ok_or(Error::NoJournal);
-    }
-    let path = PathBuf::from(wanted);
-    if path.exists() {
-        return Ok(path);
-    }
-    let begin = wanted.to_string_lossy();
-    if begin.is_empty() || begin.contains(MAIN_SEPARATOR) || begin.ends_with(".jsonl") {
-        return Err(Error::NoFile(path));
-    }
-    let mut found = options.directory.read(console)?;
-    found.retain(|(_, merged)| is_named(merged, &begin));
-    match found.len() {
-        1 => Ok(found.remove(0).0),
-        count => Err(Error::AmbiguousRun {
-            count,
-            begin: begin.into_owned(),
-        }),
-    }
-}
-
-/// Whether a journal contains a run whose id begins with `begin`.
-fn is_named(merged: &Merged, begin: &str) -> bool {
-    let mut parts = merged.parts.iter();
-    parts.any(|part| part.run.head.id.starts_with(begin))
 }
 
 #[cfg(test)]

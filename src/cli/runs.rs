@@ -35,7 +35,7 @@ struct Run<'a> {
     command: &'a [String],
     environment: &'a str,
     #[serde(serialize_with = "by_verdict")]
-    counts: [usize; 8],
+    counts: [usize; Verdict::ALL.len()],
     seconds: f64,
     workers: usize,
     /// `None` if the journal has no end event.
@@ -44,7 +44,7 @@ struct Run<'a> {
 }
 
 /// Serializes the verdicts that occurred.
-fn by_verdict<S: Serializer>(counts: &[usize; 8], serializer: S) -> Result<S::Ok, S::Error> {
+fn by_verdict<S: Serializer>(counts: &[usize; Verdict::ALL.len()], serializer: S) -> Result<S::Ok, S::Error> {
     let counts = Verdict::ALL.into_iter().zip(counts);
     let counted = counts.filter(|(_, count)| **count > 0);
     serializer.collect_map(counted.map(|(verdict, count)| (verdict.name(), count)))
@@ -111,7 +111,7 @@ fn lines(merged: &Merged, moment: &dyn Fn(Micros) -> String) -> Vec<String> {
 }
 
 /// Formats microseconds since the epoch in local time, or in UTC if that is unknown.
-fn moment(micros: Micros) -> String {
+pub(super) fn moment(micros: Micros) -> String {
     let local = i64::try_from(micros / 1_000_000).ok().and_then(local_time);
     local.unwrap_or_else(|| rfc3339(micros))
 }

@@ -3,6 +3,7 @@
 use super::*;
 use crate::journal::example::{ONE_PROCESS, TWO_WORKERS, journal};
 use insta::assert_snapshot;
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -21,6 +22,10 @@ impl Host for InAscii {
     fn is_interrupted(&self) -> bool {
         true
     }
+
+    fn python(&self) -> &OsStr {
+        OsStr::new("python")
+    }
 }
 
 /// A process whose streams use UTF-8.
@@ -33,6 +38,10 @@ impl Host for InUtf8 {
 
     fn is_interrupted(&self) -> bool {
         true
+    }
+
+    fn python(&self) -> &OsStr {
+        OsStr::new("python")
     }
 }
 
@@ -70,7 +79,7 @@ fn arguments(words: &[&str]) -> Vec<OsString> {
 /// Runs a command; returns its outcome and its output.
 fn run_command(host: &dyn Host, words: &[&str]) -> (Outcome, String, String) {
     let (mut output, mut errors) = (Vec::new(), Vec::new());
-    let outcome = run_with(arguments(words), host, &mut output, &mut errors);
+    let (outcome, _) = run_with(arguments(words), host, &mut output, &mut errors);
     let [output, errors] = [output, errors].map(|bytes| String::from_utf8(bytes).unwrap());
     (outcome, output, errors)
 }
@@ -93,7 +102,7 @@ fn error_of(words: &[&str]) -> String {
 /// Runs a command whose output fails with this error.
 fn with_output(kind: io::ErrorKind, words: &[&str]) -> (Outcome, String) {
     let mut errors = Vec::new();
-    let outcome = run_with(arguments(words), &InUtf8, &mut Failing(kind), &mut errors);
+    let (outcome, _) = run_with(arguments(words), &InUtf8, &mut Failing(kind), &mut errors);
     (outcome, String::from_utf8(errors).unwrap())
 }
 
@@ -117,15 +126,23 @@ fn the_help_lists_all_commands() {
         .map(|(name, about)| format!("{name}: {about}"))
         .collect();
     assert_snapshot!(lines.join("\n"), @r"
+    bisect: find the fewest tests that make one fail, and say why: order, company, timing, or the test alone
+    doctor: run a suite in plain pytest, pytest-xdist and rustpar, and compare outcomes and times
+    flaky: list tests that passed in some runs and failed in others although the code was the same
     history: show, merge, prune or export the history of earlier runs
     merge: join the journals of several runs into one file
+    replay: run in one process what a worker of a run has run, in its order
     report: report the results of a run from its journal
     runs: list the runs whose journals are kept, latest last
+    schedule: show how a suite would be divided among workers, and what limits its speed
     ");
 }
 
 #[test]
 fn the_help_of_each_command_lists_its_options() {
+    assert_snapshot!("bisect", output_of(&["bisect", "--help"]));
+    assert_snapshot!("flaky", output_of(&["flaky", "--help"]));
+    assert_snapshot!("replay", output_of(&["replay", "--help"]));
     assert_snapshot!("history", output_of(&["history", "--help"]));
     assert_snapshot!("history_show", output_of(&["history", "show", "--help"]));
     assert_snapshot!("history_merge", output_of(&["history", "merge", "--help"]));
@@ -134,6 +151,8 @@ fn the_help_of_each_command_lists_its_options() {
     assert_snapshot!("merge", output_of(&["merge", "--help"]));
     assert_snapshot!("report", output_of(&["report", "--help"]));
     assert_snapshot!("runs", output_of(&["runs", "-h"]));
+    assert_snapshot!("schedule", output_of(&["schedule", "-h"]));
+    assert_snapshot!("doctor", output_of(&["doctor", "-n", "2", "--help"]));
 }
 
 #[test]
@@ -281,7 +300,7 @@ fn a_signal_ends_a_command_that_waits_for_its_reader() {
 #[test]
 fn a_signal_ends_a_command_whose_output_was_partly_read() {
     let mut output = Slow(0);
-    let outcome = run_with(
+    let (outcome, _) = run_with(
         arguments(&["runs", "--help"]),
         &InUtf8,
         &mut output,

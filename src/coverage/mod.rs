@@ -7,10 +7,12 @@
 //!
 //! - [`sqlite`]: the part of the file format that data files use.
 //! - [`data`]: contents of one data file.
+//! - [`duplicates`]: files with the same contents.
 //! - [`join`]: the union of many, by the rules of `CoverageData.update`.
 //! - [`file`]: writing the result as a data file.
 
 pub mod data;
+pub mod duplicates;
 pub mod file;
 pub mod join;
 pub mod sqlite;

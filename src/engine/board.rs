@@ -18,6 +18,8 @@ pub struct Activity {
     pub worker: Worker,
     /// The test it is running; `None` when it is idle.
     pub test: Option<Test>,
+    /// How often that test was tried before.
+    pub tried: u32,
     /// Since when, as observed by the engine: up to one polling interval late.
     pub since: Instant,
 }
@@ -90,17 +92,25 @@ impl Board {
         self.done = (self.done - self.seconds_of(test)).max(0.0);
     }
 
-    /// Records which test a scheduled worker is running.
-    pub fn set_running(&mut self, worker: Worker, test: Option<Test>, now: Instant) {
+    /// Does not count time in which the processes of the run were stopped.
+    pub fn skip(&mut self, time: Duration) {
+        for activity in &mut self.workers {
+            activity.since += time;
+        }
+    }
+
+    /// Records which test a scheduled worker is running, and how often that was tried before.
+    pub fn set_running(&mut self, worker: Worker, test: Option<Test>, tried: u32, now: Instant) {
         match self.workers.iter_mut().find(|activity| activity.worker == worker) {
-            Some(activity) if activity.test == test => {}
+            Some(activity) if (activity.test, activity.tried) == (test, tried) => {}
             Some(activity) => {
-                activity.test = test;
+                (activity.test, activity.tried) = (test, tried);
                 activity.since = now;
             }
             None => self.workers.push(Activity {
                 worker,
                 test,
+                tried,
                 since: now,
             }),
         }
@@ -148,7 +158,7 @@ impl Board {
 }
 
 impl Activity {
-    /// Time since the activity started.
+    /// Time since the activity started, without [`Board::skip`]ped time.
     #[must_use]
     pub fn elapsed(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.since)
@@ -189,7 +199,7 @@ mod tests {
         let now = Instant::now();
         let mut board = Board::new(now);
         board.set_expected(&[None; 4], 2, now);
-        board.set_running(0, Some(3), now);
+        board.set_running(0, Some(3), 0, now);
         board.finish(0);
         board.finish(0);
         assert!(!board.is_known());
@@ -218,8 +228,8 @@ mod tests {
         let now = Instant::now();
         let mut board = Board::new(now);
         board.set_expected(&[Some(10.0), Some(2.0)], 1, now);
-        board.set_running(0, Some(0), now);
-        board.set_running(1, Some(1), now);
+        board.set_running(0, Some(0), 0, now);
+        board.set_running(1, Some(1), 0, now);
         let now = later(now, 4.0);
         assert!(near(board.done(now), 6.0));
         assert!(near(board.remaining_of_running(now), 6.0));
@@ -230,13 +240,13 @@ mod tests {
     fn an_activity_lasts_until_another_begins() {
         let begin = Instant::now();
         let mut board = Board::new(begin);
-        board.set_running(0, Some(7), begin);
-        board.set_running(0, Some(7), later(begin, 1.0));
+        board.set_running(0, Some(7), 0, begin);
+        board.set_running(0, Some(7), 0, later(begin, 1.0));
         assert_eq!(
             board.workers[0].elapsed(later(begin, 2.0)),
             Duration::from_secs(2)
         );
-        board.set_running(0, None, later(begin, 2.0));
+        board.set_running(0, None, 0, later(begin, 2.0));
         assert_eq!(board.workers[0].test, None);
         assert_eq!(board.workers[0].elapsed(later(begin, 2.0)), Duration::ZERO);
         board.remove(0);

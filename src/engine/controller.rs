@@ -10,6 +10,7 @@ use super::records::Records;
 use super::shared::{SLOTS, Shared};
 use super::table::Entry;
 use super::thread::Loop;
+use super::watchdog::{Activity, Watchdog};
 use crate::platform::os::{OsError, set_nonblocking};
 use crate::schedule::policy::Worker;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
@@ -28,6 +29,7 @@ pub struct Engine {
     events: Receiver<Vec<Event>>,
     backlog: Arc<AtomicUsize>,
     board: Arc<Mutex<Board>>,
+    activity: Activity,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -50,12 +52,14 @@ impl Engine {
         let free_slots = Arc::new(Mutex::new((1..SLOTS).rev().collect()));
         let backlog = Arc::new(AtomicUsize::new(0));
         let board = Arc::new(Mutex::new(Board::new(Instant::now())));
+        let activity = Activity::new();
         let state = Loop::new(
             Arc::clone(&shared),
             Arc::clone(&free_slots),
             Records::new(control)?,
             (inbox, outbox, Arc::clone(&backlog)),
             Arc::clone(&board),
+            Watchdog::new(activity.clone()),
             output,
         );
         let thread = std::thread::Builder::new()
@@ -72,6 +76,7 @@ impl Engine {
             events,
             backlog,
             board,
+            activity,
             thread: Some(thread),
         })
     }
@@ -109,7 +114,10 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Stopped`] if no more events can arrive.
     pub fn events(&self, limit: Duration) -> Result<Vec<Event>, EngineError> {
-        match self.events.recv_timeout(limit) {
+        self.activity.change();
+        let batch = self.events.recv_timeout(limit);
+        self.activity.change();
+        match batch {
             Ok(batch) => {
                 let bytes = batch.iter().map(Event::bytes).sum();
                 self.backlog.fetch_sub(bytes, Ordering::Relaxed);

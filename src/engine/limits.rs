@@ -4,12 +4,18 @@
 //! in the kernel. So it gets a signal on which `faulthandler` writes the stacks of all threads without the interpreter,
 //! and after that the one that no process can block.
 
+use super::board::Board;
+use crate::platform::os::Process;
 use crate::schedule::policy::{Test, Worker};
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long a worker may take to write its stacks and die. That takes milliseconds, unless signals are blocked.
 const GRACE: Duration = Duration::from_secs(1);
+
+/// How long a killed worker may take to be gone. Longer, it sleeps in the kernel, for example in a network file system that
+/// does not answer; the run goes on without it.
+const LINGER: Duration = Duration::from_secs(5);
 
 /// The limits of a run.
 #[derive(Debug, Clone, Default)]
@@ -25,14 +31,16 @@ pub enum Step {
     Abort(Duration),
     /// Kill it.
     Kill,
+    /// Go on as if it were gone.
+    GiveUp,
 }
 
 /// The workers that have exceeded a limit.
 #[derive(Debug, Default)]
 pub struct Watch {
     limits: Limits,
-    /// The test of each worker that was told to abort, and whether the worker was killed after that.
-    aborted: HashMap<Worker, (Test, bool)>,
+    /// The test of each worker that was told to abort, and the last step for it.
+    aborted: HashMap<Worker, (Test, Step)>,
 }
 
 impl Limits {
@@ -67,6 +75,36 @@ impl Watch {
         self.limits = limits;
     }
 
+    /// Ends the workers whose tests have exceeded their limits; `process_of` returns the process of a worker.
+    ///
+    /// Returns each worker that was told to abort, with its test and the limit, and the workers that cannot be killed.
+    pub(super) fn end_overdue<'a>(
+        &mut self,
+        board: &Board,
+        process_of: impl Fn(Worker) -> Option<&'a Process>,
+    ) -> (Vec<(Worker, Test, Duration)>, Vec<Worker>) {
+        let now = Instant::now();
+        let (mut aborted, mut given_up) = (Vec::new(), Vec::new());
+        for activity in &board.workers {
+            let running = activity.test.map(|test| (test, activity.elapsed(now)));
+            let Some(step) = self.check(activity.worker, running) else {
+                continue;
+            };
+            let Some(process) = process_of(activity.worker) else {
+                continue;
+            };
+            match (step, activity.test) {
+                (Step::Abort(limit), Some(test)) => {
+                    process.abort();
+                    aborted.push((activity.worker, test, limit));
+                }
+                (Step::GiveUp, _) => given_up.push(activity.worker),
+                _ => process.kill(),
+            }
+        }
+        (aborted, given_up)
+    }
+
     /// What to do with a worker that has been running a test for so long; `None` if it is idle.
     pub fn check(&mut self, worker: Worker, running: Option<(Test, Duration)>) -> Option<Step> {
         let Some((test, elapsed)) = running else {
@@ -79,15 +117,20 @@ impl Watch {
             return None;
         }
         match self.aborted.get_mut(&worker) {
-            Some((aborted, is_killed)) if *aborted == test => {
-                if *is_killed || elapsed < limit.saturating_add(GRACE) {
+            Some((aborted, step)) if *aborted == test => {
+                let (pause, next) = match step {
+                    Step::Abort(_) => (GRACE, Step::Kill),
+                    Step::Kill => (GRACE + LINGER, Step::GiveUp),
+                    Step::GiveUp => return None,
+                };
+                if elapsed < limit.saturating_add(pause) {
                     return None;
                 }
-                *is_killed = true;
-                Some(Step::Kill)
+                *step = next;
+                Some(next)
             }
             _ => {
-                self.aborted.insert(worker, (test, false));
+                self.aborted.insert(worker, (test, Step::Abort(limit)));
                 Some(Step::Abort(limit))
             }
         }
@@ -115,13 +158,14 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_is_told_once_to_abort_and_killed_once_if_it_does_not() {
+    fn a_worker_is_told_once_to_abort_then_killed_once_and_then_given_up() {
         let mut watch = watch(Some(2.0), &[]);
-        let steps: Vec<_> = [1.9, 2.0, 2.5, 2.9, 3.0, 3.1, 9.0]
+        let steps: Vec<_> = [1.9, 2.0, 2.5, 2.9, 3.0, 3.1, 7.9, 8.0, 99.0]
             .map(|elapsed| watch.check(7, Some((4, seconds(elapsed)))))
             .into();
         let abort = Some(Step::Abort(seconds(2.0)));
-        assert_eq!(steps, [None, abort, None, None, Some(Step::Kill), None, None]);
+        let (kill, give_up) = (Some(Step::Kill), Some(Step::GiveUp));
+        assert_eq!(steps, [None, abort, None, None, kill, None, None, give_up, None]);
     }
 
     #[test]

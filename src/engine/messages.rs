@@ -2,6 +2,7 @@
 
 use super::limits::Limits;
 use super::table::Entry;
+use super::watchdog::Settings;
 use crate::schedule::policy::{Definition, Policy, Test, Worker};
 use std::collections::HashMap;
 
@@ -27,10 +28,17 @@ pub enum Command {
     Close(Worker),
     /// Run this test again.
     RunAgain(Test),
+    /// Try a test again, in which this worker has crashed and which was tried so many times before: after a delay in
+    /// seconds at the earliest. If tests are assigned directly, the delay has no effect.
+    Retry(Worker, Test, u32, f64),
+    /// Do not try a test again in which a worker has crashed.
+    Settle(Test),
     /// Stop the run after so many failed reports; 0 means never.
     FailureLimit(usize),
     /// End workers whose tests exceed these time limits.
     TimeLimits(Limits),
+    /// Watch the controller in this way from now on.
+    Watch(Settings),
     /// Start no further test.
     Stop,
 }
@@ -52,8 +60,12 @@ pub enum Event {
         status: i64,
         /// The test in which it crashed.
         running: Option<Test>,
+        /// How often that test was tried before.
+        tried: u32,
         /// Whether its session had finished properly.
         finished: bool,
+        /// Its peak of resident bytes; 0 if unknown.
+        peak: u64,
     },
     /// The answer to [`Command::Steal`]: the tests taken back.
     Unscheduled(Worker, Vec<Test>),

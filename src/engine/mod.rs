@@ -9,6 +9,7 @@
 //! | [`table`] | the engine's record of each worker |
 //! | [`board`] | progress of the run for status displays |
 //! | [`limits`] | time limits of tests |
+//! | [`watchdog`] | a hook of the controller that hangs |
 //! | [`output`] | splitting a worker's standard output into lines |
 //! | [`records`] | records of forked and exited processes |
 //! | [`messages`] | commands from Python and events to Python |
@@ -29,6 +30,7 @@ pub mod ring;
 pub mod shared;
 pub mod table;
 mod thread;
+pub mod watchdog;
 pub mod worker;
 
 use crate::platform::os::OsError;

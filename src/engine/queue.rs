@@ -3,7 +3,7 @@
 //!
 //! Both ends are one word (head in the high half, tail in the low half, both counting up for ever), so that claiming
 //! and taking back exclude each other by compare-and-swap: a test is either claimed by the worker or taken back,
-//! never both. One worker claims and one engine writes; there are no other parties.
+//! never both. An entry is the number of a test, and in its high half how often the test was tried before. One worker claims and one engine writes; there are no other parties.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -35,8 +35,10 @@ impl<'a> TestQueue<'a> {
         &self.entries[position as usize & (self.entries.len() - 1)]
     }
 
-    fn read(&self, position: u32) -> u32 {
-        u32::try_from(self.entry(position).load(Ordering::Relaxed)).unwrap_or(u32::MAX)
+    /// A test, and how often it was tried before.
+    fn read(&self, position: u32) -> (u32, u32) {
+        let (tried, test) = unpack(self.entry(position).load(Ordering::Relaxed));
+        (test, tried)
     }
 
     /// Number of queued tests.
@@ -63,12 +65,12 @@ impl<'a> TestQueue<'a> {
     #[must_use]
     pub fn peek(&self) -> Option<u32> {
         let (head, tail) = unpack(self.range.load(Ordering::Acquire));
-        (head != tail).then(|| self.read(head))
+        (head != tail).then(|| self.read(head).0)
     }
 
-    /// Worker: claims the test at the front.
+    /// Worker: claims the test at the front; the second number is how often it was tried before.
     #[must_use]
-    pub fn claim(&self) -> Option<u32> {
+    pub fn claim(&self) -> Option<(u32, u32)> {
         let mut range = self.range.load(Ordering::Acquire);
         loop {
             let (head, tail) = unpack(range);
@@ -87,14 +89,14 @@ impl<'a> TestQueue<'a> {
         }
     }
 
-    /// Engine: appends tests; returns how many fitted.
+    /// Engine: appends tests; returns how many fitted. `tried` is how often a test was tried before.
     #[must_use]
-    pub fn append(&self, tests: &[u32]) -> usize {
+    pub fn append(&self, tests: &[u32], tried: impl Fn(u32) -> u32) -> usize {
         let count = tests.len().min(self.room());
         let (_, tail) = unpack(self.range.load(Ordering::Acquire));
         let mut end = tail;
         for &test in &tests[..count] {
-            self.entry(end).store(u64::from(test), Ordering::Relaxed);
+            self.entry(end).store(pack(tried(test), test), Ordering::Relaxed);
             end = end.wrapping_add(1);
         }
         // Only the head can have changed meanwhile.
@@ -134,7 +136,7 @@ impl<'a> TestQueue<'a> {
             ) {
                 Ok(_) => {
                     return (0..taken)
-                        .map(|offset| self.read(end.wrapping_add(offset)))
+                        .map(|offset| self.read(end.wrapping_add(offset)).0)
                         .collect();
                 }
                 Err(now) => range = now,
@@ -148,6 +150,10 @@ mod tests {
     use super::*;
     use std::sync::atomic::AtomicBool;
 
+    fn untried(_test: u32) -> u32 {
+        0
+    }
+
     fn memory(entries: usize, ends: u32) -> (AtomicU64, Vec<AtomicU64>) {
         (
             AtomicU64::new(pack(ends, ends)),
@@ -160,11 +166,11 @@ mod tests {
         let (range, entries) = memory(8, u32::MAX - 3);
         let queue = TestQueue::new(&range, &entries);
         for round in 0..10 {
-            assert_eq!(queue.append(&[round, round + 1, round + 2]), 3);
+            assert_eq!(queue.append(&[round, round + 1, round + 2], untried), 3);
             assert_eq!(queue.peek(), Some(round));
             assert_eq!(
                 [queue.claim(), queue.claim(), queue.claim()],
-                [round, round + 1, round + 2].map(Some)
+                [round, round + 1, round + 2].map(|test| Some((test, 0)))
             );
             assert_eq!(queue.claim(), None);
         }
@@ -174,7 +180,7 @@ mod tests {
     fn a_full_queue_takes_no_more() {
         let (range, entries) = memory(8, 0);
         let queue = TestQueue::new(&range, &entries);
-        assert_eq!(queue.append(&[1; 20]), 7);
+        assert_eq!(queue.append(&[1; 20], untried), 7);
         assert_eq!(queue.room(), 0);
     }
 
@@ -182,11 +188,22 @@ mod tests {
     fn a_group_is_taken_back_whole_or_not_at_all() {
         let (range, entries) = memory(8, 0);
         let queue = TestQueue::new(&range, &entries);
-        assert_eq!(queue.append(&[1, 2, 3]), 3);
-        assert_eq!(queue.claim(), Some(1));
+        assert_eq!(queue.append(&[1, 2, 3], untried), 3);
+        assert_eq!(queue.claim(), Some((1, 0)));
         assert!(queue.take_back(3, true).is_empty());
         assert_eq!(queue.take_back(2, true), [2, 3]);
         assert!(queue.take_back(1, false).is_empty());
+    }
+
+    #[test]
+    fn a_claimed_test_comes_with_how_often_it_was_tried() {
+        let (range, entries) = memory(8, 0);
+        let queue = TestQueue::new(&range, &entries);
+        assert_eq!(queue.append(&[7, 8, u32::MAX], |test| u32::from(test > 7) * 5), 3);
+        assert_eq!(queue.claim(), Some((7, 0)));
+        assert_eq!(queue.peek(), Some(8));
+        assert_eq!(queue.take_back(1, true), [u32::MAX]);
+        assert_eq!(queue.claim(), Some((8, 5)));
     }
 
     #[test]
@@ -202,7 +219,7 @@ mod tests {
                 loop {
                     let last = done.load(Ordering::SeqCst);
                     match queue.claim() {
-                        Some(test) => mine.push(test),
+                        Some((test, _)) => mine.push(test),
                         None if last => return mine,
                         None => std::hint::spin_loop(),
                     }
@@ -211,7 +228,7 @@ mod tests {
             let mut next = 0;
             while next < TESTS {
                 let batch: Vec<u32> = (next..TESTS.min(next + 5)).collect();
-                next += u32::try_from(queue.append(&batch)).unwrap();
+                next += u32::try_from(queue.append(&batch, untried)).unwrap();
                 seen.extend(queue.take_back(2, next.is_multiple_of(2)));
             }
             done.store(true, Ordering::SeqCst);

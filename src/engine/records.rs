@@ -17,6 +17,8 @@ pub enum Record {
     Forked(Worker, i64),
     /// A worker has exited with this status.
     Exited(Worker, i64),
+    /// The peak of resident bytes of a worker that has exited, before that is recorded.
+    Peak(Worker, u64),
     /// The template has been forked; its process id.
     TemplateForked(i64),
     /// The template has exited with this status.
@@ -33,6 +35,7 @@ impl Record {
             2 => Some(Self::Exited(worker, value)),
             3 => Some(Self::TemplateForked(value)),
             4 => Some(Self::TemplateExited(value)),
+            5 => Some(Self::Peak(worker, value.cast_unsigned())),
             _ => None,
         }
     }

@@ -34,11 +34,18 @@ const STOPPED: usize = 17;
 const RESTING: usize = 18;
 const DISMISSED: usize = 19;
 const TERMINATED: usize = 20;
+const TAKES_RETRIES: usize = 21;
 const RUNNING: usize = 24;
 const INTERRUPTED: usize = 25;
 const RING_READ: usize = 32;
 const RING_WRITTEN: usize = 40;
 const RING_WAITING: usize = 41;
+
+/// In the word of the running test: the bits of the test's number, which is stored plus one, and those above of how
+/// often it was tried before.
+const TRIED_SHIFT: u32 = 40;
+const RUNNING_TEST: u64 = (1 << TRIED_SHIFT) - 1;
+const MAX_TRIED: u32 = (1 << (u64::BITS - TRIED_SHIFT)) - 1;
 
 const SLOT_WORDS: usize = HEADER_WORDS + QUEUE_WORDS + RING_WORDS;
 
@@ -155,6 +162,13 @@ impl<'a> Slot<'a> {
         &self.words[TERMINATED]
     }
 
+    /// Whether workers leave it to the engine to try a failed test again; only in the template's slot. Written by the
+    /// engine.
+    #[must_use]
+    pub fn takes_retries(self) -> Flag<'a> {
+        Flag(&self.words[TAKES_RETRIES])
+    }
+
     /// Whether the worker's session has received an interrupt. Written by the worker.
     #[must_use]
     pub fn interrupted(self) -> Flag<'a> {
@@ -164,15 +178,23 @@ impl<'a> Slot<'a> {
     /// The test that the worker is running. Written by the worker.
     #[must_use]
     pub fn running(self) -> Option<u32> {
-        match self.words[RUNNING].load(Ordering::SeqCst) {
+        match self.words[RUNNING].load(Ordering::SeqCst) & RUNNING_TEST {
             0 => None,
             word => u32::try_from(word - 1).ok(),
         }
     }
 
-    /// Sets the test that the worker is running.
-    pub fn set_running(self, test: Option<u32>) {
-        self.words[RUNNING].store(test.map_or(0, |test| u64::from(test) + 1), Ordering::SeqCst);
+    /// How often that test was tried before.
+    #[must_use]
+    pub fn tried(self) -> u32 {
+        u32::try_from(self.words[RUNNING].load(Ordering::SeqCst) >> TRIED_SHIFT).unwrap_or(u32::MAX)
+    }
+
+    /// Sets the test that the worker is running, and how often it was tried before.
+    pub fn set_running(self, test: Option<u32>, tried: u32) {
+        let tried = u64::from(tried.min(MAX_TRIED)) << TRIED_SHIFT;
+        let word = test.map_or(0, |test| (u64::from(test) + 1) | tried);
+        self.words[RUNNING].store(word, Ordering::SeqCst);
     }
 
     /// Resets the slot. The worker that used it must be dead.

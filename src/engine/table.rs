@@ -6,7 +6,7 @@ use super::shared::{Shared, Slot};
 use super::worker::wake;
 use crate::platform::os::{Process, Read, read_some};
 use crate::schedule::policy::{Demand, Policy, Test, Worker};
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
 
@@ -30,6 +30,8 @@ pub struct Entry {
     pub slot: usize,
     /// Whether its session has finished properly.
     pub finished: bool,
+    /// The peak of resident bytes when its process had exited; 0 if unknown.
+    pub peak: u64,
     /// Whether it takes part in the scheduling.
     pub joined: bool,
     /// Its process, once it is forked and if the kernel has descriptors of processes.
@@ -40,6 +42,8 @@ pub struct Entry {
     output: Option<OwnedFd>,
     unfinished: VecDeque<Test>,
     overflow: VecDeque<Test>,
+    /// How often its tests were tried before, if they were.
+    tried: HashMap<Test, u32>,
     closing: bool,
     leave: Leave,
     idle_since: Option<Instant>,
@@ -53,6 +57,7 @@ impl Entry {
             worker,
             slot,
             finished: false,
+            peak: 0,
             joined: false,
             process: None,
             reader: FrameReader::default(),
@@ -60,6 +65,7 @@ impl Entry {
             output,
             unfinished: VecDeque::new(),
             overflow: VecDeque::new(),
+            tried: HashMap::new(),
             closing: false,
             leave: Leave::Not,
             idle_since: None,
@@ -123,12 +129,20 @@ impl Entry {
         self.refill(shared);
     }
 
+    /// Sets how often tests were tried before, of those that are about to be assigned.
+    pub fn set_tried(&mut self, tests: &[Test], tried: &HashMap<Test, u32>) {
+        let known = tests.iter().filter_map(|test| Some((*test, *tried.get(test)?)));
+        self.tried.extend(known);
+    }
+
     /// Moves assigned tests into the queue as far as they fit. If the worker is closing, closes the queue after the
     /// last one.
     pub fn refill(&mut self, shared: &Shared) {
         let slot = shared.slot(self.slot);
         if !self.overflow.is_empty() {
-            let count = slot.queue().append(self.overflow.make_contiguous());
+            let tests = self.overflow.make_contiguous();
+            let tried = |test| self.tried.get(&test).copied().unwrap_or_default();
+            let count = slot.queue().append(tests, tried);
             self.overflow.drain(..count);
             wake(slot);
         }
@@ -256,7 +270,7 @@ mod tests {
         let mut entry = Entry::new(0, 1, None);
         entry.joined = true;
         entry.assign(shared, vec![3, 4, 5]);
-        assert_eq!(shared.slot(1).queue().claim(), Some(3));
+        assert_eq!(shared.slot(1).queue().claim(), Some((3, 0)));
         entry
     }
 

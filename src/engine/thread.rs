@@ -4,20 +4,23 @@
 //! that a busy terminal or a slow hook leaves no worker idle. It is the project's only thread, and it is started after
 //! the fork server was forked: no process is ever forked from a process that has it.
 
+mod scheduling;
+
 use super::EngineError;
 use super::board::Board;
-use super::limits::{Step, Watch};
+use super::limits::Watch;
 use super::messages::{Command, Event, TEMPLATE};
 use super::records::{Record, Records};
 use super::shared::{Shared, TEMPLATE_SLOT};
 use super::table::Entry;
+use super::watchdog::Watchdog;
 use super::worker::wake;
 use crate::platform::os::{Process, wait_readable};
 use crate::protocol::frame::{Frame, Topic};
-use crate::schedule::policy::{Action, Definition, Policy, Worker};
+use crate::schedule::policy::{Definition, Policy, Test, Worker};
 use crossbeam_channel::{Receiver, Sender};
 use parking_lot::Mutex;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -29,6 +32,9 @@ const BUSY_POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// Polling interval when nothing arrives. Status displays are at most this old.
 const IDLE_POLL_INTERVAL: Duration = Duration::from_millis(40);
+
+/// A longer pause of this thread means that the process was stopped.
+const STOPPED: Duration = Duration::from_secs(1);
 
 /// Bytes of events that Python may lag behind before the rings are no longer read, which blocks the workers.
 const MAX_BACKLOG: usize = 64 << 20;
@@ -49,26 +55,34 @@ pub(super) struct Loop {
     policy: Option<Box<dyn Policy>>,
     /// Definitions of shared fixtures, by the keys in the workers' messages.
     definitions: HashMap<String, Definition>,
+    /// How often tests were tried, of those that are tried again.
+    tried: HashMap<Test, u32>,
+    /// Running tests that have failed and are to be tried again.
+    failed: HashSet<Test>,
     failures: usize,
     failure_limit: usize,
     stopped: bool,
     watch: Watch,
+    watchdog: Watchdog,
     /// The template; a worker that was not forked is the one that it has become.
     template: Option<Process>,
     batch: Vec<Event>,
     begun: Instant,
+    /// When this thread last woke up.
+    woken: Instant,
 }
 
 impl Loop {
     /// Creates the state of a thread that is not started. `channels` are the receiver of commands, the sender of
     /// events, and the number of bytes of events that Python has not processed; progress is written to `board`;
-    /// `output` is the reading end of the template's standard output.
+    /// `watchdog` watches the controller; `output` is the reading end of the template's standard output.
     pub(super) fn new(
         shared: Arc<Shared>,
         free_slots: Arc<Mutex<Vec<usize>>>,
         records: Records,
         channels: (Receiver<Command>, Sender<Vec<Event>>, Arc<AtomicUsize>),
         board: Arc<Mutex<Board>>,
+        watchdog: Watchdog,
         output: Option<OwnedFd>,
     ) -> Self {
         let (inbox, outbox, backlog) = channels;
@@ -83,13 +97,17 @@ impl Loop {
             workers: vec![Entry::new(TEMPLATE, TEMPLATE_SLOT, output)],
             policy: None,
             definitions: HashMap::new(),
+            tried: HashMap::new(),
+            failed: HashSet::new(),
             failures: 0,
             failure_limit: 0,
             stopped: false,
             watch: Watch::default(),
+            watchdog,
             template: None,
             batch: Vec::new(),
             begun: Instant::now(),
+            woken: Instant::now(),
         }
     }
 
@@ -98,6 +116,7 @@ impl Loop {
         let mut interval = BUSY_POLL_INTERVAL;
         loop {
             self.wait(interval);
+            self.skip_stopped_time();
             self.shared.wakeup.clear();
             if !self.process_commands() {
                 return;
@@ -107,6 +126,7 @@ impl Loop {
             self.schedule();
             self.note_running();
             self.end_overdue();
+            self.watchdog.look();
             let busy = arrived || !self.batch.is_empty();
             interval = if busy {
                 BUSY_POLL_INTERVAL
@@ -121,6 +141,16 @@ impl Loop {
                 }
             }
         }
+    }
+
+    /// Does not count the time of a Ctrl-Z, which stops the workers, too.
+    fn skip_stopped_time(&mut self) {
+        let now = Instant::now();
+        let gap = now.duration_since(self.woken);
+        if gap > STOPPED {
+            self.board.lock().skip(gap);
+        }
+        self.woken = now;
     }
 
     fn wait(&self, limit: Duration) {
@@ -162,13 +192,15 @@ impl Loop {
                 for entry in self.workers.iter().filter(|entry| entry.joined) {
                     policy.add_worker(entry.worker);
                 }
+                let takes_retries = policy.takes_retries();
+                self.shared.slot(TEMPLATE_SLOT).takes_retries().set(takes_retries);
                 self.policy = Some(policy);
             }
             Command::SetExpected(seconds, times) => {
                 self.board.lock().set_expected(&seconds, times, Instant::now());
             }
             Command::Assign(worker, tests) => {
-                self.with_worker(worker, |entry, shared| entry.assign(shared, tests));
+                self.assign(worker, tests);
             }
             Command::Steal(worker, tests) => {
                 let mut found = false;
@@ -183,9 +215,29 @@ impl Loop {
                     policy.run_again(test);
                 }
             }
+            Command::Retry(worker, test, tried, delay) => {
+                self.board.lock().rerun(test);
+                self.tried.insert(test, tried);
+                if let Some(policy) = &mut self.policy {
+                    policy.retry(worker, test, delay);
+                }
+            }
+            Command::Settle(test) => {
+                if let Some(policy) = &mut self.policy {
+                    policy.settle(test);
+                }
+            }
             Command::FailureLimit(limit) => self.failure_limit = limit,
             Command::TimeLimits(limits) => self.watch.set(limits),
+            Command::Watch(settings) => self.watchdog.set(settings),
             Command::Stop => self.stop(),
+        }
+    }
+
+    fn assign(&mut self, worker: Worker, tests: Vec<Test>) {
+        if let Some(entry) = self.workers.iter_mut().find(|entry| entry.worker == worker) {
+            entry.set_tried(&tests, &self.tried);
+            entry.assign(&self.shared, tests);
         }
     }
 
@@ -233,8 +285,16 @@ impl Loop {
                 match Frame::decode(bytes) {
                     Ok(Frame::Done { test, duration }) => {
                         let policy = self.policy.as_deref_mut();
-                        if entry.finish_test(&self.shared, policy, test, Some(duration)) {
+                        let is_done = entry.finish_test(&self.shared, policy, test, Some(duration));
+                        if !self.failed.remove(&test) && is_done {
                             self.board.lock().finish(test);
+                        }
+                    }
+                    Ok(Frame::Retry { test, tried, delay }) => {
+                        self.tried.insert(test, tried);
+                        self.failed.insert(test);
+                        if let Some(policy) = &mut self.policy {
+                            policy.retry(worker, test, delay);
                         }
                     }
                     Ok(Frame::OverMemoryLimit { test, .. }) => {
@@ -285,6 +345,7 @@ impl Loop {
                     self.with_worker(worker, |entry, _| entry.process = Process::open(process));
                     self.batch.push(Event::Forked(worker, process));
                 }
+                Record::Peak(worker, bytes) => self.with_worker(worker, |entry, _| entry.peak = bytes),
                 Record::Exited(worker, status) => self.gone(worker, status),
                 Record::TemplateForked(process) => {
                     self.template = Process::open(process);
@@ -326,7 +387,9 @@ impl Loop {
         self.watch.remove(worker);
         let running = entry.crashed_in(self.shared.slot(entry.slot));
         self.board.lock().remove(worker);
-        if let Some(test) = running {
+        if let Some(test) = running
+            && !self.failed.remove(&test)
+        {
             self.board.lock().finish(test);
         }
         if entry.is_scheduled()
@@ -339,7 +402,9 @@ impl Loop {
             worker,
             status,
             running,
+            tried: self.shared.slot(entry.slot).tried(),
             finished: entry.finished,
+            peak: entry.peak,
         });
     }
 
@@ -348,80 +413,24 @@ impl Loop {
         let now = Instant::now();
         let mut board = self.board.lock();
         for entry in self.workers.iter().filter(|entry| entry.joined) {
-            board.set_running(entry.worker, self.shared.slot(entry.slot).running(), now);
+            let slot = self.shared.slot(entry.slot);
+            board.set_running(entry.worker, slot.running(), slot.tried(), now);
         }
     }
 
     /// Ends the workers whose tests have exceeded their time limits.
     fn end_overdue(&mut self) {
-        let now = Instant::now();
-        let board = self.board.lock();
-        for activity in &board.workers {
-            let running = activity.test.map(|test| (test, activity.elapsed(now)));
-            let Some(step) = self.watch.check(activity.worker, running) else {
-                continue;
-            };
-            let entry = self.workers.iter().find(|entry| entry.worker == activity.worker);
-            let Some(process) = entry.and_then(|entry| entry.process.as_ref().or(self.template.as_ref()))
-            else {
-                continue;
-            };
-            match (step, activity.test) {
-                (Step::Abort(limit), Some(test)) => {
-                    process.abort();
-                    let event = Event::TimedOut(activity.worker, test, limit.as_secs_f64());
-                    self.batch.push(event);
-                }
-                _ => process.kill(),
-            }
-        }
-    }
-
-    /// Lets the policy act on every worker that can take tests, until nothing changes.
-    fn schedule(&mut self) {
-        for entry in &mut self.workers {
-            entry.refill(&self.shared);
-        }
-        let Some(mut policy) = self.policy.take() else {
-            return;
+        let (workers, template) = (&self.workers, self.template.as_ref());
+        let process_of = |worker| {
+            let entry = workers.iter().find(|entry| entry.worker == worker)?;
+            entry.process.as_ref().or(template)
         };
-        let mut actions = Vec::new();
-        let mut changed = true;
-        let now = Instant::now();
-        while changed {
-            changed = false;
-            for index in 0..self.workers.len() {
-                let entry = &mut self.workers[index];
-                if !entry.joined {
-                    continue;
-                }
-                let Some(demand) = entry.demand(self.shared.slot(entry.slot), self.begun, now) else {
-                    continue;
-                };
-                policy.demand(demand, &mut actions);
-                changed |= !actions.is_empty();
-                for action in actions.drain(..) {
-                    self.act(action, policy.as_mut());
-                }
-            }
-        }
-        self.policy = Some(policy);
-    }
-
-    fn act(&mut self, action: Action, policy: &mut dyn Policy) {
-        match action {
-            Action::Assign { worker, tests } => {
-                self.with_worker(worker, |entry, shared| entry.assign(shared, tests));
-            }
-            Action::TakeBack { worker, count, whole } => {
-                let mut taken = Vec::new();
-                self.with_worker(worker, |entry, shared| {
-                    taken = entry.take_back(shared, count, whole);
-                });
-                policy.returned(worker, &taken);
-            }
-            Action::Rest { worker } => self.with_worker(worker, Entry::rest),
-            Action::Close { worker } => self.with_worker(worker, Entry::close),
+        let (aborted, given_up) = self.watch.end_overdue(&self.board.lock(), process_of);
+        let aborted = aborted.into_iter();
+        self.batch
+            .extend(aborted.map(|(worker, test, limit)| Event::TimedOut(worker, test, limit.as_secs_f64())));
+        for worker in given_up {
+            self.gone(worker, KILLED);
         }
     }
 }

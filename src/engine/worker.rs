@@ -22,8 +22,8 @@ const MAX_SLEEP: Duration = Duration::from_millis(500);
 /// The answer to a worker's request for its next test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Claim {
-    /// This test, which cannot be taken back any more.
-    Test(u32),
+    /// This test, which cannot be taken back any more, and how often it was tried before.
+    Test(u32, u32),
     /// No more tests.
     Closed,
     /// No test yet; check for signals and ask again.
@@ -52,6 +52,7 @@ pub struct Line {
     /// The process that created the connection.
     owner: u32,
     bytes: Vec<u8>,
+    /// The frame that is being sent, after those that were kept for it.
     words: Vec<u64>,
     growth: Growth,
 }
@@ -100,7 +101,7 @@ impl Line {
         let over_memory_limit = self.over_memory_limit();
         // A test that must not run stays in the queue, for the engine to take back.
         let next = || match over_memory_limit {
-            None => slot.queue().claim().map(Claim::Test),
+            None => slot.queue().claim().map(|(test, tried)| Claim::Test(test, tried)),
             Some(held) => slot.queue().peek().map(|_| Claim::OverMemoryLimit(held)),
         };
         if let Some(claim) = next() {
@@ -147,12 +148,18 @@ impl Line {
         self.slot().dismissed().is_set() && !self.shared.slot(TEMPLATE_SLOT).dismissed().is_set()
     }
 
-    /// Publishes which test this worker is running, in case it crashes.
-    pub fn set_running(&mut self, test: Option<u32>) {
+    /// Whether a failed test is tried again by the engine's choice, and not by this worker on its own.
+    #[must_use]
+    pub fn leaves_retries(&self) -> bool {
+        self.is_own() && self.shared.slot(TEMPLATE_SLOT).takes_retries().is_set()
+    }
+
+    /// Publishes which test this worker is running, in case it crashes, and how often it was tried before.
+    pub fn set_running(&mut self, test: Option<u32>, tried: u32) {
         if !self.is_own() {
             return;
         }
-        self.slot().set_running(test);
+        self.slot().set_running(test, tried);
         self.growth.last = test.or(self.growth.last);
     }
 
@@ -187,7 +194,7 @@ impl Line {
     pub fn done(&mut self, test: u32, duration: f64) {
         if let Some(resident) = self.growth.peak.grown(peak_memory()) {
             let test = Some(test);
-            self.send(&Frame::Peak { test, resident }, false);
+            self.send_with_next(&Frame::Peak { test, resident });
         }
         self.send(&Frame::Done { test, duration }, false);
     }
@@ -199,19 +206,42 @@ impl Line {
         }
     }
 
+    /// Sends a frame together with the next one: if this process dies in between, neither is sent.
+    ///
+    /// What passes in the teardown of a test is sent with its end. Otherwise a test whose worker dies in between would be
+    /// reported as passed, and then as crashed.
+    pub fn send_with_next(&mut self, frame: &Frame<'_>) {
+        if self.is_own() {
+            self.pack(frame);
+        }
+    }
+
+    /// Sends a frame at once, or with the frames that wait for the next one.
+    pub fn send_in_order(&mut self, frame: &Frame<'_>, urgent: bool) {
+        if self.words.is_empty() {
+            self.send(frame, urgent);
+        } else {
+            self.send_with_next(frame);
+        }
+    }
+
+    fn pack(&mut self, frame: &Frame<'_>) {
+        self.bytes.clear();
+        frame.encode(&mut self.bytes);
+        pack_frame(&self.bytes, &mut self.words);
+    }
+
     /// Sends a frame. It is in shared memory when this returns; `urgent` makes the engine poll at once.
     pub fn send(&mut self, frame: &Frame<'_>, urgent: bool) {
         if !self.is_own() {
             return;
         }
-        self.bytes.clear();
-        frame.encode(&mut self.bytes);
-        self.words.clear();
-        pack_frame(&self.bytes, &mut self.words);
+        self.pack(frame);
         let mut at = self.slot().ring().write(&self.words);
         while at < self.words.len() {
             at += self.write_rest(&self.words[at..]);
         }
+        self.words.clear();
         let ring = self.slot().ring();
         if urgent || ring.room() < ring.len() {
             self.shared.wakeup.signal();

@@ -78,6 +78,12 @@ impl Run {
         self.tests.len() - 1
     }
 
+    /// The node id of a test; `None` for an unknown number.
+    #[must_use]
+    pub fn id(&self, test: usize) -> Option<&str> {
+        self.tests.get(test).map(|test| &*test.node_id)
+    }
+
     /// The number of registered tests.
     #[must_use]
     pub fn count(&self) -> usize {

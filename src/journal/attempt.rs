@@ -21,15 +21,19 @@ pub enum Verdict {
     Xfailed,
     /// It was expected to fail, and passed.
     Xpassed,
-    /// It failed, and a plugin reran the test.
+    /// It failed, and the test was tried again.
     Rerun,
     /// Its worker crashed while the test ran.
     Crashed,
+    /// It passed after an attempt that failed.
+    Flaky,
+    /// It failed, and the test is in the quarantine.
+    Quarantined,
 }
 
 impl Verdict {
     /// All verdicts, in the order of their discriminants.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Passed,
         Self::Failed,
         Self::Error,
@@ -38,6 +42,8 @@ impl Verdict {
         Self::Xpassed,
         Self::Rerun,
         Self::Crashed,
+        Self::Flaky,
+        Self::Quarantined,
     ];
 
     /// The word for it in pytest's summary line.
@@ -52,6 +58,8 @@ impl Verdict {
             Self::Xpassed => "xpassed",
             Self::Rerun => "rerun",
             Self::Crashed => "crashed",
+            Self::Flaky => "flaky",
+            Self::Quarantined => "quarantined",
         }
     }
 
@@ -67,6 +75,7 @@ impl Verdict {
             (Outcome::Xfailed, _) => Some(Self::Xfailed),
             (Outcome::Xpassed, _) => Some(Self::Xpassed),
             (Outcome::Rerun, _) => Some(Self::Rerun),
+            (Outcome::Quarantined, _) => Some(Self::Quarantined),
         }
     }
 
@@ -74,13 +83,15 @@ impl Verdict {
     pub(super) fn rank(self) -> u8 {
         match self {
             Self::Passed => 0,
-            Self::Skipped => 1,
-            Self::Xfailed => 2,
-            Self::Xpassed => 3,
-            Self::Rerun => 4,
-            Self::Error => 5,
-            Self::Failed => 6,
-            Self::Crashed => 7,
+            Self::Flaky => 1,
+            Self::Skipped => 2,
+            Self::Xfailed => 3,
+            Self::Xpassed => 4,
+            Self::Rerun => 5,
+            Self::Quarantined => 6,
+            Self::Error => 7,
+            Self::Failed => 8,
+            Self::Crashed => 9,
         }
     }
 }
@@ -113,12 +124,18 @@ pub struct Attempt {
     pub properties: Vec<(String, String)>,
     /// Whether its worker crashed while the test ran.
     pub crashed: bool,
-    /// Whether it failed and a plugin reran the test.
+    /// The outcome that was reported of the crash.
+    pub crash_outcome: Option<Outcome>,
+    /// Whether it failed and the test was tried again.
     pub will_rerun: bool,
+    /// Whether it follows an attempt that failed.
+    pub is_retry: bool,
     /// Bytes by which the peak memory of its process grew during the attempt.
     pub growth: u64,
     /// Time spent in setting up shared fixtures, which its phases include.
     pub shared: Micros,
+    /// What was left behind: the fixture that has left it, if it was not the test, and the text.
+    pub leaks: Vec<(Option<String>, String)>,
 }
 
 impl Attempt {
@@ -131,9 +148,12 @@ impl Attempt {
             details: Vec::new(),
             properties: Vec::new(),
             crashed: false,
+            crash_outcome: None,
             will_rerun: false,
+            is_retry: false,
             growth: 0,
             shared: 0,
+            leaks: Vec::new(),
         }
     }
 
@@ -178,38 +198,50 @@ impl Attempt {
 
     /// Categories in which pytest counts the attempt. Usually one, but a passed test can have an error in its teardown,
     /// and each failed subtest counts separately. pytest counts other subtests only with `-v` and `-q`.
+    ///
+    /// An attempt after which the test was tried again is one rerun, however many of its phases and subtests failed.
     pub fn counted(&self) -> impl Iterator<Item = Verdict> {
-        let failed = self
-            .subtests
-            .iter()
-            .filter(|outcome| **outcome == Outcome::Failed);
-        failed.map(|_| Verdict::Failed).chain(self.whole())
+        let subtests = self.subtests.iter().copied().filter(|_| !self.will_rerun);
+        subtests.filter_map(of_subtest).chain(self.whole())
     }
 
     /// Categories in which pytest counts the test itself, without its subtests.
     fn whole(&self) -> impl Iterator<Item = Verdict> {
         let phases = Phase::ALL.into_iter().zip(self.phases);
         let verdicts = phases.filter_map(|(phase, run)| Verdict::of_phase(phase, run?.outcome));
-        // pytest counts a test whose worker crashed as failed, whatever its phases reported, unless a plugin reruns it.
-        let crash = if self.will_rerun {
-            Verdict::Rerun
-        } else {
-            Verdict::Failed
-        };
-        verdicts.chain(self.crashed.then_some(crash))
+        let verdicts = verdicts.map(|verdict| match verdict {
+            Verdict::Passed if self.is_retry => Verdict::Flaky,
+            other => other,
+        });
+        // pytest counts a test whose worker crashed as failed, whatever its phases reported, unless it is tried again.
+        let crash = self
+            .crashed
+            .then_some(if self.crash_outcome == Some(Outcome::Quarantined) {
+                Verdict::Quarantined
+            } else {
+                Verdict::Failed
+            });
+        let verdicts = verdicts.chain(crash).filter(|_| !self.will_rerun);
+        verdicts.chain(self.will_rerun.then_some(Verdict::Rerun))
     }
 
     /// The verdict of the attempt. Failed subtests count, all others do not.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
-        if self.crashed {
+        if self.crashed && self.crash_outcome != Some(Outcome::Quarantined) {
             return Verdict::Crashed;
         }
-        let failed = self
-            .subtests
-            .contains(&Outcome::Failed)
-            .then_some(Verdict::Failed);
+        let failed = self.subtests.iter().copied().filter_map(of_subtest);
         let worst = self.whole().chain(failed).max_by_key(|verdict| verdict.rank());
         worst.unwrap_or(Verdict::Passed)
+    }
+}
+
+/// The category in which pytest counts a subtest, with any verbosity.
+fn of_subtest(outcome: Outcome) -> Option<Verdict> {
+    match outcome {
+        Outcome::Failed => Some(Verdict::Failed),
+        Outcome::Quarantined => Some(Verdict::Quarantined),
+        _ => None,
     }
 }

@@ -23,8 +23,10 @@ pub enum Outcome {
     Xfailed,
     /// It was expected to fail, and passed.
     Xpassed,
-    /// It failed, and a plugin reruns the test.
+    /// It failed, and the test is tried again.
     Rerun,
+    /// It failed, and the test is in the quarantine.
+    Quarantined,
     /// It failed.
     Failed,
 }
@@ -70,6 +72,24 @@ pub struct Head {
     /// Description of the machine: name, system, CPUs and memory.
     #[serde(default)]
     pub machine: BTreeMap<String, String>,
+    /// The rootdir, an absolute path of that machine; empty if unknown.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub rootdir: String,
+    /// The directory in which pytest was started, relative to the rootdir; empty if it is the same, or unknown.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub directory: String,
+    /// The variables of Python and pytest that affect options and order, if they were set; no others.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub environment: BTreeMap<String, String>,
+    /// Values of the options that are seeds, also if a plugin chose them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub seeds: BTreeMap<String, String>,
+    /// Options that can change which tests run or what they do, by name: a run is only resumed with the same ones.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub selection: BTreeMap<String, String>,
+    /// The id of the run that this one resumes. Until the event `resumed` its results have not been copied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resumes: Option<String>,
 }
 
 /// The collection has finished.
@@ -104,6 +124,12 @@ pub struct Start {
     pub workers: usize,
     /// The distribution mode.
     pub dist: String,
+    /// The number of workers that each worker was told; 0 if unknown.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub count: u64,
+    /// The id of the run that each worker was told; empty if unknown.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub uid: String,
 }
 
 /// Contents of a report beyond the outcome.
@@ -175,6 +201,34 @@ pub struct WorkerGone {
     pub why: Option<String>,
 }
 
+/// What a report contains beyond its phase, to make the report again when the run is resumed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReportData {
+    /// The test.
+    pub t: Test,
+    /// The process in which it ran.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub w: Worker,
+    /// How many sections of captured output are those of the preceding report of the test.
+    #[serde(default, skip_serializing_if = "is_no_count")]
+    pub kept: usize,
+    /// The other attributes, as a value of `protocol/value.rs` in base 64; empty if they were too large.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub data: String,
+}
+
+/// A warning that was recorded while a test ran, to record it again when the run is resumed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TestWarning {
+    /// The test.
+    pub t: Test,
+    /// The number of the warning: the same for warnings that differ only in the test.
+    pub n: u32,
+    /// The warning, as a value of `protocol/value.rs` in base 64; only where the number occurs first.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub data: String,
+}
+
 /// One event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "e", rename_all = "lowercase")]
@@ -214,6 +268,37 @@ pub enum Event {
         /// Names and values.
         properties: Vec<(String, String)>,
     },
+    /// The rest of the preceding report.
+    Report(ReportData),
+    /// A warning was recorded in a test.
+    Warning(TestWarning),
+    /// The last test of a worker is complete, with everything that belongs to it.
+    Done {
+        /// The worker.
+        w: u32,
+    },
+    /// The coverage data of all tests that the worker has completed is in its data file.
+    Saved {
+        /// The worker.
+        w: u32,
+        /// The process that has written the file, if it is not this run's: the test was copied from an earlier run.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pid: Option<i64>,
+    },
+    /// The project's own files that were loaded when tests had been collected, with digests of their contents.
+    Code {
+        /// Digests by path, relative to rootdir.
+        files: BTreeMap<String, String>,
+    },
+    /// The results of the run that this one resumes have been copied.
+    Resumed {
+        /// The id of that run.
+        id: String,
+        /// When it started, in microseconds since the epoch.
+        began: Micros,
+        /// The number of tests whose results were copied.
+        tests: usize,
+    },
     /// A shared fixture has been set up.
     Fixture {
         /// The test for which it was set up.
@@ -226,6 +311,21 @@ pub enum Event {
         /// How long it took.
         us: Micros,
     },
+    /// A test, or a fixture, has left something behind.
+    Leak {
+        /// The test that has left it, or after whose teardown it was found.
+        t: Test,
+        /// The process in which it ran.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        w: Worker,
+        /// The kind of leak.
+        kind: String,
+        /// The fixture that has left it, if it was not the test.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fixture: Option<String>,
+        /// What was left.
+        text: String,
+    },
     /// A worker has started.
     Worker {
         /// The worker.
@@ -237,6 +337,11 @@ pub enum Event {
     },
     /// A worker has ended.
     Gone(WorkerGone),
+    /// The process that forks workers has died, and all workers with it.
+    Lost {
+        /// When this was noticed.
+        at: Micros,
+    },
     /// The memory that a process uses at this time, in bytes.
     Memory {
         /// The process.
@@ -289,6 +394,11 @@ impl Event {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_zero(value: &u64) -> bool {
     *value == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_no_count(count: &usize) -> bool {
+    *count == 0
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]

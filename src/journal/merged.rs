@@ -130,15 +130,20 @@ impl Merged {
     /// Whether a test failed in an earlier attempt and passed in the last.
     #[must_use]
     pub fn is_flaky(&self, result: &TestResult) -> bool {
-        let passed = |attempt: &Attempt| matches!(attempt.verdict(), Verdict::Passed | Verdict::Xpassed);
+        let passed = |attempt: &Attempt| {
+            matches!(
+                attempt.verdict(),
+                Verdict::Passed | Verdict::Flaky | Verdict::Xpassed
+            )
+        };
         self.before(result).any(|(_, attempt)| failed(attempt)) && self.last(result).all(passed)
     }
 
     /// Number of times each verdict was counted in the runs that determine the results, in the order of
     /// [`Verdict::ALL`]. For a single run, and for the shards of one, these are the numbers in pytest's summary line.
     #[must_use]
-    pub fn counts(&self) -> [usize; 8] {
-        let mut counts = [0; 8];
+    pub fn counts(&self) -> [usize; Verdict::ALL.len()] {
+        let mut counts = [0; Verdict::ALL.len()];
         for result in &self.results {
             let attempts = &self.parts[result.part].run.attempts;
             for verdict in result

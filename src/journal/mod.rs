@@ -4,6 +4,8 @@
 //! |---|---|
 //! | [`event`] | the events, as they are stored in the file |
 //! | [`write`] | appending them |
+//! | [`run_writer`] | the journal of a run that is being written: its times, and when it is flushed |
+//! | [`numbering`] | the numbers of collected tests |
 //! | [`text_limits`] | how much of the failure texts a journal stores |
 //! | [`read`] | reading them, up to the last complete one |
 //! | [`attempt`] | one execution of a test, with its outcome |
@@ -11,6 +13,7 @@
 //! | [`merged`] | several runs merged into one |
 //! | [`join`] | joining several journals into one file |
 //! | [`retention`] | how many journals stay in the cache directory |
+//! | [`resume`] | which tests a run has finished, to run only the others |
 //! | [`kept`] | the journals in the cache directory, and those of earlier runs |
 //!
 //! The hazard it handles: the writing process can be killed at any byte, and the disk can be full. A reader accepts all
@@ -21,9 +24,12 @@ pub mod event;
 pub mod join;
 pub mod kept;
 pub mod merged;
+pub mod numbering;
 pub mod read;
+pub mod resume;
 pub mod retention;
 pub mod run;
+pub mod run_writer;
 pub mod text_limits;
 pub mod write;
 

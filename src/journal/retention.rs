@@ -59,16 +59,18 @@ impl Retention {
 
     /// Deletes the oldest journals of a directory, to make room for one more.
     ///
-    /// A journal that a run still writes is kept, and counted. The last run's is kept however large it is.
+    /// A journal that a run still writes is kept, and counted; so is `keep`, that of a run that is being resumed. The
+    /// last run's is kept however large it is.
     ///
     /// # Errors
     /// A file cannot be deleted.
-    pub fn make_room(&self, directory: &Path) -> io::Result<()> {
+    pub fn make_room(&self, directory: &Path, keep: Option<&Path>) -> io::Result<()> {
         let journals = journals_in(directory);
         let size = |path| fs::metadata(path).map_or(0, |about| about.len());
         let sizes: Vec<u64> = journals.iter().map(size).collect();
         let surplus = journals.iter().take(self.surplus(&sizes));
-        for journal in surplus.filter(|journal| !is_written(journal)) {
+        let is_kept = |journal: &Path| keep.is_some_and(|keep| keep.file_name() == journal.file_name());
+        for journal in surplus.filter(|journal| !is_written(journal) && !is_kept(journal)) {
             match fs::remove_file(journal) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
@@ -166,14 +168,18 @@ mod tests {
         let writer = Writer::create(&path("a.jsonl")).unwrap();
         fs::write(path("b.jsonl"), "old").unwrap();
         fs::write(path("notes.txt"), "no journal").unwrap();
-        retention(1, None).make_room(directory.path()).unwrap();
+        retention(1, None)
+            .make_room(directory.path(), Some(&path("b.jsonl")))
+            .unwrap();
+        assert!(path("b.jsonl").exists());
+        retention(1, None).make_room(directory.path(), None).unwrap();
         assert_eq!(
             ["a.jsonl", "b.jsonl", "notes.txt"].map(|name| path(name).exists()),
             [true, false, true]
         );
         drop(writer);
-        retention(1, None).make_room(directory.path()).unwrap();
+        retention(1, None).make_room(directory.path(), None).unwrap();
         assert!(!path("a.jsonl").exists());
-        retention(1, None).make_room(&path("none")).unwrap();
+        retention(1, None).make_room(&path("none"), None).unwrap();
     }
 }

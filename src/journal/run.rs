@@ -1,6 +1,6 @@
 //! A run built from its journal: the tests with their attempts, and the processes that ran them.
 //!
-//! A test has one attempt for each execution: more than one if a plugin reruns failures, if a worker crashed while it
+//! A test has one attempt for each execution: more than one if failures are tried again, if a worker crashed while it
 //! ran, or with `--dist each`, where every worker runs it.
 
 pub use super::attempt::{Attempt, PhaseRun, Verdict};
@@ -11,6 +11,9 @@ use super::read::Log;
 use super::{Micros, micros};
 use crate::protocol::report::Phase;
 use std::collections::{BTreeMap, HashMap};
+
+#[cfg(test)]
+mod tests;
 
 /// A process that ran tests.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -58,6 +61,8 @@ pub struct Run {
     pub ids: Vec<String>,
     /// The collection event; its `ids` have been moved to [`Run::ids`].
     pub collected: Collected,
+    /// Digests of the project's own files that were loaded when tests had been collected; empty if unknown.
+    pub code: BTreeMap<String, String>,
     /// The tests that carry markers named by the run's thresholds.
     pub marks: BTreeMap<String, Vec<Test>>,
     /// How workers were started.
@@ -112,8 +117,8 @@ impl Run {
 
     /// Number of times each verdict was counted, as in pytest's summary line; in the order of [`Verdict::ALL`].
     #[must_use]
-    pub fn counts(&self) -> [usize; 8] {
-        let mut counts = [0; 8];
+    pub fn counts(&self) -> [usize; Verdict::ALL.len()] {
+        let mut counts = [0; Verdict::ALL.len()];
         for verdict in self.attempts.iter().flat_map(Attempt::counted) {
             counts[verdict as usize] += 1;
         }
@@ -182,6 +187,8 @@ struct Builder {
     processes: HashMap<Worker, usize>,
     /// The last attempt of each test in each process.
     attempts: HashMap<(Test, usize), usize>,
+    /// The attempts after which their tests are tried again, as long as those have not begun.
+    to_retry: HashMap<Test, Vec<usize>>,
     /// The attempt of the last reported phase or subtest, and its outcome.
     last: Option<(usize, Outcome)>,
     /// Memory of a process before its first test, or its last reported peak. Periodic samples are not included, because
@@ -202,6 +209,7 @@ impl Builder {
                 self.extend_to(start.at);
                 self.run.start = Some(start);
             }
+            Event::Code { files } => run.code = files,
             Event::Test { t, id } => {
                 let ids = &mut run.ids;
                 ids.resize(ids.len().max(t as usize + 1), String::new());
@@ -227,11 +235,18 @@ impl Builder {
                 // The fixture event precedes the event of the phase in which it was set up.
                 self.attempt(t, w, Attempt::is_over).shared += us;
             }
+            Event::Leak {
+                t, w, fixture, text, ..
+            } => self.attempt(t, w, |_| false).leaks.push((fixture, text)),
             Event::Worker { w, at, pid } => {
                 self.extend_to(at);
                 let process = self.process(Some(w));
                 let process = &mut self.run.processes[process];
-                (process.came, process.pid) = (Some(at), Some(pid));
+                // In a resumed run, another worker can have had the number before.
+                if process.came.is_none_or(|came| came <= at) {
+                    process.pid = Some(pid);
+                }
+                process.came = Some(process.came.map_or(at, |came| came.min(at)));
             }
             Event::Gone(gone) => self.gone(gone),
             Event::Memory { w, at, rss, pss } => {
@@ -246,7 +261,14 @@ impl Builder {
                 self.extend_to(at);
                 (self.run.exit, self.run.warnings) = (Some(exit), warnings);
             }
-            Event::Run(_) | Event::Unknown => {}
+            Event::Run(_)
+            | Event::Report(_)
+            | Event::Warning(_)
+            | Event::Done { .. }
+            | Event::Lost { .. }
+            | Event::Saved { .. }
+            | Event::Resumed { .. }
+            | Event::Unknown => {}
         }
     }
 
@@ -275,13 +297,36 @@ impl Builder {
         let process = self.process(worker);
         let attempts = &mut self.run.attempts;
         let known = self.attempts.get(&(test, process)).copied();
-        known
-            .filter(|&index| !is_over(&attempts[index]))
-            .unwrap_or_else(|| {
-                attempts.push(Attempt::new(test, process));
-                self.attempts.insert((test, process), attempts.len() - 1);
-                attempts.len() - 1
-            })
+        if let Some(index) = known.filter(|&index| !is_over(&attempts[index])) {
+            return index;
+        }
+        let index = attempts.len();
+        attempts.push(Attempt::new(test, process));
+        self.attempts.insert((test, process), index);
+        self.run.attempts[index].is_retry = self.take_retry(test, process);
+        index
+    }
+
+    /// Whether a new attempt of a test is a retry: by the same process, or by another unless each runs all tests.
+    fn take_retry(&mut self, test: Test, process: usize) -> bool {
+        let is_each = self.run.dist() == "each";
+        let Some(waiting) = self.to_retry.get_mut(&test) else {
+            return false;
+        };
+        let found = waiting.iter().position(|&tried_by| tried_by == process);
+        let found = found.or_else(|| (!is_each && !waiting.is_empty()).then_some(0));
+        found.map(|place| waiting.remove(place)).is_some()
+    }
+
+    /// Records that an attempt has failed and its test is tried again.
+    fn will_rerun(&mut self, index: usize) {
+        let attempt = &mut self.run.attempts[index];
+        if !std::mem::replace(&mut attempt.will_rerun, true) {
+            self.to_retry
+                .entry(attempt.test)
+                .or_default()
+                .push(attempt.process);
+        }
     }
 
     fn phase(&mut self, phase: Phase, ended: PhaseEnded) {
@@ -289,13 +334,15 @@ impl Builder {
         let filled = |attempt: &Attempt| attempt.crashed || attempt.phases[phase as usize].is_some();
         let attempt_index = self.attempt_index(ended.t, ended.w, filled);
         self.last = Some((attempt_index, ended.o));
+        if ended.o == Outcome::Rerun {
+            self.will_rerun(attempt_index);
+        }
         let attempt = &mut self.run.attempts[attempt_index];
         if ended.part {
             // A subtest: its call phase is reported later.
             attempt.subtests.push(ended.o);
             return;
         }
-        attempt.will_rerun |= ended.o == Outcome::Rerun;
         attempt.phases[phase as usize] = Some(PhaseRun {
             at: ended.at,
             took: ended.us,
@@ -312,7 +359,10 @@ impl Builder {
             attempt.details.push(index);
             if detail.when == "crash" {
                 attempt.crashed = true;
-                attempt.will_rerun |= detail.o == Some(Outcome::Rerun);
+                attempt.crash_outcome = detail.o;
+                if detail.o == Some(Outcome::Rerun) {
+                    self.will_rerun(attempt_index);
+                }
                 detail.o = detail.o.or(Some(Outcome::Failed));
             } else {
                 let last = self.last.filter(|&(last, _)| last == attempt_index);

@@ -1,4 +1,5 @@
-//! CPU quota and available memory of this process's control group, which limit the number of workers.
+//! CPU quota and available memory of this process's control group, which limit the number of workers, and how often the
+//! kernel has killed one of its processes to get memory.
 //!
 //! A container that may use two of 64 CPUs, or a hundredth of the memory, sees all of them; the limits are in the
 //! control group's files. Formats: Linux `Documentation/admin-guide/cgroup-v2.rst` (`cpu.max`, `memory.max`) and, for
@@ -7,7 +8,7 @@
 use std::fs::read_to_string;
 use std::path::{Path, PathBuf};
 
-/// Reads a limit of one group from its directory.
+/// Reads a number of one group from its directory.
 type Limit<T> = fn(&Path) -> Option<T>;
 
 /// CPUs of the control group's quota, rounded up; `None` without a quota.
@@ -15,7 +16,7 @@ type Limit<T> = fn(&Path) -> Option<T>;
 /// `proc` and `sys` are `/proc` and `/sys/fs/cgroup`. The quotas of all ancestors apply too, so the smallest counts.
 #[must_use]
 pub fn cpu_quota(proc: &Path, sys: &Path) -> Option<usize> {
-    smallest(proc, sys, "cpu", cpus_2, cpus_1)
+    of_groups(proc, sys, "cpu", cpus_2, cpus_1).into_iter().min()
 }
 
 /// Bytes of memory that are still available: on the machine, or within the limits of the control group and its
@@ -28,20 +29,39 @@ pub fn memory_left(proc: &Path, sys: &Path) -> Option<u64> {
         let kibibytes = field(&text, "MemAvailable:")?;
         Some(kibibytes.saturating_mul(1024))
     });
-    let group = smallest(proc, sys, "memory", memory_2, memory_1);
+    let group = of_groups(proc, sys, "memory", memory_2, memory_1);
     machine.into_iter().chain(group).min()
 }
 
-/// The smallest limit of this process's groups and all their ancestors.
-fn smallest<T: Ord>(
+/// How often the kernel has killed a process to get memory back: in the control group or one of its ancestors, and on the
+/// whole machine; 0 if unknown.
+#[must_use]
+pub fn memory_kills(proc: &Path, sys: &Path) -> (u64, u64) {
+    let group = of_groups(
+        proc,
+        sys,
+        "memory",
+        |group| kills(&group.join("memory.events")),
+        |group| kills(&group.join("memory.oom_control")),
+    );
+    let machine = kills(&proc.join("vmstat"));
+    (group.into_iter().max().unwrap_or(0), machine.unwrap_or(0))
+}
+
+fn kills(file: &Path) -> Option<u64> {
+    field(&read_to_string(file).ok()?, "oom_kill")
+}
+
+/// A number of each of this process's groups and all their ancestors, where there is one.
+fn of_groups<T: Ord>(
     proc: &Path,
     sys: &Path,
     controller: &str,
     version_2: Limit<T>,
     version_1: Limit<T>,
-) -> Option<T> {
-    let groups = read_to_string(proc.join("self/cgroup")).ok()?;
-    let limits = groups.lines().filter_map(|line| {
+) -> Vec<T> {
+    let groups = read_to_string(proc.join("self/cgroup")).unwrap_or_default();
+    let numbers = groups.lines().filter_map(|line| {
         let mut fields = line.splitn(3, ':');
         let (_hierarchy, controllers, path) = (fields.next()?, fields.next()?, fields.next()?);
         let (root, limit) = if controllers.is_empty() {
@@ -52,11 +72,12 @@ fn smallest<T: Ord>(
             return None;
         };
         let path = Path::new(path.trim_start_matches('/'));
-        path.ancestors()
-            .filter_map(|ancestor| limit(&root.join(ancestor)))
-            .min()
+        let numbers = path
+            .ancestors()
+            .filter_map(|ancestor| limit(&root.join(ancestor)));
+        Some(numbers.collect::<Vec<_>>())
     });
-    limits.min()
+    numbers.flatten().collect()
 }
 
 fn version_1_root(sys: &Path, controllers: &str, controller: &str) -> PathBuf {
@@ -179,6 +200,33 @@ mod tests {
             ("sys/cpu/cpu.cfs_period_us", "100000\n"),
         ];
         assert_eq!(quota("v1max", &version_1), None);
+    }
+
+    #[test]
+    fn kills_for_memory_are_counted_in_the_group_and_on_the_machine() {
+        let count = |name, files: &[(&str, &str)]| {
+            let root = tree(name, files);
+            let found = memory_kills(&root.join("proc"), &root.join("sys"));
+            std::fs::remove_dir_all(root).unwrap();
+            found
+        };
+        let machine = ("proc/vmstat", "oom_kill_other 9\noom_kill 7\n");
+        let version_2 = [
+            machine,
+            ("proc/self/cgroup", "0::/a/b\n"),
+            ("sys/a/memory.events", "low 0\noom 5\noom_kill 3\n"),
+            ("sys/a/b/memory.events", "oom_kill 2\n"),
+        ];
+        assert_eq!(count("kills2", &version_2), (3, 7));
+        let version_1 = [
+            ("proc/self/cgroup", "5:memory:/x\n"),
+            (
+                "sys/memory/x/memory.oom_control",
+                "oom_kill_disable 0\nunder_oom 0\noom_kill 4\n",
+            ),
+        ];
+        assert_eq!(count("kills1", &version_1), (4, 0));
+        assert_eq!(count("kills0", &[("proc/self/cgroup", "0::/\n")]), (0, 0));
     }
 
     const MEMINFO: (&str, &str) = (

@@ -3,9 +3,14 @@
 //! | file | what is in it |
 //! |---|---|
 //! | [`os`] | processes, signals, descriptors, shared memory, futexes |
+//! | [`session_process`] | programs in a session of their own |
+//! | [`cpus`] | the CPUs of this process |
 //! | [`cgroup`] | CPU quota and available memory of the control group |
 //! | [`memory`] | memory use of a process |
+//! | [`process_state`] | what a process has open: descriptors, children, its working directory |
 //! | [`footprint`] | memory that an idle process can release |
+//! | [`machine`] | name, operating system and memory of the machine |
+//! | [`main_thread`] | what another thread can do about the main thread |
 //! | [`clock`] | clocks that tests cannot replace |
 //! | [`local_time`] | times in the time zone of this machine |
 //! | [`special_file`] | writing to pipes and devices |
@@ -19,10 +24,16 @@ pub(crate) mod atomic_file;
 pub mod audit;
 pub mod cgroup;
 pub mod clock;
+pub mod cpus;
 pub mod footprint;
 pub mod local_time;
+pub mod machine;
+#[cfg(target_os = "linux")]
+pub mod main_thread;
 pub mod memory;
 pub mod mersenne_twister;
 #[cfg(target_os = "linux")]
 pub mod os;
+pub mod process_state;
+pub mod session_process;
 pub mod special_file;

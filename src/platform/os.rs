@@ -1,23 +1,23 @@
-//! Operating system calls: shared memory, eventfds, futexes, signals, the parent-death signal, memory use.
-//!
-//! The hazard it handles: memory that several processes write. It is only accessible as atomics, and borrows end with
-//! the [`SharedMemory`].
+//! Operating system calls: shared memory and futexes ([`shared_memory`]), eventfds, signals, the parent-death signal,
+//! memory use.
+
+mod shared_memory;
+
+pub use shared_memory::{SharedMemory, futex_wait, futex_wake};
 
 use super::footprint::readable_again;
 use super::memory;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
-use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous, munmap};
+use rustix::mm::{Advice, madvise};
 use rustix::process::{
     Pid, PidfdFlags, Signal, getpid, getppid, pidfd_open, pidfd_send_signal, set_child_subreaper,
     set_parent_process_death_signal,
 };
-use rustix::thread::futex;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
-use std::ptr::NonNull;
-use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// A system call failed.
@@ -37,87 +37,6 @@ impl OsError {
             source: errno.into(),
         }
     }
-}
-
-/// Zeroed memory that this process shares with every process forked from it.
-#[derive(Debug)]
-pub struct SharedMemory {
-    start: NonNull<AtomicU64>,
-    words: usize,
-}
-
-#[expect(unsafe_code, reason = "the memory is plain atomics, which any thread may use")]
-// SAFETY: `start` points to a mapping that nobody moves or unmaps before drop, and all access is through atomics.
-unsafe impl Send for SharedMemory {}
-#[expect(unsafe_code, reason = "the memory is plain atomics, which any thread may use")]
-// SAFETY: as for `Send`.
-unsafe impl Sync for SharedMemory {}
-
-impl SharedMemory {
-    /// Maps `words` 64-bit words. Pages that are never touched use no memory.
-    ///
-    /// # Errors
-    /// [`OsError`] if the system has no memory.
-    pub fn new(words: usize) -> Result<Self, OsError> {
-        #[expect(unsafe_code, reason = "mapping memory")]
-        // SAFETY: no address is asked for, so nothing that exists can be overwritten.
-        let start = unsafe {
-            mmap_anonymous(
-                std::ptr::null_mut(),
-                words * size_of::<AtomicU64>(),
-                ProtFlags::READ | ProtFlags::WRITE,
-                MapFlags::SHARED | MapFlags::NORESERVE,
-            )
-        }
-        .map_err(OsError::new("map shared memory"))?;
-        let start =
-            NonNull::new(start.cast()).ok_or_else(|| OsError::new("map shared memory")(Errno::FAULT))?;
-        Ok(Self { start, words })
-    }
-
-    /// The words.
-    #[must_use]
-    pub fn words(&self) -> &[AtomicU64] {
-        #[expect(unsafe_code, reason = "the mapping as a slice")]
-        // SAFETY: the mapping is `words` long, page-aligned, zeroed (a valid AtomicU64), and lives as long as `self`.
-        unsafe {
-            std::slice::from_raw_parts(self.start.as_ptr(), self.words)
-        }
-    }
-
-    /// A 32-bit view of the first half of one word, for futexes. The word must be used through this view only.
-    ///
-    /// # Panics
-    /// When `index` is out of range.
-    #[must_use]
-    pub fn futex_word(&self, index: usize) -> &AtomicU32 {
-        let word = &self.words()[index];
-        #[expect(unsafe_code, reason = "the kernel's futexes are 32 bits wide")]
-        // SAFETY: an AtomicU64 is at least as large and as aligned as an AtomicU32, and the borrow is the same.
-        unsafe {
-            AtomicU32::from_ptr(word.as_ptr().cast())
-        }
-    }
-}
-
-impl Drop for SharedMemory {
-    fn drop(&mut self) {
-        #[expect(unsafe_code, reason = "unmapping memory")]
-        // SAFETY: the mapping is ours, and borrows of it have ended with `self`.
-        let unmapped = unsafe { munmap(self.start.as_ptr().cast(), self.words * size_of::<AtomicU64>()) };
-        debug_assert!(unmapped.is_ok());
-    }
-}
-
-/// Sleeps while `word` holds `seen`, for at most `limit`; also wakes for signals.
-pub fn futex_wait(word: &AtomicU32, seen: u32, limit: Duration) {
-    // Woken, changed, interrupted or timed out: the caller checks the word again in every case.
-    let _woken = futex::wait(word, futex::Flags::empty(), seen, Some(&timespec(limit)));
-}
-
-/// Wakes all sleepers of [`futex_wait`] on `word`, in any process.
-pub fn futex_wake(word: &AtomicU32) {
-    let _count = futex::wake(word, futex::Flags::empty(), u32::MAX);
 }
 
 /// An eventfd that any process can signal, and that the engine's thread waits for in [`wait_readable`].
@@ -387,8 +306,48 @@ pub fn peak_memory() -> u64 {
         libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr());
         usage.assume_init()
     };
-    // Linux reports kibibytes.
-    u64::try_from(usage.ru_maxrss).unwrap_or(0).saturating_mul(1024)
+    bytes(usage.ru_maxrss)
+}
+
+/// How a child has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exit {
+    /// The exit code, or minus the signal that killed it; `None` if something else has waited for it.
+    pub code: Option<i32>,
+    /// Peak resident bytes; 0 if unknown.
+    pub peak: u64,
+}
+
+/// Waits for a child that has exited, without blocking; `None` while it runs.
+///
+/// Python's `os.wait4` would import `resource` in every process that calls it, which takes 1 ms while the run waits.
+#[must_use]
+pub fn reap(child: i32) -> Option<Exit> {
+    let mut status = 0;
+    let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
+    #[expect(unsafe_code, reason = "rustix has no wait4")]
+    // SAFETY: the call writes to both or leaves them as they are, and a structure of zeros is valid.
+    let (result, usage) = unsafe {
+        let result = libc::wait4(child, &raw mut status, libc::WNOHANG, usage.as_mut_ptr());
+        (result, usage.assume_init())
+    };
+    if result == 0 {
+        return None;
+    }
+    let code = if libc::WIFSIGNALED(status) {
+        -libc::WTERMSIG(status)
+    } else {
+        libc::WEXITSTATUS(status)
+    };
+    Some(Exit {
+        code: (result == child).then_some(code),
+        peak: bytes(usage.ru_maxrss),
+    })
+}
+
+/// Linux reports kibibytes.
+fn bytes(ru_maxrss: libc::c_long) -> u64 {
+    u64::try_from(ru_maxrss).unwrap_or(0).saturating_mul(1024)
 }
 
 /// Resident bytes of a process, or of this one for `None`; `None` if it does not exist.
@@ -412,5 +371,44 @@ fn timespec(duration: Duration) -> Timespec {
     Timespec {
         tv_sec: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
         tv_nsec: i64::from(duration.subsec_nanos()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::{Child, Command};
+
+    fn reaped(child: &Child) -> Exit {
+        let id = child.id().cast_signed();
+        loop {
+            if let Some(exit) = reap(id) {
+                return exit;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    #[test]
+    fn a_child_is_reaped_once_with_its_exit_code_or_the_signal_that_killed_it() {
+        let start = |program: &str| Command::new("sh").args(["-c", program]).spawn().expect("a child");
+        let mut sleeping = start("exec sleep 60");
+        assert_eq!(reap(sleeping.id().cast_signed()), None);
+        for (program, code) in [
+            ("exit 0", 0),
+            ("exit 3", 3),
+            ("kill -9 $$", -9),
+            ("kill -15 $$", -15),
+        ] {
+            let mut child = start(program);
+            let exit = reaped(&child);
+            assert_eq!(exit.code, Some(code), "{program}");
+            assert!(exit.peak > 100_000, "{program}");
+            assert_eq!(reaped(&child), Exit { code: None, peak: 0 }, "{program}");
+            assert!(child.wait().is_err(), "{program}");
+        }
+        sleeping.kill().expect("a child");
+        assert_eq!(reaped(&sleeping).code, Some(-9));
+        assert!(sleeping.wait().is_err());
     }
 }

@@ -39,6 +39,8 @@ pub enum Topic {
     Fixture = 11,
     /// Corrected start and duration in seconds of the phase reported next, whose report has implausible ones.
     Measured = 12,
+    /// The coverage data of all completed tests is saved.
+    Saved = 13,
 }
 
 impl TryFrom<u8> for Topic {
@@ -59,6 +61,7 @@ impl TryFrom<u8> for Topic {
             10 => Self::Reason,
             11 => Self::Fixture,
             12 => Self::Measured,
+            13 => Self::Saved,
             _ => return Err(ProtocolError::Unknown { what: "topic", byte }),
         })
     }
@@ -111,6 +114,15 @@ pub enum Frame<'a> {
         /// Its location.
         location: Option<Location<'a>>,
     },
+    /// The running test has failed and is to be tried again by the engine's choice.
+    Retry {
+        /// The test.
+        test: u32,
+        /// How often it has been tried, this time included.
+        tried: u32,
+        /// Seconds from its end until it may be tried again.
+        delay: f64,
+    },
     /// The test's `runtestprotocol` is complete.
     Done {
         /// The test.
@@ -151,6 +163,7 @@ const DONE: u8 = 6;
 const MESSAGE: u8 = 7;
 const PEAK: u8 = 8;
 const OVER_MEMORY_LIMIT: u8 = 9;
+const RETRY: u8 = 10;
 
 impl<'a> Frame<'a> {
     /// Whether this is the report of a failed phase.
@@ -232,6 +245,12 @@ impl<'a> Frame<'a> {
                 put_uint(out, u64::from(*test));
                 put_float(out, *duration);
             }
+            Self::Retry { test, tried, delay } => {
+                out.push(RETRY);
+                put_uint(out, u64::from(*test));
+                put_uint(out, u64::from(*tried));
+                put_float(out, *delay);
+            }
             Self::Peak { test, resident } => {
                 out.push(PEAK);
                 put_uint(out, test.map_or(0, |test| u64::from(test) + 1));
@@ -310,6 +329,15 @@ impl<'a> Frame<'a> {
                 let frame = Self::Done {
                     test: reader.index()?,
                     duration: reader.float()?,
+                };
+                reader.end()?;
+                frame
+            }
+            RETRY => {
+                let frame = Self::Retry {
+                    test: reader.index()?,
+                    tried: reader.index()?,
+                    delay: reader.float()?,
                 };
                 reader.end()?;
                 frame

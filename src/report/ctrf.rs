@@ -271,11 +271,11 @@ fn uncollected(merged: &Merged) -> impl Iterator<Item = Test<'_>> {
 
 fn status(verdict: Verdict) -> Status {
     match verdict {
-        Verdict::Passed | Verdict::Xpassed => Status::Passed,
+        Verdict::Passed | Verdict::Flaky | Verdict::Xpassed => Status::Passed,
         Verdict::Failed | Verdict::Error | Verdict::Rerun | Verdict::Crashed => Status::Failed,
         Verdict::Skipped => Status::Skipped,
         // It ran, but neither passed nor made the run fail.
-        Verdict::Xfailed => Status::Other,
+        Verdict::Xfailed | Verdict::Quarantined => Status::Other,
     }
 }
 

@@ -7,7 +7,9 @@ use super::cut::{line, tail};
 use super::failures::{Failure, failures};
 use super::moment::in_seconds;
 use super::text::{in_environment, totals};
+use crate::journal::event::Detail;
 use crate::journal::merged::{Merged, TestResult};
+use crate::journal::run::{Attempt, Verdict};
 use std::fmt::Write as _;
 
 /// Maximum size of a summary in bytes. GitHub accepts 1 MiB for each step and drops larger ones.
@@ -33,27 +35,75 @@ const MAX_FLAKY: usize = 50;
 /// Number of tests in the table of the slowest.
 const SLOWEST_TESTS: usize = 10;
 
-/// One line `::error …::…` per failure. GitHub shows the first ten of a step.
+/// One line `::error …::…` per failure, and one line `::warning …::…` per test that is flaky or failed in the quarantine.
+/// GitHub shows the first ten of each kind of a step.
 #[must_use]
 pub fn annotations(merged: &Merged) -> String {
     let mut found = String::new();
     for failure in failures(merged) {
-        let mut properties = Vec::new();
-        if let Some(detail) = failure.details.first() {
-            properties.extend(
-                detail
-                    .path
-                    .as_ref()
-                    .map(|path| format!("file={}", property(path))),
-            );
-            properties.extend(detail.line.map(|line| format!("line={line}")));
-        }
+        let detail = failure.details.first();
+        let mut properties = detail.map(|detail| place(detail)).unwrap_or_default();
         let title = format!("{} {}", line(failure.id, MAX_LINE_BYTES), failure.verdict.name());
         properties.push(format!("title={}", property(&title)));
         let message = data(&message(merged, &failure));
         let _ = writeln!(found, "::error {}::{message}", properties.join(","));
     }
+    for result in merged.results.iter().filter(|result| merged.is_flaky(result)) {
+        found.push_str(&flaky_annotation(merged, result));
+    }
+    for result in &merged.results {
+        let mut last = merged.last(result);
+        if let Some(attempt) = last.find(|attempt| attempt.verdict() == Verdict::Quarantined) {
+            let detail = first_detail(merged, result.part, attempt);
+            let text = line(error_of(detail), MAX_LINE_BYTES);
+            found.push_str(&warning(merged, result, detail, Verdict::Quarantined, &text));
+        }
+    }
     found
+}
+
+/// The warning about a test that has passed when it was tried again: its last failure before.
+fn flaky_annotation(merged: &Merged, result: &TestResult) -> String {
+    let last = merged.before(result).last();
+    let detail = last.and_then(|(part, attempt)| first_detail(merged, part, attempt));
+    let error = line(error_of(detail), MAX_LINE_BYTES);
+    let text = format!("passed on a second try, after: {error}");
+    warning(merged, result, detail, Verdict::Flaky, &text)
+}
+
+fn first_detail<'a>(merged: &'a Merged, part: usize, attempt: &Attempt) -> Option<&'a Detail> {
+    let details = &merged.parts[part].run.details;
+    attempt.details.iter().map(|&index| &details[index]).next()
+}
+
+fn error_of(detail: Option<&Detail>) -> &str {
+    detail.map_or("it failed", |detail| &detail.message)
+}
+
+/// A line about a test that does not fail the run.
+fn warning(
+    merged: &Merged,
+    result: &TestResult,
+    detail: Option<&Detail>,
+    verdict: Verdict,
+    text: &str,
+) -> String {
+    let id = line(merged.id(result), MAX_LINE_BYTES);
+    let title = format!("title={}", property(&format!("{id} {}", verdict.name())));
+    let mut properties: Vec<String> = detail.map(place).unwrap_or_default();
+    properties.push(title);
+    let text = data(&in_environment(merged, result.environment, text));
+    format!("::warning {}::{text}\n", properties.join(","))
+}
+
+/// The file and the line of a failure, as properties of a command.
+fn place(detail: &Detail) -> Vec<String> {
+    let file = detail
+        .path
+        .as_ref()
+        .map(|path| format!("file={}", property(path)));
+    let line = detail.line.map(|line| format!("line={line}"));
+    file.into_iter().chain(line).collect()
 }
 
 fn message(merged: &Merged, failure: &Failure<'_>) -> String {

@@ -21,6 +21,9 @@ use std::io;
 /// Maximum number of characters of a message, as in pytest; the element contains the full text.
 const MAX_MESSAGE_LENGTH: usize = 500;
 
+/// The type of the element for a failure of a test in the quarantine.
+const QUARANTINE: &str = "rustpar.quarantine";
+
 /// A failure, error or skip in a `testcase`.
 struct Problem<'a> {
     tag: &'static str,
@@ -36,6 +39,8 @@ struct Case<'a> {
     took: Micros,
     properties: &'a [(String, String)],
     problems: Vec<Problem<'a>>,
+    /// The failures of earlier attempts.
+    retried: Vec<Problem<'a>>,
 }
 
 /// Serializes the report.
@@ -107,7 +112,7 @@ fn testcase(writer: &mut Writer<Vec<u8>>, case: &Case<'_>) -> io::Result<()> {
         ("name", name.as_str()),
         ("time", took.as_str()),
     ]);
-    if case.problems.is_empty() && case.properties.is_empty() {
+    if case.problems.is_empty() && case.properties.is_empty() && case.retried.is_empty() {
         element.write_empty()?;
         return Ok(());
     }
@@ -123,9 +128,41 @@ fn testcase(writer: &mut Writer<Vec<u8>>, case: &Case<'_>) -> io::Result<()> {
                 .with_attribute(("message", message.as_str()))
                 .write_text_content(BytesText::new(&escaped(&problem.text)))?;
         }
+        retried(writer, case)?;
         output(writer, &case.problems)
     })?;
     Ok(())
+}
+
+/// Writes the failures of earlier attempts, as Maven Surefire does.
+fn retried(writer: &mut Writer<Vec<u8>>, case: &Case<'_>) -> io::Result<()> {
+    let has_failed = case.problems.iter().any(|problem| problem.tag != "skipped");
+    let tag = if has_failed {
+        "rerunFailure"
+    } else {
+        "flakyFailure"
+    };
+    for problem in &case.retried {
+        let message = escaped(problem.message.lines().next().unwrap_or_default());
+        let attributes = [("message", message.as_str()), ("type", class_of(&message))];
+        let element = writer.create_element(tag).with_attributes(attributes);
+        element.write_inner_content(|writer| {
+            let trace = writer.create_element("stackTrace");
+            trace.write_text_content(BytesText::new(&escaped(&problem.text)))?;
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+/// The class of the exception with which a message starts; `failure` if there is none.
+fn class_of(message: &str) -> &str {
+    let (class, _) = message.split_once(':').unwrap_or((message, ""));
+    let is_name = |part: &str| part.chars().all(|char| char.is_alphanumeric() || char == '_');
+    if class.is_empty() || !class.split('.').all(is_name) {
+        return "failure";
+    }
+    class
 }
 
 /// Writes the captured output of a failed test.
@@ -188,6 +225,7 @@ fn collected(detail: &Detail) -> Case<'_> {
         id: detail.id.as_deref().unwrap_or_default(),
         took: 0,
         properties: &[],
+        retried: Vec::new(),
         problems: vec![Problem {
             tag,
             kind: None,
@@ -208,16 +246,22 @@ fn add_cases<'a>(cases: &mut Vec<Case<'a>>, merged: &'a Merged, result: &'a Test
     let run = &merged.parts[result.part].run;
     let id = merged.id(result);
     let mut took = 0;
+    let mut retried = Vec::new();
     for &index in &result.attempts.all {
         let attempt = &run.attempts[index];
         took += attempt.took();
         if attempt.will_rerun {
+            let mut details = attempt.details.iter().map(|&index| &run.details[index]);
+            let error = details.find(|detail| detail.o == Some(Outcome::Rerun));
+            let error = error.map(|detail| failed(detail, "failure", None));
+            retried.extend(or_placeholder(error.into_iter().collect(), "failure"));
             continue;
         }
         let mut case = Case {
             id,
             took: std::mem::take(&mut took),
             properties: &attempt.properties,
+            retried: std::mem::take(&mut retried),
             problems: Vec::new(),
         };
         for phase in Phase::ALL {
@@ -231,6 +275,7 @@ fn add_cases<'a>(cases: &mut Vec<Case<'a>>, merged: &'a Merged, result: &'a Test
                 cases.push(Case {
                     took: case.took - ran.took,
                     problems: problems_before,
+                    retried: std::mem::take(&mut case.retried),
                     ..case
                 });
                 case.took = ran.took;
@@ -239,9 +284,13 @@ fn add_cases<'a>(cases: &mut Vec<Case<'a>>, merged: &'a Merged, result: &'a Test
             }
         }
         if attempt.crashed {
-            let died = details(run, attempt, "crash").map(|detail| failed(detail, "error", None));
+            let died = details(run, attempt, "crash").map(|detail| match detail.o {
+                Some(Outcome::Quarantined) => quarantined(detail),
+                _ => failed(detail, "error", None),
+            });
             case.problems.extend(or_placeholder(died.collect(), "error"));
         }
+        keep_one_quarantined(&mut case.problems);
         cases.push(case);
     }
 }
@@ -257,6 +306,7 @@ fn problems<'a>(run: &'a Run, attempt: &Attempt, phase: Phase, outcome: Outcome)
         Outcome::Passed | Outcome::Xpassed => None,
         Outcome::Skipped => Some(skipped(detail, "pytest.skip", reason_with_place(detail))),
         Outcome::Xfailed => Some(skipped(detail, "pytest.xfail", String::new())),
+        Outcome::Quarantined => Some(quarantined(detail)),
         Outcome::Failed | Outcome::Rerun => Some(failed(detail, tag, failed_on)),
     });
     let found: Vec<_> = found.collect();
@@ -301,6 +351,24 @@ fn skipped<'a>(detail: &Detail, kind: &'static str, text: String) -> Problem<'a>
         text,
         detail: None,
     }
+}
+
+/// A failure of a test in the quarantine: for other tools, it is skipped.
+fn quarantined<'a>(detail: &Detail) -> Problem<'a> {
+    let message = detail.message.lines().next().unwrap_or_default();
+    Problem {
+        message: format!("quarantined: {message}"),
+        ..skipped(detail, QUARANTINE, detail.text.clone())
+    }
+}
+
+/// Keeps the first one: a case is skipped once.
+fn keep_one_quarantined(problems: &mut Vec<Problem<'_>>) {
+    let mut count = 0;
+    problems.retain(|problem| {
+        count += usize::from(problem.kind == Some(QUARANTINE));
+        problem.kind != Some(QUARANTINE) || count == 1
+    });
 }
 
 /// A message as in pytest: the lines that fit, or the beginning of the first, and a note about the rest.

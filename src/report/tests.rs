@@ -168,6 +168,44 @@ fn characters_that_xml_cannot_represent_are_escaped() {
 }
 
 #[test]
+fn a_failure_in_the_quarantine_is_one_skip_and_a_warning() {
+    let crash = Detail {
+        t: Some(1),
+        when: "crash".to_owned(),
+        o: Some(Outcome::Quarantined),
+        message: "the worker died".to_owned(),
+        ..Detail::default()
+    };
+    let detail = |when: &str| Detail {
+        t: Some(0),
+        w: Some(0),
+        when: when.to_owned(),
+        message: "boom\nmore".to_owned(),
+        ..Detail::default()
+    };
+    let events = vec![
+        collected(&["a", "b"]),
+        Event::Call(ended(0, 0, 0, 10, Outcome::Quarantined)),
+        Event::Detail(detail("call")),
+        Event::Teardown(ended(0, 0, 10, 10, Outcome::Quarantined)),
+        Event::Detail(detail("teardown")),
+        Event::Detail(crash),
+    ];
+    let merged = merged(events);
+    let found = document(&merged);
+    let skips = found.matches(r#"<skipped type="rustpar.quarantine" message="quarantined: "#);
+    assert_eq!(skips.count(), 2, "{found}");
+    assert!(
+        found.contains(r#"errors="0" failures="0" skipped="2""#),
+        "{found}"
+    );
+    let annotations = github::annotations(&merged);
+    let expected = "::warning title=a quarantined::boom\n::warning title=b quarantined::the worker died\n";
+    assert_eq!(annotations, expected);
+    assert!(failures::failures(&merged).is_empty());
+}
+
+#[test]
 fn a_rerun_test_is_one_case_with_the_time_of_all_attempts() {
     let call = |at, outcome| Event::Call(ended(0, 0, at, 1_000_000, outcome));
     let events = vec![
@@ -179,7 +217,9 @@ fn a_rerun_test_is_one_case_with_the_time_of_all_attempts() {
     let merged = merged(events);
     let found = document(&merged);
     assert_eq!(found.matches("<testcase").count(), 1);
-    assert!(found.contains(r#"name="a" time="3.000"/>"#));
+    assert!(found.contains(r#"name="a" time="3.000">"#));
+    assert_eq!(found.matches("<flakyFailure message=").count(), 2);
+    assert!(github::annotations(&merged).starts_with("::warning title=a flaky::passed on a second try"));
     let found: Value = serde_json::from_slice(&ctrf::write(&merged).expect("a document")).expect("JSON");
     let test = &found["results"]["tests"][0];
     assert_eq!((&test["retries"], &test["flaky"]), (&2.into(), &true.into()));
@@ -290,8 +330,10 @@ proptest! {
         let deciding = merged.results.iter().map(|result| result.attempts.deciding.len());
         prop_assert_eq!(tests.len(), deciding.sum::<usize>());
         let annotations = github::annotations(&merged);
-        prop_assert_eq!(annotations.lines().count(), failures::failures(&merged).len());
-        prop_assert!(annotations.lines().all(|line| line.starts_with("::error ")));
+        let flaky = merged.results.iter().filter(|result| merged.is_flaky(result)).count();
+        prop_assert_eq!(annotations.lines().count(), failures::failures(&merged).len() + flaky);
+        let warnings = annotations.lines().filter(|line| line.starts_with("::warning "));
+        prop_assert_eq!(warnings.count(), flaky);
         prop_assert!(trace_events(&merged).iter().all(|event| event["ts"].is_u64()));
         prop_assert!(github::summary(&merged).contains(&text::totals(&merged)));
     }

@@ -54,7 +54,7 @@ pub fn totals(merged: &Merged) -> String {
 
 /// The number for each verdict, as in pytest's summary line.
 #[must_use]
-pub fn counts_in_words(counts: [usize; 8]) -> Vec<String> {
+pub fn counts_in_words(counts: [usize; Verdict::ALL.len()]) -> Vec<String> {
     let counts = Verdict::ALL.into_iter().zip(counts);
     let words: Vec<String> = counts
         .filter(|&(_, count)| count > 0)

@@ -16,12 +16,13 @@
 //! | [`policies::each`] | all tests, for every worker | nothing |
 //!
 //! [`constraints::director`] is a policy over policies, for order classes and tests that must not run at the same time;
-//! [`mode`] creates all policies. [`simulation`] runs one in virtual time with the durations of [`forecast`];
+//! [`retries`] is one around any policy, for failed tests that are tried again. [`mode`] creates all policies. [`simulation`] runs one in virtual time with the durations of [`forecast`];
 //! [`expected_run`] combines the simulated schedule with its [`lower_bound`].
 //!
 //! Before that, [`order_classes`] sorts tests by their markers, [`sharding`] divides them among machines,
-//! [`constraints::marks`] parses their constraints, and [`worker_count`] chooses the number of workers.
+//! [`backoff`] computes the delay before a failed test is tried again, [`constraints::marks`] parses their constraints, and [`worker_count`] chooses the number of workers.
 
+pub mod backoff;
 pub mod constraints;
 pub mod expected_run;
 pub mod forecast;
@@ -31,6 +32,7 @@ pub mod order_classes;
 mod pieces;
 pub mod policies;
 pub mod policy;
+pub mod retries;
 pub mod sharding;
 pub mod simulation;
 pub mod worker_count;

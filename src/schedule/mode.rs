@@ -8,7 +8,60 @@ use crate::schedule::policies::load::{Load, Plan};
 use crate::schedule::policies::units::Units;
 use crate::schedule::policies::worksteal::WorkSteal;
 use crate::schedule::policy::{Policy, Test, collection};
+use crate::schedule::retries::{Retries, RetryBy, RetryRules};
 use std::collections::BTreeMap;
+
+/// A value of `--dist`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dist {
+    /// `load`.
+    Load,
+    /// `worksteal`.
+    WorkSteal,
+    /// `loadscope`.
+    LoadScope,
+    /// `loadfile`.
+    LoadFile,
+    /// `loadgroup`.
+    LoadGroup,
+    /// `each`.
+    Each,
+}
+
+impl Dist {
+    /// Each value, with its name and the name of xdist's scheduler class.
+    const NAMES: [(Self, &str, &str); 6] = [
+        (Self::Load, "load", "LoadScheduling"),
+        (Self::WorkSteal, "worksteal", "WorkStealingScheduling"),
+        (Self::LoadScope, "loadscope", "LoadScopeScheduling"),
+        (Self::LoadFile, "loadfile", "LoadFileScheduling"),
+        (Self::LoadGroup, "loadgroup", "LoadGroupScheduling"),
+        (Self::Each, "each", "EachScheduling"),
+    ];
+
+    /// The value of this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        let found = Self::NAMES.iter().find(|(_, known, _)| *known == name);
+        found.map(|(dist, ..)| *dist)
+    }
+
+    /// The name of xdist's scheduler class, shown with `-v`.
+    #[must_use]
+    pub fn scheduler_name(self) -> &'static str {
+        let found = Self::NAMES.iter().find(|(dist, ..)| *dist == self);
+        found.map_or("", |(.., scheduler)| scheduler)
+    }
+
+    /// How many of `asked` workers it can use: at most one per test, except for `each`.
+    #[must_use]
+    pub fn workers_needed(self, asked: usize, tests: usize) -> usize {
+        match self {
+            Self::Each => asked,
+            _ => asked.min(tests).max(1),
+        }
+    }
+}
 
 /// A distribution mode.
 #[derive(Debug, Clone)]
@@ -96,12 +149,7 @@ pub fn policy(mode: &Mode, forecast: Forecast, rules: &Rules, workers: usize) ->
     } else {
         rules
     };
-    let is_free = rules
-        .classes
-        .iter()
-        .all(|class| Some(class) == rules.classes.first())
-        && rules.needs.iter().all(Needs::is_empty);
-    if is_free {
+    if are_free(rules) {
         let all: Vec<Test> = collection(tests).collect();
         return simple(mode, forecast, &all, workers);
     }
@@ -136,6 +184,26 @@ pub fn policy(mode: &Mode, forecast: Forecast, rules: &Rules, workers: usize) ->
         }
         _ => Director::new(classes, places),
     })
+}
+
+/// Adds retries of failed tests to a run's policy, which [`policy`] has created. `last` says whether they come after all
+/// other tests. With `each`, tests are not tried again
+/// by other workers.
+#[must_use]
+pub fn with_retries(policy: Box<dyn Policy>, mode: &Mode, rules: &Rules, last: bool) -> Box<dyn Policy> {
+    let by = match mode {
+        Mode::Each => return policy,
+        Mode::Units { .. } => RetryBy::Same,
+        Mode::Load { .. } | Mode::WorkSteal if are_free(rules) => RetryBy::Another,
+        Mode::Load { .. } | Mode::WorkSteal => RetryBy::Policy,
+    };
+    Box::new(Retries::new(policy, RetryRules { last, by }))
+}
+
+/// Whether no test has constraints.
+fn are_free(rules: &Rules) -> bool {
+    let first = rules.classes.first();
+    rules.classes.iter().all(|class| Some(class) == first) && rules.needs.iter().all(Needs::is_empty)
 }
 
 /// Whether jobs keep their position in the collection.
@@ -232,4 +300,30 @@ fn most_urgent_first(jobs: &mut [Job], forecast: &Forecast, places: &[u32]) {
         busy.fold(0.0, f64::max)
     };
     jobs.sort_by(|one, other| urgency(other).total_cmp(&urgency(one)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_name_stands_for_one_mode() {
+        for (dist, name, scheduler) in Dist::NAMES {
+            assert_eq!(Dist::from_name(name), Some(dist));
+            assert_eq!(dist.scheduler_name(), scheduler);
+        }
+        assert_eq!(Dist::from_name("no"), None);
+    }
+
+    #[test]
+    fn only_each_uses_more_workers_than_tests() {
+        assert_eq!(
+            [0, 2, 9].map(|tests| Dist::Load.workers_needed(4, tests)),
+            [1, 2, 4]
+        );
+        assert_eq!(
+            [0, 2, 9].map(|tests| Dist::Each.workers_needed(4, tests)),
+            [4, 4, 4]
+        );
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! # The interaction of engine and policy
 //!
-//! 1. The engine reports events (`add_worker`, `finished`, `lost`, `run_again`), then asks: one [`Policy::demand`]
+//! 1. The engine reports events (`add_worker`, `finished`, `lost`, `run_again`, `retry`), then asks: one [`Policy::demand`]
 //!    per worker whose queue is low. It executes the actions of one demand, in order, before it reports or asks
 //!    anything else, so the policy knows the end of every queue exactly. Only the front of a queue is uncertain: a
 //!    worker claims tests without notice.
@@ -142,6 +142,18 @@ pub trait Policy: Send {
     /// Makes a test pending (again), before all other pending tests or at its position among them: on any worker, as a
     /// unit on its own. It may have a result already; the number of unfinished tests increases by one.
     fn run_again(&mut self, test: Test);
+
+    /// The test is to be tried again, `delay` seconds after its end at the earliest: it has failed and is running on
+    /// this worker, or the worker has crashed in it. Only a policy with retries does that.
+    fn retry(&mut self, _worker: Worker, _test: Test, _delay: f64) {}
+
+    /// Whether workers leave it to the policy to try a failed test again, with [`Policy::retry`].
+    fn takes_retries(&self) -> bool {
+        false
+    }
+
+    /// The test, in which a worker has crashed, is not tried again.
+    fn settle(&mut self, _test: Test) {}
 
     /// Number of tests without a result.
     fn unfinished(&self) -> usize;

@@ -1,12 +1,21 @@
 //! Formatting and parsing of values: durations, sizes, tables, paths and command lines; and the width of a text on a
 //! terminal.
 
+pub mod base64;
 pub mod duration;
 pub mod path;
 pub mod shell;
 pub mod size;
 pub mod table;
 pub mod width;
+
+/// A number with commas between groups of three digits: `12,345`.
+#[must_use]
+pub fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let groups = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy);
+    groups.collect::<Vec<_>>().join(",")
+}
 
 /// A count with a noun: `1 worker`, `2 workers`.
 #[must_use]

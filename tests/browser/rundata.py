@@ -6,10 +6,10 @@ import random
 from typing import Any
 
 MIB = 1 << 20
-OUTCOMES = ["passed", "failed", "error", "skipped", "xfailed", "xpassed", "rerun", "crashed"]
+OUTCOMES = ["passed", "failed", "error", "skipped", "xfailed", "xpassed", "rerun", "crashed", "flaky", "quarantined"]
 BAD = ("failed", "error", "crashed")
 # Relative frequency of each outcome, in the order above.
-WEIGHTS = [960.0, 8.0, 2.0, 20.0, 5.0, 1.0, 3.0, 0.6]
+WEIGHTS = [960.0, 8.0, 2.0, 20.0, 5.0, 1.0, 3.0, 2.0, 1.0, 1.0]
 PHASES = ("setup", "call", "teardown")
 STARTED = 1_769_860_000
 
@@ -51,6 +51,7 @@ def empty_run(workers: int = 0, environments: int = 1) -> Data:
         },
         "failures": [],
         "superseded": [],
+        "leaks": [],
         "marks": [],
         "counts": {},
         "durations": {},

@@ -270,6 +270,17 @@ def test_tests_at_the_same_time_and_other_attempts_are_named(page: Page) -> None
     assert "This test ran 2 times" in page.text("#details")
 
 
+def test_what_a_test_has_left_behind_is_in_its_details(page: Page) -> None:
+    data = a_run(50, 2)
+    data["leaks"] = [{"test": 7, "text": "a thread: retry-1"}, {"test": 7, "text": "a file: <b>/tmp/x</b>"}]
+    page.open(data)
+    page.run("window.rustpar.select(7)")
+    for text in ("Left behind", "a thread: retry-1", "a file: <b>/tmp/x</b>"):
+        assert text in page.text("#details")
+    page.run("window.rustpar.select(8)")
+    assert "Left behind" not in page.text("#details")
+
+
 def test_a_run_without_tests_says_so(page: Page) -> None:
     page.open(empty_run())
     assert page.text("#headline") == "No tests ran in 500 ms"

@@ -7,8 +7,6 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-import pytest
-
 if TYPE_CHECKING:
     from tests.harness import Suite
 
@@ -63,24 +61,23 @@ def test_a_test_that_failed_before_prints_no_hint(suite: Suite) -> None:
     assert DOUBT not in suite.run().text
 
 
-@pytest.mark.parametrize(
-    "fails",
-    [
-        """
+# Failures that pytest's cache does not know, each of which is one.
+NOT_IN_THE_CACHE = {
+    "test_subtest.py": """
         import unittest
         class TestIt(unittest.TestCase):
             def test_parts(self):
                 with self.subTest(i=1): self.assertEqual(1, 2)
-        """,
-        """
+    """,
+    "test_teardown_that_skips.py": """
         import pytest
         @pytest.fixture
         def skips():
             yield
             pytest.skip("behind the test")
         def test_call(skips): assert 0
-        """,
-        """
+    """,
+    "test_node_id_twice.py": """
         import os
         import time
         def test_twice():
@@ -90,11 +87,11 @@ def test_a_test_that_failed_before_prints_no_hint(suite: Suite) -> None:
                 time.sleep(0.5)
             else:
                 assert 0
-        """,
-    ],
-    ids=["subtest", "teardown that skips", "node id twice"],
-)
-def test_a_failure_missing_from_the_cache_prints_a_hint_only_when_it_is_new(suite: Suite, fails: str) -> None:
+    """,
+}
+
+
+def test_a_failure_missing_from_the_cache_prints_a_hint_only_when_it_is_new(suite: Suite) -> None:
     suite.conftest(
         """
         def pytest_collection_modifyitems(items):
@@ -103,8 +100,8 @@ def test_a_failure_missing_from_the_cache_prints_a_hint_only_when_it_is_new(suit
     )
     suite.write({"test_other.py": "def test_one(): pass\ndef test_two(): pass\n"})
     suite.run(n=None)
-    suite.test(fails)
-    assert DOUBT in suite.run().text
+    suite.write(NOT_IN_THE_CACHE)
+    assert suite.run().line(DOUBT).startswith(f"rustpar: {len(NOT_IN_THE_CACHE)} tests failed that did not")
     run = suite.run()
     assert run.counts()["failed"]
     assert DOUBT not in run.text
@@ -129,7 +126,7 @@ def test_with_early_workers_the_hint_names_order_but_not_sharing(suite: Suite) -
     assert suite.run("--cache-clear").counts() == {"passed": 1, "failed": 1}
 
 
-def test_the_doctor_finds_tests_that_differ_with_a_template(suite: Suite) -> None:
+def test_the_doctor_finds_tests_that_differ_with_a_template_and_needs_no_cache(suite: Suite) -> None:
     suite.test(
         """
         import os
@@ -144,7 +141,7 @@ def test_the_doctor_finds_tests_that_differ_with_a_template(suite: Suite) -> Non
         def test_two(claim): time.sleep(PAUSE)
         """
     )
-    done = doctor(suite, "-n2")
+    done = doctor(suite, "-n2", "-p", "no:cacheprovider")
     assert done.returncode == 1
     told = done.stdout.splitlines()
     where = told.index("test_it.py::test_one") if "test_it.py::test_one" in told else told.index("test_it.py::test_two")
@@ -157,9 +154,12 @@ def test_the_doctor_finds_tests_that_differ_with_a_template(suite: Suite) -> Non
     assert "auto chooses template" in done.stdout
 
 
-def test_the_doctor_prints_the_decision_of_auto_and_its_reason(suite: Suite) -> None:
+def test_the_doctor_prints_the_decision_of_auto_and_its_reason_and_does_not_change_the_cache(suite: Suite) -> None:
     suite.test("import os\nNAME = os.environ.get('PYTEST_XDIST_WORKER')\ndef test_one(): pass\ndef test_two(): pass\n")
+    suite.run()
+    kept = sorted(str(path) for path in (suite.path / ".pytest_cache").rglob("*"))
     done = doctor(suite)
+    assert sorted(str(path) for path in (suite.path / ".pytest_cache").rglob("*")) == kept
     assert done.returncode == 0
     assert "All 2 tests have the same outcome in all 5 runs." in done.stdout
     assert re.search(r"rustpar is [\d.]+ times as fast as plain pytest, and [\d.]+ times as fast as", done.stdout)
@@ -231,15 +231,6 @@ def test_the_doctor_distinguishes_causes(suite: Suite) -> None:
         "differ between two runs of plain pytest",
     ):
         assert f"1 of 3 differing tests {words}" in done.stdout, done.stdout
-
-
-def test_the_doctor_does_not_change_the_cache_or_history(suite: Suite) -> None:
-    suite.test("def test_one(): pass\ndef test_two(): pass\n")
-    suite.run()
-    kept = sorted(str(path) for path in (suite.path / ".pytest_cache").rglob("*"))
-    assert doctor(suite).returncode == 0
-    assert sorted(str(path) for path in (suite.path / ".pytest_cache").rglob("*")) == kept
-    assert doctor(suite, "-p", "no:cacheprovider").returncode == 0
 
 
 def test_a_pytest_run_inside_a_test_is_not_the_last_run(suite: Suite) -> None:

@@ -15,7 +15,7 @@ from rustpar import _core
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.harness import Suite
+    from tests.harness import Run, Suite
 
 TESTS = """
     import time
@@ -66,17 +66,19 @@ def command(suite: Suite, *args: str) -> subprocess.CompletedProcess[str]:
 
 def test_a_run_records_durations_and_outcomes_of_its_tests(suite: Suite, run_mode: str) -> None:
     suite.test(TESTS)
-    for _ in range(2):
+    # How a run is added to the ones before does not depend on the run mode.
+    times = 2 if run_mode == "plain" else 1
+    for _ in range(times):
         suite.run_in(run_mode)
     tests = content(history_file(suite))["tests"]
     outcomes = {name.removeprefix("test_it.py::"): (about["o"], about["n"]) for name, about in tests.items()}
     assert outcomes == {
-        "test_slow": ("p", 2),
-        "test_fails": ("f", 2),
-        "test_skipped": ("s", 2),
-        "test_expected": ("p", 2),
+        "test_slow": ("p", times),
+        "test_fails": ("f", times),
+        "test_skipped": ("s", times),
+        "test_expected": ("p", times),
     }
-    assert tests["test_it.py::test_fails"]["f"] == 2
+    assert tests["test_it.py::test_fails"]["f"] == times
     assert all(0.05e6 <= value < 2e6 for value in (tests["test_it.py::test_slow"][key][1] for key in "al"))
 
 
@@ -124,26 +126,41 @@ def test_two_simultaneous_runs_are_both_recorded(suite: Suite) -> None:
     assert set(content(history_file(suite))["tests"]) == {"test_a.py::test_a", "test_b.py::test_b"}
 
 
-@pytest.mark.parametrize(
-    ("text", "run_mode"),
-    [
-        ("", "plain"),
-        ("{", "template"),
-        ('{"tests": 3}', "plain"),
-        ("\0\0", "template"),
-        ('{"format":"rustpar-history","version":0}', "plain"),
-    ],
-)
-def test_a_damaged_file_is_reported_in_one_line_and_replaced(suite: Suite, text: str, run_mode: str) -> None:
+DAMAGED = {
+    "empty": "",
+    "not JSON": "{",
+    "other JSON": '{"tests": 3}',
+    "zeros": "\0\0",
+    "version 0": '{"format":"rustpar-history","version":0}',
+}
+
+
+def damage(suite: Suite, text: str) -> None:
     suite.test("def test_it(): pass\n")
     history_file(suite).parent.mkdir(parents=True)
     history_file(suite).write_text(text)
-    run = suite.run_in(run_mode, "-Werror")
-    assert run.counts() == {"passed": 1}
+
+
+def assert_reported_and_replaced(suite: Suite, run: Run) -> None:
+    assert run.counts() == {"passed": 1}, run.text
     assert run.ret == 0
     assert "history.json is damaged" in run.line("history.json")
     assert list(content(history_file(suite))["tests"]) == ["test_it.py::test_it"]
-    assert "history.json" not in suite.run_in(run_mode).text
+
+
+def test_a_damaged_file_is_reported_in_one_line_and_replaced(suite: Suite) -> None:
+    for name, text in DAMAGED.items():
+        damage(suite.part(name), text)
+    for name, run in suite.run_each(dict.fromkeys(DAMAGED, ("-Werror",))).items():
+        assert_reported_and_replaced(suite.part(name), run)
+    for name, run in suite.run_each(dict.fromkeys(DAMAGED, ())).items():
+        assert "history.json" not in run.text, name
+
+
+def test_a_damaged_file_is_reported_in_one_line_and_replaced_with_workers(suite: Suite) -> None:
+    damage(suite, DAMAGED["zeros"])
+    assert_reported_and_replaced(suite, suite.run("-Werror"))
+    assert "history.json" not in suite.run().text
 
 
 def test_a_file_of_a_newer_version_is_not_changed(suite: Suite) -> None:
@@ -182,11 +199,13 @@ def test_a_path_in_the_ini_file_is_relative_to_rootdir(suite: Suite, monkeypatch
     assert list(content(suite.path / "kept.json")["tests"]) == ["sub/test_it.py::test_it"]
 
 
-@pytest.mark.parametrize("option", ["--collect-only", "--setup-only", "--setup-plan", "-pno:cacheprovider"])
-def test_nothing_is_recorded_without_test_runs_or_without_a_cache(suite: Suite, option: str) -> None:
-    suite.test("def test_it(): pass\n")
-    suite.run(option, n=None)
-    assert not history_file(suite).exists()
+def test_nothing_is_recorded_without_test_runs_or_without_a_cache(suite: Suite) -> None:
+    options = ["--collect-only", "--setup-only", "--setup-plan", "-pno:cacheprovider"]
+    for option in options:
+        suite.part(option).test("def test_it(): pass\n")
+    for option, run in suite.run_each({option: [option] for option in options}).items():
+        assert run.ret == 0, option
+        assert not history_file(suite.part(option)).exists(), option
 
 
 def test_an_interrupted_run_records_the_tests_that_finished(suite: Suite) -> None:

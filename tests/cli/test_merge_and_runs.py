@@ -26,7 +26,11 @@ SIX = """
 """
 
 
-def shards(suite: Suite) -> list[str]:
+# The journals of the two shards of `SIX`, which are the same in all tests, by their names.
+_shards: dict[str, bytes] = {}
+
+
+def run_shards(suite: Suite) -> list[str]:
     """Run a suite in two shards and return the names of their journals."""
     suite.test(SIX)
     names = []
@@ -34,6 +38,16 @@ def shards(suite: Suite) -> list[str]:
         names.append(f"shard{shard[0]}.jsonl")
         suite.run(f"--rustpar-shard={shard}", "--rustpar-shard-by=hash", f"--rustpar-journal={names[-1]}")
     return names
+
+
+def shards(suite: Suite) -> list[str]:
+    """Write the journals of the two shards of a suite; return their names."""
+    suite.test(SIX)
+    if not _shards:
+        _shards.update({name: (suite.path / name).read_bytes() for name in run_shards(suite)})
+    for name, content in _shards.items():
+        (suite.path / name).write_bytes(content)
+    return list(_shards)
 
 
 def results(suite: Suite, journal: str) -> list[tuple[str, str]]:
@@ -75,7 +89,7 @@ def test_the_trace_of_several_runs_has_the_durations_of_all(suite: Suite) -> Non
 
 def test_several_runs_have_their_percentiles_and_thresholds_together(suite: Suite) -> None:
     suite.conftest("def pytest_configure(config): config.option.rustpar_thresholds = 'count==6, failed_count==0'\n")
-    output_of(suite, "merge", *shards(suite), "-o", "all.jsonl")
+    output_of(suite, "merge", *run_shards(suite), "-o", "all.jsonl")
     text = output_of(suite, "report", "all.jsonl")
     assert [line.split()[:2] for line in text.splitlines() if line.split()[:1] == ["tests"]] == [["tests", "6"]]
     assert "\n  kept    count==6         6\n  broken  failed_count==0  1\n" in text

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from tests.harness import Suite
 
 
-def test_ctrf_is_valid_and_has_every_outcome(suite: Suite) -> None:
+def test_ctrf_is_valid_and_has_every_outcome_and_the_sums_of_durations_are_those_of_the_journal(suite: Suite) -> None:
     suite.test(EVERY_OUTCOME)
     suite.run()
-    output_of(suite, "report", "--ctrf=out.json")
-    tests = ctrf(suite.path / "out.json")["tests"]
+    output_of(suite, "report", "--junit=out.xml", "--ctrf=out.ctrf", "--trace=out.trace")
+    tests = ctrf(suite.path / "out.ctrf")["tests"]
     statuses = {test["name"]: (test["status"], test["rawStatus"]) for test in tests}
     assert statuses["test_fails"] == ("failed", "failed")
     assert statuses["test_skips"] == ("skipped", "skipped")
@@ -33,15 +33,8 @@ def test_ctrf_is_valid_and_has_every_outcome(suite: Suite) -> None:
     assert inner["suite"] == ["test_it.py", "TestClass", "TestInner"]
     assert inner["filePath"] == "test_it.py"
     assert inner["threadId"] in ("gw0", "gw1")
-
-
-def test_the_sums_of_durations_are_those_of_the_journal(suite: Suite) -> None:
-    suite.test(EVERY_OUTCOME)
-    suite.run()
-    output_of(suite, "report", "--junit=out.xml", "--ctrf=out.ctrf", "--trace=out.trace")
     (journal,) = journals(suite)
     (junit,) = junit_suites(suite.path / "out.xml")
-    tests = ctrf(suite.path / "out.ctrf")["tests"]
     measured = [test["extra"][phase] or 0 for test in tests for phase in ("setup", "call", "teardown")]
     assert sum(measured) == micros(journal)
     # Both formats round each test separately.

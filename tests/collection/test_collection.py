@@ -35,14 +35,19 @@ def test_the_controller_never_imports_a_test_module(suite: Suite) -> None:
     assert suite.notes() == ["main False"]
 
 
-@pytest.mark.parametrize("broken", ["import does_not_exist\n", "def test_it(:\n", "raise ValueError('at import')\n"])
-def test_an_error_in_a_module_is_shown_once_and_the_rest_runs(suite: Suite, broken: str) -> None:
-    suite.write({"test_broken.py": broken, "test_good.py": TWO})
+def test_an_error_in_a_module_is_shown_once_and_the_rest_runs(suite: Suite) -> None:
+    broken = {
+        "import": "import does_not_exist\n",
+        "syntax": "def test_it(:\n",
+        "value": "raise ValueError('at import')\n",
+    }
+    suite.write({f"test_{name}.py": text for name, text in broken.items()} | {"test_good.py": TWO})
     run = suite.run(n="3")
     assert run.ret == 1
-    assert run.counts() == {"passed": 2, "error": 1} or run.counts() == {"passed": 2, "errors": 1}
-    assert "_ ERROR collecting test_broken.py _" in run.line("ERROR collecting")
-    assert [line for line in run.lines if line.startswith("ERROR test_broken.py")]
+    assert run.counts() == {"passed": 2, "errors": 3}, run.text
+    for name in broken:
+        assert f"_ ERROR collecting test_{name}.py _" in run.line(f"ERROR collecting test_{name}.py")
+        assert len([line for line in run.lines if line.startswith(f"ERROR test_{name}.py")]) == 1
 
 
 def test_errors_alone_end_with_the_status_of_failures(suite: Suite) -> None:
@@ -71,8 +76,7 @@ def test_node_ids_that_do_not_exist_are_the_error_of_plain_pytest(suite: Suite) 
     assert "ERROR: not found: " in run.text
 
 
-@pytest.mark.parametrize("slow", ["gw0", "gw1"])
-@pytest.mark.parametrize("start", ["template", "early"])
+@pytest.mark.parametrize(("start", "slow"), [("template", "gw0"), ("early", "gw0"), ("early", "gw1")])
 def test_a_usage_error_is_shown_when_workers_exit_slowly(suite: Suite, start: str, slow: str) -> None:
     conftest = f"""
         import time
@@ -155,8 +159,7 @@ def test_an_internal_error_in_a_hook_of_one_test_is_shown(suite: Suite) -> None:
     assert "INTERNALERROR> ValueError: a plugin is broken" in run.lines
 
 
-@pytest.mark.parametrize("dist", ["load", "loadfile"])
-@pytest.mark.parametrize("start", ["template", "early"])
+@pytest.mark.parametrize(("start", "dist"), [("template", "load"), ("early", "loadfile")])
 def test_names_of_files_need_not_be_utf_8(suite: Suite, start: str, dist: str) -> None:
     tests = """
         import pytest

@@ -40,6 +40,9 @@ def test_marks_of_a_test_its_class_and_its_module_are_combined(suite: Suite) -> 
         @pytest.mark.resource("b", "a")
         def test_several(): pass
 
+        @pytest.mark.serial()
+        def test_with_parentheses(): pass
+
         @pytest.mark.resource("class", mode="read")
         class TestIt:
             @pytest.mark.resource("test")
@@ -52,6 +55,7 @@ def test_marks_of_a_test_its_class_and_its_module_are_combined(suite: Suite) -> 
     assert constraints_of(suite) == {
         "test_module": "(False, (('module', False),))",
         "test_several": "(True, (('a', False), ('b', False), ('module', False)))",
+        "test_with_parentheses": "(True, (('module', False),))",
         "test_class": "(False, (('class', True), ('module', False), ('test', False)))",
         "test_parameter[1]": "(False, (('class', True), ('module', False), ('one', False)))",
         "test_parameter[2]": "(False, (('class', True), ('module', False)))",
@@ -90,40 +94,33 @@ def test_a_resource_that_is_held_in_both_modes_is_held_exclusively(suite: Suite)
     }
 
 
-@pytest.mark.parametrize(
-    ("file", "text"),
-    [
-        ("pytest.ini", "[pytest]\nrustpar_resources = db: 2, port-8080: 1\n"),
-        ("pytest.ini", "[pytest]\nrustpar_resources =\n  db: 2,\n  port-8080 : 1\n"),
-        ("pyproject.toml", '[tool.pytest.ini_options]\nrustpar_resources = "db: 2, port-8080: 1"\n'),
-        ("pyproject.toml", '[tool.pytest.ini_options]\nrustpar_resources = ["db: 2", "port-8080: 1"]\n'),
-    ],
-    ids=["commas", "lines", "toml text", "toml list"],
-)
-def test_limits_are_read_from_lines_commas_and_lists(suite: Suite, file: str, text: str) -> None:
-    (suite.path / file).write_text(text)
-    suite.conftest(PRINTS_NEEDS)
-    suite.test("def test_it(): pass\n")
-    assert "LIMITS {'db': 2, 'port-8080': 1}" in suite.run("-s", n=None).out
-
-
-def test_the_name_of_a_resource_may_contain_a_colon(suite: Suite) -> None:
-    (suite.path / "pytest.ini").write_text("[pytest]\nrustpar_resources = localhost:8080: 3\n")
-    suite.conftest(PRINTS_NEEDS)
-    suite.test("def test_it(): pass\n")
-    assert "LIMITS {'localhost:8080': 3}" in suite.run("-s", n=None).out
-
-
-@pytest.mark.parametrize("value", ["db", "db: 1, db: 2"])
-def test_an_invalid_resource_limit_is_reported_in_one_line(suite: Suite, value: str) -> None:
-    (suite.path / "pytest.ini").write_text(f"[pytest]\nrustpar_resources = {value}\n")
-    suite.test("def test_it(): pass\n")
-    run = suite.run()
-    assert run.ret == pytest.ExitCode.USAGE_ERROR
-    (line,) = [line for line in run.text.splitlines() if line.strip()]
-    assert line.startswith("ERROR: rustpar_resources: ")
-    assert "limit" in line
-    assert line.endswith("for example db: 2, port-8080: 1")
+def test_limits_are_read_and_an_invalid_one_is_reported_in_one_line(suite: Suite) -> None:
+    """All forms of the entry are in `test_configuration_files.py`."""
+    entries = {
+        "db: 2, port-8080: 1": "{'db': 2, 'port-8080': 1}",
+        "\n  db: 2,\n  port-8080 : 1": "{'db': 2, 'port-8080': 1}",
+        "localhost:8080: 3": "{'localhost:8080': 3}",
+        "db": None,
+        "db: 1, db: 2": None,
+    }
+    for number, entry in enumerate(entries):
+        suite.part(f"{number}").write(
+            {
+                "pytest.ini": f"[pytest]\nrustpar_resources = {entry}\n",
+                "conftest.py": PRINTS_NEEDS,
+                "test_it.py": "def test_it(): pass\n",
+            }
+        )
+    runs = suite.run_each({f"{number}": ["-s"] for number in range(len(entries))})
+    for (entry, limits), run in zip(entries.items(), runs.values(), strict=True):
+        if limits is not None:
+            assert f"LIMITS {limits}" in run.out, entry
+            continue
+        assert run.ret == pytest.ExitCode.USAGE_ERROR, entry
+        (line,) = [line for line in run.text.splitlines() if line.strip()]
+        assert line.startswith("ERROR: rustpar_resources: ")
+        assert "limit" in line
+        assert line.endswith("for example db: 2, port-8080: 1")
 
 
 # Invalid marks, and what the warning says about each.
@@ -153,11 +150,6 @@ def test_an_invalid_mark_is_ignored_with_a_warning(suite: Suite, start: str) -> 
 def test_unrelated_marks_with_the_same_names_have_no_effect_without_workers(suite: Suite) -> None:
     suite.test("import pytest\n@pytest.mark.resource(7)\n@pytest.mark.serial('x')\ndef test_it(): pass\n")
     assert suite.run(n=None).counts() == {"passed": 1}
-
-
-def test_a_mark_without_parentheses_is_valid(suite: Suite) -> None:
-    suite.test("import pytest\n@pytest.mark.serial()\ndef test_it(): pass\n")
-    assert constraints_of(suite) == {"test_it": "(True, ())"}
 
 
 @pytest.mark.parametrize("run_mode", ["plain", "template", "early"])
@@ -242,8 +234,15 @@ def concurrent_pairs(notes: list[str]) -> set[tuple[str, str]]:
     return pairs
 
 
-@pytest.mark.parametrize("start", ["template", "early"])
-@pytest.mark.parametrize("dist", ["load", "worksteal", "loadscope", "loadfile", "each"])
+# The policies do not know how the workers were forked.
+@pytest.mark.parametrize(
+    ("dist", "start"),
+    [
+        *((dist, "template") for dist in ("load", "worksteal", "loadscope", "loadfile", "each")),
+        ("load", "early"),
+        ("loadfile", "early"),
+    ],
+)
 def test_conflicting_tests_do_not_run_at_the_same_time(suite: Suite, dist: str, start: str) -> None:
     suite.conftest(LOGS)
     for file in ("test_a.py", "test_b.py"):

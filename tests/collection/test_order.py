@@ -62,41 +62,18 @@ def test_two_workers_run_every_test_once(suite: Suite) -> None:
         assert set(run.runs.values()) == {1}
 
 
-def test_the_option_overrides_the_ini_file(suite: Suite) -> None:
-    suite.write({"pytest.ini": ORDERED})
-    suite.test(MIXED)
-    run = suite.run("--rustpar-order=slow,*,smoke", n=None)
-    assert order(run) == ["slow_1", "slow_2", "rest_1", "rest_2", "smoke_1", "smoke_2"]
-
-
-def test_a_star_alone_overrides_the_ini_file(suite: Suite) -> None:
-    suite.write({"pytest.ini": ORDERED})
-    suite.test(MIXED)
-    run = suite.run("--rustpar-order=*", n=None)
-    assert order(run) == ["slow_1", "rest_1", "smoke_1", "slow_2", "smoke_2", "rest_2"]
-
-
-def test_unmarked_tests_run_last_without_a_star(suite: Suite) -> None:
-    suite.write({"pytest.ini": MARKERS})
-    suite.test(MIXED)
-    run = suite.run("--rustpar-order=slow", n=None)
-    assert order(run) == ["slow_1", "slow_2", "rest_1", "smoke_1", "smoke_2", "rest_2"]
-
-
-@pytest.mark.parametrize(
-    ("file", "text"),
-    [
-        ("pytest.ini", "[pytest]\nrustpar_order =\n  smoke\n  *\n  slow\n"),
-        ("pytest.ini", "[pytest]\nrustpar_order =\n  smoke,\n  *, slow\n"),
-        ("pyproject.toml", '[tool.pytest.ini_options]\nrustpar_order = "smoke, *, slow"\n'),
-        ("pyproject.toml", '[tool.pytest.ini_options]\nrustpar_order = ["smoke", "*", "slow"]\n'),
-    ],
-    ids=["lines", "lines and commas", "toml text", "toml list"],
-)
-def test_lines_commas_and_lists_are_separators(suite: Suite, file: str, text: str) -> None:
-    (suite.path / file).write_text(text)
-    suite.test(MIXED)
-    assert order(suite.run(n=None)) == SORTED
+def test_the_option_or_a_star_alone_overrides_the_ini_file_and_unmarked_tests_run_last_without_one(
+    suite: Suite,
+) -> None:
+    expected = {
+        "slow,*,smoke": ["slow_1", "slow_2", "rest_1", "rest_2", "smoke_1", "smoke_2"],
+        "*": ["slow_1", "rest_1", "smoke_1", "slow_2", "smoke_2", "rest_2"],
+        "slow": ["slow_1", "slow_2", "rest_1", "smoke_1", "smoke_2", "rest_2"],
+    }
+    for option in expected:
+        suite.part(option).write({"pytest.ini": ORDERED, "test_it.py": MIXED})
+    for option, run in suite.run_each({option: [f"--rustpar-order={option}"] for option in expected}).items():
+        assert order(run) == expected[option], option
 
 
 def test_the_first_marker_decides_and_markers_are_inherited(suite: Suite) -> None:
@@ -175,43 +152,48 @@ def test_an_unknown_marker_is_warned_about_once(suite: Suite, start: str) -> Non
     assert run.out.count("PytestUnknownMarkWarning: Unknown pytest.mark.smoek - is this a typo?") == 1
 
 
-@pytest.mark.parametrize(
-    ("args", "place"),
-    [
-        ([], "pytest.ini:3: "),
-        (["--rustpar-order=smoek"], "--rustpar-order:1: "),
-        (["-o", "rustpar_order=smoek", "-c", "other.ini"], "rustpar_order:1: "),
-    ],
-)
-def test_the_warning_about_an_unknown_marker_names_its_source(suite: Suite, args: list[str], place: str) -> None:
-    suite.test("def test_it(): pass")
-    suite.write({"pytest.ini": "[pytest]\naddopts = -q\nrustpar_order = smoek, *\n", "other.ini": "[pytest]\n"})
-    run = suite.run(*args, n=None)
-    assert f"{place}PytestUnknownMarkWarning: Unknown pytest.mark.smoek" in run.line("PytestUnknownMarkWarning")
+def test_the_warning_about_an_unknown_marker_names_its_source(suite: Suite) -> None:
+    places = {
+        "pytest.ini:3: ": [],
+        "--rustpar-order:1: ": ["--rustpar-order=smoek"],
+        "rustpar_order:1: ": ["-o", "rustpar_order=smoek", "-c", "other.ini"],
+    }
+    files = {"pytest.ini": "[pytest]\naddopts = -q\nrustpar_order = smoek, *\n", "other.ini": "[pytest]\n"}
+    for number in range(len(places)):
+        suite.part(f"{number}").write(files | {"test_it.py": "def test_it(): pass"})
+    runs = suite.run_each({f"{number}": arguments for number, arguments in enumerate(places.values())})
+    for place, run in zip(places, runs.values(), strict=True):
+        assert f"{place}PytestUnknownMarkWarning: Unknown pytest.mark.smoek" in run.line("PytestUnknownMarkWarning")
 
 
-@pytest.mark.parametrize("n", [None, "2"])
-@pytest.mark.parametrize("arguments", [["--strict-markers"], ["-W", "error"]], ids=" ".join)
-def test_an_unknown_marker_is_an_error_with_strict_markers(suite: Suite, arguments: list[str], n: str | None) -> None:
-    suite.test("def test_1(): pass\ndef test_2(): pass\n")
-    line = error(suite.run("--rustpar-order=smoek", *arguments, n=n))
-    assert line.startswith("ERROR: --rustpar-order: ")
-    assert "smoek" in line
+# The arguments, an entry of the ini file, and the beginning and a part of the error.
+ERRORS = [
+    (["--rustpar-order=smoek", "--strict-markers"], "", "--rustpar-order: ", "smoek"),
+    (["--rustpar-order=smoek", "--strict-markers", "-n2"], "", "--rustpar-order: ", "smoek"),
+    (["--rustpar-order=smoek", "-W", "error"], "", "--rustpar-order: ", "smoek"),
+    (["--rustpar-order=smoek", "-W", "error", "-n2"], "", "--rustpar-order: ", "smoek"),
+    (
+        ["--rustpar-order=smoke,,slow", "-n2"],
+        "",
+        "--rustpar-order: invalid order 'smoke,,slow': ",
+        "': a marker is missing; expected for example smoke, *, slow",
+    ),
+    (["--rustpar-order=", "-n2"], "", "--rustpar-order: invalid order '': ", ""),
+    ([], "smoke, smoke", "rustpar_order: invalid order 'smoke, smoke': smoke appears twice", ""),
+    (["-n2"], "smoke, smoke", "rustpar_order: invalid order 'smoke, smoke': smoke appears twice", ""),
+]
 
 
-def test_an_invalid_order_is_one_line_with_the_expected_syntax(suite: Suite) -> None:
-    suite.test("def test_it(): pass\n")
-    words = "invalid order 'smoke,,slow': a marker is missing; expected for example smoke, *, slow"
-    assert error(suite.run("--rustpar-order=smoke,,slow")) == f"ERROR: --rustpar-order: {words}"
-    assert error(suite.run("--rustpar-order=")).startswith("ERROR: --rustpar-order: invalid order '': ")
-
-
-def test_an_invalid_order_in_the_ini_file_names_the_entry(suite: Suite) -> None:
-    suite.write({"pytest.ini": "[pytest]\nrustpar_order = smoke, smoke\n"})
-    suite.test("def test_it(): pass\n")
-    for n in (None, "2"):
-        line = error(suite.run(n=n))
-        assert line.startswith("ERROR: rustpar_order: invalid order 'smoke, smoke': smoke appears twice")
+def test_an_invalid_order_or_an_unknown_marker_that_is_an_error_is_one_line(suite: Suite) -> None:
+    for number, (_, entry, _, _) in enumerate(ERRORS):
+        part = suite.part(f"{number}")
+        part.test("def test_1(): pass\ndef test_2(): pass\n")
+        part.write({"pytest.ini": f"[pytest]\nrustpar_order = {entry}\n"} if entry else {})
+    runs = suite.run_each({f"{number}": arguments for number, (arguments, *_) in enumerate(ERRORS)})
+    for (arguments, _, begin, words), run in zip(ERRORS, runs.values(), strict=True):
+        line = error(run)
+        assert line.startswith(f"ERROR: {begin}"), arguments
+        assert words in line, arguments
 
 
 def test_marks_collected_in_bulk_match_those_of_each_test(suite: Suite) -> None:
@@ -234,9 +216,12 @@ def test_marks_collected_in_bulk_match_those_of_each_test(suite: Suite) -> None:
 
 
 def test_any_order_of_classes_is_a_stable_sort(suite: Suite) -> None:
-    suite.write({"pytest.ini": MARKERS})
-    suite.test(MIXED)
-    names = order(suite.run(n=None))
-    for classes in itertools.permutations(["smoke", "*", "slow"]):
+    options = [",".join(classes) for classes in itertools.permutations(["smoke", "*", "slow"])]
+    for option in ("none", *options):
+        suite.part(option).write({"pytest.ini": MARKERS, "test_it.py": MIXED})
+    runs = suite.run_each({"none": ()} | {option: [f"--rustpar-order={option}"] for option in options})
+    names = order(runs["none"])
+    for option in options:
+        classes = option.split(",")
         wanted = [name for one in classes for name in names if name.startswith(one.replace("*", "rest"))]
-        assert order(suite.run(f"--rustpar-order={','.join(classes)}", n=None)) == wanted
+        assert order(runs[option]) == wanted, option

@@ -121,21 +121,31 @@ WITH_TESTS = [
 ]
 
 
-@pytest.mark.parametrize("args", [*WITHOUT_TESTS, *WITH_TESTS], ids=" ".join)
+def test_options_with_which_no_test_runs_are_unchanged(suite: Suite) -> None:
+    arguments = {" ".join(args): args for args in WITHOUT_TESTS}
+    for name in arguments:
+        suite.part(name).test("def test_one(): pass\ndef test_two(): pass\n")
+    for name, run in suite.run_each(arguments).items():
+        assert run.ret == 0, f"{name}\n{run.text}"
+        assert "INTERNALERROR" not in run.text, name
+        assert "most recent call last" not in run.text, name
+        assert run.outcomes == {}, name
+
+
+@pytest.mark.parametrize("args", WITH_TESTS, ids=" ".join)
 def test_runs_without_workers_are_unchanged_and_need_no_other_plugins(suite: Suite, args: tuple[str, ...]) -> None:
     suite.test("def test_one(): pass\ndef test_two(): pass\n")
     run = suite.run(*args, n=None)
     assert run.ret == 0, run.text
     assert "INTERNALERROR" not in run.text
     assert "most recent call last" not in run.text
-    tests = ["test_it.py::test_one", "test_it.py::test_two"] if args in WITH_TESTS else []
+    tests = ["test_it.py::test_one", "test_it.py::test_two"]
     whens = ("setup", "teardown") if args == ("--setup-plan",) else ("setup", "call", "teardown")
     phases = [(when, "passed", False) for when in whens]
     assert run.outcomes == dict.fromkeys(tests, phases)
 
 
-@pytest.mark.parametrize("cache_dir", ["a_file", "/proc/nowhere"])
-@pytest.mark.parametrize("n", [None, "2"])
+@pytest.mark.parametrize(("cache_dir", "n"), [("a_file", None), ("/proc/nowhere", "2")])
 def test_an_unwritable_cache_does_not_fail_the_run(suite: Suite, n: str | None, cache_dir: str) -> None:
     suite.write({"a_file": ""})
     suite.test("def test_one(): pass\ndef test_two(): pass\n")
@@ -156,8 +166,7 @@ LOADERS = """
 """
 
 
-@pytest.mark.parametrize("args", [(), ("-p", "rustpar")], ids=" ".join)
-@pytest.mark.parametrize("n", [None, "2"])
+@pytest.mark.parametrize(("args", "n"), [((), None), ((), "2"), (("-p", "rustpar"), None)])
 def test_assertions_in_the_plugins_modules_are_not_rewritten(
     suite: Suite, n: str | None, args: tuple[str, ...]
 ) -> None:

@@ -1,4 +1,4 @@
-"""Options that use pytest's cache: ``--lf``, ``--ff``, ``--nf`` and ``--sw``."""
+"""Options that use pytest's cache: ``--lf`` and ``--sw``; those that change the order are in `test_order_kept.py`."""
 
 from __future__ import annotations
 
@@ -42,26 +42,6 @@ def test_lf_skips_whole_files_as_plain_pytest_does(suite: Suite) -> None:
     run = suite.run("--lf")
     assert run.counts() == {"failed": 1}
     assert "run-last-failure: rerun previous 1 failure (skipped 1 file)" in run.lines
-
-
-def test_ff_runs_failures_first(suite: Suite) -> None:
-    suite.test(SIX)
-    suite.run()
-    run = suite.run("--ff", n="1")
-    order = [int(r["nodeid"][-2]) for r in run.reports if r["when"] == "call"]
-    assert set(order[:2]) == {2, 4}
-    assert sorted(order) == list(range(6))
-
-
-def test_nf_runs_new_files_first(suite: Suite) -> None:
-    suite.write({"test_old.py": "def test_it(): pass\n"})
-    suite.run()
-    suite.write({"test_z_new.py": "def test_it(): pass\n"})
-    run = suite.run("--nf", n="1")
-    assert [r["nodeid"] for r in run.reports if r["when"] == "call"] == [
-        "test_z_new.py::test_it",
-        "test_old.py::test_it",
-    ]
 
 
 def test_a_crashed_test_is_a_last_failure(suite: Suite) -> None:

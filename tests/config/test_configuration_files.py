@@ -80,13 +80,13 @@ TEXT_FORMS = {
 }
 
 # All forms in one kind of file; the others are read by the same code of pytest.
-FILES = [
-    *(("the ini_options of pyproject.toml", TOML_FORMS, number) for number in range(5)),
-    *(("pyproject.toml", NATIVE_FORMS, number) for number in range(5) if NATIVE),
-    *(("pytest.toml", NATIVE_FORMS, number) for number in (3,) if NATIVE),
-    *(("pytest.ini", TEXT_FORMS, number) for number in range(3)),
-    *((kind, TEXT_FORMS, 2) for kind in ("tox.ini", "setup.cfg")),
-]
+FILES = {
+    "the ini_options of pyproject.toml": (TOML_FORMS, range(5)),
+    **({"pyproject.toml": (NATIVE_FORMS, range(5)), "pytest.toml": (NATIVE_FORMS, [3])} if NATIVE else {}),
+    "pytest.ini": (TEXT_FORMS, range(3)),
+    "tox.ini": (TEXT_FORMS, [2]),
+    "setup.cfg": (TEXT_FORMS, [2]),
+}
 
 # How many of the journals of two runs are kept.
 KEPT = {"1": 1, '"1"': 1, "false": 0, "0": 0, "true": 2}
@@ -122,39 +122,38 @@ def journals(suite: Suite) -> int:
     return len(list((suite.path / ".pytest_cache").glob("d/rustpar/runs/*")))
 
 
-@pytest.mark.parametrize(("kind", "forms", "number"), FILES, ids=lambda value: "" if isinstance(value, dict) else None)
-def test_entries_can_have_all_their_forms(suite: Suite, kind: str, forms: dict[str, list[str]], number: int) -> None:
-    values = {name: all_forms[number % len(all_forms)] for name, all_forms in forms.items()}
-    configure(suite, kind, *(f"rustpar_{name} = {value}" for name, value in values.items()))
-    suite.test(MARKED)
-    run = suite.run(n=None)
-    assert order_of(run) == IN_ORDER
-    assert run.ret == 1
-    assert ("count<1" if "slow" in values["thresholds"] else "count<3") in run.text
-    assert sum("test_it.py::test_slow" in line for line in run.lines) == 1, run.text
-    suite.test(MEETING)
-    assert suite.run().counts() == {"passed": 2}
-    assert journals(suite) == KEPT[values["journals"]]
+def test_entries_can_have_all_their_forms(suite: Suite) -> None:
+    files = {
+        f"{kind} {number}": {name: values[number % len(values)] for name, values in forms.items()}
+        for kind, (forms, numbers) in FILES.items()
+        for number in numbers
+    }
+    for file, values in files.items():
+        part = suite.part(file)
+        configure(part, file.rpartition(" ")[0], *(f"rustpar_{name} = {value}" for name, value in values.items()))
+        part.test(MARKED)
+    for file, run in suite.run_each(dict.fromkeys(files, ())).items():
+        assert order_of(run) == IN_ORDER, file
+        assert run.ret == 1, file
+        assert ("count<1" if "slow" in files[file]["thresholds"] else "count<3") in run.text, file
+        assert sum("test_it.py::test_slow" in line for line in run.lines) == 1, f"{file}\n{run.text}"
+        suite.part(file).test(MEETING)
+    for file, run in suite.run_each(dict.fromkeys(files, ("-n2",))).items():
+        assert run.counts() == {"passed": 2}, f"{file}\n{run.text}"
+        assert journals(suite.part(file)) == KEPT[files[file]["journals"]], file
 
 
-@pytest.mark.parametrize("kind", [*TOML_FILES, "pytest.ini"])
-def test_false_is_the_same_as_no_entry(suite: Suite, kind: str) -> None:
+def test_entries_that_are_the_same_as_no_entry(suite: Suite) -> None:
     names = ["slow", "order", "resources", "thresholds", "max_rss"]
-    configure(suite, kind, *(f"rustpar_{name} = false" for name in names))
-    suite.test(MARKED)
-    run = suite.run(n=None)
-    assert order_of(run) == ["test_slow", "test_other", "test_smoke"]
-    assert run.ret == 0
-
-
-@pytest.mark.parametrize("kind", DIFFERENT_FILES)
-@pytest.mark.parametrize("value", ['""', "[]"])
-def test_an_empty_string_or_list_is_the_same_as_no_entry(suite: Suite, kind: str, value: str) -> None:
-    configure(suite, kind, *(f"rustpar_{name} = {value}" for name in ("order", "resources", "thresholds")))
-    suite.test(MARKED)
-    run = suite.run(n=None)
-    assert order_of(run) == ["test_slow", "test_other", "test_smoke"]
-    assert run.ret == 0
+    files = {(kind, "false"): names for kind in [*TOML_FILES, "pytest.ini"]}
+    files |= {(kind, value): names[1:4] for kind in DIFFERENT_FILES for value in ('""', "[]")}
+    for number, ((kind, value), entries) in enumerate(files.items()):
+        configure(suite.part(f"{number}"), kind, *(f"rustpar_{name} = {value}" for name in entries))
+        suite.part(f"{number}").test(MARKED)
+    runs = suite.run_each({f"{number}": () for number in range(len(files))})
+    for file, run in zip(files, runs.values(), strict=True):
+        assert order_of(run) == ["test_slow", "test_other", "test_smoke"], file
+        assert run.ret == 0, file
 
 
 @pytest.mark.parametrize("kind", DIFFERENT_FILES)
@@ -171,6 +170,7 @@ def test_a_start_mode_a_size_and_a_path_are_strings(suite: Suite, kind: str) -> 
 # An entry of a wrong type, and the beginning of the message.
 WRONG = [
     ("rustpar_start = true", "rustpar_start = true: use auto, template, early or xdist"),
+    ('rustpar_start = "later"', "rustpar_start = later: use auto, template, early or xdist"),
     ('rustpar_start = ["early"]', "rustpar_start = ['early']: use auto, template, early or xdist"),
     ("rustpar_progress = 1", "rustpar_progress = 1: use auto, on or off"),
     (
@@ -200,28 +200,25 @@ WRONG = [
 CONVERTED = list({entry.partition(" ")[0]: (entry, words) for entry, words in WRONG}.values())
 
 
-@pytest.mark.parametrize(
-    ("kind", "entry", "words"),
-    [
-        *(("the ini_options of pyproject.toml", *wrong) for wrong in (CONVERTED if NATIVE else WRONG)),
-        *(("pyproject.toml", *wrong) for wrong in WRONG if NATIVE),
-    ],
-)
-def test_a_value_of_the_wrong_type_is_one_line_with_the_expected_form(
-    suite: Suite, kind: str, entry: str, words: str
-) -> None:
-    configure(suite, kind, entry)
-    suite.test(MARKED)
-    # Only native tables distinguish true from "True".
-    assert usage_error(suite.run()).replace("True", "true").startswith(f"ERROR: {words}")
+def test_a_wrong_value_is_one_line_with_the_expected_form(suite: Suite) -> None:
+    wrong = [("the ini_options of pyproject.toml", *one) for one in (CONVERTED if NATIVE else WRONG)]
+    wrong += [("pyproject.toml", *one) for one in WRONG if NATIVE]
+    for number, (kind, entry, _) in enumerate(wrong):
+        configure(suite.part(f"{number}"), kind, entry)
+    runs = suite.run_each({f"{number}": ("-n2",) for number in range(len(wrong))})
+    for (kind, entry, words), run in zip(wrong, runs.values(), strict=True):
+        assert run.ret == pytest.ExitCode.USAGE_ERROR, f"{entry} in {kind}"
+        # Only native tables distinguish true from "True".
+        assert usage_error(run).replace("True", "true").startswith(f"ERROR: {words}"), f"{entry} in {kind}"
 
 
-@pytest.mark.parametrize("kind", NATIVE_PYPROJECT)
-@pytest.mark.parametrize("value", ["true", "5", "1979-05-27"])
-def test_a_path_must_be_a_string(suite: Suite, kind: str, value: str) -> None:
-    configure(suite, kind, f"rustpar_history = {value}")
-    suite.test(MARKED)
-    assert usage_error(suite.run(n=None)).startswith("ERROR: rustpar_history = ")
+@pytest.mark.skipif(not NATIVE, reason="pytest 9 brought native tables")
+def test_a_path_must_be_a_string(suite: Suite) -> None:
+    values = ("true", "5", "1979-05-27")
+    for value in values:
+        configure(suite.part(value), "pyproject.toml", f"rustpar_history = {value}")
+    for value, run in suite.run_each(dict.fromkeys(values, ())).items():
+        assert usage_error(run).startswith("ERROR: rustpar_history = "), value
 
 
 @pytest.mark.parametrize("kind", NATIVE_PYPROJECT)
@@ -240,11 +237,12 @@ def test_the_command_line_overrides_the_file(suite: Suite, kind: str) -> None:
 def test_no_ini_option_is_read_as_a_string_only(suite: Suite) -> None:
     known = re.findall(r"^  (rustpar_\w+) \(", suite.run("--help", n=None).out, re.MULTILINE)
     assert "rustpar_order" in known
-    suite.test(MARKED)
-    for name in known:
-        configure(suite, "pyproject.toml", f"{name} = [[1], [2]]")
-        run = suite.run()
-        assert run.ret == pytest.ExitCode.USAGE_ERROR
+    runs = {f"{name}{n}": (n,) for name in known for n in ("-n0", "-n2")}
+    for directory in runs:
+        configure(suite.part(directory), "pyproject.toml", f"{directory[:-3]} = [[1], [2]]")
+    for directory, run in suite.run_each(runs).items():
+        name = directory[:-3]
+        assert run.ret == pytest.ExitCode.USAGE_ERROR, directory
         assert run.err.startswith(f"ERROR: {name}")
         assert "Traceback" not in run.text
 

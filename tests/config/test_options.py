@@ -19,8 +19,8 @@ FOUR = """
 
 
 def assert_usage_error(run: Run, option: str) -> list[str]:
-    assert run.ret == pytest.ExitCode.USAGE_ERROR
-    assert run.reports == []
+    assert run.ret == pytest.ExitCode.USAGE_ERROR, option
+    assert run.reports == [], option
     assert "Traceback" not in run.text
     assert "INTERNALERROR" not in run.text
     errors = [line for line in run.text.splitlines() if "error:" in line.lower()]
@@ -28,48 +28,39 @@ def assert_usage_error(run: Run, option: str) -> list[str]:
     return errors
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["-n", "-1"],
-        ["-n", "2", "--maxschedchunk", "0"],
-        ["-n", "2", "--maxschedchunk", "-5"],
-        ["-n", "2", "--max-worker-restart", "x"],
-        ["-n", "2", "--max-worker-restart", "-1"],
-        ["-n", "2", "--maxprocesses", "-1"],
-        ["--pdb", "-n", "2"],
-    ],
-    ids=" ".join,
-)
-def test_an_invalid_value_is_one_line_that_names_the_option(suite: Suite, arguments: list[str]) -> None:
-    suite.test(ONE)
-    run = suite.run(*arguments, n=None)
-    (error,) = assert_usage_error(run, arguments[-2] if "--pdb" not in arguments else "--pdb")
-    assert error.startswith("ERROR: ")
+INVALID_VALUES = [
+    ["-n", "-1"],
+    ["-n", "2", "--maxschedchunk", "0"],
+    ["-n", "2", "--maxschedchunk", "-5"],
+    ["-n", "2", "--max-worker-restart", "x"],
+    ["-n", "2", "--max-worker-restart", "-1"],
+    ["-n", "2", "--maxprocesses", "-1"],
+    ["-n", "2", "--pdb"],
+]
+WRONG_TYPES = [
+    ["-n", "lots"],
+    ["-n", "2", "--maxschedchunk", "x"],
+    ["-n", "2", "--dist", "nonsense"],
+    ["-n", "2", "--rustpar-start", "nonsense"],
+]
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["-n", "lots"],
-        ["-n", "2", "--maxschedchunk", "x"],
-        ["-n", "2", "--dist", "nonsense"],
-        ["-n", "2", "--rustpar-start", "nonsense"],
-    ],
-    ids=" ".join,
-)
-def test_a_value_of_the_wrong_type_is_an_argparse_error(suite: Suite, arguments: list[str]) -> None:
-    suite.test(ONE)
-    assert_usage_error(suite.run(*arguments, n=None), arguments[-2])
+def run_each(suite: Suite, arguments: list[list[str]]) -> list[Run]:
+    """Run one test with each of these arguments."""
+    for given in arguments:
+        suite.part(" ".join(given)).test(ONE)
+    return list(suite.run_each({" ".join(given): given for given in arguments}).values())
 
 
-def test_an_invalid_start_mode_in_the_ini_file_is_one_line(suite: Suite) -> None:
-    suite.write({"pytest.ini": "[pytest]\nrustpar_start = nonsense\n"})
-    suite.test(ONE)
-    run = suite.run()
-    assert run.ret == pytest.ExitCode.USAGE_ERROR
-    assert "Traceback" not in run.text
-    assert "rustpar_start" in run.text
+def test_an_invalid_value_is_one_line_that_names_the_option(suite: Suite) -> None:
+    for arguments, run in zip(INVALID_VALUES, run_each(suite, INVALID_VALUES), strict=True):
+        (error,) = assert_usage_error(run, "--pdb" if "--pdb" in arguments else arguments[-2])
+        assert error.startswith("ERROR: "), arguments
+
+
+def test_a_value_of_the_wrong_type_is_an_argparse_error(suite: Suite) -> None:
+    for arguments, run in zip(WRONG_TYPES, run_each(suite, WRONG_TYPES), strict=True):
+        assert_usage_error(run, arguments[-2])
 
 
 def test_n_0_runs_in_one_process(suite: Suite) -> None:
@@ -102,26 +93,6 @@ def test_addopts_in_the_environment_can_request_workers(suite: Suite) -> None:
     assert run.counts() == {"passed": 4}
 
 
-def test_n_auto_takes_the_number_from_the_environment(suite: Suite) -> None:
-    suite.test(FOUR)
-    run = suite.run_with({"PYTEST_XDIST_AUTO_NUM_WORKERS": "3"}, n="auto")
-    assert "3 workers [4 items]" in run.lines
-
-
-def test_n_auto_asks_the_hook_of_a_conftest(suite: Suite) -> None:
-    suite.conftest("def pytest_xdist_auto_num_workers(config): return 3\n")
-    suite.test(FOUR)
-    assert "3 workers [4 items]" in suite.run(n="auto").lines
-
-
-@pytest.mark.parametrize("word", ["auto", "logical"])
-def test_n_auto_runs_everything(suite: Suite, word: str) -> None:
-    suite.test(FOUR)
-    run = suite.run(n=word)
-    assert run.ret == 0
-    assert run.counts() == {"passed": 4}
-
-
 def test_n_auto_starts_no_more_workers_than_there_are_tests(suite: Suite) -> None:
     suite.test(FOUR)
     run = suite.run_with({"PYTEST_XDIST_AUTO_NUM_WORKERS": "16"}, n="auto")
@@ -150,20 +121,13 @@ def test_a_dist_mode_without_workers_is_reported(suite: Suite) -> None:
     assert "has no effect without workers" in run.line("--dist loadfile")
 
 
-def test_xdists_engine_runs_on_request(suite: Suite) -> None:
-    suite.test(FOUR)
-    run = suite.run("--rustpar-start=xdist")
-    assert run.counts() == {"passed": 4}
-    assert "start: xdist" in run.line("rustpar: ")
-    assert {name for names in run.workers.values() for name in names} <= {"gw0", "gw1"}
-
-
 def test_xdists_engine_runs_if_the_ini_file_requests_it(suite: Suite) -> None:
     suite.write({"pytest.ini": "[pytest]\nrustpar_start = xdist\n"})
     suite.test(FOUR)
     run = suite.run()
     assert run.counts() == {"passed": 4}
     assert "start: xdist" in run.line("rustpar: ")
+    assert {name for names in run.workers.values() for name in names} <= {"gw0", "gw1"}
 
 
 def test_without_the_plugin_it_is_plain_xdist(suite: Suite) -> None:
@@ -216,13 +180,12 @@ def test_the_header_has_no_rustpar_line_without_workers(suite: Suite) -> None:
     assert not any(line.startswith("rustpar") for line in suite.run(n=None).lines)
 
 
-@pytest.mark.parametrize("option", ["--help", "--version", "--fixtures", "--markers"])
-def test_options_that_only_print_work_with_n(suite: Suite, option: str) -> None:
-    suite.test(ONE)
-    run = suite.run(option)
-    assert run.ret == 0
-    assert run.reports == []
-    assert "Traceback (most" not in run.text
+def test_options_that_only_print_work_with_n(suite: Suite) -> None:
+    options = ["--help", "--version", "--fixtures", "--markers"]
+    for option, run in zip(options, run_each(suite, [["-n", "2", option] for option in options]), strict=True):
+        assert run.ret == 0, option
+        assert run.reports == [], option
+        assert "Traceback (most" not in run.text
 
 
 def test_an_unknown_option_is_a_usage_error_that_names_it(suite: Suite) -> None:

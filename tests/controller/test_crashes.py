@@ -9,81 +9,88 @@ import pytest
 if TYPE_CHECKING:
     from tests.harness import Suite
 
-# Twelve tests; the fourth dies in the way given in an environment variable.
+# Twelve tests; one dies in the way given in an environment variable.
 DEADLY = """
     import os
     import signal
     import pytest
 
-    def die():
+    def test_deadly():
         exec(os.environ["HOW"])
-
-    @pytest.fixture
-    def setup_dies():
-        if os.environ["WHEN"] == "setup":
-            die()
-
-    @pytest.fixture
-    def teardown_dies():
-        yield
-        if os.environ["WHEN"] == "teardown":
-            die()
-
-    def test_deadly(setup_dies, teardown_dies):
-        if os.environ["WHEN"] == "call":
-            die()
 
     @pytest.mark.parametrize("n", range(11))
     def test_good(n):
         pass
 """
 
+# What ends a worker, and what is said about it.
+DEATHS = {
+    "exit_1": ("os._exit(1)", "exit code 1"),
+    "exit_0": ("os._exit(0)", "exit code 0"),
+    "kill": ("os.kill(os.getpid(), signal.SIGKILL)", "SIGKILL"),
+    "segv": ("os.kill(os.getpid(), signal.SIGSEGV)", "SIGSEGV"),
+    "abort": ("os.abort()", "SIGABRT"),
+}
 
-@pytest.mark.parametrize(
-    ("how", "words"),
-    [
-        ("os._exit(1)", "exit code 1"),
-        ("os._exit(0)", "exit code 0"),
-        ("os.kill(os.getpid(), signal.SIGKILL)", "SIGKILL"),
-        ("os.kill(os.getpid(), signal.SIGSEGV)", "SIGSEGV"),
-        ("os.abort()", "SIGABRT"),
-    ],
-)
-def test_a_worker_that_dies_in_a_test_is_one_failure(suite: Suite, how: str, words: str) -> None:
-    suite.test(DEADLY)
-    run = suite.run_with({"HOW": how, "WHEN": "call"})
+
+def test_a_worker_that_dies_in_a_test_or_its_fixtures_is_one_failure(suite: Suite) -> None:
+    tests = "".join(f"    def test_{name}(): {statement}\n" for name, (statement, _) in DEATHS.items())
+    suite.test(
+        """
+    import os
+    import signal
+    import pytest
+
+    @pytest.fixture
+    def setup_dies(): os._exit(3)
+
+    @pytest.fixture
+    def teardown_dies():
+        yield
+        os._exit(4)
+
+    def test_setup(setup_dies): pass
+    def test_teardown(teardown_dies): pass
+
+    @pytest.mark.parametrize("n", range(11))
+    def test_good(n): pass
+
+"""
+        + tests
+    )
+    run = suite.run()
     assert run.ret == 1
-    assert run.counts() == {"failed": 1, "passed": 11}
-    report = run.report("test_deadly", "???")
-    assert report["longrepr"].startswith(f"worker '{report['worker']}' crashed while running 'test_it.py::test_deadly'")
-    assert words in run.line("node down")
-    assert run.line("replacing crashed worker").endswith(report["worker"])
-
-
-@pytest.mark.parametrize("when", ["setup", "teardown"])
-def test_a_worker_that_dies_in_a_fixture_is_one_failure(suite: Suite, when: str) -> None:
-    suite.test(DEADLY)
-    run = suite.run_with({"HOW": "os._exit(3)", "WHEN": when})
-    assert run.ret == 1
-    assert run.report("test_deadly", "???")["outcome"] == "failed"
     good = {node_id: count for node_id, count in run.runs.items() if "good" in node_id}
     assert len(good) == 11
     assert set(good.values()) == {1}
+    # The call of the test whose teardown died has passed.
+    assert run.counts() == {"failed": 7, "passed": 12}, run.text
+    for name, words in (*((name, words) for name, (_, words) in DEATHS.items()), ("setup", "3"), ("teardown", "4")):
+        report = run.report(f"::test_{name}", "???")
+        worker = report["worker"]
+        assert report["outcome"] == "failed", name
+        assert report["longrepr"].startswith(f"worker '{worker}' crashed while running 'test_it.py::test_{name}'")
+        assert words in run.line(f"[{worker}] node down"), name
+        assert any(line.endswith(f"replacing crashed worker {worker}") for line in run.lines), name
+        assert any(line.startswith(f"FAILED test_it.py::test_{name} - worker '{worker}'") for line in run.lines), name
+    assert sum(line.startswith("___") and " test_it.py " in line for line in run.lines) == 7
 
 
-def test_the_replacement_takes_the_next_unused_id(suite: Suite) -> None:
-    suite.test(DEADLY)
-    run = suite.run_with({"HOW": "os._exit(1)", "WHEN": "call"}, n="1")
-    assert {next(iter(w)) for node_id, w in run.workers.items() if "good" in node_id} == {"gw1"}
+def test_the_replacement_takes_the_next_unused_id_and_testnodedown_is_told_how_each_worker_ended(suite: Suite) -> None:
+    suite.conftest(
+        """
+        import support
 
-
-def test_a_crash_is_shown_as_a_failure_of_the_test(suite: Suite) -> None:
-    suite.test(DEADLY)
-    run = suite.run_with({"HOW": "os._exit(1)", "WHEN": "call"})
-    assert any(line.startswith("FAILED test_it.py::test_deadly - worker 'gw") for line in run.lines) or any(
-        line.startswith("FAILED test_it.py") and "::" in line for line in run.lines
+        def pytest_testnodedown(node, error):
+            support.note(f"down {node.gateway.id} {error}")
+        """
     )
-    assert any("test_it.py" in line and line.startswith("___") for line in run.lines)
+    suite.test(DEADLY)
+    run = suite.run_with({"HOW": "os._exit(7)"}, n="1")
+    assert run.ret == 1
+    assert {next(iter(w)) for node_id, w in run.workers.items() if "good" in node_id} == {"gw1"}
+    assert suite.notes()[0].startswith("main down gw0 Not properly terminated")
+    assert suite.notes()[1:] == ["main down gw1 None"]
 
 
 @pytest.mark.parametrize("mode", ["loadfile", "loadscope", "loadgroup", "load", "worksteal"])
@@ -138,7 +145,7 @@ def test_a_crash_under_each_is_reported_for_each_worker(suite: Suite) -> None:
 
 def test_no_worker_is_replaced_when_restarting_is_off(suite: Suite) -> None:
     suite.test(DEADLY)
-    run = suite.run_with({"HOW": "os._exit(1)", "WHEN": "call"}, "--max-worker-restart", "0", n="1")
+    run = suite.run_with({"HOW": "os._exit(1)"}, "--max-worker-restart", "0", n="1")
     assert run.ret != 0
     assert run.counts()["failed"] == 1
     assert "passed" not in run.counts()
@@ -190,25 +197,9 @@ def test_the_hook_for_a_crash_may_have_the_test_run_again(suite: Suite) -> None:
     assert run.runs["test_it.py::test_it[2]"] == 1
 
 
-def test_testnodedown_is_told_how_each_worker_ended(suite: Suite) -> None:
-    suite.conftest(
-        """
-        import support
-
-        def pytest_testnodedown(node, error):
-            support.note(f"down {node.gateway.id} {error}")
-        """
-    )
-    suite.test(DEADLY)
-    run = suite.run_with({"HOW": "os._exit(7)", "WHEN": "call"}, n="1")
-    assert run.ret == 1
-    assert suite.notes()[0].startswith("main down gw0 Not properly terminated")
-    assert suite.notes()[1:] == ["main down gw1 None"]
-
-
-@pytest.mark.parametrize("how", ["os._exit(5)", "os.kill(os.getpid(), 9)"])
-def test_template_death_while_importing_a_test_module_is_a_clear_error(suite: Suite, how: str) -> None:
-    suite.test(f"import os\nif 'PYTEST_XDIST_WORKER' in os.environ:\n    {how}\ndef test_it(): pass\n")
+def test_template_death_while_importing_a_test_module_is_a_clear_error(suite: Suite) -> None:
+    dies = "if 'PYTEST_XDIST_WORKER' in os.environ:\n    os.kill(os.getpid(), 9)\n"
+    suite.test(f"import os\n{dies}def test_it(): pass\n")
     run = suite.run()
     assert run.ret not in (0, pytest.ExitCode.NO_TESTS_COLLECTED)
     assert "while collecting test_it.py" in run.text
@@ -264,3 +255,76 @@ def test_a_worker_that_exits_abnormally_after_its_session_is_reported(suite: Sui
     run = suite.run(n="1")
     assert run.counts() == {"passed": 1}
     assert "exit code 9" in run.text
+
+
+@pytest.mark.parametrize("extra", [False, True], ids=["plain reports", "reports with attributes"])
+def test_a_crash_after_the_teardown_is_not_reported_beside_it(suite: Suite, extra: bool) -> None:
+    suite.conftest(
+        f"""
+        import os
+        import pytest
+        import warnings
+
+        def crash(nodeid, place):
+            if nodeid.endswith(f"[{{place}}]") and "PYTEST_XDIST_WORKER" in os.environ:
+                os._exit(3)
+
+        def pytest_runtest_logfinish(nodeid):
+            crash(nodeid, "logfinish")
+
+        @pytest.hookimpl(wrapper=True, tryfirst=True)
+        def pytest_runtest_protocol(item):
+            result = yield
+            crash(item.nodeid, "protocol")
+            return result
+
+        @pytest.hookimpl(wrapper=True)
+        def pytest_runtest_makereport():
+            report = yield
+            if {extra}:
+                report.colour = "green"
+            return report
+        """
+    )
+    suite.test(
+        """
+        import pytest
+        import warnings
+
+        @pytest.mark.parametrize("n", [0, "logfinish", 2, "protocol", 4])
+        def test_it(n):
+            warnings.warn("late")
+        """
+    )
+    run = suite.run(n="1")
+    assert run.ret == 1
+    for place in ("logfinish", "protocol"):
+        reported = [report["when"] for report in run.reports if report["nodeid"].endswith(f"[{place}]")]
+        assert reported == ["setup", "call", "???"], place
+        assert "in the teardown of the test" in run.report(f"[{place}]", "???")["longrepr"]
+    assert [run.runs[f"test_it.py::test_it[{n}]"] for n in (0, 2, 4)] == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("start", "name"), [("early", "the process that forks workers"), ("template", "the template process")]
+)
+def test_the_death_of_the_process_that_forks_workers_is_named(suite: Suite, start: str, name: str) -> None:
+    suite.test(
+        """
+        import os
+        import pytest
+        import signal
+        import time
+
+        @pytest.mark.parametrize("n", range(4))
+        def test_it(n):
+            if n == 1:
+                os.kill(os.getppid(), signal.SIGSEGV)
+                time.sleep(60)
+        """
+    )
+    run = suite.run(f"--rustpar-start={start}")
+    assert run.ret not in (0, 5)
+    assert f"{name} died before all tests had run" in run.text
+    assert "The process that forks workers has died, and the kernel has killed its children with it." in run.text
+    assert "Another process has killed it" not in run.text

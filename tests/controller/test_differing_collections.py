@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.harness import Suite
+    from tests.harness import Run, Suite
 
 REASON = "import os\nNAME = os.environ.get('PYTEST_XDIST_WORKER')\n"
 
@@ -42,35 +42,36 @@ def test_same(n): pass
 """
 
 
-@pytest.mark.parametrize("start", ["auto", "early"])
-@pytest.mark.parametrize("name", ["clock", "uuid", "process", "worker"])
-def test_workers_that_collect_different_tests_are_forked_from_gw0(suite: Suite, start: str, name: str) -> None:
+def assert_forked_from_gw0(run: Run) -> None:
+    assert run.ret == 0, run.text
+    assert run.counts() == {"passed": 7}
+    assert set(run.runs.values()) == {1}
+    assert "start: template (gw" in run.text
+    assert "collected different tests than gw0" in run.text
+
+
+@pytest.mark.parametrize("name", ["uuid", "process", "worker"])
+def test_workers_that_collect_different_tests_are_forked_from_gw0(suite: Suite, name: str) -> None:
     suite.conftest(REASON)
     suite.test(module_with_differing_id(IDS[name]))
-    # With auto, the second run knows it from the first.
-    for _ in range(2 if start == "auto" else 1):
-        run = suite.run(f"--rustpar-start={start}", n="3")
-        assert run.ret == 0, run.text
-        assert run.counts() == {"passed": 7}
-        assert set(run.runs.values()) == {1}
-        assert "start: template (gw" in run.text
-        assert "collected different tests than gw0" in run.text
+    assert_forked_from_gw0(suite.run("--rustpar-start=early", n="3"))
 
 
 def test_the_next_run_forks_at_once(suite: Suite) -> None:
     suite.conftest(REASON + "from support import note\nnote('conftest')\n")
     suite.test(module_with_differing_id(IDS["clock"]))
-    suite.run()
+    assert_forked_from_gw0(suite.run(n="3"))
     (suite.path / "notes.log").unlink()
-    run = suite.run()
-    assert run.counts() == {"passed": 7}
+    run = suite.run(n="3")
+    assert_forked_from_gw0(run)
     assert "than gw0, as seen in an earlier run)" in run.line("start: ")
     assert len(suite.notes()) == 2
     suite.test("def test_one(): pass\ndef test_two(): pass\n")
     assert "start: early" in suite.run().line("start: ")
 
 
-@pytest.mark.parametrize("dist", ["load", "worksteal", "loadfile", "loadscope", "loadgroup", "each"])
+# Of those that keep groups together, one: they get their groups with the tests.
+@pytest.mark.parametrize("dist", ["load", "worksteal", "loadgroup", "each"])
 def test_every_mode_runs_what_gw0_has_collected(suite: Suite, dist: str) -> None:
     suite.test(module_with_differing_id(IDS["clock"]))
     run = suite.run("--rustpar-start=early", "--dist", dist)
@@ -78,7 +79,7 @@ def test_every_mode_runs_what_gw0_has_collected(suite: Suite, dist: str) -> None
     assert set(run.runs.values()) == {2 if dist == "each" else 1}
 
 
-@pytest.mark.parametrize("kind", ["Load", "LoadScope", "Each"])
+@pytest.mark.parametrize("kind", ["LoadScope", "Each"])
 def test_schedulers_in_python_get_what_gw0_has_collected(suite: Suite, kind: str) -> None:
     suite.use_xdist_scheduler(kind)
     suite.test(module_with_differing_id(IDS["clock"]))
@@ -87,7 +88,7 @@ def test_schedulers_in_python_get_what_gw0_has_collected(suite: Suite, kind: str
     assert set(run.runs.values()) == {2 if kind == "Each" else 1}
 
 
-def test_plugins_see_each_worker_start_once(suite: Suite) -> None:
+def test_plugins_see_each_worker_start_once_and_seeded_random_numbers_are_the_same(suite: Suite) -> None:
     suite.conftest(
         """
         import os
@@ -96,10 +97,15 @@ def test_plugins_see_each_worker_start_once(suite: Suite) -> None:
         def pytest_testnodeready(node): note(f"ready {node.gateway.id}")
         def pytest_xdist_node_collection_finished(node, ids): note(f"collected {node.gateway.id} {ids[0]}")
         def pytest_testnodedown(node, error): note(f"down {node.gateway.id} {error}")
+
+        # The other tests need not be the same, but random numbers are.
+        import random
+        random.seed(3)
         """
     )
-    suite.test(module_with_differing_id(IDS["clock"]))
+    suite.test(module_with_differing_id(IDS["clock"], SEEDED))
     run = suite.run("--rustpar-start=early")
+    assert run.counts() == {"passed": 8}, run.text
     first = next(name for name in run.runs if "differs" in name)
     assert sorted(suite.notes()) == sorted(
         f"main {line}"
@@ -162,13 +168,6 @@ def test_the_order_of_tests_is_a_difference_too(suite: Suite) -> None:
     run = suite.run("--rustpar-start=early")
     assert run.counts() == {"passed": 5}
     assert "gw1 collected different tests than gw0" in run.text
-
-
-def test_random_numbers_that_were_seeded_are_the_same_in_all_workers(suite: Suite) -> None:
-    suite.conftest("import random\nrandom.seed(3)\n")
-    suite.test(module_with_differing_id(IDS["clock"], SEEDED))
-    run = suite.run("--rustpar-start=early", "-k", "number or differs")
-    assert run.counts() == {"passed": 2, "deselected": 6}, run.text
 
 
 def test_a_worker_that_crashes_later_is_replaced(suite: Suite) -> None:

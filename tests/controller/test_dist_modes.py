@@ -15,11 +15,11 @@ since_xdist_3_8 = pytest.mark.skipif(
     tuple(map(int, version("pytest-xdist").split(".")[:2])) < (3, 8), reason="the option came with xdist 3.8"
 )
 
-MODES = ["load", "worksteal", "loadscope", "loadfile", "loadgroup"]
 
-
-def assert_once_each(run: Run, count: int) -> None:
+def assert_once_each(run: Run, count: int, scheduler: str | None = None) -> None:
+    """Assert that all tests have passed once, and that verbose output names the scheduler as xdist does."""
     assert run.used_rustpar(), run.text
+    assert scheduler is None or f"scheduling tests via {scheduler}" in run.lines, run.text
     assert run.ret == 0, run.text
     assert len(run.runs) == count
     assert set(run.runs.values()) == {1}
@@ -54,10 +54,11 @@ def write_files(suite: Suite, files: int = 6, tests: int = 5) -> int:
     return files * (tests + 2)
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_every_test_runs_exactly_once(suite: Suite, mode: str) -> None:
+# In the other modes, the tests about their groups check this.
+@pytest.mark.parametrize(("mode", "name"), [("load", "LoadScheduling"), ("worksteal", "WorkStealingScheduling")])
+def test_every_test_runs_exactly_once(suite: Suite, mode: str, name: str) -> None:
     count = write_files(suite)
-    assert_once_each(suite.run("--dist", mode, n="3"), count)
+    assert_once_each(suite.run("--dist", mode, "-v", n="3"), count, name)
 
 
 @pytest.mark.parametrize("mode", ["load", "worksteal"])
@@ -93,34 +94,23 @@ def test_no_test_waits_behind_a_long_one_while_a_worker_is_idle(suite: Suite, mo
     assert_once_each(suite.run("--dist", mode), 21)
 
 
-def test_n_alone_uses_load(suite: Suite) -> None:
+def test_n_alone_uses_load_and_maxprocesses_caps_the_workers(suite: Suite) -> None:
     count = write_files(suite, files=2)
-    run = suite.run("-v")
-    assert_once_each(run, count)
-    assert "scheduling tests via LoadScheduling" in run.lines
+    run = suite.run("-v", "--maxprocesses", "2", n="6")
+    assert_once_each(run, count, "LoadScheduling")
+    assert "2 workers [14 items]" in run.lines
 
 
-@pytest.mark.parametrize(
-    ("mode", "name"),
-    [
-        ("load", "LoadScheduling"),
-        ("worksteal", "WorkStealingScheduling"),
-        ("loadscope", "LoadScopeScheduling"),
-        ("loadfile", "LoadFileScheduling"),
-        ("loadgroup", "LoadGroupScheduling"),
-        ("each", "EachScheduling"),
-    ],
-)
-def test_verbose_output_names_the_scheduler_as_xdist_does(suite: Suite, mode: str, name: str) -> None:
-    suite.test("def test_it(): pass")
-    assert f"scheduling tests via {name}" in suite.run("-v", "--dist", mode).lines
-
-
-def test_loadfile_keeps_each_file_in_one_worker(suite: Suite) -> None:
+def test_loadfile_keeps_each_file_in_one_worker_in_collection_order(suite: Suite) -> None:
     count = write_files(suite)
-    run = suite.run("--dist", "loadfile", n="3")
-    assert_once_each(run, count)
+    run = suite.run("--dist", "loadfile", "-v", n="3")
+    assert_once_each(run, count, "LoadFileScheduling")
     assert_together(run, {node_id: node_id.split("::")[0] for node_id in run.runs})
+    for number in range(6):
+        file = f"test_{number}.py"
+        indices = [r["item_index"] for r in run.reports if r["nodeid"].startswith(file) and r["when"] == "call"]
+        assert indices == sorted(indices)
+        assert len(indices) == 7
 
 
 def test_loadfile_uses_more_than_one_worker(suite: Suite) -> None:
@@ -133,15 +123,14 @@ def test_loadfile_uses_more_than_one_worker(suite: Suite) -> None:
     "reorder",
     [
         [],
-        pytest.param(["--loadscope-reorder"], marks=since_xdist_3_8),
         pytest.param(["--no-loadscope-reorder"], marks=since_xdist_3_8),
     ],
-    ids=["default", "reorder", "no reorder"],
+    ids=["default", "no reorder"],
 )
 def test_loadscope_keeps_each_class_and_module_in_one_worker(suite: Suite, reorder: list[str]) -> None:
     count = write_files(suite)
-    run = suite.run("--dist", "loadscope", *reorder, n="3")
-    assert_once_each(run, count)
+    run = suite.run("--dist", "loadscope", "-v", *reorder, n="3")
+    assert_once_each(run, count, "LoadScopeScheduling")
     assert_together(run, {node_id: node_id.rpartition("::")[0] for node_id in run.runs})
 
 
@@ -165,7 +154,7 @@ def test_loadscope_is_not_confused_by_separators_in_parameters(suite: Suite) -> 
     assert_together(run, {node_id: str("::TestClass::" in node_id) for node_id in run.runs})
 
 
-def test_loadgroup_keeps_groups_in_one_worker_and_node_ids_unchanged(suite: Suite) -> None:
+def test_loadgroup_keeps_groups_in_one_worker_across_files_and_node_ids_unchanged(suite: Suite) -> None:
     suite.test(
         """
         import pytest
@@ -186,16 +175,6 @@ def test_loadgroup_keeps_groups_in_one_worker_and_node_ids_unchanged(suite: Suit
         def test_free(n): pass
         """
     )
-    run = suite.run("--dist", "loadgroup", "-v", n="3")
-    assert_once_each(run, 21)
-    grouped = {node_id: node_id.partition("[")[0] for node_id in run.runs}
-    grouped |= {node_id: node_id for node_id in run.runs if "test_free" in node_id}
-    assert_together(run, grouped)
-    assert set(run.runs) == set(suite.plain().runs)
-    assert "@one" not in run.text
-
-
-def test_loadgroup_keeps_a_group_together_across_files(suite: Suite) -> None:
     for name in "abcd":
         suite.write(
             {
@@ -209,52 +188,38 @@ def test_loadgroup_keeps_a_group_together_across_files(suite: Suite) -> None:
                 """
             }
         )
-    run = suite.run("--dist", "loadgroup", n="3")
-    assert_once_each(run, 8)
-    workers = set().union(*(names for node_id, names in run.workers.items() if "shared" in node_id))
-    assert len(workers) == 1
+    run = suite.run("--dist", "loadgroup", "-v", n="3")
+    assert_once_each(run, 29, "LoadGroupScheduling")
+    grouped = {node_id: node_id.partition("[")[0] for node_id in run.runs}
+    grouped |= {node_id: node_id for node_id in run.runs if "test_free" in node_id or "test_own" in node_id}
+    grouped |= dict.fromkeys([node_id for node_id in run.runs if "test_shared" in node_id], "shared")
+    assert_together(run, grouped)
+    numbers = {"one": 6, "two": 6, "default": 3, "free": 6}
+    expected = {f"test_it.py::test_{name}[{n}]" for name, count in numbers.items() for n in range(count)}
+    expected |= {f"test_{file}.py::test_{name}" for file in "abcd" for name in ("shared", "own")}
+    assert set(run.runs) == expected
+    assert "@one" not in run.text
 
 
 def test_each_runs_every_test_in_every_worker(suite: Suite) -> None:
     suite.test("def test_a(): pass\ndef test_b(): pass\n")
-    run = suite.run("--dist", "each", n="3")
+    run = suite.run("--dist", "each", "-v", n="3")
     assert run.ret == 0
+    assert "scheduling tests via EachScheduling" in run.lines
     assert run.counts() == {"passed": 6}
     assert all(names == {"gw0", "gw1", "gw2"} for names in run.workers.values())
     assert set(run.runs.values()) == {3}
 
 
-def test_one_worker_runs_the_tests_of_a_scope_in_collection_order(suite: Suite) -> None:
-    write_files(suite, files=2)
-    run = suite.run("--dist", "loadfile")
-    for file in ("test_0.py", "test_1.py"):
-        indices = [r["item_index"] for r in run.reports if r["nodeid"].startswith(file) and r["when"] == "call"]
-        assert indices == sorted(indices)
-        assert len(indices) == 7
-
-
-@pytest.mark.parametrize("chunk", ["1", "2", "100"])
-@pytest.mark.parametrize("mode", ["load", "worksteal"])
+# Only load uses it.
+@pytest.mark.parametrize(("mode", "chunk"), [("load", "1"), ("load", "100"), ("worksteal", "2")])
 def test_maxschedchunk_loses_and_repeats_no_test(suite: Suite, mode: str, chunk: str) -> None:
     count = write_files(suite, files=3)
     assert_once_each(suite.run("--dist", mode, "--maxschedchunk", chunk), count)
 
 
-def test_tx_sets_the_number_of_workers(suite: Suite) -> None:
+def test_tx_sets_the_number_of_workers_and_d_uses_load(suite: Suite) -> None:
     count = write_files(suite, files=2)
-    run = suite.run("--tx", "2*popen", "--dist", "load", n=None)
-    assert_once_each(run, count)
-    assert "2 workers [14 items]" in run.lines
-
-
-def test_maxprocesses_caps_the_workers(suite: Suite) -> None:
-    count = write_files(suite, files=2)
-    run = suite.run("--maxprocesses", "2", n="6")
-    assert_once_each(run, count)
-    assert "2 workers [14 items]" in run.lines
-
-
-def test_the_option_d_uses_load(suite: Suite) -> None:
-    count = write_files(suite, files=2)
-    run = suite.run("-d", "--tx", "popen", "--tx", "popen", n=None)
-    assert_once_each(run, count)
+    run = suite.run("-d", "--tx", "popen", "--tx", "2*popen", "-v", n=None)
+    assert_once_each(run, count, "LoadScheduling")
+    assert "3 workers [14 items]" in run.lines

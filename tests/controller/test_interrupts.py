@@ -58,9 +58,16 @@ def test_ctrl_c_tears_fixtures_down_and_reports_what_has_run(suite: Suite, whole
     assert "Traceback" not in run.err
 
 
-@pytest.mark.parametrize("start", ["template", "early"])
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-@pytest.mark.parametrize("whole_group", [True, False], ids=["process group", "controller alone"])
+# Both values of each are combined with both values of the others.
+@pytest.mark.parametrize(
+    ("whole_group", "number", "start"),
+    [
+        (True, signal.SIGTERM, "template"),
+        (False, signal.SIGHUP, "template"),
+        (False, signal.SIGTERM, "early"),
+        (True, signal.SIGHUP, "early"),
+    ],
+)
 def test_a_terminated_run_tears_fixtures_down_and_ends_by_the_signal(
     suite: Suite, whole_group: bool, number: signal.Signals, start: str
 ) -> None:
@@ -103,13 +110,11 @@ def test_a_run_that_is_terminated_while_it_collects_ends_by_the_signal(suite: Su
     assert suite.wait_for_exit(process).ret == -signal.SIGTERM
 
 
-@pytest.mark.parametrize("number", ["SIGTERM", "SIGHUP"])
-def test_the_workers_sigterm_handling_is_invisible_to_tests_and_their_children(suite: Suite, number: str) -> None:
-    suite.test(
-        f"""
+def test_the_workers_sigterm_handling_is_invisible_to_tests_and_their_children(suite: Suite) -> None:
+    text = """
         import multiprocessing, os, signal, subprocess, sys, time
         import pytest
-        NUMBER = signal.{number}
+        NUMBER = signal.{}
         def test_the_handler_is_the_default(): assert signal.getsignal(NUMBER) is signal.SIG_DFL
         def test_ones_own_handler():
             rang = []
@@ -130,9 +135,10 @@ def test_the_workers_sigterm_handling_is_invisible_to_tests_and_their_children(s
             child.send_signal(NUMBER)
             assert child.wait(20) == -NUMBER
             child.stdout.close()
-        """
-    )
-    assert suite.run().counts() == {"passed": 4}
+    """
+    suite.write({f"test_{number}.py": text.format(number) for number in ("SIGTERM", "SIGHUP")})
+    run = suite.run()
+    assert run.counts() == {"passed": 8}, run.text
 
 
 def test_ctrl_c_ends_tests_that_ignore_it(suite: Suite) -> None:
@@ -204,41 +210,18 @@ def test_ctrl_c_while_collecting_ends_the_run(suite: Suite) -> None:
     assert run.ret == pytest.ExitCode.INTERRUPTED
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGHUP])
-def test_a_controller_that_is_killed_leaves_no_process(suite: Suite, number: signal.Signals) -> None:
-    suite.test(HANGING)
-    process = suite.start("--maxschedchunk=1")
-    suite.wait_for(*ALL)
-    process.send_signal(number)
-    run = suite.wait_for_exit(process)
-    assert run.ret == -number
-    assert "Traceback" not in run.err
-
-
-@pytest.mark.parametrize("start", ["template", "early"])
-def test_workers_of_a_killed_controller_tear_down_what_they_have_set_up(suite: Suite, start: str) -> None:
-    suite.test(HANGING)
-    process = suite.start("--maxschedchunk=1", f"--rustpar-start={start}")
-    suite.wait_for(*ALL)
-    process.kill()
-    assert suite.wait_for_exit(process).ret == -signal.SIGKILL
-    limit = time.monotonic() + 20
-    while len(suite.notes()) < 4 and time.monotonic() < limit:
-        time.sleep(0.02)
-    notes = [note.split(maxsplit=1) for note in suite.notes()]
-    assert sorted(text for _, text in notes) == ["function down"] * 2 + ["session down"] * 2
-
-
-@pytest.mark.parametrize("start", ["template", "early"])
-@pytest.mark.parametrize("capture", ["fd", "no"])
-def test_output_during_teardown_does_not_block_workers_of_a_killed_controller(
+# Without capturing, the output goes to the pipe that nobody reads any more.
+@pytest.mark.parametrize(("start", "capture"), [("template", "fd"), ("template", "no"), ("early", "no")])
+def test_workers_of_a_killed_controller_tear_down_what_they_have_set_up_and_may_print(
     suite: Suite, start: str, capture: str
 ) -> None:
     suite.test(HANGING.replace('note("session down")', 'print("down", flush=True)\n        note("session down")'))
     process = suite.start("--maxschedchunk=1", f"--rustpar-start={start}", f"--capture={capture}")
     suite.wait_for(*ALL)
     process.kill()
-    assert suite.wait_for_exit(process).ret == -signal.SIGKILL
+    run = suite.wait_for_exit(process)
+    assert run.ret == -signal.SIGKILL
+    assert "Traceback" not in run.err
     limit = time.monotonic() + 20
     while len(suite.notes()) < 4 and time.monotonic() < limit:
         time.sleep(0.02)
@@ -262,26 +245,26 @@ def test_a_run_that_is_terminated_while_it_is_configured_is_unconfigured(suite: 
 
 
 @pytest.mark.parametrize("start", ["template", "early"])
-@pytest.mark.parametrize("number", ["SIGTERM", "SIGHUP"])
-@pytest.mark.parametrize("sender", ["itself", "its child"])
-def test_a_signal_to_a_worker_alone_is_one_crash(suite: Suite, start: str, number: str, sender: str) -> None:
-    kill = {
-        "itself": f"os.kill(os.getpid(), signal.{number})",
-        "its child": f"subprocess.run(['kill', '-{number[3:]}', str(os.getpid())])",
-    }[sender]
-    suite.test(
-        f"""
+def test_a_signal_to_a_worker_alone_is_one_crash(suite: Suite, start: str) -> None:
+    text = """
         import os, signal, subprocess, time
         import pytest
-        @pytest.mark.parametrize("n", range(6))
+        @pytest.mark.parametrize("n", range(3))
         def test_it(n): pass
-        def test_crash():
-            {kill}
+        def test_crash_by_itself():
+            os.kill(os.getpid(), signal.SIG{0})
             time.sleep(20)
-        """
-    )
+        def test_crash_by_its_child():
+            subprocess.run(["kill", "-{0}", str(os.getpid())])
+            time.sleep(20)
+    """
+    suite.write({f"test_{number}.py": text.format(number) for number in ("TERM", "HUP")})
     run = suite.run(f"--rustpar-start={start}")
-    assert run.counts() == {"passed": 6, "failed": 1}
+    assert run.counts() == {"passed": 6, "failed": 4}, run.text
+    crashed = [report["nodeid"] for report in run.reports if report["when"] == "???"]
+    assert sorted(crashed) == [
+        f"test_{number}.py::test_crash_by_{sender}" for number in ("HUP", "TERM") for sender in ("its_child", "itself")
+    ]
     assert run.ret == 1
 
 

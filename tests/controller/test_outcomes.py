@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.harness import Suite
+    from tests.harness import Run, Suite
 
 MIXED = """
     import pytest
@@ -70,7 +70,8 @@ MIXED = """
 """
 
 
-def assert_same(suite: Suite, *args: str) -> None:
+def assert_same(suite: Suite, *args: str) -> tuple[Run, Run]:
+    """Assert that plain pytest and rustpar report the same; return their runs."""
     plain = suite.plain(*args)
     ours = suite.run(*args)
     assert ours.used_rustpar()
@@ -78,28 +79,18 @@ def assert_same(suite: Suite, *args: str) -> None:
     assert ours.outcomes == plain.outcomes
     assert ours.ret == plain.ret
     assert ours.counts() == plain.counts()
+    return plain, ours
 
 
-def test_a_mixed_suite_has_the_outcomes_of_plain_pytest(suite: Suite) -> None:
+def test_a_mixed_suite_has_the_outcomes_texts_keywords_and_locations_of_plain_pytest(suite: Suite) -> None:
     suite.write({"test_a.py": MIXED, "sub/test_b.py": MIXED})
-    assert_same(suite)
-
-
-def test_failures_are_shown_with_the_text_of_plain_pytest(suite: Suite) -> None:
-    suite.test(MIXED)
-    plain, ours = suite.plain(), suite.run()
-    told = [
-        {(r["nodeid"], r["when"]): re.sub("0x[0-9a-f]+", "0x...", r["longrepr"]) for r in run.reports}
-        for run in (plain, ours)
-    ]
-    assert told[0] == told[1]
-
-
-def test_reports_carry_the_keywords_and_locations_of_plain_pytest(suite: Suite) -> None:
-    suite.test(MIXED)
-    plain, ours = suite.plain(), suite.run()
-    about = {(r["nodeid"], r["when"]): (r["keywords"], r["location"]) for r in plain.reports}
-    assert {(r["nodeid"], r["when"]): (r["keywords"], r["location"]) for r in ours.reports} == about
+    plain, ours = assert_same(suite)
+    for name in ("longrepr", "keywords", "location"):
+        about = [
+            {(r["nodeid"], r["when"]): re.sub("0x[0-9a-f]+", "0x...", str(r[name])) for r in run.reports}
+            for run in (plain, ours)
+        ]
+        assert about[0] == about[1], name
 
 
 def test_doctests_run_in_workers(suite: Suite) -> None:

@@ -12,8 +12,6 @@ from tests.harness import Suite
 
 HISTORY = ".pytest_cache/d/rustpar/history.json"
 
-STARTS = pytest.mark.parametrize("start", ["template", "early"])
-
 
 def started_tests(suite: Suite) -> list[tuple[str, str]]:
     """Return worker and name of each test, in the order in which the tests began."""
@@ -61,8 +59,7 @@ NOTES_AND_BEGINS_TOGETHER = """
 """
 
 
-@STARTS
-def test_with_plan_duration_the_longest_tests_start_first(suite: Suite, start: str) -> None:
+def test_with_plan_duration_the_longest_tests_start_first(suite: Suite) -> None:
     suite.conftest(NOTES_AND_BEGINS_TOGETHER)
     suite.test(
         """
@@ -74,11 +71,12 @@ def test_with_plan_duration_the_longest_tests_start_first(suite: Suite, start: s
         """
     )
     suite.run(n=None)
-    write_history(suite.path / HISTORY, {"test_long": 300, "test_longer": 400}, otherwise=5)
-    clear_notes(suite)
-    run = suite.run(f"--rustpar-start={start}", "--rustpar-plan=duration")
-    assert run.counts() == {"passed": 22}
-    assert {name for _, name in started_tests(suite)[:2]} == {"test_long", "test_longer"}
+    for start in ("template", "early"):
+        write_history(suite.path / HISTORY, {"test_long": 300, "test_longer": 400}, otherwise=5)
+        clear_notes(suite)
+        run = suite.run(f"--rustpar-start={start}", "--rustpar-plan=duration")
+        assert run.counts() == {"passed": 22}
+        assert {name for _, name in started_tests(suite)[:2]} == {"test_long", "test_longer"}, start
 
 
 def test_with_plan_duration_the_last_failures_start_first(suite: Suite) -> None:
@@ -129,8 +127,7 @@ def test_a_group_larger_than_a_workers_share_is_split(suite: Suite) -> None:
         clear_notes(suite)
 
 
-@STARTS
-@pytest.mark.parametrize("dist", ["load", "worksteal"])
+@pytest.mark.parametrize(("dist", "start"), [("load", "template"), ("worksteal", "early")])
 def test_a_class_starts_when_the_previous_one_has_been_handed_out(suite: Suite, dist: str, start: str) -> None:
     suite.conftest(NOTES)
     suite.test(

@@ -86,24 +86,26 @@ HANGING = {
 }
 
 
-@pytest.mark.parametrize("start", ["template", "early"])
-def test_a_test_that_hangs_in_any_way_fails_at_its_limit(suite: Suite, start: str) -> None:
-    suite.write({f"test_{name}.py": text for name, (text, _) in HANGING.items()})
+# What a test does does not depend on how its worker was forked.
+@pytest.mark.parametrize(("start", "hanging"), [("template", list(HANGING)), ("early", ["sleep", "stop", "set_up"])])
+def test_a_test_that_hangs_in_any_way_fails_at_its_limit(suite: Suite, start: str, hanging: list[str]) -> None:
+    suite.write({f"test_{name}.py": HANGING[name][0] for name in hanging})
     suite.write({"test_others.py": "import pytest\n@pytest.mark.parametrize('n', range(20))\ndef test_it(n): pass\n"})
-    run = suite.run_in(start, "--rustpar-timeout=1s", "--max-worker-restart=0", n="4")
+    run = suite.run_in(start, "--rustpar-timeout=1s", "--max-worker-restart=0", n=str(min(len(hanging), 4)))
     assert run.ret == 1, run.text
-    assert run.counts()["failed"] + run.counts().get("error", 0) == len(HANGING), run.text
+    assert run.counts()["failed"] + run.counts().get("error", 0) == len(hanging), run.text
     assert {node_id for node_id, count in run.runs.items() if "test_others" in node_id and count == 1} == {
         f"test_others.py::test_it[{n}]" for n in range(20)
     }
     missing = {}
-    for name, (_, line) in HANGING.items():
+    for name in hanging:
         (report,) = [
             report
             for report in run.reports
             if report["nodeid"] == f"test_{name}.py::test_hangs" and report["outcome"] == "failed"
         ]
         words = report["longrepr"]
+        line = HANGING[name][1]
         phase = {"set_up": "setup", "tear_down": "teardown"}.get(name, "call")
         first = rf"Timeout: the test ran longer than 1.00 s; worker 'gw\d+' was ended in its {phase}"
         if not re.fullmatch(first, words.splitlines()[0]) or line not in words or "Fatal" in words:
@@ -202,14 +204,102 @@ def test_a_run_that_takes_too_long_keeps_its_results_and_tears_down(suite: Suite
             time.sleep(600 if n == 5 else 0)
         """
     )
-    run = suite.run_in(start, "--rustpar-run-timeout=2s", n="1")
+    run = suite.run_in(start, "--rustpar-run-timeout=4s", n="1")
     assert run.ret == 124, run.text
     assert run.counts()["passed"] == 5
     assert suite.notes() == ["gw0 torn down"]
-    assert "the run took longer than its limit of 2.00 s" in run.out
+    assert "the run took longer than its limit of 4.00 s" in run.out
 
 
 def test_a_collection_that_takes_too_long_ends_the_run(suite: Suite) -> None:
     suite.test("import time\ntime.sleep(600)\ndef test_it(): pass\n")
     run = suite.run("--rustpar-run-timeout=1s")
     assert run.ret == 124, run.text
+
+
+def test_a_report_of_a_time_limit_or_crash_names_what_ran_at_the_same_time(suite: Suite) -> None:
+    suite.write(
+        {
+            "test_long.py": "import support\ndef test_long():\n    support.meet('long')\n    support.wait_for('end')\n",
+            "test_others.py": """
+                import os
+                import pytest
+                import support
+                import time
+
+                @pytest.mark.timeout(0.5)
+                def test_hangs():
+                    support.wait_for("long")
+                    time.sleep(600)
+
+                def test_crashes():
+                    os.kill(os.getpid(), 9)
+
+                def test_last():
+                    support.arrive("end")
+            """,
+        }
+    )
+    run = suite.run("--dist=loadfile")
+    assert run.counts() == {"failed": 2, "passed": 2}
+    for name, words in (
+        ("test_hangs", "Timeout: the test ran longer than 500 ms; worker 'gw"),
+        ("test_crashes", "it was killed by SIGKILL in the call of the test"),
+    ):
+        text = run.report(name, "???")["longrepr"]
+        assert words in text
+        last = text.partition("\nAt the same time ran:\n")[2].splitlines()[0]
+        assert re.fullmatch(r"  gw\d: test_long.py::test_long \(for [\d.]+ m?s\)", last)
+
+
+HANGING_HOOK = """
+    import time
+
+    def pytest_runtest_logreport(report):
+        if report.nodeid.endswith("[3]") and hasattr(report, "node"):
+            hang_in_the_hook()
+"""
+
+
+@pytest.mark.parametrize(
+    ("hook", "is_ended"),
+    [
+        ("def hang_in_the_hook():\n    time.sleep(600)", False),
+        (
+            """
+def hang_in_the_hook():
+    while True:
+        try:
+            time.sleep(600)
+        except KeyboardInterrupt:
+            pass
+""",
+            True,
+        ),
+    ],
+    ids=["interruptible", "not interruptible"],
+)
+def test_the_limit_of_a_run_holds_if_a_hook_of_the_controller_hangs(suite: Suite, hook: str, is_ended: bool) -> None:
+    suite.conftest(HANGING_HOOK)
+    path = suite.path / "conftest.py"
+    path.write_text(path.read_text() + hook)
+    suite.test("import pytest\n@pytest.mark.parametrize('n', range(4))\ndef test_it(n): pass\n")
+    run = suite.run("--rustpar-run-timeout=1s")
+    assert run.ret == 124
+    assert re.search(
+        r"rustpar: the main process has been busy for \d.* because a plugin's hook may hang; its stack:", run.err
+    )
+    assert "in hang_in_the_hook" in run.err
+    if is_ended:
+        assert "rustpar: the main process does not react to an interrupt; it is ended" in run.err
+    else:
+        assert "the run took longer than its limit of 1.00 s" in run.text
+
+
+def test_a_hook_that_takes_longer_than_a_test_may_is_reported_once_and_the_run_goes_on(suite: Suite) -> None:
+    suite.conftest(HANGING_HOOK + "    def hang_in_the_hook():\n        time.sleep(4)\n")
+    suite.test("import pytest\n@pytest.mark.parametrize('n', range(4))\ndef test_it(n): pass\n")
+    run = suite.run("--rustpar-timeout=1s", "-k", "not 0")
+    assert run.ret == 0
+    assert run.counts()["passed"] == 3
+    assert "in hang_in_the_hook" in run.err

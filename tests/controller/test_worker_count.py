@@ -67,10 +67,11 @@ def tests(suite: Suite) -> Suite:
 
 @pytest.mark.parametrize("word", ["auto", "logical"])
 def test_the_run_reports_the_number_of_workers_and_cpus(tests: Suite, word: str) -> None:
-    machine(tests)
+    machine(tests, mask=3)
     run = tests.run("-p", "machine", n=word)
-    assert run.line("start:") == "rustpar: start: template, 8 workers (8 CPUs)"
-    assert "8 workers [12 items]" in run.lines
+    assert run.line("start:") == "rustpar: start: template, 3 workers (3 CPUs)"
+    assert "3 workers [12 items]" in run.lines
+    assert run.counts() == {"passed": 12}
 
 
 def test_a_cpu_quota_is_the_reason_where_it_is_the_smallest_number(tests: Suite) -> None:
@@ -82,20 +83,16 @@ def test_a_cpu_quota_is_the_reason_where_it_is_the_smallest_number(tests: Suite)
     assert "2 workers (2 CPUs)" in run.line("start:")
 
 
-def test_a_number_from_a_hook_or_the_environment_is_named_as_the_reason(tests: Suite) -> None:
-    run = tests.run_with({"PYTEST_XDIST_AUTO_NUM_WORKERS": "1"}, n="auto")
-    assert "1 worker (PYTEST_XDIST_AUTO_NUM_WORKERS)" in run.line("start:")
-    tests.conftest("def pytest_xdist_auto_num_workers(config): return 3\n")
-    assert "3 workers (pytest_xdist_auto_num_workers)" in tests.run(n="auto").line("start:")
-    assert "2 workers (--maxprocesses)" in tests.run("--maxprocesses=2", n="auto").line("start:")
-
-
-def test_a_number_from_the_environment_or_a_hook_ignores_memory(tests: Suite) -> None:
+def test_a_number_from_a_hook_or_the_environment_is_named_as_the_reason_and_ignores_memory(tests: Suite) -> None:
     machine(tests, left=0)
-    run = tests.run_with({"PYTEST_XDIST_AUTO_NUM_WORKERS": "3"}, "-p", "machine", n="auto")
+    run = tests.run_with({"PYTEST_XDIST_AUTO_NUM_WORKERS": "2"}, "-p", "machine", n="auto")
+    assert "2 workers (PYTEST_XDIST_AUTO_NUM_WORKERS)" in run.line("start:")
+    assert "2 workers [12 items]" in run.lines
+    tests.conftest("def pytest_xdist_auto_num_workers(config): return 3\n")
+    run = tests.run("-p", "machine", n="auto")
+    assert "3 workers (pytest_xdist_auto_num_workers)" in run.line("start:")
     assert "3 workers [12 items]" in run.lines
-    tests.conftest("def pytest_xdist_auto_num_workers(config): return 2\n")
-    assert "2 workers [12 items]" in tests.run("-p", "machine", n="auto").lines
+    assert "2 workers (--maxprocesses)" in tests.run("--maxprocesses=2", n="auto").line("start:")
 
 
 def test_fewer_tests_than_cpus_are_named(suite: Suite) -> None:
@@ -163,31 +160,34 @@ def test_the_memory_that_is_left_is_known() -> None:
     assert left > 0
 
 
-def test_the_second_of_two_short_runs_has_no_workers(suite: Suite) -> None:
+def test_after_a_short_run_there_are_no_workers_until_the_suite_has_grown(suite: Suite) -> None:
     suite.test(SHORT)
     first = suite.run(n="auto")
     assert_in_workers(first)
-    for _ in range(2):
-        run = suite.run(n="auto")
-        assert_in_one_process(run)
-        assert "the last run's 4 tests took " in run.line("rustpar: ")
-        assert run.counts() == first.counts() == {"passed": 4}
-        assert run.ret == 0
-
-
-def test_a_suite_that_has_grown_gets_workers_again(suite: Suite) -> None:
-    suite.test(SHORT)
-    suite.run(n="auto")
+    run = suite.run(n="auto")
+    assert_in_one_process(run)
+    assert "the last run's 4 tests took " in run.line("rustpar: ")
+    assert run.counts() == first.counts() == {"passed": 4}
+    assert run.ret == 0
     suite.test(LONG)
     assert_in_one_process(suite.run(n="auto"))
     assert_in_workers(suite.run(n="auto"))
 
 
-def test_failures_make_no_difference(suite: Suite) -> None:
-    suite.test("def test_one(): assert 0\ndef test_two(): pass\n")
+def test_failures_make_no_difference_and_the_gc_module_of_the_single_process_is_not_replaced(suite: Suite) -> None:
+    suite.test(
+        """
+        import gc
+        import types
+        def test_gc(worker_id): assert worker_id != "master" or type(gc) is types.ModuleType
+        def test_one(): assert 0
+        def test_two(): pass
+        """
+    )
     suite.run(n="auto")
     run = suite.run(n="auto")
     assert_in_one_process(run)
+    assert run.counts() == {"passed": 2, "failed": 1}
     assert run.ret == 1
 
 
@@ -200,7 +200,6 @@ def test_failures_make_no_difference(suite: Suite) -> None:
         ["-n", "auto", "--rustpar-start", "xdist"],
         ["-n", "auto", "--cache-clear"],
         ["-n", "auto", "-p", "no:cacheprovider"],
-        ["-n", "auto", "-p", "no:rustpar"],
     ],
     ids=" ".join,
 )
@@ -215,8 +214,7 @@ def test_a_number_from_the_environment_or_a_hook_is_used_in_every_run(suite: Sui
     for _ in range(2):
         assert_in_workers(suite.run_with({"PYTEST_XDIST_AUTO_NUM_WORKERS": "2"}, n="auto"))
     suite.conftest("def pytest_xdist_auto_num_workers(config): return 2\n")
-    for _ in range(2):
-        assert_in_workers(suite.run(n="auto"))
+    assert_in_workers(suite.run(n="auto"))
 
 
 def test_other_options_are_another_command(suite: Suite) -> None:
@@ -260,17 +258,3 @@ def test_an_unreadable_memory_counts_for_nothing(suite: Suite) -> None:
     for text in ("nonsense", "[]", json.dumps({command: [4]}), json.dumps({command: ["four", 0.1, None]})):
         file.write_text(text)
         assert_in_workers(suite.run(n="auto"))
-
-
-def test_the_gc_module_of_the_single_process_is_not_replaced(suite: Suite) -> None:
-    suite.test(
-        """
-        import gc
-        import types
-        def test_it(worker_id): assert worker_id != "master" or type(gc) is types.ModuleType
-        """
-    )
-    suite.run(n="auto")
-    run = suite.run(n="auto")
-    assert_in_one_process(run)
-    assert run.counts() == {"passed": 1}

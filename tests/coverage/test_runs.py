@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -72,6 +73,8 @@ FILES = {
         def test_subprocess(): subprocess.run([sys.executable, "-c", "import app; app.in_subprocess()"], check=True)
         """,
 }
+# The number of tests in these files.
+TESTS = 9
 PLUGINS = ("-p", "xdist", "-p", "rustpar")
 PLAIN = ("-p", "no:rustpar", "-p", "no:xdist")
 RUN_MODES = {
@@ -158,29 +161,25 @@ def project(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
     return Project(tmp_path)
 
 
-@pytest.mark.parametrize(
-    "options", [(), ("--cov-branch",), ("--cov-context=test",), ("--cov-branch", "--cov-context=test")]
-)
-@pytest.mark.parametrize("run_mode", RUN_MODES)
-def test_pytest_cov_reports_what_it_does_without_workers(
-    project: Project, run_mode: str, options: tuple[str, ...]
-) -> None:
+@pytest.mark.parametrize("options", [(), ("--cov-branch",), ("--cov-branch", "--cov-context=test")])
+def test_pytest_cov_reports_what_it_does_without_workers(project: Project, options: tuple[str, ...]) -> None:
     plain = project.pytest_cov(*PLAIN, *options)
     # sys.monitoring reports each line once per process: its context is the first test in the process that runs it.
     contexts = "--cov-context=test" in options and (sys.version_info < (3, 14) or "COVERAGE_CORE" in os.environ)
     covered = project.covered(contexts=contexts)
-    run = project.pytest_cov(*RUN_MODES[run_mode], *options)
-    assert project.covered(contexts=contexts) == covered
 
     def lines(text: str) -> list[str]:
         return [line for line in text.splitlines() if line.startswith(("app.py", "TOTAL"))]
 
-    assert lines(run) == lines(plain)
     (percent,) = (line.split()[-1] for line in lines(plain) if line.startswith("TOTAL"))
-    if run_mode != "xdist's engine":
-        (said,) = (line for line in run.splitlines() if line.startswith("rustpar: coverage: "))
-        assert said.removeprefix("rustpar: coverage: ").partition(".")[0] == percent.removesuffix("%")
-        assert "saving, joining and reporting took" in said
+    for run_mode, arguments in RUN_MODES.items():
+        run = project.pytest_cov(*arguments, *options)
+        assert project.covered(contexts=contexts) == covered, run_mode
+        assert lines(run) == lines(plain), run_mode
+        if run_mode != "xdist's engine":
+            (said,) = (line for line in run.splitlines() if line.startswith("rustpar: coverage: "))
+            assert said.removeprefix("rustpar: coverage: ").partition(".")[0] == percent.removesuffix("%"), run_mode
+            assert "saving, joining and reporting took" in said
 
 
 def test_cov_append_keeps_earlier_coverage(project: Project) -> None:
@@ -266,17 +265,17 @@ SETTINGS = {
 
 
 @pytest.mark.parametrize("settings", SETTINGS)
-@pytest.mark.parametrize("run_mode", ["template", "early", "each"])
-def test_coverage_run_covers_what_it_does_without_workers(project: Project, run_mode: str, settings: str) -> None:
+def test_coverage_run_covers_what_it_does_without_workers(project: Project, settings: str) -> None:
     (project.path / "test_two.py").unlink()
     project.write(".coveragerc", SETTINGS[settings])
     include = ("--include=app.py,conftest.py,test_one.py",) if "source" not in SETTINGS[settings] else ()
     contexts = "context" in SETTINGS[settings]
     project.coverage_run(*PLAIN, options=include)
     covered = project.covered(contexts=contexts)
-    run = project.coverage_run(*RUN_MODES[run_mode], options=include)
-    assert "CoverageWarning" not in run
-    assert project.covered(contexts=contexts) == covered
+    for run_mode in ("template", "early", "each"):
+        run = project.coverage_run(*RUN_MODES[run_mode], options=include)
+        assert "CoverageWarning" not in run, run_mode
+        assert project.covered(contexts=contexts) == covered, run_mode
 
 
 @pytest.mark.parametrize("settings", ["parallel = true", "patch = subprocess", "concurrency = multiprocessing, thread"])
@@ -299,3 +298,53 @@ def test_coverage_run_appends(project: Project) -> None:
     functions = project.covered()["files"]["app.py"]["functions"]
     assert functions["not_tested"]["summary"]["percent_covered"] == 100
     assert functions["in_thread"]["summary"]["percent_covered"] == 100
+
+
+@pytest.mark.parametrize("by", ["pytest-cov", "pytest-cov, damaged", "coverage run"])
+def test_a_run_that_was_killed_and_is_resumed_covers_what_an_undisturbed_run_does(project: Project, by: str) -> None:
+    project.write(
+        "test_zz.py",
+        """
+        import os
+        import time
+
+        def test_stuck():
+            if not os.path.exists("free"):
+                open("stuck", "w").close()
+                time.sleep(60)
+        """,
+    )
+    command = ["coverage", "run", "--include=app.py"] if by == "coverage run" else []
+    options = [] if command else ["-p", "pytest_cov", "--cov=app", "--cov-report="]
+    arguments = ["-m", *command, *(["-m"] if command else []), "pytest", *PLUGINS, *options, "-n", "2"]
+
+    def run(*more: str) -> str:
+        return project.python(*arguments, *more)
+
+    environment = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    process = subprocess.Popen(
+        [sys.executable, *arguments], cwd=project.path, env=environment, stdout=subprocess.DEVNULL
+    )
+    journals = project.path / ".pytest_cache" / "d" / "rustpar" / "runs"
+    end = time.monotonic() + RUN_LIMIT
+    while (
+        not (project.path / "stuck").exists()
+        or "".join(path.read_text() for path in journals.glob("*.jsonl")).count('"e":"saved"') < TESTS
+    ):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    (project.path / "free").touch()
+    files = [path for path in project.path.glob(".coverage.*") if path.stat().st_size]
+    assert files
+    if by == "pytest-cov, damaged":
+        for path in files:
+            path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    said = run("--rustpar-resume")
+    finished = 0 if by == "pytest-cov, damaged" else TESTS
+    assert f"resumed: {finished} of {TESTS + 1} tests" in said, said
+    assert f"{TESTS + 1} passed" in said
+    resumed = project.covered()
+    assert f"{TESTS + 1} passed" in run()
+    assert resumed == project.covered()

@@ -181,24 +181,6 @@ def test_a_database_that_the_controller_names_for_each_worker(fork_case: ForkCas
     )
 
 
-def test_a_log_file_is_named_after_the_worker_and_opened_later(fork_case: ForkCase) -> None:
-    fork_case.expect_early(
-        """
-        import logging
-        import os
-        from pathlib import Path
-        from support import note
-
-        FILE = Path(os.environ.get("PYTEST_XDIST_WORKER", "controller") + ".log")
-        logging.getLogger("app").addHandler(logging.FileHandler(FILE, mode="w", delay=True))
-
-        def use(me):
-            logging.getLogger("app").warning("one line")
-            note(f"{FILE} {FILE.read_text()}")
-        """
-    )
-
-
 def test_a_parameter_is_made_from_the_workers_name(fork_case: ForkCase) -> None:
     test = """
         import os
@@ -243,18 +225,26 @@ PROCESS = f"""{DATABASE}
 """
 
 
-def test_a_scratch_file_is_named_after_the_process(fork_case: ForkCase) -> None:
-    reads = ("os.getpid()", "getpid()", "multiprocessing.current_process().pid")
-    shapes = {f"process{number}": f"{PROCESS}\n    KEPT = {read}\n" for number, read in enumerate(reads)}
-    assert set(reasons_by_plugin(fork_case, shapes)) == set(shapes)
-
-
 def test_a_test_module_keeps_the_process_id(fork_case: ForkCase) -> None:
     fork_case.expect_early(f"{PROCESS}\n    KEPT = os.getpid()\n", file="test_it.py", n=3)
 
 
-def test_a_process_is_remembered_by_a_lock_and_by_random_numbers(fork_case: ForkCase) -> None:
-    shapes = {
+def test_a_process_is_remembered_by_scratch_files_a_lock_random_numbers_and_a_log_file(fork_case: ForkCase) -> None:
+    reads = ("os.getpid()", "getpid()", "multiprocessing.current_process().pid")
+    shapes = {f"process{number}": f"{PROCESS}\n    KEPT = {read}\n" for number, read in enumerate(reads)} | {
+        "a_log_file_is_named_after_the_worker_and_opened_later": """
+        import logging
+        import os
+        from pathlib import Path
+        from support import note
+
+        FILE = Path(os.environ.get("PYTEST_XDIST_WORKER", "controller") + ".log")
+        logging.getLogger("app").addHandler(logging.FileHandler(FILE, mode="w", delay=True))
+
+        def use(me):
+            logging.getLogger("app").warning("one line")
+            note(f"{FILE} {FILE.read_text()}")
+        """,
         "a_lock_remembers_the_process_it_was_made_in": """
         import os
 

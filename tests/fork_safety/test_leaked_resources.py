@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-import pytest
-
 from tests.shapes import reasons, run_plugins
 
 if TYPE_CHECKING:
@@ -120,22 +118,20 @@ def test_a_thread_is_started_below_threading(fork_case: ForkCase) -> None:
     )
 
 
-@pytest.mark.parametrize("imported", ["import faulthandler", "from faulthandler import *"])
-def test_a_faulthandler_timer_is_running(fork_case: ForkCase, imported: str) -> None:
+def test_a_faulthandler_timer_is_running(fork_case: ForkCase) -> None:
     # The waiting thread is not a Python thread, and cancelling waits for its end.
-    call = "faulthandler." if imported.startswith("import") else ""
     fork_case.expect_early(
-        f"""
-        {imported}
+        """
+        from faulthandler import *
         import pytest
 
-        {call}dump_traceback_later(3600)
+        dump_traceback_later(3600)
 
         def use(me):
             with pytest.raises(AssertionError):
                 assert not me
-            {call}cancel_dump_traceback_later()
-            {call}dump_traceback_later(3600)
+            cancel_dump_traceback_later()
+            dump_traceback_later(3600)
         """
     )
 

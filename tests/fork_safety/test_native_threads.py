@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import shutil
 import subprocess
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -87,15 +90,21 @@ def pool(suite: Suite) -> Suite:
     return suite
 
 
-def build(suite: Suite, name: str, *options: str) -> None:
-    """Compile the library into a suite."""
+@functools.cache
+def compiled(*options: str) -> bytes:
+    """Return the compiled library."""
     compiler = shutil.which("cc")
     assert compiler is not None
-    (suite.path / "pool.c").write_text(POOL)
-    subprocess.run(
-        [compiler, "-shared", "-fPIC", "-pthread", *options, "-o", str(suite.path / name), str(suite.path / "pool.c")],
-        check=True,
-    )
+    with tempfile.TemporaryDirectory() as directory:
+        source, library = Path(directory, "pool.c"), Path(directory, "pool.so")
+        source.write_text(POOL)
+        subprocess.run([compiler, "-shared", "-fPIC", "-pthread", *options, "-o", library, source], check=True)
+        return library.read_bytes()
+
+
+def build(suite: Suite, name: str, *options: str) -> None:
+    """Put the library into a suite."""
+    (suite.path / name).write_bytes(compiled(*options))
 
 
 def test_a_pool_started_during_collection_makes_workers_early(pool: Suite) -> None:
@@ -184,20 +193,19 @@ def test_a_plugin_with_a_prepared_pool_uses_rustpars_engine(pool: Suite) -> None
     assert run.start() == "template"
 
 
-@pytest.mark.parametrize("rounds", [30])
-def test_threads_that_exit_during_the_check_are_not_a_reason(suite: Suite, rounds: int) -> None:
+def test_threads_that_exit_during_the_check_are_not_a_reason(suite: Suite) -> None:
     suite.conftest(
-        f"""
+        """
         import threading
 
         def pytest_collection_finish(session):
-            for _ in range({rounds}):
+            for _ in range(30):
                 threads = [threading.Thread(target=int) for _ in range(10)]
                 for thread in threads: thread.start()
                 for thread in threads: thread.join()
         """
     )
     suite.test("def test_one(): pass\ndef test_two(): pass\n")
-    for _ in range(5):
+    for _ in range(3):
         run = suite.run()
         assert run.start() == "template", run.text

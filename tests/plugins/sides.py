@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.harness import MARK, RUN_LIMIT, SUPPORT
+from tests.harness import MARK, RUN_LIMIT
+from tests.suite_modules import SUPPORT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -190,7 +191,7 @@ def _facts(case: Case, path: Path, status: int, text: str) -> Facts:
             outcomes.setdefault(name, []).append(report["what"])
             properties[name] = report["properties"]
             if report["text"]:
-                failures.setdefault(name, []).append(normal(report["text"], path))
+                failures.setdefault(name, []).append(_without_circumstances(normal(report["text"], path)))
     lines = normal(text, path).splitlines()
     return {
         "exit status": status,
@@ -202,6 +203,11 @@ def _facts(case: Case, path: Path, status: int, text: str) -> Facts:
         "terminal": sorted(found[0] for line in lines if (found := re.search(case.terminal, line))),
         "artefact": case.artefact(path),
     }
+
+
+def _without_circumstances(text: str) -> str:
+    """Return the text of a crash without what only rustpar says: its circumstances, and what to do."""
+    return re.sub(r"\A(worker 'gwN' crashed while running .*)\n\n[\s\S]*", r"\1", text)
 
 
 def _counts(lines: list[str]) -> dict[str, int]:

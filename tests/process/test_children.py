@@ -47,10 +47,7 @@ FORKED = """
 
 WITH_WORKERS = ("template", "early")
 
-IGNORED = """
-    import signal
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-"""
+IGNORED = "    import signal\n    signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
 
 REAPED = """
     import os
@@ -65,6 +62,9 @@ REAPED = """
 
     signal.signal(signal.SIGCHLD, reap)
 """
+
+# What a suite sets up for its children.
+SIGCHLD_SETUPS = {"ignored": IGNORED, "reaped": REAPED}
 
 # Nine tests that pass, and one that fails in each of two ways.
 SOME = """
@@ -110,20 +110,20 @@ ASIDE = """
 """
 
 
-@pytest.mark.parametrize("given", ["None", "nextitem"])
-def test_a_plugin_may_run_tests_in_child_processes(suite: Suite, given: str) -> None:
-    suite.conftest(FORKED.replace("GIVEN", given))
+def test_a_plugin_may_run_tests_in_child_processes(suite: Suite) -> None:
     suite.write(
         {
             "test_all.py": ASIDE.replace("MARKS", "pytestmark = pytest.mark.aside"),
             "test_some.py": ASIDE.replace("MARKS", ""),
+            "conftest.py": FORKED.replace("GIVEN", "nextitem"),
         }
     )
     plain = suite.run_in("plain", "-W", "ignore")
-    for start in WITH_WORKERS:
+    for start, given in zip(WITH_WORKERS, ("None", "nextitem"), strict=True):
+        suite.conftest(FORKED.replace("GIVEN", given))
         run = suite.run_in(start, "-W", "ignore")
-        assert run.counts() == plain.counts()
-        assert run.outcomes == plain.outcomes
+        assert run.counts() == plain.counts(), start
+        assert run.outcomes == plain.outcomes, start
         assert run.ret == plain.ret
         assert set(run.runs.values()) == {1}
 
@@ -256,8 +256,9 @@ FORKING = """
 """
 
 
-@pytest.mark.parametrize("start", WITH_WORKERS)
-@pytest.mark.parametrize("where", ["import", "collection_modifyitems"])
+@pytest.mark.parametrize(
+    ("where", "start"), [("import", "template"), ("import", "early"), ("collection_modifyitems", "template")]
+)
 def test_a_child_that_returns_while_collecting_is_not_the_template(suite: Suite, start: str, where: str) -> None:
     suite.write({"forking.py": FORKING})
     suite.test("\n    from forking import fork\n    fork()\n" + SOME if where == "import" else SOME)
@@ -297,25 +298,25 @@ def test_a_child_of_multiprocessing_may_import_and_fail(suite: Suite, start: str
     assert run.ret == 0
 
 
-@pytest.mark.parametrize("sigchld_setup", [IGNORED, REAPED], ids=["ignored", "reaped"])
+@pytest.mark.parametrize("setup", SIGCHLD_SETUPS)
 @pytest.mark.parametrize("place", ["conftest.py", "inner/conftest.py", "inner/test_it.py"])
-def test_a_suite_may_reap_all_children_or_ignore_sigchld(suite: Suite, place: str, sigchld_setup: str) -> None:
+def test_a_suite_may_reap_all_children_or_ignore_sigchld(suite: Suite, place: str, setup: str) -> None:
     suite.write({"inner/test_it.py": SOME})
-    suite.write({place: sigchld_setup + (SOME if place.endswith("test_it.py") else "")})
-    plain = suite.run_in("plain")
-    for start in WITH_WORKERS:
+    suite.write({place: SIGCHLD_SETUPS[setup] + (SOME if place.endswith("test_it.py") else "")})
+    # Early workers do after the fork what the template does before it, so there each place once.
+    early = (place == "inner/conftest.py") == (setup == "ignored")
+    for start in WITH_WORKERS if early else ("template",):
         run = suite.run_in(start)
-        assert run.counts() == plain.counts()
-        assert run.outcomes == plain.outcomes
-        assert run.ret == plain.ret == 1
+        assert run.counts() == {"passed": 10, "failed": 1, "errors": 1}, start
+        assert passed_by_directory(run) == {"inner": 9}, start
+        assert run.ret == 1
         assert not run.err
         assert "ended badly" not in run.text
 
 
-@pytest.mark.parametrize("sigchld_setup", [IGNORED, REAPED], ids=["ignored", "reaped"])
-@pytest.mark.parametrize("start", WITH_WORKERS)
-def test_the_sigchld_disposition_of_a_suite_applies_in_its_tests(suite: Suite, start: str, sigchld_setup: str) -> None:
-    suite.conftest(sigchld_setup)
+@pytest.mark.parametrize(("start", "setup"), [("template", "ignored"), ("template", "reaped"), ("early", "reaped")])
+def test_the_sigchld_disposition_of_a_suite_applies_in_its_tests(suite: Suite, start: str, setup: str) -> None:
+    suite.conftest(SIGCHLD_SETUPS[setup])
     suite.test(
         """
         import os
@@ -337,17 +338,14 @@ def test_the_sigchld_disposition_of_a_suite_applies_in_its_tests(suite: Suite, s
         """
     )
     # The handler and the test may race for the child, as in plain pytest.
-    if sigchld_setup is REAPED:
+    if setup == "reaped":
         suite.test(
             """
             import conftest
             import signal
 
-            def test_it():
-                assert signal.getsignal(signal.SIGCHLD) is conftest.reap
-
-            def test_other():
-                assert signal.getsignal(signal.SIGCHLD) is conftest.reap
+            def test_it(): assert signal.getsignal(signal.SIGCHLD) is conftest.reap
+            def test_other(): test_it()
             """
         )
     run = suite.run_in(start, "-W", "ignore")
@@ -377,6 +375,7 @@ def test_a_crash_is_reported_if_sigchld_is_ignored(suite: Suite, start: str) -> 
     assert "killed by SIGKILL" in run.text
 
 
+@pytest.mark.parametrize("run_mode", ["plain", *WITH_WORKERS])
 def test_a_test_may_ignore_sigchld_or_wait_for_any_child(suite: Suite, run_mode: str) -> None:
     suite.test(
         """

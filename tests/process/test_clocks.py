@@ -74,11 +74,16 @@ SETTINGS = {
 # Plain pytest needs the broken names everywhere else.
 PLACES = [("test", list(SETTINGS)), ("fixture", list(SETTINGS)[:-1]), *(("conftest", [one]) for one in SETTINGS)][:-1]
 
+# All with the template; in the other run modes, each place with the first setting.
+CASES = [
+    *((*place, "template") for place in PLACES),
+    *((*place, mode) for place in PLACES[:3] for mode in ("plain", "early")),
+]
 
-@pytest.mark.parametrize("run_mode", ["plain", "template", "early"])
-@pytest.mark.parametrize(("place", "settings"), PLACES, ids=str)
+
+@pytest.mark.parametrize(("place", "settings", "run_mode"), CASES, ids=str)
 def test_a_replaced_clock_changes_neither_the_run_nor_its_durations(
-    suite: Suite, run_mode: str, place: str, settings: list[str]
+    suite: Suite, place: str, settings: list[str], run_mode: str
 ) -> None:
     suite.write({"freezer.py": FREEZER, "pytest.ini": "[pytest]\nrustpar_slow = 50ms\npythonpath = .\n"})
     # Each test begins with the clocks that the one before has left, and takes them off again.

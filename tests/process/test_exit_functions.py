@@ -26,35 +26,40 @@ def exit_notes(suite: Suite) -> list[str]:
     return sorted(path.name for path in suite.path.glob("left-*"))
 
 
+# Ways to register the function `leave`; the last one removes those of the others.
+WAYS = {
+    "atexit": "atexit.register(leave)",
+    "finalize": "weakref.finalize(leave, leave)",
+    "threading": "threading._register_atexit(leave)",
+    "sessionstart": "def pytest_sessionstart(session): atexit.register(leave)",
+    "multiprocessing": "multiprocessing.util.Finalize(None, leave, exitpriority=1)",
+    "clear": "def pytest_runtest_setup(item): atexit._clear(); atexit.register(leave)",
+}
+
+
 @pytest.mark.parametrize("start", ["template", "early"])
-@pytest.mark.parametrize(
-    "register",
-    [
-        "atexit.register(leave)",
-        "weakref.finalize(leave, leave)",
-        "threading._register_atexit(leave)",
-        "def pytest_sessionstart(session): atexit.register(leave)",
-        "def pytest_runtest_setup(item): atexit._clear(); atexit.register(leave)",
-        "multiprocessing.util.Finalize(None, leave, exitpriority=1)",
-    ],
-)
-def test_exit_functions_run_in_each_worker(suite: Suite, start: str, register: str) -> None:
-    suite.conftest(
-        f"""
-        import atexit, multiprocessing.util, os, threading, weakref
-        def leave():
-            name = os.environ.get("PYTEST_XDIST_WORKER", "controller")
-            with open(f"left-{{name}}", "a") as file:
-                file.write("x")
-        {register}
-        """
-    )
+@pytest.mark.parametrize("ways", [list(WAYS)[:-1], list(WAYS)[-1:]], ids=["registered", "cleared"])
+def test_exit_functions_run_in_each_worker(suite: Suite, start: str, ways: list[str]) -> None:
+    for way in ways:
+        suite.write(
+            {
+                f"{way}_leaves.py": f"""
+                import atexit, multiprocessing.util, os, threading, weakref
+                def leave():
+                    name = os.environ.get("PYTEST_XDIST_WORKER", "controller")
+                    with open(f"left-{{name}}-{way}", "a") as file:
+                        file.write("x")
+                {WAYS[way]}
+                """
+            }
+        )
+    suite.conftest(f"pytest_plugins = {[f'{way}_leaves' for way in ways]}\n")
     suite.test(TESTS)
     run = suite.run(f"--rustpar-start={start}")
     assert run.counts() == {"passed": 8}
     found = set(exit_notes(suite))
-    assert {"left-gw0", "left-gw1"} <= found
-    assert all((suite.path / name).read_text() == "x" for name in found)
+    assert {f"left-{worker}-{way}" for worker in ("gw0", "gw1") for way in ways} <= found
+    assert {name for name in found if (suite.path / name).read_text() != "x"} == set()
 
 
 def test_no_worker_removes_what_another_worker_still_needs(suite: Suite) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from typing import TYPE_CHECKING
 
 import pytest
@@ -32,50 +33,46 @@ def notes_of(suite: Suite, body: str, *args: str) -> list[str]:
     return sorted(suite.notes())
 
 
-def test_the_environment_names_worker_count_and_run(suite: Suite) -> None:
-    notes = notes_of(
-        suite, "note(os.environ['PYTEST_XDIST_WORKER_COUNT'] + ' ' + os.environ['PYTEST_XDIST_TESTRUNUID'])"
+# Expressions that name a worker or its run, and their values in the worker with the name NAME.
+NAMES = {
+    "os.environ['PYTEST_XDIST_WORKER']": "NAME",
+    "os.environ['PYTEST_XDIST_WORKER_COUNT']": "2",
+    "os.environ['PYTEST_XDIST_TESTRUNUID']": "ours",
+    "os.environ['PYTEST_CURRENT_TEST']": "test_it.py::test_it[ME] (call)",
+    "worker_id": "NAME",
+    "testrun_uid": "ours",
+    "xdist.is_xdist_worker(request), xdist.get_xdist_worker_id(request)": "(True, 'NAME')",
+    "xdist.is_xdist_controller(request)": "False",
+    "option.dist, option.numprocesses, option.tx, option.usepdb, option.maxfail": "('no', None, [], False, 7)",
+    "tuple(config.workerinput[key] for key in ('workerid', 'workercount', 'testrunuid'))": "('NAME', 2, 'ours')",
+    "bool(config.workerinput['mainargv'])": "True",
+    "config.kept['workerid']": "NAME",
+    "tmp_path_factory.getbasetemp().name": "popen-NAME",
+    "sys.modules['__main__'].__file__.rpartition('/')[2]": "__main__.py",
+}
+
+
+def test_everything_that_names_a_worker_or_its_run_is_as_in_xdists_workers(suite: Suite) -> None:
+    suite.conftest("def pytest_configure(config): config.kept = getattr(config, 'workerinput', None)\n")
+    evaluate = (
+        "import xdist; option = config.option; scope = {**globals(), **locals()}; "
+        "note(repr({one: str(eval(one, scope)) for one in EXPRESSIONS} | {'me': me}))"
     )
-    assert [note.split()[:2] for note in notes] == [["gw0", "2"], ["gw1", "2"]]
-    assert notes[0].split()[2] == notes[1].split()[2] != ""
-
-
-def test_the_fixtures_name_worker_and_run(suite: Suite) -> None:
-    notes = notes_of(suite, "note(f'{worker_id} {testrun_uid}')", "--testrunuid=ours")
-    assert notes == ["gw0 gw0 ours", "gw1 gw1 ours"]
+    body = (
+        evaluate.replace("EXPRESSIONS", repr(list(NAMES))) + "; note(f'base {tmp_path_factory.getbasetemp().parent}')"
+    )
+    notes = [note.split(" ", 1) for note in notes_of(suite, body, "--testrunuid=ours", "--maxfail=7")]
+    found = {worker: ast.literal_eval(text) for worker, text in notes if text.startswith("{")}
+    assert set(found) == {"gw0", "gw1"}
+    for worker, values in found.items():
+        me = {"a": "a-b", "b": "b-a"}[values.pop("me")]
+        assert values == {one: value.replace("NAME", worker).replace("ME", me) for one, value in NAMES.items()}
+    assert len({text for _, text in notes if text.startswith("base ")}) == 1
 
 
 def test_worker_id_is_master_without_workers(suite: Suite) -> None:
     suite.test("def test_it(worker_id): assert worker_id == 'master'\n")
     assert suite.run(n="0").ret == 0
-
-
-def test_the_functions_of_xdist_return_the_same_as_in_its_workers(suite: Suite) -> None:
-    body = (
-        "import xdist as x; r = request; "
-        "note(f'{x.is_xdist_worker(r)} {x.get_xdist_worker_id(r)} {x.is_xdist_controller(r)}')"
-    )
-    assert notes_of(suite, body) == ["gw0 True gw0 False", "gw1 True gw1 False"]
-
-
-def test_options_in_a_worker_are_those_of_xdists_workers(suite: Suite) -> None:
-    body = "o = config.option; note(repr((o.dist, o.numprocesses, o.tx, o.usepdb, o.maxfail)))"
-    notes = notes_of(suite, body, "--maxfail=7")
-    assert notes == ["gw0 ('no', None, [], False, 7)", "gw1 ('no', None, [], False, 7)"]
-
-
-def test_workerinput_holds_the_workers_own_values(suite: Suite) -> None:
-    keys = "('workerid', 'workercount', 'testrunuid')"
-    body = f"i = config.workerinput; note(repr((*map(i.get, {keys}), bool(i['mainargv']))))"
-    notes = notes_of(suite, body, "--testrunuid=u")
-    assert notes == ["gw0 ('gw0', 2, 'u', True)", "gw1 ('gw1', 2, 'u', True)"]
-
-
-def test_temporary_directories_are_below_the_workers_own_base(suite: Suite) -> None:
-    notes = notes_of(suite, "note(tmp_path_factory.getbasetemp())")
-    bases = [note.split()[1] for note in notes]
-    assert [base.rpartition("/")[2] for base in bases] == ["popen-gw0", "popen-gw1"]
-    assert bases[0].rpartition("/")[0] == bases[1].rpartition("/")[0]
 
 
 def test_temporary_directories_are_below_a_given_base(suite: Suite) -> None:
@@ -88,16 +85,6 @@ def test_a_base_made_while_collecting_is_not_shared(suite: Suite) -> None:
     suite.conftest("def pytest_sessionstart(session): session.config._tmp_path_factory.getbasetemp()\n")
     notes = notes_of(suite, "note(tmp_path_factory.getbasetemp())")
     assert [note.rpartition("/")[2] for note in notes] == ["popen-gw0", "popen-gw1"]
-
-
-def test_a_kept_reference_to_workerinput_names_the_worker(suite: Suite) -> None:
-    suite.conftest(
-        """
-        def pytest_configure(config):
-            config.kept = getattr(config, "workerinput", None)
-        """
-    )
-    assert notes_of(suite, "note(config.kept['workerid'])") == ["gw0 gw0", "gw1 gw1"]
 
 
 def test_values_are_sent_to_workers_and_back(suite: Suite) -> None:
@@ -148,19 +135,6 @@ def test_a_value_that_cannot_be_sent_back_does_not_end_the_run(suite: Suite) -> 
     run = suite.run(n="1")
     assert run.counts() == {"passed": 1}
     assert "object" in run.line("rustpar: what a plugin set")
-
-
-def test_the_main_module_is_pytests_own(suite: Suite) -> None:
-    notes = notes_of(suite, "note(sys.modules['__main__'].__file__.rpartition('/')[2])")
-    assert notes == ["gw0 __main__.py", "gw1 __main__.py"]
-
-
-def test_the_current_test_is_in_the_environment(suite: Suite) -> None:
-    notes = notes_of(suite, "note(os.environ['PYTEST_CURRENT_TEST'])")
-    assert {note.split(maxsplit=1)[1] for note in notes} == {
-        "test_it.py::test_it[a-b] (call)",
-        "test_it.py::test_it[b-a] (call)",
-    }
 
 
 def test_environment_variables_set_in_the_controller_reach_the_workers(suite: Suite) -> None:

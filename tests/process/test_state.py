@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.harness import RUN_MODES
-
 if TYPE_CHECKING:
     from tests.harness import Suite
 
@@ -189,11 +187,16 @@ SETTING = """
 """
 
 
+# Early workers that load a conftest set its timers themselves.
 @pytest.mark.parametrize(
-    ("run_mode", "where"),
-    [("plain", "conftest"), *((mode, where) for mode in ("template", "early") for where in ("conftest", "plugin"))],
+    ("kind", "run_mode", "where"),
+    [
+        ("alarm and virtual", "plain", "conftest"),
+        ("alarm and virtual", "early", "conftest"),
+        *((kind, "template", where) for kind in TIMERS for where in ("conftest", "plugin")),
+        *((kind, "early", "plugin") for kind in TIMERS),
+    ],
 )
-@pytest.mark.parametrize("kind", TIMERS)
 def test_timers_continue_in_each_worker(suite: Suite, kind: str, run_mode: str, where: str) -> None:
     setting, holds = TIMERS[kind]
     suite.write({"setting.py": SETTING.replace("SET", setting)})
@@ -251,12 +254,12 @@ STREAMS = """
 @pytest.mark.parametrize("args", [(), ("-s",)], ids=["captured", "-s"])
 def test_standard_streams_have_the_names_of_plain_pytest(suite: Suite, args: tuple[str, ...]) -> None:
     suite.test(STREAMS)
-    for run_mode in ("plain", "template", "early"):
+    for run_mode in ("plain", "template") if args else ("plain", "template", "early"):
         assert suite.run_in(run_mode, *args).counts() == {"passed": 1}
     assert len(set((suite.path / "streams.txt").read_text().splitlines())) == 1
 
 
-@pytest.mark.parametrize("run_mode", RUN_MODES)
+@pytest.mark.parametrize("run_mode", ["plain", "template", "early"])
 def test_the_main_thread_has_the_correct_native_id(suite: Suite, run_mode: str) -> None:
     suite.test(
         """

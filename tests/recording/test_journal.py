@@ -64,7 +64,7 @@ def outcomes(events: Events) -> dict[str, list[tuple[str, str]]]:
     return found
 
 
-def test_every_phase_of_each_test_is_in_the_journal(suite: Suite, run_mode: str) -> None:
+def test_every_phase_of_each_test_is_in_the_journal_and_failures_are_in_full(suite: Suite, run_mode: str) -> None:
     suite.test(EVERYTHING)
     run = suite.run_in(run_mode)
     found = events(journals(suite)[0])
@@ -75,12 +75,6 @@ def test_every_phase_of_each_test_is_in_the_journal(suite: Suite, run_mode: str)
     } == run.outcomes
     assert only(found, "end")["exit"] == run.ret == 1
     assert only(found, "end")["warnings"] == run.counts()["warnings"]
-
-
-def test_failures_are_recorded_in_full(suite: Suite, run_mode: str) -> None:
-    suite.test(EVERYTHING)
-    suite.run_in(run_mode)
-    found = events(journals(suite)[0])
     ids = only(found, "collected")["ids"]
     details = {ids[event["t"]].partition("::")[2]: event for event in of_kind(found, "detail")}
     assert set(details) == {"test_fails", "test_skipped", "test_xfails", "test_xpasses", "test_error"}
@@ -96,6 +90,7 @@ def test_failures_are_recorded_in_full(suite: Suite, run_mode: str) -> None:
     assert (ids[properties["t"]], properties["properties"]) == ("test_it.py::test_passes", [["answer", "42"]])
 
 
+@pytest.mark.parametrize("run_mode", ["plain", "template", "xdist"])
 def test_a_run_event_describes_the_run(suite: Suite, run_mode: str) -> None:
     suite.test(EVERYTHING)
     suite.run_in(run_mode, "-k", "passes")
@@ -241,10 +236,11 @@ def test_a_full_disk_is_reported_in_one_line(suite: Suite, n: str | None) -> Non
 
 def test_options_that_run_no_test_write_no_journal(suite: Suite) -> None:
     suite.test("def test_it(): pass\n")
-    suite.run("--collect-only", n=None)
-    suite.run("--setup-plan", n=None)
-    suite.run("--no-such-option", n=None)
-    assert not journals(suite)
+    options = ["--collect-only", "--setup-plan", "--no-such-option"]
+    for option in options:
+        suite.part(option).test("def test_it(): pass\n")
+    suite.run_each({option: [option] for option in options})
+    assert [option for option in options if journals(suite.part(option))] == []
 
 
 def test_subtests_are_parts_of_their_test(suite: Suite) -> None:

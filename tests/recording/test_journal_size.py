@@ -37,12 +37,12 @@ def loud(suite: Suite, count: int) -> None:
 
 @pytest.mark.parametrize("n", [None, "2"])
 def test_a_journal_is_limited_and_says_how_much_is_omitted(suite: Suite, n: str | None) -> None:
-    loud(suite, 12)
+    loud(suite, 5)
     run = suite.run("--rustpar-journal=run.jsonl", "-o", "rustpar_journal_size=1M", "--show-capture=no", n=n)
-    assert run.counts() == {"failed": 12}
+    assert run.counts() == {"failed": 5}
     assert (suite.path / "run.jsonl").stat().st_size < 1.3 * (1 << 20)
     found = details(suite.path / "run.jsonl")
-    assert len(found) == 12
+    assert len(found) == 5
     for detail in found:
         ((title, text),) = detail["sections"]
         assert title == "Captured stdout call"

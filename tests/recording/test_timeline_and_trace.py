@@ -49,6 +49,7 @@ def rows(data: dict[str, Any]) -> list[dict[str, Any]]:
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
+@pytest.mark.parametrize("run_mode", ["plain", "template", "xdist"])
 def test_the_timeline_shows_what_the_journal_says(suite: Suite, run_mode: str) -> None:
     suite.test(TESTS)
     run = suite.run_in(run_mode, "--rustpar-timeline=report.html", "--rustpar-trace=trace.json")

@@ -43,10 +43,21 @@ def test_captured_output_never_holds_that_of_another_test(suite: Suite) -> None:
         assert sections["Captured stderr call"].count(f"<{n}:write2>") == 20
 
 
-def test_captured_output_of_failures_is_shown(suite: Suite) -> None:
-    suite.test("def test_it():\n    print('a word')\n    assert False\ndef test_other(): print('nothing to see')\n")
+def test_captured_output_and_logged_messages_of_failures_are_shown(suite: Suite) -> None:
+    suite.test(
+        """
+        import logging
+        def test_it():
+            print("a word")
+            logging.error("a message")
+            assert False
+        def test_other(): print("nothing to see")
+        """
+    )
     run = suite.run()
     assert "a word" in run.lines
+    assert "ERROR" in run.line("test_it.py:5 a message")
+    assert any("Captured log call" in line for line in run.lines)
     assert "nothing to see" not in run.text
 
 
@@ -85,14 +96,13 @@ def test_without_capturing_the_prefix_names_the_worker(suite: Suite) -> None:
         assert f"[{worker}] test {n} in {worker}" in run.lines
 
 
-def test_without_capturing_a_single_worker_has_no_prefix(suite: Suite) -> None:
-    suite.test("def test_it(): print('a word')\n")
-    assert "a word" in suite.run("-s", n="1").lines
-
-
-def test_a_last_line_without_a_newline_is_shown(suite: Suite) -> None:
-    suite.test("import sys\ndef test_it(): sys.stdout.write('no end')\n")
-    assert "no end" in suite.run("-s", n="1").out
+def test_without_capturing_a_single_worker_has_no_prefix_and_a_last_line_without_a_newline_is_shown(
+    suite: Suite,
+) -> None:
+    suite.test("import sys\ndef test_it(): print('a word')\ndef test_last(): sys.stdout.write('no end')\n")
+    run = suite.run("-s", n="1")
+    assert "a word" in [line.lstrip(".") for line in run.lines]
+    assert "no end" in run.out
 
 
 def test_output_at_import_is_shown_without_capturing(suite: Suite) -> None:
@@ -199,10 +209,3 @@ def test_log_files_opened_by_pytest_hold_every_line(suite: Suite) -> None:
     assert suite.run("--log-file=run.log").ret == 0
     text = (suite.path / "run.log").read_text()
     assert sorted(int(n) for n in re.findall(r"from test (\d+)", text)) == list(range(20))
-
-
-def test_logged_messages_are_shown_with_the_failure(suite: Suite) -> None:
-    suite.test("import logging\ndef test_it():\n    logging.error('a message')\n    assert False\n")
-    run = suite.run()
-    assert "ERROR" in run.line("test_it.py:3 a message")
-    assert any("Captured log call" in line for line in run.lines)

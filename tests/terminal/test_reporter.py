@@ -33,11 +33,6 @@ def test_verbose_lines_name_worker_percentage_outcome_and_test(suite: Suite) -> 
     }
 
 
-def test_the_progress_line_ends_at_one_hundred_percent(suite: Suite) -> None:
-    suite.test(FOUR)
-    assert re.fullmatch(r"[.F]{4} +\[100%\]", suite.run().line("[100%]"))
-
-
 def test_quiet_output_shows_only_progress_and_counts(suite: Suite) -> None:
     suite.test("def test_it(): pass")
     run = suite.run("-q")
@@ -47,18 +42,22 @@ def test_quiet_output_shows_only_progress_and_counts(suite: Suite) -> None:
     assert len(lines) == 2
 
 
-def test_a_failure_names_worker_platform_and_interpreter(suite: Suite) -> None:
+def test_the_output_has_the_start_mode_the_progress_and_each_failure_once(suite: Suite) -> None:
     suite.test(FOUR)
     run = suite.run()
+    assert run.line("rustpar: start") == "rustpar: start: template"
+    assert re.fullmatch(r"[.F]{4} +\[100%\]", run.line("[100%]"))
     version = ".".join(map(str, sys.version_info[:3]))
     assert re.fullmatch(
         rf"\[gw[01]\] {sys.platform} -- Python {version} {re.escape(sys.executable)}", run.line("] linux")
     )
+    assert [line for line in run.lines if line.startswith("FAILED")] == [
+        "FAILED test_it.py::test_it[2] - assert 2 != 2"
+    ]
 
 
-def test_the_header_says_how_workers_start(suite: Suite) -> None:
+def test_the_header_has_the_start_mode_of_early_workers(suite: Suite) -> None:
     suite.test(FOUR)
-    assert suite.run().line("rustpar: start") == "rustpar: start: template"
     assert re.fullmatch(r"rustpar: \S+, start: early", suite.run("--rustpar-start=early").line("rustpar: "))
 
 
@@ -109,19 +108,6 @@ def test_a_run_without_terminal_plugin_has_the_same_status(suite: Suite) -> None
     assert run.err == ""
 
 
-def test_the_short_summary_lists_each_failure_once(suite: Suite) -> None:
-    suite.test(FOUR)
-    assert [line for line in suite.run().lines if line.startswith("FAILED")] == [
-        "FAILED test_it.py::test_it[2] - assert 2 != 2"
-    ]
-
-
-def test_deselected_tests_are_counted(suite: Suite) -> None:
-    suite.test(FOUR)
-    run = suite.run("-k", "0 or 1")
-    assert run.counts() == {"passed": 2, "deselected": 2}
-
-
 def test_tests_that_conftests_deselect_are_counted(suite: Suite) -> None:
     suite.conftest(
         """
@@ -142,11 +128,17 @@ def test_colours_are_used_when_asked_for(suite: Suite) -> None:
 
 def test_line_tracebacks_and_no_tracebacks_are_those_of_plain_pytest(suite: Suite) -> None:
     suite.test(FOUR)
-    for style in ("line", "no", "short", "native"):
-        plain, run = suite.plain(f"--tb={style}"), suite.run(f"--tb={style}")
-        assert run.report("test_it[2]")["longrepr"] == plain.report("test_it[2]")["longrepr"]
+    styles = ("line", "no", "short", "native")
+    for style in styles:
+        suite.part(style).test(FOUR)
+    plain_runs = suite.run_each({style: ["-pno:rustpar", "-pno:xdist", f"--tb={style}"] for style in styles})
+    for style, plain in plain_runs.items():
+        run = suite.run(f"--tb={style}", "test_it.py")
+        longrepr = plain.report("test_it[2]")["longrepr"].replace(f"{suite.path}/{style}/", f"{suite.path}/")
+        assert run.report("test_it[2]")["longrepr"] == longrepr, style
         if style == "line":
-            assert run.line("test_it.py:6:") == plain.line("test_it.py:6:")
+            line = plain.line("test_it.py:6:").replace(f"{suite.path}/{style}/", f"{suite.path}/")
+            assert run.line("test_it.py:6:") == line
 
 
 def test_showing_locals_works_in_workers(suite: Suite) -> None:

@@ -11,7 +11,7 @@ from rustpar import _core
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.harness import Suite
+    from tests.harness import Run, Suite
 
 
 @pytest.fixture
@@ -21,8 +21,11 @@ def tests(suite: Suite) -> Suite:
     return suite
 
 
-def test_tests_over_the_limit_are_listed_by_phase_with_their_worker(tests: Suite, run_mode: str) -> None:
-    run = tests.run_in(run_mode, "--rustpar-slow=0s")
+def test_tests_over_the_limit_are_listed_with_their_worker_and_v_shows_percentiles_and_utilization(
+    tests: Suite, run_mode: str
+) -> None:
+    run = tests.run_in(run_mode, "-v", "--rustpar-slow=0s")
+    assert_utilization_is_shown(run, run_mode)
     head, *rows = run.section("slow tests (0 us and more)")
     assert head.split() == ["whole", "set-up", "call", "teardown", "worker", "test"]
     workers = {"main"} if run_mode == "plain" else {"gw0", "gw1"}
@@ -44,16 +47,15 @@ def test_the_ini_file_has_a_limit_too(tests: Suite) -> None:
 
 
 def test_an_invalid_limit_is_refused(tests: Suite) -> None:
-    assert (
-        "invalid duration 'soon': expected for example 500ms, 1s or 1.5m"
-        in tests.run("--rustpar-slow=soon", n=None).text
-    )
-    tests.write({"pytest.ini": "[pytest]\nrustpar_slow = soon\n"})
-    run = tests.run(n=None)
-    assert run.ret == 4
-    assert "rustpar_slow: invalid duration 'soon'" in run.text
+    tests.part("option")
+    tests.part("entry").write({"pytest.ini": "[pytest]\nrustpar_slow = soon\n"})
+    runs = tests.run_each({"option": ["--rustpar-slow=soon"], "entry": []})
+    assert "invalid duration 'soon': expected for example 500ms, 1s or 1.5m" in runs["option"].text
+    assert runs["entry"].ret == 4
+    assert "rustpar_slow: invalid duration 'soon'" in runs["entry"].text
 
 
+@pytest.mark.parametrize("run_mode", ["plain", "template"])
 def test_no_section_is_shown_by_default(tests: Suite, run_mode: str) -> None:
     run = tests.run_in(run_mode)
     assert "slow tests" not in run.out
@@ -64,8 +66,7 @@ def test_q_shows_no_section(tests: Suite) -> None:
     assert "slow tests" not in tests.run("-q", "--rustpar-slow=0s", n=None).out
 
 
-def test_v_shows_percentiles_and_worker_utilization(tests: Suite, run_mode: str) -> None:
-    run = tests.run_in(run_mode, "-v")
+def assert_utilization_is_shown(run: Run, run_mode: str) -> None:
     rows = [line.split() for line in run.section("timing")]
     assert rows[0] == ["count", "p50", "p95", "p99", "max"]
     assert [row[:2] for row in rows[1:5]] == [[name, "2"] for name in ("tests", "set-up", "call", "teardown")]

@@ -27,11 +27,20 @@ def test_a_worker_has_exactly_one_thread(suite: Suite) -> None:
     assert suite.run().counts() == {"passed": 6}
 
 
-def test_a_test_may_fork(suite: Suite) -> None:
+def test_a_test_may_fork_and_run_asyncio(suite: Suite) -> None:
     suite.test(
         """
+        import asyncio
         import os
+        import sys
         import pytest
+
+        async def main():
+            process = await asyncio.create_subprocess_exec(sys.executable, "-S", "-c", "raise SystemExit(4)")
+            return await process.wait()
+
+        @pytest.mark.parametrize("n", range(2))
+        def test_asyncio(n): assert asyncio.run(main()) == 4
 
         @pytest.mark.parametrize("n", range(4))
         def test_it(n):
@@ -41,25 +50,25 @@ def test_a_test_may_fork(suite: Suite) -> None:
             assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == n
         """
     )
-    assert suite.run().counts() == {"passed": 4}
+    run = suite.run()
+    assert run.counts() == {"passed": 6}, run.text
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
-def test_a_test_may_use_multiprocessing(suite: Suite, method: str) -> None:
+def test_a_test_may_use_multiprocessing(suite: Suite) -> None:
     suite.test(
-        f"""
+        """
         import multiprocessing
-        import os
+        import pytest
 
-        def test_it():
-            context = multiprocessing.get_context("{method}")
+        @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+        def test_it(method):
+            context = multiprocessing.get_context(method)
             with context.Pool(2) as pool:
                 assert pool.map(abs, [-1, -2, 3]) == [1, 2, 3]
-
-        def test_other(): pass
         """
     )
-    assert suite.run("-W", "ignore").counts() == {"passed": 2}
+    run = suite.run("-W", "ignore")
+    assert run.counts() == {"passed": 3}, run.text
 
 
 def test_a_test_may_start_threads_and_wait_for_children(suite: Suite) -> None:
@@ -100,23 +109,6 @@ def test_a_daemon_thread_left_by_a_test_does_not_delay_the_exit(suite: Suite) ->
         """
     )
     assert suite.run().counts() == {"passed": 1}
-
-
-def test_asyncio_runs_in_workers(suite: Suite) -> None:
-    suite.test(
-        """
-        import asyncio
-        import sys
-
-        async def main():
-            process = await asyncio.create_subprocess_exec(sys.executable, "-S", "-c", "raise SystemExit(4)")
-            return await process.wait()
-
-        def test_it(): assert asyncio.run(main()) == 4
-        def test_other(): assert asyncio.run(main()) == 4
-        """
-    )
-    assert suite.run().counts() == {"passed": 2}
 
 
 @pytest.mark.parametrize("arguments", [(), ("-n", "2")], ids=["plain", "with workers"])

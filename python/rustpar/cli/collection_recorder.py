@@ -15,7 +15,8 @@ import pytest
 from rustpar import _core
 from rustpar.collection.inventory import facts
 from rustpar.collection.markers import group_of
-from rustpar.controller.scheduling import remembered, workers_needed
+from rustpar.controller.nodes import expanded
+from rustpar.controller.scheduling import remembered
 from rustpar.controller.worker_count import check_options, plan_option
 from rustpar.recording.history import warnings_of
 
@@ -50,7 +51,7 @@ def _plan(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
     option: Any = config.option
     if not items:
         raise ValueError("no tests were collected; use the same arguments as for pytest")
-    asked = sum(int(spec.partition("*")[0]) if "*" in spec else 1 for spec in option.tx)
+    asked = len(expanded(option.tx))
     if not asked:
         raise ValueError("-n 0 means no workers; give -n another number")
     node_ids = [item.nodeid for item in items]
@@ -61,7 +62,7 @@ def _plan(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
         node_ids,
         [group_of(item) if grouped else None for item in items],
         option.dist,
-        workers_needed(option.dist, asked, len(items)),
+        asked,
         max_chunk=option.maxschedchunk,
         reorder=getattr(option, "loadscopereorder", True),  # an option since xdist 3.7
         plan=plan_option(config),

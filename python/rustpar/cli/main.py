@@ -1,6 +1,7 @@
 """The command ``rustpar``: dispatches to its subcommands.
 
-Subcommands that need pytest are Python modules; the others are implemented natively.
+All but ``coverage``, which belongs to coverage.py, are implemented natively; of ``replay`` and ``bisect`` the half that
+reads journals and decides.
 """
 
 from __future__ import annotations
@@ -16,11 +17,10 @@ from rustpar import _core
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# Only the requested module is imported: importing all would take as long as joining small data files.
-_MODULES = {
-    "coverage": "rustpar.cli.coverage",
-    "doctor": "rustpar.cli.doctor",
-    "schedule": "rustpar.cli.schedule",
+# Their arguments are parsed natively, and each has a function `run`.
+_PREPARED = {
+    "bisect": "rustpar.cli.bisect",
+    "replay": "rustpar.cli.replay",
 }
 
 
@@ -28,21 +28,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status, 2 for an error."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     native = dict(_core.commands())
+    if given and given[0] in _PREPARED:
+        prepared: Any = importlib.import_module(_PREPARED[given[0]])
+        ended: int = prepared.run(given[1:])
+        return ended
     if given and given[0] in native:
         return _core.run_command(given)
+    # Not imported by native commands: it takes as long as joining small data files.
+    from rustpar.cli import coverage
+
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Escape characters that the encoding lacks, as pytest does.
         sys.stdout.reconfigure(errors="backslashreplace")
     parser = argparse.ArgumentParser(prog="rustpar", description="Tools around pytest-rustpar.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
-    known = given[:1] if given[:1] and given[0] in _MODULES else sorted(_MODULES | native)
-    for name in known:
-        if name in native:
-            native_command = commands.add_parser(name, help=native[name], add_help=False)
-            native_command.set_defaults(run=lambda options, rest: _core.run_command([options.command, *rest]))
-        else:
-            command: Any = importlib.import_module(_MODULES[name])
-            command.add_to(commands)
+    coverage.add_to(commands)
+    for name in sorted(native):
+        command = commands.add_parser(name, help=native[name], add_help=False)
+        command.set_defaults(run=lambda options, rest: _core.run_command([options.command, *rest]))
     options, rest = parser.parse_known_args(given)
     status: int = options.run(options, rest)
     return status

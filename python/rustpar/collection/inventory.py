@@ -12,6 +12,7 @@ import pytest
 from rustpar.collection import constraints, time_limits
 from rustpar.collection.shared_fixtures import is_shared_user_fixture, key_of
 from rustpar.compat.sessions import fixtures_of
+from rustpar.config.retry_options import PLUGIN
 from rustpar.config.values import is_given
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def facts(config: pytest.Config, items: Sequence[pytest.Item]) -> dict[str, Any]
         ``instances``: for each instance of a shared fixture, the index of its key in ``kinds``;
         ``fixtures``: (index of the test, indices of the instances) of tests that use any;
         ``time_limits``: (index of the test, seconds) of tests with a limit of their own;
+        ``retries``: what `retry_rules.rules_after_crash` returns;
         ``marks``: the indices of the tests that carry each marker named by a threshold, for the journal.
     """
     instances = _Instances()
@@ -42,7 +44,8 @@ def facts(config: pytest.Config, items: Sequence[pytest.Item]) -> dict[str, Any]
         "instances": list(instances.numbers.values()),
         "fixtures": instances.of_tests,
         "time_limits": time_limits.limits_of(config, items),
-        "marks": _marks(config, items),
+        "retries": _retries(config, items),
+        "marks": marks(config, items),
     }
 
 
@@ -54,7 +57,16 @@ def _classes(config: pytest.Config, items: Sequence[pytest.Item]) -> list[int]:
     return order.classes_of(config, items)
 
 
-def _marks(config: pytest.Config, items: Sequence[pytest.Item]) -> dict[str, list[int]]:
+def _retries(config: pytest.Config, items: Sequence[pytest.Item]) -> list[tuple[int, int, int, str]]:
+    if not config.pluginmanager.has_plugin(PLUGIN):
+        return []
+    from rustpar.collection import retry_rules
+
+    return retry_rules.rules_after_crash(items)
+
+
+def marks(config: pytest.Config, items: Sequence[pytest.Item]) -> dict[str, list[int]]:
+    """Return the indices of the tests that carry each marker named by a threshold."""
     if not is_given(config, "rustpar_thresholds"):
         return {}
     from rustpar.collection import thresholds

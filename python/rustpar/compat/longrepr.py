@@ -10,11 +10,11 @@ import io
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from _pytest._code.code import TerminalRepr
+from _pytest._code.code import ReprEntry, ReprExceptionInfo, ReprFileLocation, ReprTraceback, TerminalRepr
 from _pytest._io import TerminalWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 _KEY = "$rustpar_representation"
 
@@ -35,6 +35,13 @@ class Representation(TerminalRepr):
     def toterminal(self, tw: TerminalWriter) -> None:
         """Print the text."""
         tw.line(self.markup if tw.hasmarkup else self.text)
+
+
+def without_traceback(lines: Sequence[str], message: str, item: pytest.Item) -> Any:
+    """Return a failure that is shown as `lines`, in short as `message`, at the place where a test is defined."""
+    entry = ReprEntry(lines, None, None, None, "value")
+    location = ReprFileLocation(str(item.path), (item.location[1] or 0) + 1, message)
+    return ReprExceptionInfo(ReprTraceback([entry], None, "value"), location)
 
 
 def to_serializable(config: pytest.Config, report: pytest.TestReport | pytest.CollectReport) -> dict[str, Any] | None:

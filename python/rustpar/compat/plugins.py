@@ -25,6 +25,33 @@ def adjust_pytest_cov(config: pytest.Config) -> None:
         data._suffix = True
 
 
+def reopened_sockets(config: pytest.Config) -> set[int]:
+    """Return the descriptors of sockets that `reconnect_rerunfailures` opens again in each worker."""
+    database = _rerun_database(config)
+    return set() if database is None else {database.sock.fileno()}
+
+
+def reconnect_rerunfailures(config: pytest.Config) -> None:
+    """Connect pytest-rerunfailures anew to its database in the controller, with which it counts the reruns of crashes.
+
+    It connects when it configures. All workers of a template would use one connection, and get each other's answers.
+    """
+    database = _rerun_database(config)
+    if database is not None:
+        about: Any = config
+        given = about.workerinput
+        about.failures_db = type(database)(given["sock_port"], given["statusdb_token"])
+        database.sock.close()
+
+
+def _rerun_database(config: pytest.Config) -> Any:
+    """Return the plugin's connection; None if it is not installed, or not of the kind that is known here."""
+    database: Any = getattr(config, "failures_db", None)
+    keys = {"sock_port", "statusdb_token"}
+    is_known = type(database).__name__ == "ClientStatusDB" and hasattr(database, "sock")
+    return database if is_known and keys <= set(getattr(config, "workerinput", ())) else None
+
+
 def adjust_pytest_benchmark(config: pytest.Config, worker_id: str) -> None:
     """Tell pytest-benchmark the worker's name, because only gw0 warns that benchmarks are disabled."""
     session: Any = getattr(config, "_benchmarksession", None)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from _pytest.faulthandler import fault_handler_stderr_fd_key
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     import pytest
@@ -59,6 +61,45 @@ def setup_state_of(session: pytest.Session) -> Any:
     return session._setupstate
 
 
+def needed_after_teardown(state: Any, nextitem: Any) -> Any:
+    """Return the node up to which nodes stay set up when `nextitem` follows; None if there is no next test.
+
+    That is the test itself, unless it has just run and runs again: pytest would not tear it down at all. A collector
+    whose set-up has failed is set up anew as well.
+    """
+    stack = list(state.stack.items())
+    if not stack or nextitem is not stack[-1][0]:
+        return nextitem
+    kept = stack[0][0]
+    for node, (_finalizers, error) in stack[:-1]:
+        if error is not None:
+            break
+        kept = node
+    return kept
+
+
+def forget_failures(item: pytest.Item) -> None:
+    """Have fixtures set up anew that have failed for this test, and forget its failed subtests."""
+    info = fixtures_of(item)
+    used = () if info is None else tuple(info.name2fixturedefs.values())
+    failed_fixtures = [
+        definition
+        for definitions in used
+        for definition in definitions
+        if definition.cached_result is not None and definition.cached_result[2] is not None
+    ]
+    if failed_fixtures:
+        # pytest does this when it runs the test, unless there is a request already.
+        item._initrequest()  # type: ignore[attr-defined]
+    for definition in failed_fixtures:
+        # What it had set up when it failed; an error in that changes nothing for the test, which has failed.
+        with contextlib.suppress(Exception):
+            definition.finish(item._request)  # type: ignore[attr-defined]
+    failed: Any = {} if _FAILED_SUBTESTS is None else item.config.stash.get(_FAILED_SUBTESTS, {})
+    for key in (getattr(item, "id", None), item.nodeid):
+        failed.pop(key, None)
+
+
 def fixtures_of(item: pytest.Item) -> Any:
     """Return pytest's fixture information of a test; None for items without any.
 
@@ -76,6 +117,11 @@ def item_of(request: Any) -> pytest.Item:
 def serialized(report: pytest.TestReport) -> dict[str, Any]:
     """Return a report as plain values, as pytest's own hook does."""
     return report._to_json()
+
+
+def has_paths(config: pytest.Config) -> bool:
+    """Whether the command line names files, directories or tests."""
+    return config.args_source == config.ArgsSource.ARGS
 
 
 def junit_file(config: pytest.Config) -> Any:
@@ -104,3 +150,31 @@ try:
     _FAILED_SUBTESTS = failed_subtests_key
 except ImportError:
     _FAILED_SUBTESTS = None
+
+
+def all_fixtures_of(session: pytest.Session) -> Iterator[Any]:
+    """Yield the definitions of all fixtures that tests of a session may request."""
+    manager: Any = getattr(session, "_fixturemanager", None)
+    # Lists of definitions by name; since pytest 9.2, by name and node or node id.
+    for name in ("_arg2fixturedefs", "_arg2node2fixturedefs", "_arg2nodeid2fixturedefs"):
+        for found in getattr(manager, name, {}).values():
+            for definitions in found.values() if hasattr(found, "values") else (found,):
+                yield from definitions
+
+
+def is_set_up(definition: Any) -> bool:
+    """Whether a fixture is set up, and not torn down yet."""
+    return definition.cached_result is not None
+
+
+def roots_of(definition: Any) -> list[object]:
+    """Return what a fixture holds while it is set up: its value, and the functions that tear it down."""
+    value = definition.cached_result[0] if definition.cached_result is not None else None
+    return [value, *getattr(definition, "_finalizers", ())]
+
+
+def release_values(item: pytest.Item) -> None:
+    """Drop the values of a test's fixtures after its teardown, as pytest does right after the teardown's report."""
+    values: Any = getattr(item, "funcargs", None)
+    if isinstance(values, dict):
+        values.clear()

@@ -6,6 +6,7 @@ Modules that are only needed by an option are imported when that option is given
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -55,6 +56,16 @@ def add(parser: pytest.Parser) -> None:
         default="10M",
     )
     group.addoption(
+        "--rustpar-resume",
+        nargs="?",
+        const="",
+        default=None,
+        metavar="RUN",
+        help="Run the tests that a run has not finished because it was killed, interrupted or stopped, and report the "
+        "results of all: of the last unfinished run, or of RUN, its journal or its id. Refused if the tests or the "
+        "code of finished tests have changed.",
+    )
+    group.addoption(
         "--rustpar-max-rss",
         type=_size,
         default=None,
@@ -82,8 +93,89 @@ def add(parser: pytest.Parser) -> None:
         "124: 30m. 0 disables rustpar_run_timeout for a run.",
     )
     parser.addini("rustpar_run_timeout", "The default of --rustpar-run-timeout, for example: 30m", default="")
+    group.addoption(
+        "--rustpar-leaks",
+        choices=["off", "warn", "fail"],
+        default=None,
+        metavar="ACTION",
+        help="What to do if a test leaves a child process, a thread, an open descriptor or a temporary file, or a "
+        "changed environment or working directory.\n"
+        "off (default): Nothing is looked at.\n"
+        "warn: List them in the summary.\n"
+        "fail: The teardown of the test fails.",
+    )
+    parser.addini("rustpar_leaks", "What to do about what tests leave: the default of --rustpar-leaks.", default="")
+    _add_retry_options(parser, group)
+    _add_quarantine_option(parser, group)
     _add_output_options(parser, group)
     _add_scheduling_options(parser, group)
+
+
+def _add_retry_options(parser: pytest.Parser, group: pytest.OptionGroup) -> None:
+    """Add the options for tests that are tried again."""
+    group.addoption(
+        "--rustpar-retries",
+        type=_retries,
+        default=None,
+        metavar="N",
+        help="Try a test that fails up to N times again, on another worker if there is one. If it passes, it counts as "
+        "flaky. @pytest.mark.flaky(reruns=2) sets the number for a test. 0 disables rustpar_retries for a run.",
+    )
+    parser.addini("rustpar_retries", "How often a test that fails is tried again: as --rustpar-retries.", default="")
+    group.addoption(
+        "--rustpar-retry-delay",
+        type=_retry_delay,
+        default=None,
+        metavar="TIME",
+        help="The time before a test is tried again: 500ms; 1s*2 for 1, 2, 4 ... s, up to a minute; 1s*2..30s for "
+        "up to 30 seconds. Other tests run meanwhile.",
+    )
+    parser.addini("rustpar_retry_delay", "The default of --rustpar-retry-delay, for example: 1s*2", default="")
+    group.addoption(
+        "--rustpar-retry-on",
+        default=None,
+        metavar="KINDS",
+        help="Try tests only again after these failures: crash (of a worker), timeout (--rustpar-timeout), and names "
+        "of exception classes, base classes included: 'crash,timeout,ConnectionError'. By default after any.",
+    )
+    parser.addini(
+        "rustpar_retry_on",
+        "The failures after which tests are tried again: the default of --rustpar-retry-on.",
+        type="linelist",
+        default=[],
+    )
+    group.addoption(
+        "--rustpar-retry-when",
+        choices=["now", "last"],
+        default=None,
+        metavar="WHEN",
+        help="When tests are tried again.\nnow (default): At once.\nlast: After all other tests.",
+    )
+    parser.addini("rustpar_retry_when", "The default of --rustpar-retry-when.", default="now")
+    group.addoption(
+        "--rustpar-flaky",
+        choices=["pass", "fail"],
+        default=None,
+        metavar="WHAT",
+        help="Whether a run with flaky tests, which have passed when tried again, passes (default) or fails.",
+    )
+    parser.addini("rustpar_flaky", "The default of --rustpar-flaky.", default="pass")
+
+
+def _add_quarantine_option(parser: pytest.Parser, group: pytest.OptionGroup) -> None:
+    """Add the option for tests whose failures do not fail the run."""
+    group.addoption(
+        "--rustpar-quarantine",
+        type=_path,
+        default=None,
+        metavar="FILE",
+        help="Show the failures of tests in this file, but do not fail the run. Each line has a pattern of node ids, "
+        "the last day on which it holds, and a reason: 'tests/test_net.py::test_get*  2026-12-31  the mirror is slow'. "
+        "An empty value disables rustpar_quarantine for a run.",
+    )
+    parser.addini(
+        "rustpar_quarantine", "The file of --rustpar-quarantine, relative to rootdir: quarantine.txt", default=""
+    )
 
 
 def _add_output_options(parser: pytest.Parser, group: pytest.OptionGroup) -> None:
@@ -146,6 +238,24 @@ def _duration(text: str) -> float:
     from rustpar.config import values
 
     return values.from_option(_core.parse_duration, text)
+
+
+def _path(text: str) -> str:
+    # Absolute: workers of pytest-xdist's own engine may have another working directory.
+    return str(Path(text).absolute()) if text else ""
+
+
+def _retries(text: str) -> int:
+    from rustpar.config import retry_options, values
+
+    return values.from_option(retry_options.retry_count, text)
+
+
+def _retry_delay(text: str) -> object:
+    from rustpar import _core
+    from rustpar.config import values
+
+    return values.from_option(_core.RetryDelay, text)
 
 
 def _size(text: str) -> int:

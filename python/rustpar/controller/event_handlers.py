@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rustpar import _core
-from rustpar.controller.worker_pool import describe_exit
+from rustpar.controller.resumed_collection import ResumedCollection
 from rustpar.process.system import signal
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from rustpar.controller.nodes import WorkerController
     from rustpar.controller.startup import Startup
     from rustpar.controller.status_request import StatusRequest
+    from rustpar.controller.worker_deaths import WorkerDeaths
     from rustpar.controller.worker_pool import WorkerPool
     from rustpar.forkserver.server import ForkServer
     from rustpar.recording.journal import JournalWriter
@@ -45,6 +46,7 @@ class RunParts:
     completeness: Completeness
     journal_writer: JournalWriter
     memory: MemoryWatch
+    deaths: WorkerDeaths
     status_request: StatusRequest
     interrupt: Interrupt
 
@@ -72,6 +74,7 @@ class EventHandlers:
         self.ending: BaseException | None = None
         self.has_collected = False
         self.template_status: int | None = None
+        self._resumed = ResumedCollection(run.config, run.journal_writer, run.pool.manager.testrunuid)
         self._handlers = run.dispatch.handlers() | run.memory.handlers() | self._own_handlers()
         self._topics = run.dispatch.topics() | self._own_topics()
 
@@ -80,6 +83,7 @@ class EventHandlers:
         return {
             engine.INVENTORY: self._on_inventory,
             engine.DONE: self._on_done,
+            engine.RETRY: lambda _worker, test, _tried: self._run.pool.retries.scheduled.add(test),
             engine.MESSAGE: lambda worker, topic, value: self._topics[topic](worker, value),
             engine.OUTPUT: self._on_output,
             engine.FORKED: self._on_forked,
@@ -87,7 +91,7 @@ class EventHandlers:
             engine.UNSCHEDULED: self._on_unscheduled,
             engine.TEMPLATE_FORKED: lambda _worker, pid, _: self._run.startup.template_forked(pid),
             engine.TEMPLATE_EXITED: self._on_template_exited,
-            engine.SERVER_GONE: lambda _worker, _none, _: self._on_template_exited(_worker, -9, None),
+            engine.SERVER_GONE: self._on_server_gone,
             engine.TIMED_OUT: self._on_timed_out,
             engine.BROKEN: self._on_broken,
         }
@@ -144,14 +148,21 @@ class EventHandlers:
         self._run.dispatch.node_ids = collection
         self._run.completeness.expect(collection)
         self._run.pool.facts = extras["facts"]
-        # Otherwise pytest would report that no tests were collected.
-        self.session.testscollected = len(collection)
-        serial = [index for index, is_serial, _ in extras["facts"]["needs"] if is_serial]
+        if extras["facts"]["retries"]:
+            from rustpar.retries import reporting
+
+            reporting.register(self._run.config)
         deselected = extras["deselected"]
-        self._run.journal_writer.collected(collection, len(deselected[0]), groups, serial)
-        self._run.journal_writer.marked(extras["facts"]["marks"])
+        # Otherwise pytest would report that no tests were collected.
+        self.session.testscollected = self._resumed.record_collection(collection, groups, extras)
         self._run.screen.show_collection_notes(self.session, extras["lines"], *deselected)
         self.has_collected = True
+        refusal = self._resumed.refusal(extras)
+        if refusal is not None:
+            self.ending = refusal
+            self._run.pool.stop()
+            return
+        self._run.pool.on_scheduled = lambda: self._resumed.after_start(extras, self._run.pool.workerinfo)
         verdict = self._run.startup.decide(extras["reasons"], extras["conftests"])
         number = self._run.pool.choose_number(len(collection))
         if not self._run.startup.is_settled:
@@ -169,7 +180,11 @@ class EventHandlers:
         self._run.memory.forked(worker, pid)
 
     def _on_done(self, worker: int, test: int, duration: float) -> None:
-        self._run.completeness.record_completed(test)
+        if test in self._run.pool.retries.scheduled:
+            self._run.pool.retries.scheduled.remove(test)
+        else:
+            self._run.completeness.record_completed(test)
+        self._run.journal_writer.journal.done(worker)
         self._run.pool.sched.mark_test_complete(self._run.pool.nodes[worker], test, duration)
 
     def _on_unscheduled(self, worker: int, tests: list[int], _: None) -> None:
@@ -195,8 +210,8 @@ class EventHandlers:
         if reason and not self.shouldstop:
             self.stop(reason)
 
-    def _on_exited(self, worker: int, about: tuple[int, int | None], finished: bool) -> None:
-        status, running = about
+    def _on_exited(self, worker: int, about: tuple[int, int | None, int, int], finished: bool) -> None:
+        status, running, tried, peak = about
         node = self._run.pool.nodes[worker]
         node.has_exited = True
         if self._run.pool.is_leaving(node):
@@ -207,14 +222,16 @@ class EventHandlers:
         if not self._run.pool.has_collected(node):
             self._end_run_after_death(f"worker {node.gateway.id}", worker, status)
         elif not finished:
-            crashed = self._run.pool.lost(node, status, running, self._run.dispatch)
+            node.tried = tried
+            death = self._run.deaths.death_of(node, status, peak)
+            crashed = self._run.pool.lost(node, death, running, self._run.dispatch)
             if crashed is not None:
                 self._run.completeness.record_crash(crashed, running)
             if running is None:
                 self._show_stack(node)
         elif status not in (0, pytest.ExitCode.USAGE_ERROR) and not self._is_interrupted(status):
-            how = describe_exit(status, is_sent=node.is_killed)
-            self._run.screen.notice(f"{node.gateway.id} exited abnormally after its session had finished: {how}")
+            how = _core.describe_exit(status, node.is_killed)
+            self._run.screen.notice(f"{node.gateway.id} exited abnormally after its session had finished ({how})")
             self._show_stack(node)
         if node.crash_files is not None:
             node.crash_files.close()
@@ -265,7 +282,9 @@ class EventHandlers:
         self._run.pool.stop()
 
     def _on_timed_out(self, worker: int, test: int, limit: float) -> None:
-        self._run.pool.nodes[worker].timed_out = (test, limit)
+        node = self._run.pool.nodes[worker]
+        node.timed_out = (test, limit)
+        node.beside = self._run.deaths.beside(node)
 
     def _on_broken(self, worker: int, text: str, _: None) -> None:
         self._run.screen.notice(f"{text}; it is killed")
@@ -286,18 +305,29 @@ class EventHandlers:
             )
             self._end_run_after_death(name, worker, status)
 
-    def _end_run_after_death(self, who: str, worker: int, status: int) -> None:
-        """End the run, because a process died that cannot be replaced."""
+    def _on_server_gone(self, worker: int, _none: None, _: None) -> None:
+        if self.template_status is not None:
+            return
+        # The kernel has killed its children with it.
+        self.template_status = -signal.SIGKILL
+        if not self.has_collected or self._run.pool.active:
+            # Without early workers, the template has taken its place.
+            name = "the process that forks workers" if self._run.startup.is_early else "the template process"
+            self._end_run_after_death(name, worker, None)
+
+    def _end_run_after_death(self, who: str, worker: int, status: int | None) -> None:
+        """End the run, because a process died that cannot be replaced; its exit status is None if it is unknown."""
         if self.ending is not None or self.shouldstop:
             return
         self._run.pool.template_lost()
+        self._run.journal_writer.journal.lost()
         file, _ = self._run.status_request.collecting.get(worker, (None, 0.0))
         where = f" while collecting {file}" if file else " before collecting"
         if worker == _core.Engine.TEMPLATE and self.has_collected:
             where = " before all tests had run"
-        how = describe_exit(status).removeprefix("Not properly terminated ")
+        how = "" if status is None else f" ({_core.describe_exit(status, False)})"
         self.ending = pytest.exit.Exception(
-            f"{who} died{where} {how}; run with -n0 to see it happen in one process",
+            f"{who} died{where}{how}; run with -n0 to see it happen in one process",
             returncode=pytest.ExitCode.TESTS_FAILED,
         )
         self._run.pool.stop()

@@ -15,7 +15,8 @@ from rustpar.recording.journal import journal_writer_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
-    from rustpar.controller.nodes import WorkerController
+    from rustpar.controller.crash_retries import Retry
+    from rustpar.controller.nodes import Death, WorkerController
     from rustpar.process.crash_files import CrashFiles
 
 # Used instead of a worker's number for the controller itself.
@@ -67,6 +68,7 @@ class HookDispatch:
             line.SUITE_PROPERTY: self._on_suite_property,
             line.FIXTURE: self._on_fixture,
             line.MEASURED: self._on_measured,
+            line.SAVED: lambda worker, _: self._journal_writer.journal.saved(worker),
         }
 
     def prepare_batch(self) -> None:
@@ -88,9 +90,14 @@ class HookDispatch:
             self.failures += 1
 
     def _on_serialized(self, worker: int, test: int, data: dict[str, Any]) -> None:
-        report = from_serializable(self.config, data)
+        # A copy, because pytest changes what it deserializes.
+        report = from_serializable(self.config, _core.loads(_core.dumps(data)[0]))
         report.node = self.nodes[worker]
-        self._on_report(worker, test, report)
+        self._journal_writer.sent_report = data
+        try:
+            self._on_report(worker, test, report)
+        finally:
+            self._journal_writer.sent_report = None
 
     def _on_collect_report(self, worker: int, data: dict[str, Any]) -> None:
         report = from_serializable(self.config, data)
@@ -100,18 +107,37 @@ class HookDispatch:
         if report.failed:
             self.failures += 1
 
-    def crash(self, node: WorkerController, node_id: str, sched: object) -> None:
-        """Report a worker's crash in a test, in xdist's words, with the stack and output that it has left behind."""
+    def last_report_of(self, node: WorkerController, node_id: str) -> pytest.TestReport | None:
+        """Return the last report of a test that a worker has sent, if that is the worker's last."""
+        last = self._last_report.get(node.number)
+        return last if last is not None and last.nodeid == node_id else None
+
+    def crash(self, node: WorkerController, node_id: str, sched: object, death: Death, retry: Retry | None) -> None:
+        """Report a worker's death in a test, with the stack and output that it has left behind.
+
+        Args:
+            node: The worker.
+            node_id: The test.
+            sched: The scheduling.
+            death: What is known of the death.
+            retry: How the test is tried again; None if it is not.
+        """
         path = node_id.split("::")[0]
-        words, sections = f"worker {node.gateway.id!r} crashed while running {node_id!r}", []
-        stack = "" if node.crash_files is None else node.crash_files.stack()
+        sections: list[tuple[str, str]] = []
         phase = self._phase_of(node.number, node_id)
-        if node.timed_out is not None:
-            limit = _core.spoken(node.timed_out[1])
-            words = f"Timeout: the test ran longer than {limit}; worker {node.gateway.id!r} was ended in its {phase}"
-            # The process was told to abort.
-            stack = stack.removeprefix("Fatal Python error: Aborted").lstrip()
-        words = f"{words}\n\n{stack}" if stack else words
+        words = _core.crash_text(
+            node.gateway.id,
+            node_id,
+            phase,
+            death.status,
+            is_sent=node.is_killed,
+            time_limit=None if node.timed_out is None else node.timed_out[1],
+            stack="" if node.crash_files is None else node.crash_files.stack(),
+            memory=death.memory,
+            killed_for_memory=death.killed_for_memory,
+            has_lost_parent=death.has_lost_parent,
+            beside=death.beside,
+        )
         if node.crash_files is not None:
             sections = self._sections(node.number, node_id, phase, node.crash_files)
         report = pytest.TestReport(
@@ -124,6 +150,12 @@ class HookDispatch:
             sections=sections,
         )
         report.node = node  # type: ignore[attr-defined]
+        if retry is not None or node.tried:
+            report.rustpar_attempt = node.tried + 1  # type: ignore[attr-defined]
+        if retry is not None:
+            report.outcome = "rerun"  # type: ignore[assignment]
+            if retry.is_reported:
+                report.rustpar_continued = True  # type: ignore[attr-defined]
         self._hook.pytest_handlecrashitem(crashitem=node_id, report=report, sched=sched)
         self._hook.pytest_runtest_logreport(report=report)
         if report.failed:
@@ -132,7 +164,7 @@ class HookDispatch:
     def _phase_of(self, worker: int, node_id: str) -> str:
         """Return the phase of a running test: the one after its last report."""
         last = self._last_report.get(worker)
-        if last is None or last.nodeid != node_id:
+        if last is None or last.nodeid != node_id or last.when == "teardown":
             return "setup"
         is_run = last.when == "setup" and last.passed
         return "call" if is_run else "teardown" if last.when in ("setup", "call") else "setup"
@@ -152,10 +184,12 @@ class HookDispatch:
             return
         kwargs = {"warning_message": message, "when": when, "nodeid": node_id, "location": location}
         self._relaying = True
+        self._journal_writer.sent_warning = warning["data"]
         try:
             self._hook.pytest_warning_recorded.call_historic(kwargs=kwargs)
         finally:
             self._relaying = False
+            self._journal_writer.sent_warning = None
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_warning_recorded(self, warning_message: Any, when: str, nodeid: str) -> None:

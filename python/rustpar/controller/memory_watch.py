@@ -45,6 +45,8 @@ class MemoryWatch:
         self._processes: dict[int, int] = {}
         # Workers that have reported their memory before the first test, in the order in which they are sampled next.
         self._watched: list[int] = []
+        # The last measured resident bytes of each worker.
+        self._last: dict[int, int] = {}
         self._next_sample = 0.0
         self._next_proportional = 0.0
         self._has_warned = False
@@ -57,6 +59,10 @@ class MemoryWatch:
     def forked(self, worker: int, process: int) -> None:
         """Record a worker's process id."""
         self._processes[worker] = process
+
+    def last_of(self, worker: int) -> int:
+        """Return the resident bytes of a worker when they were last measured; 0 if they were not."""
+        return self._last.get(worker, 0)
 
     def gone(self, node: WorkerController, status: int, running: int | None, *, finished: bool) -> None:
         """Write to the journal that a worker has exited, and the reason if it is replaced because of its memory.
@@ -75,13 +81,15 @@ class MemoryWatch:
         if finished and node.is_replaced and node.over_limit is not None and self._limit is not None:
             running, resident = node.over_limit
             how, why = "replaced", _core.replaced_because(resident, self._limit, self._dispatch.node_ids[running])
-        self._journal_writer.journal.gone(worker, how, status, running=running, why=why)
+        number = None if running is None else self._journal_writer.number_of(running)
+        self._journal_writer.journal.gone(worker, how, status, running=number, why=why)
 
     def _on_peak(self, worker: int, test: int | None, resident: int) -> None:
         if test is not None:
-            self._journal_writer.journal.peak(test, worker, resident)
+            self._journal_writer.journal.peak(self._journal_writer.number_of(test), worker, resident)
             return
         self._journal_writer.journal.memory(worker, resident, None)
+        self._last[worker] = resident
         self._watched.append(worker)
         if self._limit is not None and resident > self._limit and not self._has_warned:
             self._has_warned = True
@@ -101,6 +109,7 @@ class MemoryWatch:
             process = self._processes.get(worker)
             resident = None if process is None else _core.resident_memory(process)
             if resident is not None:
+                self._last[worker] = resident
                 proportional = self._sample_proportional(process, now) if place == 0 else None
                 self._journal_writer.journal.memory(worker, resident, proportional)
 

@@ -6,7 +6,7 @@ import sys
 import uuid
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import execnet
 import pytest
@@ -33,7 +33,7 @@ class NodeManager:
         """Create the specifications for ``-n`` or ``--tx``."""
         self.config = config
         self.testrunuid: str = config.getoption("testrunuid") or uuid.uuid4().hex
-        self.specs = [execnet.XSpec(f"execmodel=main_thread_only//{spec}") for spec in _specs(config.getoption("tx"))]
+        self.specs = [execnet.XSpec(f"execmodel=main_thread_only//{spec}") for spec in expanded(config.getoption("tx"))]
         self.roots: list[os.PathLike[str]] = []
         self.rsyncoptions: dict[str, Any] = {}
         self._next_number = 0
@@ -48,7 +48,7 @@ class NodeManager:
         return number
 
 
-def _specs(tx: Sequence[str]) -> list[str]:
+def expanded(tx: Sequence[str]) -> list[str]:
     """Return the execution specifications with ``N*`` expanded."""
     specs: list[str] = []
     for spec in tx:
@@ -79,6 +79,25 @@ class Gateway:
         )
 
 
+class Death(NamedTuple):
+    """What is known of a worker that has died.
+
+    Attributes:
+        status: Its exit code, or minus the signal that killed it.
+        memory: Its resident bytes when last measured, and at most; 0 if unknown.
+        killed_for_memory: Whether, since the start of the run, the kernel has killed a process to get memory: of this
+            control group, and of the machine.
+        has_lost_parent: Whether the process that forks workers has died, and the kernel has killed its children.
+        beside: The tests of other workers: the worker, the node id, and for how many seconds the test had been running.
+    """
+
+    status: int
+    memory: tuple[int, int]
+    killed_for_memory: tuple[bool, bool]
+    has_lost_parent: bool
+    beside: list[tuple[str, str, float]]
+
+
 class WorkerController:
     """A worker, as seen by the controller, its plugins and schedulers written in Python.
 
@@ -94,6 +113,8 @@ class WorkerController:
         growth: Bytes by which the worker grew beyond the template, once its session has finished.
         over_limit: The test after which the worker exceeded its memory limit, and the resident bytes.
         timed_out: The test that has exceeded its time limit, and that limit in seconds.
+        beside: The tests that other workers were running then; None if it has not.
+        tried: How often the test in which it has crashed was tried before.
         is_replaced: Whether another worker replaces it for that reason.
         is_killed: Whether the controller has killed it.
         has_exited: Whether its process is gone.
@@ -117,6 +138,8 @@ class WorkerController:
         self.growth: int | None = None
         self.over_limit: tuple[int, int] | None = None
         self.timed_out: tuple[int, float] | None = None
+        self.beside: list[tuple[str, str, float]] | None = None
+        self.tried = 0
         self.is_replaced = False
         self.is_killed = False
         self.has_exited = False

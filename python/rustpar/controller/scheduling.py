@@ -10,25 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from rustpar import _core
 from rustpar.compat.xdist_controller import give_second_test, is_by_scope, runs_all_tests_everywhere
+from rustpar.config.values import is_given
 from rustpar.controller.worker_count import plan_option
 from rustpar.process import memory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rustpar import _core
     from rustpar.controller.nodes import WorkerController
-
-# The names of xdist's scheduler classes, shown with `-v`.
-_NAMES = {
-    "load": "LoadScheduling",
-    "worksteal": "WorkStealingScheduling",
-    "loadscope": "LoadScopeScheduling",
-    "loadfile": "LoadFileScheduling",
-    "loadgroup": "LoadGroupScheduling",
-    "each": "EachScheduling",
-}
 
 
 def remembered(config: pytest.Config, node_ids: list[str], fixtures: list[str]) -> dict[str, Any]:
@@ -45,9 +36,14 @@ def remembered(config: pytest.Config, node_ids: list[str], fixtures: list[str]) 
     }
 
 
-def workers_needed(dist: str, asked: int, tests: int) -> int:
-    """Return how many workers a native policy can use: at most one per test, except for ``each``."""
-    return asked if dist == "each" else max(1, min(asked, tests))
+def _retries_last(config: pytest.Config, facts: dict[str, Any]) -> bool | None:
+    """Whether failed tests are tried again after all others; None if none is tried again."""
+    if not facts["retries"] and not is_given(config, "rustpar_retries"):
+        return None
+    from rustpar.collection.retry_rules import settings_of
+
+    settings = settings_of(config)
+    return settings.last if facts["retries"] or settings.rule is not None else None
 
 
 class NativeScheduling:
@@ -61,7 +57,7 @@ class NativeScheduling:
         """Represent the policy named by ``--dist``."""
         self.config = config
         self.dist: str = config.getoption("dist")
-        self.name = _NAMES[self.dist]
+        self.name = _core.scheduler_name(self.dist)
         self.nodes: list[WorkerController] = []
         self.collection: list[str] = []
         self.expected: list[float | None] = []
@@ -93,6 +89,7 @@ class NativeScheduling:
             reorder=reorder,
             plan=plan_option(self.config),
             facts=known,
+            retries_last=_retries_last(self.config, facts),
         )
 
     def add_node(self, node: WorkerController) -> None:
@@ -105,6 +102,14 @@ class NativeScheduling:
     def mark_test_pending(self, item: str) -> None:
         """Run a test once more."""
         self._engine.run_again(self.collection.index(item))
+
+    def retry(self, node: WorkerController, test: int, tried: int, delay: float) -> None:
+        """Try a test again in which a worker has crashed, and which was tried so many times, after `delay` seconds."""
+        self._engine.retry(node.number, test, tried, delay)
+
+    def settle(self, test: int) -> None:
+        """Do not try a test again in which a worker has crashed."""
+        self._engine.settle(test)
 
     def remove_pending_tests_from_node(self, node: WorkerController, indices: Sequence[int]) -> None:
         """Do nothing: the engine already knows."""
@@ -220,6 +225,14 @@ class PythonScheduling:
         index = self._plain_ids.index(item)
         self._engine.run_again(index)
         self.scheduler.mark_test_pending(self._ids[index])
+
+    def retry(self, node: WorkerController, test: int, tried: int, delay: float) -> None:
+        """Try a test again in which a worker has crashed; schedulers know no delay."""
+        self._engine.retry(node.number, test, tried, 0.0)
+        self.scheduler.mark_test_pending(self._ids[test])
+
+    def settle(self, test: int) -> None:
+        """Do nothing: the scheduler takes a crash as a result."""
 
     def remove_pending_tests_from_node(self, node: WorkerController, indices: Sequence[int]) -> None:
         """Tell the scheduler which tests a worker gave back."""

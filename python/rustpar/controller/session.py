@@ -8,12 +8,13 @@ The hazard it handles: whatever happens to its child processes, this process mus
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from rustpar import _core
-from rustpar.collection.time_limits import run_limit
+from rustpar.collection.time_limits import default_limit, run_limit
 from rustpar.compat.node_ids import id_attribute, node_id_parser
 from rustpar.compat.xdist_controller import Interrupted, Producer
 from rustpar.controller.completeness import Completeness
@@ -23,13 +24,15 @@ from rustpar.controller.interrupts import Interrupt, InterruptedWorkers, Termina
 from rustpar.controller.memory_watch import MemoryWatch
 from rustpar.controller.new_failures import NewFailures
 from rustpar.controller.scheduling import NativeScheduling, PythonScheduling
-from rustpar.controller.startup import Startup, output_pipe
+from rustpar.controller.startup import Startup, output_pipe, run_ended_if_impossible
 from rustpar.controller.status_request import StatusRequest
+from rustpar.controller.worker_deaths import WorkerDeaths
 from rustpar.controller.worker_pool import WorkerPool
 from rustpar.coverage import measuring, summary
 from rustpar.forkserver.server import EXIT_TIMEOUT
-from rustpar.process import gc_freeze
+from rustpar.process import gc_freeze, stack_dump
 from rustpar.recording.journal import journal_writer_of
+from rustpar.recording.resumed_run import resumption_of
 from rustpar.terminal.live_block import LiveBlock
 from rustpar.terminal.reporter import DistTerminal
 
@@ -41,6 +44,10 @@ if TYPE_CHECKING:
 
 # Seconds to wait for events before checking the time and signals.
 _EVENT_TIMEOUT = 0.1
+
+# Seconds for which a plugin's hook may keep this process from handling results before it is reported, unless tests have
+# a time limit of their own.
+_HOOK_LIMIT = 60.0
 
 # The exit status of a run that exceeds its time limit, as that of timeout(1).
 _RUN_TIMEOUT_STATUS = 124
@@ -78,18 +85,22 @@ class Controller:
         self._status_signals = status_signals
         self._status_request = StatusRequest(status_signals, self._pool, self._startup, self._screen, self._live)
         self._memory = MemoryWatch(config, self._dispatch, self._screen)
+        self._deaths = WorkerDeaths(server, self._dispatch, self._memory)
         config.pluginmanager.register(self._dispatch, "rustpar-hook-dispatch")
         config.pluginmanager.register(self._memory, "rustpar-memory")
         config.pluginmanager.register(self._completeness, "rustpar-completeness")
         config.pluginmanager.register(NewFailures(config, self._startup), "rustpar-new-failures")
         summary.register(config)
         self.nodemanager = self._pool.manager
-        measuring.combine_at_exit(config, self.nodemanager.testrunuid)
+        resumption = resumption_of(config)
+        earlier_data = [] if resumption is None else resumption.data_files()
+        measuring.combine_at_exit(config, self.nodemanager.testrunuid, earlier_data)
         self._engine: _core.Engine | None = None
         self._session: pytest.Session
         self._started = _core.monotonic()
         self._limit = run_limit(config)
         self._events: list[tuple[int, int, Any, Any]] = []
+        self._stack_signal: int | None = None
         self._interrupt = Interrupt()
         self._termination = termination
         self._handlers = EventHandlers(
@@ -104,6 +115,7 @@ class Controller:
                 completeness=self._completeness,
                 journal_writer=self._journal_writer,
                 memory=self._memory,
+                deaths=self._deaths,
                 status_request=self._status_request,
                 interrupt=self._interrupt,
             )
@@ -135,7 +147,7 @@ class Controller:
         """Create the nodes, and start the template or all workers."""
         self._session = self._handlers.session = session
         nodes = self._pool.announce()
-        with output_pipe() as (reading, writing):
+        with run_ended_if_impossible("the process that collects"), output_pipe() as (reading, writing):
             self._start_engine(nodes[0], reading)
             self._startup.start_template(nodes[0], writing)
         if self._startup.is_early:
@@ -154,8 +166,10 @@ class Controller:
         )
         if self.maxfail:
             self._engine.failure_limit(self.maxfail)
+        self._stack_signal = stack_dump.enable(self.config)
         self._startup.use(self._engine, self._pool.identity_keys())
         self._pool.use(self._engine)
+        self._deaths.use(self._engine)
 
     @pytest.hookimpl
     def pytest_collection(self) -> bool:
@@ -181,6 +195,7 @@ class Controller:
         settle = gc_freeze.collect_rarely()
         flushing, live = self._screen.flushing_rarely(), self._live.shown(self._engine)
         self._termination.redirect_to(self._interrupt)
+        self._watch(self._left())
         with self._interrupt, self._status_signals.in_loop(), flushing, live:
             try:
                 self._run()
@@ -190,6 +205,7 @@ class Controller:
                 raise
             finally:
                 settle()
+                self._watch(None)
         if self._handlers.ending is not None:
             raise self._handlers.ending
         if self.shouldstop:
@@ -201,17 +217,38 @@ class Controller:
             self._completeness.check(self._session, nodes, times=times, all_are_to_run=native)
         return True
 
+    def _left(self) -> float | None:
+        """Return the seconds that are left of the run's time limit; None without a limit."""
+        return None if self._limit is None else self._started + self._limit - _core.monotonic()
+
+    def _watch(self, left: float | None) -> None:
+        """Have the engine's thread report a hook that hangs, and end a run that has no seconds `left` but hangs."""
+        errors = self._status_signals.errors
+        if self._engine is not None and errors is not None:
+            limit = default_limit(self.config) or _HOOK_LIMIT
+            # It needs a descriptor, and the run does not need it.
+            with contextlib.suppress(OSError):
+                self._engine.watch(
+                    limit, left, status=_RUN_TIMEOUT_STATUS, errors=errors, stack_signal=self._stack_signal
+                )
+
     def _run(self) -> None:
-        while not self._is_over():
-            self._handle_events()
-            is_overdue = self._limit is not None and _core.monotonic() - self._started > self._limit
-            if self._interrupt.arrived or is_overdue:
-                workers = InterruptedWorkers(self._pool, self._server, self._screen)
-                workers.end(self._handle_events, self._is_running, has_collected=lambda: self._handlers.has_collected)
-                if self._interrupt.arrived or self._limit is None:
+        try:
+            while not self._is_over():
+                self._handle_events()
+                left = self._left()
+                if self._interrupt.arrived or (left is not None and left < 0):
+                    workers = InterruptedWorkers(self._pool, self._server, self._screen)
+                    workers.end(
+                        self._handle_events, self._is_running, has_collected=lambda: self._handlers.has_collected
+                    )
                     raise KeyboardInterrupt
-                reason = f"the run took longer than its limit of {_core.spoken(self._limit)}"
-                raise pytest.exit.Exception(reason, returncode=_RUN_TIMEOUT_STATUS)
+        except KeyboardInterrupt:
+            left = self._left()
+            if self._limit is None or left is None or left > 0:
+                raise
+            reason = f"the run took longer than its limit of {_core.spoken(self._limit)}"
+            raise pytest.exit.Exception(reason, returncode=_RUN_TIMEOUT_STATUS) from None
 
     def _is_over(self) -> bool:
         return self._handlers.template_status is not None or (self._handlers.has_collected and not self._pool.active)
@@ -232,6 +269,7 @@ class Controller:
             del self._events[:done]
             self._journal_writer.journal.flush()
         self._pool.fork_replacements()
+        self._server.check_retirement()
         self._memory.sample()
         self._handlers.stop_at_limit()
 

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import rustpar
 from rustpar import _core
+from rustpar.config.versions import versions
 from rustpar.controller.cache_entries import CacheEntries
 
 if TYPE_CHECKING:
@@ -92,11 +92,7 @@ class DecisionCache:
             OSError: A conftest cannot be read.
         """
         digest = hashlib.sha256()
-        plugins = sorted(
-            f"{distribution.project_name}-{distribution.version}"
-            for _, distribution in self._config.pluginmanager.list_plugin_distinfo()
-        )
-        for text in (sys.version, pytest.__version__, rustpar.__version__, *plugins):
+        for text in (sys.version, *sorted(f"{name}-{version}" for name, version in versions(self._config).items())):
             digest.update(text.encode() + b"\0")
         for file in conftests:
             digest.update(file.encode() + b"\0" + hashlib.sha256(Path(file).read_bytes()).digest())

@@ -10,6 +10,8 @@ import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from rustpar import _core
 from rustpar.compat.sessions import basetemp_of
 from rustpar.compat.terminal import writer_of
@@ -19,11 +21,10 @@ from rustpar.forkserver import loop
 from rustpar.forkserver import server as forkserver
 from rustpar.process.crash_files import CrashFiles
 from rustpar.process.system import os
+from rustpar.recording.resumed_run import resumption_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    import pytest
 
     from rustpar.controller.nodes import WorkerController
 
@@ -37,6 +38,18 @@ def output_pipe() -> Iterator[tuple[int, int]]:
     finally:
         os.close(reading)
         os.close(writing)
+
+
+@contextlib.contextmanager
+def run_ended_if_impossible(who: str) -> Iterator[None]:
+    """End the run with a line that says why `who` cannot be started, if memory or descriptors are exhausted."""
+    try:
+        yield
+    except OSError as error:
+        raise pytest.exit.Exception(
+            f"could not start {who}: {error}; raise the limit (ulimit -a), or use fewer workers",
+            returncode=pytest.ExitCode.TESTS_FAILED,
+        ) from None
 
 
 class Startup:
@@ -86,7 +99,7 @@ class Startup:
 
     def start_worker(self, node: WorkerController) -> None:
         """Have a worker forked, from the template or early."""
-        with output_pipe() as (reading, writing):
+        with run_ended_if_impossible(f"worker {node.gateway.id}"), output_pipe() as (reading, writing):
             slot = self._add_worker(node, reading)
             if self.is_early:
                 self.server.fork_process(
@@ -102,7 +115,7 @@ class Startup:
 
     def become_worker(self, node: WorkerController) -> None:
         """Have the template continue as the worker that it was configured as."""
-        with output_pipe() as (reading, writing):
+        with run_ended_if_impossible(f"worker {node.gateway.id}"), output_pipe() as (reading, writing):
             node.pid = self.template_pid
             self.server.become_worker(
                 node.number, self._worker_parameters(node, self._add_worker(node, reading)), writing
@@ -121,6 +134,7 @@ class Startup:
         """Return the parameters of a process that is forked before conftests are loaded."""
         basetemp = basetemp_of(self._config)
         terminal: Any = self._config.pluginmanager.get_plugin("terminalreporter")
+        resumption = resumption_of(self._config)
         return {
             "slot": slot,
             "workerinput": node.workerinput,
@@ -130,6 +144,7 @@ class Startup:
             # xdist's workers inherit what conftests and plugins have changed since the fork server was forked.
             "environment": {os.fsencode(key): os.fsencode(value) for key, value in os.environ.items()},
             "directory": str(Path.cwd()),
+            "resumed": None if resumption is None else (str(resumption.earlier.path), resumption.saved),
             "hasmarkup": bool(getattr(writer_of(terminal), "hasmarkup", False)),
         }
 

@@ -31,15 +31,16 @@ class StatusSignals:
 
     Attributes:
         is_pending: Whether the run loop has yet to answer a signal.
+        errors: Standard error as it was before pytest captured it; None if it was closed.
     """
 
     def __init__(self) -> None:
         """Install the handlers; before pytest captures standard error, to which answers are written."""
         self.is_pending = False
         self._in_loop = False
-        self._errors: int | None = None
+        self.errors: int | None = None
         with contextlib.suppress(OSError):
-            self._errors = os.dup(2)
+            self.errors = os.dup(2)
         self._begin("configuring")
         self._handled = []
         if threading.current_thread() is threading.main_thread():
@@ -53,9 +54,9 @@ class StatusSignals:
             if signal.getsignal(number) == self._handle:
                 signal.signal(number, signal.SIG_DFL)
         self._handled = []
-        if self._errors is not None:
-            os.close(self._errors)
-            self._errors = None
+        if self.errors is not None:
+            os.close(self.errors)
+            self.errors = None
 
     @contextlib.contextmanager
     def in_loop(self) -> Iterator[None]:
@@ -93,8 +94,8 @@ class StatusSignals:
     def _handle(self, number: int, frame: object) -> None:
         if self._in_loop and not self.is_pending:
             self.is_pending = True
-        elif self._errors is not None:
+        elif self.errors is not None:
             state = f"has been {self._phase} for {_core.spoken(_core.monotonic() - self._begun)}"
             with contextlib.suppress(OSError):
-                os.write(self._errors, f"rustpar: the controller (process {os.getpid()}) {state}\n".encode())
-            faulthandler.dump_traceback(self._errors)
+                os.write(self.errors, f"rustpar: the controller (process {os.getpid()}) {state}\n".encode())
+            faulthandler.dump_traceback(self.errors)

@@ -18,14 +18,15 @@ import pytest
 from rustpar import _core
 from rustpar.collection.time_limits import default_limit
 from rustpar.compat.xdist_controller import collection_difference, get_default_max_worker_restart
-from rustpar.controller.nodes import NodeManager, WorkerController
+from rustpar.controller.crash_retries import CrashRetries
+from rustpar.controller.nodes import Death, NodeManager, WorkerController
 from rustpar.controller.worker_count import chosen
 from rustpar.process.memory import USAGE_KEY, Usage
 from rustpar.process.system import signal
 from rustpar.recording.journal import journal_writer_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from rustpar.controller.hook_dispatch import HookDispatch
     from rustpar.controller.scheduling import NativeScheduling, PythonScheduling
@@ -51,8 +52,11 @@ class WorkerPool:
         active: The workers whose session has not finished, or that have yet to report a usage error.
         sched: The scheduling; set when the run loop starts.
         facts: What `inventory.facts` returned for the collection, once it is known.
+        retries: Decides whether a test is tried again in which a worker has crashed.
         stopping: Whether lost workers are no longer replaced.
         summary: Why not all tests were run, for the end of the run.
+        workerinfo: What the template, or a worker, has reported of itself.
+        on_scheduled: Called when the workers have been given their first tests.
     """
 
     sched: NativeScheduling | PythonScheduling
@@ -64,15 +68,17 @@ class WorkerPool:
         self.nodes: dict[int, WorkerController] = {}
         self.active: set[WorkerController] = set()
         self.facts: dict[str, Any] = {}
+        self.retries = CrashRetries(self)
         self.stopping = False
         self.summary: str | None = None
+        self.on_scheduled: Callable[[], None] = lambda: None
         self._startup = startup
         self._screen = screen
         self._engine: _core.Engine
         self._lost = 0
         self._replacements: list[tuple[float, WorkerController]] = []
         self._max_lost: int | None = get_default_max_worker_restart(config)
-        self._workerinfo: dict[str, Any] = {}
+        self.workerinfo: dict[str, Any] = {}
         # The collections of early workers, until all have collected.
         self._collections: dict[WorkerController, list[str]] = {}
         self._groups: Sequence[str | None] = ()
@@ -116,7 +122,7 @@ class WorkerPool:
 
         The platform's name needs a subprocess; getting it here costs no time, because the template is still collecting.
         """
-        self._workerinfo = {**workerinfo, "platform": platform.platform()}
+        self.workerinfo = {**workerinfo, "platform": platform.platform()}
 
     def worker_ready(self, node: WorkerController, workerinfo: dict[str, Any]) -> None:
         """Announce that an early worker's session has started."""
@@ -124,7 +130,7 @@ class WorkerPool:
         self._ready(node)
 
     def _ready(self, node: WorkerController) -> None:
-        node.workerinfo = {**self._workerinfo, "id": node.gateway.id, "spec": node.gateway.spec}
+        node.workerinfo = {**self.workerinfo, "id": node.gateway.id, "spec": node.gateway.spec}
         self.config.hook.pytest_testnodeready(node=node)
 
     def start(self, collection: list[str], groups: Sequence[str | None]) -> None:
@@ -302,11 +308,15 @@ class WorkerPool:
     def _schedule(self, nodes: Sequence[WorkerController], collection: list[str], groups: Sequence[str | None]) -> None:
         self._scheduled = collection
         start = "early" if self._startup.is_early else "template"
-        journal_writer_of(self.config).journal.start(start, len(nodes), self.config.option.dist)
+        told = nodes[0].workerinput
+        journal_writer_of(self.config).journal.start(
+            start, len(nodes), self.config.option.dist, told["workercount"], told["testrunuid"]
+        )
         self.sched.start(nodes, collection, groups, self.facts)
         times = len(nodes) if self.config.option.dist == "each" else 1
         self._engine.set_expected(self.sched.expected, times)
         self._engine.time_limits(default_limit(self.config), self.facts["time_limits"])
+        self.on_scheduled()
 
     def _fork(self, node: WorkerController) -> None:
         self._startup.start_worker(node)
@@ -341,16 +351,24 @@ class WorkerPool:
             node.is_replaced = True
             self._replace(node, 0.0)
 
-    def lost(self, node: WorkerController, status: int, running: int | None, dispatch: HookDispatch) -> str | None:
-        """Process the loss of a worker whose session had not finished; return the test that has crashed, if any."""
+    def lost(self, node: WorkerController, death: Death, running: int | None, dispatch: HookDispatch) -> str | None:
+        """Process the loss of a worker whose session had not finished; return the test that has crashed, if any.
+
+        A test that is tried again is not returned.
+        """
         node.down = True
-        error = describe_exit(status, is_sent=node.is_killed)
+        how = _core.describe_exit(death.status, node.is_killed)
         if node.timed_out is not None:
-            error = "Not properly terminated (time limit of a test exceeded)"
+            how = "time limit of a test exceeded"
+        error = f"Not properly terminated ({how})"
         self.config.hook.pytest_testnodedown(node=node, error=error)
         crashed = self.sched.remove_node(node, running)
         if crashed is not None:
-            dispatch.crash(node, crashed, self.sched)
+            retry = self.retries.after_crash(node, running, dispatch.last_report_of(node, crashed))
+            dispatch.crash(node, crashed, self.sched, death, retry)
+            self.retries.decide(self.sched, node, running, retry)
+            if retry is not None:
+                crashed = None
         if node.timed_out is not None:
             # Its end was intended, and says nothing about the stability of workers.
             if not self.stopping:
@@ -361,6 +379,11 @@ class WorkerPool:
         if not self.stopping:
             self._replace_lost(node)
         return crashed
+
+    def has_successors(self, node: WorkerController) -> bool:
+        """Whether there are workers to run the tests of one that is being lost: others, or a replacement."""
+        is_replaced = node.timed_out is not None or self._max_lost is None or self._lost < self._max_lost
+        return is_replaced or bool(self.active - {node})
 
     def _replace_lost(self, node: WorkerController) -> None:
         if self._max_lost is not None and self._lost > self._max_lost:
@@ -420,20 +443,3 @@ class WorkerPool:
             self._engine.stop()
             # Its session has to finish.
             self._release_template()
-
-
-def describe_exit(status: int, *, is_sent: bool = False) -> str:
-    """Describe how a process ended.
-
-    Args:
-        status: Its exit code, or minus the signal that killed it.
-        is_sent: Whether that signal was sent by this process.
-    """
-    if status >= 0:
-        return f"Not properly terminated (exit code {status})"
-    try:
-        name = signal.Signals(-status).name
-    except ValueError:
-        name = f"signal {-status}"
-    hint = "; sent by rustpar" if is_sent else "; out of memory?"
-    return f"Not properly terminated (killed by {name}{hint if -status == signal.SIGKILL else ''})"

@@ -21,7 +21,7 @@ from rustpar import _core
 from rustpar.compat import coverage_py
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import pytest
 
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 # suites of very many very short tests.
 _MIN_BUDGET = 0.5
 _MAX_SHARE = 0.05
+
+# What names of the data files of forks have after that of the controller's file.
+FORK_PREFIX = "rustpar."
 
 # The patches of ``[run] patch`` that save the data of one measurement; the others also work in forks.
 _SAVING_PATCHES = ("_exit", "execv")
@@ -57,6 +60,20 @@ def continued_in_forks() -> Iterator[None]:
         yield
     if before is not None and _current() is not before:
         before.start()
+
+
+def is_by_plugin(config: pytest.Config) -> bool:
+    """Whether pytest-cov measures."""
+    return getattr(config.pluginmanager.get_plugin("_cov"), "cov_controller", None) is not None
+
+
+def settings_of(config: pytest.Config) -> Any:
+    """Return coverage.py's configuration for this run: ``data_file``, ``parallel`` …; None if nothing is measured."""
+    if is_by_plugin(config):
+        plugin: Any = config.pluginmanager.get_plugin("_cov")
+        return plugin.cov_controller.cov.config
+    measurement = _current()
+    return None if measurement is None else measurement.config
 
 
 def keep_data_files(config: pytest.Config) -> None:
@@ -108,15 +125,16 @@ def _stop_and_save(measurement: Any) -> None:
 
 
 def _prefix(run: str) -> str:
-    return f"rustpar.{run}.pid"
+    return f"{FORK_PREFIX}{run}.pid"
 
 
-def combine_at_exit(config: pytest.Config, run: str) -> None:
+def combine_at_exit(config: pytest.Config, run: str, others: Sequence[Path] = ()) -> None:
     """Register a function that combines the forks' data with the controller's own at exit.
 
     Args:
         config: Tells whether pytest-cov is active, which combines data itself.
         run: The name of the test run.
+        others: Further files to combine.
     """
     measurement = _current()
     if measurement is None or measurement.config.parallel or config.pluginmanager.has_plugin("_cov"):
@@ -124,14 +142,15 @@ def combine_at_exit(config: pytest.Config, run: str) -> None:
     # The controller itself may have measured nothing.
     coverage_py.silence_warnings(measurement, is_part=False)
     # At exit, because `coverage run` saves after pytest has returned.
-    atexit.register(_combine, measurement.config, Path(measurement.config.data_file).absolute(), run)
+    atexit.register(_combine, measurement.config, Path(measurement.config.data_file).absolute(), run, others)
 
 
-def _combine(config: Any, data_file: Path, run: str) -> None:
+def _combine(config: Any, data_file: Path, run: str, others: Sequence[Path]) -> None:
     import copy
     import glob
 
-    files = [str(file) for file in data_file.parent.glob(f"{glob.escape(data_file.name)}.{_prefix(run)}*")]
+    own = data_file.parent.glob(f"{glob.escape(data_file.name)}.{_prefix(run)}*")
+    files = [str(file) for file in (*own, *others)]
     if not files:
         return
     from coverage import Coverage
@@ -157,12 +176,13 @@ class Saving:
         self._begin = _core.monotonic()
         self._spent = 0.0
 
-    def after_test(self) -> None:
-        """Save what the test has measured."""
+    def after_test(self) -> bool:
+        """Save what was measured since the last time; return whether the data of all tests so far is saved."""
         if self._flush is None:
-            return
+            return False
         begin = _core.monotonic()
         if self._spent > _MIN_BUDGET + _MAX_SHARE * (begin - self._begin):
-            return
+            return False
         self._flush()
         self._spent += _core.monotonic() - begin
+        return True

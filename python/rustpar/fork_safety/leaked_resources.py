@@ -19,8 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 from rustpar import _core
 from rustpar.compat.capture import captures
+from rustpar.compat.plugins import reopened_sockets
 from rustpar.fork_safety import native_threads, traceback_timer
 from rustpar.fork_safety.resource_origins import Origins, children
+from rustpar.process import audit_hook
 from rustpar.process.system import os
 
 if TYPE_CHECKING:
@@ -79,10 +81,7 @@ class LeakedResources:
         self._origins = Origins()
         self._memory: str | None = None
         self._traceback_timer = traceback_timer.TracebackTimer(place_of)
-        if not _installed_hooks:
-            # Audit hooks cannot be removed; this one is idle while nobody listens.
-            sys.addaudithook(_core.audit)
-            _installed_hooks.append(True)
+        audit_hook.install()
         _core.set_audit_listener(self._on_audit_event)
 
     def stop(self) -> None:
@@ -207,6 +206,7 @@ class LeakedResources:
         log_file = getattr(config.pluginmanager.get_plugin("logging-plugin"), "log_file_handler", None)
         # Capturing duplicates descriptors, so files are compared instead of descriptor numbers.
         now = _open_files()
+        reopened = reopened_sockets(config)
         harmless = {getattr(log_file, "baseFilename", None), os.devnull, *self._open_before.values()}
         harmless.update(now.get(fd) for fd in _capture_files(config))
         for fd, target in now.items():
@@ -215,6 +215,8 @@ class LeakedResources:
             if (self._open_before.get(fd) == target) if kind is not None else (target in harmless):
                 continue
             if target.startswith("socket:"):
+                if fd in reopened:
+                    continue
                 yield self._origins.of_socket(fd), "leaves a socket open"
             elif kind is not None:
                 yield (
@@ -226,10 +228,6 @@ class LeakedResources:
             elif target.startswith("/") and not target.startswith("/dev/pts/") and _is_being_written(fd):
                 name = target.removesuffix(" (deleted)")
                 yield self._files.get(name), f"leaves {name} open for writing"
-
-
-# Not empty if this process, or one that it was forked from, has the hook.
-_installed_hooks: list[bool] = []
 
 
 def _command_texts(words: object) -> list[str]:

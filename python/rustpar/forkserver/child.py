@@ -42,8 +42,8 @@ class Child:
 
     The request's message has ``fork`` (the worker's number), ``slot``, ``workerinput``, ``identity`` (the keys of
     workerinput that differ between workers), ``is_decided`` (whether the start method is already decided),
-    ``environment`` and ``directory`` (the controller's), ``basetemp`` (or None) and ``hasmarkup`` (whether the
-    controller's terminal shows colours).
+    ``environment`` and ``directory`` (the controller's), ``basetemp`` (or None), ``resumed`` (the arguments of
+    ``resumption.load``; None if no run is resumed) and ``hasmarkup`` (whether the controller's terminal shows colours).
     """
 
     def __init__(
@@ -104,7 +104,12 @@ class Child:
         else:
             config.workerinput = self._monitor.watched_input(workerinput, self._setup["identity"])  # type: ignore[attr-defined]
         self._worker = WorkerPlugin(
-            config, self._line, self._fork_point(config), self._monitor, hasmarkup=self._setup["hasmarkup"]
+            config,
+            self._line,
+            self._fork_point(config),
+            self._monitor,
+            hasmarkup=self._setup["hasmarkup"],
+            resumed=self._setup["resumed"],
         )
         config.pluginmanager.register(self._worker, "rustpar-worker")
         config.pluginmanager.register(property_fixtures, "rustpar-fixtures")

@@ -27,16 +27,13 @@ if TYPE_CHECKING:
 
 # Records to the controller: kind, worker, value. The engine reads them in `engine/records.rs`.
 _RECORD = struct.Struct("<IIq")
-_FORKED, _EXITED, _TEMPLATE_FORKED, _TEMPLATE_EXITED = 1, 2, 3, 4
+_FORKED, _EXITED, _TEMPLATE_FORKED, _TEMPLATE_EXITED, _PEAK = 1, 2, 3, 4, 5
 
 # Used instead of a worker's number for the template.
 TEMPLATE = -1
 
 # Seconds between checks for exited children if there are no pidfds (before Linux 5.3).
 _POLL_INTERVAL = 0.05
-
-# Seconds for the fork server to exit when asked to.
-ADOPTION_LIMIT = 1.0
 
 # Seconds between checks whether the parent still exists; usually the end of its socket reveals it at once.
 _ORPHAN_INTERVAL = 1.0
@@ -70,6 +67,8 @@ class ForkLoop:
         self._records = records
         self._shared = shared
         self._parent = os.getppid()
+        # The controller, once it takes the parent's place.
+        self._adopter: int | None = None
         self._children: dict[int, _Child] = {}
         self.has_forked = False
 
@@ -98,7 +97,7 @@ class ForkLoop:
             return None
 
     def _is_orphaned(self) -> bool:
-        return os.getppid() != self._parent
+        return os.getppid() not in (self._parent, self._adopter)
 
     def _request_is_there(self) -> bool:
         return self._requests.fileno() in self._wait_for_children(self._requests.fileno())
@@ -158,10 +157,11 @@ class ForkLoop:
 
     def _reap(self) -> None:
         for worker, child in list(self._children.items()):
-            status = child.wait(os.WNOHANG)
+            status = child.reap()
             if status is not None:
                 child.close()
                 del self._children[worker]
+                self._send_record(_PEAK, worker, child.peak)
                 self._report_exit(worker, status)
 
     def _wait_for_all(self) -> None:
@@ -192,13 +192,10 @@ class ForkLoop:
 
         The controller has declared itself the adopter of orphans.
         """
-        server = os.getppid()
+        self._adopter = controller
         _core.outlive_parent()
-        os.kill(server, signal.SIGKILL)
-        deadline = _core.monotonic() + ADOPTION_LIMIT
-        while os.getppid() == server and _core.monotonic() < deadline:
-            _core.sleep(0.0002)
-        self._parent = controller
+        if os.getppid() == self._parent:
+            os.kill(self._parent, signal.SIGKILL)
         # From here on little is executed, so most of the libraries' code is not needed in memory.
         _core.drop_clean_pages()
 
@@ -216,21 +213,26 @@ class ForkLoop:
 
 
 class _Child:
-    """A forked process, with a descriptor that becomes readable when it exits."""
+    """A forked process, with a descriptor that becomes readable when it exits.
+
+    Attributes:
+        peak: The peak of its resident bytes, once it has been waited for; 0 if unknown.
+    """
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
+        self.peak = 0
         self.pidfd: int | None = None
         with contextlib.suppress(OSError):
             self.pidfd = os.pidfd_open(pid)
 
-    def wait(self, options: int = 0) -> int | None:
-        """Return the exit code, or minus the signal that killed it; None if it still runs and `options` has WNOHANG."""
-        try:
-            pid, status = os.waitpid(self.pid, options)
-        except ChildProcessError:
-            return _UNKNOWN_STATUS
-        return os.waitstatus_to_exitcode(status) if pid else None
+    def reap(self) -> int | None:
+        """Return the exit code, or minus the signal that killed it; None if it still runs."""
+        ended = _core.reap(self.pid)
+        if ended is None:
+            return None
+        status, self.peak = ended
+        return _UNKNOWN_STATUS if status is None else status
 
     def close(self) -> None:
         if self.pidfd is not None:

@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 
 # Seconds after which a process that was asked to exit is killed. xdist gives its gateways as long (EXIT_TIMEOUT).
 EXIT_TIMEOUT = 10.0
+# Seconds in which a process that dies becomes one that can be waited for, after the kernel has killed its children.
+_DEATH_TIME = 0.05
+# Seconds for which the controller waits for the template to take the fork server's place; after that, it goes on.
+_ADOPTION_TIME = 0.1
 
 STARTS = ("auto", "template", "early", "xdist")
 
@@ -88,13 +92,19 @@ def start() -> ForkServer | Child:
 
     Returns:
         In the controller, the fork server's handle; in each process that the fork server forks later, its child object.
+
+    Raises:
+        pytest.UsageError: Memory, descriptors or processes are exhausted; a one-line message.
     """
-    shared = _core.Shared()
-    ours, theirs = socket.socketpair()
-    ours_to_template, theirs_to_template = socket.socketpair()
     controller = os.getpid()
-    process = ForkedProcess()
-    pid = forking.fork()
+    try:
+        shared = _core.Shared()
+        ours, theirs = socket.socketpair()
+        ours_to_template, theirs_to_template = socket.socketpair()
+        process = ForkedProcess()
+        pid = forking.fork()
+    except OSError as error:
+        raise pytest.UsageError(f"could not start workers: {error}; raise the limit (ulimit -a), or use -n0") from None
     if pid:
         theirs.close()
         theirs_to_template.close()
@@ -135,6 +145,8 @@ class ForkServer:
         self.control = control
         self.shared = shared
         self._to_template = to_template
+        # The template while it takes the fork server's place.
+        self._successor: int | None = None
         # The socket to the process that forks the workers.
         self._to_workers = to_template
 
@@ -180,14 +192,34 @@ class ForkServer:
         (PSS) at ``-n 8``.
         """
         _core.adopt_orphans(True)
+        self._successor = template
         _send(self._to_template, {"adopted": os.getpid()})
-        deadline = _core.monotonic() + loop.ADOPTION_LIMIT
-        while self._pid is not None and _core.monotonic() < deadline:
-            if _has_ended(self._pid):
-                self._pid = template
-                break
+        deadline = _core.monotonic() + _ADOPTION_TIME
+        while not self.check_retirement() and _core.monotonic() < deadline:
             _core.sleep(0.0002)
-        _core.adopt_orphans(False)
+
+    def check_retirement(self) -> bool:
+        """Stop adopting orphans once the fork server has exited; return whether nothing is left to wait for.
+
+        The template may be busy and read the request late. If this process stopped before that, another one would adopt
+        the template, which would take itself for an orphan and interrupt the workers.
+        """
+        if self._successor is not None and self._pid is not None and _has_ended(self._pid):
+            self._pid, self._successor = self._successor, None
+            _core.adopt_orphans(False)
+        return self._successor is None
+
+    def is_lost(self) -> bool:
+        """Whether the fork server has died, or is dying: the kernel kills its children before it can be waited for."""
+        self.check_retirement()
+        deadline = _core.monotonic() + _DEATH_TIME
+        while self._pid is not None:
+            if _has_ended(self._pid):
+                return True
+            if _core.monotonic() > deadline:
+                break
+            _core.sleep(0.001)
+        return False
 
     def request_exit(self) -> None:
         """Let all workers exit, and close our side: each process ends when its children have."""
@@ -200,6 +232,7 @@ class ForkServer:
         """End the fork server and its descendants, by force after :data:`EXIT_TIMEOUT` seconds; may be called again."""
         if self._pid is None:
             return
+        self.check_retirement()
         self.request_exit()
         deadline = _core.monotonic() + EXIT_TIMEOUT
         pid, self._pid = self._pid, None
@@ -213,8 +246,12 @@ class ForkServer:
 
     def kill(self) -> None:
         """Kill the fork server and its descendants at once."""
+        self.check_retirement()
         if self._pid is not None:
             _kill(self._pid)
+            if self._successor is not None:
+                # It outlives the fork server, and this process has adopted it.
+                _kill(self._successor)
             self._pid = None
             self._close_sockets()
 

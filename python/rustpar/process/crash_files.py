@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from rustpar.compat.capture import captures, is_suspended
 from rustpar.compat.sessions import fault_handler_stderr_fd_key
+from rustpar.process import unnamed_file
 from rustpar.process.system import os
 
 if TYPE_CHECKING:
@@ -42,9 +41,7 @@ class CrashFiles:
         self._files: list[int] = []
         with contextlib.suppress(Exception):
             for _ in range(3):
-                file, path = tempfile.mkstemp(prefix="rustpar-")
-                self._files.append(file)
-                Path(path).unlink()
+                self._files.append(unnamed_file.create())
 
     @property
     def address(self) -> list[int]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import io
 import select
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any, TextIO, cast
 
@@ -19,6 +18,7 @@ import pytest
 from rustpar.compat import plugins
 from rustpar.compat.capture import captures
 from rustpar.compat.sessions import move_basetemp
+from rustpar.process import unnamed_file
 from rustpar.process.system import os
 
 
@@ -61,7 +61,8 @@ def become_worker(config: pytest.Config, workerinput: dict[str, Any], output: in
         _move_basetemp(config, workerinput["workerid"])
         plugins.adjust_pytest_benchmark(config, workerinput["workerid"])
     plugins.adjust_pytest_cov(config)
-    _replace_output(config, output)
+    plugins.reconnect_rerunfailures(config)
+    replace_output(config, output)
 
 
 def _move_basetemp(config: pytest.Config, worker_id: str) -> None:
@@ -87,11 +88,11 @@ def discard_unread_output(config: pytest.Config) -> None:
             os.close(null)
 
 
-def _replace_output(config: pytest.Config, output: int) -> None:
-    """Give the worker its own standard output and its own capture files."""
+def replace_output(config: pytest.Config, output: int) -> None:
+    """Give this process its own standard output, the descriptor `output`, and its own capture files."""
     os.dup2(output, 1)
     for _, capture in captures(config):
-        own = _unnamed_file()
+        own = _capture_file()
         os.dup2(own, capture.tmpfile.fileno())
         os.close(own)
         if capture.targetfd == 1:
@@ -99,11 +100,9 @@ def _replace_output(config: pytest.Config, output: int) -> None:
     os.close(output)
 
 
-def _unnamed_file() -> int:
+def _capture_file() -> int:
     """Return a descriptor of an empty file; in memory if the suite's changes make temporary files impossible."""
     try:
-        fd, path = tempfile.mkstemp()
+        return unnamed_file.create()
     except Exception:
         return os.memfd_create("rustpar")
-    os.unlink(path)
-    return fd

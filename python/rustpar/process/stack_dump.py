@@ -33,11 +33,13 @@ _CHECK_INTERVAL = 0.002
 _CHECKS = 5
 
 
-def enable(config: pytest.Config) -> None:
-    """Have this process and its forks write their stack on the signal; not without pytest's faulthandler."""
+def enable(config: pytest.Config) -> int | None:
+    """Have this process and its forks write their stack on a signal, and return that; None without faulthandler."""
     file = config.stash.get(fault_handler_stderr_fd_key, None)
-    if file is not None:
-        faulthandler.register(_SIGNAL, file=file, all_threads=True, chain=False)
+    if file is None:
+        return None
+    faulthandler.register(_SIGNAL, file=file, all_threads=True, chain=False)
+    return _SIGNAL
 
 
 def disable(config: pytest.Config) -> None:

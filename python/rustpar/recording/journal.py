@@ -17,17 +17,21 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import rustpar
 from rustpar import _core
+from rustpar.collection.loaded_code import loaded_files
 from rustpar.compat import property_fixtures
+from rustpar.compat.longrepr import to_serializable
 from rustpar.compat.sessions import junit_file
 from rustpar.config.slow_limit import slow_limit
 from rustpar.config.values import is_given
+from rustpar.config.versions import versions
 from rustpar.recording import fixture_timing, journal_file
+from rustpar.recording.description import directory, seeds, selection_of
 from rustpar.recording.history import HistoryKeeper, history_of, is_named
+from rustpar.recording.resumed_run import RESUMPTION
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 
     from rustpar.recording.failure_location import Finder
 
@@ -38,8 +42,17 @@ _OPTIONS = (
     *("rustpar_timeout", "rustpar_run_timeout"),
 )
 
+# Variables that affect options and order, and that hold no secrets: no others are recorded.
+_VARIABLES = ("PYTHONHASHSEED", "PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD")
+
 # Options with which no test is run, or with durations that mean nothing.
 _NO_RUN_OPTIONS = ("collectonly", "setuponly", "setupplan", "trace")
+
+# Attributes of reports that workers add, and those that are known from the events of phases and from the tests.
+_WORKER_ATTRIBUTES = frozenset({"node", "item_index", "worker_id", "testrun_uid"})
+_KNOWN_ATTRIBUTES = _WORKER_ATTRIBUTES | {
+    *("nodeid", "location", "keywords", "outcome", "when", "duration", "start", "stop")
+}
 
 _JOURNALING: pytest.StashKey[JournalWriter] = pytest.StashKey()
 
@@ -58,7 +71,15 @@ def observe(config: pytest.Config, create_timing: Callable[[pytest.Config, Journ
     """
     is_run = not any(config.getoption(name, False) for name in _NO_RUN_OPTIONS)
     path = journal_file.choose(config, is_needed=_is_needed(config)) if is_run else None
-    journaling = JournalWriter(config, path)
+    resumed = None
+    if is_run and config.getoption("rustpar_resume", None) is not None:
+        from rustpar.recording import resumption
+
+        resumed = resumption.prepare(config)
+    journaling = JournalWriter(config, path, None if resumed is None else resumed.earlier)
+    if resumed is not None:
+        config.stash[RESUMPTION] = resumed
+        resumed.writer = journaling
     config.stash[_JOURNALING] = journaling
     has_history = is_named(config) or hasattr(config, "cache")
     if not is_run or not (has_history or journaling.path):
@@ -101,8 +122,14 @@ class JournalWriter:
         recorder: Processes reports and set-ups of shared fixtures.
     """
 
-    def __init__(self, config: pytest.Config, path: Path | None) -> None:
-        """Write to the file `path`, unless it is None; errors are reported in the summary."""
+    def __init__(self, config: pytest.Config, path: Path | None, earlier: _core.EarlierRun | None = None) -> None:
+        """Write to the file `path`, unless it is None; errors are reported in the summary.
+
+        Args:
+            config: The session's configuration.
+            path: The file.
+            earlier: The run that this one resumes, and whose results its journal will contain.
+        """
         self.config = config
         self.path = path
         self.journal = _core.Journal()
@@ -117,8 +144,14 @@ class JournalWriter:
         self._has_marks = False
         # Properties of the suite, unless pytest's --junitxml keeps them.
         self._suite_properties: list[tuple[str, object]] = []
-        # The number of each collected test; a test that was given twice has one number.
-        self._numbers: list[int] = []
+        # The indices of the tests that are to run, if others have finished.
+        self._scheduled: Sequence[int] | None = None
+        self._earlier = earlier
+        self._selection = selection_of(config) if path is not None else {}
+        self._is_suspended = False
+        # What a worker has sent of a report and of a warning that are about to be recorded.
+        self.sent_report: dict[str, Any] | None = None
+        self.sent_warning: dict[str, Any] | None = None
 
     def _warn(self, reason: str) -> None:
         self._warning = f"the journal {self.path} cannot be written: {reason}; check the disk, or name another file"
@@ -135,7 +168,7 @@ class JournalWriter:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionstart(self) -> Generator[None, object, object]:
-        """Open the file and describe the run; last, because looking up versions takes 6 ms, while workers start."""
+        """Open the file and describe the run; last, because looking up versions takes time, while workers start."""
         if self._has_begun:
             # pytest's own testing tools may run a second session with one configuration; it counts as the same run.
             return (yield)
@@ -143,16 +176,23 @@ class JournalWriter:
         self.journal.begin()
         self.journal.limit_failure_texts(journal_file.retention_of(self.config).characters)
         try:
+            resumed = None if self._earlier is None else self._earlier.path
+            if self._earlier is not None:
+                self.journal.continue_after(self._earlier.seconds)
             if self.path is not None:
-                journal_file.make_room(self.path, self.config)
-                self.journal.open(self.path)
+                self.journal.open(journal_file.make_room(self.path, self.config, resumed))
         except OSError as error:
             self._warn(str(error))
             self.path = None
         try:
-            return (yield)
-        finally:
-            self._describe_run()
+            result = yield
+        except BaseException:
+            # What ends the run is reported, whatever else goes wrong.
+            with contextlib.suppress(Exception):
+                self._describe_run()
+            raise
+        self._describe_run()
+        return result
 
     def _describe_run(self) -> None:
         config = self.config
@@ -164,8 +204,14 @@ class JournalWriter:
             uid,
             ["pytest", *map(str, config.invocation_params.args)],
             {name: str(value) for name, value in given.items() if value not in (None, "", 0)},
-            _versions(config),
-            _machine(),
+            versions(config),
+            {"cpus": str(os.cpu_count()), "platform": sys.platform},
+            str(config.rootpath),
+            directory(config),
+            {name: os.environ[name] for name in _VARIABLES if name in os.environ},
+            seeds(config),
+            self._selection,
+            None if self._earlier is None else self._earlier.id,
         )
 
     def pytest_deselected(self, items: Sequence[object]) -> None:
@@ -178,6 +224,8 @@ class JournalWriter:
         if not self.config.pluginmanager.has_plugin("dsession"):
             fixture_timing.watch(session, self._fixture)
             self.collected([item.nodeid for item in session.items], self._deselected)
+            if self.path is not None:
+                self.loaded(loaded_files(self.config, session.items))
             if _thresholds(self.config) is not None:
                 from rustpar.collection.thresholds import marks_of
 
@@ -202,23 +250,35 @@ class JournalWriter:
             serial: The indices of serial tests.
         """
         self._has_collected = True
-        ids = list(dict.fromkeys(node_ids))
-        numbers = {node_id: number for number, node_id in enumerate(ids)}
-        self._numbers = [numbers[node_id] for node_id in node_ids]
-        if len(ids) < len(node_ids):
-            # With duplicate node ids, indices are no longer test numbers.
-            groups, serial = (), ()
-        history = history_of(self.config)
-        usual = [] if history is None else history.expected(ids)
-        self.journal.collected(ids, usual, groups, serial, deselected)
-        self.recorder.collected(ids)
+        self.recorder.collected(node_ids, deselected, groups, serial, history_of(self.config))
+
+    def loaded(self, files: Sequence[str]) -> None:
+        """Record the project's own files, given relative to rootdir."""
+        if self.path is not None:
+            self.journal.code(self.config.rootpath, files)
+
+    def schedule(self, indices: Sequence[int]) -> None:
+        """Set which of the collected tests are to run, if others have finished in the run that this one resumes."""
+        self._scheduled = indices
+
+    def number_of(self, test: int) -> int:
+        """Return the number of a test, given its index among those that are to run."""
+        return self.recorder.number(test if self._scheduled is None else self._scheduled[test])
+
+    @contextlib.contextmanager
+    def suspended(self) -> Iterator[None]:
+        """Record no reports and warnings in this block, except the number of warnings."""
+        self._is_suspended = True
+        try:
+            yield
+        finally:
+            self._is_suspended = False
 
     def marked(self, marks: Mapping[str, Sequence[int]]) -> None:
         """Record which tests carry the markers that thresholds name, given as indices in the collection."""
         if marks:
             self._has_marks = True
-            numbers = {name: sorted({self._numbers[place] for place in places}) for name, places in marks.items()}
-            self.journal.marks(numbers)
+            self.recorder.marked(marks)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: object) -> None:
@@ -236,9 +296,12 @@ class JournalWriter:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Record a report and its details."""
+        if self._is_suspended:
+            return
         more = self.recorder.report(report)
         if more is not None:
             self._record_details(report, *more)
+            self.journal.flush_report()
 
     def suite_property(self, name: str, value: object) -> None:
         """Store a property recorded by ``record_testsuite_property``; in pytest's ``--junitxml`` if that is given."""
@@ -251,18 +314,28 @@ class JournalWriter:
     def _record_details(self, report: pytest.TestReport, test: int, worker: int | None) -> None:
         if report.when == "teardown" and report.user_properties:
             self.journal.properties(test, _as_texts(report.user_properties))
-        if report.outcome == "passed" and not hasattr(report, "wasxfail"):
-            return
-        if report.when in ("setup", "call", "teardown"):
-            self._detail(report, report.when, test=test, worker=worker)
-        else:
-            node = getattr(report, "node", None)
-            self._detail(report, "crash", test=test, worker=_number_of(node), outcome=report.outcome)
+        is_phase = report.when in ("setup", "call", "teardown")
+        if not is_phase:
+            worker = _number_of(getattr(report, "node", None))
+        if report.outcome != "passed" or hasattr(report, "wasxfail"):
+            outcome = None if is_phase else _outcome_of(report)
+            when = report.when if is_phase and report.when is not None else "crash"
+            self._detail(report, when, test=test, worker=worker, outcome=outcome)
+        attributes = self.sent_report or to_serializable(self.config, report)
+        if attributes is not None:
+            known = _KNOWN_ATTRIBUTES if is_phase else _WORKER_ATTRIBUTES
+            kept = {name: value for name, value in attributes.items() if name not in known}
+            if kept.pop("rustpar_quarantine", None) is not None:
+                # Whether its entry holds is decided anew when the run is resumed.
+                del kept["wasxfail"]
+                kept |= {} if is_phase else {"outcome": "failed"}
+            self.journal.report(test, worker, kept)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Record a collection error or skip."""
         if not report.passed:
             self._detail(report, "collect", outcome=report.outcome, node_id=report.nodeid)
+            self.journal.flush_report()
 
     def _detail(self, report: Any, when: str, **about: Any) -> None:
         if self._finder is None:
@@ -273,7 +346,7 @@ class JournalWriter:
         if when == "crash":
             # Only the first line; the rest is the stack, which the longrepr includes.
             message = message.partition("\n")[0]
-        failed = report.outcome not in ("skipped", "passed")
+        failed = _outcome_of(report) not in ("skipped", "passed")
         self.journal.detail(
             when,
             message=message,
@@ -284,9 +357,17 @@ class JournalWriter:
             **about,
         )
 
-    def pytest_warning_recorded(self) -> None:
-        """Count the warnings."""
+    def pytest_warning_recorded(self, warning_message: Any, when: str, nodeid: str, location: object) -> None:
+        """Count the warnings, and record those of tests."""
         self._warnings += 1
+        if when != "runtest" or self._is_suspended or self.path is None:
+            return
+        data = self.sent_warning
+        if data is None:
+            from rustpar.compat.warning_message import to_plain
+
+            data = to_plain(warning_message)
+        self.journal.warning(self.recorder.test(nodeid), {"data": data, "location": location})
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
@@ -306,6 +387,11 @@ class JournalWriter:
             terminalreporter.write_line(f"rustpar: {self._warning}", yellow=True)
 
 
+def _outcome_of(report: Any) -> str:
+    """Return the outcome as the journal has it."""
+    return "quarantined" if hasattr(report, "rustpar_quarantine") else str(report.outcome)
+
+
 def _as_texts(pairs: Iterable[tuple[object, object]]) -> list[tuple[str, str]]:
     """Convert names and values to strings; plugins may have added other types."""
     return [(str(name), str(value)) for name, value in pairs]
@@ -315,20 +401,3 @@ def _number_of(node: Any) -> int | None:
     """Return the number of the worker whose crash is reported."""
     number = "" if node is None else str(node.gateway.id).removeprefix("gw")
     return int(number) if number.isdecimal() else None
-
-
-def _versions(config: pytest.Config) -> dict[str, str]:
-    plugins = {dist.project_name: dist.version for _, dist in config.pluginmanager.list_plugin_distinfo()}
-    python = ".".join(map(str, sys.version_info[:3]))
-    return {"python": python, "pytest": pytest.__version__, "pytest-rustpar": rustpar.__version__, **plugins}
-
-
-def _machine() -> dict[str, str]:
-    about = {"cpus": str(os.cpu_count()), "platform": sys.platform}
-    if hasattr(os, "uname"):
-        system = os.uname()
-        about |= {"name": system.nodename, "system": f"{system.sysname} {system.release} {system.machine}"}
-    if hasattr(os, "sysconf"):
-        with contextlib.suppress(ValueError, OSError):
-            about["memory"] = str(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    return about

@@ -40,7 +40,7 @@ def choose(config: pytest.Config, *, is_needed: bool) -> Path | None:
     given = _given(config)
     if given is not None:
         return given
-    directory = _directory(config)
+    directory = directory_of(config)
     if directory is None or number == 0 or config.getoption("rustpar_journal", None):
         return _temporary(config) if is_needed else None
     name = f"{strftime('%Y%m%dT%H%M%S', localtime(_core.since_epoch()))}-{os.getpid()}"
@@ -49,18 +49,48 @@ def choose(config: pytest.Config, *, is_needed: bool) -> Path | None:
     return next(path for path in (directory / f"{name}.jsonl" for name in names) if not path.exists())
 
 
-def make_room(path: Path, config: pytest.Config) -> None:
+def make_room(path: Path, config: pytest.Config, resumed: Path | None = None) -> Path:
     """Make sure that the file can be created: delete the journal that it replaces, or surplus ones.
+
+    Args:
+        path: The run's journal.
+        config: The session's configuration.
+        resumed: The journal of the run that this one resumes: it is kept.
+
+    Returns:
+        The file to create: another one in the same directory if the journal at `path` is needed until `publish`.
 
     Raises:
         pytest.UsageError: The path exists and is not a journal.
         OSError: The directory cannot be used.
     """
-    if path == _given(config):
+    if _is_same(path, resumed):
+        path = _unpublished(path)
         _clear(path)
-    elif path.parent == _directory(config):
+    elif path == _given(config):
+        _clear(path)
+    elif path.parent == directory_of(config):
         config.cache.mkdir("rustpar").joinpath("runs").mkdir(exist_ok=True)
-        retention_of(config).make_room(path.parent)
+        retention_of(config).make_room(path.parent, resumed)
+    return path
+
+
+def publish(path: Path, resumed: Path) -> None:
+    """Replace the journal of the resumed run by that of this run, if they have the same path.
+
+    Raises:
+        OSError: That is not possible.
+    """
+    if _is_same(path, resumed) and _unpublished(path).exists():
+        _unpublished(path).replace(path)
+
+
+def _is_same(path: Path, resumed: Path | None) -> bool:
+    return resumed is not None and os.path.realpath(path) == os.path.realpath(resumed)
+
+
+def _unpublished(path: Path) -> Path:
+    return path.with_name(f"{path.name}.new")
 
 
 def _given(config: pytest.Config) -> Path | None:
@@ -74,7 +104,7 @@ def _given(config: pytest.Config) -> Path | None:
     return None if path == Path(os.devnull) else path
 
 
-def _directory(config: pytest.Config) -> Path | None:
+def directory_of(config: pytest.Config) -> Path | None:
     """Return the directory in which journals are kept; None without pytest's cache."""
     cache: pytest.Cache | None = getattr(config, "cache", None)
     return None if cache is None else cache_directory(cache) / "d" / "rustpar" / "runs"

@@ -26,11 +26,6 @@ if TYPE_CHECKING:
 # The maximum time in seconds for which text is buffered while the controller handles events.
 _MAX_DELAY = 0.05
 
-# Control sequences of ECMA-48 and the VT100. Index moves down in the same column, and scrolls at the bottom.
-_INDEX, _SAVE, _RESTORE = "\x1bD", "\x1b7", "\x1b8"
-_ERASE_TO_END = "\x1b[J"
-_ERASE_TO_START_OF_LINE = "\x1b[1K"
-
 
 class LiveArea:
     """The lines, and the streams whose text is written above them.
@@ -117,29 +112,10 @@ class LiveArea:
 
     def _draw(self) -> str:
         """Return the text that draws the area below the output and moves the cursor back."""
-        if not self.lines:
-            return ""
-        height = len(self.lines)
-        tail = self._last_of_full_line()
-        if self._is_pytests and not tail:
-            self._undo = _ERASE_TO_END
-        else:
-            self._undo = f"{_INDEX}{_ERASE_TO_START_OF_LINE}{_ERASE_TO_END}\x1b[A{tail}"
-        room = _INDEX * height + f"\x1b[{height}A"
-        return room + _SAVE + "".join(f"\r\n{line}" for line in self.lines) + _RESTORE + tail
-
-    def _last_of_full_line(self) -> str:
-        """Return the control sequence that rewrites the last character of a line that fills the width, else nothing.
-
-        After such a character a terminal delays the line wrap until more is written, but any cursor movement cancels
-        it.
-        """
-        columns = self.size().columns
+        end = current_line_of(self._writer)[-1:]
         width = self._writer.width_of_current_line
-        if width <= 0 or width % columns:
-            return ""
-        last = current_line_of(self._writer)[-1]
-        return f"\x1b[{columns + 1 - _core.width(last)}G{last}"
+        drawn, self._undo = _core.live_area(self.lines, self.size().columns, width, end, self._is_pytests)
+        return drawn
 
     def _write(self, text: str) -> None:
         if text:

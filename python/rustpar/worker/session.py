@@ -17,18 +17,19 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 from rustpar import _core
-from rustpar.collection import deselected
 from rustpar.collection.inventory import facts
+from rustpar.collection.loaded_code import loaded_files
 from rustpar.collection.markers import group_of
 from rustpar.compat import sessions
-from rustpar.compat.hooks import intercept
 from rustpar.compat.longrepr import to_serializable
 from rustpar.compat.node_ids import id_attribute
 from rustpar.compat.warning_message import to_plain
+from rustpar.config.retry_options import PLUGIN
 from rustpar.coverage import measuring
 from rustpar.process import crash_files, forking, identity, memory, stack_dump
 from rustpar.process.system import os
 from rustpar.recording import fixture_timing
+from rustpar.worker.next_item import NextItemChooser
 from rustpar.worker.terminal import discard_output, keep_report, show_live_output, silence
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from rustpar.fork_safety.monitor import Monitor
+    from rustpar.retries.attempts import Attempts
 
     class RunPoint(Protocol):
         """The point before a worker's first test."""
@@ -57,7 +59,14 @@ class WorkerPlugin:
     """The plugin that turns a pytest session into a worker's."""
 
     def __init__(
-        self, config: pytest.Config, line: _core.Line, fork_point: RunPoint, watch: Monitor | None, *, hasmarkup: bool
+        self,
+        config: pytest.Config,
+        line: _core.Line,
+        fork_point: RunPoint,
+        watch: Monitor | None,
+        *,
+        hasmarkup: bool,
+        resumed: tuple[str, list[int] | None] | None,
     ) -> None:
         """Use `line` while collecting, and then the line that `fork_point` provides.
 
@@ -67,14 +76,19 @@ class WorkerPlugin:
             fork_point: The point at which workers are forked from the template.
             watch: The monitor of a template; None in a worker that was forked early.
             hasmarkup: Whether the controller's terminal shows colours.
+            resumed: The arguments of ``resumption.load`` if this run resumes another.
         """
         self.config = config
         self._line = line
         self._fork_point = fork_point
         self._monitor = watch
         self._hasmarkup = hasmarkup
+        self._resumed = resumed
         self._id_attribute = "_id" if id_attribute() == "_id" else "_nodeid"
         self._test = 0
+        self._attempts: Attempts | None = None
+        # How often the next test was tried before.
+        self._next_tried = 0
         self._deselected: list[pytest.Item] = []
         self._is_forked_by_test = False
         self._has_finished = False
@@ -162,7 +176,9 @@ class WorkerPlugin:
         """Send the collection, wait at the fork point, and in each worker run what the engine assigns."""
         if not self.is_own():
             forking.exit_stray_fork(is_failed=session.testsfailed > 0)
-        self._send_inventory(session)
+        loaded = loaded_files(self.config, session.items)
+        finished = self._take_out_finished(session.items)
+        self._send_inventory(session, loaded, finished)
         # Created before the fork: registering a plugin touches a MiB of memory, which would be needed in each worker.
         NextItemChooser(session, self._choose_next)
         fixture_timing.watch(session, self._send_fixture)
@@ -181,7 +197,28 @@ class WorkerPlugin:
             isinstance(node, pytest.Item) for node in sessions.setup_state_of(self.session).stack
         )
 
-    def _send_inventory(self, session: pytest.Session) -> None:
+    def _take_out_finished(self, items: list[pytest.Item]) -> tuple[list[str], dict[int, Any], dict[str, Any]] | None:
+        """Remove the tests that the run that is resumed has finished.
+
+        Returns:
+            All node ids, descriptions of the finished tests by index, and the marks of all tests; None if no run is
+            resumed.
+        """
+        if self._resumed is None:
+            return None
+        from rustpar.collection.finished_tests import take_out
+        from rustpar.collection.inventory import marks
+        from rustpar.recording import resumption
+
+        node_ids, marked = [item.nodeid for item in items], marks(self.config, items)
+        try:
+            finished = take_out(items, resumption.load(*self._resumed))
+        except ValueError:
+            # The controller compares the tests, too, and ends the run with the reason.
+            return node_ids, {}, marked
+        return node_ids, {index: tuple(about) for index, about in finished.items()}, marked
+
+    def _send_inventory(self, session: pytest.Session, loaded: list[str], finished: object) -> None:
         node_ids = [item.nodeid for item in session.items]
         grouped = self.config.option.loadgroup
         groups = [group_of(item) if grouped else None for item in session.items]
@@ -192,6 +229,8 @@ class WorkerPlugin:
         reasons = self._monitor.stop(self.config) if self._monitor is not None else []
         described: Any = ([], [])
         if self._deselected:
+            from rustpar.collection import deselected
+
             described = deselected.describe(self._deselected)
             self._deselected = []
         extras = {
@@ -200,6 +239,8 @@ class WorkerPlugin:
             "reasons": reasons,
             "conftests": _conftests(self.config),
             "facts": facts(self.config, session.items),
+            "finished": finished,
+            "loaded": loaded,
         }
         self._line.inventory(node_ids, groups, extras)
 
@@ -209,12 +250,19 @@ class WorkerPlugin:
         saving = measuring.Saving()
         show_title = _title_setter()
         line.monitor_memory(memory.limit_of(self.config))
-        self._next: int | None = line.claim()
+        attempts: Attempts | None = self.config.pluginmanager.get_plugin(PLUGIN)
+        if attempts is not None:
+            attempts.runner = self
+        self._attempts = attempts
+        self._next: int | None = self._claim()
         while self._next is not None and line.may_start():
             test = self._test = self._next
             self._next_is_chosen = False
             after = line.peek()
-            line.set_running(test)
+            tried = self._next_tried
+            line.set_running(test, tried)
+            if attempts is not None:
+                attempts.attempt = tried + 1
             self._waited = 0.0
             if show_title is not None:
                 show_title(f"[pytest-xdist running] {items[test].nodeid}")
@@ -230,12 +278,36 @@ class WorkerPlugin:
             if show_title is not None:
                 show_title("[pytest-xdist idle]")
             line.done(test, took)
-            saving.after_test()
+            if saving.after_test():
+                line.message(line.SAVED, None)
             line.set_running(None)
             if session.shouldfail or session.shouldstop:
                 break
             if not self._next_is_chosen:
-                self._next = line.claim()
+                self._next = self._claim()
+
+    def _claim(self) -> int | None:
+        test = self._line.claim()
+        self._next_tried = self._line.tried()
+        return test
+
+    def leave_retry(self, attempt: int, delay: float) -> bool:
+        """Leave the retry of the running test to the engine, if it can choose another worker."""
+        if not self._line.leaves_retries():
+            return False
+        self._line.retry(self._test, attempt, delay)
+        return True
+
+    def begin_attempt(self, attempt: int | None) -> None:
+        """Record that another attempt of the running test begins in this worker, or with None, that it is awaited."""
+        if attempt is None:
+            self._line.set_running(None)
+        else:
+            self._line.set_running(self._test, attempt - 1)
+
+    def may_start(self) -> bool:
+        """Whether a test may still start."""
+        return self._line.may_start()
 
     def _choose_next(self, given: pytest.Item | None) -> pytest.Item | pytest.Session | None:
         """Choose the next test; called when fixtures are torn down, the last moment at which it matters.
@@ -246,6 +318,9 @@ class WorkerPlugin:
         """
         if not self.is_own():
             return self.session if given is None and self._is_forked_by_test else given
+        again = None if self._attempts is None else self._attempts.next_item(None)
+        if again is not None:
+            return again
         if not self._next_is_chosen:
             begin = _core.monotonic()
             claimed = self._line.claim_or_rest()
@@ -253,7 +328,7 @@ class WorkerPlugin:
             if claimed is False:
                 # Tear down everything except the session's fixtures.
                 return self.session
-            self._next = claimed
+            self._next, self._next_tried = claimed, self._line.tried()
             self._next_is_chosen = True
         if self._next is None or self.session is None:
             return None
@@ -279,7 +354,8 @@ class WorkerPlugin:
                     f"no plugin can serialize a {type(report).__name__} of {report.nodeid}; sent as TestReport"
                 )
                 data = sessions.serialized(report) | {"$report_type": "TestReport"}
-            lost = self._line.serialized(self._test, report.outcome == "failed", data)
+            is_last = report.when == "teardown" and report.passed
+            lost = self._line.serialized(self._test, report.outcome == "failed", is_last, data)
             self._notice_lost(lost, f"the report of {report.nodeid}")
 
     def pytest_warning_recorded(
@@ -315,52 +391,6 @@ class WorkerPlugin:
         if text not in self._sent_notices:
             self._sent_notices.add(text)
             self._line.message(self._line.NOTICE, text)
-
-
-class NextItemChooser:
-    """Chooses the next test when fixtures are torn down, instead of when the previous test starts.
-
-    pytest passes the next item to the teardown, so that shared fixtures stay alive. The engine may take back a worker's
-    next test while a long test runs. So the next item is determined at the last moment and passed to all plugins, some
-    of which decide by it when a class or a module ends.
-    """
-
-    def __init__(
-        self, session: pytest.Session, choose: Callable[[pytest.Item | None], pytest.Item | pytest.Session | None]
-    ) -> None:
-        """Call `choose` for the next item in `session`; it returns the session if that is not known yet."""
-        setup_state = sessions.setup_state_of(session)
-        self._teardown: Callable[[Any], None] = setup_state.teardown_exact
-        self._choose = choose
-        self._in_loop = True
-        # The choices of the teardowns in progress.
-        self._chosen: list[pytest.Item | pytest.Session | None] = []
-        setup_state.teardown_exact = self._teardown_exact
-        self._call = intercept(session.config.hook.pytest_runtest_teardown, self._call_teardown)
-        session.config.pluginmanager.register(self, "rustpar-teardown")
-
-    def _call_teardown(self, name: str, impls: Any, kwargs: dict[str, Any], firstresult: bool) -> object:
-        """Call the hook with the next item, or with None if there is none or it is not known yet."""
-        if not self._in_loop:
-            return self._call(name, impls, kwargs, firstresult)
-        chosen = self._choose(kwargs.get("nextitem"))
-        self._chosen.append(chosen)
-        kwargs["nextitem"] = chosen if isinstance(chosen, pytest.Item) else None
-        try:
-            return self._call(name, impls, kwargs, firstresult)
-        finally:
-            self._chosen.pop()
-
-    def _teardown_exact(self, nextitem: pytest.Item | None) -> None:
-        if self._chosen:
-            self._teardown(self._chosen[-1])
-        else:
-            self._teardown(self._choose(nextitem) if self._in_loop else nextitem)
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self) -> None:
-        """Stop choosing: from now on, None means that there is no next item."""
-        self._in_loop = False
 
 
 def locate_title() -> None:

@@ -35,6 +35,7 @@ proptest! {
         round_trip(&Frame::Finish { test, location: Some(location) });
         round_trip(&Frame::Report { test, failed, body: &extras });
         round_trip(&Frame::Done { test, duration: seconds });
+        round_trip(&Frame::Retry { test, tried: test / 2, delay: seconds });
         round_trip(&Frame::Peak { test: among, resident });
         round_trip(&Frame::OverMemoryLimit { test, resident });
         round_trip(&Frame::Message { topic: Topic::Warning, body: &extras });

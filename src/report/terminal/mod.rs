@@ -4,20 +4,28 @@
 //! | module | contents |
 //! |---|---|
 //! | [`coverage`] | total coverage, and how long measuring took at the end |
+//! | [`crash`] | how a worker died, and what to do |
 //! | [`doctor`] | how runs of `rustpar doctor` differ, and likely causes |
+//! | [`live_area`] | control sequences that draw lines below the output |
 //! | [`live_block`] | progress and the longest-running tests during a run |
 //! | [`memory`] | memory use of workers, and which were replaced |
 //! | [`notices`] | how workers start, and how to investigate new failures |
 //! | [`plan`] | the expected distribution of tests, for `rustpar schedule` |
+//! | [`quarantine`] | failures that are in the quarantine, and entries of it to remove |
+//! | [`retries`] | tests that were tried again |
 //! | [`status`] | what each process is doing |
 //! | [`timing`] | where the time of a run went, and whether it met its thresholds |
 
 pub mod coverage;
+pub mod crash;
 pub mod doctor;
+pub mod live_area;
 pub mod live_block;
 pub mod memory;
 pub mod notices;
 pub mod plan;
+pub mod quarantine;
+pub mod retries;
 pub mod status;
 pub mod timing;
 

@@ -91,6 +91,8 @@ export class Run {
       if (others) others.push(failure);
       else this.failuresOf.set(failure.test, [failure]);
     }
+    this.leaksOf = new Map();
+    for (const { test, text } of data.leaks) this.leaksOf.set(test, [...(this.leaksOf.get(test) ?? []), text]);
   }
 
   findLastMoment() {

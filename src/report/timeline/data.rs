@@ -7,6 +7,7 @@ use crate::journal::event::{Detail, Ending, Outcome};
 use crate::journal::merged::{Merged, Part};
 use crate::journal::run::{Attempt, Process, Verdict};
 use crate::journal::{Micros, seconds};
+use crate::leaks;
 use crate::report::failures::errors;
 use crate::report::spans::spans;
 use serde::Serialize;
@@ -21,10 +22,11 @@ struct Data<'a> {
     run: About<'a>,
     environments: Vec<Environment<'a>>,
     workers: Vec<Worker>,
-    outcomes: [&'static str; 8],
+    outcomes: [&'static str; Verdict::ALL.len()],
     tests: Tests<'a>,
     failures: Vec<Failure<'a>>,
     superseded: Vec<Failure<'a>>,
+    leaks: Vec<Leak>,
     marks: Vec<Mark>,
     counts: BTreeMap<&'static str, usize>,
     #[serde(flatten)]
@@ -88,6 +90,12 @@ struct Failure<'a> {
 }
 
 #[derive(Serialize)]
+struct Leak {
+    test: usize,
+    text: String,
+}
+
+#[derive(Serialize)]
 struct Mark {
     at: f64,
     worker: Option<usize>,
@@ -144,6 +152,7 @@ pub fn data(merged: &Merged, previous: Option<&Merged>) -> Result<String, Proble
         tests: rows.tests,
         failures: rows.failures,
         superseded: rows.superseded,
+        leaks: rows.leaks,
         marks: rows.marks,
         figures,
         previous: previous.and_then(about_previous),
@@ -208,6 +217,7 @@ struct Rows<'a> {
     tests: Tests<'a>,
     failures: Vec<Failure<'a>>,
     superseded: Vec<Failure<'a>>,
+    leaks: Vec<Leak>,
     marks: Vec<Mark>,
     /// The duration of each test in the previous run.
     before: HashMap<&'a str, Micros>,
@@ -310,6 +320,11 @@ impl<'a> Rows<'a> {
             .push(usual.map(|usual| seconds(usual + attempt.shared)));
         tests.previous.push(self.before.get(id).copied().map(seconds));
         tests.growth.push(attempt.growth);
+        let leaks = attempt.leaks.iter();
+        self.leaks.extend(leaks.map(|(fixture, text)| Leak {
+            test: row,
+            text: leaks::text::short(fixture.as_deref(), text),
+        }));
         let failures = errors(&part.run, attempt).into_iter();
         let failures = failures.map(|detail| Failure::new(row, detail));
         if determines_result {

@@ -69,6 +69,7 @@ export class Details {
       make("dl", {}, ...figures(run, test)),
       ...this.otherAttempts(test),
       ...(run.failuresOf.get(test) ?? []).map(failureText),
+      ...this.leaks(test),
       ...this.others(test),
     );
     this.drawer.scrollTop = 0;
@@ -87,6 +88,12 @@ export class Details {
       ),
     );
     return [make("h3", {}, `This test ran ${all.length} times`), make("div", { class: "badge" }, ...links)];
+  }
+
+  leaks(test) {
+    const leaks = this.state.run.leaksOf.get(test) ?? [];
+    if (!leaks.length) return [];
+    return [make("h3", {}, "Left behind"), make("ul", {}, ...leaks.map((text) => make("li", {}, text)))];
   }
 
   others(test) {

@@ -20,6 +20,7 @@
 //! | `tests` | columns: `id`, `worker` (index), `start`, `setup`, `call`, `teardown` (seconds each phase took), `end`, `outcome` (index), `usual` and `previous` (seconds it would take by the history, with the shared fixtures that it set up now, and took in the previous run, or null), `growth` (bytes by which the peak of the worker's memory grew) |
 //! | `failures` | a list of `test` (index), `phase`, `text`, and `sections`: pairs of title and text; of attempts that decide about their tests, and of files that could not be collected |
 //! | `superseded` | such a list of the other attempts |
+//! | `leaks` | a list of `test` (index) and `text`: what a test, or a fixture that was torn down with it, has left |
 //! | `marks` | a list of `at`, `worker` (index or null), `kind` (`crash`, `replaced`, `threshold`, `warning`) and `text` |
 //! | `counts` | a number for each outcome, of the attempts that count, as in pytest's closing line |
 //! | `durations` | `p50`, `p95`, `p99` and `max` in seconds, for `test`, `setup`, `call` and `teardown` |

@@ -9,6 +9,8 @@ export const OUTCOMES = {
   xfailed: { letter: "x", shape: "low" },
   xpassed: { letter: "X", shape: "ran" },
   rerun: { letter: "R", shape: "ran" },
+  flaky: { letter: "~", shape: "ran" },
+  quarantined: { letter: "q", shape: "ran" },
   crashed: { letter: "†", shape: "bad" },
 };
 

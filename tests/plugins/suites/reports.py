@@ -216,13 +216,16 @@ def allure_results(path: Path) -> Any:
         [load(path, f"results/{file.name}") for file in (path / "results").glob(f"*-{kind}.json")]
         for kind in ("result", "container")
     )
+    # To a skipped test allure-pytest attributes the fixtures of tests that ran before it in the same process, if any.
+    skipped = {result["uuid"] for result in results if result["status"] == "skipped"}
     names = {result["uuid"]: result["fullName"] for result in results}
     for result in results:
         result["labels"] = order([label for label in result["labels"] if label["name"] not in ("host", "thread")])
         for attachment in _attachments(result):
             attachment["source"] = normal((path / "results" / attachment["source"]).read_text(), path)
     for container in containers:
-        container["children"] = sorted(names.get(child, "?") for child in container.get("children", []))
+        children = set(container.get("children", [])) - skipped
+        container["children"] = sorted(names.get(child, "?") for child in children)
     named: dict[str, list[Any]] = {}
     for result in order(without(results, "uuid", "start", "stop")):
         named.setdefault(f"{result['fullName']} {result['name']}", []).append(result)

@@ -71,12 +71,15 @@ RERUNFAILURES_CRASH = Case(
         "test_crashes.py": """
             import os
             import pytest
+            import time
             from flaky import count
 
             def test_passes(): pass
 
             def test_crashes_once():
                 if count("once") % 2:
+                    # The controller's thread has to learn first, through a socket, how often the test may be rerun.
+                    time.sleep(0.3)
                     os._exit(3)
 
             def test_passes_too(): pass

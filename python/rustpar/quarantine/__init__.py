@@ -1,0 +1,1 @@
+"""The quarantine: tests whose failures are shown and do not fail the run."""

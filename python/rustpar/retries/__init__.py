@@ -1,0 +1,1 @@
+"""Failed tests that are tried again: in the process that runs them, and in the reports."""

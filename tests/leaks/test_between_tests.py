@@ -1,0 +1,119 @@
+"""What plugins leave between tests is not attributed to a test; without such plugins the state is read once."""
+
+from __future__ import annotations
+
+import textwrap
+
+import pytest
+
+from tests.harness import Suite
+
+# The harness's own plugin would run between tests.
+ALONE = ("-n0", "-p", "no:recorder", "--rustpar-leaks=warn")
+
+LEAVE = """
+    import os
+    import pytest
+
+    kept = []
+
+    def leave():
+        kept.append(open(os.devnull))
+        os.environ[f"LEFT_{len(kept)}"] = "1"
+"""
+
+# Bodies of a conftest; each leaves something for every test, at a moment between two of them.
+PLUGINS = {
+    "logstart": "def pytest_runtest_logstart(): leave()",
+    "logreport": """
+        def pytest_runtest_logreport(report):
+            if report.when == "teardown": leave()
+    """,
+    "logfinish": "def pytest_runtest_logfinish(): leave()",
+    "protocol": """
+        @pytest.hookimpl(wrapper=True)
+        def pytest_runtest_protocol():
+            leave()
+            return (yield)
+    """,
+    "warning": "def pytest_warning_recorded(): leave()",
+    "teststatus": """
+        def pytest_report_teststatus(report):
+            if report.when == "teardown": leave()
+    """,
+    "makereport": """
+        class Plugin:
+            # Registered last, it is the outermost.
+            @pytest.hookimpl(wrapper=True, tryfirst=True)
+            def pytest_runtest_makereport(self, call):
+                report = yield
+                if call.when == "teardown": leave()
+                return report
+
+        @pytest.fixture(scope="session", autouse=True)
+        def register(request):
+            request.config.pluginmanager.register(Plugin())
+    """,
+    "registered": """
+        class Plugin:
+            def pytest_runtest_logfinish(self): leave()
+
+        @pytest.fixture(scope="session", autouse=True)
+        def register(request):
+            request.config.pluginmanager.register(Plugin())
+    """,
+}
+
+TESTS = """
+    import os
+    import warnings
+
+    def test_one(): pass
+    def test_two(): warnings.warn("recorded when the test is over")
+    def test_three(): pass
+    def test_four(): os.environ["OF_TEST"] = "1"
+    def test_five(): pass
+"""
+
+
+def test_what_plugins_leave_between_tests_is_of_no_test(suite: Suite) -> None:
+    for name, text in PLUGINS.items():
+        part = suite.part(name)
+        part.write({"plugin_code.py": LEAVE})
+        part.conftest(f"from plugin_code import *\n{textwrap.dedent(text)}")
+        part.test(TESTS)
+    for name, run in suite.run_each(dict.fromkeys(PLUGINS, ALONE)).items():
+        assert run.counts() == {"passed": 5, "warnings": 1}, name
+        assert run.section("leaks") == ["test_it.py::test_four left the environment changed: added OF_TEST"], name
+
+
+KINDS = {
+    "descriptor": ("kept.append(open(os.devnull))", "left a file open: /dev/null"),
+    "variable": ("os.environ['LEFT'] = '1'", "left the environment changed: added LEFT"),
+    "changed": ("os.environ['HOME'] = '/'", "left the environment changed: changed HOME"),
+    "directory": ("os.chdir('/')", "left the working directory changed"),
+    "file": ("kept.append(tempfile.mkdtemp(dir='.'))", "left a temporary directory"),
+    "thread": ("threading.Thread(target=time.sleep, args=(30,), daemon=True).start()", "thread running"),
+    "child": ("kept.append(subprocess.Popen(['true'])); os.waitid(os.P_PID, kept[-1].pid, ENDED)", "child process"),
+}
+
+
+@pytest.mark.parametrize("n", ["-n0", "-n1"])
+def test_without_other_plugins_each_leak_is_of_the_test_that_left_it(suite: Suite, n: str) -> None:
+    lines = [
+        "import os, subprocess, tempfile, threading, time",
+        "kept, ENDED = [], os.WEXITED | os.WNOWAIT",
+        "def test_first(): pass",
+    ]
+    for name, (statement, _) in KINDS.items():
+        lines += [f"def test_{name}(): {statement}", f"def test_after_{name}(): pass"]
+    # A number that is free again is used for another file.
+    lines += ["def test_closes(): kept[0].close()", "def test_opens_again(): kept.append(open(__file__))"]
+    lines += ["def test_last(): pass"]
+    suite.test("\n".join(lines))
+    found = suite.run("-p", "no:recorder", "--rustpar-leaks=warn", n, n=None).section("leaks")
+    expected = {f"test_it.py::test_{name}": text for name, (_, text) in KINDS.items()}
+    expected["test_it.py::test_opens_again"] = "open"
+    assert [line.split()[0] for line in found] == list(expected)
+    for line, text in zip(found, expected.values(), strict=True):
+        assert text in line
