@@ -7,6 +7,7 @@ interpreters and sets a time limit for each session. Sessions with tests install
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -62,6 +63,9 @@ PYTEST_DEPENDENT = (
 PROCESSES = int(os.environ.get("TEST_PROCESSES") or (os.cpu_count() or 1) + 1)
 PARALLEL = ("-p", "no:rustpar", "-n", str(PROCESSES))
 
+# At most so many failed tests run again.
+RERUN_LIMIT = 5
+
 nox.needs_version = ">=2026.10"
 # uv makes an environment in 2 s, where venv and pip take 15 s. As pip does, it has to compile what it installs, or the
 # first tests would.
@@ -85,6 +89,28 @@ def install_wheel(session: nox.Session) -> None:
         session.error("there is no wheel in target/wheels: run the session `wheel` first")
     # Every wheel under test has the same version number, so pip must be told to replace an installed one.
     session.install("--quiet", "--force-reinstall", "--no-deps", str(wheels[0]))
+
+
+def run_tests(session: nox.Session, *arguments: str, alone: tuple[str, ...] = ("-p", "no:rustpar")) -> None:
+    """Run tests, then those that failed again with the arguments `alone`, as ``--rerun`` of CPython's test suite does.
+
+    The tests start thousands of processes on machines that others use, too. A test that fails beside others and passes
+    alone is told as flaky: it is a fault that must be found, but no reason to withhold everything else.
+    """
+    cache = Path(session.virtualenv.location, "pytest_cache").resolve()
+    pytest = ("pytest", "-o", f"cache_dir={cache}")
+    last_failed = cache / "v" / "cache" / "lastfailed"
+    last_failed.unlink(missing_ok=True)
+    try:
+        session.run(*pytest, *arguments, *session.posargs)
+    except nox.command.CommandFailed as error:
+        # Status 1: all tests ran, and some failed. Many failures are not a matter of the company.
+        failed = sorted(json.loads(last_failed.read_text())) if error.return_code == 1 else []
+        if not 0 < len(failed) <= RERUN_LIMIT:
+            raise
+        session.log("running again, alone: " + ", ".join(failed))
+        session.run(*pytest, *alone, *failed)
+        session.warn("FLAKY, failed beside others and passed alone: " + ", ".join(failed))
 
 
 @nox.session(tags=["lint"])
@@ -134,7 +160,7 @@ def tests(session: nox.Session) -> None:
     """Run the whole suite with the newest pytest."""
     require(session, "newest", "suite")
     install_wheel(session)
-    session.run("pytest", *PARALLEL, *session.posargs)
+    run_tests(session, *PARALLEL)
 
 
 @nox.session(python=PYTHONS)
@@ -142,7 +168,7 @@ def oldest(session: nox.Session) -> None:
     """Run the tests that depend on pytest, with the oldest pytest and pytest-xdist; ``-- tests`` runs all."""
     require(session, "oldest", "suite")
     install_wheel(session)
-    session.run("pytest", *PARALLEL, *(session.posargs or (*VERSION_DEPENDENT, *PYTEST_DEPENDENT)))
+    run_tests(session, *PARALLEL, *(() if session.posargs else (*VERSION_DEPENDENT, *PYTEST_DEPENDENT)))
 
 
 @nox.session(python=PYTHONS)
@@ -150,7 +176,7 @@ def version(session: nox.Session) -> None:
     """Run the tests that depend on the version of Python, with the newest pytest."""
     require(session, "newest", "suite")
     install_wheel(session)
-    session.run("pytest", *PARALLEL, *(session.posargs or VERSION_DEPENDENT))
+    run_tests(session, *PARALLEL, *(() if session.posargs else VERSION_DEPENDENT))
 
 
 @nox.session(python=PYTHONS[1:])
@@ -161,7 +187,8 @@ def plugins(session: nox.Session) -> None:
     # The plugins are for the suites that these tests run in subprocesses, not for the tests themselves.
     # By file: the table of plugins is checked when all of them have been compared in one process.
     parallel = ("-p", "xdist", "-n", str(min(PROCESSES, 2)), "--dist", "loadfile")
-    session.run("pytest", "--disable-plugin-autoload", *parallel, "tests/plugins", "tests/coverage", *session.posargs)
+    apart = ("--disable-plugin-autoload",)
+    run_tests(session, *apart, *parallel, "tests/plugins", "tests/coverage", alone=apart)
 
 
 @nox.session(python=PYTHONS)
@@ -169,7 +196,8 @@ def browser(session: nox.Session) -> None:
     """Test the timeline page in Chromium, which must be installed on the system."""
     require(session, "newest", "browser")
     install_wheel(session)
-    session.run("pytest", "--disable-plugin-autoload", "tests/browser", *session.posargs)
+    apart = ("--disable-plugin-autoload",)
+    run_tests(session, *apart, "tests/browser", alone=apart)
 
 
 @nox.session

@@ -14,7 +14,7 @@ import pytest
 
 pytest.register_assert_rewrite("tests.harness")
 
-from tests.harness import MARK, RUN_MODES, ForkCase, Suite, kill_leftover_processes  # noqa: E402
+from tests.harness import MARK, RUN_LIMIT, RUN_MODES, ForkCase, Suite, kill_leftover_processes  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -76,7 +76,7 @@ def fork_case(pytester: pytest.Pytester) -> Iterator[ForkCase]:
 def eventually() -> Callable[[Callable[[], bool]], None]:
     """Return a function that waits until a condition is true."""
 
-    def wait(condition: Callable[[], bool], limit: float = 20.0) -> None:
+    def wait(condition: Callable[[], bool], limit: float = RUN_LIMIT / 2) -> None:
         end = time.monotonic() + limit
         while not condition():
             assert time.monotonic() < end, "it never came to be"

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 from lxml import etree
 
+from tests.harness import RUN_LIMIT
 from tests.journals import events
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def command(suite: Suite, *args: str, **environment: str) -> subprocess.Complete
     """Run `rustpar` in the suite's directory."""
     run = words(*args)
     variables = {**os.environ, **environment}
-    return subprocess.run(run, cwd=suite.path, env=variables, capture_output=True, text=True, timeout=60)
+    return subprocess.run(run, cwd=suite.path, env=variables, capture_output=True, text=True, timeout=RUN_LIMIT)
 
 
 def output_of(suite: Suite, *args: str, **environment: str) -> str:

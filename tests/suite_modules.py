@@ -46,7 +46,7 @@ SUPPORT = """
     def arrive(name):
         open(os.path.join(HERE, name + ".here"), "w").close()
 
-    def wait_for(*names, limit=20):
+    def wait_for(*names, limit=100):
         end = time.monotonic() + limit
         for name in names:
             while not os.path.exists(os.path.join(HERE, name + ".here")):

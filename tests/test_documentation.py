@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.harness import RUN_LIMIT
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -68,7 +70,7 @@ def test_the_output_in_the_tutorial_is_what_its_commands_print(suite: Suite, mon
         elif language == "console":
             command, _, output = content.removeprefix("$ ").partition("\n")
             done = subprocess.run(
-                shlex.split(command), cwd=suite.path, capture_output=True, text=True, timeout=100, check=False
+                shlex.split(command), cwd=suite.path, capture_output=True, text=True, timeout=RUN_LIMIT, check=False
             )
             assert expected_pattern(output).fullmatch(redacted(done.stdout)), done.stdout
             commands += 1

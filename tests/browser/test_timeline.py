@@ -13,6 +13,7 @@ from selenium.webdriver.common.keys import Keys
 
 from tests.browser.page import Page, start_chromium
 from tests.browser.rundata import BAD, HOSTILE, OUTCOMES, PHASES, a_run, empty_run
+from tests.harness import RUN_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -344,7 +345,7 @@ def test_the_page_of_a_real_run_shows_what_its_journal_says(page: Page, tmp_path
     )
     arguments = ["-n", "2", "--rustpar-timeline=report.html", "--rustpar-journal=run.jsonl"]
     command = [sys.executable, "-m", "pytest", *arguments]
-    subprocess.run(command, cwd=tmp_path, timeout=60, check=False, capture_output=True)
+    subprocess.run(command, cwd=tmp_path, timeout=RUN_LIMIT, check=False, capture_output=True)
     events = [json.loads(line) for line in (tmp_path / "run.jsonl").read_text().splitlines()]
     page.load()
     assert page.figure("tests") == 43

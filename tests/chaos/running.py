@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 # Seconds within which a run of 60 tests ends, plus its pauses. It takes less than two.
-BOUND = 30.0
+BOUND = 120.0
 
 _POLL_INTERVAL = 0.005
 _SHARED_MEMORY = Path("/dev/shm")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.harness import RUN_LIMIT
 from tests.journals import journals
 from tests.reportfiles import error_of, words
 
@@ -70,7 +71,7 @@ SUITE = """
 
 def bisect(suite: Suite, *args: str) -> tuple[int, str, str]:
     """Run `rustpar bisect`; return its exit status, its output up to the result, and the result."""
-    done = subprocess.run(words("bisect", *args), cwd=suite.path, capture_output=True, text=True, timeout=100)
+    done = subprocess.run(words("bisect", *args), cwd=suite.path, capture_output=True, text=True, timeout=RUN_LIMIT)
     assert not done.stderr, done.stderr + done.stdout
     progress, _, result = done.stdout.partition("\n\n")
     return done.returncode, progress, result
@@ -82,7 +83,7 @@ def reproduced(suite: Suite, result: str) -> subprocess.CompletedProcess[str]:
     program, *arguments = shlex.split(shown)
     assert program in ("pytest", "rustpar")
     start = [sys.executable, "-m", "pytest"] if program == "pytest" else words()
-    return subprocess.run([*start, *arguments], cwd=suite.path, capture_output=True, text=True, timeout=60)
+    return subprocess.run([*start, *arguments], cwd=suite.path, capture_output=True, text=True, timeout=RUN_LIMIT)
 
 
 def test_the_cause_of_a_failure_after_other_tests_is_found(suite: Suite) -> None:
@@ -271,7 +272,7 @@ def test_the_cause_is_found_among_400_tests(suite: Suite, tmp_path: Path) -> Non
             cwd=suite.path / "tests",
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=RUN_LIMIT,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         assert f"\n  {cause}\n" in done.stdout, done.stdout
@@ -283,7 +284,9 @@ def test_trials_that_cannot_be_run_are_explained(suite: Suite, reason: str) -> N
     suite.run(n=None)
     if reason == "conftest":
         suite.conftest("raise RuntimeError('broken')")
-        done = subprocess.run(words("bisect", "test_fails"), cwd=suite.path, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(
+            words("bisect", "test_fails"), cwd=suite.path, capture_output=True, text=True, timeout=RUN_LIMIT
+        )
         assert done.returncode == 2
         assert done.stderr.startswith("rustpar bisect: pytest ended instead of running trials:\n")
         assert "RuntimeError: broken" in done.stderr

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+from tests.harness import RUN_LIMIT
+
 if TYPE_CHECKING:
     from tests.harness import Suite
 
@@ -34,7 +36,7 @@ NAMES = ["plain pytest", "pytest-xdist", "rustpar", "rustpar, again", "rustpar, 
 
 def doctor(suite: Suite, *args: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "rustpar.cli", "doctor", *args]
-    return subprocess.run(command, cwd=suite.path, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, cwd=suite.path, capture_output=True, text=True, timeout=RUN_LIMIT)
 
 
 def remove_places(suite: Suite) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rustpar import _core
+from tests.harness import RUN_LIMIT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,7 +62,7 @@ def content(file: Path) -> dict[str, Any]:
 def command(suite: Suite, *args: str) -> subprocess.CompletedProcess[str]:
     """Run `rustpar history`."""
     run = [sys.executable, "-m", "rustpar.cli", "history", *args]
-    return subprocess.run(run, cwd=suite.path, capture_output=True, text=True, timeout=30)
+    return subprocess.run(run, cwd=suite.path, capture_output=True, text=True, timeout=RUN_LIMIT)
 
 
 def test_a_run_records_durations_and_outcomes_of_its_tests(suite: Suite, run_mode: str) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.harness import RUN_LIMIT
 from tests.journals import events, journals
 from tests.reportfiles import error_of, output_of, words
 
@@ -66,7 +67,7 @@ def replay(
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=RUN_LIMIT,
     )
 
 
@@ -87,11 +88,12 @@ def test_a_replay_has_the_order_and_the_identity_of_the_worker(suite: Suite) -> 
     (journal,) = journals(suite)
     left = {path.name for path in suite.path.iterdir()}
     (suite.path / "out.xml").unlink()
-    for worker in ("gw0", "gw1"):
+    for worker, tests in ran.items():
         done = replay(suite, "--worker", worker, REPLAYED="1")
-        assert f"{worker} ran {len(ran[worker])} tests in run " in done.stdout, done.stderr
+        # A worker that starts late can have had a single test.
+        assert f"{worker} ran {len(tests)} test{'s' * (len(tests) > 1)} in run " in done.stdout, done.stderr
         assert done.returncode == 1, done.stdout
-        assert notes_of(suite) == {worker: ran[worker]}
+        assert notes_of(suite) == {worker: tests}
     # Nothing of the next runs is changed.
     assert journals(suite) == [journal]
     assert {path.name for path in suite.path.iterdir()} == left - {"out.xml", "notes.log"}

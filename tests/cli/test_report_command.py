@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.harness import RUN_LIMIT
 from tests.journals import journals
 from tests.reportfiles import EVERY_OUTCOME, command, ctrf, error_of, junit_suites, micros, output_of, phases, trace
 
@@ -168,7 +169,7 @@ def command_in_latin_1(suite: Suite, *args: str) -> subprocess.CompletedProcess[
     """Run `rustpar` with the encoding Latin-1 for standard output."""
     variables = {**os.environ, "PYTHONIOENCODING": "latin-1"}
     run = [sys.executable, "-m", "rustpar.cli", *args]
-    return subprocess.run(run, cwd=suite.path, env=variables, capture_output=True, timeout=60)
+    return subprocess.run(run, cwd=suite.path, env=variables, capture_output=True, timeout=RUN_LIMIT)
 
 
 FULL = "could not write to standard output: No space left on device (os error 28)"
@@ -180,7 +181,9 @@ def test_an_output_error_is_reported_in_one_line(suite: Suite) -> None:
     for asked in (["report"], ["report", "--junit=-"], ["runs"]):
         with open("/dev/full", "w") as full:  # noqa: PTH123 - a device
             run = [sys.executable, "-m", "rustpar.cli", *asked]
-            done = subprocess.run(run, cwd=suite.path, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+            done = subprocess.run(
+                run, cwd=suite.path, stdout=full, stderr=subprocess.PIPE, text=True, timeout=RUN_LIMIT
+            )
         (line,) = done.stderr.splitlines()
         assert (done.returncode, line) == (2, f"rustpar {asked[0]}: {FULL}")
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rustpar import _core
+from tests.harness import RUN_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +23,7 @@ FOUR = "def test_one(): pass\ndef test_two(): pass\ndef test_three(): pass\ndef 
 def schedule(suite: Suite, *args: str) -> subprocess.CompletedProcess[str]:
     """Run `rustpar schedule`."""
     run = [sys.executable, "-m", "rustpar.cli", "schedule", *args]
-    return subprocess.run(run, cwd=suite.path, capture_output=True, text=True, timeout=60)
+    return subprocess.run(run, cwd=suite.path, capture_output=True, text=True, timeout=RUN_LIMIT)
 
 
 def plan(suite: Suite, *args: str) -> str:

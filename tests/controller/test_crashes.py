@@ -320,7 +320,7 @@ def test_the_death_of_the_process_that_forks_workers_is_named(suite: Suite, star
         def test_it(n):
             if n == 1:
                 os.kill(os.getppid(), signal.SIGSEGV)
-                time.sleep(60)
+                time.sleep(600)
         """
     )
     run = suite.run(f"--rustpar-start={start}")

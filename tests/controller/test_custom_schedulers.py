@@ -212,7 +212,7 @@ def test_a_replacement_without_remaining_tests_exits(suite: Suite) -> None:
         def test_three(): pass
         """
     )
-    assert suite.run(limit=20).counts() == {"passed": 3, "failed": 1}
+    assert suite.run().counts() == {"passed": 3, "failed": 1}
 
 
 @pytest.mark.parametrize("kind", ["LoadScope", "LoadFile"])

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.harness import RUN_LIMIT
+
 if TYPE_CHECKING:
     from tests.harness import Suite
 
@@ -18,7 +20,7 @@ def test_too_few_descriptors_end_the_run_with_one_line(suite: Suite, start: str)
     said = []
     for limit in (20, 23, 32):
         command = f"ulimit -n {limit}; exec {sys.executable} -m pytest -n 3 --rustpar-start={start}"
-        done = subprocess.run(["sh", "-c", command], cwd=suite.path, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(["sh", "-c", command], cwd=suite.path, capture_output=True, text=True, timeout=RUN_LIMIT)
         text = done.stdout + done.stderr
         if done.returncode == 0:
             assert "9 passed" in text

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.harness import RUN_LIMIT
+
 if TYPE_CHECKING:
     from tests.harness import Suite
 
@@ -101,7 +103,7 @@ def test_a_terminated_run_that_ignores_ctrl_c_waits_for_the_tests_that_run(suite
 
 def test_a_run_that_is_terminated_while_it_collects_ends_by_the_signal(suite: Suite) -> None:
     suite.conftest(
-        "import time\nfrom support import arrive\ndef pytest_collection(): arrive('there'); time.sleep(60)\n"
+        "import time\nfrom support import arrive\ndef pytest_collection(): arrive('there'); time.sleep(600)\n"
     )
     suite.test("def test_it(): pass\n")
     process = suite.start("--rustpar-start=template")
@@ -129,7 +131,7 @@ def test_the_workers_sigterm_handling_is_invisible_to_tests_and_their_children(s
             child.join(20)
             assert child.exitcode == -NUMBER
         def test_a_program_ends_by_it():
-            child = subprocess.Popen([sys.executable, "-c", "import time; print(flush=True); time.sleep(60)"],
+            child = subprocess.Popen([sys.executable, "-c", "import time; print(flush=True); time.sleep(600)"],
                                      stdout=subprocess.PIPE)
             child.stdout.readline()
             child.send_signal(NUMBER)
@@ -222,7 +224,7 @@ def test_workers_of_a_killed_controller_tear_down_what_they_have_set_up_and_may_
     run = suite.wait_for_exit(process)
     assert run.ret == -signal.SIGKILL
     assert "Traceback" not in run.err
-    limit = time.monotonic() + 20
+    limit = time.monotonic() + RUN_LIMIT
     while len(suite.notes()) < 4 and time.monotonic() < limit:
         time.sleep(0.02)
     assert sorted(note.split(maxsplit=1)[1] for note in suite.notes()) == ["function down"] * 2 + ["session down"] * 2
@@ -269,7 +271,7 @@ def test_a_signal_to_a_worker_alone_is_one_crash(suite: Suite, start: str) -> No
 
 
 def test_a_controller_killed_while_collecting_leaves_no_process(suite: Suite) -> None:
-    suite.test("import time\nfrom support import arrive\narrive('here')\ntime.sleep(60)\n")
+    suite.test("import time\nfrom support import arrive\narrive('here')\ntime.sleep(600)\n")
     process = suite.start()
     suite.wait_for("here")
     process.kill()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.harness import RUN_LIMIT
 from tests.pseudoterminal import on_terminal
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ WAITING = """
 
     def wait_inside(n):
         arrive(f"waits{n}")
-        wait_for("let go", limit=60)
+        wait_for("let go", limit=150)
 
     @pytest.mark.parametrize("n", range(2))
     def test_waits(n): wait_inside(n)
@@ -47,7 +48,7 @@ class StatusRun:
 
         A process exists a moment before the controller knows it, so the first answer may come too early.
         """
-        output, end = self._suite.path / "output", time.monotonic() + 30
+        output, end = self._suite.path / "output", time.monotonic() + RUN_LIMIT
         last_request = 0.0
         while not re.search(last, output.read_text()):
             assert time.monotonic() < end, output.read_text()
@@ -105,7 +106,7 @@ def test_an_idle_worker_is_reported_as_idle(suite: Suite) -> None:
         @pytest.mark.serial
         def test_alone():
             arrive("alone")
-            wait_for("let go", limit=60)
+            wait_for("let go", limit=150)
 
         @pytest.mark.serial
         def test_afterwards(): pass

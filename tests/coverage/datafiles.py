@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from coverage import CoverageData
 
+from tests.harness import RUN_LIMIT
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -75,7 +77,7 @@ def combine(command: str, directory: Path, *args: str, limit_file: int | None = 
         cwd=directory,
         capture_output=True,
         encoding="utf-8",
-        timeout=60,
+        timeout=RUN_LIMIT,
         preexec_fn=limit,
     )
     files = sorted(path.name for path in directory.iterdir() if path.is_file())

@@ -311,7 +311,7 @@ def test_a_run_that_was_killed_and_is_resumed_covers_what_an_undisturbed_run_doe
         def test_stuck():
             if not os.path.exists("free"):
                 open("stuck", "w").close()
-                time.sleep(60)
+                time.sleep(600)
         """,
     )
     command = ["coverage", "run", "--include=app.py"] if by == "coverage run" else []

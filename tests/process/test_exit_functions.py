@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.harness import Suite
+from tests.harness import RUN_LIMIT, Suite
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -116,7 +116,7 @@ def test_exit_handlers_of_a_c_library_run(suite: Suite, tmp_path: Path) -> None:
         """
     )
     library = tmp_path / "counting.so"
-    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source], check=True, timeout=60)
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source], check=True, timeout=RUN_LIMIT)
     suite.test(
         f"""
         import ctypes, os

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.harness import RUN_LIMIT
 from tests.journals import events, journals
 
 if TYPE_CHECKING:
@@ -124,6 +125,8 @@ def test_several_runs_in_a_process_have_a_journal_each(suite: Suite) -> None:
     suite.write(
         {"several.py": "import pytest\nprint([int(pytest.main(['--rustpar-thresholds=count==1'])) for _ in 'abc'])\n"}
     )
-    ended = subprocess.run([sys.executable, "several.py"], cwd=suite.path, capture_output=True, text=True, timeout=60)
+    ended = subprocess.run(
+        [sys.executable, "several.py"], cwd=suite.path, capture_output=True, text=True, timeout=RUN_LIMIT
+    )
     assert ended.stdout.splitlines()[-1] == "[0, 0, 0]"
     assert [is_of_one_run(journal) for journal in journals(suite)] == [True] * 3

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.harness import RUN_LIMIT
 from tests.journals import events, journals
 from tests.reportfiles import output_of
 
@@ -161,14 +162,14 @@ def test_a_timeline_can_be_made_from_a_kept_journal(suite: Suite) -> None:
     suite.test(TESTS)
     suite.run()
     command = [sys.executable, "-m", "rustpar.cli", "report", "--timeline", "later.html"]
-    subprocess.run(command, cwd=suite.path, check=True, timeout=60)
+    subprocess.run(command, cwd=suite.path, check=True, timeout=RUN_LIMIT)
     assert len(page_data(suite.path / "later.html")["tests"]["id"]) == 13
 
 
 def previous_of(suite: Suite, journal: Path) -> Any:
     """Return the previous run in the timeline of a journal."""
     command = [sys.executable, "-m", "rustpar.cli", "report", str(journal), "--timeline", "later.html"]
-    subprocess.run(command, cwd=suite.path, check=True, timeout=60)
+    subprocess.run(command, cwd=suite.path, check=True, timeout=RUN_LIMIT)
     return page_data(suite.path / "later.html")["previous"]
 
 
@@ -200,7 +201,7 @@ def test_no_run_is_compared_with_itself(suite: Suite) -> None:
         suite.run(n=None)
     first, second, third = journals(suite)
     command = [sys.executable, "-m", "rustpar.cli", "merge", str(second), str(third), "-o", str(third)]
-    subprocess.run(command, cwd=suite.path, check=True, timeout=60)
+    subprocess.run(command, cwd=suite.path, check=True, timeout=RUN_LIMIT)
     second.write_bytes(third.read_bytes())
     for journal in (second, third):
         assert previous_of(suite, journal)["counts"] == {"passed": 10}

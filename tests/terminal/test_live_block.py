@@ -25,7 +25,7 @@ WAITING = """
     def test_skips(): pytest.skip("not today")
 
     @pytest.mark.parametrize("n", range(2))
-    def test_waits(n): wait_for("let go", limit=60)
+    def test_waits(n): wait_for("let go", limit=150)
 """
 
 # The same for one worker, with text of all kinds around the test that waits.
@@ -43,7 +43,7 @@ TALKING = """
 
     def test_waits():
         talk()
-        wait_for("let go", limit=60)
+        wait_for("let go", limit=150)
         talk()
 
     @pytest.mark.parametrize("n", range(5))
@@ -124,7 +124,7 @@ def test_a_crashed_test_that_runs_again_counts_as_not_run(suite: Suite, in_pytho
             try:
                 os.mkdir("been here")
             except FileExistsError:
-                wait_for("let go", limit=60)
+                wait_for("let go", limit=150)
             else:
                 os._exit(1)
         """
@@ -181,7 +181,7 @@ def test_the_block_is_below_lines_of_any_length(suite: Suite, tests: int) -> Non
         @pytest.mark.parametrize("n", range({tests}))
         def test_before(n): pass
 
-        def test_waits(): wait_for("let go", limit=60)
+        def test_waits(): wait_for("let go", limit=150)
 
         @pytest.mark.parametrize("n", range(30))
         def test_after(n): pass
@@ -200,7 +200,7 @@ def test_the_block_fits_a_small_terminal_and_wide_characters(suite: Suite) -> No
         """
         from support import wait_for
 
-        def test_日本語の長い名前を持つテスト(): wait_for("let go", limit=60)
+        def test_日本語の長い名前を持つテスト(): wait_for("let go", limit=150)
         """
     )
     with on_terminal(suite, "-n1", columns=30, lines=6) as terminal:
@@ -261,7 +261,7 @@ def test_an_internal_error_leaves_the_screen_clean(suite: Suite) -> None:
 
 def test_a_crash_of_a_worker_leaves_the_screen_clean(suite: Suite) -> None:
     suite.test(
-        WAITING + '    def test_crashes():\n        wait_for("let go", limit=60)\n        os._exit(3)\n    import os\n'
+        WAITING + '    def test_crashes():\n        wait_for("let go", limit=150)\n        os._exit(3)\n    import os\n'
     )
     with on_terminal(suite, "-n2") as terminal:
         terminal.wait_to_show(BAR, "^gw0 .*test_it", "^gw1 .*test_it")

@@ -136,7 +136,7 @@ def test_pytest_may_run_as_a_process_inside_a_test(suite: Suite) -> None:
         def test_outer(pytester):
             passes = "def test_a(worker_id): assert worker_id != 'master'"
             pytester.makepyfile(passes + "\\ndef test_b(): assert 0\\n")
-            result = pytester.runpytest_subprocess("-n", "2", timeout=40)
+            result = pytester.runpytest_subprocess("-n", "2", timeout=100)
             result.assert_outcomes(passed=1, failed=1)
         """
     )
