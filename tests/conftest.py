@@ -14,10 +14,23 @@ import pytest
 
 pytest.register_assert_rewrite("tests.harness")
 
-from tests.harness import MARK, RUN_LIMIT, RUN_MODES, ForkCase, Suite, kill_leftover_processes  # noqa: E402
+from tests.harness import (  # noqa: E402
+    MARK,
+    RUN_LIMIT,
+    RUN_MODES,
+    ForkCase,
+    Suite,
+    kill_leftover_processes,
+    restore_default_signals,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+
+def pytest_configure() -> None:
+    """Let tests not depend on how they were started."""
+    restore_default_signals()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -27,7 +27,7 @@ import pytest
 from tests.suite_modules import ONE_TEST_PER_WORKER, RECORDER, RUN_EACH, SUPPORT, SYNC
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 # Time limit in seconds for one run of pytest, and for other programs. A run takes less than one second, with many
 # plugins some seconds; the rest is for machines where other work takes the cores.
@@ -118,10 +118,27 @@ class Run:
         return words[-1]
 
 
-def _restore_default_signals() -> None:
-    """Restore default signal handlers: a shell starts background jobs with signals ignored, which is inherited."""
-    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
-        signal.signal(number, signal.SIG_DFL)
+def restore_default_signals() -> None:
+    """Handle signals again that are ignored: a shell starts background jobs like this, and processes inherit it."""
+    defaults: dict[signal.Signals, Any] = {
+        signal.SIGINT: signal.default_int_handler,
+        signal.SIGHUP: signal.SIG_DFL,
+        signal.SIGTERM: signal.SIG_DFL,
+    }
+    for number, handler in defaults.items():
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def interrupts_ignored(*, are_ignored: bool = True) -> Iterator[None]:
+    """Start processes like a background job in a shell script, which Ctrl-C does not reach."""
+    handler: Any = signal.SIG_IGN if are_ignored else signal.default_int_handler
+    before: Any = signal.signal(signal.SIGINT, handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class Suite:
@@ -215,7 +232,6 @@ class Suite:
             stdin=b"",
             cwd=self.path,
             start_new_session=True,
-            preexec_fn=_restore_default_signals,
         )
         return process
 

@@ -449,8 +449,8 @@ class Shared:
     def terminate(self) -> None:
         """Tell all processes that a signal to the controller ends the run."""
 
-    def interrupt_at_termination(self) -> None:
-        """Make `SIGTERM` and `SIGHUP` interrupt this process as Ctrl-C does, if they end the run."""
+    def interrupt_at_termination(self, interrupt: int) -> None:
+        """Make `SIGTERM` and `SIGHUP` send the signal `interrupt` to this process, if they end the run."""
 
     def interrupted(self, slot: int) -> bool:
         """Whether the session of the worker in this slot has received an interrupt."""
@@ -1160,12 +1160,21 @@ class Engine:
     def time_limits(self, default: float | None, own: Sequence[tuple[int, float]]) -> None:
         """Set the time limits in seconds: of all tests, and of single ones by index; 0 or None for no limit."""
 
-    def watch(self, limit: float, left: float | None, *, status: int, errors: int, stack_signal: int | None) -> None:
+    def watch(
+        self,
+        limit: float,
+        left: float | None,
+        *,
+        status: int,
+        errors: int,
+        stack_signal: int | None,
+        interrupt_signal: int,
+    ) -> None:
         """Report on standard error if Python is busy with one batch of events for `limit` seconds.
 
-        A run that is still busy some seconds after it has used up the `left` seconds is interrupted, and at last the
-        process exits with `status`. The descriptor `errors` is standard error, which is duplicated. On `stack_signal`
-        the main thread writes its stack to it.
+        A run that is still busy some seconds after it has used up the `left` seconds gets the `interrupt_signal`, and
+        at last the process exits with `status`. The descriptor `errors` is standard error, which is duplicated. On
+        `stack_signal` the main thread writes its stack to it.
         """
 
     def status(self) -> Status:

@@ -226,7 +226,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
         earlier_data.keep_until_known(early_config)
     if _may_have_workers(early_config):
         from rustpar.forkserver import server as forkserver
-        from rustpar.process import gc_freeze
+        from rustpar.process import gc_freeze, interrupt_signal
 
         reason = forkserver.reason_not_to_fork(early_config)
         early_config.stash[REASON_KEY] = reason
@@ -244,6 +244,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
             early_config.pluginmanager.register(status_signals, "rustpar-status-signals")
             # pytest calls cleanup functions in reverse order.
             early_config.add_cleanup(termination.end)
+            early_config.add_cleanup(interrupt_signal.forget)
             early_config.add_cleanup(status_signals.close)
             early_config.add_cleanup(thaw)
             early_config.add_cleanup(server.close)

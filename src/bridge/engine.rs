@@ -51,11 +51,11 @@ impl Shared {
             .store(1, Ordering::SeqCst);
     }
 
-    /// Turns `SIGTERM` and `SIGHUP` into an interrupt as from Ctrl-C if they end the run.
-    fn interrupt_at_termination(&self) {
+    /// Turns `SIGTERM` and `SIGHUP` into the signal `interrupt` if they end the run.
+    fn interrupt_at_termination(&self, interrupt: i32) {
         // The signal handler reads it until the process ends.
         let core: &'static Arc<CoreShared> = Box::leak(Box::new(Arc::clone(&self.core)));
-        os::interrupt_at_termination(core.slot(TEMPLATE_SLOT).terminated());
+        os::interrupt_at_termination(core.slot(TEMPLATE_SLOT).terminated(), interrupt);
     }
 
     /// Whether the session of the worker in this slot has received an interrupt.
@@ -172,9 +172,9 @@ impl Engine {
     }
 
     /// Reports on standard error if Python is busy with one batch of events for `limit` seconds, and ends a run that is
-    /// busy when it has `left` seconds and some more: interrupts it, and at last exits with `status`. `errors` is
-    /// standard error, which is duplicated; on `stack_signal` the main thread writes its stack to it.
-    #[pyo3(signature = (limit, left, *, status, errors, stack_signal))]
+    /// busy when it has `left` seconds and some more: sends it `interrupt_signal`, and at last exits with `status`.
+    /// `errors` is standard error, which is duplicated; on `stack_signal` the main thread writes its stack to it.
+    #[pyo3(signature = (limit, left, *, status, errors, stack_signal, interrupt_signal))]
     fn watch(
         &self,
         limit: f64,
@@ -182,6 +182,7 @@ impl Engine {
         status: i32,
         errors: RawFd,
         stack_signal: Option<i32>,
+        interrupt_signal: i32,
     ) -> PyResult<()> {
         let seconds = |seconds: f64| {
             Duration::try_from_secs_f64(seconds.max(0.0))
@@ -196,6 +197,7 @@ impl Engine {
             end,
             status,
             stack_signal,
+            interrupt_signal,
             errors: duplicate(errors)?,
         };
         Ok(self.core.send(Command::Watch(settings))?)

@@ -63,6 +63,8 @@ pub struct Settings {
     pub status: i32,
     /// The signal on which the main thread writes its stack to standard error; `None` if it does not.
     pub stack_signal: Option<i32>,
+    /// The signal that interrupts Python.
+    pub interrupt_signal: i32,
     /// Standard error of the run.
     pub errors: OwnedFd,
 }
@@ -132,7 +134,7 @@ impl Watchdog {
                     main_thread::signal(signal);
                 }
             }
-            Step::Interrupt => main_thread::signal(main_thread::SIGINT),
+            Step::Interrupt => main_thread::signal(settings.interrupt_signal),
             Step::Exit => {
                 let text = "rustpar: the main process does not react to an interrupt; it is ended\n";
                 main_thread::write_at_once(settings.errors.as_fd(), text);
@@ -200,6 +202,7 @@ mod tests {
             end,
             status: 124,
             stack_signal: Some(59),
+            interrupt_signal: 2,
             errors: std::io::stderr()
                 .as_fd()
                 .try_clone_to_owned()

@@ -5,9 +5,6 @@ use rustix::io::write;
 use rustix::process::getpid;
 use std::os::fd::BorrowedFd;
 
-/// The signal of Ctrl-C.
-pub const SIGINT: i32 = libc::SIGINT;
-
 /// Sends a signal to the main thread, and not to any other thread of this process.
 pub fn signal(number: i32) {
     let main = libc::c_long::from(getpid().as_raw_nonzero().get());

@@ -143,7 +143,8 @@ pub fn die_with_parent(parent: u32) -> Result<bool, OsError> {
 /// The process that last called [`interrupt_at_termination`].
 static INTERRUPTED: AtomicI32 = AtomicI32::new(0);
 
-/// The argument of that call.
+/// The arguments of that call.
+static INTERRUPT: AtomicI32 = AtomicI32::new(libc::SIGINT);
 static TERMINATED: AtomicPtr<AtomicU64> = AtomicPtr::new(std::ptr::null_mut());
 
 /// Number of checks, and milliseconds between them, while waiting for the controller to confirm that it was signalled,
@@ -151,13 +152,14 @@ static TERMINATED: AtomicPtr<AtomicU64> = AtomicPtr::new(std::ptr::null_mut());
 const LOOKS: usize = 200;
 const LOOK: u64 = 10;
 
-/// Turns `SIGTERM` and `SIGHUP` into an interrupt as from Ctrl-C if they end the whole run.
+/// Turns `SIGTERM` and `SIGHUP` into the signal `interrupt` if they end the whole run.
 ///
 /// They may reach every process of a group, for example from `timeout` or from a terminal that is closed; `terminated`
 /// then soon becomes non-zero. A signal sent to this process alone ends it. Python does not see any of this: its signal
 /// handlers are unchanged. Child processes of this one, forked or started as programs, are ended by the signals as
 /// usual.
-pub fn interrupt_at_termination(terminated: &'static AtomicU64) {
+pub fn interrupt_at_termination(terminated: &'static AtomicU64, interrupt: i32) {
+    INTERRUPT.store(interrupt, Ordering::SeqCst);
     TERMINATED.store(std::ptr::from_ref(terminated).cast_mut(), Ordering::SeqCst);
     INTERRUPTED.store(getpid().as_raw_nonzero().get(), Ordering::SeqCst);
     let handler = interrupt_or_end as *const () as libc::sighandler_t;
@@ -194,7 +196,7 @@ extern "C" fn interrupt_or_end(number: libc::c_int, info: *mut libc::siginfo_t, 
             for _ in 0..LOOKS {
                 let terminated = TERMINATED.load(Ordering::SeqCst);
                 if !terminated.is_null() && (*terminated).load(Ordering::SeqCst) != 0 {
-                    libc::kill(process, libc::SIGINT);
+                    libc::kill(process, INTERRUPT.load(Ordering::SeqCst));
                     return;
                 }
                 libc::nanosleep(&raw const pause, std::ptr::null_mut());

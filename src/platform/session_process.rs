@@ -123,6 +123,8 @@ fn kill_group(child: &mut Child) {
 
 #[cfg(all(test, unix))]
 mod tests {
+    use std::io::BufRead as _;
+
     use super::*;
 
     const LONG: Duration = Duration::from_mins(1);
@@ -144,20 +146,25 @@ mod tests {
     #[test]
     fn a_program_that_hangs_is_interrupted_and_then_killed_with_its_group() {
         let (read, write) = io::pipe().unwrap();
+        let mut output = io::BufReader::new(read);
         let mut command = Command::new("sh");
         command.args([
             "-c",
-            "trap 'echo interrupted' INT; sleep 60 & while :; do wait; done",
+            "trap 'echo interrupted' INT; sleep 600 & echo ready; while :; do wait; done",
         ]);
         let mut program = SessionProcess::start(command.stdout(write)).unwrap();
         drop(command);
+        let mut line = String::new();
+        output.read_line(&mut line).unwrap();
+        assert_eq!(line, "ready\n");
         assert_eq!(
-            program.wait(Duration::from_millis(200), || false).unwrap(),
+            program.wait(Duration::from_millis(100), || false).unwrap(),
             Waited::TimedOut
         );
         assert_eq!(program.wait(LONG, || true).unwrap(), Waited::Stopped);
-        program.end(Duration::from_millis(500)).unwrap();
+        // Long enough for a shell that has to wait for a core.
+        program.end(Duration::from_secs(3)).unwrap();
         // Ends only if no process holds the other end.
-        assert_eq!(io::read_to_string(read).unwrap(), "interrupted\n");
+        assert_eq!(io::read_to_string(output).unwrap(), "interrupted\n");
     }
 }

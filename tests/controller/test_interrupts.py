@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.harness import RUN_LIMIT
+from tests.harness import RUN_LIMIT, interrupts_ignored
 
 if TYPE_CHECKING:
     from tests.harness import Suite
@@ -90,15 +90,20 @@ def test_a_terminated_run_tears_fixtures_down_and_ends_by_the_signal(
 
 
 @pytest.mark.parametrize("start", ["template", "early"])
-def test_a_terminated_run_that_ignores_ctrl_c_waits_for_the_tests_that_run(suite: Suite, start: str) -> None:
-    suite.write({"ignoring.py": "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"})
-    suite.test(HANGING.replace("range(600)", "range(30)"))
-    process = suite.start("--maxschedchunk=1", f"--rustpar-start={start}", "-p", "ignoring")
+def test_a_terminated_run_that_ignores_ctrl_c_tears_fixtures_down(suite: Suite, start: str) -> None:
+    noting = "support.note(signal.getsignal(signal.SIGINT).name)"
+    suite.conftest(f"import signal, support\ndef pytest_unconfigure(): {noting}")
+    suite.test(HANGING)
+    with interrupts_ignored():
+        process = suite.start("--maxschedchunk=1", f"--rustpar-start={start}")
     suite.wait_for(*ALL)
+    os.killpg(process.pid, signal.SIGINT)
     os.kill(process.pid, signal.SIGTERM)
     run = suite.wait_for_exit(process)
     assert run.ret == -signal.SIGTERM
-    assert sorted(note.split(maxsplit=1)[1] for note in suite.notes()) == ["function down"] * 2 + ["session down"] * 2
+    assert run.counts() == {"passed": 2}
+    down = ["SIG_IGN"] * 3 + ["function down"] * 2 + ["session down"] * 2
+    assert sorted(note.split(maxsplit=1)[1] for note in suite.notes()) == down
 
 
 def test_a_run_that_is_terminated_while_it_collects_ends_by_the_signal(suite: Suite) -> None:
@@ -213,12 +218,16 @@ def test_ctrl_c_while_collecting_ends_the_run(suite: Suite) -> None:
 
 
 # Without capturing, the output goes to the pipe that nobody reads any more.
-@pytest.mark.parametrize(("start", "capture"), [("template", "fd"), ("template", "no"), ("early", "no")])
+@pytest.mark.parametrize(
+    ("start", "capture", "are_ignored"),
+    [("template", "fd", False), ("template", "no", True), ("early", "no", False), ("early", "fd", True)],
+)
 def test_workers_of_a_killed_controller_tear_down_what_they_have_set_up_and_may_print(
-    suite: Suite, start: str, capture: str
+    suite: Suite, start: str, capture: str, are_ignored: bool
 ) -> None:
     suite.test(HANGING.replace('note("session down")', 'print("down", flush=True)\n        note("session down")'))
-    process = suite.start("--maxschedchunk=1", f"--rustpar-start={start}", f"--capture={capture}")
+    with interrupts_ignored(are_ignored=are_ignored):
+        process = suite.start("--maxschedchunk=1", f"--rustpar-start={start}", f"--capture={capture}")
     suite.wait_for(*ALL)
     process.kill()
     run = suite.wait_for_exit(process)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.harness import interrupts_ignored
+
 if TYPE_CHECKING:
     from tests.harness import Suite
 
@@ -187,8 +189,11 @@ def test_with_pytest_timeout_the_engine_waits_for_it(suite: Suite) -> None:
     assert suite.run().counts()["passed"] == 1
 
 
+@pytest.mark.parametrize("are_ignored", [False, True], ids=["", "interrupts ignored"])
 @pytest.mark.parametrize("start", ["template", "early"])
-def test_a_run_that_takes_too_long_keeps_its_results_and_tears_down(suite: Suite, start: str) -> None:
+def test_a_run_that_takes_too_long_keeps_its_results_and_tears_down(
+    suite: Suite, start: str, are_ignored: bool
+) -> None:
     suite.test(
         """
         import pytest, time
@@ -204,7 +209,8 @@ def test_a_run_that_takes_too_long_keeps_its_results_and_tears_down(suite: Suite
             time.sleep(600 if n == 5 else 0)
         """
     )
-    run = suite.run_in(start, "--rustpar-run-timeout=4s", n="1")
+    with interrupts_ignored(are_ignored=are_ignored):
+        run = suite.run_in(start, "--rustpar-run-timeout=4s", n="1")
     assert run.ret == 124, run.text
     assert run.counts()["passed"] == 5
     assert suite.notes() == ["gw0 torn down"]
@@ -213,8 +219,12 @@ def test_a_run_that_takes_too_long_keeps_its_results_and_tears_down(suite: Suite
 
 def test_a_collection_that_takes_too_long_ends_the_run(suite: Suite) -> None:
     suite.test("import time\ntime.sleep(600)\ndef test_it(): pass\n")
-    run = suite.run("--rustpar-run-timeout=1s")
-    assert run.ret == 124, run.text
+    for are_ignored in (False, True):
+        with interrupts_ignored(are_ignored=are_ignored):
+            run = suite.run("--rustpar-run-timeout=1s")
+        assert run.ret == 124, run.text
+        assert "the run took longer than its limit of 1.00 s" in run.out
+        assert "did not react" not in run.text
 
 
 def test_a_report_of_a_time_limit_or_crash_names_what_ran_at_the_same_time(suite: Suite) -> None:
@@ -262,9 +272,10 @@ HANGING_HOOK = """
 
 
 @pytest.mark.parametrize(
-    ("hook", "is_ended"),
+    ("hook", "are_ignored", "is_ended"),
     [
-        ("def hang_in_the_hook():\n    time.sleep(600)", False),
+        ("def hang_in_the_hook():\n    time.sleep(600)", False, False),
+        ("def hang_in_the_hook():\n    time.sleep(600)", True, False),
         (
             """
 def hang_in_the_hook():
@@ -274,17 +285,21 @@ def hang_in_the_hook():
         except KeyboardInterrupt:
             pass
 """,
+            False,
             True,
         ),
     ],
-    ids=["interruptible", "not interruptible"],
+    ids=["interruptible", "interrupts ignored", "not interruptible"],
 )
-def test_the_limit_of_a_run_holds_if_a_hook_of_the_controller_hangs(suite: Suite, hook: str, is_ended: bool) -> None:
+def test_the_limit_of_a_run_holds_if_a_hook_of_the_controller_hangs(
+    suite: Suite, hook: str, are_ignored: bool, is_ended: bool
+) -> None:
     suite.conftest(HANGING_HOOK)
     path = suite.path / "conftest.py"
     path.write_text(path.read_text() + hook)
     suite.test("import pytest\n@pytest.mark.parametrize('n', range(4))\ndef test_it(n): pass\n")
-    run = suite.run("--rustpar-run-timeout=1s")
+    with interrupts_ignored(are_ignored=are_ignored):
+        run = suite.run("--rustpar-run-timeout=1s")
     assert run.ret == 124
     assert re.search(
         r"rustpar: the main process has been busy for \d.* because a plugin's hook may hang; its stack:", run.err

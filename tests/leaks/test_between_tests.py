@@ -117,3 +117,36 @@ def test_without_other_plugins_each_leak_is_of_the_test_that_left_it(suite: Suit
     assert [line.split()[0] for line in found] == list(expected)
     for line, text in zip(found, expected.values(), strict=True):
         assert text in line
+
+
+OUTERMOST = """
+    import os
+    import pytest
+
+    class Plugin:
+        # Registered last, it is the outermost.
+        @pytest.hookimpl(wrapper=True, tryfirst=True)
+        def pytest_runtest_teardown(self, item):
+            try:
+                return (yield)
+            finally:
+                os.environ.pop("UNDONE", None)
+                if item.name == "test_three": os.environ["OF_TEARDOWN"] = "1"
+
+    @pytest.fixture(scope="session", autouse=True)
+    def register(request):
+        request.config.pluginmanager.register(Plugin())
+"""
+
+
+def test_what_a_plugin_does_after_all_others_in_a_teardown_is_of_its_test(suite: Suite) -> None:
+    suite.conftest(OUTERMOST)
+    leaving = "import os\n" + "".join(
+        f"def test_{name}(): os.environ[{variable!r}] = '1'\n"
+        for name, variable in {"one": "UNDONE", "two": "UNDONE", "three": "UNDONE", "four": "LEFT"}.items()
+    )
+    suite.test(leaving)
+    assert suite.run(*ALONE, n=None).section("leaks") == [
+        "test_it.py::test_three left the environment changed: added OF_TEARDOWN",
+        "test_it.py::test_four left the environment changed: added LEFT",
+    ]

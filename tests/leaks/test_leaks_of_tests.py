@@ -332,3 +332,30 @@ def test_temporary_files_are_found_if_the_interpreter_has_no_native_audit_hooks(
     run = suite.run("-p", "earlier", "--rustpar-leaks=warn", n=n)
     (line,) = run.section("leaks")
     assert line.startswith("test_it.py::test_it left a temporary directory: ")
+
+
+# Each test holds a file open in a frame that is kept by the exception, until pytest or the next collection frees it.
+ENDINGS = {
+    "skipped": ("", "pytest.skip('now')"),
+    "failed": ("", "pytest.fail('now')"),
+    "raised": ("", "raise OSError"),
+    "xfailed": ("", "pytest.xfail('now')"),
+    "expected": ("@pytest.mark.xfail", "raise OSError"),
+    "expected_failed": ("@pytest.mark.xfail", "pytest.fail('now')"),
+}
+
+
+@pytest.mark.parametrize("mode", ["warn", "fail"])
+def test_what_the_frames_of_a_test_hold_open_is_no_leak(suite: Suite, mode: str) -> None:
+    lines = ["import gc", "import os", "import pytest", "gc.disable()"]
+    for name, (mark, statement) in ENDINGS.items():
+        opening = f"opened = open(os.devnull); {statement}"
+        lines += [mark, f"def test_{name}(): {opening}", "def test_after(): pass".replace("after", f"after_{name}")]
+        lines += ["@pytest.fixture", f"def set_up_{name}(): {opening}"]
+        lines += ["@pytest.fixture", f"def torn_down_{name}():", "    yield", f"    {opening}"]
+        lines += [mark, f"def test_set_up_{name}(set_up_{name}): pass"]
+        lines += [mark, f"def test_torn_down_{name}(torn_down_{name}): pass"]
+    suite.test("\n".join(lines))
+    plain, run = suite.run(n=None), suite.run(f"--rustpar-leaks={mode}", n=None)
+    assert run.counts() == plain.counts()
+    assert not run.section("leaks")

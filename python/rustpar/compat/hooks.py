@@ -35,3 +35,19 @@ def intercept(hook: Any, call: Callable[..., object]) -> Callable[..., object]:
 def forget_implementation(hook: Any, plugin: object) -> None:
     """Remove a plugin's implementation of this hook."""
     hook._remove_plugin(plugin)
+
+
+class SuspendedImplementation:
+    """A plugin's implementation of a hook that is not called until it is resumed, in the place that it had."""
+
+    def __init__(self, hook: Any, plugin: object) -> None:
+        """Suspend it."""
+        self._implementations = hook._hookimpls
+        (place,) = (place for place, one in enumerate(self._implementations) if one.plugin is plugin)
+        self._before = self._implementations[:place]
+        self._suspended = self._implementations.pop(place)
+
+    def resume(self) -> None:
+        """Have it called again."""
+        places = [place for place, one in enumerate(self._implementations) if one in self._before]
+        self._implementations.insert(max(places, default=-1) + 1, self._suspended)

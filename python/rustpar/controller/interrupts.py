@@ -9,6 +9,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from rustpar import _core
+from rustpar.process import interrupt_signal
 from rustpar.process.system import os, signal
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from rustpar.forkserver.server import ForkServer
     from rustpar.terminal.reporter import DistTerminal
 
-# Seconds for workers to react to the terminal's Ctrl-C before they get SIGINT from the controller.
+# Seconds for workers to react to the terminal's Ctrl-C before the controller interrupts them.
 _REACTION_TIME = 0.2
 
 # Seconds for interrupted workers to notice the interrupt, and to tear down their fixtures.
@@ -39,12 +40,13 @@ class Interrupt:
     def __init__(self) -> None:
         """Do nothing until the ``with`` block is entered."""
         self.arrived = False
+        self._number = interrupt_signal.chosen()
         self._installed = False
 
     def __enter__(self) -> None:
         own_thread = threading.current_thread() is threading.main_thread()
-        if own_thread and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-            signal.signal(signal.SIGINT, self._note)
+        if own_thread and signal.getsignal(self._number) is signal.default_int_handler:
+            signal.signal(self._number, self._note)
             self._installed = True
 
     def __exit__(self, *_exception: object) -> None:
@@ -56,7 +58,7 @@ class Interrupt:
 
     def _restore(self) -> None:
         if self._installed:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+            signal.signal(self._number, signal.default_int_handler)
             self._installed = False
 
 
@@ -132,8 +134,6 @@ class InterruptedWorkers:
         """End all workers while handling their remaining events."""
         self._pool.stop()
         begin, signalled = _core.monotonic(), False
-        # A background process of a shell script ignores Ctrl-C; then wait for the running tests.
-        notice_limit = _TEARDOWN_LIMIT if signal.getsignal(signal.SIGINT) is signal.SIG_IGN else _NOTICE_LIMIT
         while is_running():
             handle_events()
             elapsed = _core.monotonic() - begin
@@ -141,7 +141,7 @@ class InterruptedWorkers:
             if elapsed > _REACTION_TIME and not signalled:
                 signalled = True
                 self._signal(unaware, has_collected=has_collected())
-            if elapsed > (_TEARDOWN_LIMIT if len(unaware) < len(self._pool.active) else notice_limit):
+            if elapsed > (_TEARDOWN_LIMIT if len(unaware) < len(self._pool.active) else _NOTICE_LIMIT):
                 break
         if is_running():
             names = ", ".join(sorted(node.gateway.id for node in self._pool.active)) or "the template"
@@ -150,11 +150,11 @@ class InterruptedWorkers:
             self._server.kill()
 
     def _signal(self, nodes: list[WorkerController], *, has_collected: bool) -> None:
-        """Send SIGINT to workers that the terminal's Ctrl-C has not reached, and to the template while it collects."""
+        """Interrupt workers that the terminal's Ctrl-C has not reached, and the template while it collects."""
         for node in nodes:
-            self._server.signal_worker(node.number, signal.SIGINT)
+            self._server.signal_worker(node.number, interrupt_signal.chosen())
         if not has_collected:
-            self._server.signal_template(signal.SIGINT)
+            self._server.signal_template(interrupt_signal.chosen())
 
     def _has_noticed(self, node: WorkerController) -> bool:
         return node.slot is not None and self._server.shared.interrupted(node.slot)

@@ -30,7 +30,7 @@ from rustpar.controller.worker_deaths import WorkerDeaths
 from rustpar.controller.worker_pool import WorkerPool
 from rustpar.coverage import measuring, summary
 from rustpar.forkserver.server import EXIT_TIMEOUT
-from rustpar.process import gc_freeze, stack_dump
+from rustpar.process import gc_freeze, interrupt_signal, stack_dump
 from rustpar.recording.journal import journal_writer_of
 from rustpar.recording.resumed_run import resumption_of
 from rustpar.terminal.live_block import LiveBlock
@@ -229,7 +229,12 @@ class Controller:
             # It needs a descriptor, and the run does not need it.
             with contextlib.suppress(OSError):
                 self._engine.watch(
-                    limit, left, status=_RUN_TIMEOUT_STATUS, errors=errors, stack_signal=self._stack_signal
+                    limit,
+                    left,
+                    status=_RUN_TIMEOUT_STATUS,
+                    errors=errors,
+                    stack_signal=self._stack_signal,
+                    interrupt_signal=interrupt_signal.chosen(),
                 )
 
     def _run(self) -> None:

@@ -25,10 +25,10 @@ from rustpar.coverage import measuring
 from rustpar.fork_safety.monitor import Monitor
 from rustpar.forkserver import loop
 from rustpar.forkserver.template import ForkPoint
-from rustpar.process import crash_files, exit_functions, forking, gc_freeze
+from rustpar.process import crash_files, exit_functions, forking, gc_freeze, interrupt_signal
 from rustpar.process.code_origin import CodeOrigins
 from rustpar.process.identity import replace_stdio
-from rustpar.process.system import os, signal
+from rustpar.process.system import os
 from rustpar.worker import native_multicall
 from rustpar.worker.session import WorkerPlugin, locate_title, make_line
 
@@ -128,7 +128,7 @@ class Child:
         # The session's exit status has already been sent; 0 tells that the process ended normally.
         status = 0 if error is None else self._report_error(error)
         # From here nothing may return, not even by an interrupt; the controller kills processes that take too long.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        interrupt_signal.ignore()
         if self._worker is not None:
             self._worker.wait_for_exit()
         exit_functions.run_exit_functions()

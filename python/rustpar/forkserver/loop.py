@@ -19,7 +19,7 @@ import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rustpar import _core
-from rustpar.process import forking
+from rustpar.process import forking, interrupt_signal
 from rustpar.process.system import os, signal
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ class ForkLoop:
         for child in self._children.values():
             child.close()
         self._children.clear()
-        self._shared.interrupt_at_termination()
+        self._shared.interrupt_at_termination(interrupt_signal.chosen())
         return True
 
     def _reap(self) -> None:
@@ -175,7 +175,7 @@ class ForkLoop:
             if begin is None and self._is_orphaned():
                 begin = _core.monotonic()
                 self._shared.dismiss(0)
-                self._signal_children(signal.SIGINT)
+                self._signal_children(interrupt_signal.chosen())
             elif begin is not None and _core.monotonic() > begin + _TEARDOWN_LIMIT:
                 self._signal_children(signal.SIGKILL)
                 return

@@ -21,7 +21,7 @@ from rustpar import _core
 from rustpar.config.values import ini_choice
 from rustpar.fork_safety import traceback_timer
 from rustpar.forkserver import loop
-from rustpar.process import forking
+from rustpar.process import forking, interrupt_signal
 from rustpar.process.inherited_state import ForkedProcess
 from rustpar.process.system import os, signal
 
@@ -102,6 +102,7 @@ def start() -> ForkServer | Child:
         ours, theirs = socket.socketpair()
         ours_to_template, theirs_to_template = socket.socketpair()
         process = ForkedProcess()
+        interrupt_signal.choose()
         pid = forking.fork()
     except OSError as error:
         raise pytest.UsageError(f"could not start workers: {error}; raise the limit (ulimit -a), or use -n0") from None
@@ -114,8 +115,8 @@ def start() -> ForkServer | Child:
     if not _core.die_with_parent(controller):
         posix._exit(0)
     # Ctrl-C reaches every process of the terminal, but the controller decides which processes are interrupted.
-    interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    shared.interrupt_at_termination()
+    interrupts = interrupt_signal.ignore()
+    shared.interrupt_at_termination(interrupt_signal.chosen())
     process.reopen_files()
     # Imported while there is time, because the forked processes need it; it depends on nothing of the run.
     from rustpar.forkserver.child import Child
@@ -124,9 +125,7 @@ def start() -> ForkServer | Child:
     request = loop.ForkLoop(theirs, theirs, shared).serve()
     if request is None:
         forking.leave(0)
-    if interrupt is not signal.SIG_IGN:
-        # Workers start as a new interpreter would: interrupts stay ignored if they were ignored.
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    interrupt_signal.restore_default(interrupts)
     process.apply()
     return Child(request, shared, theirs_to_template, theirs)
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from rustpar import _core
 from rustpar.coverage import measuring
 from rustpar.forkserver import loop
-from rustpar.process import crash_files, exit_functions, forking, gc_freeze, open_files, timers
+from rustpar.process import crash_files, exit_functions, forking, gc_freeze, interrupt_signal, open_files, timers
 from rustpar.process.identity import become_worker
-from rustpar.process.system import os, signal
+from rustpar.process.system import os
 from rustpar.worker.session import make_line
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class ForkPoint:
         files, running = open_files.shared(), timers.stop()
         gc_freeze.fill_pools()
         # Workers handle interrupts; the template has nothing to interrupt.
-        interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        interrupts = interrupt_signal.ignore()
         request = self._loop.serve()
         if request is None:
             if self._loop.has_forked:
@@ -67,7 +67,7 @@ class ForkPoint:
         line = make_line(self._shared, request.message["slot"])
         use_line(line)
         self._loop.close()
-        signal.signal(signal.SIGINT, interrupt)
+        interrupt_signal.restore(interrupts)
         if "fork" in request.message:
             exit_functions.adopt_finalizers(os.getppid())
             open_files.reopen(files)

@@ -6,17 +6,22 @@ was added is described, and attributed to the test or to a shared fixture (``fix
 The hazard it handles: a false report. After the teardown pytest still holds the values of fixtures, which it drops
 right after the report, and the frames of a failed test, which are garbage later. So what they hold open is not
 reported. Threads and processes take a moment to end.
+
+A test that leaves nothing has two additional hook calls: the wrapper around its reports, which would be three more, is
+suspended until a test may have left something.
 """
 
 from __future__ import annotations
 
 import gc
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
 
 from rustpar import _core
+from rustpar.compat.hooks import SuspendedImplementation
 from rustpar.compat.longrepr import without_traceback
 from rustpar.compat.sessions import basetemp_of, release_values
 from rustpar.leaks import found
@@ -88,20 +93,26 @@ class LeakDetector:
         self._has_failed = False
         # Whether the state is that after the last test.
         self._is_known = False
-        # Whether only pytest and this package run between tests; None if plugins have been registered since the last
-        # look.
-        self._are_alone: bool | None = None
+        # Whether plugins have been registered since the last look; whether only pytest and this package run between
+        # tests; and whether the comparison is the last that happens in a teardown.
+        self._are_plugins_new = True
+        self._are_alone = False
+        self._is_outermost = False
+        # The wrapper around reports, if it is suspended.
+        self._suspended: SuspendedImplementation | None = None
         self._last_test = ""
         self._waited = 0.0
 
     @pytest.hookimpl
     def pytest_plugin_registered(self) -> None:
         """Note that the plugin may implement a hook that is called between tests."""
-        self._are_alone = None
+        self._are_plugins_new = True
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Start recording temporary files, and watch shared fixtures if there are any."""
+        if self._suspended is None:
+            self._suspended = SuspendedImplementation(self._config.hook.pytest_runtest_makereport, self)
         audit_hook.install()
         _core.record_temporary_files()
         plugins = session.config.pluginmanager
@@ -111,27 +122,45 @@ class LeakDetector:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self) -> None:
         """Take the state before the set-up; if nothing else has run since the last test, that is known."""
-        if self._are_alone is None:
-            self._are_alone = self._find_alone()
+        if self._are_plugins_new:
+            self._look_at_plugins()
         if not (self._is_known and self._are_alone):
             self._state.refresh()
         self._in_test, self._has_failed, self._is_known = True, False, False
+
+    @pytest.hookimpl
+    def pytest_exception_interact(self) -> None:
+        """Note that the frames of a failed test are still there."""
+        self._has_failed = True
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Compare the states after the teardown."""
+        __tracebackhide__ = True
+        try:
+            return (yield)
+        except BaseException:
+            self._has_failed = True
+            raise
+        finally:
+            if self._in_test:
+                self._in_test = False
+                self._last_test = item.nodeid
+                self._is_known = self._is_outermost and not self._is_changed()
+                if not self._is_known and self._suspended is not None:
+                    self._suspended.resume()
+                    self._suspended = None
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Compare the states after the teardown, and report the difference."""
+        """Report what the test has left, after what other plugins do at the end of its teardown."""
         report = yield
-        if call.when != "teardown":
-            self._has_failed = self._has_failed or call.excinfo is not None
-        elif self._in_test:
-            self._in_test = False
-            self._last_test = item.nodeid
-            if self._postponed or self._fixtures.has_torn_down() or not self._state.is_current():
+        if call.when == "teardown" and self._suspended is None:
+            if self._is_changed():
                 self._report(item, report)
-            else:
-                self._is_known = True
+            self._suspended = SuspendedImplementation(self._config.hook.pytest_runtest_makereport, self)
         return report
 
     @pytest.hookimpl(trylast=True)
@@ -143,10 +172,17 @@ class LeakDetector:
             if leaks:
                 found.keep_for_end(self._config, leaks)
 
-    def _find_alone(self) -> bool:
+    def _is_changed(self) -> bool:
+        """Whether the test that was torn down, or a fixture that was torn down with it, may have left something."""
+        return bool(self._postponed) or self._fixtures.has_torn_down() or not self._state.is_current()
+
+    def _look_at_plugins(self) -> None:
+        self._is_outermost = self._config.hook.pytest_runtest_teardown.get_hookimpls()[-1].plugin is self
         callers = (getattr(self._config.hook, name) for name in _BETWEEN_TESTS)
         implementations = (one for caller in callers for one in caller.get_hookimpls())
-        return all((one.function.__module__ or "").partition(".")[0] in _CLEAN for one in implementations)
+        modules = (one.function.__module__ or "" for one in implementations)
+        self._are_alone = all(module.partition(".")[0] in _CLEAN for module in modules)
+        self._are_plugins_new = False
 
     def _report(self, item: pytest.Item, report: pytest.TestReport) -> None:
         if not self._state.is_of_this_process():
@@ -169,18 +205,21 @@ class LeakDetector:
     def _of_test(self, item: pytest.Item) -> list[Leak]:
         """Return the leaks of a test that has been torn down; what may still be closed is postponed."""
         leftovers = [leftover for leftover in self._state.leftovers() if not self._is_own(leftover)]
-        if self._is_failing and any(leftover.kind in _FREED for leftover in leftovers):
-            # A test must not fail or pass depending on when garbage is collected.
-            gc.collect()
+        if any(leftover.kind in _FREED for leftover in leftovers):
+            # A test must not fail or pass depending on when garbage is collected. A warning is not worth the time of a
+            # whole collection: the frames of a skipped test are young.
+            gc.collect(2 if self._is_failing else 1)
         leftovers = self._settled(leftovers)
         if not leftovers:
             return []
         leftovers = self._fixtures.adopt(leftovers)
         allowed = allowed_kinds(item)
         users = self._fixtures.used_by(item)
+        # pytest keeps the last exception of a test here, of one that is expected to fail, too.
+        has_failed = self._has_failed or hasattr(sys, "last_value")
         leaks = []
         for leftover in leftovers:
-            if leftover.kind in allowed or (self._has_failed and leftover.kind in _FREED):
+            if leftover.kind in allowed or (has_failed and leftover.kind in _FREED):
                 continue
             if users and leftover.kind == "descriptors":
                 # Of a native object, perhaps, of which only the fixture knows.
