@@ -122,8 +122,7 @@ def restore_default_signals() -> None:
     """Handle signals again that are ignored: a shell starts background jobs like this, and processes inherit it."""
     defaults: dict[signal.Signals, Any] = {
         signal.SIGINT: signal.default_int_handler,
-        signal.SIGHUP: signal.SIG_DFL,
-        signal.SIGTERM: signal.SIG_DFL,
+        **dict.fromkeys((signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM), signal.SIG_DFL),
     }
     for number, handler in defaults.items():
         if signal.getsignal(number) is signal.SIG_IGN:

@@ -1,6 +1,7 @@
 //! A program in a session of its own, which ends together with every process of its process group.
 //!
-//! The hazard it handles: the program may hang, and leave processes behind.
+//! The hazard it handles: the program may hang, and leave processes behind. It can be interrupted even if this process
+//! ignores interrupts, as in the background of a shell script.
 
 use std::io;
 use std::process::{Child, Command};
@@ -75,9 +76,12 @@ impl SessionProcess {
 fn start_session(command: &mut Command) {
     use std::os::unix::process::CommandExt;
     #[expect(unsafe_code, reason = "the standard library can start no session")]
-    // SAFETY: the function only makes a system call, which is async-signal-safe.
+    // SAFETY: the function only makes system calls, which are async-signal-safe.
     unsafe {
-        command.pre_exec(|| rustix::process::setsid().map(drop).map_err(io::Error::from));
+        command.pre_exec(|| {
+            libc::signal(libc::SIGINT, libc::SIG_DFL);
+            rustix::process::setsid().map(drop).map_err(io::Error::from)
+        });
     }
 }
 
