@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from rustpar import _core
+from tests.harness import RUN_LIMIT
 
 if TYPE_CHECKING:
     from tests.harness import Run, Suite
@@ -88,6 +92,11 @@ def test_a_number_from_a_hook_or_the_environment_is_named_as_the_reason_and_igno
     run = tests.run_with({"PYTEST_XDIST_AUTO_NUM_WORKERS": "2"}, "-p", "machine", n="auto")
     assert "2 workers (PYTEST_XDIST_AUTO_NUM_WORKERS)" in run.line("start:")
     assert "2 workers [12 items]" in run.lines
+    both = {"PYTHON_CPU_COUNT": "6"}
+    assert "6 workers (PYTHON_CPU_COUNT)" in tests.run_with(both, "-p", "machine", n="auto").line("start:")
+    both["PYTEST_XDIST_AUTO_NUM_WORKERS"] = "2"
+    run = tests.run_with(both, "-p", "machine", n="auto")
+    assert "2 workers (PYTEST_XDIST_AUTO_NUM_WORKERS)" in run.line("start:")
     tests.conftest("def pytest_xdist_auto_num_workers(config): return 3\n")
     run = tests.run("-p", "machine", n="auto")
     assert "3 workers (pytest_xdist_auto_num_workers)" in run.line("start:")
@@ -258,3 +267,22 @@ def test_an_unreadable_memory_counts_for_nothing(suite: Suite) -> None:
     for text in ("nonsense", "[]", json.dumps({command: [4]}), json.dumps({command: ["four", 0.1, None]})):
         file.write_text(text)
         assert_in_workers(suite.run(n="auto"))
+
+
+@pytest.mark.parametrize(
+    ("option", "variable", "reason"),
+    [
+        ("5", "6", "5 workers (-X cpu_count)"),
+        ("default", "6", "3 workers (3 CPUs)"),
+        (None, "default", "3 workers (3 CPUs)"),
+    ],
+)
+def test_the_interpreters_option_takes_precedence_over_its_variable(
+    tests: Suite, option: str | None, variable: str, reason: str
+) -> None:
+    machine(tests, mask=3)
+    given = [] if option is None else ["-X", f"cpu_count={option}"]
+    command = [sys.executable, *given, "-m", "pytest", "-p", "machine", "-n", "auto"]
+    environment = {**os.environ, "PYTHON_CPU_COUNT": variable}
+    done = subprocess.run(command, cwd=tests.path, env=environment, capture_output=True, text=True, timeout=RUN_LIMIT)
+    assert reason in done.stdout, done.stdout

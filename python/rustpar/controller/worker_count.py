@@ -6,6 +6,7 @@ The rules are implemented natively (``src/schedule/worker_count.rs``).
 from __future__ import annotations
 
 import os
+import sys
 from typing import Any
 
 import pytest
@@ -51,8 +52,22 @@ def _machine_choice(count: int) -> _core.Choice:
     """Return xdist's count, limited to the CPUs available to this process."""
     if os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS"):
         return _core.Choice.explicit(count, "PYTEST_XDIST_AUTO_NUM_WORKERS")
+    setting = _interpreters_cpu_count()
+    if setting is not None:
+        return _core.Choice.explicit(*setting)
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
     return _core.Choice.for_machine(count, cpus=os.cpu_count() or 1, usable=usable, quota=_core.cpu_quota())
+
+
+def _interpreters_cpu_count() -> tuple[int, str] | None:
+    """Return the number of CPUs that the interpreter is told to assume, and by what; None if it is not told.
+
+    Python 3.13 has the option and the variable; pytest-xdist after 3.8 heeds them on every version.
+    """
+    name, value = "-X cpu_count", sys._xoptions.get("cpu_count")
+    if value is None:
+        name, value = "PYTHON_CPU_COUNT", os.environ.get("PYTHON_CPU_COUNT", "")
+    return (int(value), name) if isinstance(value, str) and value.isdecimal() and int(value) else None
 
 
 def _zero_workers_choice(config: pytest.Config) -> _core.Choice | None:
