@@ -17,6 +17,7 @@ from compare.session import Figure, Line, Metric, Report, Session, own_cpu, peak
 # Suites that sleep take 15 to 35 s with every runner, and vary far less than those that use the CPU.
 SLOW_REPEATS = 3
 SKEWED_WORKERS = SLEEP_WORKERS = 8
+WAITING_WORKERS = 32
 
 
 def trivial_n2(session: Session, root: Path) -> Report:
@@ -76,6 +77,24 @@ def sleep(session: Session, root: Path) -> Report:
     report.figures += [
         spread("wall / bound", [w / bound for w in rounds.values(rustpar)], 1.02, 1.01),
         spread("(xdist wall / bound)", [w / bound for w in rounds.values(xdist)]),
+    ]
+    return report
+
+
+def waiting(session: Session, root: Path) -> Report:
+    """Measure many more workers than cores, for tests that wait: what pytest-parallel runs in threads."""
+    tests, seconds = (64, 0.25) if session.quick else (500, 0.5)
+    bound = math.ceil(tests / WAITING_WORKERS) * seconds
+    report = Report(f"{tests} tests x {seconds} s sleep, -n {WAITING_WORKERS}; bound {bound:.1f} s")
+    xdist, rustpar = session.engines.xdist(WAITING_WORKERS), session.engines.rustpar(WAITING_WORKERS)
+    suite = suites.sleeping(root / "suite", [seconds] * tests, 25)
+    repeat = min(session.repeat, SLOW_REPEATS)
+    rounds = session.rounds(report, suite, [xdist, rustpar], repeat=repeat, fresh=True)
+    memory = session.rounds(report, suite, [xdist, rustpar], repeat=1, pss=True, warm=False)
+    report.figures += [
+        spread("wall / bound", [w / bound for w in rounds.values(rustpar)], 1.15, 1.05),
+        spread("(xdist wall / bound)", [w / bound for w in rounds.values(xdist)]),
+        spread("peak PSS / xdist's", memory.ratios(rustpar, xdist, peak_pss), 0.35, 0.25),
     ]
     return report
 
@@ -264,6 +283,7 @@ ROWS: dict[str, Callable[[Session, Path], Report]] = {
     "deciding": deciding,
     "hazards": hazards,
     "sleep": sleep,
+    "waiting": waiting,
     "skewed": skewed,
     "skewed-history": skewed_history,
     "fixtures": fixtures,

@@ -68,12 +68,15 @@ def _own_tracebacks(text: str) -> list[str]:
     found = []
     for part in text.split("Traceback (most recent call last)")[1:]:
         frames: list[str] = []
+        error = ""
         for line in part.splitlines()[1:]:
             if match := _FRAME.match(line):
                 frames.append(match[1])
             elif not re.match(r"^(INTERNALERROR>)?\s{2}", line) and frames:
+                error = line
                 break
-        if frames and "/rustpar/" in frames[-1]:
+        # pytest shows an Exit as a single line, unless it has no memory for that.
+        if frames and "/rustpar/" in frames[-1] and "_pytest.outcomes.Exit: " not in error:
             found.append(f"a traceback ends in {frames[-1]}")
     if "panicked at" in text:
         found.append("a panic: " + next(line for line in text.splitlines() if "panicked at" in line))

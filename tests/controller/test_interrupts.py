@@ -89,6 +89,34 @@ def test_a_terminated_run_tears_fixtures_down_and_ends_by_the_signal(
     assert "Traceback" not in run.err
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_while_workers_exit_ends_the_wait_and_keeps_the_summary(
+    suite: Suite, number: signal.Signals
+) -> None:
+    suite.test(
+        """
+        import atexit, os, time
+        import pytest
+        from support import arrive
+
+        def leave():
+            arrive("leaving")
+            time.sleep(600)
+
+        def test_it(): atexit.register(leave)
+        def test_fails(): assert 0
+        """
+    )
+    process = suite.start("--maxschedchunk=1")
+    suite.wait_for("leaving")
+    os.kill(process.pid, number)
+    run = suite.wait_for_exit(process)
+    assert run.ret == (pytest.ExitCode.INTERRUPTED if number == signal.SIGINT else -number)
+    assert run.counts() == {"passed": 1, "failed": 1}
+    assert "after the last test and will be killed" in run.out
+    assert "Traceback" not in run.text
+
+
 @pytest.mark.parametrize("start", ["template", "early"])
 def test_a_terminated_run_that_ignores_ctrl_c_tears_fixtures_down(suite: Suite, start: str) -> None:
     noting = "support.note(signal.getsignal(signal.SIGINT).name)"

@@ -49,6 +49,9 @@ _EVENT_TIMEOUT = 0.1
 # a time limit of their own.
 _HOOK_LIMIT = 60.0
 
+# Seconds for processes to exit after their last test when the user interrupts the wait for them.
+_INTERRUPTED_EXIT_TIMEOUT = 1.0
+
 # The exit status of a run that exceeds its time limit, as that of timeout(1).
 _RUN_TIMEOUT_STATUS = 124
 
@@ -282,10 +285,18 @@ class Controller:
         return self._handlers.template_status is None and (bool(self._pool.active) or not self._handlers.has_collected)
 
     @pytest.hookimpl
-    def pytest_sessionfinish(self) -> None:
-        """Wait until all processes have exited."""
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Wait until all processes have exited; an interrupt makes that shorter and does not prevent the summary."""
         if self._engine is None:
             return
+        interrupt = Interrupt()
+        self._termination.redirect_to(interrupt)
+        with interrupt:
+            self._end_processes(self._engine, interrupt)
+        if interrupt.arrived:
+            session.exitstatus = pytest.ExitCode.INTERRUPTED
+
+    def _end_processes(self, engine: _core.Engine, interrupt: Interrupt) -> None:
         if self.sched is None:
             # The session has ended before there was a scheduler.
             self._handlers.ignore_all_but_exits()
@@ -293,20 +304,22 @@ class Controller:
         self._server.request_exit()
         # While the workers exit.
         gc_freeze.freeze_more()
-        deadline = _core.monotonic() + EXIT_TIMEOUT
-        while self._handlers.template_status is None and _core.monotonic() < deadline:
+        begin, limit = _core.monotonic(), EXIT_TIMEOUT
+        while self._handlers.template_status is None and _core.monotonic() < begin + limit:
             self._handle_events()
+            if interrupt.arrived and limit == EXIT_TIMEOUT:
+                limit = min(EXIT_TIMEOUT, _core.monotonic() - begin + _INTERRUPTED_EXIT_TIMEOUT)
         if self._handlers.template_status is None:
-            self._kill_remaining()
+            self._kill_remaining(limit)
         self._server.close()
-        self._engine.shut_down()
+        engine.shut_down()
 
-    def _kill_remaining(self) -> None:
+    def _kill_remaining(self, limit: float) -> None:
         """Report and kill the workers that have not exited in time; all their results have arrived."""
         nodes = self._pool.nodes.values()
         names = [node.gateway.id for node in nodes if node.pid is not None and not node.has_exited]
         self._screen.notice(
-            f"{', '.join(names) or 'the template'} did not end within {EXIT_TIMEOUT:g} s after the last test and will "
+            f"{', '.join(names) or 'the template'} did not end within {limit:.2g} s after the last test and will "
             "be killed: an exit function, a thread or a C library may hang"
         )
         self._pool.mark_killed()
