@@ -105,7 +105,8 @@ def run_tests(session: nox.Session, *arguments: str, alone: tuple[str, ...] = ("
         session.run(*pytest, *arguments, *session.posargs)
     except nox.command.CommandFailed as error:
         # Status 1: all tests ran, and some failed. Many failures are not a matter of the company.
-        failed = sorted(json.loads(last_failed.read_text())) if error.return_code == 1 else []
+        have_all_run = error.return_code == 1 and last_failed.exists()
+        failed = sorted(json.loads(last_failed.read_text())) if have_all_run else []
         if not 0 < len(failed) <= RERUN_LIMIT:
             raise
         session.log("running again, alone: " + ", ".join(failed))

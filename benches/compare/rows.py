@@ -67,36 +67,34 @@ def imports_n8(session: Session, root: Path) -> Report:
 
 def sleep(session: Session, root: Path) -> Report:
     """Compare the time of equal tests that sleep with that of the worker that has most of them."""
-    tests, seconds = (80, 0.25) if session.quick else (500, 0.5)
-    bound = math.ceil(tests / SLEEP_WORKERS) * seconds
-    report = Report(f"{tests} tests x {seconds} s sleep, -n {SLEEP_WORKERS}; bound {bound:.1f} s")
-    xdist, rustpar = session.engines.xdist(SLEEP_WORKERS), session.engines.rustpar(SLEEP_WORKERS)
-    suite = suites.sleeping(root / "suite", [seconds] * tests, 25)
-    repeat = min(session.repeat, SLOW_REPEATS)
-    rounds = session.rounds(report, suite, [xdist, rustpar], repeat=repeat, fresh=True)
-    report.figures += [
-        spread("wall / bound", [w / bound for w in rounds.values(rustpar)], 1.02, 1.01),
-        spread("(xdist wall / bound)", [w / bound for w in rounds.values(xdist)]),
-    ]
-    return report
+    return equal_sleeps(session, root, SLEEP_WORKERS, 80, (1.02, 1.01))[0]
 
 
 def waiting(session: Session, root: Path) -> Report:
     """Measure many more workers than cores, for tests that wait: what pytest-parallel runs in threads."""
-    tests, seconds = (64, 0.25) if session.quick else (500, 0.5)
-    bound = math.ceil(tests / WAITING_WORKERS) * seconds
-    report = Report(f"{tests} tests x {seconds} s sleep, -n {WAITING_WORKERS}; bound {bound:.1f} s")
+    report, suite = equal_sleeps(session, root, WAITING_WORKERS, 64, (1.15, 1.05))
     xdist, rustpar = session.engines.xdist(WAITING_WORKERS), session.engines.rustpar(WAITING_WORKERS)
+    memory = session.rounds(report, suite, [xdist, rustpar], repeat=1, pss=True, warm=False)
+    report.figures.append(spread("peak PSS / xdist's", memory.ratios(rustpar, xdist, peak_pss), 0.35, 0.25))
+    return report
+
+
+def equal_sleeps(
+    session: Session, root: Path, workers: int, quick: int, limits: tuple[float, float]
+) -> tuple[Report, Path]:
+    """Measure 500 tests that sleep equally long, or a `quick` number, against the best time; return the suite, too."""
+    tests, seconds = (quick, 0.25) if session.quick else (500, 0.5)
+    bound = math.ceil(tests / workers) * seconds
+    report = Report(f"{tests} tests x {seconds} s sleep, -n {workers}; bound {bound:.1f} s")
+    xdist, rustpar = session.engines.xdist(workers), session.engines.rustpar(workers)
     suite = suites.sleeping(root / "suite", [seconds] * tests, 25)
     repeat = min(session.repeat, SLOW_REPEATS)
     rounds = session.rounds(report, suite, [xdist, rustpar], repeat=repeat, fresh=True)
-    memory = session.rounds(report, suite, [xdist, rustpar], repeat=1, pss=True, warm=False)
     report.figures += [
-        spread("wall / bound", [w / bound for w in rounds.values(rustpar)], 1.15, 1.05),
+        spread("wall / bound", [w / bound for w in rounds.values(rustpar)], *limits),
         spread("(xdist wall / bound)", [w / bound for w in rounds.values(xdist)]),
-        spread("peak PSS / xdist's", memory.ratios(rustpar, xdist, peak_pss), 0.35, 0.25),
     ]
-    return report
+    return report, suite
 
 
 def deciding(session: Session, root: Path) -> Report:
