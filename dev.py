@@ -292,12 +292,12 @@ def test(steps: Steps, names: list[str] | None, arguments: list[str]) -> None:
     is_built = session(steps, "wheel", limit=COMPILE_LIMIT)
     cores = 0
     if is_built and not arguments:  # The arguments are for the tests below.
-        session(steps, "docs", limit=INSTALL_LIMIT)
         if max(pythons) >= PLUGINS_PYTHON:
-            # They are few and long. In one process beside the others, no core has to wait for the last of them.
+            # They are few and long: beside the others, no core has to wait for the last of them.
             name = f"plugins-{versions[-1]}"
-            beside.append(steps.start(name, *nox(name), limit=PYTEST_LIMIT, is_beside=True, processes=1))
+            beside.append(steps.start(name, *nox(name), limit=PYTEST_LIMIT, is_beside=True))
             cores = os.cpu_count() or 1
+        session(steps, "docs", limit=INSTALL_LIMIT)
         session(steps, f"browser-{versions[-1]}", limit=PYTEST_LIMIT)
     if is_built:
         session(steps, f"oldest-{versions[0]}", *arguments, limit=PYTEST_LIMIT, processes=cores)

@@ -121,7 +121,7 @@ def lint(session: nox.Session) -> None:
     strict = ("--", "--deny", "warnings")
     session.run("cargo", "fmt", "--check", external=True)
     # All code: nothing depends on the absence of the feature.
-    session.run("cargo", "clippy", "--quiet", "--all-targets", "--features=python", *strict, external=True)
+    session.run("cargo", "clippy", "--quiet", "--all-targets", "--features=python,bench", *strict, external=True)
     session.run("ruff", "check", "--quiet")
     session.run("ruff", "format", "--check", "--quiet")
     session.run("mypy")

@@ -143,6 +143,11 @@ pub trait Policy: Send {
     /// unit on its own. It may have a result already; the number of unfinished tests increases by one.
     fn run_again(&mut self, test: Test);
 
+    /// The same, but on another worker than this one if there is one. Only a policy with constraints does that.
+    fn run_elsewhere(&mut self, test: Test, _worker: Worker) {
+        self.run_again(test);
+    }
+
     /// The test is to be tried again, `delay` seconds after its end at the earliest: it has failed and is running on
     /// this worker, or the worker has crashed in it. Only a policy with retries does that.
     fn retry(&mut self, _worker: Worker, _test: Test, _delay: f64) {}

@@ -5,7 +5,7 @@
 //! is withheld until nothing can come any more, and a worker that waits in the teardown of its last test, because that
 //! depends on the next one, is told to finish it without knowing.
 //!
-//! If tests have constraints, the policy itself runs a test again, on any worker. Otherwise the retry is appended to the
+//! If tests have constraints, the policy itself runs a test again. Otherwise the retry is appended to the
 //! queue of a worker of which the policy does not know it: until that test is claimed, the policy is not asked for more
 //! tests for that worker, so the retry is always the last one in the queue.
 
@@ -26,7 +26,7 @@ pub struct RetryRules {
 pub enum RetryBy {
     /// Another one if there is one: no test has constraints.
     Another,
-    /// That to which the policy assigns it.
+    /// The same, but the policy assigns it, because tests have constraints.
     Policy,
     /// The same, on its own; the policy only runs tests again that have crashed.
     Same,
@@ -119,7 +119,7 @@ impl Retries {
         let due = |waiting: &mut Waiting| waiting.due.is_some_and(|due| due <= now);
         let released: Vec<Waiting> = self.waiting.extract_if(.., due).collect();
         for waiting in &released {
-            self.policy.run_again(waiting.test);
+            self.policy.run_elsewhere(waiting.test, waiting.tried_on);
         }
         if !released.is_empty() {
             self.reopen();

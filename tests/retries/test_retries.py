@@ -152,6 +152,36 @@ def test_a_retry_runs_on_another_worker_and_after_a_delay_other_tests_run(suite:
     assert "rustpar: the run fails, because of 1 flaky test (--rustpar-flaky=fail)" in run.lines
 
 
+@pytest.mark.parametrize("mark", ["serial", "late", "resource('disk')"])
+@pytest.mark.parametrize("others", [0, 20])
+def test_a_retry_of_a_test_with_constraints_runs_on_another_worker(suite: Suite, mark: str, others: int) -> None:
+    suite.write({"counter.py": COUNTER})
+    suite.test(
+        f"""
+        import os
+        import pytest
+        from counter import nth
+
+        @pytest.mark.{mark}
+        def test_first():
+            with open("workers", "a") as file:
+                print(os.environ["PYTEST_XDIST_WORKER"], file=file)
+            assert nth("first") > 1
+
+        @pytest.mark.parametrize("number", range({others}))
+        def test_other(number):
+            pass
+        """
+    )
+    run = suite.run(
+        "--rustpar-retries=1", "--rustpar-retry-delay=200ms", "-o", "rustpar_order=*, late", "-o", "markers=late"
+    )
+    skipped = {} if others else {"skipped": 1}
+    assert run.counts() == {"rerun": 1, "flaky": 1} | ({"passed": others} if others else skipped)
+    first, second = (suite.path / "workers").read_text().split()
+    assert first != second
+
+
 @pytest.mark.parametrize("mode", ["plain", "template"])
 def test_retries_may_come_after_all_other_tests(suite: Suite, mode: str) -> None:
     suite.write({"counter.py": COUNTER})

@@ -12,13 +12,14 @@
 mod classes;
 mod jobs;
 mod members;
+mod policies;
 mod remaining;
 
 pub use self::classes::{Class, Job};
-use self::classes::{ClassState, Place};
+use self::classes::{ClassState, For, Place};
 use self::members::{Member, Queue};
 pub use self::remaining::Remaining;
-use crate::schedule::constraints::needs::Resources;
+use crate::schedule::constraints::needs::{Needs, Resources};
 use crate::schedule::policy::{Action, Definition, Demand, Policy, Test, Worker};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -82,7 +83,7 @@ impl Director {
             for job in &class.jobs {
                 let pool = this.pool_with(&job.needs);
                 if runs.is_none() {
-                    this.pools[pool].add(job, None);
+                    this.pools[pool].add(job, For::All);
                 }
                 job.tests
                     .iter()
@@ -108,7 +109,7 @@ impl Director {
             member.held.extend(&tests);
             member.furthest = member.furthest.max(tests.iter().max().copied());
             member.queue = queue;
-            member.resting = false;
+            (member.resting, member.is_idle) = (false, false);
             actions.push(Action::Assign {
                 worker: demand.worker,
                 tests,
@@ -130,133 +131,31 @@ impl Director {
         }
     }
 
-    /// Passes a demand to a class's policy, and executes or adapts its answer. Returns whether the demand is settled.
-    fn ask_policy(&mut self, class: usize, demand: Demand, actions: &mut Vec<Action>) -> bool {
-        let Some(member) = self.members.get_mut(&demand.worker) else {
-            return true;
-        };
-        if member.closed_by.contains(&class) {
-            return false;
-        }
-        if demand.queued > 0 && member.queue != Queue::Class(class) {
-            return true;
-        }
-        let policy = &mut self.classes[class].policy;
-        if member.joined.insert(class) {
-            policy.add_worker(demand.worker);
-        }
-        loop {
-            let mut answer = Vec::new();
-            policy.demand(demand, &mut answer);
-            // A policy answers a demand with at most one action.
-            match answer.pop() {
-                None | Some(Action::Rest { .. }) => return true,
-                Some(Action::Assign { tests, .. }) => {
-                    let numbers = &self.classes[class].tests;
-                    let tests = tests.into_iter().map(|test| numbers[test as usize]).collect();
-                    self.assign(demand, tests, Queue::Class(class), actions);
-                    return true;
-                }
-                Some(Action::TakeBack { worker, count, whole }) => {
-                    if self
-                        .members
-                        .get(&worker)
-                        .is_some_and(|victim| victim.queue == Queue::Class(class))
-                    {
-                        actions.push(Action::TakeBack { worker, count, whole });
-                        return true;
-                    }
-                    policy.returned(worker, &[]);
-                }
-                Some(Action::Close { .. }) => {
-                    if let Some(member) = self.members.get_mut(&demand.worker) {
-                        member.closed_by.insert(class);
-                    }
-                    return false;
-                }
-            }
-        }
-    }
-
-    /// Adds a worker again to the policies of classes in which tests have become pending since they closed it. Returns
-    /// false if the worker must finish its last test first, which those policies would count as lost.
-    fn rejoin(&mut self, demand: Demand, actions: &mut Vec<Action>) -> bool {
-        let Some(member) = self.members.get_mut(&demand.worker) else {
-            return false;
-        };
-        if !member.rejoining.is_empty() && !member.held.is_empty() {
-            self.rest(demand, actions);
-            return false;
-        }
-        for class in std::mem::take(&mut member.rejoining) {
-            member.closed_by.remove(&class);
-            let policy = &mut self.classes[class].policy;
-            policy.lost(demand.worker, None);
-            policy.add_worker(demand.worker);
-        }
-        true
-    }
-
-    /// Called when tests become pending again in this class: workers that it has closed may be needed.
-    fn reopen(&mut self, class: usize) {
-        if self.each.is_none() {
-            for member in self
-                .members
-                .values_mut()
-                .filter(|member| member.closed_by.contains(&class))
-            {
-                member.rejoining.insert(class);
-            }
-        }
-    }
-
     fn is_serial_job_running(&self) -> bool {
         let mut running = self.members.values().filter_map(|member| member.running.as_ref());
         running.any(|running| running.needs.serial)
     }
 
-    /// Whether no job is left that this worker may run.
+    /// Whether no job is left that this worker may have to run.
     fn are_all_jobs_assigned(&self, worker: Worker) -> bool {
         let mut pools = self.classes.iter().flat_map(|class| &class.pools);
-        pools.all(|pool| !pool.has_any(worker))
+        pools.all(|pool| !pool.concerns(worker))
     }
 
-    fn place(&self, test: Test) -> Option<Place> {
-        self.places.get(test as usize).copied()
-    }
-}
-
-impl Policy for Director {
-    fn add_worker(&mut self, worker: Worker) {
-        self.members.insert(worker, Member::default());
-        let Some((jobs, fresh)) = &mut self.each else {
-            return;
-        };
-        if *fresh > 0 {
-            *fresh -= 1;
-            for (class, jobs) in self.classes.iter_mut().zip(jobs) {
-                for job in jobs {
-                    let pool = class.pool_with(&job.needs);
-                    class.pools[pool].add(job, Some(worker));
-                }
-            }
-        } else {
-            // A replacement continues where a lost worker stopped.
-            for pool in self.classes.iter_mut().flat_map(|class| &mut class.pools) {
-                pool.reassign_to(worker, |only| !self.members.contains_key(&only));
-            }
+    /// Lets a worker that has nothing else to do try the tests again that have failed on it, if all others are busy.
+    /// Returns whether there are any.
+    fn allow_retries(&mut self, worker: Worker) -> bool {
+        let mut others = self.members.iter();
+        if others.any(|(other, member)| *other != worker && member.is_idle) {
+            return false;
         }
+        let pools = self.classes.iter_mut().flat_map(|class| &mut class.pools);
+        pools.filter_map(|pool| pool.allow(worker).then_some(())).count() > 0
     }
 
-    fn demand(&mut self, demand: Demand, actions: &mut Vec<Action>) {
-        let Some(member) = self.members.get(&demand.worker) else {
-            return;
-        };
-        if member.closed
-            || demand.room == 0
-            || !self.rejoin(demand, actions)
-            || self.continue_job(demand, actions)
-        {
+    /// Gives a worker what it may run next, or closes it.
+    fn hand_out(&mut self, demand: Demand, actions: &mut Vec<Action>) {
+        if !self.rejoin(demand, actions) || self.continue_job(demand, actions) {
             return;
         }
         if self.is_serial_job_running() {
@@ -301,6 +200,64 @@ impl Policy for Director {
             actions.push(Action::Close {
                 worker: demand.worker,
             });
+        }
+    }
+
+    fn count_again(&mut self, test: Test) {
+        self.unfinished += 1;
+        if let Some(remaining) = &mut self.remaining {
+            remaining.count(test, 1.0);
+        }
+    }
+
+    /// Adds a job that runs a test again.
+    fn add_job(&mut self, test: Test, class: usize, pool: usize, workers: For) {
+        self.count_again(test);
+        let pool = &mut self.classes[class].pools[pool];
+        if let Some(remaining) = &mut self.remaining {
+            remaining.hold(&pool.needs, [&test], 1.0);
+        }
+        pool.put_back(workers, VecDeque::from([test]));
+    }
+
+    fn place(&self, test: Test) -> Option<Place> {
+        self.places.get(test as usize).copied()
+    }
+}
+
+impl Policy for Director {
+    fn add_worker(&mut self, worker: Worker) {
+        self.members.insert(worker, Member::default());
+        let Some((jobs, fresh)) = &mut self.each else {
+            return;
+        };
+        if *fresh > 0 {
+            *fresh -= 1;
+            for (class, jobs) in self.classes.iter_mut().zip(jobs) {
+                for job in jobs {
+                    let pool = class.pool_with(&job.needs);
+                    class.pools[pool].add(job, For::Only(worker));
+                }
+            }
+        } else {
+            // A replacement continues where a lost worker stopped.
+            for pool in self.classes.iter_mut().flat_map(|class| &mut class.pools) {
+                pool.reassign_to(worker, |only| !self.members.contains_key(&only));
+            }
+        }
+    }
+
+    fn demand(&mut self, demand: Demand, actions: &mut Vec<Action>) {
+        let Some(member) = self.members.get_mut(&demand.worker) else {
+            return;
+        };
+        member.is_idle = demand.idle;
+        if member.closed || demand.room == 0 {
+            return;
+        }
+        self.hand_out(demand, actions);
+        if actions.is_empty() && demand.idle && self.allow_retries(demand.worker) {
+            self.hand_out(demand, actions);
         }
     }
 
@@ -370,7 +327,7 @@ impl Policy for Director {
                 if let Some(remaining) = &mut self.remaining {
                     remaining.hold(&job.needs, &job.tests, 1.0);
                 }
-                self.classes[job.class].pools[job.pool].put_back(job.only, job.tests);
+                self.classes[job.class].pools[job.pool].put_back(job.workers, job.tests);
             }
         }
     }
@@ -379,23 +336,27 @@ impl Policy for Director {
         let Some(place) = self.place(test) else {
             return;
         };
-        self.unfinished += 1;
-        if let Some(remaining) = &mut self.remaining {
-            remaining.count(test, 1.0);
-        }
         match place {
             Place::Policy(class, number) => {
+                self.count_again(test);
                 self.classes[class].policy.run_again(number);
                 self.reopen(class);
             }
-            Place::Pool(class, pool) => {
-                let pool = &mut self.classes[class].pools[pool];
-                if let Some(remaining) = &mut self.remaining {
-                    remaining.hold(&pool.needs, [&test], 1.0);
-                }
-                pool.put_back(None, VecDeque::from([test]));
-            }
+            Place::Pool(class, pool) => self.add_job(test, class, pool, For::All),
         }
+    }
+
+    fn run_elsewhere(&mut self, test: Test, worker: Worker) {
+        let Some(place) = self.place(test) else {
+            return;
+        };
+        let (class, pool) = match place {
+            // The policy of its class may give it to any worker, so from now on it is a job without constraints.
+            Place::Policy(class, _) => (class, self.classes[class].pool_with(&Needs::default())),
+            Place::Pool(class, pool) => (class, pool),
+        };
+        self.places[test as usize] = Place::Pool(class, pool);
+        self.add_job(test, class, pool, For::Others(worker));
     }
 
     fn unfinished(&self) -> usize {

@@ -23,33 +23,58 @@ pub struct Class {
     pub jobs: Vec<Job>,
 }
 
+/// Which workers may run a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum For {
+    All,
+    /// Under `--dist each`: this one.
+    Only(Worker),
+    /// For a retry: others than this one, as long as there are any.
+    Others(Worker),
+}
+
+impl For {
+    fn includes(self, worker: Worker) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(only) => worker == only,
+            Self::Others(avoided) => worker != avoided,
+        }
+    }
+}
+
 /// The waiting jobs of a class with the same constraints.
 #[derive(Debug)]
 pub(super) struct Pool {
+    /// Empty for retries of tests without constraints.
     pub(super) needs: Needs,
-    /// Under `--dist each`, with the only worker that may run the job.
-    jobs: VecDeque<(Option<Worker>, VecDeque<Test>)>,
+    jobs: VecDeque<(For, VecDeque<Test>)>,
 }
 
 impl Pool {
-    pub(super) fn add(&mut self, job: &Job, only: Option<Worker>) {
-        self.jobs.push_back((only, job.tests.iter().copied().collect()));
+    pub(super) fn add(&mut self, job: &Job, workers: For) {
+        self.jobs
+            .push_back((workers, job.tests.iter().copied().collect()));
     }
 
     /// Puts the tests of a job before all other jobs.
-    pub(super) fn put_back(&mut self, only: Option<Worker>, tests: VecDeque<Test>) {
-        self.jobs.push_front((only, tests));
+    pub(super) fn put_back(&mut self, workers: For, tests: VecDeque<Test>) {
+        self.jobs.push_front((workers, tests));
     }
 
     fn position_for(&self, worker: Worker) -> Option<usize> {
-        self.jobs
-            .iter()
-            .position(|(only, _)| only.is_none_or(|only| only == worker))
+        self.jobs.iter().position(|(workers, _)| workers.includes(worker))
     }
 
     /// Whether it contains a job that this worker may run.
     pub(super) fn has_any(&self, worker: Worker) -> bool {
         self.position_for(worker).is_some()
+    }
+
+    /// Whether it contains a job that this worker may run, now or if no other worker can.
+    pub(super) fn concerns(&self, worker: Worker) -> bool {
+        let mut jobs = self.jobs.iter();
+        jobs.any(|(workers, _)| workers.includes(worker) || matches!(workers, For::Others(_)))
     }
 
     /// The first test of the next job that this worker may run.
@@ -66,11 +91,23 @@ impl Pool {
 
     /// Reassigns the jobs of lost workers (`is_gone`) to another worker.
     pub(super) fn reassign_to(&mut self, worker: Worker, is_gone: impl Fn(Worker) -> bool) {
-        for only in self.jobs.iter_mut().filter_map(|(only, _)| only.as_mut()) {
-            if is_gone(*only) {
-                *only = worker;
+        for (workers, _) in &mut self.jobs {
+            if matches!(*workers, For::Only(only) if is_gone(only)) {
+                *workers = For::Only(worker);
             }
         }
+    }
+
+    /// Lets a worker run the jobs that others should. Returns whether there are any.
+    pub(super) fn allow(&mut self, worker: Worker) -> bool {
+        let mut has_any = false;
+        for (workers, _) in &mut self.jobs {
+            if *workers == For::Others(worker) {
+                *workers = For::All;
+                has_any = true;
+            }
+        }
+        has_any
     }
 }
 
@@ -97,10 +134,10 @@ impl ClassState {
             })
     }
 
-    /// Whether it has a serial job that this worker may run.
+    /// Whether it has a serial job that this worker may run, now or if no other worker can.
     pub(super) fn has_serial(&self, worker: Worker) -> bool {
         let mut serial = self.pools.iter().filter(|pool| pool.needs.serial);
-        serial.any(|pool| pool.has_any(worker))
+        serial.any(|pool| pool.concerns(worker))
     }
 }
 

@@ -5,6 +5,7 @@
 //! order only when nothing else is left for the worker, or when the jobs that wait for its resource would prolong the
 //! run. Otherwise the most urgent jobs start first.
 
+use super::classes::For;
 use super::members::{Queue, Running};
 use super::{Action, Demand, Director};
 use crate::schedule::policy::{Test, Worker};
@@ -133,12 +134,12 @@ impl Director {
         }
         let first = rest.drain(..demand.room.min(rest.len())).collect();
         if let Some(member) = self.members.get_mut(&demand.worker) {
-            let only = self.each.as_ref().map(|_| demand.worker);
+            let workers = self.each.as_ref().map_or(For::All, |_| For::Only(demand.worker));
             member.running = Some(Running {
                 class,
                 pool: number,
                 needs,
-                only,
+                workers,
                 tests,
                 rest,
             });

@@ -1,7 +1,8 @@
 //! A director's record of each worker.
 
+use super::classes::For;
 use crate::schedule::constraints::needs::Needs;
-use crate::schedule::policy::{Test, Worker};
+use crate::schedule::policy::Test;
 use std::collections::{BTreeSet, VecDeque};
 
 /// Which tests are in a worker's queue.
@@ -20,7 +21,7 @@ pub(super) struct Running {
     pub(super) class: usize,
     pub(super) pool: usize,
     pub(super) needs: Needs,
-    pub(super) only: Option<Worker>,
+    pub(super) workers: For,
     /// Its unfinished tests.
     pub(super) tests: VecDeque<Test>,
     /// Those of them that did not fit into the queue yet.
@@ -55,6 +56,8 @@ pub(super) struct Member {
     /// Whether it has been asked to finish its last test.
     pub(super) resting: bool,
     pub(super) closed: bool,
+    /// Whether it had nothing to do when it was last asked for.
+    pub(super) is_idle: bool,
 }
 
 impl Member {
