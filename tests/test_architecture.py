@@ -22,6 +22,7 @@ LAYERS = (
     "controller",
     "forkserver",
     "worker",
+    "once",
     "fork_safety",
     "leaks",
     "terminal",

@@ -81,6 +81,7 @@ __all__ = [
     "run_command",
     "scheduler_name",
     "set_audit_listener",
+    "set_up_once_line",
     "share_description",
     "since_epoch",
     "sleep",
@@ -205,6 +206,9 @@ def replaced_because(resident: int, limit: int, test: str) -> str:
 
 def start_lines(name: str, reasons: Sequence[str], remembered: bool, verbosity: int) -> list[str]:
     """The lines that report the start method; all reasons if `verbosity` is above 0."""
+
+def set_up_once_line(names: list[str], seconds: float) -> str:
+    """A line about the fixtures that were set up once for all workers."""
 
 def new_failures_line(tests: int, with_template: bool) -> str:
     """The line that says how to find the cause of `tests` failures that are new since the last run."""
@@ -473,6 +477,7 @@ class Line:
     FIXTURE: int
     MEASURED: int
     SAVED: int
+    ONCE: int
 
     def __new__(cls, shared: Shared, slot: int, report_type: type[TestReport], id_attribute: str) -> Line: ...
     def is_own(self) -> bool: ...
@@ -941,10 +946,11 @@ class Recorder:
     def measured(self, worker: int, start: float, seconds: float) -> None:
         """Set when the phase that a worker reports next started (seconds since the epoch), and how long it took."""
 
-    def fixture(self, node_id: str, key: str, seconds: float, worker: int | None) -> None:
+    def fixture(self, node_id: str, key: str, seconds: float, worker: int | None, once: bool = False) -> None:
         """Record the set-up of a shared fixture for a test.
 
-        Must precede the report of its phase, from whose duration it is subtracted.
+        Must precede the report of its phase, from whose duration it is subtracted, unless the fixture was set up
+        `once` for all workers, before their tests.
         """
 
     def leak(self, test: str, worker: str | None, fixture: str | None, kind: str, what: str) -> None:

@@ -190,6 +190,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
             if retry_rules.find_marks(config, items):
                 _register_retries(items[0].session)
+    if items and has_entry(config, "rustpar_once"):
+        _check_once(items)
     if config.getoption("rustpar_shard", None) is not None:
         from rustpar.collection import shard
         from rustpar.recording import history
@@ -204,6 +206,30 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
         thresholds.check_markers(config)
     return result
+
+
+def _check_once(items: list[pytest.Item]) -> None:
+    """Refuse fixtures that cannot be set up once per run; in workers of pytest-xdist's own engine, do set them up so.
+
+    In a process that runs all tests, each session fixture is set up once anyway.
+    """
+    from rustpar.once.selection import Selection
+
+    session = items[0].session
+    has_engine = session.config.pluginmanager.has_plugin("rustpar-worker")
+    is_other_engine = hasattr(session.config, "workerinput") and not has_engine
+    try:
+        needed = list(Selection(session.config).needed(items))
+    except pytest.UsageError as error:
+        if not is_other_engine:
+            raise
+        # There it would be an internal error.
+        session.config.issue_config_time_warning(pytest.PytestConfigWarning(str(error)), stacklevel=2)
+        return
+    if needed and is_other_engine:
+        from rustpar.once import exchange
+
+        exchange.register(session, needed)
 
 
 def _register_retries(session: pytest.Session) -> None:

@@ -53,6 +53,7 @@ impl RunBuilder {
             w: Some(worker),
             key,
             us,
+            once: false,
         });
     }
 

@@ -325,6 +325,8 @@ impl Line {
     const MEASURED: u8 = Topic::Measured as u8;
     #[classattr]
     const SAVED: u8 = Topic::Saved as u8;
+    #[classattr]
+    const ONCE: u8 = Topic::Once as u8;
 }
 
 impl Line {

@@ -154,7 +154,9 @@ mod _core {
     };
 
     #[pymodule_export]
-    use super::notices::{coverage_line, new_failures_line, process_line, progress_line, start_lines};
+    use super::notices::{
+        coverage_line, new_failures_line, process_line, progress_line, set_up_once_line, start_lines,
+    };
 
     #[pymodule_export]
     use super::recorder::Recorder;

@@ -19,6 +19,12 @@ pub(super) fn start_lines(name: &str, reasons: Vec<Text>, remembered: bool, verb
     notices::start(start, verbosity)
 }
 
+/// The fixtures that were set up once for all workers, and how many seconds that took.
+#[pyfunction]
+pub(super) fn set_up_once_line(names: Vec<Text>, seconds: f64) -> String {
+    notices::set_up_once(&texts::<Vec<String>>(names), micros(seconds))
+}
+
 /// Advice for a run in which tests fail that passed in the last run.
 #[pyfunction]
 pub(super) fn new_failures_line(tests: usize, with_template: bool) -> String {

@@ -172,7 +172,8 @@ impl Recorder {
     }
 
     /// Records the setup of a shared fixture for a test. Called before the report of the phase in which it was set up,
-    /// from whose duration it is subtracted.
+    /// from whose duration it is subtracted, unless it was set up `once` for all workers.
+    #[pyo3(signature = (node_id, key, seconds, worker, once = false))]
     fn fixture(
         &mut self,
         py: Python<'_>,
@@ -180,15 +181,21 @@ impl Recorder {
         key: &Bound<'_, PyString>,
         seconds: f64,
         worker: Option<u32>,
+        once: bool,
     ) {
         let (node_id, key) = (node_id.to_string_lossy(), key.to_string_lossy());
         let test = self.number_or_register(py, &node_id);
-        self.run.fixture(&node_id, &key, seconds);
+        if once {
+            self.run.fixture_for_all(&key, seconds);
+        } else {
+            self.run.fixture(&node_id, &key, seconds);
+        }
         let event = Event::Fixture {
             t: test_number(test),
             w: worker,
             key: key.into_owned(),
             us: micros(seconds),
+            once,
         };
         self.journal.borrow_mut(py).run.write(&event);
     }
@@ -252,6 +259,12 @@ impl Recorder {
             Event::Setup(ended) => (Phase::Setup, ended),
             Event::Call(ended) => (Phase::Call, ended),
             Event::Teardown(ended) => (Phase::Teardown, ended),
+            Event::Fixture {
+                key, us, once: true, ..
+            } => {
+                self.run.fixture_for_all(key, in_seconds(*us));
+                return;
+            }
             Event::Fixture { t, key, us, .. } => {
                 if let Some(id) = self.run.id(*t as usize) {
                     let id = id.to_owned();

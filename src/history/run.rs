@@ -118,6 +118,17 @@ impl Run {
         };
         let test = self.test(node_id);
         self.tests[test].shared = self.tests[test].shared.plus(seconds);
+        self.count_fixture(key, seconds);
+    }
+
+    /// Records the setup of a fixture for all workers, which is part of no test.
+    pub fn fixture_for_all(&mut self, key: &str, seconds: f64) {
+        if let Some(seconds) = Seconds::new(seconds) {
+            self.count_fixture(key, seconds);
+        }
+    }
+
+    fn count_fixture(&mut self, key: &str, seconds: Seconds) {
         let fixture = self.fixtures.entry(key.into()).or_default();
         fixture.total = fixture.total.plus(seconds);
         fixture.count += 1;

@@ -310,6 +310,9 @@ pub enum Event {
         key: String,
         /// How long it took.
         us: Micros,
+        /// Whether it was set up for all workers, before their tests.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        once: bool,
     },
     /// A test, or a fixture, has left something behind.
     Leak {

@@ -224,7 +224,7 @@ impl Builder {
                 None => run.suite_properties.extend(properties),
             },
             Event::Marks { marks } => run.marks = marks,
-            Event::Fixture { t, w, key, us } => {
+            Event::Fixture { t, w, key, us, once } => {
                 let process = self.process(w);
                 let fixture = FixtureRun {
                     process,
@@ -232,8 +232,10 @@ impl Builder {
                     took: us,
                 };
                 self.run.fixtures.push(fixture);
-                // The fixture event precedes the event of the phase in which it was set up.
-                self.attempt(t, w, Attempt::is_over).shared += us;
+                if !once {
+                    // The fixture event precedes the event of the phase in which it was set up.
+                    self.attempt(t, w, Attempt::is_over).shared += us;
+                }
             }
             Event::Leak {
                 t, w, fixture, text, ..

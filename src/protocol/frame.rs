@@ -41,6 +41,8 @@ pub enum Topic {
     Measured = 12,
     /// The coverage data of all completed tests is saved.
     Saved = 13,
+    /// The fixtures that are set up once per run: what happens to them, and about which.
+    Once = 14,
 }
 
 impl TryFrom<u8> for Topic {
@@ -62,6 +64,7 @@ impl TryFrom<u8> for Topic {
             11 => Self::Fixture,
             12 => Self::Measured,
             13 => Self::Saved,
+            14 => Self::Once,
             _ => return Err(ProtocolError::Unknown { what: "topic", byte }),
         })
     }

@@ -14,9 +14,13 @@ def key_of(definition: Any) -> str:
     return f"{definition.baseid}::{definition.argname}"
 
 
+def is_of_a_framework(definition: Any) -> bool:
+    """Whether a fixture belongs to pytest, pytest-xdist or this project."""
+    return (getattr(definition.func, "__module__", None) or "").startswith(_OURS)
+
+
 def is_shared_user_fixture(definition: Any) -> bool:
     """Whether a fixture has class scope or wider, and may take a noticeable time."""
     if definition.scope == "function":
         return False
-    module = getattr(definition.func, "__module__", None) or ""
-    return not module.startswith(_OURS) or definition.argname.startswith(_CALLS_USERS)
+    return not is_of_a_framework(definition) or definition.argname.startswith(_CALLS_USERS)

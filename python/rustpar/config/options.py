@@ -105,6 +105,13 @@ def add(parser: pytest.Parser) -> None:
         "fail: The teardown of the test fails.",
     )
     parser.addini("rustpar_leaks", "What to do about what tests leave: the default of --rustpar-leaks.", default="")
+    parser.addini(
+        "rustpar_once",
+        "Fixtures of session, package or module scope that are set up once per run, for all workers: patterns of their "
+        "names, or of file and name: postgres_server, model*, tests/conftest.py::server",
+        type="linelist",
+        default=[],
+    )
     _add_retry_options(parser, group)
     _add_quarantine_option(parser, group)
     _add_output_options(parser, group)

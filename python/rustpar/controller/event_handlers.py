@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rustpar.controller.interrupts import Interrupt
     from rustpar.controller.memory_watch import MemoryWatch
     from rustpar.controller.nodes import WorkerController
+    from rustpar.controller.once_fixtures import OnceFixtureEvents
     from rustpar.controller.startup import Startup
     from rustpar.controller.status_request import StatusRequest
     from rustpar.controller.worker_deaths import WorkerDeaths
@@ -49,6 +50,7 @@ class RunParts:
     deaths: WorkerDeaths
     status_request: StatusRequest
     interrupt: Interrupt
+    once: OnceFixtureEvents
 
 
 class EventHandlers:
@@ -107,6 +109,7 @@ class EventHandlers:
             line.COLLECTING: self._run.status_request.note_file,
             line.USAGE_ERROR: self._on_usage_error,
             line.REASON: self._on_reason,
+            line.ONCE: self._run.once.handle,
         }
 
     def handle(self, kind: int, worker: int, first: Any, second: Any) -> None:

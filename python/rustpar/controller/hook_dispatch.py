@@ -85,6 +85,10 @@ class HookDispatch:
 
     def _on_report(self, worker: int, test: int, report: pytest.TestReport) -> None:
         self._last_report[worker] = report
+        self.report(report)
+
+    def report(self, report: pytest.TestReport) -> None:
+        """Report what no worker has sent."""
         self._log_report(report)
         if report.failed:
             self.failures += 1

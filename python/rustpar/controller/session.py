@@ -23,6 +23,7 @@ from rustpar.controller.hook_dispatch import HookDispatch
 from rustpar.controller.interrupts import Interrupt, InterruptedWorkers, Termination
 from rustpar.controller.memory_watch import MemoryWatch
 from rustpar.controller.new_failures import NewFailures
+from rustpar.controller.once_fixtures import OnceFixtureEvents
 from rustpar.controller.scheduling import NativeScheduling, PythonScheduling
 from rustpar.controller.startup import Startup, output_pipe, run_ended_if_impossible
 from rustpar.controller.status_request import StatusRequest
@@ -106,6 +107,7 @@ class Controller:
         self._stack_signal: int | None = None
         self._interrupt = Interrupt()
         self._termination = termination
+        self._once = OnceFixtureEvents(config, self._dispatch, self._screen)
         self._handlers = EventHandlers(
             RunParts(
                 config=config,
@@ -121,6 +123,7 @@ class Controller:
                 deaths=self._deaths,
                 status_request=self._status_request,
                 interrupt=self._interrupt,
+                once=self._once,
             )
         )
 
@@ -295,6 +298,8 @@ class Controller:
             self._end_processes(self._engine, interrupt)
         if interrupt.arrived:
             session.exitstatus = pytest.ExitCode.INTERRUPTED
+        elif self._once.has_failed and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def _end_processes(self, engine: _core.Engine, interrupt: Interrupt) -> None:
         if self.sched is None:
@@ -305,7 +310,9 @@ class Controller:
         # While the workers exit.
         gc_freeze.freeze_more()
         begin, limit = _core.monotonic(), EXIT_TIMEOUT
-        while self._handlers.template_status is None and _core.monotonic() < begin + limit:
+        while self._handlers.template_status is None:
+            if _core.monotonic() > begin + limit and (interrupt.arrived or not self._once.is_tearing_down):
+                break
             self._handle_events()
             if interrupt.arrived and limit == EXIT_TIMEOUT:
                 limit = min(EXIT_TIMEOUT, _core.monotonic() - begin + _INTERRUPTED_EXIT_TIMEOUT)

@@ -141,12 +141,19 @@ class Startup:
             "basetemp": None if basetemp is None else str(basetemp / f"popen-{node.gateway.id}"),
             "identity": self._identity,
             "is_decided": self.is_settled,
+            "will_fork": self._will_fork(),
             # xdist's workers inherit what conftests and plugins have changed since the fork server was forked.
             "environment": {os.fsencode(key): os.fsencode(value) for key, value in os.environ.items()},
             "directory": str(Path.cwd()),
             "resumed": None if resumption is None else (str(resumption.earlier.path), resumption.saved),
             "hasmarkup": bool(getattr(writer_of(terminal), "hasmarkup", False)),
         }
+
+    def _will_fork(self) -> bool | None:
+        """Whether workers will be forked from the template; None if that depends on the reasons that it finds."""
+        if self.verdict is not None:
+            return self.verdict.start == "template"
+        return True if self._option == "template" else None
 
     def template_forked(self, pid: int) -> None:
         """Record the template's process id; the controller is about to wait, so it releases memory."""

@@ -41,7 +41,8 @@ class Child:
     """A process forked by the fork server: the template, or an early worker.
 
     The request's message has ``fork`` (the worker's number), ``slot``, ``workerinput``, ``identity`` (the keys of
-    workerinput that differ between workers), ``is_decided`` (whether the start method is already decided),
+    workerinput that differ between workers), ``is_decided`` (whether ``early`` is already decided), ``will_fork``
+    (whether workers will be forked from the template; None if that depends on the reasons that it finds),
     ``environment`` and ``directory`` (the controller's), ``basetemp`` (or None), ``resumed`` (the arguments of
     ``resumption.load``; None if no run is resumed) and ``hasmarkup`` (whether the controller's terminal shows colours).
     """
@@ -117,7 +118,7 @@ class Child:
     def _fork_point(self, config: pytest.Config) -> ForkPoint | _EarlyForkPoint:
         if self._monitor is None:
             return _EarlyForkPoint(config, self._line, self._setup["crash_files"], self._settle)
-        return ForkPoint(config, self._loop, self._shared, self._monitor.seeds, self._settle)
+        return ForkPoint(config, self._loop, self._shared, self._monitor.seeds, self._settle, self._setup["will_fork"])
 
     def _end_process(self) -> None:
         """End this process, as the last cleanup of the configuration."""
@@ -160,6 +161,8 @@ class Child:
 class _EarlyForkPoint:
     """The fork point of an early worker, which is already forked."""
 
+    will_fork = False
+
     def __init__(
         self, config: pytest.Config, line: _core.Line, files: Sequence[int], settle: Callable[[], None]
     ) -> None:
@@ -168,7 +171,7 @@ class _EarlyForkPoint:
         self._files = files
         self._settle = settle
 
-    def wait(self, use_line: Callable[[_core.Line], None]) -> None:
+    def wait(self, use_line: Callable[[_core.Line], None], end: Callable[[], None]) -> None:
         use_line(self._line)
         self._settle()
         crash_files.use(self._config, self._files, keep=True)

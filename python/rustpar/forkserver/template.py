@@ -35,16 +35,21 @@ class ForkPoint:
         shared: _core.Shared,
         seeds: RandomState,
         settle: Callable[[], None],
+        will_fork: bool | None,
     ) -> None:
-        """Fork what `loop` is asked for; `settle` restores the settings that were changed for collecting."""
+        """Fork what `loop` is asked for; `settle` restores the settings that were changed for collecting.
+
+        `will_fork` says whether workers will be forked here; None if it depends on reasons against it.
+        """
+        self.will_fork = will_fork
         self._config = config
         self._loop = loop
         self._shared = shared
         self._seeds = seeds
         self._settle = settle
 
-    def wait(self, use_line: Callable[[_core.Line], None]) -> None:
-        """Fork workers until the controller has no more requests, then end the template.
+    def wait(self, use_line: Callable[[_core.Line], None], end: Callable[[], None]) -> None:
+        """Fork workers until the controller has no more requests, then call `end`, and end the template.
 
         Returns in each forked worker, or here if the template has to continue as one. The first action there is to call
         `use_line` with the worker's line, so that later errors can be reported through it.
@@ -58,6 +63,7 @@ class ForkPoint:
         interrupts = interrupt_signal.ignore()
         request = self._loop.serve()
         if request is None:
+            end()
             if self._loop.has_forked:
                 # The exit functions run in each worker, as if it had collected itself.
                 measuring.save_own()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _NAME = "rustpar-fixture-clock"
 
 # In seconds. Shorter times do not affect scheduling and are not sent.
-_MIN_SECONDS = 0.0005
+MIN_SECONDS = 0.0005
 
 
 class FixtureClock:
@@ -46,7 +46,7 @@ class FixtureClock:
             took = _core.monotonic() - begin
             own = took - self._nested
             self._nested = before + took
-            if own >= _MIN_SECONDS:
+            if own >= MIN_SECONDS:
                 self._report(item_of(request).nodeid, key_of(fixturedef), own)
 
 

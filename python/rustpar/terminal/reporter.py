@@ -71,10 +71,15 @@ class DistTerminal:
     def show_start(self, lines: Sequence[str], number: str | None) -> None:
         """Report how workers start and why (`lines`), and the number of workers if that was chosen automatically."""
         if self._reporter is not None:
+            first, *more = lines
+            self.show_lines([first if number is None else f"{first}, {number}", *more])
+
+    def show_lines(self, lines: Sequence[str]) -> None:
+        """Write lines about the run, except with ``-q``."""
+        if self._reporter is not None:
             # On a terminal, xdist leaves the line about its workers unfinished, to overwrite it.
             self._new_line()
-            first, *more = lines
-            for line in (first if number is None else f"{first}, {number}", *more):
+            for line in lines:
                 self.report_line(f"rustpar: {line}")
 
     def notice(self, line: str) -> None:

@@ -23,8 +23,10 @@ from rustpar.collection.markers import group_of
 from rustpar.compat import sessions
 from rustpar.compat.longrepr import to_serializable
 from rustpar.compat.node_ids import id_attribute
+from rustpar.compat.reports import teardown_report
 from rustpar.compat.warning_message import to_plain
 from rustpar.config.retry_options import PLUGIN
+from rustpar.config.values import has_entry
 from rustpar.coverage import measuring
 from rustpar.process import crash_files, forking, identity, memory, stack_dump
 from rustpar.process.system import os
@@ -37,13 +39,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from rustpar.fork_safety.monitor import Monitor
+    from rustpar.once.set_up import OnceFixtures
     from rustpar.retries.attempts import Attempts
 
     class RunPoint(Protocol):
         """The point before a worker's first test."""
 
-        def wait(self, use_line: Callable[[_core.Line], None]) -> None:
-            """Wait until this process is a worker; first call `use_line` with its line."""
+        @property
+        def will_fork(self) -> bool | None:
+            """Whether workers will be forked here; None if only reasons against it prevent that."""
+
+        def wait(self, use_line: Callable[[_core.Line], None], end: Callable[[], None]) -> None:
+            """Wait until this process is a worker; first call `use_line` with its line.
+
+            A process that does not become one calls `end` when its forks have exited, and exits.
+            """
 
 
 # Seconds between checks whether the run is over.
@@ -92,6 +102,7 @@ class WorkerPlugin:
         self._deselected: list[pytest.Item] = []
         self._is_forked_by_test = False
         self._has_finished = False
+        self._once: OnceFixtures | None = None
         self._sent_notices: set[str] = set()
         self.session: pytest.Session | None = None
 
@@ -128,6 +139,8 @@ class WorkerPlugin:
         output["shouldfail"] = session.shouldfail
         output["shouldstop"] = session.shouldstop
         yield
+        # If the template has become a worker, or has not forked any.
+        self._tear_down_once()
         self._send(self._line.FINISHED, output | {memory.USAGE_KEY: tuple(memory.measure())})
         self._has_finished = True
 
@@ -178,11 +191,13 @@ class WorkerPlugin:
             forking.exit_stray_fork(is_failed=session.testsfailed > 0)
         loaded = loaded_files(self.config, session.items)
         finished = self._take_out_finished(session.items)
-        self._send_inventory(session, loaded, finished)
+        reasons = self._monitor.stop(self.config) if self._monitor is not None else []
+        self._set_up_once(session, reasons)
+        self._send_inventory(session, loaded, finished, reasons)
         # Created before the fork: registering a plugin touches a MiB of memory, which would be needed in each worker.
         NextItemChooser(session, self._choose_next)
         fixture_timing.watch(session, self._send_fixture)
-        self._fork_point.wait(self._use_line)
+        self._fork_point.wait(self._use_line, self._tear_down_once)
         os.register_at_fork(after_in_child=self._note_fork)
         show_live_output(self.config)
         self._run_tests(session)
@@ -190,6 +205,49 @@ class WorkerPlugin:
 
     def _use_line(self, line: _core.Line) -> None:
         self._line = line
+        if self._once is not None and not self._once.is_owner():
+            self._once.inherit()
+
+    def _set_up_once(self, session: pytest.Session, reasons: list[str]) -> None:
+        """Set up the fixtures of ``rustpar_once``, if workers will be forked from this process."""
+        if not has_entry(self.config, "rustpar_once"):
+            return
+        from rustpar.once import exchange, selection
+        from rustpar.once.set_up import OnceFixtures
+
+        needed = list(selection.Selection(self.config).needed(session.items))
+        will_fork = self._fork_point.will_fork
+        if not needed:
+            return
+        if not (not reasons if will_fork is None else will_fork):
+            exchange.register(session, needed, self)
+            return
+        self._once = OnceFixtures(self.config)
+        self._once.set_up(needed)
+        self._send(self._line.ONCE, ("set up", list(self._once.described())))
+
+    def set_up_for_all(self, name: str, seconds: float) -> None:
+        """Send that this worker has set up a fixture for all."""
+        self._send(self._line.ONCE, ("set up for all", (name, seconds)))
+
+    def set_interrupted(self) -> None:
+        """Report that this worker does not need to be interrupted."""
+        self._line.set_interrupted()
+
+    def waited(self, node_id: str, key: str, seconds: float) -> None:
+        """Send how long a test has waited for a fixture; the time counts as the fixture's."""
+        if seconds >= fixture_timing.MIN_SECONDS:
+            self._send_fixture(node_id, key, seconds)
+
+    def _tear_down_once(self) -> None:
+        """Tear them down, in the process that has set them up, when all workers have exited."""
+        if self._once is None or not self._once.is_owner():
+            return
+        once, self._once = self._once, None
+        self._send(self._line.ONCE, ("teardown", None))
+        for item, error in once.tear_down():
+            report = teardown_report(item, error)
+            self._send(self._line.ONCE, ("error", to_serializable(self.config, report)))
 
     def _note_fork(self) -> None:
         assert self.session is not None
@@ -218,7 +276,7 @@ class WorkerPlugin:
             return node_ids, {}, marked
         return node_ids, {index: tuple(about) for index, about in finished.items()}, marked
 
-    def _send_inventory(self, session: pytest.Session, loaded: list[str], finished: object) -> None:
+    def _send_inventory(self, session: pytest.Session, loaded: list[str], finished: object, reasons: list[str]) -> None:
         node_ids = [item.nodeid for item in session.items]
         grouped = self.config.option.loadgroup
         groups = [group_of(item) if grouped else None for item in session.items]
@@ -226,7 +284,6 @@ class WorkerPlugin:
             config=self.config, start_path=self.config.invocation_params.dir, items=session.items
         )
         lines.reverse()
-        reasons = self._monitor.stop(self.config) if self._monitor is not None else []
         described: Any = ([], [])
         if self._deselected:
             from rustpar.collection import deselected

@@ -1,6 +1,7 @@
 //! Notices during a run: how its workers start and why, and what to do about new failures.
 
 use crate::text::counted;
+use crate::text::duration::{self, Micros};
 
 /// How workers start.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +35,12 @@ pub fn start(start: Start<'_>, verbosity: i32) -> Vec<String> {
         lines.extend(others.iter().map(|reason| format!("  and {reason}")));
     }
     lines
+}
+
+/// The fixtures that were set up once for all workers, and the time that took.
+#[must_use]
+pub fn set_up_once(names: &[String], took: Micros) -> String {
+    format!("set up once: {} ({})", names.join(", "), duration::spoken(took))
 }
 
 /// Advice for a run in which tests fail that passed in the last run. With a template, state shared by forked

@@ -1,0 +1,166 @@
+"""Non-public parts of pytest's fixtures: setting them up outside of a test, and replacing their set-up."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    import pytest
+
+
+@contextlib.contextmanager
+def active_scopes(item: pytest.Item) -> Iterator[None]:
+    """Let fixtures be set up for a test that does not run; the collectors that it belongs to are not set up."""
+    stack: Any = item.session._setupstate.stack
+    before = dict(stack)
+    for node in item.listchain():
+        stack.setdefault(node, ([], None))
+    try:
+        yield
+    finally:
+        stack.clear()
+        stack.update(before)
+
+
+def set_up(item: pytest.Item, name: str) -> None:
+    """Set up a fixture for a test, with the fixtures that it needs.
+
+    Raises:
+        BaseException: What the set-up raises.
+    """
+    __tracebackhide__ = True
+    request: Any = getattr(item, "_request", None)
+    if request:
+        try:
+            request._get_active_fixturedef(name)
+        finally:
+            # When the test runs, it requests everything anew.
+            item._initrequest()  # type: ignore[attr-defined]
+
+
+def result_of(definition: Any) -> tuple[Any, Any, Any] | None:
+    """Return value, cache key and exception of a fixture that is set up."""
+    result: tuple[Any, Any, Any] | None = definition.cached_result
+    return result
+
+
+def set_error(definition: Any, key: object, error: BaseException) -> None:
+    """Have a fixture that is set up raise this error for tests; it can still be torn down."""
+    definition.cached_result = None, key, (error, None)
+
+
+def take_apart(definition: Any) -> list[Callable[[], object]]:
+    """Remove and return what tears a fixture down."""
+    finalizers = list(definition._finalizers)
+    definition._finalizers.clear()
+    return finalizers
+
+
+def tear_down(definition: Any, request: Any, result: object, finalizers: list[Callable[[], object]]) -> None:
+    """Tear down a fixture with this result.
+
+    Raises:
+        BaseException: What the teardown raises.
+    """
+    __tracebackhide__ = True
+    definition.cached_result = result
+    definition._finalizers[:] = finalizers
+    definition.finish(request)
+
+
+def forget(definition: Any) -> None:
+    """Have a fixture set up again by the next test that needs it, without tearing it down."""
+    definition.cached_result = None
+    definition._finalizers.clear()
+
+
+def replace_set_up(definition: Any, execute: Callable[[Any], object]) -> Callable[[Any], object]:
+    """Have `execute`, called with the request, return the value of a fixture; return what does so otherwise."""
+    original: Callable[[Any], object] = definition.execute
+    definition.execute = execute
+    return original
+
+
+def use_result(definition: Any, result: tuple[Any, Any, Any]) -> object:
+    """Return the value of a fixture with this result, as for a fixture that is set up.
+
+    Raises:
+        BaseException: The set-up has failed.
+    """
+    __tracebackhide__ = True
+    definition.cached_result = result
+    value, _key, error = result
+    if error is None:
+        return value
+    # Before pytest 8.1 an exception, since then a pair with its traceback.
+    exception, traceback = error if isinstance(error, tuple) else (error, error.__traceback__)
+    if traceback is None:
+        _raise(exception)
+    raise exception.with_traceback(traceback)
+
+
+def _raise(exception: BaseException) -> NoReturn:
+    # pytest mentions it if all frames of an error are hidden.
+    raise exception
+
+
+def is_same_key(one: object, other: object) -> bool:
+    """Whether two cache keys are equal, compared as pytest does."""
+    try:
+        return bool(one == other)
+    except (ValueError, RuntimeError):
+        return one is other
+
+
+@contextlib.contextmanager
+def other_basetemp(config: pytest.Config, name: str) -> Iterator[None]:
+    """Let ``tmp_path_factory`` create directories in one of this name, beside the worker's own."""
+    factory: Any = getattr(config, "_tmp_path_factory", None)
+    own: Path | None = None if factory is None else factory._given_basetemp
+    if own is None:
+        yield
+        return
+    saved = factory._given_basetemp, factory._basetemp
+    base = own.with_name(name)
+    base.mkdir(mode=0o700, parents=True, exist_ok=True)
+    factory._given_basetemp = factory._basetemp = base.resolve()
+    try:
+        yield
+    finally:
+        factory._given_basetemp, factory._basetemp = saved
+
+
+@contextlib.contextmanager
+def set_up_output(item: pytest.Item) -> Iterator[None]:
+    """Capture output, logs and warnings as pytest does during the set-up of a test; they become that test's."""
+    from _pytest.logging import LogCaptureHandler, catching_logs
+    from _pytest.warnings import catch_warnings_for_item
+
+    config = item.config
+    manager: Any = config.pluginmanager.get_plugin("capturemanager")
+    logs: Any = config.pluginmanager.get_plugin("logging-plugin")
+    handler = LogCaptureHandler()
+    if logs is not None:
+        handler.setFormatter(logs.formatter)
+    warnings: Any = contextlib.nullcontext()
+    if config.pluginmanager.has_plugin("warnings"):
+        warnings = catch_warnings_for_item(config=config, ihook=item.ihook, when="runtest", item=item)
+    catching: Any = contextlib.nullcontext() if logs is None else catching_logs(handler, level=logs.log_level)
+    if manager is not None:
+        manager.resume_global_capture()
+    out = err = ""
+    try:
+        with warnings, catching:
+            yield
+    finally:
+        if manager is not None:
+            manager.suspend_global_capture(in_=False)
+            out, err = manager.read_global_capture()
+        log = handler.stream.getvalue().strip() if logs is not None else ""
+        for kind, text in (("stdout", out), ("stderr", err), ("log", log)):
+            if text:
+                item.add_report_section("setup", kind, text)
