@@ -22,6 +22,7 @@ LAYERS = (
     "controller",
     "forkserver",
     "worker",
+    "forked",
     "once",
     "fork_safety",
     "leaks",

@@ -52,6 +52,7 @@ __all__ = [
     "dumps",
     "exit_process",
     "fill_pools",
+    "forked_crash_text",
     "leak_kinds",
     "leak_line",
     "limit_without_effect",
@@ -142,6 +143,9 @@ def memory_kills() -> tuple[int, int]:
 
 def digest(text: str) -> str:
     """A digest of a text, in 16 hexadecimal digits."""
+
+def forked_crash_text(phase: str, status: int, stack: str) -> str:
+    """The text about a test whose own process has ended before the test, by its exit code or minus a signal."""
 
 def describe_exit(status: int, is_sent: bool) -> str:
     """How a process ended, from its exit code or minus the signal that killed it, which rustpar may have sent."""

@@ -58,6 +58,8 @@ def pytest_configure(config: pytest.Config) -> None:
         "allow_leaks(kind, ..., reason=None): with --rustpar-leaks, this test may leave these: processes, threads, "
         "descriptors, tempfiles, environment, directory; without a kind, anything (pytest-rustpar).",
     )
+    if not config.pluginmanager.has_plugin("pytest_forked"):
+        config.addinivalue_line("markers", "forked: run this test in a process of its own (pytest-rustpar).")
     if is_given(config, "rustpar_leaks"):
         _detect_leaks(config)
     if not config.pluginmanager.has_plugin("rerunfailures") and not config.pluginmanager.has_plugin("flaky"):
@@ -185,7 +187,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if items:
         from rustpar.collection.markers import marked
 
-        if is_given(config, "rustpar_retries") or marked(items, ("flaky",)):
+        names = {mark.name for marks in marked(items, ("flaky", "forked")).values() for mark in marks}
+        if "forked" in names or config.getoption("rustpar_forked", False) or config.getoption("forked", False):
+            from rustpar.forked import runner
+
+            runner.register(items[0].session, items)
+        if "flaky" in names or is_given(config, "rustpar_retries"):
             from rustpar.collection import retry_rules
 
             if retry_rules.find_marks(config, items):

@@ -13,6 +13,12 @@ pub(super) fn describe_exit(status: i64, is_sent: bool) -> String {
     crash::describe_exit(status, is_sent)
 }
 
+/// The text about a test whose own process has ended before the test.
+#[pyfunction]
+pub(super) fn forked_crash_text(phase: &str, status: i64, stack: Text) -> String {
+    crash::of_forked_test(phase, status, &stack.0)
+}
+
 /// How often the kernel has killed a process to get memory: of the control group, and of the machine.
 #[pyfunction]
 pub(super) fn memory_kills() -> (u64, u64) {

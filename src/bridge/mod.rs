@@ -103,7 +103,7 @@ mod _core {
     const VERSION: &str = env!("CARGO_PKG_VERSION");
 
     #[pymodule_export]
-    use super::crash::{crash_text, describe_exit, memory_kills};
+    use super::crash::{crash_text, describe_exit, forked_crash_text, memory_kills};
 
     #[pymodule_export]
     use super::clock::{monotonic, since_epoch, sleep};

@@ -182,6 +182,19 @@ def test_pytest_cov_reports_what_it_does_without_workers(project: Project, optio
             assert "saving, joining and reporting took" in said
 
 
+@pytest.mark.parametrize("options", [(), ("--cov-branch",)])
+def test_tests_in_processes_of_their_own_are_covered(project: Project, options: tuple[str, ...]) -> None:
+    project.pytest_cov(*PLAIN, *options)
+    covered = project.covered()
+    for arguments in ((), ("-n", "2")):
+        assert f"{TESTS} passed" in project.pytest_cov(*arguments, *options, "--rustpar-forked")
+        assert project.covered() == covered, arguments
+    if not options:
+        for arguments in ((), ("-n", "2")):
+            project.coverage_run(*arguments, "--rustpar-forked", options=("--source=app",))
+            assert project.covered() == covered, arguments
+
+
 def test_cov_append_keeps_earlier_coverage(project: Project) -> None:
     project.python("-m", "coverage", "run", "--source=app", "-c", "pass")
     project.python("-m", "coverage", "run", "-m", "app")

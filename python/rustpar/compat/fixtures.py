@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any, NoReturn
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+import pytest
 
-    import pytest
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
 
 
 @contextlib.contextmanager
@@ -33,13 +33,44 @@ def set_up(item: pytest.Item, name: str) -> None:
         BaseException: What the set-up raises.
     """
     __tracebackhide__ = True
+    set_up_all(item, [name])
+
+
+def shared_names(item: pytest.Item) -> list[tuple[str, Any]]:
+    """Return the names and definitions of the fixtures of a test that have class scope or wider, in set-up order."""
+    info: Any = getattr(item, "_fixtureinfo", None)
+    if info is None:
+        return []
+    found = ((name, (info.name2fixturedefs.get(name) or (None,))[-1]) for name in info.names_closure)
+    return [(name, one) for name, one in found if one is not None and one.scope != "function"]
+
+
+def set_up_all(item: pytest.Item, names: Iterable[str]) -> None:
+    """Set up fixtures for a test, one after the other, in the collectors that are set up.
+
+    Raises:
+        BaseException: What a set-up raises.
+    """
+    __tracebackhide__ = True
     request: Any = getattr(item, "_request", None)
     if request:
         try:
-            request._get_active_fixturedef(name)
+            for name in names:
+                request._get_active_fixturedef(name)
         finally:
             # When the test runs, it requests everything anew.
             item._initrequest()  # type: ignore[attr-defined]
+
+
+@contextlib.contextmanager
+def errors_kept() -> Iterator[None]:
+    """Suppress what the set-up of a fixture raises for tests; pytest keeps it with the fixture."""
+    try:
+        yield
+    except (pytest.UsageError, pytest.exit.Exception):
+        raise
+    except (Exception, pytest.fail.Exception, pytest.skip.Exception):
+        pass
 
 
 def result_of(definition: Any) -> tuple[Any, Any, Any] | None:
@@ -135,8 +166,8 @@ def other_basetemp(config: pytest.Config, name: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def set_up_output(item: pytest.Item) -> Iterator[None]:
-    """Capture output, logs and warnings as pytest does during the set-up of a test; they become that test's."""
+def phase_output(item: pytest.Item, when: str) -> Iterator[None]:
+    """Capture output, logs and warnings as pytest does during a phase of a test; they become that test's."""
     from _pytest.logging import LogCaptureHandler, catching_logs
     from _pytest.warnings import catch_warnings_for_item
 
@@ -163,4 +194,4 @@ def set_up_output(item: pytest.Item) -> Iterator[None]:
         log = handler.stream.getvalue().strip() if logs is not None else ""
         for kind, text in (("stdout", out), ("stderr", err), ("log", log)):
             if text:
-                item.add_report_section("setup", kind, text)
+                item.add_report_section(when, kind, text)

@@ -131,6 +131,18 @@ def junit_file(config: pytest.Config) -> Any:
     return config.stash.get(xml_key, None)
 
 
+def is_skipped(item: pytest.Item) -> bool:
+    """Whether a mark prevents that a test is set up."""
+    from _pytest.skipping import evaluate_skip_marks, evaluate_xfail_marks
+
+    if not any(mark.name in ("skip", "skipif", "xfail") for mark in item.iter_markers()):
+        return False
+    if evaluate_skip_marks(item) is not None:
+        return True
+    expected = evaluate_xfail_marks(item)
+    return expected is not None and not expected.run and not item.config.option.runxfail
+
+
 def keywords_of(node: Any) -> Any:
     """Return an empty mapping of keywords for a node."""
     from _pytest.mark.structures import NodeKeywords

@@ -105,6 +105,14 @@ def add(parser: pytest.Parser) -> None:
         "fail: The teardown of the test fails.",
     )
     parser.addini("rustpar_leaks", "What to do about what tests leave: the default of --rustpar-leaks.", default="")
+    group.addoption(
+        "--rustpar-forked",
+        action="store_true",
+        default=False,
+        help="Run every test in a process of its own, forked from the one that has imported and set up what tests "
+        "share, with and without -n. What a test changes cannot affect another. @pytest.mark.forked does that for a "
+        "test.",
+    )
     parser.addini(
         "rustpar_once",
         "Fixtures of session, package or module scope that are set up once per run, for all workers: patterns of their "

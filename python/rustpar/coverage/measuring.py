@@ -113,6 +113,31 @@ def restart(config: pytest.Config, run: str) -> None:
     _measurements.append(measurement)
 
 
+def _collector(config: pytest.Config) -> Any:
+    """Return coverage.py's collector for this process; None if nothing is measured."""
+    plugin: Any = config.pluginmanager.get_plugin("_cov")
+    measurement = plugin.cov_controller.cov if is_by_plugin(config) else _current()
+    return coverage_py.collector_of(measurement)
+
+
+def measured_lines(config: pytest.Config) -> list[tuple[str, list[Any]]]:
+    """Return what was measured and not saved: for each file its lines, or the pairs of lines of arcs."""
+    collector = _collector(config)
+    if collector is None:
+        return []
+    return [(file, list(lines)) for file, lines in dict(collector.data).items() if lines]
+
+
+def add_lines(config: pytest.Config, files: list[tuple[str, list[Any]]]) -> None:
+    """Add what a fork of this process has measured."""
+    collector = _collector(config)
+    if collector is not None:
+        for file, lines in files:
+            collector.data.setdefault(file, set()).update(
+                tuple(line) if isinstance(line, list) else line for line in lines
+            )
+
+
 def save_own() -> None:
     """Save what this process has measured since :func:`restart`, if its exit functions will not run."""
     for measurement in _measurements[-1:]:

@@ -150,7 +150,12 @@ class OnceFixtures:
         for name, definition in zip(needed.names, needed.definitions, strict=True):
             state = ProcessState()
             limit = self._time_limit(f"set-up of the fixture {name}")
-            with fixtures.active_scopes(needed.item), fixtures.set_up_output(needed.item), _errors_kept(), limit:
+            with (
+                fixtures.active_scopes(needed.item),
+                fixtures.phase_output(needed.item, "setup"),
+                fixtures.errors_kept(),
+                limit,
+            ):
                 fixtures.set_up(needed.item, name)
             for what in state.changes():
                 raise self._refusal(definition, f"leaves {what} behind, which workers cannot share", what)
@@ -253,17 +258,6 @@ class _Recorder:
                 self.of_frameworks.append(fixturedef)
             elif fixtures.result_of(fixturedef) is not None:
                 self._record(fixturedef, request, self.item, own)
-
-
-@contextlib.contextmanager
-def _errors_kept() -> Iterator[None]:
-    """Suppress what the set-up of a fixture raises for tests; pytest keeps it with the fixture."""
-    try:
-        yield
-    except (pytest.UsageError, pytest.exit.Exception):
-        raise
-    except (Exception, pytest.fail.Exception, pytest.skip.Exception):
-        pass
 
 
 def shortened(definition: Any, error: BaseException) -> str:

@@ -90,6 +90,45 @@ def _shortened(stack: str) -> Iterator[str]:
         yield "  (frames of pytest omitted)"
 
 
+class StackFile:
+    """A file for the Python stack of a process that is about to be forked, if it crashes."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        """Create the file, if pytest's faulthandler plugin is active."""
+        self._file: int | None = None
+        if config.stash.get(fault_handler_stderr_fd_key, None) is not None and faulthandler.is_enabled():
+            with contextlib.suppress(OSError):
+                self._file = unnamed_file.create()
+
+    def clear(self) -> None:
+        """Forget the stack of an earlier process."""
+        if self._file is not None:
+            os.ftruncate(self._file, 0)
+
+    def use(self) -> None:
+        """Have this process write its stack to the file."""
+        if self._file is not None:
+            os.lseek(self._file, 0, os.SEEK_SET)
+            faulthandler.enable(file=self._file)
+
+    def read(self) -> str:
+        """Return the stack, without frames of pytest; empty if there is none."""
+        if self._file is None:
+            return ""
+        return "\n".join(_shortened(_read(self._file, _MOST_STACK, from_end=False)))
+
+
+def take_output(config: pytest.Config) -> Iterator[tuple[str, str]]:
+    """Yield what a process that has crashed had captured, and remove it: the name of the stream, and the text."""
+    for name, capture in captures(config):
+        file = capture.tmpfile.fileno()
+        text = _read(file, _MOST_OUTPUT, from_end=True)
+        os.ftruncate(file, 0)
+        os.lseek(file, 0, os.SEEK_SET)
+        if text:
+            yield {"out": "stdout", "err": "stderr"}[name], text
+
+
 def prepare(config: pytest.Config) -> None:
     """Have this process and its forks write the stack of a crash to a separate descriptor.
 

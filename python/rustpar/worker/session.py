@@ -355,6 +355,10 @@ class WorkerPlugin:
         self._line.retry(self._test, attempt, delay)
         return True
 
+    def leaves_retries(self) -> bool:
+        """Whether the engine tries failed tests again."""
+        return self._line.leaves_retries()
+
     def begin_attempt(self, attempt: int | None) -> None:
         """Record that another attempt of the running test begins in this worker, or with None, that it is awaited."""
         if attempt is None:

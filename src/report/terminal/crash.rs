@@ -72,6 +72,20 @@ pub fn describe_exit(status: i64, is_sent: bool) -> String {
     format!("killed by {name}{hint}")
 }
 
+/// The text about a test whose own process has ended before the test: in which phase, its exit code or minus the signal
+/// that killed it, and the Python stack that faulthandler has written.
+#[must_use]
+pub fn of_forked_test(phase: &str, status: i64, stack: &str) -> String {
+    let crash = Crash {
+        phase,
+        status,
+        ..Crash::default()
+    };
+    let parts = ["the process of the test crashed", &crash.end(), stack.trim()];
+    let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    parts.join("\n\n")
+}
+
 fn meaning(status: i64) -> Option<(&'static str, &'static str)> {
     let found = SIGNALS.iter().find(|(number, _, _)| *number == -status)?;
     Some((found.1, found.2))
