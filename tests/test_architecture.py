@@ -28,6 +28,7 @@ LAYERS = (
     "leaks",
     "terminal",
     "retries",
+    "repeats",
     "quarantine",
     "recording",
     "collection",

@@ -29,6 +29,7 @@ __all__ = [
     "ProcessState",
     "Quarantine",
     "Recorder",
+    "Repetitions",
     "Retention",
     "RetryDelay",
     "Shard",
@@ -1157,11 +1158,13 @@ class Engine:
         plan: str,
         facts: Mapping[str, Any],
         retries_last: bool | None,
+        repeats: int | None = None,
     ) -> None:
         """Schedule the collected tests by xdist's distribution mode `dist`, and for `load` by `--rustpar-plan`.
 
         `facts` is what `inventory.facts` returns, with `seconds`, `failed` and `setup_seconds` from the history.
         `retries_last` says whether failed tests are tried again after all others; None if no test is tried again.
+        `repeats` is how often every test runs, 0 if until the run is stopped; None for once.
         """
 
     def set_expected(self, seconds: list[float | None], times: int) -> None:
@@ -1222,6 +1225,22 @@ class Engine:
 
     def shut_down(self) -> None:
         """End the thread."""
+
+@final
+class Repetitions:
+    """Counts repetitions of tests."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+
+    def add(self, id: str, seconds: float, is_skipped: bool, worker: str | None, failure: str | None) -> None:
+        """Add a repetition that has ended: how long it took, the worker, and the first line of the error."""
+
+    def lines(self, selected: list[str]) -> list[tuple[str, bool]]:
+        """Return the lines of the summary, and whether each is highlighted.
+
+        `selected` are the arguments that select the tests.
+        """
 
 @final
 class RetryDelay:

@@ -192,7 +192,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             from rustpar.forked import runner
 
             runner.register(items[0].session, items)
-        if "flaky" in names or is_given(config, "rustpar_retries"):
+        is_repeated = config.getoption("rustpar_repeat", None) is not None
+        if not is_repeated and ("flaky" in names or is_given(config, "rustpar_retries")):
             from rustpar.collection import retry_rules
 
             if retry_rules.find_marks(config, items):
@@ -322,6 +323,8 @@ class DistributedRun:
     @pytest.hookimpl(trylast=True)
     def pytest_configure(self, config: pytest.Config) -> None:
         """Replace xdist's ``dsession`` plugin with our controller."""
+        if config.getoption("rustpar_repeat", None) is not None and not hasattr(config, "workerinput"):
+            _prepare_repeats(config)
         server = config.stash.get(SERVER_KEY, None)
         dsession = config.pluginmanager.get_plugin("dsession")
         if server is None:
@@ -382,6 +385,23 @@ class DistributedRun:
         if choice is not None:
             lines[0] += f", {choice.description}"
         return f"{rustpar.__version__}, " + "\n".join(lines)
+
+
+def _prepare_repeats(config: pytest.Config) -> None:
+    """Prepare a run that repeats every test.
+
+    Raises:
+        pytest.UsageError: There are no workers of the engine.
+    """
+    from rustpar.repeats import summary
+
+    if not config.pluginmanager.has_plugin("dsession"):
+        raise pytest.UsageError("--rustpar-repeat needs workers: add -n auto")
+    if config.stash.get(SERVER_KEY, None) is None:
+        raise pytest.UsageError(f"--rustpar-repeat does not work here: {config.stash.get(REASON_KEY, None)}")
+    if config.option.rustpar_repeat_until == "failure":
+        config.option.maxfail = 1
+    summary.register(config)
 
 
 def _without_effect(config: pytest.Config, option: str, value: object) -> str | None:

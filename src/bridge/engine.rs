@@ -11,7 +11,7 @@ use crate::engine::messages::{Command, TEMPLATE};
 use crate::engine::shared::{Shared as CoreShared, TEMPLATE_SLOT};
 use crate::engine::watchdog::Settings;
 use crate::platform::os;
-use crate::schedule::mode::{policy, with_retries};
+use crate::schedule::mode::{policy, with_repeats, with_retries};
 use crate::schedule::policy::{Test, Worker};
 use pyo3::exceptions::PyValueError;
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -135,7 +135,8 @@ impl Engine {
     /// Schedules the tests of the inventory with xdist's distribution mode `dist`, and `load` with `--rustpar-plan`;
     /// `facts` is the result of `inventory.facts`, with `seconds`, `failed` and `setup_seconds` from the history.
     /// `retries_last` says whether failed tests are tried again after all others; None if no test is tried again.
-    #[pyo3(signature = (dist, workers, *, max_chunk, reorder, plan, facts, retries_last))]
+    /// `repeats` is how often every test runs, 0 if until the run is stopped; None for once, then without retries.
+    #[pyo3(signature = (dist, workers, *, max_chunk, reorder, plan, facts, retries_last, repeats=None))]
     fn schedule(
         &self,
         py: Python<'_>,
@@ -146,12 +147,17 @@ impl Engine {
         plan: &str,
         facts: Facts,
         retries_last: Option<bool>,
+        repeats: Option<usize>,
     ) -> PyResult<()> {
         let node_ids: Vec<String> = texts(self.run.node_ids.extract(py)?);
         let mode = mode(dist, &node_ids, &self.groups, max_chunk, reorder, plan)?;
         let kinds = facts.keys().zip(0..).collect();
         let policy = py.detach(|| {
             let (rules, forecast) = facts.into_plan(&node_ids);
+            if let Some(times) = repeats {
+                let times = (times > 0).then_some(times);
+                return with_repeats(&mode, &forecast, &rules, workers, times);
+            }
             let policy = policy(&mode, forecast, &rules, workers);
             match retries_last {
                 None => policy,

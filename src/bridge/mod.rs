@@ -43,6 +43,7 @@ mod process;
 mod quarantine;
 mod rebuild;
 mod recorder;
+mod repeats;
 mod report;
 mod report_contents;
 mod resume;
@@ -185,6 +186,8 @@ mod _core {
     #[pymodule_export]
     use super::quarantine::Quarantine;
 
+    #[pymodule_export]
+    use super::repeats::Repetitions;
     #[pymodule_export]
     use super::retries::{RetryDelay, retry_lines};
 

@@ -16,8 +16,9 @@
 //! | [`policies::each`] | all tests, for every worker | nothing |
 //!
 //! [`constraints::director`] is a policy over policies, for order classes and tests that must not run at the same time;
-//! [`retries`] is one around any policy, for failed tests that are tried again. [`mode`] creates all policies. [`simulation`] runs one in virtual time with the durations of [`forecast`];
-//! [`expected_run`] combines the simulated schedule with its [`lower_bound`].
+//! [`retries`] is one around any policy, for failed tests that are tried again, and [`repeats`] one that runs every test
+//! several times. [`mode`] creates all policies. [`simulation`] runs one in virtual time with the durations of
+//! [`forecast`]; [`expected_run`] combines the simulated schedule with its [`lower_bound`].
 //!
 //! Before that, [`order_classes`] sorts tests by their markers, [`sharding`] divides them among machines,
 //! [`backoff`] computes the delay before a failed test is tried again, [`constraints::marks`] parses their constraints, and [`worker_count`] chooses the number of workers.
@@ -32,6 +33,7 @@ pub mod order_classes;
 mod pieces;
 pub mod policies;
 pub mod policy;
+pub mod repeats;
 pub mod retries;
 pub mod sharding;
 pub mod simulation;

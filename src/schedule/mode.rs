@@ -8,6 +8,7 @@ use crate::schedule::policies::load::{Load, Plan};
 use crate::schedule::policies::units::Units;
 use crate::schedule::policies::worksteal::WorkSteal;
 use crate::schedule::policy::{Policy, Test, collection};
+use crate::schedule::repeats::Repeats;
 use crate::schedule::retries::{Retries, RetryBy, RetryRules};
 use std::collections::BTreeMap;
 
@@ -198,6 +199,21 @@ pub fn with_retries(policy: Box<dyn Policy>, mode: &Mode, rules: &Rules, last: b
         Mode::Load { .. } | Mode::WorkSteal => RetryBy::Policy,
     };
     Box::new(Retries::new(policy, RetryRules { last, by }))
+}
+
+/// Creates the policy for a run that repeats all tests so many `times`, or with `None` until it is stopped.
+#[must_use]
+pub fn with_repeats(
+    mode: &Mode,
+    forecast: &Forecast,
+    rules: &Rules,
+    workers: usize,
+    times: Option<usize>,
+) -> Box<dyn Policy> {
+    let in_turns = !are_free(rules);
+    let (mode, forecast, rules) = (mode.clone(), forecast.clone(), rules.clone());
+    let make = move || policy(&mode, forecast.clone(), &rules, workers);
+    Box::new(Repeats::new(Box::new(make), times, in_turns))
 }
 
 /// Whether no test has constraints.

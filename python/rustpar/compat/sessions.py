@@ -100,6 +100,19 @@ def forget_failures(item: pytest.Item) -> None:
         failed.pop(key, None)
 
 
+def renew_instance(item: pytest.Item) -> None:
+    """Have a test method that has run before get a new instance of its class, as each test has one of its own."""
+    method: Any = getattr(item, "_obj", None)
+    owner: Any = getattr(item.parent, "obj", None)
+    name = getattr(item, "originalname", None)
+    if not isinstance(owner, type) or not isinstance(name, str) or "_instance" not in vars(item):
+        return
+    # unittest's have a new one anyway, and a plugin may have made a test of another function.
+    if getattr(method, "__func__", None) is getattr(owner, name, None):
+        del item._instance  # type: ignore[attr-defined]
+        item._obj = None  # type: ignore[attr-defined]
+
+
 def fixtures_of(item: pytest.Item) -> Any:
     """Return pytest's fixture information of a test; None for items without any.
 

@@ -113,6 +113,22 @@ def add(parser: pytest.Parser) -> None:
         "share, with and without -n. What a test changes cannot affect another. @pytest.mark.forked does that for a "
         "test.",
     )
+    group.addoption(
+        "--rustpar-repeat",
+        type=_repeat,
+        default=None,
+        metavar="N|TIME",
+        help="With -n, run the selected tests again and again on all workers: so many times (200), or for so long "
+        "(10m). The summary says how often each has failed, how long it took, and how to run a failure again. Failed "
+        "tests are not tried again.",
+    )
+    group.addoption(
+        "--rustpar-repeat-until",
+        choices=["end", "failure"],
+        default="end",
+        metavar="WHEN",
+        help="When repeating ends.\nend (default): After the last repetition.\nfailure: At the first failure.",
+    )
     parser.addini(
         "rustpar_once",
         "Fixtures of session, package or module scope that are set up once per run, for all workers: patterns of their "
@@ -258,6 +274,12 @@ def _duration(text: str) -> float:
 def _path(text: str) -> str:
     # Absolute: workers of pytest-xdist's own engine may have another working directory.
     return str(Path(text).absolute()) if text else ""
+
+
+def _repeat(text: str) -> object:
+    from rustpar.config import repeat_option, values
+
+    return values.from_option(repeat_option.parse, text)
 
 
 def _retries(text: str) -> int:

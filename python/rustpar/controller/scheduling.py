@@ -12,6 +12,7 @@ import pytest
 
 from rustpar import _core
 from rustpar.compat.xdist_controller import give_second_test, is_by_scope, runs_all_tests_everywhere
+from rustpar.config.repeat_option import repeat_of
 from rustpar.config.values import is_given
 from rustpar.controller.worker_count import plan_option
 from rustpar.process import memory
@@ -82,6 +83,7 @@ class NativeScheduling:
         reorder = getattr(option, "loadscopereorder", True)  # an option since xdist 3.7
         known = facts | remembered(self.config, collection, facts["kinds"])
         self.expected = known["seconds"] or [None] * len(collection)
+        repeat = repeat_of(self.config)
         self._engine.schedule(
             self.dist,
             len(nodes),
@@ -90,6 +92,7 @@ class NativeScheduling:
             plan=plan_option(self.config),
             facts=known,
             retries_last=_retries_last(self.config, facts),
+            repeats=None if repeat is None else repeat.times or 0,
         )
 
     def add_node(self, node: WorkerController) -> None:
@@ -173,6 +176,8 @@ class PythonScheduling:
         With ``--dist loadgroup`` the ids that the scheduler gets end in ``@group``, as xdist's schedulers expect. The
         tests' own ids do not.
         """
+        if repeat_of(self.config) is not None:
+            raise pytest.UsageError(f"--rustpar-repeat does not work with {self.name}, a scheduler written in Python")
         self._plain_ids = collection
         self.expected = remembered(self.config, collection, [])["seconds"] or [None] * len(collection)
         self._ids = [

@@ -17,6 +17,7 @@ from rustpar import _core
 from rustpar.collection.time_limits import default_limit, run_limit
 from rustpar.compat.node_ids import id_attribute, node_id_parser
 from rustpar.compat.xdist_controller import Interrupted, Producer
+from rustpar.config.repeat_option import repeat_of
 from rustpar.controller.completeness import Completeness
 from rustpar.controller.event_handlers import EventHandlers, RunParts
 from rustpar.controller.hook_dispatch import HookDispatch
@@ -103,6 +104,9 @@ class Controller:
         self._session: pytest.Session
         self._started = _core.monotonic()
         self._limit = run_limit(config)
+        repeat = repeat_of(config)
+        # Until when tests are repeated, if a time decides; tests that are running then end.
+        self._repeat_end = None if repeat is None or repeat.seconds is None else self._started + repeat.seconds
         self._events: list[tuple[int, int, Any, Any]] = []
         self._stack_signal: int | None = None
         self._interrupt = Interrupt()
@@ -218,7 +222,7 @@ class Controller:
             raise Interrupted(str(self.shouldstop))
         # If too many workers crashed, their tests have usually failed. If none has, missing tests must fail the run.
         if not self._pool.stopping and (self._pool.summary is None or not self._session.testsfailed):
-            times = len(self._pool.manager.specs) if native and self.config.option.dist == "each" else 1
+            times = self._pool.runs_of_each(len(self._pool.manager.specs)) if native else 1
             nodes = self._pool.nodes.values()
             self._completeness.check(self._session, nodes, times=times, all_are_to_run=native)
         return True
@@ -283,6 +287,8 @@ class Controller:
         self._server.check_retirement()
         self._memory.sample()
         self._handlers.stop_at_limit()
+        if self._repeat_end is not None and _core.monotonic() > self._repeat_end and not self._pool.stopping:
+            self._pool.stop()
 
     def _is_running(self) -> bool:
         return self._handlers.template_status is None and (bool(self._pool.active) or not self._handlers.has_collected)

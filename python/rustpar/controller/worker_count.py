@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from rustpar import _core
+from rustpar.config.repeat_option import repeat_of
 from rustpar.config.values import ini_choice
 from rustpar.controller import last_run
 
@@ -41,7 +42,7 @@ def auto_num_workers(config: pytest.Config, own_plugin: object, *, may_run_witho
         choice = _core.Choice.explicit(max(0, int(answer)), "pytest_xdist_auto_num_workers")
     else:
         choice = _machine_choice(max(0, int(xdist_plugin.pytest_xdist_auto_num_workers(config))))
-        if may_run_without_workers and not choice.is_explicit:
+        if may_run_without_workers and repeat_of(config) is None and not choice.is_explicit:
             choice = _zero_workers_choice(config) or choice
     config.stash[CHOICE_KEY] = choice
     config.pluginmanager.register(last_run.Keeper(config), "rustpar-lastrun")

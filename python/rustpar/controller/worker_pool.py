@@ -18,6 +18,7 @@ import pytest
 from rustpar import _core
 from rustpar.collection.time_limits import default_limit
 from rustpar.compat.xdist_controller import collection_difference, get_default_max_worker_restart
+from rustpar.config.repeat_option import repeat_of
 from rustpar.controller.crash_retries import CrashRetries
 from rustpar.controller.nodes import Death, NodeManager, WorkerController
 from rustpar.controller.worker_count import chosen
@@ -188,7 +189,9 @@ class WorkerPool:
         asked = chosen(self.config)
         choice = asked or _core.Choice.explicit(len(self.nodes), "")
         if self.sched.may_use_fewer_workers and not self._template_collects:
-            choice = self._startup.within_memory(choice.for_tests(tests))
+            repeat = repeat_of(self.config)
+            runs = tests if repeat is None else tests * (repeat.times or choice.count)
+            choice = self._startup.within_memory(choice.for_tests(runs))
         self._needed = choice.count
         return None if asked is None else choice.description
 
@@ -313,10 +316,15 @@ class WorkerPool:
             start, len(nodes), self.config.option.dist, told["workercount"], told["testrunuid"]
         )
         self.sched.start(nodes, collection, groups, self.facts)
-        times = len(nodes) if self.config.option.dist == "each" else 1
-        self._engine.set_expected(self.sched.expected, times)
+        self._engine.set_expected(self.sched.expected, self.runs_of_each(len(nodes)))
         self._engine.time_limits(default_limit(self.config), self.facts["time_limits"])
         self.on_scheduled()
+
+    def runs_of_each(self, workers: int) -> int:
+        """Return how often every test is to be run; 0 if a time decides."""
+        repeat = repeat_of(self.config)
+        times = 1 if repeat is None else repeat.times or 0
+        return times * (workers if self.config.option.dist == "each" else 1)
 
     def _fork(self, node: WorkerController) -> None:
         self._startup.start_worker(node)

@@ -122,6 +122,7 @@ class Attempts:
         self._has_failed = self._is_reported = self._is_repeated = False
         if attempt > 1:
             sessions.forget_failures(item)
+            sessions.renew_instance(item)
 
     def _end(self) -> None:
         for report in self._reports:

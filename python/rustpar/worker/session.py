@@ -25,6 +25,7 @@ from rustpar.compat.longrepr import to_serializable
 from rustpar.compat.node_ids import id_attribute
 from rustpar.compat.reports import teardown_report
 from rustpar.compat.warning_message import to_plain
+from rustpar.config.repeat_option import repeat_of
 from rustpar.config.retry_options import PLUGIN
 from rustpar.config.values import has_entry
 from rustpar.coverage import measuring
@@ -308,6 +309,7 @@ class WorkerPlugin:
         show_title = _title_setter()
         line.monitor_memory(memory.limit_of(self.config))
         attempts: Attempts | None = self.config.pluginmanager.get_plugin(PLUGIN)
+        repeated: set[int] | None = None if repeat_of(self.config) is None else set()
         if attempts is not None:
             attempts.runner = self
         self._attempts = attempts
@@ -321,6 +323,11 @@ class WorkerPlugin:
             if attempts is not None:
                 attempts.attempt = tried + 1
             self._waited = 0.0
+            if repeated is not None:
+                if test in repeated:
+                    sessions.forget_failures(items[test])
+                    sessions.renew_instance(items[test])
+                repeated.add(test)
             if show_title is not None:
                 show_title(f"[pytest-xdist running] {items[test].nodeid}")
             begin = _core.monotonic()

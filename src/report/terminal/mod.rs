@@ -12,6 +12,7 @@
 //! | [`notices`] | how workers start, and how to investigate new failures |
 //! | [`plan`] | the expected distribution of tests, for `rustpar schedule` |
 //! | [`quarantine`] | failures that are in the quarantine, and entries of it to remove |
+//! | [`repeats`] | tests that were repeated: failures and durations |
 //! | [`retries`] | tests that were tried again |
 //! | [`status`] | what each process is doing |
 //! | [`timing`] | where the time of a run went, and whether it met its thresholds |
@@ -25,6 +26,7 @@ pub mod memory;
 pub mod notices;
 pub mod plan;
 pub mod quarantine;
+pub mod repeats;
 pub mod retries;
 pub mod status;
 pub mod timing;

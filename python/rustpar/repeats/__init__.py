@@ -1,0 +1,1 @@
+"""Runs that repeat every test (``--rustpar-repeat``)."""
