@@ -22,6 +22,7 @@ LAYERS = (
     "controller",
     "forkserver",
     "worker",
+    "debugger",
     "forked",
     "once",
     "fork_safety",

@@ -461,6 +461,15 @@ class Shared:
     def interrupt_at_termination(self, interrupt: int) -> None:
         """Make `SIGTERM` and `SIGHUP` send the signal `interrupt` to this process, if they end the run."""
 
+    def pause(self, is_paused: bool) -> None:
+        """Start no test, or start tests again; meanwhile, no time counts for the limits of tests."""
+
+    def lend_terminal(self, slot: int) -> None:
+        """Let the worker in this slot use the terminal."""
+
+    def has_terminal(self, slot: int) -> bool:
+        """Whether the worker in this slot still has the terminal."""
+
     def interrupted(self, slot: int) -> bool:
         """Whether the session of the worker in this slot has received an interrupt."""
 
@@ -483,6 +492,7 @@ class Line:
     MEASURED: int
     SAVED: int
     ONCE: int
+    DEBUGGER: int
 
     def __new__(cls, shared: Shared, slot: int, report_type: type[TestReport], id_attribute: str) -> Line: ...
     def is_own(self) -> bool: ...
@@ -512,6 +522,12 @@ class Line:
 
     def may_start(self) -> bool:
         """Whether a claimed test may still start."""
+
+    def has_terminal(self) -> bool:
+        """Whether this worker may use the terminal for a debugger."""
+
+    def return_terminal(self) -> None:
+        """Give the terminal back."""
 
     def may_exit(self) -> bool:
         """Whether this worker, whose session has finished, may exit."""

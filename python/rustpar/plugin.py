@@ -319,6 +319,12 @@ class DistributedRun:
             from rustpar.controller.worker_count import check_options
 
             check_options(config)
+        if config.option.usepdb and SERVER_KEY in config.stash:
+            from rustpar.debugger.availability import can_debug
+
+            if can_debug(config):
+                # pytest-xdist would refuse it. Workers have their own options.
+                config.option.usepdb = False
 
     @pytest.hookimpl(trylast=True)
     def pytest_configure(self, config: pytest.Config) -> None:

@@ -58,6 +58,21 @@ impl Shared {
         os::interrupt_at_termination(core.slot(TEMPLATE_SLOT).terminated(), interrupt);
     }
 
+    /// Starts no test, or starts tests again.
+    fn pause(&self, is_paused: bool) {
+        self.core.slot(TEMPLATE_SLOT).paused().set(is_paused);
+    }
+
+    /// Lets the worker in this slot use the terminal.
+    fn lend_terminal(&self, slot: usize) {
+        self.core.slot(slot).has_terminal().set(true);
+    }
+
+    /// Whether the worker in this slot still has the terminal.
+    fn has_terminal(&self, slot: usize) -> bool {
+        self.core.slot(slot).has_terminal().is_set()
+    }
+
     /// Whether the session of the worker in this slot has received an interrupt.
     fn interrupted(&self, slot: usize) -> bool {
         self.core.slot(slot).interrupted().is_set()

@@ -140,6 +140,16 @@ impl Line {
         self.tried
     }
 
+    /// Whether this worker may use the terminal for a debugger.
+    fn has_terminal(&self) -> bool {
+        self.core.has_terminal()
+    }
+
+    /// Gives the terminal back.
+    fn return_terminal(&self) {
+        self.core.return_terminal();
+    }
+
     /// Whether a failed test is tried again by the engine's choice, and not by this worker on its own.
     fn leaves_retries(&self) -> bool {
         self.core.leaves_retries()
@@ -327,6 +337,8 @@ impl Line {
     const SAVED: u8 = Topic::Saved as u8;
     #[classattr]
     const ONCE: u8 = Topic::Once as u8;
+    #[classattr]
+    const DEBUGGER: u8 = Topic::Debugger as u8;
 }
 
 impl Line {

@@ -35,6 +35,8 @@ const RESTING: usize = 18;
 const DISMISSED: usize = 19;
 const TERMINATED: usize = 20;
 const TAKES_RETRIES: usize = 21;
+const PAUSED: usize = 22;
+const HAS_TERMINAL: usize = 23;
 const RUNNING: usize = 24;
 const INTERRUPTED: usize = 25;
 const RING_READ: usize = 32;
@@ -167,6 +169,19 @@ impl<'a> Slot<'a> {
     #[must_use]
     pub fn takes_retries(self) -> Flag<'a> {
         Flag(&self.words[TAKES_RETRIES])
+    }
+
+    /// Whether no test starts, because a debugger has stopped one; only in the template's slot. Written by the
+    /// controller.
+    #[must_use]
+    pub fn paused(self) -> Flag<'a> {
+        Flag(&self.words[PAUSED])
+    }
+
+    /// Whether the worker may use the terminal for a debugger. Set by the controller, cleared by the worker.
+    #[must_use]
+    pub fn has_terminal(self) -> Flag<'a> {
+        Flag(&self.words[HAS_TERMINAL])
     }
 
     /// Whether the worker's session has received an interrupt. Written by the worker.

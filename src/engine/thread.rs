@@ -143,11 +143,12 @@ impl Loop {
         }
     }
 
-    /// Does not count the time of a Ctrl-Z, which stops the workers, too.
+    /// Does not count the time of a Ctrl-Z, which stops the workers, too, nor that in which a debugger has stopped a
+    /// test.
     fn skip_stopped_time(&mut self) {
         let now = Instant::now();
         let gap = now.duration_since(self.woken);
-        if gap > STOPPED {
+        if gap > STOPPED || self.shared.slot(TEMPLATE_SLOT).paused().is_set() {
             self.board.lock().skip(gap);
         }
         self.woken = now;

@@ -98,6 +98,11 @@ impl Line {
         if slot.stopped().is_set() || !self.is_own() {
             return Claim::Closed;
         }
+        if self.shared.slot(TEMPLATE_SLOT).paused().is_set() {
+            let seen = slot.wake_word().load(Ordering::SeqCst);
+            futex_wait(slot.wake_word(), seen, MAX_SLEEP);
+            return Claim::Wait;
+        }
         let over_memory_limit = self.over_memory_limit();
         // A test that must not run stays in the queue, for the engine to take back.
         let next = || match over_memory_limit {
@@ -146,6 +151,17 @@ impl Line {
     #[must_use]
     pub fn must_exit_early(&self) -> bool {
         self.slot().dismissed().is_set() && !self.shared.slot(TEMPLATE_SLOT).dismissed().is_set()
+    }
+
+    /// Whether this worker may use the terminal for a debugger.
+    #[must_use]
+    pub fn has_terminal(&self) -> bool {
+        self.slot().has_terminal().is_set()
+    }
+
+    /// Gives the terminal back.
+    pub fn return_terminal(&self) {
+        self.slot().has_terminal().set(false);
     }
 
     /// Whether a failed test is tried again by the engine's choice, and not by this worker on its own.

@@ -43,6 +43,8 @@ pub enum Topic {
     Saved = 13,
     /// The fixtures that are set up once per run: what happens to them, and about which.
     Once = 14,
+    /// A debugger in a test needs the terminal: the node id of the test.
+    Debugger = 15,
 }
 
 impl TryFrom<u8> for Topic {
@@ -65,6 +67,7 @@ impl TryFrom<u8> for Topic {
             12 => Self::Measured,
             13 => Self::Saved,
             14 => Self::Once,
+            15 => Self::Debugger,
             _ => return Err(ProtocolError::Unknown { what: "topic", byte }),
         })
     }

@@ -25,6 +25,14 @@ def captures(config: pytest.Config) -> Iterator[tuple[str, Any]]:
             yield name, capture
 
 
+def descriptor_captures(config: pytest.Config) -> dict[int, Any]:
+    """Return what :func:`captures` yields, and the capture of standard input, by their descriptors."""
+    manager: Any = config.pluginmanager.get_plugin("capturemanager")
+    capturing = getattr(manager, "_global_capturing", None)
+    found = (getattr(capturing, name, None) for name in ("in_", "out", "err"))
+    return {one.targetfd: one for one in found if one is not None and hasattr(one, "targetfd_save")}
+
+
 def is_suspended(capture: Any) -> bool:
     """Whether one of :func:`captures` is suspended, so that output is not captured."""
     return bool(capture._state == "suspended")

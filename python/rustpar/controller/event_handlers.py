@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from rustpar.compat.xdist_controller import Producer
     from rustpar.controller.completeness import Completeness
+    from rustpar.controller.debugger import DebuggedWorkers
     from rustpar.controller.hook_dispatch import HookDispatch
     from rustpar.controller.interrupts import Interrupt
     from rustpar.controller.memory_watch import MemoryWatch
@@ -51,6 +52,7 @@ class RunParts:
     status_request: StatusRequest
     interrupt: Interrupt
     once: OnceFixtureEvents
+    debugged: DebuggedWorkers
 
 
 class EventHandlers:
@@ -110,6 +112,7 @@ class EventHandlers:
             line.USAGE_ERROR: self._on_usage_error,
             line.REASON: self._on_reason,
             line.ONCE: self._run.once.handle,
+            line.DEBUGGER: self._run.debugged.request,
         }
 
     def handle(self, kind: int, worker: int, first: Any, second: Any) -> None:

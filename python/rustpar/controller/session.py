@@ -19,6 +19,7 @@ from rustpar.compat.node_ids import id_attribute, node_id_parser
 from rustpar.compat.xdist_controller import Interrupted, Producer
 from rustpar.config.repeat_option import repeat_of
 from rustpar.controller.completeness import Completeness
+from rustpar.controller.debugger import DebuggedWorkers
 from rustpar.controller.event_handlers import EventHandlers, RunParts
 from rustpar.controller.hook_dispatch import HookDispatch
 from rustpar.controller.interrupts import Interrupt, InterruptedWorkers, Termination
@@ -50,6 +51,9 @@ _EVENT_TIMEOUT = 0.1
 # Seconds for which a plugin's hook may keep this process from handling results before it is reported, unless tests have
 # a time limit of their own.
 _HOOK_LIMIT = 60.0
+
+# Seconds: no hook takes so long.
+_NO_LIMIT = 1e9
 
 # Seconds for processes to exit after their last test when the user interrupts the wait for them.
 _INTERRUPTED_EXIT_TIMEOUT = 1.0
@@ -111,6 +115,8 @@ class Controller:
         self._stack_signal: int | None = None
         self._interrupt = Interrupt()
         self._termination = termination
+        self._debugged = DebuggedWorkers(self._pool.nodes, server, self._screen, self._live, self._interrupt)
+        self._has_debugged = False
         self._once = OnceFixtureEvents(config, self._dispatch, self._screen)
         self._handlers = EventHandlers(
             RunParts(
@@ -128,6 +134,7 @@ class Controller:
                 status_request=self._status_request,
                 interrupt=self._interrupt,
                 once=self._once,
+                debugged=self._debugged,
             )
         )
 
@@ -231,11 +238,11 @@ class Controller:
         """Return the seconds that are left of the run's time limit; None without a limit."""
         return None if self._limit is None else self._started + self._limit - _core.monotonic()
 
-    def _watch(self, left: float | None) -> None:
+    def _watch(self, left: float | None, limit: float | None = None) -> None:
         """Have the engine's thread report a hook that hangs, and end a run that has no seconds `left` but hangs."""
         errors = self._status_signals.errors
         if self._engine is not None and errors is not None:
-            limit = default_limit(self.config) or _HOOK_LIMIT
+            limit = limit or default_limit(self.config) or _HOOK_LIMIT
             # It needs a descriptor, and the run does not need it.
             with contextlib.suppress(OSError):
                 self._engine.watch(
@@ -274,6 +281,9 @@ class Controller:
         self._live.show(self._dispatch.node_ids)
         self._status_request.answer(self._engine, self._dispatch.node_ids)
         self._engine.events(self._events, _EVENT_TIMEOUT)
+        if self._has_debugged:
+            self._has_debugged = False
+            self._watch(self._left())
         self._dispatch.prepare_batch()
         done = 0
         try:
@@ -283,12 +293,27 @@ class Controller:
         finally:
             del self._events[:done]
             self._journal_writer.journal.flush()
+        self._serve_debuggers()
         self._pool.fork_replacements()
         self._server.check_retirement()
         self._memory.sample()
         self._handlers.stop_at_limit()
         if self._repeat_end is not None and _core.monotonic() > self._repeat_end and not self._pool.stopping:
             self._pool.stop()
+
+    def _serve_debuggers(self) -> None:
+        if not self._debugged.is_due():
+            return
+        before = self._debugged.waited
+        # Nothing is reported as hanging meanwhile.
+        self._watch(None, limit=_NO_LIMIT)
+        self._debugged.serve(is_stopped=self._pool.stopping)
+        waited = self._debugged.waited - before
+        self._started += waited
+        if self._repeat_end is not None:
+            self._repeat_end += waited
+        # Not at once: this process has been busy for as long as the engine's thread knows.
+        self._has_debugged = True
 
     def _is_running(self) -> bool:
         return self._handlers.template_status is None and (bool(self._pool.active) or not self._handlers.has_collected)

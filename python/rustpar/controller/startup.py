@@ -17,6 +17,7 @@ from rustpar.compat.sessions import basetemp_of
 from rustpar.compat.terminal import writer_of
 from rustpar.controller import last_run
 from rustpar.controller.start_decision import DecisionCache, StartDecision
+from rustpar.debugger.availability import can_debug
 from rustpar.forkserver import loop
 from rustpar.forkserver import server as forkserver
 from rustpar.process.crash_files import CrashFiles
@@ -146,6 +147,7 @@ class Startup:
             "environment": {os.fsencode(key): os.fsencode(value) for key, value in os.environ.items()},
             "directory": str(Path.cwd()),
             "resumed": None if resumption is None else (str(resumption.earlier.path), resumption.saved),
+            "has_terminal": can_debug(self._config),
             "hasmarkup": bool(getattr(writer_of(terminal), "hasmarkup", False)),
         }
 

@@ -44,7 +44,8 @@ class Child:
     workerinput that differ between workers), ``is_decided`` (whether ``early`` is already decided), ``will_fork``
     (whether workers will be forked from the template; None if that depends on the reasons that it finds),
     ``environment`` and ``directory`` (the controller's), ``basetemp`` (or None), ``resumed`` (the arguments of
-    ``resumption.load``; None if no run is resumed) and ``hasmarkup`` (whether the controller's terminal shows colours).
+    ``resumption.load``; None if no run is resumed), ``hasmarkup`` (whether the controller's terminal shows colours) and
+    ``has_terminal`` (whether debuggers can use it).
     """
 
     def __init__(
@@ -95,7 +96,9 @@ class Child:
     @pytest.hookimpl(tryfirst=True)
     def pytest_cmdline_main(self, config: pytest.Config) -> None:
         """Set the options of a worker before the session starts."""
+        uses_debugger = config.option.usepdb and self._setup["has_terminal"]
         setup_config(config, self._setup["basetemp"])
+        config.option.usepdb = uses_debugger
         native_multicall.install(config)
         workerinput = self._setup["workerinput"]
         set_program_name(config, Path(workerinput["mainargv"][0]).name)
@@ -114,6 +117,10 @@ class Child:
         )
         config.pluginmanager.register(self._worker, "rustpar-worker")
         config.pluginmanager.register(property_fixtures, "rustpar-fixtures")
+        if self._setup["has_terminal"]:
+            from rustpar.debugger import lent_terminal
+
+            config.pluginmanager.register(lent_terminal.LentTerminal(config), lent_terminal.NAME)
 
     def _fork_point(self, config: pytest.Config) -> ForkPoint | _EarlyForkPoint:
         if self._monitor is None:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     import warnings
     from collections.abc import Callable, Generator
 
+    from rustpar.debugger.lent_terminal import LentTerminal
     from rustpar.fork_safety.monitor import Monitor
     from rustpar.once.set_up import OnceFixtures
     from rustpar.retries.attempts import Attempts
@@ -206,6 +207,9 @@ class WorkerPlugin:
 
     def _use_line(self, line: _core.Line) -> None:
         self._line = line
+        debugger: LentTerminal | None = self.config.pluginmanager.get_plugin("rustpar-debugger")
+        if debugger is not None:
+            debugger.use(line)
         if self._once is not None and not self._once.is_owner():
             self._once.inherit()
 
