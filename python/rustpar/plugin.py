@@ -227,7 +227,7 @@ def _check_once(items: list[pytest.Item]) -> None:
     has_engine = session.config.pluginmanager.has_plugin("rustpar-worker")
     is_other_engine = hasattr(session.config, "workerinput") and not has_engine
     try:
-        needed = list(Selection(session.config).needed(items))
+        needed = Selection(session.config).needed(items)
     except pytest.UsageError as error:
         if not is_other_engine:
             raise

@@ -143,4 +143,5 @@ def test_a_server_that_does_not_start_is_the_error_of_each_test(suite: Suite, ro
     suite.test(TESTS)
     run = suite.run_with({"WHAT": "pass"}, n="4")
     assert run.counts() == {"errors": 12}
-    assert sum("CalledProcessError: Command" in line and line.startswith("E  ") for line in run.lines) == 1
+    # The source lines of the whole error.
+    assert sum(line.startswith(">") and "--nonsense" in line for line in run.lines) == 1

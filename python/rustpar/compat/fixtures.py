@@ -13,15 +13,23 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def active_scopes(item: pytest.Item) -> Iterator[None]:
-    """Let fixtures be set up for a test that does not run; the collectors that it belongs to are not set up."""
+def active_scopes(item: pytest.Item, registered: list[Callable[[], object]] | None = None) -> Iterator[None]:
+    """Let fixtures be set up for a test that does not run; the collectors that it belongs to are not set up.
+
+    What is registered with those meanwhile, to be called when they are torn down, is added to `registered`.
+    """
     stack: Any = item.session._setupstate.stack
     before = dict(stack)
+    added: list[list[Callable[[], object]]] = []
     for node in item.listchain():
-        stack.setdefault(node, ([], None))
+        if node not in stack:
+            added.append([])
+            stack[node] = (added[-1], None)
     try:
         yield
     finally:
+        if registered is not None:
+            registered.extend(finalizer for finalizers in added for finalizer in finalizers)
         stack.clear()
         stack.update(before)
 
@@ -67,9 +75,9 @@ def errors_kept() -> Iterator[None]:
     """Suppress what the set-up of a fixture raises for tests; pytest keeps it with the fixture."""
     try:
         yield
-    except (pytest.UsageError, pytest.exit.Exception):
+    except (pytest.UsageError, pytest.exit.Exception, KeyboardInterrupt):
         raise
-    except (Exception, pytest.fail.Exception, pytest.skip.Exception):
+    except BaseException:
         pass
 
 
@@ -109,11 +117,34 @@ def forget(definition: Any) -> None:
     definition._finalizers.clear()
 
 
+def leave(definition: Any) -> None:
+    """Tear down what needs the present value of a fixture, because it gets another one; not the fixture itself."""
+    while definition._finalizers:
+        definition._finalizers.pop()()
+    definition.cached_result = None
+
+
 def replace_set_up(definition: Any, execute: Callable[[Any], object]) -> Callable[[Any], object]:
     """Have `execute`, called with the request, return the value of a fixture; return what does so otherwise."""
     original: Callable[[Any], object] = definition.execute
     definition.execute = execute
     return original
+
+
+def error_of(result: tuple[Any, Any, Any]) -> BaseException | None:
+    """Return what the set-up of a fixture has raised; before pytest 8.1 it is kept without its traceback."""
+    error = result[2]
+    exception: BaseException | None = error[0] if isinstance(error, tuple) else error
+    return exception
+
+
+def shorten(error: BaseException) -> None:
+    """Have an error shown without its traceback, and without those that led to it."""
+    error.__cause__ = error.__context__ = None
+    error.__suppress_context__ = True
+    if not getattr(error, "_rustpar_is_short", False) and hasattr(error, "add_note"):
+        error.add_note("(its fixture is set up once per run; another test shows the whole error)")
+    error._rustpar_is_short = True  # type: ignore[attr-defined]
 
 
 def use_result(definition: Any, result: tuple[Any, Any, Any]) -> object:
@@ -123,14 +154,16 @@ def use_result(definition: Any, result: tuple[Any, Any, Any]) -> object:
         BaseException: The set-up has failed.
     """
     __tracebackhide__ = True
+    if definition.cached_result is not None and definition.cached_result is not result:
+        leave(definition)
     definition.cached_result = result
     value, _key, error = result
     if error is None:
         return value
     # Before pytest 8.1 an exception, since then a pair with its traceback.
     exception, traceback = error if isinstance(error, tuple) else (error, error.__traceback__)
-    if traceback is None:
-        _raise(exception)
+    if traceback is None or getattr(exception, "_rustpar_is_short", False):
+        _raise(exception.with_traceback(None))
     raise exception.with_traceback(traceback)
 
 

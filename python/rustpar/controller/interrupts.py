@@ -27,6 +27,8 @@ _REACTION_TIME = 0.2
 _NOTICE_LIMIT = 1.5
 _TEARDOWN_LIMIT = 10.0
 
+_TEMPLATE_SLOT = 0
+
 # Seconds in which a repeated signal is ignored: `timeout` sends it to its process, and then to the process's group.
 _SAME_SIGNAL = 1.0
 
@@ -141,7 +143,8 @@ class InterruptedWorkers:
             if elapsed > _REACTION_TIME and not signalled:
                 signalled = True
                 self._signal(unaware, has_collected=has_collected())
-            if elapsed > (_TEARDOWN_LIMIT if len(unaware) < len(self._pool.active) else _NOTICE_LIMIT):
+            tears_down = len(unaware) < len(self._pool.active) or self._server.shared.interrupted(_TEMPLATE_SLOT)
+            if elapsed > (_TEARDOWN_LIMIT if tears_down else _NOTICE_LIMIT):
                 break
         if is_running():
             names = ", ".join(sorted(node.gateway.id for node in self._pool.active)) or "the template"

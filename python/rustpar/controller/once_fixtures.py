@@ -43,9 +43,12 @@ class OnceFixtureEvents:
             self._screen.show_lines([_core.set_up_once_line([name], seconds)])
         elif what == "teardown":
             self.is_tearing_down = True
+        elif what == "torn down":
+            self.is_tearing_down = False
         else:
-            self.has_failed = True
-            self._dispatch.report(from_serializable(self._config, about))
+            report = from_serializable(self._config, about)
+            self.has_failed = self.has_failed or report.failed
+            self._dispatch.report(report)
 
     def _record(self, fixtures: list[tuple[str, str, float]]) -> None:
         """Record set-ups: for each fixture the test for which it was set up, its key, and the seconds it took."""

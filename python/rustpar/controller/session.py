@@ -341,14 +341,21 @@ class Controller:
         # While the workers exit.
         gc_freeze.freeze_more()
         begin, limit = _core.monotonic(), EXIT_TIMEOUT
+        interrupted_at: float | None = None
         while self._handlers.template_status is None:
             if _core.monotonic() > begin + limit and (interrupt.arrived or not self._once.is_tearing_down):
                 break
             self._handle_events()
-            if interrupt.arrived and limit == EXIT_TIMEOUT:
-                limit = min(EXIT_TIMEOUT, _core.monotonic() - begin + _INTERRUPTED_EXIT_TIMEOUT)
+            if interrupt.arrived and interrupted_at is None:
+                interrupted_at = _core.monotonic() - begin
+                # Shared fixtures get as long for their teardown as those of a worker that is interrupted.
+                more = EXIT_TIMEOUT if self._once.is_tearing_down else _INTERRUPTED_EXIT_TIMEOUT
+                limit = interrupted_at + more if self._once.is_tearing_down else min(limit, interrupted_at + more)
         if self._handlers.template_status is None:
             self._kill_remaining(limit)
+        elif self._once.is_tearing_down:
+            self._once.has_failed = True
+            self._screen.notice("the process that tears down the fixtures set up once has died before it had done so")
         self._server.close()
         engine.shut_down()
 
@@ -356,9 +363,14 @@ class Controller:
         """Report and kill the workers that have not exited in time; all their results have arrived."""
         nodes = self._pool.nodes.values()
         names = [node.gateway.id for node in nodes if node.pid is not None and not node.has_exited]
+        if self._once.is_tearing_down:
+            self._once.has_failed = True
+            reason = "the teardown of the fixtures that are set up once may hang"
+        else:
+            reason = "an exit function, a thread or a C library may hang"
         self._screen.notice(
             f"{', '.join(names) or 'the template'} did not end within {limit:.2g} s after the last test and will "
-            "be killed: an exit function, a thread or a C library may hang"
+            f"be killed: {reason}"
         )
         self._pool.mark_killed()
         self._server.kill()

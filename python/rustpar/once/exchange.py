@@ -16,6 +16,7 @@ import fcntl
 import functools
 import hashlib
 import tempfile
+import unittest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -27,6 +28,7 @@ from rustpar.compat import fixtures
 from rustpar.compat.reports import teardown_report
 from rustpar.compat.sessions import basetemp_of
 from rustpar.once import selection
+from rustpar.once.instance import Instance, instance_for, instance_of
 from rustpar.once.set_up import DIRECTORY, shortened
 from rustpar.process import interrupt_signal
 from rustpar.process.system import os
@@ -69,6 +71,9 @@ class _Lock:
             else:
                 return
 
+    def is_held(self) -> bool:
+        return self._file >= 0
+
     def release(self) -> None:
         if self._file >= 0:
             os.close(self._file)
@@ -79,12 +84,14 @@ class _Kept:
     """A fixture that this worker has set up for all, or for one of those, and tears down at the very end.
 
     Attributes:
+        name: The name of its files.
         lock: Its users' lock; None if no other worker uses it.
         used: The locks of the values that it needs.
     """
 
-    def __init__(self, definition: Any, request: Any, lock: _Lock | None, used: list[_Lock]) -> None:
+    def __init__(self, definition: Any, request: Any, name: str, lock: _Lock | None, used: list[_Lock]) -> None:
         self.definition = definition
+        self.name = name
         self.request = request
         self.result = fixtures.result_of(definition)
         self.finalizers = fixtures.take_apart(definition)
@@ -107,13 +114,28 @@ class ExchangedFixtures:
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._executes: dict[int, Callable[[Any], object]] = {}
         self._kept: list[_Kept] = []
+        # The instances of each fixture in the order of the collection, and the results that this worker knows.
+        self._instances: dict[int, list[Instance]] = {}
+        self._results: list[tuple[Any, Instance, tuple[Any, Any, Any]]] = []
+        # Held until this worker has nothing left but to tear down what it has set up for all.
+        self._working = _Lock(self._directory / "working")
+        self._working.acquire(alone=False)
         self._users: list[_Lock] = []
         self._last: pytest.Item | None = None
         # The values that the set-ups which are running have asked for.
         self._asked: list[list[_Lock]] = []
 
+    def _number(self, definition: Any, instance: Instance) -> int | None:
+        """Return the number of an instance; workers that have collected the same tests number alike."""
+        known = self._instances.get(id(definition), [])
+        return next((number for number, one in enumerate(known) if one.is_same(instance)), None)
+
     def use(self, needed: selection.Needed) -> None:
         """Get the values of the fixtures that a test needs from the run."""
+        for definition in needed.definitions:
+            instance = instance_for(definition, needed.item)
+            if self._number(definition, instance) is None:
+                self._instances.setdefault(id(definition), []).append(instance)
         exchanged = set(map(id, needed.definitions))
         for definition in needed.set_up_with():
             if id(definition) not in self._executes:
@@ -122,37 +144,43 @@ class ExchangedFixtures:
                     definition, functools.partial(self._value, definition, get)
                 )
 
-    def _value(self, definition: Any, get: Callable[[Any, Any, object], object], request: Any) -> object:
+    def _value(self, definition: Any, get: Callable[[Any, Any, Instance], object], request: Any) -> object:
         __tracebackhide__ = True
-        key = definition.cache_key(request)
-        result = fixtures.result_of(definition)
-        if result is not None and fixtures.is_same_key(result[1], key):
-            return fixtures.use_result(definition, result)
-        for kept in self._kept:
-            if kept.definition is definition and kept.result is not None and fixtures.is_same_key(kept.result[1], key):
-                return fixtures.use_result(definition, kept.result)
-        fixtures.forget(definition)
-        return get(definition, request, key)
+        instance = instance_of(definition, request)
+        for known, of, result in self._results:
+            if known is definition and of.is_same(instance):
+                return fixtures.use_result(definition, result)
+        fixtures.leave(definition)
+        try:
+            return get(definition, request, instance)
+        finally:
+            result_now = fixtures.result_of(definition)
+            if result_now is not None:
+                self._results.append((definition, instance, result_now))
 
-    def _keep(self, definition: Any, request: Any, key: object) -> object:
+    def _keep(self, definition: Any, request: Any, instance: Instance) -> object:
         """Set up a fixture that others need which are set up once."""
         __tracebackhide__ = True
         try:
             return self._executes[id(definition)](request)
         finally:
-            self._kept.append(_Kept(definition, request, None, []))
+            self._kept.append(_Kept(definition, request, "", None, []))
 
-    def _get(self, definition: Any, request: Any, key: object) -> object:
+    def _get(self, definition: Any, request: Any, instance: Instance) -> object:
         """Get the value of a fixture from another worker, or set it up."""
         __tracebackhide__ = True
-        name = hashlib.sha256(f"{key_of(definition)} {request.param_index}".encode()).hexdigest()[:32]
+        number = self._number(definition, instance)
+        if number is None:
+            # Not known from the collection, so it has no name that all workers have for it.
+            return self._keep(definition, request, instance)
+        name = hashlib.sha256(f"{key_of(definition)} {number}".encode()).hexdigest()[:32]
         users = _Lock(self._directory / f"{name}.users")
         setting_up = _Lock(self._directory / f"{name}.lock")
         begin = _core.monotonic()
         try:
             setting_up.acquire(alone=True)
             users.acquire(alone=False)
-            found = self._read(name, key)
+            found = self._read(name, definition.cache_key(request))
             if found is None:
                 return self._set_up(definition, request, name, users)
         finally:
@@ -169,8 +197,9 @@ class ExchangedFixtures:
             return None
         if outcome == "value":
             return value, key, None
-        kind = {"skipped": pytest.skip.Exception}.get(outcome, pytest.fail.Exception)
-        error: Any = kind(value) if outcome == "skipped" else kind(value, pytrace=False)
+        kinds: dict[str, Any] = {"skipped": pytest.skip.Exception, "xfailed": pytest.xfail.Exception}
+        kind = kinds.get(outcome)
+        error = pytest.fail.Exception(value, pytrace=False) if kind is None else kind(value)
         return None, key, (error, None)
 
     def _set_up(self, definition: Any, request: Any, name: str, users: _Lock) -> object:
@@ -181,8 +210,11 @@ class ExchangedFixtures:
             with fixtures.other_basetemp(self._config, DIRECTORY):
                 value = self._executes[id(definition)](request)
             self._write(definition, name, ("value", value))
-        except pytest.skip.Exception as error:
-            self._write(definition, name, ("skipped", error.msg))
+        except (pytest.skip.Exception, unittest.SkipTest) as error:
+            self._write(definition, name, ("skipped", str(error)))
+            raise
+        except pytest.xfail.Exception as error:
+            self._write(definition, name, ("xfailed", str(error)))
             raise
         except (Exception, pytest.fail.Exception) as error:
             if not isinstance(error, (pytest.UsageError, pytest.exit.Exception)):
@@ -192,8 +224,14 @@ class ExchangedFixtures:
                 failed = pytest.fail.Exception(short, pytrace=False)
                 fixtures.set_error(definition, definition.cache_key(request), failed)
             raise
+        except BaseException:
+            # Such as SystemExit, which pytest raises again for the next test, with another set-up.
+            users.release()
+            raise
         finally:
-            self._kept.append(_Kept(definition, request, users, self._asked.pop()))
+            used = self._asked.pop()
+            if users.is_held():
+                self._kept.append(_Kept(definition, request, name, users, used))
         if self._report is not None:
             self._report.set_up_for_all(definition.argname, _core.monotonic() - begin)
         return value
@@ -229,13 +267,21 @@ class ExchangedFixtures:
         for lock in self._users:
             lock.release()
         self._users.clear()
+        self._working.release()
+        if any(kept.lock is not None for kept in self._kept):
+            # A worker that still runs tests may ask for a value later.
+            others = _Lock(self._directory / "working")
+            others.acquire(alone=True)
+            others.release()
         while self._kept:
             kept = self._kept.pop()
             if kept.lock is not None:
                 kept.lock.acquire(alone=True)
+                # A worker that starts now sets it up again.
+                (self._directory / f"{kept.name}.value").unlink(missing_ok=True)
             try:
                 fixtures.tear_down(kept.definition, kept.request, kept.result, kept.finalizers)
-            except (Exception, pytest.fail.Exception) as error:
+            except BaseException as error:
                 errors.append(error)
             finally:
                 for used in (kept.lock, *kept.used):

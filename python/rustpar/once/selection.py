@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -9,8 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 from rustpar.collection.shared_fixtures import is_of_a_framework
-from rustpar.compat.sessions import fixtures_of
+from rustpar.compat.sessions import all_fixtures_of, fixtures_of, has_paths
 from rustpar.config.values import ini_lines
+from rustpar.once.instance import instance_for, needed_names
+from rustpar.process.code_origin import CodeOrigins
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -49,9 +52,11 @@ class Needed(NamedTuple):
 
     def key(self) -> tuple[object, ...]:
         """Return a key that tests share for which the same is set up, with the same parameters."""
-        indices: dict[str, int] = getattr(getattr(self.item, "callspec", None), "indices", {})
-        parameters = tuple(sorted((name, index) for name, index in indices.items() if name in self.closure))
-        return (*map(id, self.definitions), parameters)
+        instances = [instance_for(definition, self.item) for definition in self.set_up_with()]
+        # Tests of one function share the objects of parameters; equal ones of others are compared later.
+        parameters = {name: id(value) for one in instances for name, value in one.parameters.items()}
+        nodes = tuple(sorted({one.node_id for one in instances}))
+        return (*map(id, self.definitions), nodes, tuple(sorted(parameters.items())))
 
 
 def patterns_of(config: pytest.Config) -> list[str]:
@@ -62,11 +67,16 @@ def patterns_of(config: pytest.Config) -> list[str]:
 
 def place_of(definition: Any, config: pytest.Config) -> str:
     """Return the file of a fixture relative to rootdir, and its name: ``tests/conftest.py::server``."""
-    code = getattr(definition.func, "__code__", None)
-    file = Path(code.co_filename) if code is not None else Path(definition.baseid)
+    file = file_of(definition)
     if file.is_relative_to(config.rootpath):
         file = file.relative_to(config.rootpath)
     return f"{file.as_posix()}::{definition.argname}"
+
+
+def file_of(definition: Any) -> Path:
+    """Return the file in which a fixture is defined."""
+    code = getattr(inspect.unwrap(definition.func), "__code__", None)
+    return Path(code.co_filename) if code is not None else Path(definition.baseid)
 
 
 class Selection:
@@ -77,13 +87,14 @@ class Selection:
         self._config = config
         self._patterns = patterns_of(config)
         self._known: dict[int, bool] = {}
+        # The patterns that name a fixture which can be set up once, and refusals for those that name others.
+        self._used: set[str] = set()
+        self._matching: set[str] = set()
+        self._refused: dict[str, str] = {}
+        self._origins = CodeOrigins()
 
     def includes(self, definition: Any) -> bool:
-        """Whether a fixture is to be set up once per run.
-
-        Raises:
-            pytest.UsageError: A pattern names this fixture, but it has function or class scope.
-        """
+        """Whether a fixture is to be set up once per run."""
         known = self._known.get(id(definition))
         if known is None:
             known = self._known[id(definition)] = self._matches(definition)
@@ -97,51 +108,85 @@ class Selection:
             if not fnmatchcase(place if "::" in pattern else definition.argname, pattern):
                 continue
             if definition.scope in _SCOPES:
+                self._used.add(pattern)
                 return True
+            self._matching.add(pattern)
             if not any(sign in pattern for sign in "*?["):
-                raise pytest.UsageError(
+                self._refused[pattern] = (
                     f"{SETTING}: {place} has {definition.scope} scope, so each test has its own: "
                     'use scope="session", "package" or "module"'
                 )
         return False
 
-    def needed(self, items: Sequence[pytest.Item]) -> Iterator[Needed]:
-        """Yield the tests that need such fixtures, in the order of the collection.
+    def needed(self, items: Sequence[pytest.Item]) -> list[Needed]:
+        """Return the tests that need such fixtures, in the order of the collection.
 
         Raises:
-            pytest.UsageError: Such a fixture asks for something that differs between workers.
+            pytest.UsageError: A fixture is named that each test has for itself, or one asks for something that differs
+                between workers, or needs what an automatic fixture does.
         """
         known: dict[int, tuple[list[str], list[Any], frozenset[str]]] = {}
+        found = []
         for item in items:
             info = fixtures_of(item)
             if info is None:
                 continue
             if id(info) not in known:
-                found = [(name, (info.name2fixturedefs.get(name) or (None,))[-1]) for name in info.names_closure]
-                chosen = [(name, one) for name, one in found if one is not None and self.includes(one)]
-                closures = [self._closure(one, info) for _, one in chosen]
-                names = frozenset().union(*closures)
-                known[id(info)] = [name for name, _ in chosen], [one for _, one in chosen], names
+                known[id(info)] = self._chosen(info)
             if known[id(info)][0]:
-                yield Needed(item, *known[id(info)])
+                found.append(Needed(item, *known[id(info)]))
+        for pattern, message in self._refused.items():
+            if pattern not in self._used:
+                raise pytest.UsageError(message)
+        return found
 
-    def _closure(self, definition: Any, info: Any) -> set[str]:
-        """Return the names of the fixtures that are set up with one, its own included.
+    def _chosen(self, info: Any) -> tuple[list[str], list[Any], frozenset[str]]:
+        found = [(name, (info.name2fixturedefs.get(name) or (None,))[-1]) for name in info.names_closure]
+        chosen = [(name, one) for name, one in found if one is not None and self.includes(one)]
+        names: set[str] = set()
+        for _, definition in chosen:
+            needed = needed_names(definition, info)
+            workers_own = self._workers_own(needed, info)
+            if workers_own is not None:
+                raise refusal(definition, self._config, workers_own)
+            names |= needed
+        if chosen:
+            self._check_automatic(chosen[0][1], names, info)
+        return [name for name, _ in chosen], [one for _, one in chosen], frozenset(names)
 
-        Raises:
-            pytest.UsageError: One of them differs between workers.
+    @staticmethod
+    def _workers_own(names: set[str], info: Any) -> str | None:
+        """Return the name among these of a fixture that differs between workers."""
+        return next(
+            (name for name in names for one in info.name2fixturedefs.get(name) or () if is_workers_own(one)), None
+        )
+
+    def _check_automatic(self, definition: Any, names: set[str], info: Any) -> None:
+        """Refuse a fixture that would be set up before a session fixture of the project that all tests use.
+
+        Without workers that comes first, and may prepare what this one needs: the environment, for example.
         """
-        names, waiting, seen = {definition.argname}, [definition], {id(definition)}
-        while waiting:
-            for name in waiting.pop().argnames:
-                names.add(name)
-                for other in info.name2fixturedefs.get(name) or ():
-                    if is_workers_own(other):
-                        raise refusal(definition, self._config, name)
-                    if id(other) not in seen:
-                        seen.add(id(other))
-                        waiting.append(other)
-        return names
+        for name in info.initialnames:
+            automatic = (info.name2fixturedefs.get(name) or (None,))[-1]
+            if automatic is None or name in names or name in info.argnames or automatic.scope != "session":
+                continue
+            is_own = self._origins.is_own_file(str(file_of(automatic)))
+            if is_own and self._workers_own(needed_names(automatic, info), info) is None:
+                raise pytest.UsageError(
+                    f"{SETTING}: {place_of(definition, self._config)} would be set up before "
+                    f"{place_of(automatic, self._config)}, which all tests use: let it ask for {name}"
+                )
+
+    def warn_about_unused(self, session: pytest.Session) -> None:
+        """Warn about patterns that match no fixture of a run of all tests."""
+        for definition in all_fixtures_of(session):
+            self.includes(definition)
+        if has_paths(self._config):
+            return
+        for pattern in self._patterns:
+            if pattern not in self._used | self._matching:
+                text = f"{SETTING}: no fixture matches {pattern!r}"
+                self._config.issue_config_time_warning(pytest.PytestConfigWarning(text), stacklevel=2)
 
 
 def is_workers_own(definition: Any) -> bool:

@@ -22,7 +22,9 @@ from rustpar.collection.shared_fixtures import is_of_a_framework, key_of
 from rustpar.collection.time_limits import default_limit
 from rustpar.compat import fixtures
 from rustpar.once import selection
+from rustpar.once.instance import instance_of
 from rustpar.once.shareable import ProcessState, advice, part_of_value
+from rustpar.process import interrupt_signal
 from rustpar.process.alarm import raised_after
 from rustpar.process.owned_exit import OwnedExitFunctions
 from rustpar.process.system import os
@@ -42,6 +44,7 @@ class SetUpFixture:
         definition: The fixture.
         first: The test for which it was set up.
         last: The last test of the collection that is known to need it.
+        instance: Which value of the fixture it is.
         result: Value, cache key and exception.
         seconds: How long it took, without the fixtures that it requested.
     """
@@ -51,18 +54,18 @@ class SetUpFixture:
         self.definition = definition
         self.first = self.last = item
         self.seconds = seconds
+        self.instance = instance_of(definition, request)
         self.result: Any = fixtures.result_of(definition)
         self._request = request
         self._finalizers = fixtures.take_apart(definition)
+        self.was_raised = False
         # The read end of a pipe with one byte, if the set-up has failed: the process that reads it shows the error.
         self._token: int | None = None
 
     @property
     def error(self) -> BaseException | None:
         """What the set-up has raised."""
-        error = self.result[2]
-        exception: BaseException | None = error[0] if isinstance(error, tuple) else error
-        return exception
+        return fixtures.error_of(self.result)
 
     def offer_error(self) -> None:
         """Let the first process that asks show the error in full."""
@@ -72,8 +75,8 @@ class SetUpFixture:
             os.close(writing)
 
     def may_show_error(self) -> bool:
-        """Whether nobody has shown the error in full yet; true for outcomes that are no error, such as a skip."""
-        if isinstance(self.error, (pytest.skip.Exception, pytest.exit.Exception)) or self._token is None:
+        """Whether nobody has shown the error in full yet."""
+        if self._token is None:
             return True
         with contextlib.suppress(BlockingIOError):
             return bool(os.read(self._token, 1))
@@ -100,13 +103,15 @@ class OnceFixtures:
         self._exit_functions = OwnedExitFunctions()
         self._all: list[SetUpFixture] = []
         self._replaced: dict[int, Callable[[Any], object]] = {}
+        # What set-ups have registered with collectors.
+        self._finalizers: list[Callable[[], object]] = []
 
     def is_owner(self) -> bool:
         """Whether this process has set them up, and has to tear them down."""
         return os.getpid() == self._owner
 
-    def set_up(self, needed: Iterable[selection.Needed]) -> None:
-        """Set up the fixtures that tests need.
+    def set_up(self, needed: Iterable[selection.Needed], at_end: Callable[[], None]) -> None:
+        """Set up the fixtures that tests need; call `at_end` before they are torn down because of an interrupt.
 
         An error in a set-up becomes that of each test which needs the fixture.
 
@@ -123,7 +128,12 @@ class OnceFixtures:
                 self._check(one)
                 one.offer_error()
         except BaseException:
-            self.tear_down()
+            at_end()
+            before = interrupt_signal.ignore()
+            try:
+                self.tear_down()
+            finally:
+                interrupt_signal.restore(before)
             raise
         finally:
             if worker is not None:
@@ -151,7 +161,7 @@ class OnceFixtures:
             state = ProcessState()
             limit = self._time_limit(f"set-up of the fixture {name}")
             with (
-                fixtures.active_scopes(needed.item),
+                fixtures.active_scopes(needed.item, self._finalizers),
                 fixtures.phase_output(needed.item, "setup"),
                 fixtures.errors_kept(),
                 limit,
@@ -185,14 +195,22 @@ class OnceFixtures:
 
     def _value(self, definition: Any, request: Any) -> object:
         __tracebackhide__ = True
-        key = definition.cache_key(request)
+        instance = instance_of(definition, request)
         for one in self._all:
-            if one.definition is definition and fixtures.is_same_key(one.result[1], key):
-                if one.error is not None and not self.is_owner() and not one.may_show_error():
-                    _raise_shortened(definition, one.error)
+            if one.definition is not definition or not one.instance.is_same(instance):
+                continue
+            if one.error is None or self.is_owner():
                 return fixtures.use_result(definition, one.result)
-        # With parameters for which it is not set up.
-        fixtures.forget(definition)
+            if one.was_raised and fixtures.result_of(definition) is None:
+                # Somebody has made pytest forget the error, to try the test again. Now this worker has its own.
+                self._all.remove(one)
+                break
+            one.was_raised = True
+            if not one.may_show_error():
+                fixtures.shorten(one.error)
+            return fixtures.use_result(definition, one.result)
+        # With parameters for which it is not set up, or once more.
+        fixtures.leave(definition)
         return self._replaced[id(definition)](request)
 
     def inherit(self) -> None:
@@ -213,11 +231,16 @@ class OnceFixtures:
         try:
             while self._all:
                 one = self._all.pop()
+                limit = self._time_limit(f"teardown of the fixture {one.definition.argname}")
                 try:
-                    with self._time_limit(f"teardown of the fixture {one.definition.argname}"):
+                    with fixtures.phase_output(one.last, "teardown"), limit:
                         one.tear_down()
-                except (Exception, pytest.fail.Exception) as error:
+                except BaseException as error:
                     errors.append((one.last, error))
+            for finalizer in reversed(self._finalizers):
+                with contextlib.suppress(Exception):
+                    finalizer()
+            self._finalizers.clear()
         finally:
             self._exit_functions.run()
         return errors
@@ -261,14 +284,9 @@ class _Recorder:
 
 
 def shortened(definition: Any, error: BaseException) -> str:
-    """Return a line about the error of a set-up, for tests after the one that shows the whole error."""
+    """Return a line about the error of a set-up, for the workers that only know of it."""
     first = str(error).partition("\n")[0]
     return (
         f"the fixture {definition.argname}, which is set up once per run, has failed: {type(error).__name__}: {first} "
         "(another test shows the whole error)"
     )
-
-
-def _raise_shortened(definition: Any, error: BaseException) -> None:
-    # This frame is not hidden: pytest mentions it if all frames of an error are.
-    raise pytest.fail.Exception(shortened(definition, error), pytrace=False) from None

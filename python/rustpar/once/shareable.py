@@ -58,6 +58,7 @@ _INSTEAD = {
     "a lock": "return plain data or a path, and create locks in each worker",
     "an event loop": "return plain data, and create event loops in each worker",
     "a CUDA context": "load it to the CPU, and move it to the GPU in each worker",
+    "a process, which only the process that has started it can wait for": "return its address or its pid",
     "a database connection": "return the path or address, and connect in each worker",
 }
 
@@ -103,6 +104,8 @@ def _descriptors() -> dict[str, str]:
 
 def part_of_value(value: object) -> str | None:
     """Return what a value holds that cannot be shared between processes; None if nothing was found."""
+    if type(value).__module__ == "subprocess":
+        return "a process, which only the process that has started it can wait for"
     waiting: list[tuple[object, int]] = [(value, 0)]
     seen: set[int] = set()
     while waiting and len(seen) < _MOST_ELEMENTS:

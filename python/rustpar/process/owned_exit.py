@@ -70,6 +70,20 @@ class OwnedExitFunctions:
             with contextlib.suppress(Exception):
                 finalizer()
         self._finalizers.clear()
+        for key in self._process_finalizers:
+            finalize = _process_finalizers().pop(key, None)
+            with contextlib.suppress(Exception):
+                if finalize is not None:
+                    finalize()
+        self._end_children()
+
+    def _end_children(self) -> None:
+        """Terminate daemons, and wait for other children, as `multiprocessing` does at exit."""
+        for child in self._children & _children():
+            with contextlib.suppress(Exception):
+                if child.daemon:
+                    child.terminate()
+                child.join()
 
 
 def _finalizers() -> list[Any]:

@@ -220,7 +220,9 @@ class WorkerPlugin:
         from rustpar.once import exchange, selection
         from rustpar.once.set_up import OnceFixtures
 
-        needed = list(selection.Selection(self.config).needed(session.items))
+        selected = selection.Selection(self.config)
+        needed = selected.needed(session.items)
+        selected.warn_about_unused(session)
         will_fork = self._fork_point.will_fork
         if not needed:
             return
@@ -228,7 +230,7 @@ class WorkerPlugin:
             exchange.register(session, needed, self)
             return
         self._once = OnceFixtures(self.config)
-        self._once.set_up(needed)
+        self._once.set_up(needed, self._line.set_interrupted)
         self._send(self._line.ONCE, ("set up", list(self._once.described())))
 
     def set_up_for_all(self, name: str, seconds: float) -> None:
@@ -253,6 +255,7 @@ class WorkerPlugin:
         for item, error in once.tear_down():
             report = teardown_report(item, error)
             self._send(self._line.ONCE, ("error", to_serializable(self.config, report)))
+        self._send(self._line.ONCE, ("torn down", None))
 
     def _note_fork(self) -> None:
         assert self.session is not None
