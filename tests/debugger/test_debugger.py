@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import pytest
 
@@ -21,16 +22,17 @@ STARTS = ("template", "early")
 PROMPT = "(Pdb)"
 
 
+# How many prompts have been answered.
+ANSWERED: WeakKeyDictionary[Terminal, int] = WeakKeyDictionary()
+
+
 def answer(terminal: Terminal, *lines: str) -> None:
     """Type lines, each when a new prompt has appeared."""
     for line in lines:
-        expected = answer.prompts.get(id(terminal), 0) + 1  # type: ignore[attr-defined]
+        expected = ANSWERED.get(terminal, 0) + 1
         terminal.wait(prompts(terminal, expected))
-        answer.prompts[id(terminal)] = expected  # type: ignore[attr-defined]
+        ANSWERED[terminal] = expected
         terminal.type(f"{line}\n".encode())
-
-
-answer.prompts = {}  # type: ignore[attr-defined]
 
 
 def prompts(terminal: Terminal, count: int) -> Callable[[], bool]:
@@ -59,8 +61,10 @@ def test_last():
 """
 
 
-@pytest.mark.parametrize("start", STARTS)
-@pytest.mark.parametrize("options", [[], ["-s"], ["--capture=sys"], ["--rustpar-progress=off"]])
+@pytest.mark.parametrize(
+    ("start", "options"),
+    [("template", []), ("early", []), ("template", ["-s"]), ("early", ["--capture=sys", "--rustpar-progress=off"])],
+)
 def test_a_breakpoint_stops_the_test_in_its_worker(suite: Suite, start: str, options: list[str]) -> None:
     suite.test(STOPS)
     with on_terminal(suite, "-n2", f"--rustpar-start={start}", *options, columns=120, lines=50) as terminal:

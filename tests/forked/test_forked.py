@@ -209,7 +209,7 @@ def test_outcomes_and_reports_are_the_same(suite: Suite, mode: str) -> None:
         assert run.text.count(text) == before.text.count(text), text
 
 
-@pytest.mark.parametrize("mode", RUN_MODES)
+@pytest.mark.parametrize("mode", ["plain", "template", "xdist"])
 def test_a_crash_is_the_failure_of_its_test(suite: Suite, mode: str) -> None:
     suite.test(
         """

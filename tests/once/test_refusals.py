@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.harness import RUN_MODES
 from tests.once.suites import MANY, events, write
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ UNSHAREABLE = {
 }
 
 
-@pytest.mark.parametrize("mode", RUN_MODES)
+@pytest.mark.parametrize("mode", ["template"])
 @pytest.mark.parametrize(
     ("once", "is_once"),
     [
@@ -47,10 +46,10 @@ def test_a_pattern_names_fixtures_or_files_and_fixtures(suite: Suite, mode: str,
     run = suite.run_in(mode, "--dist=each", "-k", "without or 0", n="2")
     assert run.ret == 0
     count = Counter(events(suite))
-    assert count["server-up"] == count["server-down"] == (1 if is_once or mode == "plain" else 2)
+    assert count["server-up"] == count["server-down"] == (1 if is_once else 2)
 
 
-@pytest.mark.parametrize("mode", RUN_MODES[:-1])
+@pytest.mark.parametrize("mode", ["plain", "template"])
 @pytest.mark.parametrize(
     "conftest",
     [
@@ -95,7 +94,7 @@ def test_a_fixture_that_asks_for_the_worker_while_it_is_set_up_is_refused(suite:
     assert (suite.path / "torn-down").exists()
 
 
-@pytest.mark.parametrize("mode", RUN_MODES[:-1])
+@pytest.mark.parametrize("mode", ["plain", "early"])
 def test_a_fixture_with_function_scope_is_refused_if_it_is_named(suite: Suite, mode: str) -> None:
     conftest = "import pytest\n@pytest.fixture\ndef server(): pass"
     write(suite, "def test_it(server): pass", conftest)
@@ -146,7 +145,7 @@ def test_workers_that_collect_for_themselves_need_a_plain_value(suite: Suite, mo
     assert suite.run("--rustpar-start=template").counts() == {"passed": 4}
 
 
-@pytest.mark.parametrize("mode", RUN_MODES[:-1])
+@pytest.mark.parametrize("mode", ["plain", "template"])
 def test_an_automatic_fixture_has_to_be_asked_for(suite: Suite, mode: str) -> None:
     conftest = """
         import os

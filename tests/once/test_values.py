@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.harness import RUN_MODES
-from tests.once.suites import MANY_TESTS, WORKER_MODES, events, write
+from tests.once.suites import MANY_TESTS, events, write
 
 if TYPE_CHECKING:
     from tests.harness import Suite
 
 
-@pytest.mark.parametrize("mode", RUN_MODES)
+@pytest.mark.parametrize("mode", ["template", "early"])
 def test_each_parameter_is_set_up_once(suite: Suite, mode: str) -> None:
     write(
         suite,
@@ -46,7 +46,7 @@ def test_each_parameter_is_set_up_once(suite: Suite, mode: str) -> None:
     assert Counter(events(suite)) == {"up-a": 1, "up-b": 1, "down-a": 1, "down-b": 1}
 
 
-@pytest.mark.parametrize("mode", WORKER_MODES)
+@pytest.mark.parametrize("mode", ["template", "early"])
 def test_package_and_module_fixtures_are_set_up_once_each(suite: Suite, mode: str) -> None:
     files = {
         f"{name}/test_{name}.py": """
@@ -231,7 +231,7 @@ def test_plugins_see_the_fixture_as_set_up(suite: Suite) -> None:
     assert Counter(events(suite))["server-up"] == 1
 
 
-@pytest.mark.parametrize("mode", RUN_MODES)
+@pytest.mark.parametrize("mode", ["template", "early"])
 def test_each_module_has_its_own_value_of_a_module_fixture_of_a_conftest(suite: Suite, mode: str) -> None:
     tests = """
         import pytest
@@ -255,7 +255,7 @@ def test_each_module_has_its_own_value_of_a_module_fixture_of_a_conftest(suite: 
     assert events(suite) == ["up", "up"]
 
 
-@pytest.mark.parametrize("mode", RUN_MODES)
+@pytest.mark.parametrize("mode", ["template", "early"])
 @pytest.mark.parametrize("once", ["server", "server, app"])
 def test_what_needs_a_fixture_with_parameters_has_the_right_one(suite: Suite, mode: str, once: str) -> None:
     tests = """
@@ -280,7 +280,7 @@ def test_what_needs_a_fixture_with_parameters_has_the_right_one(suite: Suite, mo
     assert suite.run_in(mode).counts() == {"passed": 8}
 
 
-@pytest.mark.parametrize("mode", RUN_MODES[1:])
+@pytest.mark.parametrize("mode", ["template", "early"])
 def test_indirect_parameters_are_compared_by_their_values(suite: Suite, mode: str) -> None:
     tests = """
         import pytest
@@ -367,3 +367,25 @@ def test_daemons_of_a_set_up_are_terminated_at_the_end(suite: Suite) -> None:
         """
     write(suite, MANY_TESTS, conftest)
     assert suite.run("--rustpar-start=template", limit=100).counts() == {"passed": 6}
+
+
+@pytest.mark.parametrize("mode", ["template", "early"])
+def test_what_a_fixture_asks_for_while_it_is_set_up_is_torn_down_after_it(suite: Suite, mode: str) -> None:
+    conftest = """
+        import pytest
+        from events import note
+
+        @pytest.fixture(scope="session")
+        def below():
+            yield
+            note("below-down")
+
+        @pytest.fixture(scope="session")
+        def server(request):
+            request.getfixturevalue("below")
+            yield
+            note("server-down")
+        """
+    write(suite, MANY_TESTS, conftest)
+    assert suite.run_in(mode).counts() == {"passed": 6}
+    assert events(suite) == ["server-down", "below-down"]

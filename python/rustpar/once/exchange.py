@@ -29,7 +29,7 @@ from rustpar.compat.reports import teardown_report
 from rustpar.compat.sessions import basetemp_of
 from rustpar.once import selection
 from rustpar.once.instance import Instance, instance_for, instance_of
-from rustpar.once.set_up import DIRECTORY, shortened
+from rustpar.once.set_up import DIRECTORY, SetUpRecorder, shortened
 from rustpar.process import interrupt_signal
 from rustpar.process.system import os
 
@@ -206,6 +206,9 @@ class ExchangedFixtures:
         __tracebackhide__ = True
         begin = _core.monotonic()
         self._asked.append([])
+        recorder = SetUpRecorder(self._keep_dependency)
+        recorder.item = request._pyfuncitem
+        self._config.pluginmanager.register(recorder)
         try:
             with fixtures.other_basetemp(self._config, DIRECTORY):
                 value = self._executes[id(definition)](request)
@@ -229,12 +232,18 @@ class ExchangedFixtures:
             users.release()
             raise
         finally:
+            self._config.pluginmanager.unregister(recorder)
             used = self._asked.pop()
             if users.is_held():
                 self._kept.append(_Kept(definition, request, name, users, used))
         if self._report is not None:
             self._report.set_up_for_all(definition.argname, _core.monotonic() - begin)
         return value
+
+    def _keep_dependency(self, definition: Any, request: Any, item: pytest.Item, seconds: float) -> None:
+        """Keep a fixture that another one has asked for while it was set up, until that is torn down."""
+        if id(definition) not in self._executes:
+            self._kept.append(_Kept(definition, request, "", None, []))
 
     def _write(self, definition: Any, name: str, content: tuple[str, object]) -> None:
         data, lost = _core.dumps(content)

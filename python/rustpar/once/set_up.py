@@ -118,7 +118,7 @@ class OnceFixtures:
         Raises:
             pytest.UsageError: A fixture has left what cannot be shared between processes; all are torn down again.
         """
-        recorder = _Recorder(self._record)
+        recorder = SetUpRecorder(self._record)
         self._config.pluginmanager.register(recorder, "rustpar-once-recorder")
         worker = os.environ.pop("PYTEST_XDIST_WORKER", None)
         try:
@@ -143,7 +143,7 @@ class OnceFixtures:
                 # Each worker has its own.
                 fixtures.forget(definition)
 
-    def _set_up_all(self, needed: Iterable[selection.Needed], recorder: _Recorder) -> None:
+    def _set_up_all(self, needed: Iterable[selection.Needed], recorder: SetUpRecorder) -> None:
         done: dict[tuple[object, ...], list[SetUpFixture]] = {}
         for one in needed:
             key = one.key()
@@ -154,7 +154,7 @@ class OnceFixtures:
             for fixture in done[key]:
                 fixture.last = one.item
 
-    def _set_up_for(self, needed: selection.Needed, recorder: _Recorder) -> None:
+    def _set_up_for(self, needed: selection.Needed, recorder: SetUpRecorder) -> None:
         __tracebackhide__ = True
         recorder.item = needed.item
         for name, definition in zip(needed.names, needed.definitions, strict=True):
@@ -246,7 +246,7 @@ class OnceFixtures:
         return errors
 
 
-class _Recorder:
+class SetUpRecorder:
     """Observes the set-ups of fixtures.
 
     Attributes:
@@ -255,6 +255,7 @@ class _Recorder:
     """
 
     def __init__(self, record: Callable[[Any, Any, pytest.Item, float], None]) -> None:
+        """Call `record` with each fixture that was set up, its request, the test, and the seconds it took."""
         self._record = record
         self.item: pytest.Item
         self.of_frameworks: list[Any] = []
@@ -264,6 +265,7 @@ class _Recorder:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_fixture_setup(self, fixturedef: Any, request: Any) -> Generator[None, object, object]:
+        """Measure a set-up, and refuse a fixture that differs between workers."""
         __tracebackhide__ = True
         if selection.is_workers_own(fixturedef) and self._running:
             raise selection.refusal(self._running[-1], request.config, fixturedef.argname)
