@@ -93,6 +93,10 @@ def pytest_configure(config: pytest.Config) -> None:
         from rustpar.collection import order
 
         order.order_of(config)
+    if has_entry(config, "rustpar_once"):
+        from rustpar.once import selection
+
+        selection.patterns_of(config)
     if has_entry(config, "rustpar_max_rss"):
         from rustpar.process import memory
 

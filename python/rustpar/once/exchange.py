@@ -26,7 +26,7 @@ from rustpar import _core
 from rustpar.collection.shared_fixtures import key_of
 from rustpar.compat import fixtures
 from rustpar.compat.reports import teardown_report
-from rustpar.compat.sessions import basetemp_of
+from rustpar.compat.sessions import basetemp_of, item_of
 from rustpar.once import selection
 from rustpar.once.instance import Instance, instance_for, instance_of
 from rustpar.once.set_up import DIRECTORY, SetUpRecorder, shortened
@@ -186,7 +186,7 @@ class ExchangedFixtures:
         finally:
             setting_up.release()
         if self._report is not None:
-            self._report.waited(request._pyfuncitem.nodeid, key_of(definition), _core.monotonic() - begin)
+            self._report.waited(item_of(request).nodeid, key_of(definition), _core.monotonic() - begin)
         (self._asked[-1] if self._asked else self._users).append(users)
         return fixtures.use_result(definition, found)
 
@@ -207,7 +207,7 @@ class ExchangedFixtures:
         begin = _core.monotonic()
         self._asked.append([])
         recorder = SetUpRecorder(self._keep_dependency)
-        recorder.item = request._pyfuncitem
+        recorder.item = item_of(request)
         self._config.pluginmanager.register(recorder)
         try:
             with fixtures.other_basetemp(self._config, DIRECTORY):

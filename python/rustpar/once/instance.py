@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from rustpar.compat.fixtures import is_same_key
-from rustpar.compat.sessions import fixtures_of
+from rustpar.compat.sessions import fixtures_of, item_of
 
 
 class Instance(NamedTuple):
@@ -63,4 +63,4 @@ def instance_for(definition: Any, item: pytest.Item) -> Instance:
 
 def instance_of(definition: Any, request: Any) -> Instance:
     """Return the instance of a fixture that is requested."""
-    return instance_for(definition, request._pyfuncitem)
+    return instance_for(definition, item_of(request))

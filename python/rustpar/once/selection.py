@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -22,6 +23,9 @@ SETTING = "rustpar_once"
 
 # The scopes of fixtures that several workers may need.
 _SCOPES = ("session", "package", "module")
+
+# What a pattern of names has at least one of.
+_NAME = re.compile(r"[^\W\d]|[*?]")
 
 # Fixtures whose values differ between workers.
 _WORKERS_OWN = ("worker_id",)
@@ -60,9 +64,20 @@ class Needed(NamedTuple):
 
 
 def patterns_of(config: pytest.Config) -> list[str]:
-    """Return the patterns of ``rustpar_once``; several may stand in a line, separated by commas."""
+    """Return the patterns of ``rustpar_once``; several may stand in a line, separated by commas.
+
+    Raises:
+        pytest.UsageError: One is no pattern of a name.
+    """
     parts = (part.strip() for line in ini_lines(config, SETTING) for part in line.split(","))
-    return [part for part in parts if part]
+    patterns = [part for part in parts if part]
+    for pattern in patterns:
+        if not _NAME.search(pattern.rpartition("::")[2]):
+            raise pytest.UsageError(
+                f"{SETTING}: invalid pattern {pattern!r}: expected the name of a fixture, as in server, model* or "
+                "tests/conftest.py::server"
+            )
+    return patterns
 
 
 def place_of(definition: Any, config: pytest.Config) -> str:
