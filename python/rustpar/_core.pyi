@@ -90,6 +90,7 @@ __all__ = [
     "spoken",
     "spoken_size",
     "start_lines",
+    "thread_pool_lines",
     "timeline",
     "timeline_page",
     "trace",
@@ -211,6 +212,9 @@ def replaced_because(resident: int, limit: int, test: str) -> str:
 
 def start_lines(name: str, reasons: Sequence[str], remembered: bool, verbosity: int) -> list[str]:
     """The lines that report the start method; all reasons if `verbosity` is above 0."""
+
+def thread_pool_lines(library: str, threads: int, variable: str, workers: int, cpus: int) -> list[str]:
+    """A line if the threads of a numerical library in all workers are more than the CPUs can run; else none."""
 
 def set_up_once_line(names: list[str], seconds: float) -> str:
     """A line about the fixtures that were set up once for all workers."""

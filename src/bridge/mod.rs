@@ -157,6 +157,7 @@ mod _core {
     #[pymodule_export]
     use super::notices::{
         coverage_line, new_failures_line, process_line, progress_line, set_up_once_line, start_lines,
+        thread_pool_lines,
     };
 
     #[pymodule_export]

@@ -19,6 +19,18 @@ pub(super) fn start_lines(name: &str, reasons: Vec<Text>, remembered: bool, verb
     notices::start(start, verbosity)
 }
 
+/// A line if the threads of a numerical library in all workers are more than the CPUs can run; else none.
+#[pyfunction]
+pub(super) fn thread_pool_lines(
+    library: &str,
+    threads: usize,
+    variable: &str,
+    workers: usize,
+    cpus: usize,
+) -> Vec<String> {
+    notices::thread_pool(library, threads, variable, workers, cpus)
+}
+
 /// The fixtures that were set up once for all workers, and how many seconds that took.
 #[pyfunction]
 pub(super) fn set_up_once_line(names: Vec<Text>, seconds: f64) -> String {

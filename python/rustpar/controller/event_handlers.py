@@ -12,7 +12,7 @@ import pytest
 
 from rustpar import _core
 from rustpar.controller.resumed_collection import ResumedCollection
-from rustpar.process.system import signal
+from rustpar.process.system import os, signal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -173,11 +173,18 @@ class EventHandlers:
         number = self._run.pool.choose_number(len(collection))
         if not self._run.startup.is_settled:
             self._run.screen.show_start(verdict.words(self._run.config.getoption("verbose", 0)), number)
+        self._note_thread_pool(extras["thread_pool"])
         if self._run.startup.is_early:
             self._run.pool.continue_early(collection, groups)
         else:
             self._run.pool.start(collection, groups)
             self._run.startup.retire_fork_server()
+
+    def _note_thread_pool(self, pool: tuple[str, int, str] | None) -> None:
+        """Say that workers compete with the threads of a numerical library for the CPUs."""
+        if pool is not None:
+            workers, cpus = self._run.pool.needed, len(os.sched_getaffinity(0))
+            self._run.screen.show_lines(_core.thread_pool_lines(*pool, workers, cpus))
 
     def _on_forked(self, worker: int, pid: int, _: None) -> None:
         self._run.log("forked", f"gw{worker}", pid)

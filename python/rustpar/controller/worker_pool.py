@@ -57,6 +57,7 @@ class WorkerPool:
         stopping: Whether lost workers are no longer replaced.
         summary: Why not all tests were run, for the end of the run.
         workerinfo: What the template, or a worker, has reported of itself.
+        needed: How many workers are started when the template has collected.
         on_scheduled: Called when the workers have been given their first tests.
     """
 
@@ -91,8 +92,7 @@ class WorkerPool:
         # Early workers that are told to exit because they have collected different tests, and the deadline.
         self._leaving: set[WorkerController] = set()
         self._leave_deadline = 0.0
-        # How many workers are started when the template has collected.
-        self._needed = 0
+        self.needed = 0
 
     def announce(self) -> list[WorkerController]:
         """Create the nodes that were asked for and let plugins configure them."""
@@ -192,11 +192,11 @@ class WorkerPool:
             repeat = repeat_of(self.config)
             runs = tests if repeat is None else tests * (repeat.times or choice.count)
             choice = self._startup.within_memory(choice.for_tests(runs))
-        self._needed = choice.count
+        self.needed = choice.count
         return None if asked is None else choice.description
 
     def _needed_nodes(self) -> list[WorkerController]:
-        return list(self.nodes.values())[: self._needed]
+        return list(self.nodes.values())[: self.needed]
 
     def collected(self, node: WorkerController, collection: list[str]) -> None:
         """Record the collection of an early worker; schedule if it is the last one."""

@@ -24,7 +24,7 @@ from rustpar.process.system import os
 _PREPARED = ("openblas",)
 
 # Functions of OpenBLAS's variants that return the number of threads, used if it cannot be seen where a thread waits.
-_COUNT_FUNCTIONS = tuple(
+COUNT_FUNCTIONS = tuple(
     f"{prefix}openblas_get_num_threads{suffix}" for prefix in ("", "scipy_") for suffix in ("", "64_", "_64")
 )
 
@@ -141,6 +141,6 @@ def _threads_of_openblas() -> int:
     for file in files:
         with contextlib.suppress(OSError):
             library = ctypes.CDLL(file, mode=os.RTLD_NOLOAD | os.RTLD_NOW)
-            counts = [getattr(library, name)() for name in _COUNT_FUNCTIONS if hasattr(library, name)]
+            counts = [getattr(library, name)() for name in COUNT_FUNCTIONS if hasattr(library, name)]
             total += max(counts, default=1) - 1
     return total

@@ -29,6 +29,7 @@ from rustpar.config.repeat_option import repeat_of
 from rustpar.config.retry_options import PLUGIN
 from rustpar.config.values import has_entry
 from rustpar.coverage import measuring
+from rustpar.fork_safety import thread_pools
 from rustpar.process import crash_files, forking, identity, memory, stack_dump
 from rustpar.process.system import os
 from rustpar.recording import fixture_timing
@@ -306,6 +307,7 @@ class WorkerPlugin:
             "facts": facts(self.config, session.items),
             "finished": finished,
             "loaded": loaded,
+            "thread_pool": thread_pools.largest(),
         }
         self._line.inventory(node_ids, groups, extras)
 

@@ -37,6 +37,25 @@ pub fn start(start: Start<'_>, verbosity: i32) -> Vec<String> {
     lines
 }
 
+/// A line if the threads of a numerical library in `workers` workers are more than the CPUs can run; `variable` sets the
+/// number of `threads` per process.
+#[must_use]
+pub fn thread_pool(
+    library: &str,
+    threads: usize,
+    variable: &str,
+    workers: usize,
+    cpus: usize,
+) -> Vec<String> {
+    if workers < 2 || threads < 2 || workers * threads <= cpus + cpus / 2 {
+        return Vec::new();
+    }
+    let cpus = counted(cpus, "CPU");
+    vec![format!(
+        "{workers} workers with {threads} threads of {library} each share {cpus}: {variable}=1 may be faster"
+    )]
+}
+
 /// The fixtures that were set up once for all workers, and the time that took.
 #[must_use]
 pub fn set_up_once(names: &[String], took: Micros) -> String {
