@@ -328,3 +328,28 @@ def test_the_death_of_the_process_that_forks_workers_is_named(suite: Suite, star
     assert f"{name} died before all tests had run" in run.text
     assert "The process that forks workers has died, and the kernel has killed its children with it." in run.text
     assert "Another process has killed it" not in run.text
+
+
+def test_the_template_may_die_just_before_it_becomes_a_worker(suite: Suite) -> None:
+    suite.conftest(
+        """
+        import os, signal, time
+
+        def pytest_collection_finish(session):
+            if os.environ.get("PYTEST_XDIST_WORKER") == "gw0":
+                with open("template", "w") as file:
+                    file.write(str(os.getpid()))
+
+        def pytest_testnodeready(node):
+            if node.gateway.id == "gw0":
+                with open("template") as file:
+                    os.kill(int(file.read()), signal.SIGKILL)
+                # Its parent notices that before it gets the next request.
+                time.sleep(0.3)
+        """
+    )
+    suite.test("def test_one(): pass\ndef test_two(): pass")
+    run = suite.run("--rustpar-start=early")
+    assert run.ret == 1
+    assert "worker gw0 died" in run.text
+    assert "Traceback" not in run.text

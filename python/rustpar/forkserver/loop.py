@@ -125,7 +125,10 @@ class ForkLoop:
             if child is not None:
                 os.kill(child.pid, message["number"])
         elif "template" in message:
-            self._children[message["template"]] = self._children.pop(TEMPLATE)
+            template = self._children.pop(TEMPLATE, None)
+            # If it has died meanwhile, that has been reported.
+            if template is not None:
+                self._children[message["template"]] = template
         elif "adopted" in message:
             self._move_to_controller(message["adopted"])
         else:
