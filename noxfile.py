@@ -53,6 +53,8 @@ PYTEST_DEPENDENT = (
     "tests/controller/test_outcomes.py",
     "tests/controller/test_reports.py",
     "tests/controller/test_stopping.py",
+    "tests/forked",
+    "tests/once/test_life.py",
     "tests/terminal/test_output_isolation.py",
     "tests/terminal/test_reporter.py",
     "tests/worker/test_next_item.py",

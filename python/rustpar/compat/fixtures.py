@@ -50,7 +50,12 @@ def shared_names(item: pytest.Item) -> list[tuple[str, Any]]:
     if info is None:
         return []
     found = ((name, (info.name2fixturedefs.get(name) or (None,))[-1]) for name in info.names_closure)
-    return [(name, one) for name, one in found if one is not None and one.scope != "function"]
+    # Before pytest 8.2, those of unittest need the test's instance, which exists only when the test is set up.
+    return [
+        (name, one)
+        for name, one in found
+        if one is not None and one.scope != "function" and not getattr(one, "unittest", False)
+    ]
 
 
 def set_up_all(item: pytest.Item, names: Iterable[str]) -> None:

@@ -105,11 +105,12 @@ def renew_instance(item: pytest.Item) -> None:
     method: Any = getattr(item, "_obj", None)
     owner: Any = getattr(item.parent, "obj", None)
     name = getattr(item, "originalname", None)
-    if not isinstance(owner, type) or not isinstance(name, str) or "_instance" not in vars(item):
+    if not isinstance(owner, type) or not isinstance(name, str):
         return
     # unittest's have a new one anyway, and a plugin may have made a test of another function.
     if getattr(method, "__func__", None) is getattr(owner, name, None):
-        del item._instance  # type: ignore[attr-defined]
+        # Before pytest 8.2 only the method refers to it.
+        vars(item).pop("_instance", None)
         item._obj = None  # type: ignore[attr-defined]
 
 
