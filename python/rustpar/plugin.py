@@ -225,20 +225,22 @@ def _check_once(items: list[pytest.Item]) -> None:
 
     In a process that runs all tests, each session fixture is set up once anyway.
     """
+    session = items[0].session
+    if session.config.pluginmanager.has_plugin("rustpar-worker"):
+        # Checked when the fixtures are set up, or their values exchanged.
+        return
     from rustpar.once.selection import Selection
 
-    session = items[0].session
-    has_engine = session.config.pluginmanager.has_plugin("rustpar-worker")
-    is_other_engine = hasattr(session.config, "workerinput") and not has_engine
+    is_worker = hasattr(session.config, "workerinput")
     try:
         needed = Selection(session.config).needed(items)
     except pytest.UsageError as error:
-        if not is_other_engine:
+        if not is_worker:
             raise
         # There it would be an internal error.
         session.config.issue_config_time_warning(pytest.PytestConfigWarning(str(error)), stacklevel=2)
         return
-    if needed and is_other_engine:
+    if needed and is_worker:
         from rustpar.once import exchange
 
         exchange.register(session, needed)
