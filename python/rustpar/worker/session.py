@@ -23,17 +23,16 @@ from rustpar.collection.markers import group_of
 from rustpar.compat import sessions
 from rustpar.compat.longrepr import to_serializable
 from rustpar.compat.node_ids import id_attribute
-from rustpar.compat.reports import teardown_report
 from rustpar.compat.warning_message import to_plain
 from rustpar.config.repeat_option import repeat_of
 from rustpar.config.retry_options import PLUGIN
-from rustpar.config.values import has_entry
 from rustpar.coverage import measuring
 from rustpar.fork_safety import thread_pools
 from rustpar.process import crash_files, forking, identity, memory, stack_dump
 from rustpar.process.system import os
 from rustpar.recording import fixture_timing
 from rustpar.worker.next_item import NextItemChooser
+from rustpar.worker.run_fixtures import RunFixtures
 from rustpar.worker.terminal import discard_output, keep_report, show_live_output, silence
 
 if TYPE_CHECKING:
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
 
     from rustpar.debugger.lent_terminal import LentTerminal
     from rustpar.fork_safety.monitor import Monitor
-    from rustpar.once.set_up import OnceFixtures
     from rustpar.retries.attempts import Attempts
 
     class RunPoint(Protocol):
@@ -105,7 +103,7 @@ class WorkerPlugin:
         self._deselected: list[pytest.Item] = []
         self._is_forked_by_test = False
         self._has_finished = False
-        self._once: OnceFixtures | None = None
+        self._run_fixtures = RunFixtures(config, line)
         self._sent_notices: set[str] = set()
         self.session: pytest.Session | None = None
 
@@ -143,7 +141,7 @@ class WorkerPlugin:
         output["shouldstop"] = session.shouldstop
         yield
         # If the template has become a worker, or has not forked any.
-        self._tear_down_once()
+        self._run_fixtures.tear_down()
         self._send(self._line.FINISHED, output | {memory.USAGE_KEY: tuple(memory.measure())})
         self._has_finished = True
 
@@ -195,12 +193,13 @@ class WorkerPlugin:
         loaded = loaded_files(self.config, session.items)
         finished = self._take_out_finished(session.items)
         reasons = self._monitor.stop(self.config) if self._monitor is not None else []
-        self._set_up_once(session, reasons)
+        decided = self._fork_point.will_fork
+        self._run_fixtures.set_up(session, will_fork=not reasons if decided is None else decided)
         self._send_inventory(session, loaded, finished, reasons)
         # Created before the fork: registering a plugin touches a MiB of memory, which would be needed in each worker.
         NextItemChooser(session, self._choose_next)
         fixture_timing.watch(session, self._send_fixture)
-        self._fork_point.wait(self._use_line, self._tear_down_once)
+        self._fork_point.wait(self._use_line, self._run_fixtures.tear_down)
         os.register_at_fork(after_in_child=self._note_fork)
         show_live_output(self.config)
         self._run_tests(session)
@@ -211,52 +210,7 @@ class WorkerPlugin:
         debugger: LentTerminal | None = self.config.pluginmanager.get_plugin("rustpar-debugger")
         if debugger is not None:
             debugger.use(line)
-        if self._once is not None and not self._once.is_owner():
-            self._once.inherit()
-
-    def _set_up_once(self, session: pytest.Session, reasons: list[str]) -> None:
-        """Set up the fixtures of ``rustpar_once``, if workers will be forked from this process."""
-        if not has_entry(self.config, "rustpar_once"):
-            return
-        from rustpar.once import exchange, selection
-        from rustpar.once.set_up import OnceFixtures
-
-        selected = selection.Selection(self.config)
-        needed = selected.needed(session.items)
-        selected.warn_about_unused(session)
-        will_fork = self._fork_point.will_fork
-        if not needed:
-            return
-        if not (not reasons if will_fork is None else will_fork):
-            exchange.register(session, needed, self)
-            return
-        self._once = OnceFixtures(self.config)
-        self._once.set_up(needed, self._line.set_interrupted)
-        self._send(self._line.ONCE, ("set up", list(self._once.described())))
-
-    def set_up_for_all(self, name: str, seconds: float) -> None:
-        """Send that this worker has set up a fixture for all."""
-        self._send(self._line.ONCE, ("set up for all", (name, seconds)))
-
-    def set_interrupted(self) -> None:
-        """Report that this worker does not need to be interrupted."""
-        self._line.set_interrupted()
-
-    def waited(self, node_id: str, key: str, seconds: float) -> None:
-        """Send how long a test has waited for a fixture; the time counts as the fixture's."""
-        if seconds >= fixture_timing.MIN_SECONDS:
-            self._send_fixture(node_id, key, seconds)
-
-    def _tear_down_once(self) -> None:
-        """Tear them down, in the process that has set them up, when all workers have exited."""
-        if self._once is None or not self._once.is_owner():
-            return
-        once, self._once = self._once, None
-        self._send(self._line.ONCE, ("teardown", None))
-        for item, error in once.tear_down():
-            report = teardown_report(item, error)
-            self._send(self._line.ONCE, ("error", to_serializable(self.config, report)))
-        self._send(self._line.ONCE, ("torn down", None))
+        self._run_fixtures.use(line)
 
     def _note_fork(self) -> None:
         assert self.session is not None
