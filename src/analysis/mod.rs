@@ -23,17 +23,17 @@ pub mod bound;
 pub mod completeness;
 pub mod durations;
 pub mod flakiness;
-pub mod judge;
 pub mod parse;
 pub mod quarantine;
 pub mod slow;
 pub mod threshold;
+pub mod threshold_check;
 pub mod time_left;
 pub mod trials;
 pub mod usage;
 
 #[cfg(test)]
-mod made;
+mod run_builder;
 #[cfg(test)]
 mod tests;
 

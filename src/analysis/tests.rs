@@ -2,8 +2,8 @@
 
 use super::bound::{Bound, Limit};
 use super::durations::{Durations, Spread};
-use super::judge::judge;
-use super::made::RunBuilder;
+use super::run_builder::RunBuilder;
+use super::threshold_check::judge;
 use super::usage::{usage, window};
 use super::{counted, slow};
 use crate::journal::Micros;

@@ -2,7 +2,7 @@
 
 use super::collection::names;
 use super::text::Text;
-use crate::analysis::{self, judge::judge};
+use crate::analysis::{self, threshold_check::judge};
 use crate::journal::merged::Merged;
 use crate::report::address::seen_from;
 use crate::report::terminal::{Line, timing};

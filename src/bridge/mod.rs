@@ -28,14 +28,12 @@ mod heap;
 mod history;
 mod journal;
 mod leaks;
-#[cfg(target_os = "linux")]
-mod line;
 mod memory;
 #[cfg(target_os = "linux")]
 mod multicall;
 mod notices;
 #[cfg(target_os = "linux")]
-mod plain;
+mod plain_report;
 #[cfg(target_os = "linux")]
 mod plan;
 #[cfg(target_os = "linux")]
@@ -49,11 +47,13 @@ mod report_contents;
 mod resume;
 mod retention;
 mod retries;
+mod seeding;
 #[cfg(target_os = "linux")]
 mod status;
 mod text;
-mod twister;
 mod value;
+#[cfg(target_os = "linux")]
+mod worker_connection;
 mod worker_count;
 
 use pyo3::prelude::*;
@@ -167,7 +167,7 @@ mod _core {
     use super::analysis::{Completeness, Thresholds, Timing};
 
     #[pymodule_export]
-    use super::twister::was_seeded;
+    use super::seeding::was_seeded;
 
     #[cfg(target_os = "linux")]
     #[pymodule_export]
@@ -175,7 +175,7 @@ mod _core {
 
     #[cfg(target_os = "linux")]
     #[pymodule_export]
-    use super::line::Line;
+    use super::worker_connection::Line;
 
     #[cfg(target_os = "linux")]
     #[pymodule_export]

@@ -2,7 +2,7 @@
 
 use super::text::Text;
 use crate::analysis::time_left::Progress;
-use crate::engine::board::Board;
+use crate::engine::progress::Board;
 use crate::report::terminal::live_block::{Running, Size, Style, lines};
 use crate::schedule::policy::{Test, Worker};
 use pyo3::prelude::*;

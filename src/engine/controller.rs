@@ -4,13 +4,13 @@
 //! side waits for the other without a time limit.
 
 use super::EngineError;
-use super::board::Board;
 use super::messages::{Command, Event};
+use super::progress::Board;
 use super::records::Records;
 use super::shared::{SLOTS, Shared};
-use super::table::Entry;
 use super::thread::Loop;
 use super::watchdog::{Activity, Watchdog};
+use super::worker_records::Entry;
 use crate::platform::os::{OsError, set_nonblocking};
 use crate::schedule::policy::Worker;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};

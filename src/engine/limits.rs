@@ -4,7 +4,7 @@
 //! in the kernel. So it gets a signal on which `faulthandler` writes the stacks of all threads without the interpreter,
 //! and after that the one that no process can block.
 
-use super::board::Board;
+use super::progress::Board;
 use crate::platform::os::Process;
 use crate::schedule::policy::{Test, Worker};
 use std::collections::HashMap;

@@ -1,8 +1,8 @@
 //! Commands from Python to the engine, and events from the engine to Python.
 
 use super::limits::Limits;
-use super::table::Entry;
 use super::watchdog::Settings;
+use super::worker_records::Entry;
 use crate::schedule::policy::{Definition, Policy, Test, Worker};
 use std::collections::HashMap;
 

@@ -19,19 +19,19 @@
 //! The hazard it handles: processes share memory and any of them can die at any instruction. Shared words are only
 //! accessed as atomics, every wait has a timeout, and whatever a dead worker has written is still read.
 
-pub mod board;
 pub mod controller;
 pub mod limits;
 pub mod messages;
 pub mod output;
+pub mod progress;
 pub mod queue;
 pub mod records;
 pub mod ring;
 pub mod shared;
-pub mod table;
 mod thread;
 pub mod watchdog;
 pub mod worker;
+pub mod worker_records;
 
 use crate::platform::os::OsError;
 

@@ -7,14 +7,14 @@
 mod scheduling;
 
 use super::EngineError;
-use super::board::Board;
 use super::limits::Watch;
 use super::messages::{Command, Event, TEMPLATE};
+use super::progress::Board;
 use super::records::{Record, Records};
 use super::shared::{Shared, TEMPLATE_SLOT};
-use super::table::Entry;
 use super::watchdog::Watchdog;
 use super::worker::wake;
+use super::worker_records::Entry;
 use crate::platform::os::{Process, wait_readable};
 use crate::protocol::frame::{Frame, Topic};
 use crate::schedule::policy::{Definition, Policy, Test, Worker};

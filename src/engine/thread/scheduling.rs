@@ -1,6 +1,6 @@
 //! What the thread does with the policy: it asks it for every worker that can take tests, and carries out its actions.
 
-use super::super::table::Entry;
+use super::super::worker_records::Entry;
 use super::Loop;
 use crate::schedule::policy::{Action, Policy};
 use std::time::Instant;

@@ -5,8 +5,8 @@
 use super::Line;
 use crate::analysis::bound::{Bound, Limit};
 use crate::analysis::durations::{Durations, Spread};
-use crate::analysis::judge::Judgement;
 use crate::analysis::slow;
+use crate::analysis::threshold_check::Judgement;
 use crate::analysis::usage::{Usage, usage};
 use crate::journal::Micros;
 use crate::journal::merged::{Merged, Part};

@@ -3,7 +3,7 @@
 use super::problem::Problem;
 use crate::analysis::bound::{self, Limit};
 use crate::analysis::durations::{Durations, Spread};
-use crate::analysis::judge::{Judgement, judge};
+use crate::analysis::threshold_check::{Judgement, judge};
 use crate::journal::merged::Merged;
 use crate::journal::run::Run;
 use crate::journal::seconds;

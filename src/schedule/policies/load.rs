@@ -9,7 +9,7 @@
 
 use self::hand::Hand;
 use crate::schedule::forecast::{Estimates, Forecast};
-use crate::schedule::policies::held::Held;
+use crate::schedule::policies::worker_queues::Held;
 use crate::schedule::policy::{Action, Definition, Demand, Policy, REFILLS_PER_WORKER, Test, Worker};
 use std::collections::BTreeMap;
 use std::fmt::Debug;

@@ -2,11 +2,11 @@
 
 mod backlog;
 pub mod each;
-pub(crate) mod held;
 pub mod load;
 pub mod scope;
 #[cfg(test)]
 pub(crate) mod script;
 mod unit_hand;
 pub mod units;
+pub(crate) mod worker_queues;
 pub mod worksteal;

@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 
 use crate::schedule::policies::backlog::Backlog;
-use crate::schedule::policies::held::Held;
+use crate::schedule::policies::worker_queues::Held;
 use crate::schedule::policy::{Action, Definition, Demand, Policy, Test, Worker, collection};
 
 /// The policy of `--dist worksteal`.

@@ -1,7 +1,7 @@
 //! Snapshots of the lines.
 
 use super::*;
-use crate::analysis::judge::judge;
+use crate::analysis::threshold_check::judge;
 use crate::journal::example::{ONE_PROCESS, TWO_WORKERS, journal, merged};
 use insta::assert_snapshot;
 use std::fmt::Write as _;

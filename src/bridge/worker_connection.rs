@@ -4,7 +4,7 @@
 //! other goes through `pytest_report_to_serializable` in Python and arrives as plain values.
 
 use super::engine::Shared;
-use super::plain::{same, span_of};
+use super::plain_report::{same, span_of};
 use super::text::Text;
 use super::text::to_bytes;
 use super::value::to_value;

@@ -1,7 +1,7 @@
 //! Recognition of plain reports: those with exactly the attributes that pytest itself sets.
 
-use super::line::Line;
 use super::value::to_value;
+use super::worker_connection::Line;
 use crate::protocol::phase_clock::Span;
 use crate::protocol::report::{Outcome, Phase, PlainReport, StringId};
 use crate::protocol::value::Value;
