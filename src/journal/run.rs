@@ -50,6 +50,8 @@ pub struct FixtureRun {
     pub key: String,
     /// How long it took.
     pub took: Micros,
+    /// Whether it was set up for all workers, before their tests.
+    pub once: bool,
 }
 
 /// One run.
@@ -230,6 +232,7 @@ impl Builder {
                     process,
                     key,
                     took: us,
+                    once,
                 };
                 self.run.fixtures.push(fixture);
                 if !once {

@@ -52,6 +52,7 @@ def empty_run(workers: int = 0, environments: int = 1) -> Data:
         "failures": [],
         "superseded": [],
         "leaks": [],
+        "once": [],
         "marks": [],
         "counts": {},
         "durations": {},

@@ -304,7 +304,15 @@ def test_missing_data_is_reported_as_missing(page: Page) -> None:
     assert page.text("#failures") == "No test failed."
     assert page.text("#events").startswith("No worker crashed")
     assert not page.at("#thresholds-section").is_displayed()
+    assert not page.at("#once-section").is_displayed()
     assert not page.at("#memory").is_displayed()
+
+
+def test_fixtures_that_were_set_up_once_are_listed(page: Page) -> None:
+    data = a_run(50, 2)
+    data["once"] = [{"key": "tests/conftest.py::<server>", "seconds": 1.25}, {"key": "::model", "seconds": 0.004}]
+    page.open(data)
+    assert page.text("#once") == "FixtureSet-uptests/conftest.py::<server>1.25 s::model4.0 ms"
 
 
 def test_environments_of_a_merged_run_are_shown_separately(page: Page) -> None:

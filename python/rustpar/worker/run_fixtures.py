@@ -8,6 +8,7 @@ from rustpar.compat.longrepr import to_serializable
 from rustpar.compat.reports import teardown_report
 from rustpar.config.values import has_entry
 from rustpar.recording import fixture_timing
+from rustpar.worker.terminal import live_output
 
 if TYPE_CHECKING:
     import pytest
@@ -49,7 +50,8 @@ class RunFixtures:
             exchange.register(session, needed, self)
         elif needed:
             self._once = OnceFixtures(self._config)
-            self._once.set_up(needed, self.set_interrupted)
+            with live_output(self._config):
+                self._once.set_up(needed, self.set_interrupted)
             self._line.message(self._line.ONCE, ("set up", list(self._once.described())))
 
     def set_up_for_all(self, name: str, seconds: float) -> None:
@@ -71,7 +73,9 @@ class RunFixtures:
             return
         once, self._once = self._once, None
         self._line.message(self._line.ONCE, ("teardown", None))
-        for item, error in once.tear_down():
+        with live_output(self._config):
+            errors = once.tear_down()
+        for item, error in errors:
             report = teardown_report(item, error)
             self._line.message(self._line.ONCE, ("error", to_serializable(self._config, report)))
         self._line.message(self._line.ONCE, ("torn down", None))

@@ -7,14 +7,18 @@ tests, and its own per-test hooks are removed.
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from rustpar.compat.hooks import forget_implementation
 from rustpar.compat.sessions import has_failed_subtests
 from rustpar.compat.terminal import set_stream, writer_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # The reporter's per-test hooks: a tenth of a worker's time for trivial tests, for output that is discarded.
 _PER_TEST = ("pytest_runtest_logstart", "pytest_runtest_logreport", "pytest_runtest_logfinish")
@@ -71,6 +75,16 @@ def _status_is_plain(config: pytest.Config) -> bool:
         return False
     implementations = config.hook.pytest_report_teststatus.get_hookimpls()
     return all(implementation.function.__module__.startswith("_pytest.") for implementation in implementations)
+
+
+@contextlib.contextmanager
+def live_output(config: pytest.Config) -> Iterator[None]:
+    """Let the reporter write to this process's standard output while the block runs."""
+    show_live_output(config)
+    try:
+        yield
+    finally:
+        discard_output(config)
 
 
 def show_live_output(config: pytest.Config) -> None:

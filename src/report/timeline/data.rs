@@ -27,6 +27,7 @@ struct Data<'a> {
     failures: Vec<Failure<'a>>,
     superseded: Vec<Failure<'a>>,
     leaks: Vec<Leak>,
+    once: Vec<OnceFixture<'a>>,
     marks: Vec<Mark>,
     counts: BTreeMap<&'static str, usize>,
     #[serde(flatten)]
@@ -96,6 +97,12 @@ struct Leak {
 }
 
 #[derive(Serialize)]
+struct OnceFixture<'a> {
+    key: &'a str,
+    seconds: f64,
+}
+
+#[derive(Serialize)]
 struct Mark {
     at: f64,
     worker: Option<usize>,
@@ -153,6 +160,7 @@ pub fn data(merged: &Merged, previous: Option<&Merged>) -> Result<String, Proble
         failures: rows.failures,
         superseded: rows.superseded,
         leaks: rows.leaks,
+        once: once_fixtures(merged),
         marks: rows.marks,
         figures,
         previous: previous.and_then(about_previous),
@@ -170,6 +178,17 @@ fn environments(merged: &Merged) -> Vec<Environment<'_>> {
             .collect(),
     });
     all.collect()
+}
+
+/// The fixtures that were set up once for all workers of a run, in order.
+fn once_fixtures(merged: &Merged) -> Vec<OnceFixture<'_>> {
+    let all = merged.parts.iter().flat_map(|part| &part.run.fixtures);
+    all.filter(|fixture| fixture.once)
+        .map(|fixture| OnceFixture {
+            key: &fixture.key,
+            seconds: seconds(fixture.took),
+        })
+        .collect()
 }
 
 /// The prefix that distinguishes the workers of one run from those of another.

@@ -191,6 +191,17 @@ export function showWorkers(run, memory) {
   parent.append(table("Workers", columns, rows));
 }
 
+/** The fixtures that were set up once for all workers, before their tests. */
+export function showOnce(run) {
+  const { once } = run.data;
+  byId("once-section").hidden = !once.length;
+  if (!once.length) return;
+  const row = ({ key, seconds: took }) => [make("code", {}, plain(key)), seconds(took)];
+  byId("once").append(
+    table("Fixtures set up once", [{ name: "Fixture" }, { name: "Set-up", number: true }], once.map(row)),
+  );
+}
+
 export function showEvents(run, goTo) {
   const { marks } = run.data;
   const parent = byId("events");

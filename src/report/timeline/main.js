@@ -9,7 +9,8 @@ import { count, countOf, seconds } from "./format.js";
 import { showDurations } from "./histogram.js";
 import { listenToKeys } from "./keys.js";
 import { Lanes } from "./lanes.js";
-import { showEnvironments, showEvents, showFailures, showSlowest, showThresholds, showWorkers } from "./lists.js";
+import { showEnvironments, showEvents, showFailures, showOnce } from "./lists.js";
+import { showSlowest, showThresholds, showWorkers } from "./lists.js";
 import { Memory } from "./memory.js";
 import { Theme } from "./outcomes.js";
 import { Overview } from "./overview.js";
@@ -61,6 +62,7 @@ function showLists(state, memory, controls) {
   showSlowest(state, select);
   showDurations(run);
   showPrevious(run, select);
+  showOnce(run);
   showWorkers(run, memory);
   showEvents(run, goTo);
   showEnvironments(run);

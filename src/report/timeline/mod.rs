@@ -21,6 +21,7 @@
 //! | `failures` | a list of `test` (index), `phase`, `text`, and `sections`: pairs of title and text; of attempts that decide about their tests, and of files that could not be collected |
 //! | `superseded` | such a list of the other attempts |
 //! | `leaks` | a list of `test` (index) and `text`: what a test, or a fixture that was torn down with it, has left |
+//! | `once` | a list of `key` (a fixture that was set up once for all workers) and `seconds` |
 //! | `marks` | a list of `at`, `worker` (index or null), `kind` (`crash`, `replaced`, `threshold`, `warning`) and `text` |
 //! | `counts` | a number for each outcome, of the attempts that count, as in pytest's closing line |
 //! | `durations` | `p50`, `p95`, `p99` and `max` in seconds, for `test`, `setup`, `call` and `teardown` |
