@@ -252,6 +252,18 @@ def test_a_crash_is_the_failure_of_its_test(suite: Suite, mode: str) -> None:
     assert run.outcomes["test_it.py::test_exit"] == [("setup", "passed", False), ("call", "failed", False)]
 
 
+@pytest.mark.parametrize("mode", ["template", "early"])
+def test_each_of_many_crashes_at_once_has_its_own_stack_and_output(suite: Suite, mode: str) -> None:
+    names = [f"test_crash_{number:02}" for number in range(24)]
+    suite.test("import os\n" + "".join(f"def {name}(): print('in {name}'); os.abort()\n" for name in names))
+    run = suite.run_in(mode, "--rustpar-forked", n="4")
+    assert run.counts() == {"failed": 24}
+    for name in names:
+        report = run.report(name)
+        assert re.findall(r"line \d+ in (test_crash_\d+)", report["longrepr"]) == [name]
+        assert re.findall(r"in (test_crash_\d+)", "".join(text for _, text in report["sections"])) == [name]
+
+
 @pytest.mark.parametrize("mode", ["plain", "template", "early"])
 def test_pytest_exit_ends_the_run(suite: Suite, mode: str) -> None:
     suite.test("import pytest\ndef test_it(): pytest.exit('enough', returncode=7)")

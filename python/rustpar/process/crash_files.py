@@ -91,18 +91,26 @@ def _shortened(stack: str) -> Iterator[str]:
 
 
 class StackFile:
-    """A file for the Python stack of a process that is about to be forked, if it crashes."""
+    """A file for the Python stack of a process that is about to be forked, if it crashes.
+
+    The hazard it handles: workers are forks of one process, and would share a file of that.
+    """
 
     def __init__(self, config: pytest.Config) -> None:
-        """Create the file, if pytest's faulthandler plugin is active."""
+        """Use a file if pytest's faulthandler plugin is active."""
+        self._is_wanted = config.stash.get(fault_handler_stderr_fd_key, None) is not None and faulthandler.is_enabled()
         self._file: int | None = None
-        if config.stash.get(fault_handler_stderr_fd_key, None) is not None and faulthandler.is_enabled():
-            with contextlib.suppress(OSError):
-                self._file = unnamed_file.create()
+        self._owner = 0
 
     def clear(self) -> None:
-        """Forget the stack of an earlier process."""
-        if self._file is not None:
+        """Forget the stack of an earlier process; have a file, if this process has none of its own."""
+        if self._owner != os.getpid():
+            self._owner = os.getpid()
+            self._file = None
+            if self._is_wanted:
+                with contextlib.suppress(OSError):
+                    self._file = unnamed_file.create()
+        elif self._file is not None:
             os.ftruncate(self._file, 0)
 
     def use(self) -> None:
