@@ -542,6 +542,12 @@ class Line:
     def set_running(self, test: int | None, tried: int = 0) -> None:
         """Record the running test, and how often it was tried before, so that a crash can be attributed to it."""
 
+    def set_forked(self, process: int | None) -> None:
+        """Record in which process this worker has its test run; None before that is waited for."""
+
+    def is_timed_out(self) -> bool:
+        """Whether that process was ended at the time limit of its test."""
+
     def set_interrupted(self) -> None:
         """Record that this worker has received an interrupt."""
 

@@ -161,6 +161,16 @@ impl Line {
         self.core.send(&Frame::Retry { test, tried, delay }, true);
     }
 
+    /// Publishes in which process this worker has its test run; None before that is waited for.
+    fn set_forked(&self, process: Option<u32>) {
+        self.core.set_forked(process);
+    }
+
+    /// Whether that process was ended at the time limit of its test.
+    fn is_timed_out(&self) -> bool {
+        self.core.is_timed_out()
+    }
+
     /// Publishes that this worker has received an interrupt.
     fn set_interrupted(&self) {
         self.core.set_interrupted();

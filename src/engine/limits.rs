@@ -75,13 +75,17 @@ impl Watch {
         self.limits = limits;
     }
 
-    /// Ends the workers whose tests have exceeded their limits; `process_of` returns the process of a worker.
+    /// Ends the workers whose tests have exceeded their limits.
+    ///
+    /// `process_of` returns the process of a worker, and `forked_of` the one in which the worker has its test run, if that
+    /// is another: it writes the stacks, and the worker ends after it.
     ///
     /// Returns each worker that was told to abort, with its test and the limit, and the workers that cannot be killed.
     pub(super) fn end_overdue<'a>(
         &mut self,
         board: &Board,
         process_of: impl Fn(Worker) -> Option<&'a Process>,
+        forked_of: impl Fn(Worker) -> Option<Process>,
     ) -> (Vec<(Worker, Test, Duration)>, Vec<Worker>) {
         let now = Instant::now();
         let (mut aborted, mut given_up) = (Vec::new(), Vec::new());
@@ -95,7 +99,7 @@ impl Watch {
             };
             match (step, activity.test) {
                 (Step::Abort(limit), Some(test)) => {
-                    process.abort();
+                    forked_of(activity.worker).as_ref().unwrap_or(process).abort();
                     aborted.push((activity.worker, test, limit));
                 }
                 (Step::GiveUp, _) => given_up.push(activity.worker),

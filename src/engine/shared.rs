@@ -39,6 +39,8 @@ const PAUSED: usize = 22;
 const HAS_TERMINAL: usize = 23;
 const RUNNING: usize = 24;
 const INTERRUPTED: usize = 25;
+const FORKED: usize = 26;
+const TIMED_OUT: usize = 27;
 const RING_READ: usize = 32;
 const RING_WRITTEN: usize = 40;
 const RING_WAITING: usize = 41;
@@ -188,6 +190,27 @@ impl<'a> Slot<'a> {
     #[must_use]
     pub fn interrupted(self) -> Flag<'a> {
         Flag(&self.words[INTERRUPTED])
+    }
+
+    /// The process in which the worker has its test run, if that is not the worker. Written by the worker.
+    #[must_use]
+    pub fn forked(self) -> Option<i64> {
+        match self.words[FORKED].load(Ordering::SeqCst) {
+            0 => None,
+            process => i64::try_from(process).ok(),
+        }
+    }
+
+    /// Sets the process in which the worker has its test run.
+    pub fn set_forked(self, process: Option<u32>) {
+        self.words[FORKED].store(process.unwrap_or(0).into(), Ordering::SeqCst);
+    }
+
+    /// Whether that process was ended at the time limit of its test, so that the worker has to end, too. Written by the
+    /// engine.
+    #[must_use]
+    pub fn timed_out(self) -> Flag<'a> {
+        Flag(&self.words[TIMED_OUT])
     }
 
     /// The test that the worker is running. Written by the worker.

@@ -426,7 +426,14 @@ impl Loop {
             let entry = workers.iter().find(|entry| entry.worker == worker)?;
             entry.process.as_ref().or(template)
         };
-        let (aborted, given_up) = self.watch.end_overdue(&self.board.lock(), process_of);
+        let forked_of = |worker| {
+            let entry = workers.iter().find(|entry| entry.worker == worker)?;
+            let slot = self.shared.slot(entry.slot);
+            let process = Process::open(slot.forked()?)?;
+            slot.timed_out().set(true);
+            Some(process)
+        };
+        let (aborted, given_up) = self.watch.end_overdue(&self.board.lock(), process_of, forked_of);
         let aborted = aborted.into_iter();
         self.batch
             .extend(aborted.map(|(worker, test, limit)| Event::TimedOut(worker, test, limit.as_secs_f64())));

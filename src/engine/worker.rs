@@ -215,6 +215,20 @@ impl Line {
         self.send(&Frame::Done { test, duration }, false);
     }
 
+    /// Publishes in which process this worker has its test run; `None` before that is waited for, after which its id may
+    /// be that of another.
+    pub fn set_forked(&self, process: Option<u32>) {
+        if self.is_own() {
+            self.slot().set_forked(process);
+        }
+    }
+
+    /// Whether that process was ended at the time limit of its test.
+    #[must_use]
+    pub fn is_timed_out(&self) -> bool {
+        self.is_own() && self.slot().timed_out().is_set()
+    }
+
     /// Publishes that this worker has received an interrupt, so that the controller does not send another.
     pub fn set_interrupted(&self) {
         if self.is_own() {

@@ -43,6 +43,12 @@ if TYPE_CHECKING:
         def begin_attempt(self, attempt: int | None) -> None:
             """Record that another attempt of the test begins here; None while it is waited for."""
 
+        def set_forked(self, process: int | None) -> None:
+            """Record in which process the running test is run; None before that is waited for."""
+
+        def is_timed_out(self) -> bool:
+            """Whether that process was ended at the time limit of its test."""
+
         def suite_property(self, name: str, value: object) -> None:
             """Send a property recorded by ``record_testsuite_property``."""
 
@@ -91,6 +97,8 @@ class ForkedTests:
             self._stack.use()
             ForkedTest(self._config, item, writing, leaves_retries=leaves_retries).run(protocol)
         os.close(writing)
+        if worker is not None:
+            worker.set_forked(pid)
         # The next one must not draw the same numbers.
         random.getrandbits(32)
         _Relay(self._config, item, worker, self._stack).handle_all(pid, reading)
@@ -156,7 +164,16 @@ class _Relay:
             raise
         finally:
             os.close(fd)
+        if self._worker is not None:
+            # Once it was waited for, its id may be that of another process.
+            with contextlib.suppress(ChildProcessError):
+                os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+            self._worker.set_forked(None)
         status = _wait(pid, None)
+        if self._worker is not None and self._worker.is_timed_out():
+            # The controller reports the failure, and replaces this worker.
+            self._stack.hand_over(self._config)
+            os.kill(os.getpid(), signal.SIGKILL)
         if not self._has_ended:
             self._report_crash(status)
         if self._ending is not None:

@@ -119,6 +119,12 @@ class StackFile:
             os.lseek(self._file, 0, os.SEEK_SET)
             faulthandler.enable(file=self._file)
 
+    def hand_over(self, config: pytest.Config) -> None:
+        """Give the stack to the controller, as that of this process."""
+        target = config.stash.get(_STACK_FD, None)
+        if target is not None and self._file is not None:
+            os.write(target, os.pread(self._file, _MOST_STACK, 0))
+
     def read(self) -> str:
         """Return the stack, without frames of pytest; empty if there is none."""
         if self._file is None:

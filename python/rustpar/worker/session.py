@@ -336,6 +336,14 @@ class WorkerPlugin:
         else:
             self._line.set_running(self._test, attempt - 1)
 
+    def set_forked(self, process: int | None) -> None:
+        """Record in which process the running test is run; None before that is waited for."""
+        self._line.set_forked(process)
+
+    def is_timed_out(self) -> bool:
+        """Whether that process was ended at the time limit of its test."""
+        return self._line.is_timed_out()
+
     def may_start(self) -> bool:
         """Whether a test may still start."""
         return self._line.may_start()
