@@ -17,9 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 from rustpar import _core
-from rustpar.collection.inventory import facts
 from rustpar.collection.loaded_code import loaded_files
-from rustpar.collection.markers import group_of
 from rustpar.compat import sessions
 from rustpar.compat.longrepr import to_serializable
 from rustpar.compat.node_ids import id_attribute
@@ -27,10 +25,10 @@ from rustpar.compat.warning_message import to_plain
 from rustpar.config.repeat_option import repeat_of
 from rustpar.config.retry_options import PLUGIN
 from rustpar.coverage import measuring
-from rustpar.fork_safety import thread_pools
 from rustpar.process import crash_files, forking, identity, memory, stack_dump
 from rustpar.process.system import os
 from rustpar.recording import fixture_timing
+from rustpar.worker import inventory_message
 from rustpar.worker.next_item import NextItemChooser
 from rustpar.worker.run_fixtures import RunFixtures
 from rustpar.worker.terminal import discard_output, keep_report, show_live_output, silence
@@ -191,11 +189,12 @@ class WorkerPlugin:
         if not self.is_own():
             forking.exit_stray_fork(is_failed=session.testsfailed > 0)
         loaded = loaded_files(self.config, session.items)
-        finished = self._take_out_finished(session.items)
+        finished = None if self._resumed is None else inventory_message.take_out_finished(session, *self._resumed)
         reasons = self._monitor.stop(self.config) if self._monitor is not None else []
         decided = self._fork_point.will_fork
         self._run_fixtures.set_up(session, will_fork=not reasons if decided is None else decided)
-        self._send_inventory(session, loaded, finished, reasons)
+        inventory_message.send(self._line, session, self._deselected, loaded=loaded, finished=finished, reasons=reasons)
+        self._deselected = []
         # Created before the fork: registering a plugin touches a MiB of memory, which would be needed in each worker.
         NextItemChooser(session, self._choose_next)
         fixture_timing.watch(session, self._send_fixture)
@@ -217,53 +216,6 @@ class WorkerPlugin:
         self._is_forked_by_test = any(
             isinstance(node, pytest.Item) for node in sessions.setup_state_of(self.session).stack
         )
-
-    def _take_out_finished(self, items: list[pytest.Item]) -> tuple[list[str], dict[int, Any], dict[str, Any]] | None:
-        """Remove the tests that the run that is resumed has finished.
-
-        Returns:
-            All node ids, descriptions of the finished tests by index, and the marks of all tests; None if no run is
-            resumed.
-        """
-        if self._resumed is None:
-            return None
-        from rustpar.collection.finished_tests import take_out
-        from rustpar.collection.inventory import marks
-        from rustpar.recording import resumption
-
-        node_ids, marked = [item.nodeid for item in items], marks(self.config, items)
-        try:
-            finished = take_out(items, resumption.load(*self._resumed))
-        except ValueError:
-            # The controller compares the tests, too, and ends the run with the reason.
-            return node_ids, {}, marked
-        return node_ids, {index: tuple(about) for index, about in finished.items()}, marked
-
-    def _send_inventory(self, session: pytest.Session, loaded: list[str], finished: object, reasons: list[str]) -> None:
-        node_ids = [item.nodeid for item in session.items]
-        grouped = self.config.option.loadgroup
-        groups = [group_of(item) if grouped else None for item in session.items]
-        lines = self.config.hook.pytest_report_collectionfinish(
-            config=self.config, start_path=self.config.invocation_params.dir, items=session.items
-        )
-        lines.reverse()
-        described: Any = ([], [])
-        if self._deselected:
-            from rustpar.collection import deselected
-
-            described = deselected.describe(self._deselected)
-            self._deselected = []
-        extras = {
-            "lines": _flat(lines),
-            "deselected": described,
-            "reasons": reasons,
-            "conftests": _conftests(self.config),
-            "facts": facts(self.config, session.items),
-            "finished": finished,
-            "loaded": loaded,
-            "thread_pool": thread_pools.largest(),
-        }
-        self._line.inventory(node_ids, groups, extras)
 
     def _run_tests(self, session: pytest.Session) -> None:
         line, items = self._line, session.items
@@ -446,16 +398,3 @@ def _title_setter() -> Callable[[str], None] | None:
 
     # xdist imports setproctitle if it is installed.
     return remote.worker_title if "setproctitle" in sys.modules else None
-
-
-def _conftests(config: pytest.Config) -> list[str]:
-    """Return the loaded conftest files."""
-    plugins = (getattr(plugin, "__file__", None) for plugin in config.pluginmanager.get_plugins())
-    return [file for file in plugins if file is not None and Path(file).name == "conftest.py"]
-
-
-def _flat(lines: list[Any]) -> list[str]:
-    flat: list[str] = []
-    for line in lines:
-        flat.extend(line if isinstance(line, (list, tuple)) else [line])
-    return [str(line) for line in flat]

@@ -1,0 +1,92 @@
+"""What a worker or the template sends to the controller about the tests that it has collected."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rustpar.collection.inventory import facts
+from rustpar.collection.markers import group_of
+from rustpar.fork_safety import thread_pools
+
+if TYPE_CHECKING:
+    import pytest
+
+    from rustpar import _core
+
+    # All node ids, descriptions of the finished tests by index, and the marks of all tests.
+    Finished = tuple[list[str], dict[int, Any], dict[str, Any]]
+
+
+def take_out_finished(session: pytest.Session, resumed: str, tests: list[int] | None) -> Finished:
+    """Remove the tests that the run that is resumed has finished; `resumed` and `tests` are for ``resumption.load``."""
+    from rustpar.collection.finished_tests import take_out
+    from rustpar.collection.inventory import marks
+    from rustpar.recording import resumption
+
+    items = session.items
+    node_ids, marked = [item.nodeid for item in items], marks(session.config, items)
+    try:
+        finished = take_out(items, resumption.load(resumed, tests))
+    except ValueError:
+        # The controller compares the tests, too, and ends the run with the reason.
+        return node_ids, {}, marked
+    return node_ids, {index: tuple(about) for index, about in finished.items()}, marked
+
+
+def send(
+    line: _core.Line,
+    session: pytest.Session,
+    deselected: list[pytest.Item],
+    *,
+    loaded: list[str],
+    finished: Finished | None,
+    reasons: list[str],
+) -> None:
+    """Send the collected tests, and what the controller needs to know of them.
+
+    Args:
+        line: The line to the controller.
+        session: The session that has collected.
+        deselected: The tests that were deselected.
+        loaded: The files of the project that were loaded.
+        finished: The tests that the run that is resumed has finished; None if no run is resumed.
+        reasons: The reasons against forking workers from this process.
+    """
+    config = session.config
+    node_ids = [item.nodeid for item in session.items]
+    grouped = config.option.loadgroup
+    groups = [group_of(item) if grouped else None for item in session.items]
+    lines = config.hook.pytest_report_collectionfinish(
+        config=config, start_path=config.invocation_params.dir, items=session.items
+    )
+    lines.reverse()
+    described: Any = ([], [])
+    if deselected:
+        from rustpar.collection.deselected import describe
+
+        described = describe(deselected)
+    extras = {
+        "lines": _flat(lines),
+        "deselected": described,
+        "reasons": reasons,
+        "conftests": _conftests(config),
+        "facts": facts(config, session.items),
+        "finished": finished,
+        "loaded": loaded,
+        "thread_pool": thread_pools.largest(),
+    }
+    line.inventory(node_ids, groups, extras)
+
+
+def _conftests(config: pytest.Config) -> list[str]:
+    """Return the loaded conftest files."""
+    plugins = (getattr(plugin, "__file__", None) for plugin in config.pluginmanager.get_plugins())
+    return [file for file in plugins if file is not None and Path(file).name == "conftest.py"]
+
+
+def _flat(lines: list[Any]) -> list[str]:
+    flat: list[str] = []
+    for line in lines:
+        flat.extend(line if isinstance(line, (list, tuple)) else [line])
+    return [str(line) for line in flat]
