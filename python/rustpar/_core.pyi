@@ -804,8 +804,11 @@ class Journal:
     def properties(self, test: int | None, properties: Sequence[tuple[str, str]]) -> None:
         """Record the properties of a test, or of the suite for None. Those of a test are shortened to the limit."""
 
-    def worker(self, worker: int, pid: int) -> None:
-        """Record that a worker has started as process `pid`."""
+    def worker(self, worker: int, pid: int, first: int | None = None) -> None:
+        """Record that a worker has started as process `pid`.
+
+        If it is a replacement, `first` is the first of the workers that replaced one another.
+        """
 
     def gone(self, worker: int, how: str, status: int, *, running: int | None = None, why: str | None = None) -> None:
         """Record that a worker has exited; `how` is "left", "crashed" or "replaced"."""
@@ -1171,8 +1174,11 @@ class Engine:
     def add_worker(self, worker: int, output: int, node: object, name: str) -> int:
         """Register a worker that is about to be forked; return its slot."""
 
-    def join(self, worker: int) -> None:
-        """Let a worker run tests: its collection is known, and the same as the others'."""
+    def join(self, worker: int, first: int) -> None:
+        """Let a worker run tests: its collection is known, and the same as the others'.
+
+        `first` is the first of the workers that replaced one another; if it has replaced none, the worker itself.
+        """
 
     def schedule(
         self,
@@ -1235,6 +1241,12 @@ class Engine:
         """Try a test again in which this worker has crashed, after `delay` seconds at the earliest.
 
         It has been tried `tried` times. If tests are assigned directly, only that number is recorded.
+        """
+
+    def retry_in_replacement(self, first: int, test: int, tried: int) -> None:
+        """Try a test again in which a worker has crashed, in its replacement.
+
+        `first` is as of `join`. The test has been tried `tried` times.
         """
 
     def settle(self, test: int) -> None:

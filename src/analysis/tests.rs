@@ -172,7 +172,12 @@ fn a_lost_worker_and_its_replacement_are_idle_only_while_they_exist() {
         why: None,
     };
     made.events.push(Event::Gone(gone));
-    made.events.push(Event::Worker { w: 1, at: 55, pid: 7 });
+    made.events.push(Event::Worker {
+        w: 1,
+        at: 55,
+        pid: 7,
+        first: None,
+    });
     made.passed("b", 1, 40);
     let usages = usage(&made.run());
     let told: Vec<_> = usages.iter().map(|usage| (usage.busy, usage.idle)).collect();
@@ -341,6 +346,7 @@ fn synthetic_run(dist: &'static str, steps: &Steps, serial: &[Micros]) -> RunBui
             w: worker,
             at: 0,
             pid: 1,
+            first: None,
         });
     }
     made

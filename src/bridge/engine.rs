@@ -142,9 +142,10 @@ impl Engine {
         Ok(slot)
     }
 
-    /// Includes a worker in the scheduling: its collection is known, and equals that of the others.
-    fn join(&self, worker: Worker) -> PyResult<()> {
-        Ok(self.core.send(Command::Join(worker))?)
+    /// Includes a worker in the scheduling: its collection is known, and equals that of the others. `first` is the first
+    /// of the workers that replaced one another; if it has replaced none, the worker itself.
+    fn join(&self, worker: Worker, first: Worker) -> PyResult<()> {
+        Ok(self.core.send(Command::Join(worker, first))?)
     }
 
     /// Schedules the tests of the inventory with xdist's distribution mode `dist`, and `load` with `--rustpar-plan`;
@@ -253,6 +254,12 @@ impl Engine {
     /// seconds at the earliest.
     fn retry(&self, worker: Worker, test: Test, tried: u32, delay: f64) -> PyResult<()> {
         Ok(self.core.send(Command::Retry(worker, test, tried, delay))?)
+    }
+
+    /// Has the replacement of a worker try a test again, in which that has crashed and which was tried so many times
+    /// before; `first` is as of `join`.
+    fn retry_in_replacement(&self, first: Worker, test: Test, tried: u32) -> PyResult<()> {
+        Ok(self.core.send(Command::RetryInReplacement(first, test, tried))?)
     }
 
     /// Does not try a test again in which a worker has crashed.

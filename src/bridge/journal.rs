@@ -249,10 +249,12 @@ impl Journal {
         self.run.write(&Event::Properties { t: test, properties });
     }
 
-    /// Writes that a worker has started, with its process id.
-    fn worker(&mut self, worker: u32, pid: i64) {
-        let at = self.run.elapsed();
-        self.run.write_and_flush(&Event::Worker { w: worker, at, pid });
+    /// Writes that a worker has started, with its process id; if it is a replacement, with the first of the workers that
+    /// replaced one another.
+    #[pyo3(signature = (worker, pid, first=None))]
+    fn worker(&mut self, worker: u32, pid: i64, first: Option<u32>) {
+        let (w, at) = (worker, self.run.elapsed());
+        self.run.write_and_flush(&Event::Worker { w, at, pid, first });
     }
 
     /// Writes that a worker has ended; `how` is "left", "crashed" or "replaced".

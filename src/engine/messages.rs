@@ -13,8 +13,9 @@ pub const TEMPLATE: Worker = Worker::MAX;
 pub enum Command {
     /// Register this worker, which is about to be forked.
     Add(Entry),
-    /// Include a worker in the scheduling.
-    Join(Worker),
+    /// Include a worker in the scheduling. The second is the first of the workers that replaced one another; if it has
+    /// replaced none, the worker itself.
+    Join(Worker, Worker),
     /// Schedule with this policy from now on; all workers that have joined take part. The map assigns the policy's
     /// numbers to the keys of shared fixture definitions.
     Schedule(Box<dyn Policy>, HashMap<String, Definition>),
@@ -31,6 +32,9 @@ pub enum Command {
     /// Try a test again, in which this worker has crashed and which was tried so many times before: after a delay in
     /// seconds at the earliest. If tests are assigned directly, the delay has no effect.
     Retry(Worker, Test, u32, f64),
+    /// Have the replacement of a worker try a test again, in which that has crashed and which was tried so many times
+    /// before. The worker is the first of those that replaced one another.
+    RetryInReplacement(Worker, Test, u32),
     /// Do not try a test again in which a worker has crashed.
     Settle(Test),
     /// Stop the run after so many failed reports; 0 means never.

@@ -57,6 +57,9 @@ pub(super) struct Loop {
     definitions: HashMap<String, Definition>,
     /// How often tests were tried, of those that are tried again.
     tried: HashMap<Test, u32>,
+    /// The same of those that the replacement of a worker tries again, with the first of the workers that replaced one
+    /// another.
+    tried_by: HashMap<(Worker, Test), u32>,
     /// Running tests that have failed and are to be tried again.
     failed: HashSet<Test>,
     failures: usize,
@@ -98,6 +101,7 @@ impl Loop {
             policy: None,
             definitions: HashMap::new(),
             tried: HashMap::new(),
+            tried_by: HashMap::new(),
             failed: HashSet::new(),
             failures: 0,
             failure_limit: 0,
@@ -180,18 +184,18 @@ impl Loop {
                 }
                 self.workers.push(entry);
             }
-            Command::Join(worker) => {
+            Command::Join(worker, first) => {
                 if let Some(entry) = self.workers.iter_mut().find(|entry| entry.worker == worker) {
-                    entry.joined = true;
+                    (entry.joined, entry.first) = (true, first);
                     if let Some(policy) = &mut self.policy {
-                        policy.add_worker(worker);
+                        entry.join(policy.as_mut());
                     }
                 }
             }
             Command::Schedule(mut policy, definitions) => {
                 self.definitions = definitions;
                 for entry in self.workers.iter().filter(|entry| entry.joined) {
-                    policy.add_worker(entry.worker);
+                    entry.join(policy.as_mut());
                 }
                 let takes_retries = policy.takes_retries();
                 self.shared.slot(TEMPLATE_SLOT).takes_retries().set(takes_retries);
@@ -223,6 +227,13 @@ impl Loop {
                     policy.retry(worker, test, delay);
                 }
             }
+            Command::RetryInReplacement(first, test, tried) => {
+                self.board.lock().rerun(test);
+                self.tried_by.insert((first, test), tried);
+                if let Some(policy) = &mut self.policy {
+                    policy.retry_in_replacement(first, test);
+                }
+            }
             Command::Settle(test) => {
                 if let Some(policy) = &mut self.policy {
                     policy.settle(test);
@@ -237,7 +248,10 @@ impl Loop {
 
     fn assign(&mut self, worker: Worker, tests: Vec<Test>) {
         if let Some(entry) = self.workers.iter_mut().find(|entry| entry.worker == worker) {
-            entry.set_tried(&tests, &self.tried);
+            let (tried, tried_by, first) = (&self.tried, &self.tried_by, entry.first);
+            entry.set_tried(&tests, |test| {
+                tried.get(&test).or_else(|| tried_by.get(&(first, test))).copied()
+            });
             entry.assign(&self.shared, tests);
         }
     }

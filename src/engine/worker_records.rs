@@ -34,6 +34,8 @@ pub struct Entry {
     pub peak: u64,
     /// Whether it takes part in the scheduling.
     pub joined: bool,
+    /// The first of the workers that replaced one another; itself if it has replaced none.
+    pub first: Worker,
     /// Its process, once it is forked and if the kernel has descriptors of processes.
     pub process: Option<Process>,
     /// Partly received frames.
@@ -59,6 +61,7 @@ impl Entry {
             finished: false,
             peak: 0,
             joined: false,
+            first: worker,
             process: None,
             reader: FrameReader::default(),
             lines: LineBuffer::default(),
@@ -130,9 +133,18 @@ impl Entry {
     }
 
     /// Sets how often tests were tried before, of those that are about to be assigned.
-    pub fn set_tried(&mut self, tests: &[Test], tried: &HashMap<Test, u32>) {
-        let known = tests.iter().filter_map(|test| Some((*test, *tried.get(test)?)));
+    pub fn set_tried(&mut self, tests: &[Test], tried: impl Fn(Test) -> Option<u32>) {
+        let known = tests.iter().filter_map(|test| Some((*test, tried(*test)?)));
         self.tried.extend(known);
+    }
+
+    /// Adds it to a policy.
+    pub fn join(&self, policy: &mut dyn Policy) {
+        if self.first == self.worker {
+            policy.add_worker(self.worker);
+        } else {
+            policy.add_replacement(self.worker, self.first);
+        }
     }
 
     /// Moves assigned tests into the queue as far as they fit. If the worker is closing, closes the queue after the

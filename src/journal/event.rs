@@ -337,6 +337,9 @@ pub enum Event {
         at: Micros,
         /// Its process id.
         pid: i64,
+        /// The first of the workers that replaced one another, if it is a replacement.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        first: Option<u32>,
     },
     /// A worker has ended.
     Gone(WorkerGone),

@@ -20,6 +20,8 @@ mod tests;
 pub struct Process {
     /// Its worker number; `None` for the main process.
     pub number: Worker,
+    /// The number of the first of the workers that replaced one another; its own if it has replaced none.
+    pub first: Worker,
     /// Its process id.
     pub pid: Option<i64>,
     /// When the worker started.
@@ -148,6 +150,12 @@ impl Run {
         for (index, attempt) in self.attempts.iter().enumerate() {
             found.entry(attempt.test).or_default().all.push(index);
         }
+        if self.dist() == "each" {
+            let first = |index: &usize| self.processes[self.attempts[*index].process].first;
+            for attempts in found.values_mut() {
+                attempts.all.sort_by_key(first);
+            }
+        }
         found.retain(|_, attempts| {
             let all = attempts.all.iter().copied();
             attempts.deciding = all.filter(|&index| self.attempts[index].has_result()).collect();
@@ -174,7 +182,7 @@ impl Run {
 /// The attempts of a test, as indices into [`Run::attempts`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Attempts {
-    /// All attempts.
+    /// All attempts; with `--dist each`, those of one worker and its replacements after those of another.
     pub all: Vec<usize>,
     /// The attempts that determine the result: all that have a result, except those followed by a rerun. Usually one;
     /// there are several if tests share a node id, if a test was requested twice, or with `--dist each`, one per
@@ -243,10 +251,11 @@ impl Builder {
             Event::Leak {
                 t, w, fixture, text, ..
             } => self.attempt(t, w, |_| false).leaks.push((fixture, text)),
-            Event::Worker { w, at, pid } => {
+            Event::Worker { w, at, pid, first } => {
                 self.extend_to(at);
                 let process = self.process(Some(w));
                 let process = &mut self.run.processes[process];
+                process.first = first.or(process.first);
                 // In a resumed run, another worker can have had the number before.
                 if process.came.is_none_or(|came| came <= at) {
                     process.pid = Some(pid);
@@ -286,6 +295,7 @@ impl Builder {
         *self.processes.entry(worker).or_insert_with(|| {
             processes.push(Process {
                 number: worker,
+                first: worker,
                 ..Process::default()
             });
             processes.len() - 1
@@ -312,13 +322,16 @@ impl Builder {
         index
     }
 
-    /// Whether a new attempt of a test is a retry: by the same process, or by another unless each runs all tests.
+    /// Whether a new attempt of a test is a retry: by the same process or its replacement, or by another unless each runs
+    /// all tests.
     fn take_retry(&mut self, test: Test, process: usize) -> bool {
         let is_each = self.run.dist() == "each";
         let Some(waiting) = self.to_retry.get_mut(&test) else {
             return false;
         };
-        let found = waiting.iter().position(|&tried_by| tried_by == process);
+        let processes = &self.run.processes;
+        let same = |&tried_by: &usize| processes[tried_by].first == processes[process].first;
+        let found = waiting.iter().position(same);
         let found = found.or_else(|| (!is_each && !waiting.is_empty()).then_some(0));
         found.map(|place| waiting.remove(place)).is_some()
     }

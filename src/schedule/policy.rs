@@ -119,6 +119,12 @@ pub trait Policy: Send {
     /// A worker has started and can take tests (at the start of the run, or as a replacement).
     fn add_worker(&mut self, worker: Worker);
 
+    /// The same for a replacement; `first` is the first of the workers that have replaced one another. With `--dist each`
+    /// it runs the tests that those have left.
+    fn add_replacement(&mut self, worker: Worker, _first: Worker) {
+        self.add_worker(worker);
+    }
+
     /// The worker could take more tests. Actions are appended to `actions` and executed in order. No action means "not
     /// now": the queue is long enough, or nothing is pending and the worker is still busy. Closed, lost and unknown
     /// workers get nothing.
@@ -151,6 +157,10 @@ pub trait Policy: Send {
     /// The test is to be tried again, `delay` seconds after its end at the earliest: it has failed and is running on
     /// this worker, or the worker has crashed in it. Only a policy with retries does that.
     fn retry(&mut self, _worker: Worker, _test: Test, _delay: f64) {}
+
+    /// The test, in which a worker has crashed, is tried again by its replacement, before the other tests that it has
+    /// left. `first` is as of [`Policy::add_replacement`]. Only `--dist each` does that.
+    fn retry_in_replacement(&mut self, _first: Worker, _test: Test) {}
 
     /// Whether workers leave it to the policy to try a failed test again, with [`Policy::retry`].
     fn takes_retries(&self) -> bool {

@@ -82,6 +82,24 @@ proptest! {
     }
 
     #[test]
+    fn each_has_replacements_run_what_is_left_and_try_again_what_has_crashed(
+        setup in runs_with_crashes(), retries in 1..30_usize, forecast in forecasts(),
+        rules in prop_oneof![Just(Rules::default()), rules()]
+    ) {
+        let setup = Setup { retries, retries_crashes: true, replaces: true, reruns: 0, runs: setup.workers, ..setup };
+        let rules = cut(&rules, setup.tests);
+        let mut policy = policy(&Mode::Each, first(&forecast, setup.tests), &rules, setup.workers);
+        let outcome = simulate_with(policy.as_mut(), &setup, &|test, others| {
+            setup.workers == 1 || may_run_together(&rules, test, others)
+        })
+        .map_err(TestCaseError::fail)?;
+        prop_assert_eq!(outcome.results_of.len(), setup.tests * setup.workers);
+        for (key, results) in &outcome.results_of {
+            prop_assert_eq!(*results, 1 + outcome.retries_of.get(key).copied().unwrap_or_default());
+        }
+    }
+
+    #[test]
     fn few_units_and_short_queues_obey_the_constraints_despite_crashes(
         (setup, capacity, workers) in (runs_with_crashes(), 1..4_usize, 2..5_usize), (crashes, reruns) in (3..7_usize, 3..7_usize),
         rules in rules(), keys in prop::collection::vec(0..5_u32, 150), reorder: bool

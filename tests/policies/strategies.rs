@@ -28,6 +28,7 @@ pub(crate) fn runs_with_crashes() -> impl Strategy<Value = Setup> {
             reruns,
             retries: 0,
             retries_crashes: false,
+            replaces: false,
             runs: 1,
             seed,
         })

@@ -16,7 +16,7 @@ from _pytest.junitxml import bin_xml_escape
 from rustpar.compat.sessions import junit_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Hashable, Iterator
 
     import pytest
 
@@ -27,18 +27,17 @@ class MergedCases:
     def __init__(self, config: pytest.Config) -> None:
         """Merge cases in the file of `config`, if there is one."""
         self._config = config
-        # By node id, and worker with `--dist each`: each case with the failed report of its attempt, if it was retried.
-        self._cases: dict[tuple[str, object], list[tuple[Any, pytest.TestReport | None]]] = {}
+        # By test: each case with the failed report of its attempt, if it was retried.
+        self._cases: dict[Hashable, list[tuple[Any, pytest.TestReport | None]]] = {}
 
     @contextlib.contextmanager
-    def recording(self, report: pytest.TestReport) -> Iterator[None]:
-        """Record in which case pytest stores a report."""
+    def recording(self, report: pytest.TestReport, test: Hashable) -> Iterator[None]:
+        """Record in which case pytest stores a report; `test` tells a test from all others."""
         xml = junit_file(self._config)
         if xml is None:
             yield
             return
-        node = getattr(report, "node", None) if self._config.getoption("dist", "no") == "each" else None
-        cases = self._cases.setdefault((report.nodeid, node), [])
+        cases = self._cases.setdefault(test, [])
         is_failure = report.outcome == "rerun" and not hasattr(report, "rustpar_continued")  # type: ignore[comparison-overlap]
         case = xml.node_reporter(report)
         if is_failure:

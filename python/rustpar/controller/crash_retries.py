@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
         config: pytest.Config
         facts: dict[str, Any]
+        sched: NativeScheduling | PythonScheduling
         stopping: bool
 
         def has_successors(self, node: WorkerController) -> bool:
@@ -66,10 +67,13 @@ class CrashRetries:
         Args:
             node: The worker.
             running: The index of the test.
-            last: The last report of this attempt; None if there is none.
+            last: The last report of the test that the worker has sent; None if there is none.
         """
-        if running is None or not self.is_enabled() or self._pool.config.option.dist == "each":
+        if running is None or not self.is_enabled() or not self._pool.sched.may_retry_crashes:
             return None
+        if last is not None and getattr(last, "rustpar_attempt", 1) <= node.tried:
+            # It is of the attempt before, which was made in this worker, too.
+            last = None
         has_failed = last is not None and last.outcome == "rerun"  # type: ignore[comparison-overlap]
         is_scheduled = running in self.scheduled
         self.scheduled.discard(running)

@@ -188,8 +188,9 @@ class EventHandlers:
 
     def _on_forked(self, worker: int, pid: int, _: None) -> None:
         self._run.log("forked", f"gw{worker}", pid)
-        self._run.journal_writer.journal.worker(worker, pid)
-        self._run.pool.nodes[worker].pid = pid
+        node = self._run.pool.nodes[worker]
+        node.pid = pid
+        self._run.journal_writer.journal.worker(worker, pid, None if node.first == worker else node.first)
         self._run.memory.forked(worker, pid)
 
     def _on_done(self, worker: int, test: int, duration: float) -> None:

@@ -105,6 +105,8 @@ class WorkerController:
 
     Attributes:
         gateway: The gateway, with the worker's name.
+        number: The worker's number, N in its name gwN.
+        first: The number of the first of the workers that replaced one another; its own if it has replaced none.
         workerinput: The input for the worker.
         workerinfo: The worker's platform and interpreter, once it is ready.
         workeroutput: The output of the worker, once its session has finished.
@@ -132,6 +134,7 @@ class WorkerController:
         self.config = nodemanager.config
         self.gateway = Gateway(spec)
         self.number = int(self.gateway.id.removeprefix("gw"))
+        self.first = self.number
         self.engine = engine
         self.pid: int | None = None
         self.slot: int | None = None

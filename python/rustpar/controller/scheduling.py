@@ -67,7 +67,17 @@ class NativeScheduling:
     @property
     def may_use_fewer_workers(self) -> bool:
         """Whether the run may start fewer workers than were asked for."""
-        return self.dist != "each"
+        return not self.keeps_tests
+
+    @property
+    def keeps_tests(self) -> bool:
+        """Whether the tests of a lost worker are run by its replacement only."""
+        return self.dist == "each"
+
+    @property
+    def may_retry_crashes(self) -> bool:
+        """Whether a test can be tried again in which a worker has crashed."""
+        return True
 
     def start(
         self,
@@ -107,8 +117,14 @@ class NativeScheduling:
         self._engine.run_again(self.collection.index(item))
 
     def retry(self, node: WorkerController, test: int, tried: int, delay: float) -> None:
-        """Try a test again in which a worker has crashed, and which was tried so many times, after `delay` seconds."""
-        self._engine.retry(node.number, test, tried, delay)
+        """Try a test again in which a worker has crashed, and which was tried so many times, after `delay` seconds.
+
+        If the replacement tries it, that is to start after the delay.
+        """
+        if self.keeps_tests:
+            self._engine.retry_in_replacement(node.first, test, tried)
+        else:
+            self._engine.retry(node.number, test, tried, delay)
 
     def settle(self, test: int) -> None:
         """Do not try a test again in which a worker has crashed."""
@@ -163,6 +179,16 @@ class PythonScheduling:
     def may_use_fewer_workers(self) -> bool:
         """False, because the scheduler waits for the collection of each worker."""
         return False
+
+    @property
+    def keeps_tests(self) -> bool:
+        """False: the scheduler decides."""
+        return False
+
+    @property
+    def may_retry_crashes(self) -> bool:
+        """As of :class:`NativeScheduling`; not if the scheduler cannot have another worker run it."""
+        return not runs_all_tests_everywhere(self.scheduler)
 
     def start(
         self,

@@ -148,7 +148,7 @@ class WorkerPool:
         self._show_collected(nodes, collection)
         for node in nodes:
             self._fork(node)
-            self._engine.join(node.number)
+            self._engine.join(node.number, node.first)
         self._schedule(nodes, collection, groups)
 
     def start_others_early(self) -> None:
@@ -207,7 +207,7 @@ class WorkerPool:
             return
         self._has_collected(node, collection)
         if self._check_same_collection(self._scheduled, collection, node):
-            self._engine.join(node.number)
+            self._engine.join(node.number, node.first)
             self.sched.add_node(node)
         else:
             self._engine.close(node.number)
@@ -245,7 +245,7 @@ class WorkerPool:
             return
         self._show_collected(nodes, collection)
         for node in nodes:
-            self._engine.join(node.number)
+            self._engine.join(node.number, node.first)
         self._schedule(nodes, collection, self._groups)
 
     def _restart_from_template(self, nodes: Sequence[WorkerController], differing: WorkerController) -> None:
@@ -371,29 +371,31 @@ class WorkerPool:
         error = f"Not properly terminated ({how})"
         self.config.hook.pytest_testnodedown(node=node, error=error)
         crashed = self.sched.remove_node(node, running)
+        delay = 0.0
         if crashed is not None:
             retry = self.retries.after_crash(node, running, dispatch.last_report_of(node, crashed))
             dispatch.crash(node, crashed, self.sched, death, retry)
             self.retries.decide(self.sched, node, running, retry)
             if retry is not None:
                 crashed = None
+                delay = retry.delay if self.sched.keeps_tests else 0.0
         if node.timed_out is not None:
             # Its end was intended, and says nothing about the stability of workers.
             if not self.stopping:
                 self._screen.report_line(f"\nreplacing worker {node.gateway.id}")
-                self._replace(node, 0.0)
+                self._replace(node, delay)
             return crashed
         self._lost += 1
         if not self.stopping:
-            self._replace_lost(node)
+            self._replace_lost(node, max(delay, _REPLACEMENT_DELAY))
         return crashed
 
     def has_successors(self, node: WorkerController) -> bool:
         """Whether there are workers to run the tests of one that is being lost: others, or a replacement."""
         is_replaced = node.timed_out is not None or self._max_lost is None or self._lost < self._max_lost
-        return is_replaced or bool(self.active - {node})
+        return is_replaced or (not self.sched.keeps_tests and bool(self.active - {node}))
 
-    def _replace_lost(self, node: WorkerController) -> None:
+    def _replace_lost(self, node: WorkerController, pause: float) -> None:
         if self._max_lost is not None and self._lost > self._max_lost:
             if self._max_lost == 0:
                 self.summary = f"worker {node.gateway.id} crashed and worker restarting disabled"
@@ -403,13 +405,14 @@ class WorkerPool:
             self._drop_replacements()
         else:
             self._screen.report_line(f"\nreplacing crashed worker {node.gateway.id}")
-            self._replace(node, _REPLACEMENT_DELAY)
+            self._replace(node, pause)
 
     def _replace(self, lost: WorkerController, pause: float) -> None:
         spec = lost.gateway.spec
         self.manager.allocate_id(spec)
         node = self._announce(spec)
         node.engine = self._engine
+        node.first = lost.first
         node.test_count = lost.test_count
         if not self._startup.is_early:
             self._ready(node)
@@ -427,7 +430,7 @@ class WorkerPool:
         for node in due:
             self._fork(node)
             if not self._startup.is_early:
-                self._engine.join(node.number)
+                self._engine.join(node.number, node.first)
                 self.sched.add_node(node)
 
     def _drop_replacements(self) -> None:

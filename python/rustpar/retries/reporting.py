@@ -46,7 +46,8 @@ class RetryReports:
         """Show them on the terminal of `config`."""
         self._config = config
         self._finder = Finder(config)
-        self._tests: dict[tuple[str, str | None], _Retried] = {}
+        # By node id, and with `--dist each` by worker; a replacement is the worker that it has replaced.
+        self._tests: dict[tuple[str, object], _Retried] = {}
         self._junit = junit_attempts.MergedCases(config)
 
     @pytest.hookimpl(tryfirst=True)
@@ -67,14 +68,14 @@ class RetryReports:
         """Record the attempts of tests that are tried again."""
         if not hasattr(report, "rustpar_attempt"):
             return (yield)
-        self._record(report, report.rustpar_attempt)
-        with self._junit.recording(report):
+        node = getattr(report, "node", None) if self._config.getoption("dist", "no") == "each" else None
+        key = (report.nodeid, getattr(node, "first", node))
+        self._record(report, report.rustpar_attempt, self._tests.setdefault(key, _Retried()))
+        with self._junit.recording(report, key):
             return (yield)
 
-    def _record(self, report: pytest.TestReport, attempt: int) -> None:
+    def _record(self, report: pytest.TestReport, attempt: int, test: _Retried) -> None:
         worker = _worker_of(report)
-        is_each = self._config.getoption("dist", "no") == "each"
-        test = self._tests.setdefault((report.nodeid, worker if is_each else None), _Retried())
         if report.outcome == "rerun":  # type: ignore[comparison-overlap]
             if not hasattr(report, "rustpar_continued"):
                 _path, _line, message = self._finder.find(report)

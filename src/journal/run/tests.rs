@@ -89,6 +89,43 @@ fn with_each_only_the_worker_that_failed_has_retried() {
 }
 
 #[test]
+fn with_each_a_replacement_has_retried_what_its_worker_crashed_in() {
+    let dist = Event::Start(Start {
+        dist: "each".to_owned(),
+        ..Start::default()
+    });
+    let came = |w, first| Event::Worker {
+        w,
+        at: 0,
+        pid: 1,
+        first,
+    };
+    let started = [dist, came(0, None), came(1, None)];
+    let events = [
+        started.to_vec(),
+        vec![
+            crash(0, 0, Some(Outcome::Rerun)),
+            crash(0, 1, Some(Outcome::Rerun)),
+        ],
+        vec![came(2, Some(1)), came(3, Some(0))],
+        vec![crash(0, 2, Some(Outcome::Rerun)), came(4, Some(1))],
+        test(0, 3, 10, Outcome::Passed),
+        test(0, 4, 50, Outcome::Passed),
+    ];
+    let run = run(events.concat());
+    let mut attempts = run.results().remove(&0).unwrap_or_default();
+    let told = |index: usize| (run.attempts[index].process, run.attempts[index].verdict());
+    let expected = [
+        (0, Verdict::Crashed),
+        (3, Verdict::Flaky),
+        (1, Verdict::Crashed),
+        (2, Verdict::Crashed),
+        (4, Verdict::Flaky),
+    ];
+    assert_eq!(attempts.all.drain(..).map(told).collect::<Vec<_>>(), expected);
+}
+
+#[test]
 fn a_test_whose_worker_crashed_is_counted_once() {
     let gone = WorkerGone {
         w: 0,

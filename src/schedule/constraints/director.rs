@@ -10,6 +10,7 @@
 //! one policy or to one job. If a policy takes back tests from a queue with other tests, the director returns none.
 
 mod classes;
+mod each;
 mod jobs;
 mod members;
 mod policies;
@@ -29,6 +30,8 @@ pub struct Director {
     places: Vec<Place>,
     resources: Resources,
     members: BTreeMap<Worker, Member>,
+    /// The first of the workers that replaced one another, for each replacement.
+    firsts: BTreeMap<Worker, Worker>,
     /// For `--dist each`: the jobs of each class, which every worker runs, and the number of workers that have not
     /// started.
     each: Option<(Vec<Vec<Job>>, usize)>,
@@ -98,6 +101,7 @@ impl Director {
             places,
             resources: Resources::new(resources),
             members: BTreeMap::new(),
+            firsts: BTreeMap::new(),
             each: runs.map(|runs| (each, runs)),
             remaining: None,
             unfinished,
@@ -228,23 +232,17 @@ impl Director {
 impl Policy for Director {
     fn add_worker(&mut self, worker: Worker) {
         self.members.insert(worker, Member::default());
-        let Some((jobs, fresh)) = &mut self.each else {
-            return;
-        };
-        if *fresh > 0 {
-            *fresh -= 1;
-            for (class, jobs) in self.classes.iter_mut().zip(jobs) {
-                for job in jobs {
-                    let pool = class.pool_with(&job.needs);
-                    class.pools[pool].add(job, For::Only(worker));
-                }
-            }
-        } else {
-            // A replacement continues where a lost worker stopped.
-            for pool in self.classes.iter_mut().flat_map(|class| &mut class.pools) {
-                pool.reassign_to(worker, |only| !self.members.contains_key(&only));
-            }
+        if !self.start(worker) {
+            self.reassign(worker, |this, only| !this.members.contains_key(&only));
         }
+    }
+
+    fn add_replacement(&mut self, worker: Worker, first: Worker) {
+        self.members.insert(worker, Member::replacing(first));
+        self.firsts.insert(worker, first);
+        self.reassign(worker, |this, only| {
+            this.firsts.get(&only).unwrap_or(&only) == &first
+        });
     }
 
     fn demand(&mut self, demand: Demand, actions: &mut Vec<Action>) {
@@ -343,6 +341,17 @@ impl Policy for Director {
                 self.reopen(class);
             }
             Place::Pool(class, pool) => self.add_job(test, class, pool, For::All),
+        }
+    }
+
+    fn retry_in_replacement(&mut self, first: Worker, test: Test) {
+        match self.place(test) {
+            Some(Place::Policy(class, number)) => {
+                self.count_again(test);
+                self.classes[class].policy.retry_in_replacement(first, number);
+            }
+            Some(Place::Pool(class, pool)) => self.add_job(test, class, pool, For::Only(first)),
+            None => {}
         }
     }
 

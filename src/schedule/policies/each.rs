@@ -1,10 +1,10 @@
 //! `--dist each`: every worker runs every test.
 //!
 //! The hazard it handles: a replacement must finish the tests of the lost worker, not start over. The first workers, as
-//! many as were requested, each start a complete run; a later worker continues the run of a lost worker, if there is
-//! one, and otherwise gets only tests that are to run again.
+//! many as were requested, each start a complete run; a replacement continues the run of the worker that it replaces,
+//! any other worker that of a lost one, if there is one. Otherwise it gets only tests that are to run again.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::schedule::policies::backlog::Backlog;
 use crate::schedule::policies::worker_queues::Held;
@@ -16,8 +16,13 @@ pub struct Each {
     tests: usize,
     /// Number of runs that no worker has started.
     fresh: usize,
-    /// Remaining tests of lost workers, oldest first, none empty.
-    left: VecDeque<Backlog>,
+    /// The workers that have started one.
+    started: BTreeSet<Worker>,
+    /// Remaining tests of lost workers, each with the first of those that replaced one another; oldest first, none
+    /// empty.
+    left: VecDeque<(Worker, Backlog)>,
+    /// The first of the workers that replaced one another, for each replacement.
+    firsts: BTreeMap<Worker, Worker>,
     /// Tests to run again, on any worker.
     pending: Backlog,
     held: Held,
@@ -30,22 +35,37 @@ impl Each {
         Self {
             tests,
             fresh: workers,
+            started: BTreeSet::new(),
             left: VecDeque::new(),
+            firsts: BTreeMap::new(),
             pending: Backlog::default(),
             held: Held::default(),
         }
+    }
+
+    /// Starts a complete run, if there is one that no worker has started.
+    fn start(&mut self, worker: Worker) -> Option<Backlog> {
+        self.fresh = self.fresh.checked_sub(1)?;
+        self.started.insert(worker);
+        Some(Backlog::of(collection(self.tests)))
     }
 }
 
 impl Policy for Each {
     fn add_worker(&mut self, worker: Worker) {
-        let share = if self.fresh > 0 {
-            self.fresh -= 1;
-            Backlog::of(collection(self.tests))
+        let share = self.start(worker).or_else(|| Some(self.left.pop_front()?.1));
+        self.held.add(worker, share.unwrap_or_default());
+    }
+
+    fn add_replacement(&mut self, worker: Worker, first: Worker) {
+        self.firsts.insert(worker, first);
+        let share = if self.started.contains(&first) {
+            let place = self.left.iter().position(|(of, _)| *of == first);
+            place.and_then(|place| Some(self.left.remove(place)?.1))
         } else {
-            self.left.pop_front().unwrap_or_default()
+            self.start(first)
         };
-        self.held.add(worker, share);
+        self.held.add(worker, share.unwrap_or_default());
     }
 
     fn demand(&mut self, demand: Demand, actions: &mut Vec<Action>) {
@@ -71,8 +91,19 @@ impl Policy for Each {
 
     fn lost(&mut self, worker: Worker, running: Option<Test>) {
         let left = self.held.lost(worker, running);
+        let first = self.firsts.remove(&worker).unwrap_or(worker);
         if !left.is_empty() {
-            self.left.push_back(left);
+            self.left.push_back((first, left));
+        }
+    }
+
+    fn retry_in_replacement(&mut self, first: Worker, test: Test) {
+        if let Some((_, left)) = self.left.iter_mut().find(|(of, _)| *of == first) {
+            left.put_front([test]);
+        } else {
+            let mut left = Backlog::default();
+            left.put_front([test]);
+            self.left.push_back((first, left));
         }
     }
 
@@ -81,7 +112,7 @@ impl Policy for Each {
     }
 
     fn unfinished(&self) -> usize {
-        let left: usize = self.left.iter().map(Backlog::len).sum();
+        let left: usize = self.left.iter().map(|(_, left)| left.len()).sum();
         self.fresh * self.tests + left + self.pending.len() + self.held.unfinished()
     }
 }
@@ -127,6 +158,45 @@ mod tests {
         assert_eq!(idle(&mut each, 1), assign(1, [0]));
         each.add_worker(2);
         assert_eq!(idle(&mut each, 2), close(2));
+    }
+
+    #[test]
+    fn a_replacement_continues_the_run_of_the_worker_that_it_replaces() {
+        let mut each = Each::new(3, 2);
+        for worker in [0, 1] {
+            each.add_worker(worker);
+            idle(&mut each, worker);
+        }
+        finish(&mut each, 0, 0..2);
+        each.lost(0, Some(2));
+        each.lost(1, Some(0));
+        each.add_replacement(3, 1);
+        each.add_replacement(2, 0);
+        assert_eq!(idle(&mut each, 2), close(2));
+        assert_eq!(idle(&mut each, 3), assign(3, [1, 2]));
+    }
+
+    #[test]
+    fn a_test_that_has_crashed_is_tried_again_first_in_the_replacement_however_often() {
+        let mut each = Each::new(3, 2);
+        for worker in [0, 1] {
+            each.add_worker(worker);
+            idle(&mut each, worker);
+        }
+        each.lost(0, Some(0));
+        each.retry_in_replacement(0, 0);
+        finish(&mut each, 1, 0..2);
+        each.lost(1, Some(2));
+        each.retry_in_replacement(1, 2);
+        assert_eq!(each.unfinished(), 4);
+        each.add_replacement(2, 1);
+        assert_eq!(idle(&mut each, 2), assign(2, [2]));
+        each.lost(2, Some(2));
+        each.retry_in_replacement(1, 2);
+        each.add_replacement(3, 0);
+        assert_eq!(idle(&mut each, 3), assign(3, 0..3));
+        each.add_replacement(4, 1);
+        assert_eq!(idle(&mut each, 4), assign(4, [2]));
     }
 
     #[test]

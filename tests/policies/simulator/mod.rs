@@ -29,6 +29,8 @@ pub(crate) struct Setup {
     pub(crate) retries: usize,
     /// Whether tests that have crashed are tried again, too.
     pub(crate) retries_crashes: bool,
+    /// Whether every lost worker is replaced, and tests that have crashed are tried again by its replacement.
+    pub(crate) replaces: bool,
     /// Number of results that every test must get, not counting repeated runs.
     pub(crate) runs: usize,
     pub(crate) seed: u64,
@@ -39,6 +41,10 @@ pub(crate) struct Setup {
 pub(crate) struct Outcome {
     pub(crate) assigned: Vec<(Worker, Vec<Test>)>,
     pub(crate) started: Vec<(Worker, Test)>,
+    /// Results of each test, by the first of the workers that replaced one another.
+    pub(crate) results_of: BTreeMap<(Worker, Test), usize>,
+    /// Retries after crashes, in the same way.
+    pub(crate) retries_of: BTreeMap<(Worker, Test), usize>,
     pub(crate) crashes: usize,
     pub(crate) reruns: usize,
     pub(crate) retries: usize,
@@ -65,6 +71,7 @@ pub(crate) fn simulate_with(
         stations: BTreeMap::new(),
         next: 0,
         not_started: setup.workers,
+        lost: Vec::new(),
         crashes: setup.crashes,
         reruns: setup.reruns,
         retries: setup.retries,
@@ -105,6 +112,8 @@ struct Run<'a> {
     next: Worker,
     /// Number of workers that have not started yet.
     not_started: usize,
+    /// The first workers of those that are to be replaced.
+    lost: Vec<Worker>,
     crashes: usize,
     reruns: usize,
     retries: usize,
@@ -117,9 +126,15 @@ struct Run<'a> {
 
 impl Run<'_> {
     fn start_worker(&mut self) {
+        if !self.lost.is_empty() && self.dice.one_in(3) {
+            let first = self.lost.swap_remove(self.dice.below(self.lost.len()));
+            self.stations.insert(self.next, SimulatedWorker::replacing(first));
+            self.policy.add_replacement(self.next, first);
+            self.next += 1;
+        }
         let unfinished = self.policy.unfinished() > 0;
         let open = self.stations.values().any(|station| !station.closed);
-        if unfinished && self.not_started == 0 && !open {
+        if unfinished && self.not_started == 0 && !open && self.lost.is_empty() {
             self.not_started = 1;
         }
         let first = self.next == 0;
@@ -153,7 +168,7 @@ impl Run<'_> {
                 station.running = (turns > 0).then(|| (test, turns - 1));
                 if station.running.is_none() {
                     station.ending = Some(test);
-                    if self.retries > 0 && self.dice.one_in(4) {
+                    if self.retries > 0 && !self.setup.replaces && self.dice.one_in(4) {
                         self.retries -= 1;
                         station.reports.push_back(Report::Retry(test));
                     }
@@ -202,27 +217,37 @@ impl Run<'_> {
             return Ok(());
         };
         let running = station.test();
+        let first = station.first.unwrap_or(worker);
         self.want_announced(worker, running);
         self.policy.lost(worker, running);
         if let Some(test) = running {
-            self.result(test);
-            self.settle(worker, test);
+            self.result(first, test);
+            self.settle(worker, first, test);
         }
         if self.dice.one_in(2) {
             // No worker holds these any more; such an answer must not add them again.
             self.policy.returned(worker, &Vec::from(station.queue));
         }
-        self.not_started += usize::from(self.dice.one_in(2));
+        if self.setup.replaces {
+            self.lost.push(first);
+        } else {
+            self.not_started += usize::from(self.dice.one_in(2));
+        }
         self.check_count()
     }
 
     /// Decides whether a test in which a worker has crashed is tried again.
-    fn settle(&mut self, worker: Worker, test: Test) {
+    fn settle(&mut self, worker: Worker, first: Worker, test: Test) {
         if self.retries > 0 && self.setup.retries_crashes && self.dice.one_in(2) {
             self.retries -= 1;
             self.outcome.retries += 1;
             let before = self.policy.unfinished();
-            self.policy.retry(worker, test, 0.0);
+            if self.setup.replaces {
+                *self.outcome.retries_of.entry((first, test)).or_default() += 1;
+                self.policy.retry_in_replacement(first, test);
+            } else {
+                self.policy.retry(worker, test, 0.0);
+            }
             // Nothing happens if the attempt has been announced to be tried again, or if a rerun was requested.
             self.wanted[test as usize] += self.policy.unfinished() - before;
         } else {
@@ -276,7 +301,8 @@ impl Run<'_> {
                 Some(Report::Finished(test)) => {
                     self.want_announced(worker, Some(test));
                     self.policy.finished(worker, test, 0.001);
-                    self.result(test);
+                    let first = self.stations.get(&worker).and_then(|station| station.first);
+                    self.result(first.unwrap_or(worker), test);
                 }
             }
         }
@@ -290,7 +316,8 @@ impl Run<'_> {
         }
     }
 
-    fn result(&mut self, test: Test) {
+    fn result(&mut self, first: Worker, test: Test) {
+        *self.outcome.results_of.entry((first, test)).or_default() += 1;
         self.results[test as usize] += 1;
         if self.reruns > 0 && self.dice.one_in(8) {
             self.reruns -= 1;

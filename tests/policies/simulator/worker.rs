@@ -1,11 +1,13 @@
 //! A simulated worker.
 
-use rustpar::schedule::policy::Test;
+use rustpar::schedule::policy::{Test, Worker};
 use std::collections::VecDeque;
 
 /// A worker, as seen from both of its ends.
 #[derive(Debug, Default)]
 pub(super) struct SimulatedWorker {
+    /// The first of the workers that replaced one another, if it is a replacement.
+    pub(super) first: Option<Worker>,
     pub(super) queue: VecDeque<Test>,
     pub(super) claimed: Option<Test>,
     /// The running test, and the number of remaining turns.
@@ -21,6 +23,13 @@ pub(super) struct SimulatedWorker {
 }
 
 impl SimulatedWorker {
+    pub(super) fn replacing(first: Worker) -> Self {
+        Self {
+            first: Some(first),
+            ..Self::default()
+        }
+    }
+
     /// The test that it is running or finishing.
     pub(super) fn test(&self) -> Option<Test> {
         self.running.map(|(test, _)| test).or(self.ending)

@@ -2,7 +2,7 @@
 
 use super::classes::For;
 use crate::schedule::constraints::needs::Needs;
-use crate::schedule::policy::Test;
+use crate::schedule::policy::{Policy, Test, Worker};
 use std::collections::{BTreeSet, VecDeque};
 
 /// Which tests are in a worker's queue.
@@ -39,6 +39,8 @@ impl Running {
 /// A worker.
 #[derive(Debug, Default)]
 pub(super) struct Member {
+    /// The first of the workers that replaced one another, if it is a replacement.
+    pub(super) first: Option<Worker>,
     /// Tests that are assigned, unfinished and not taken back.
     pub(super) held: VecDeque<Test>,
     /// The furthest test of the collection that it has run or been assigned.
@@ -61,6 +63,22 @@ pub(super) struct Member {
 }
 
 impl Member {
+    /// A replacement; `first` is the first of the workers that replaced one another.
+    pub(super) fn replacing(first: Worker) -> Self {
+        Self {
+            first: Some(first),
+            ..Self::default()
+        }
+    }
+
+    /// Adds this worker, with its number, to the policy of a class.
+    pub(super) fn join(&self, worker: Worker, policy: &mut dyn Policy) {
+        match self.first {
+            Some(first) => policy.add_replacement(worker, first),
+            None => policy.add_worker(worker),
+        }
+    }
+
     /// Whether it runs no test and no job. The rest of a job may wait for space in the queue while the queue is empty.
     pub(super) fn is_between_tests(&self) -> bool {
         self.held.is_empty() && self.running.is_none()

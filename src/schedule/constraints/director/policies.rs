@@ -17,7 +17,7 @@ impl Director {
         }
         let policy = &mut self.classes[class].policy;
         if member.joined.insert(class) {
-            policy.add_worker(demand.worker);
+            member.join(demand.worker, policy.as_mut());
         }
         loop {
             let mut answer = Vec::new();
