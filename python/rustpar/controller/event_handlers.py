@@ -144,7 +144,7 @@ class EventHandlers:
 
     def _on_reason(self, worker: int, reason: str) -> None:
         if self._run.startup.start_early_because(reason):
-            self._run.pool.start_others_early()
+            self._run.pool.early.start_others()
 
     def _on_inventory(self, worker: int, collection: list[str], about: tuple[list[str | None], dict[str, Any]]) -> None:
         groups, extras = about
@@ -175,7 +175,7 @@ class EventHandlers:
             self._run.screen.show_start(verdict.words(self._run.config.getoption("verbose", 0)), number)
         self._note_thread_pool(extras["thread_pool"])
         if self._run.startup.is_early:
-            self._run.pool.continue_early(collection, groups)
+            self._run.pool.early.start_from(collection, groups)
         else:
             self._run.pool.start(collection, groups)
             self._run.startup.retire_fork_server()
@@ -216,7 +216,7 @@ class EventHandlers:
         # First, so that a worker that has reported the last allowed failure is not replaced.
         self.stop_at_limit()
         if worker != _core.Engine.TEMPLATE:
-            if self._run.pool.is_leaving(self._run.pool.nodes[worker]):
+            if self._run.pool.early.is_leaving(self._run.pool.nodes[worker]):
                 # It was started early and is not used.
                 return
             self._run.pool.finished(self._run.pool.nodes[worker], workeroutput)
@@ -228,8 +228,8 @@ class EventHandlers:
         status, running, tried, peak = about
         node = self._run.pool.nodes[worker]
         node.has_exited = True
-        if self._run.pool.is_leaving(node):
-            self._run.pool.left(node)
+        if self._run.pool.early.is_leaving(node):
+            self._run.pool.early.left(node)
             return
         self._run.memory.gone(node, status, running, finished=finished)
         self._run.pool.active.discard(node)

@@ -168,7 +168,7 @@ class Controller:
             self._start_engine(nodes[0], reading)
             self._startup.start_template(nodes[0], writing)
         if self._startup.is_early:
-            self._pool.start_others_early()
+            self._pool.early.start_others()
 
     def _start_engine(self, template_node: WorkerController, output: int) -> None:
         self._engine = _core.Engine(

@@ -1,8 +1,7 @@
 """The workers of a run, from the node objects that plugins see to the exit status of each process.
 
 Workers forked from the template have collected when they are forked. Early workers and their replacements collect for
-themselves, and scheduling starts when all have. Until then the template, which is to become gw0, waits. If the others
-have collected different tests, which would end a run of xdist, they exit, and all workers are forked from the template.
+themselves, and scheduling starts when all have (``early_workers.py``).
 
 The hazard it handles: workers start, crash and exit at any moment, and for each of them plugins' hooks and messages
 must be as with xdist, and replacements within ``--max-worker-restart``.
@@ -20,10 +19,10 @@ from rustpar.collection.time_limits import default_limit
 from rustpar.compat.xdist_controller import collection_difference, get_default_max_worker_restart
 from rustpar.config.repeat_option import repeat_of
 from rustpar.controller.crash_retries import CrashRetries
+from rustpar.controller.early_workers import EarlyWorkers
 from rustpar.controller.nodes import Death, NodeManager, WorkerController
 from rustpar.controller.worker_count import chosen
 from rustpar.process.memory import USAGE_KEY, Usage
-from rustpar.process.system import signal
 from rustpar.recording.journal import journal_writer_of
 
 if TYPE_CHECKING:
@@ -39,10 +38,6 @@ if TYPE_CHECKING:
 # losses within this time are counted before further workers are started. xdist takes longer to start one.
 _REPLACEMENT_DELAY = 0.05
 
-# Seconds for early workers to exit that have collected different tests from the template. They only tear down what they
-# have set up while collecting; xdist gives a gateway as long (EXIT_TIMEOUT).
-_LEAVE_LIMIT = 10.0
-
 
 class WorkerPool:
     """The workers of a run.
@@ -54,6 +49,8 @@ class WorkerPool:
         sched: The scheduling; set when the run loop starts.
         facts: What `inventory.facts` returned for the collection, once it is known.
         retries: Decides whether a test is tried again in which a worker has crashed.
+        early: Those that collect for themselves.
+        scheduled: The collection that is scheduled; None before.
         stopping: Whether lost workers are no longer replaced.
         summary: Why not all tests were run, for the end of the run.
         workerinfo: What the template, or a worker, has reported of itself.
@@ -81,17 +78,8 @@ class WorkerPool:
         self._replacements: list[tuple[float, WorkerController]] = []
         self._max_lost: int | None = get_default_max_worker_restart(config)
         self.workerinfo: dict[str, Any] = {}
-        # The collections of early workers, until all have collected.
-        self._collections: dict[WorkerController, list[str]] = {}
-        self._groups: Sequence[str | None] = ()
-        self._scheduled: list[str] | None = None
-        # Whether the template, which will become gw0, is still collecting while others do.
-        self._template_collects = False
-        # The worker that the template will become, while it is held.
-        self._held: WorkerController | None = None
-        # Early workers that are told to exit because they have collected different tests, and the deadline.
-        self._leaving: set[WorkerController] = set()
-        self._leave_deadline = 0.0
+        self.scheduled: list[str] | None = None
+        self.early = EarlyWorkers(self, startup, screen)
         self.needed = 0
 
     def announce(self) -> list[WorkerController]:
@@ -115,6 +103,7 @@ class WorkerPool:
     def use(self, engine: _core.Engine) -> None:
         """Set the engine that runs the workers."""
         self._engine = engine
+        self.early.use(engine)
         for node in self.nodes.values():
             node.engine = engine
 
@@ -128,57 +117,30 @@ class WorkerPool:
     def worker_ready(self, node: WorkerController, workerinfo: dict[str, Any]) -> None:
         """Announce that an early worker's session has started."""
         self.template_ready(workerinfo)
-        self._ready(node)
+        self.announce_ready(node)
 
-    def _ready(self, node: WorkerController) -> None:
+    def announce_ready(self, node: WorkerController) -> None:
+        """Tell plugins that a worker's session has started."""
         node.workerinfo = {**self.workerinfo, "id": node.gateway.id, "spec": node.gateway.spec}
         self.config.hook.pytest_testnodeready(node=node)
 
     def start(self, collection: list[str], groups: Sequence[str | None]) -> None:
         """Fork the workers and schedule the tests, when the template has collected."""
-        nodes = self._needed_nodes()
+        nodes = self.needed_nodes()
         for node in nodes:
-            self._ready(node)
-            self._has_collected(node, collection)
-        self._start_forked(nodes, collection, groups)
+            self.announce_ready(node)
+            self.announce_collected(node, collection)
+        self.start_forked(nodes, collection, groups)
 
-    def _start_forked(
+    def start_forked(
         self, nodes: Sequence[WorkerController], collection: list[str], groups: Sequence[str | None]
     ) -> None:
-        self._show_collected(nodes, collection)
+        """Fork workers from the template and schedule the tests; plugins know that they have collected."""
+        self.show_collected(nodes, collection)
         for node in nodes:
-            self._fork(node)
+            self.fork(node)
             self._engine.join(node.number, node.first)
-        self._schedule(nodes, collection, groups)
-
-    def start_others_early(self) -> None:
-        """Start the other workers while the template is still collecting, because it will certainly become gw0."""
-        self._template_collects = True
-        for node in list(self.nodes.values())[1:]:
-            self._fork(node)
-
-    def continue_early(self, collection: list[str], groups: Sequence[str | None]) -> None:
-        """Start the other workers early: the template has collected but must not be forked, and will become gw0."""
-        first, *others = self._needed_nodes()
-        self._ready(first)
-        self._held = first
-        self.active.add(first)
-        if self._template_collects:
-            self._template_collects = False
-        else:
-            for node in others:
-                self._fork(node)
-        self._groups = groups
-        self.collected(first, collection)
-        if self.stopping:
-            # The run was stopped before the template could be held.
-            self._release_template()
-
-    def _release_template(self) -> None:
-        """Let the template continue as gw0, if it is held."""
-        if self._held is not None:
-            held, self._held = self._held, None
-            self._startup.become_worker(held)
+        self.schedule(nodes, collection, groups)
 
     def choose_number(self, tests: int) -> str | None:
         """Settle how many workers are started, when the template has collected so many tests.
@@ -188,111 +150,39 @@ class WorkerPool:
         """
         asked = chosen(self.config)
         choice = asked or _core.Choice.explicit(len(self.nodes), "")
-        if self.sched.may_use_fewer_workers and not self._template_collects:
+        if self.sched.may_use_fewer_workers and not self.early.template_collects:
             repeat = repeat_of(self.config)
             runs = tests if repeat is None else tests * (repeat.times or choice.count)
             choice = self._startup.within_memory(choice.for_tests(runs))
         self.needed = choice.count
         return None if asked is None else choice.description
 
-    def _needed_nodes(self) -> list[WorkerController]:
+    def needed_nodes(self) -> list[WorkerController]:
+        """Return the workers that are started when the template has collected."""
         return list(self.nodes.values())[: self.needed]
 
     def collected(self, node: WorkerController, collection: list[str]) -> None:
-        """Record the collection of an early worker; schedule if it is the last one."""
-        node.test_count = len(collection)
-        if self._scheduled is None:
-            self._collections[node] = collection
-            self._schedule_when_complete()
+        """Record the collection of an early worker, or of the replacement of one."""
+        if self.scheduled is None:
+            self.early.collected(node, collection)
             return
-        self._has_collected(node, collection)
-        if self._check_same_collection(self._scheduled, collection, node):
+        self.announce_collected(node, collection)
+        if self.is_same_collection(self.scheduled, collection, node):
             self._engine.join(node.number, node.first)
             self.sched.add_node(node)
         else:
             self._engine.close(node.number)
 
-    def _has_collected(self, node: WorkerController, collection: list[str]) -> None:
+    def announce_collected(self, node: WorkerController, collection: list[str]) -> None:
+        """Tell plugins that a worker has collected."""
         node.test_count = len(collection)
         self.config.hook.pytest_xdist_node_collection_finished(node=node, ids=collection)
 
     def has_collected(self, node: WorkerController) -> bool:
         """Whether a worker's collection is known."""
-        return not self._startup.is_early or node in self._collections or self._scheduled is not None
+        return not self._startup.is_early or self.early.has_collected(node) or self.scheduled is not None
 
-    def _schedule_when_complete(self) -> None:
-        if self._template_collects or self._scheduled is not None or self.stopping:
-            return
-        if not self._collections or not self.active <= set(self._collections):
-            return
-        nodes = sorted(self.active, key=lambda node: node.number)
-        if not nodes:
-            return
-        collection = self._collections[nodes[0]]
-        self._scheduled = collection
-        differing = [node for node in nodes[1:] if self._collections[node] != collection]
-        if differing and self._held is not None:
-            self._restart_from_template(nodes, differing[0])
-            return
-        self._release_template()
-        for node in nodes:
-            self._has_collected(node, self._collections[node])
-        # No short-circuit: each difference is reported, not only the first.
-        if not all(
-            [self._check_same_collection(collection, self._collections[node], node, nodes[0]) for node in nodes[1:]]
-        ):
-            self.stop()
-            return
-        self._show_collected(nodes, collection)
-        for node in nodes:
-            self._engine.join(node.number, node.first)
-        self._schedule(nodes, collection, self._groups)
-
-    def _restart_from_template(self, nodes: Sequence[WorkerController], differing: WorkerController) -> None:
-        """Tell all early workers except gw0 to exit; when they are gone, workers are forked from the template.
-
-        Plugins do not learn of these workers' end. Their teardown is complete before other workers, which may use the
-        same resources, take their place.
-        """
-        mine, others = self._collections[nodes[0]], self._collections[differing]
-        verdict = self._startup.decide_after_mismatch(nodes[0].gateway.id, differing.gateway.id, mine, others)
-        self._screen.show_start(verdict.words(self.config.getoption("verbose", 0)), None)
-        self._leaving = set(nodes[1:])
-        self._leave_deadline = _core.monotonic() + _LEAVE_LIMIT
-        for node in self._leaving:
-            self._startup.dismiss(node)
-            self._engine.close(node.number)
-
-    def is_leaving(self, node: WorkerController) -> bool:
-        """Whether an early worker was told to exit in favour of a fork of the template."""
-        return node in self._leaving
-
-    def left(self, node: WorkerController) -> None:
-        """Record that such an early worker has exited; fork workers if it was the last one."""
-        self._leaving.discard(node)
-        if self._held is None:
-            # The run has been stopped meanwhile, so the worker is not replaced.
-            node.down = True
-            self.active.discard(node)
-            self.config.hook.pytest_testnodedown(node=node, error=None)
-        if self._leaving or self._held is None or self._scheduled is None:
-            return
-        self._held = None
-        nodes = [one for one in self.nodes.values() if one in self._collections]
-        self._startup.fork_from_template()
-        for one in nodes:
-            self._has_collected(one, self._scheduled)
-        self._start_forked(nodes, self._scheduled, self._groups)
-        self._startup.retire_fork_server()
-
-    def _kill_overdue(self) -> None:
-        """Kill early workers that were told to exit and have not within the limit."""
-        if self._leaving and _core.monotonic() > self._leave_deadline:
-            self._leave_deadline = _core.monotonic() + _LEAVE_LIMIT
-            for node in self._leaving:
-                self._startup.server.signal_worker(node.number, signal.SIGKILL)
-
-    def _check_same_collection(
+    def is_same_collection(
         self, first: list[str], other: list[str], node: WorkerController, first_node: WorkerController | None = None
     ) -> bool:
         """Whether two workers have collected the same tests; a difference is reported in xdist's words."""
@@ -305,11 +195,13 @@ class WorkerPool:
             self.config.hook.pytest_collectreport(report=report)
         return not message
 
-    def _show_collected(self, nodes: Sequence[WorkerController], collection: list[str]) -> None:
+    def show_collected(self, nodes: Sequence[WorkerController], collection: list[str]) -> None:
+        """Show how many workers have collected how many tests."""
         self._screen.show_collected([node.gateway for node in nodes], len(collection), self.sched.name)
 
-    def _schedule(self, nodes: Sequence[WorkerController], collection: list[str], groups: Sequence[str | None]) -> None:
-        self._scheduled = collection
+    def schedule(self, nodes: Sequence[WorkerController], collection: list[str], groups: Sequence[str | None]) -> None:
+        """Schedule the tests over workers that have joined the engine."""
+        self.scheduled = collection
         start = "early" if self._startup.is_early else "template"
         told = nodes[0].workerinput
         journal_writer_of(self.config).journal.start(
@@ -326,7 +218,8 @@ class WorkerPool:
         times = 1 if repeat is None else repeat.times or 0
         return times * (workers if self.config.option.dist == "each" else 1)
 
-    def _fork(self, node: WorkerController) -> None:
+    def fork(self, node: WorkerController) -> None:
+        """Have a worker forked."""
         self._startup.start_worker(node)
         self.active.add(node)
 
@@ -348,7 +241,7 @@ class WorkerPool:
             self._startup.dismiss(node)
         if node.over_limit is None:
             self.sched.remove_node(node, None)
-            self._schedule_when_complete()
+            self.early.schedule_when_complete()
         else:
             self._replace_over_limit(node)
 
@@ -415,20 +308,20 @@ class WorkerPool:
         node.first = lost.first
         node.test_count = lost.test_count
         if not self._startup.is_early:
-            self._ready(node)
+            self.announce_ready(node)
         self.active.add(node)
         self._replacements.append((_core.monotonic() + pause, node))
 
     def fork_replacements(self) -> None:
         """Fork the replacements that are due."""
-        self._kill_overdue()
+        self.early.kill_overdue()
         if self.stopping:
             self._drop_replacements()
         now = _core.monotonic()
         due = [node for at, node in self._replacements if at <= now]
         self._replacements = [(at, node) for at, node in self._replacements if at > now]
         for node in due:
-            self._fork(node)
+            self.fork(node)
             if not self._startup.is_early:
                 self._engine.join(node.number, node.first)
                 self.sched.add_node(node)
@@ -453,4 +346,4 @@ class WorkerPool:
             self.stopping = True
             self._engine.stop()
             # Its session has to finish.
-            self._release_template()
+            self.early.release_template()
