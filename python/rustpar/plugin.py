@@ -142,11 +142,14 @@ def _detect_leaks(config: pytest.Config) -> None:
         return
     from rustpar.leaks.detector import LeakDetector
 
-    config.pluginmanager.register(LeakDetector(config, mode), "rustpar-leaks")
+    summary = None
     if not hasattr(config, "workerinput"):
         from rustpar.leaks.summary import LeakSummary
 
-        config.pluginmanager.register(LeakSummary(config, mode), "rustpar-leak-summary")
+        summary = LeakSummary(config, mode)
+    config.pluginmanager.register(LeakDetector(config, mode, summary), "rustpar-leaks")
+    if summary is not None:
+        config.pluginmanager.register(summary, "rustpar-leak-summary")
 
 
 def _use_quarantine(config: pytest.Config) -> None:

@@ -150,3 +150,50 @@ def test_what_a_plugin_does_after_all_others_in_a_teardown_is_of_its_test(suite:
         "test_it.py::test_three left the environment changed: added OF_TEARDOWN",
         "test_it.py::test_four left the environment changed: added LEFT",
     ]
+
+
+FORKING = """
+    import os
+    import pickle
+    import pytest
+    from _pytest import runner
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(item, nextitem):
+        if "child" not in item.name:
+            return None
+        reading, writing = os.pipe()
+        if os.fork() == 0:
+            reports = runner.runtestprotocol(item, nextitem=nextitem, log=False)
+            with open(writing, "wb") as file:
+                pickle.dump([report._to_json() for report in reports], file)
+            os._exit(0)
+        os.close(writing)
+        with open(reading, "rb") as file:
+            for data in pickle.load(file):
+                item.ihook.pytest_runtest_logreport(report=pytest.TestReport._from_json(data))
+        os.wait()
+        return True
+"""
+
+MARKED = """
+    import pytest
+
+    def pytest_collection_modifyitems(items):
+        for item in items:
+            if "child" in item.name:
+                item.add_marker(pytest.mark.forked)
+"""
+
+
+@pytest.mark.parametrize("conftest", [FORKING, MARKED])
+def test_leaks_in_processes_of_some_tests_are_listed_with_those_of_others(suite: Suite, conftest: str) -> None:
+    suite.conftest(conftest)
+    names = ["clean", "child_leaves", "child_clean", "again", "leaves", "child_last"]
+    body = "import os\n" + "".join(
+        f"def test_{name}():\n    {'os.environ[' + repr(name) + '] = str()' if name != 'clean' else 'pass'}\n"
+        for name in names
+    )
+    suite.test(body)
+    found = suite.run(*ALONE, n=None).section("leaks")
+    assert [line.split()[0].rpartition("test_")[2] for line in found] == names[1:]

@@ -8,7 +8,7 @@ right after the report, and the frames of a failed test, which are garbage later
 reported. Threads and processes take a moment to end.
 
 A test that leaves nothing has two additional hook calls: the wrapper around its reports, which would be three more, is
-suspended until a test may have left something.
+suspended until a test may have left something. So is the summary, if it is in the same process as all tests.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
 
     from rustpar.leaks.fixtures import SharedFixture
+    from rustpar.leaks.summary import LeakSummary
 
 # Seconds for a thread or a process to end by itself: nextest waits 0.1 s. All waiting of a process that was in vain
 # takes no longer than the second figure; after that, it is shorter.
@@ -82,9 +83,10 @@ class Postponed:
 class LeakDetector:
     """Compares the state of this process before and after each test."""
 
-    def __init__(self, config: pytest.Config, mode: str) -> None:
-        """Report what tests leave; with `mode` "fail", their teardown fails."""
+    def __init__(self, config: pytest.Config, mode: str, summary: LeakSummary | None) -> None:
+        """Report what tests leave, with `mode` "fail" as errors in their teardown, to the `summary` of this process."""
         self._config = config
+        self._summary = summary
         self._is_failing = mode == "fail"
         self._state = _core.ProcessState.now()
         self._fixtures = SharedFixtures(self._state)
@@ -183,6 +185,12 @@ class LeakDetector:
         modules = (one.function.__module__ or "" for one in implementations)
         self._are_alone = all(module.partition(".")[0] in _CLEAN for module in modules)
         self._are_plugins_new = False
+        if self._summary is not None:
+            # Another process, which runs a test, sends reports with leaks that this process has not found.
+            if self._are_alone and not self._config.pluginmanager.has_plugin("rustpar-forked"):
+                self._summary.expect_no_reports()
+            else:
+                self._summary.expect_reports()
 
     def _report(self, item: pytest.Item, report: pytest.TestReport) -> None:
         if not self._state.is_of_this_process():
@@ -200,6 +208,8 @@ class LeakDetector:
             vars(report).pop("wasxfail", None)
             report.longrepr = without_traceback([leak.line for leak in leaks], leaks[0].summary, item)
         if leaks:
+            if self._summary is not None:
+                self._summary.expect_reports()
             found.attach(report, [leak.with_failure(is_failure=is_error) for leak in leaks])
 
     def _of_test(self, item: pytest.Item) -> list[Leak]:
