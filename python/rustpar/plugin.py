@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import rustpar
+from rustpar.compat.xdist_options import has_ramp
 from rustpar.config import options, retry_options
 from rustpar.config.values import has_entry, ini_text, is_given
 
@@ -37,7 +38,7 @@ THAW_KEY: pytest.StashKey[Callable[[], None]] = pytest.StashKey()
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     """Add rustpar's options; load pytest-xdist, which owns the others, even if plugin autoloading is disabled."""
     pluginmanager.import_plugin("xdist", consider_entry_points=True)
-    options.add(parser)
+    options.add(parser, has_ramp=has_ramp())
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -352,6 +353,11 @@ class DistributedRun:
                     from rustpar.recording import resumption
 
                     resumption.refuse_other_engine()
+                if config.option.ramp and not has_ramp():
+                    raise pytest.UsageError(
+                        "--ramp does not work with this version of pytest-xdist's own engine; omit it, or "
+                        "--rustpar-start=xdist"
+                    )
             return
         if dsession is None:
             # Kill it: it may still be importing modules, 20 ms that nobody should wait for.

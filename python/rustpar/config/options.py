@@ -13,10 +13,17 @@ if TYPE_CHECKING:
     import pytest
 
 
-def add(parser: pytest.Parser) -> None:
-    """Add all options. pytest-xdist, which has the others, must be registered."""
+def add(parser: pytest.Parser, *, has_ramp: bool) -> None:
+    """Add all options. pytest-xdist, which has the others, must be registered.
+
+    Args:
+        parser: pytest's parser.
+        has_ramp: Whether ``--ramp`` is among the others, as it is after pytest-xdist 3.8.
+    """
     _explain_bad_numbers(parser)
     group = parser.getgroup("rustpar", "parallel runs on a native engine")
+    if not has_ramp:
+        _add_ramp(group)
     group.addoption(
         "--rustpar-start",
         choices=["auto", "template", "early", "xdist"],
@@ -261,6 +268,18 @@ def _add_output_options(parser: pytest.Parser, group: pytest.OptionGroup) -> Non
         default=None,
         metavar="PATH",
         help="Write the run as Chrome trace events, which https://ui.perfetto.dev opens.",
+    )
+
+
+def _add_ramp(group: pytest.OptionGroup) -> None:
+    """Add the option of pytest-xdist that its older versions do not have."""
+    group.addoption(
+        "--ramp",
+        type=_duration,
+        default=0.0,
+        metavar="DURATION",
+        help="With -n, start the workers one after the other over this time: 10s, 1.5m, or a number of seconds. With "
+        "four workers and 10s, one starts at once and the others after 2.5s, 5s and 7.5s, if tests are left then.",
     )
 
 

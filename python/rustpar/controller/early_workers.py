@@ -51,6 +51,9 @@ if TYPE_CHECKING:
         def show_collected(self, nodes: Sequence[WorkerController], collection: list[str]) -> None:
             """Show how many workers have collected how many tests."""
 
+        def begin_ramp(self, nodes: Sequence[WorkerController]) -> Sequence[WorkerController]:
+            """Return the workers that start at once."""
+
         def start_forked(
             self, nodes: Sequence[WorkerController], collection: list[str], groups: Sequence[str | None]
         ) -> None:
@@ -161,7 +164,7 @@ class EarlyWorkers:
             self._pool.stop()
             return
         self._pool.show_collected(nodes, collection)
-        for node in nodes:
+        for node in self._pool.begin_ramp(nodes):
             self._engine.join(node.number, node.first)
         self._pool.schedule(nodes, collection, self._groups)
 

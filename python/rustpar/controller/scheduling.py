@@ -82,11 +82,15 @@ class NativeScheduling:
     def start(
         self,
         nodes: Sequence[WorkerController],
+        workers: int,
         collection: list[str],
         groups: Sequence[str | None],
         facts: dict[str, Any],
     ) -> None:
-        """Schedule `collection`, described by `facts`, over `nodes`; the engine already has the groups."""
+        """Schedule `collection`, described by `facts`, over `nodes`, the first of so many workers.
+
+        The engine already has the groups.
+        """
         self.nodes = list(nodes)
         self.collection = collection
         option: Any = self.config.option
@@ -96,7 +100,7 @@ class NativeScheduling:
         repeat = repeat_of(self.config)
         self._engine.schedule(
             self.dist,
-            len(nodes),
+            workers,
             max_chunk=option.maxschedchunk,
             reorder=reorder,
             plan=plan_option(self.config),
@@ -106,7 +110,7 @@ class NativeScheduling:
         )
 
     def add_node(self, node: WorkerController) -> None:
-        """Add a replacement."""
+        """Add a replacement, or a worker that starts later."""
         self.nodes.append(node)
 
     def mark_test_complete(self, node: WorkerController, item_index: int, duration: float = 0) -> None:
@@ -193,6 +197,7 @@ class PythonScheduling:
     def start(
         self,
         nodes: Sequence[WorkerController],
+        workers: int,
         collection: list[str],
         groups: Sequence[str | None],
         facts: dict[str, Any],
@@ -204,6 +209,8 @@ class PythonScheduling:
         """
         if repeat_of(self.config) is not None:
             raise pytest.UsageError(f"--rustpar-repeat does not work with {self.name}, a scheduler written in Python")
+        if len(nodes) < workers:
+            raise pytest.UsageError(f"--ramp does not work with {self.name}, a scheduler written in Python; omit it")
         self._plain_ids = collection
         self.expected = remembered(self.config, collection, [])["seconds"] or [None] * len(collection)
         self._ids = [

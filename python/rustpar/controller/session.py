@@ -294,7 +294,7 @@ class Controller:
             del self._events[:done]
             self._journal_writer.journal.flush()
         self._serve_debuggers()
-        self._pool.fork_replacements()
+        self._pool.start_due()
         self._server.check_retirement()
         self._memory.sample()
         self._handlers.stop_at_limit()

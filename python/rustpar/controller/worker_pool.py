@@ -21,6 +21,7 @@ from rustpar.config.repeat_option import repeat_of
 from rustpar.controller.crash_retries import CrashRetries
 from rustpar.controller.early_workers import EarlyWorkers
 from rustpar.controller.nodes import Death, NodeManager, WorkerController
+from rustpar.controller.ramp import Ramp
 from rustpar.controller.worker_count import chosen
 from rustpar.process.memory import USAGE_KEY, Usage
 from rustpar.recording.journal import journal_writer_of
@@ -80,6 +81,7 @@ class WorkerPool:
         self.workerinfo: dict[str, Any] = {}
         self.scheduled: list[str] | None = None
         self.early = EarlyWorkers(self, startup, screen)
+        self._ramp = Ramp(config)
         self.needed = 0
 
     def announce(self) -> list[WorkerController]:
@@ -137,10 +139,18 @@ class WorkerPool:
     ) -> None:
         """Fork workers from the template and schedule the tests; plugins know that they have collected."""
         self.show_collected(nodes, collection)
-        for node in nodes:
+        for node in self.begin_ramp(nodes):
             self.fork(node)
             self._engine.join(node.number, node.first)
         self.schedule(nodes, collection, groups)
+
+    def begin_ramp(self, nodes: Sequence[WorkerController]) -> Sequence[WorkerController]:
+        """Return the workers that start at once; the others do with ``--ramp`` when they are due."""
+        if self._ramp.seconds:
+            duration, workers = f"{self._ramp.seconds:g}s", _core.counted(len(nodes), "worker")
+            self._screen.report_line(f"ramping test start over {duration} across {workers}")
+        self.active.update(nodes)
+        return self._ramp.begin(nodes)
 
     def choose_number(self, tests: int) -> str | None:
         """Settle how many workers are started, when the template has collected so many tests.
@@ -200,14 +210,15 @@ class WorkerPool:
         self._screen.show_collected([node.gateway for node in nodes], len(collection), self.sched.name)
 
     def schedule(self, nodes: Sequence[WorkerController], collection: list[str], groups: Sequence[str | None]) -> None:
-        """Schedule the tests over workers that have joined the engine."""
+        """Schedule the tests over these workers; all but those of the ramp have joined the engine."""
         self.scheduled = collection
         start = "early" if self._startup.is_early else "template"
         told = nodes[0].workerinput
         journal_writer_of(self.config).journal.start(
             start, len(nodes), self.config.option.dist, told["workercount"], told["testrunuid"]
         )
-        self.sched.start(nodes, collection, groups, self.facts)
+        waiting = self._ramp.waiting()
+        self.sched.start([node for node in nodes if node not in waiting], len(nodes), collection, groups, self.facts)
         self._engine.set_expected(self.sched.expected, self.runs_of_each(len(nodes)))
         self._engine.time_limits(default_limit(self.config), self.facts["time_limits"])
         self.on_scheduled()
@@ -239,7 +250,11 @@ class WorkerPool:
         if is_usage_error or node.over_limit is not None or not self.has_collected(node):
             # All other workers exit together, because exit functions may remove what another worker's test still needs.
             self._startup.dismiss(node)
+        self._ramp.forget(node)
         if node.over_limit is None:
+            if not self.sched.keeps_tests and self.scheduled is not None:
+                # It has found nothing left to run.
+                self._drop_ramp()
             self.sched.remove_node(node, None)
             self.early.schedule_when_complete()
         else:
@@ -263,6 +278,7 @@ class WorkerPool:
             how = "time limit of a test exceeded"
         error = f"Not properly terminated ({how})"
         self.config.hook.pytest_testnodedown(node=node, error=error)
+        self._ramp.forget(node)
         crashed = self.sched.remove_node(node, running)
         delay = 0.0
         if crashed is not None:
@@ -312,11 +328,17 @@ class WorkerPool:
         self.active.add(node)
         self._replacements.append((_core.monotonic() + pause, node))
 
-    def fork_replacements(self) -> None:
-        """Fork the replacements that are due."""
+    def start_due(self) -> None:
+        """Start the replacements and the workers of the ramp that are due."""
         self.early.kill_overdue()
         if self.stopping:
             self._drop_replacements()
+            self._drop_ramp()
+        for node in self._ramp.take_due():
+            if node.slot is None:
+                self.fork(node)
+            self._engine.join(node.number, node.first)
+            self.sched.add_node(node)
         now = _core.monotonic()
         due = [node for at, node in self._replacements if at <= now]
         self._replacements = [(at, node) for at, node in self._replacements if at > now]
@@ -329,6 +351,16 @@ class WorkerPool:
     def _drop_replacements(self) -> None:
         self.active.difference_update(node for _, node in self._replacements)
         self._replacements.clear()
+
+    def _drop_ramp(self) -> None:
+        """Start no further worker of the ramp; an early one finishes its session."""
+        for node in self._ramp.drop():
+            if node.slot is not None:
+                self._engine.close(node.number)
+            else:
+                node.down = True
+                self.active.discard(node)
+                self.config.hook.pytest_testnodedown(node=node, error=None)
 
     def template_lost(self) -> None:
         """Handle the loss of the template before workers exist; xdist has a message for ``--max-worker-restart=0``."""

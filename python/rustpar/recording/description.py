@@ -24,7 +24,7 @@ _NEUTRAL_OPTIONS = frozenset(
     | {"maxfail", "exitfirst", "usepdb", "usepdb_cls", "cacheclear", "cacheshow"}
     # Workers
     | {"dist", "distload", "looponfail", "loadgroup", "loadscopereorder", "max_worker_restart", "maxprocesses"}
-    | {"maxschedchunk", "maxworkerrestart", "numprocesses", "px", "rsyncdir", "rsyncignore", "testrunuid", "tx"}
+    | {"maxschedchunk", "maxworkerrestart", "numprocesses", "px", "ramp", "rsyncdir", "rsyncignore", "testrunuid", "tx"}
 )
 # Options whose values are recorded. Any other may be a secret, perhaps from the environment, so only a digest is.
 _SHOWN_OPTIONS = frozenset(
