@@ -77,10 +77,11 @@ def test_a_single_test_is_repeated_on_all_workers(suite: Suite) -> None:
 
 def test_tests_are_repeated_for_so_long(suite: Suite) -> None:
     suite.test("import pytest, time\n@pytest.mark.parametrize('n', range(3))\ndef test_it(n): time.sleep(0.001)")
+    # The time begins when the tests have been collected.
+    suite.conftest("import time\ntime.sleep(1)")
     run = suite.run("--rustpar-repeat=1s")
     assert run.ret == 0
     assert run.counts()["passed"] > 20
-    assert float(re.findall(r"in ([\d.]+)s", run.text)[-1]) >= 1
 
 
 FAILS_IN_THE_TENTH = """
@@ -116,7 +117,7 @@ def test_the_first_failure_may_end_the_run(suite: Suite) -> None:
     assert run.ret == 2
     # The other worker may have failed at the same time.
     assert run.counts()["failed"] <= 2
-    assert "stopping after 1 failures" in run.text
+    assert re.search("stopping after [12] failures", run.text)
 
 
 @pytest.mark.parametrize("start", STARTS)

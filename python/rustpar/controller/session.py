@@ -109,8 +109,9 @@ class Controller:
         self._started = _core.monotonic()
         self._limit = run_limit(config)
         repeat = repeat_of(config)
-        # Until when tests are repeated, if a time decides; tests that are running then end.
-        self._repeat_end = None if repeat is None or repeat.seconds is None else self._started + repeat.seconds
+        # For how long tests are repeated, if a time decides, and when that is over; tests that are running then end.
+        self._repeat_seconds = None if repeat is None else repeat.seconds
+        self._repeat_end: float | None = None
         self._events: list[tuple[int, int, Any, Any]] = []
         self._stack_signal: int | None = None
         self._interrupt = Interrupt()
@@ -298,7 +299,15 @@ class Controller:
         self._server.check_retirement()
         self._memory.sample()
         self._handlers.stop_at_limit()
-        if self._repeat_end is not None and _core.monotonic() > self._repeat_end and not self._pool.stopping:
+        if self._repeat_seconds is not None and self._pool.scheduled is not None:
+            self._end_repetitions(self._repeat_seconds)
+
+    def _end_repetitions(self, seconds: float) -> None:
+        """Stop the workers when tests have been repeated for so long; collecting them does not count."""
+        now = _core.monotonic()
+        if self._repeat_end is None:
+            self._repeat_end = now + seconds
+        elif now > self._repeat_end and not self._pool.stopping:
             self._pool.stop()
 
     def _serve_debuggers(self) -> None:
