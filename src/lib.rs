@@ -11,6 +11,7 @@
 //! | [`journal`] | the events of a run: writing and reading them | `platform`, `protocol`, `text` |
 //! | [`analysis`] | where the time of a run went, and whether it met its thresholds | `journal`, `schedule`, `text` |
 //! | [`leaks`] | what a test leaves behind | `platform`, `text` |
+//! | [`changes`] | which tests depend on files that have changed | `platform`, `text` |
 //! | [`report`] | reports made from journals: files, terminal texts and the timeline page | `journal`, `analysis`, `leaks`, `schedule`, `text` |
 //! | [`replay`] | running again what a worker ran, and finding the tests that make one fail | `journal`, `text` |
 //! | [`cli`] | the commands that read journals and the history, or run pytest | all above but `schedule` and `coverage` |
@@ -18,6 +19,7 @@
 //! | `bridge` | the Python bindings; the only module that names pyo3 | everything |
 
 pub mod analysis;
+pub mod changes;
 pub mod cli;
 pub mod coverage;
 pub mod history;

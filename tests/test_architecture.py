@@ -27,6 +27,7 @@ LAYERS = (
     "once",
     "fork_safety",
     "leaks",
+    "changed",
     "terminal",
     "retries",
     "repeats",
@@ -97,6 +98,7 @@ def test_package_init_files_only_have_a_docstring() -> None:
 RUST_ROOMS = {
     "text": set[str](),
     "platform": set[str](),
+    "changes": {"platform", "text"},
     "schedule": {"text"},
     "protocol": {"platform"},
     "coverage": {"platform"},

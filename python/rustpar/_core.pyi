@@ -14,6 +14,7 @@ __all__ = [
     "LIVE_BLOCK_CHARACTERS",
     "VERSION",
     "Bisection",
+    "Changes",
     "Choice",
     "Completeness",
     "EarlierReport",
@@ -76,6 +77,7 @@ __all__ = [
     "proportional_memory",
     "reap",
     "record_temporary_files",
+    "remember_imports",
     "replaced_because",
     "resident_memory",
     "resource_limits",
@@ -265,6 +267,82 @@ def prepare_replay(arguments: Sequence[str]) -> str | int:
 
 def trial_lines(test: str, record: str, is_stopped: bool) -> list[str]:
     """Describe the result of a single trial: one line if the test did not fail, otherwise also the failure."""
+
+@final
+class Changes:
+    """The files of a git repository, what depends on them, and the tests."""
+
+    def __new__(
+        cls,
+        top: str | PathLike[str],
+        tracked: bytes,
+        differing: bytes,
+        untracked: bytes,
+        ignored: bytes,
+        packages: list[str],
+        path: list[str],
+    ) -> Changes:
+        """Take the output of git, the directories of installed packages, and those on Python's path.
+
+        Raises:
+            ValueError: The output has an unknown format.
+        """
+
+    def load(self, scans: str | PathLike[str], imports: str | PathLike[str], scanner: str) -> list[str]:
+        """Use what earlier runs have stored in two files; return why it could not be used, one line each."""
+
+    def changed(self) -> list[str]:
+        """Return the paths of the files that have changed, relative to the top of the repository."""
+
+    def set_tests(self, are_tests: list[bool]) -> None:
+        """Say which of the changed files have the name of a file with tests."""
+
+    def add_tests(self, file: str, others: list[str]) -> int:
+        """Add tests by their file and other files that they use, all absolute; return the number of their group."""
+
+    def add_plugins(self, files: list[str]) -> None:
+        """Add the files of pytest's plugins, on which all tests depend; conftests are ignored."""
+
+    def add_loaded(self, files: list[str]) -> None:
+        """Add the files of imported modules; all tests depend on those that no import leads to."""
+
+    def unscanned(self) -> list[tuple[int, bytes]]:
+        """Return the numbers and contents of files that have to be scanned, each once; empty when all are."""
+
+    def add_facts(
+        self, file: int, facts: tuple[list[tuple[int, str, list[str]]], list[str], bool, bool, bool] | None
+    ) -> None:
+        """Add what a file says; None if it cannot be parsed.
+
+        Args:
+            file: The number of the file.
+            facts: Its imports (number of dots, module, names), its literals, whether it imports what is not known,
+                whether it starts processes, and whether these are of Python.
+        """
+
+    def select(self) -> list[bool]:
+        """Whether the tests of each group depend on what has changed."""
+
+    def summary(self, reference: str, of_tests: list[int]) -> str:
+        """Return the line about the selection; `of_tests` has the group of each test."""
+
+    def reasons(self, of_tests: list[int], is_whole: bool) -> list[str]:
+        """Return the lines about why tests are selected, at most twenty unless `is_whole`."""
+
+    def locate(self, path: str) -> list[str]:
+        """Return the paths of the files in the repository that an absolute path may mean."""
+
+    def is_known(self, group: int, path: str) -> bool:
+        """Whether tests of a group would be selected if the file with this absolute path changed."""
+
+    def save(self, scans: str | PathLike[str]) -> str | None:
+        """Store the scanned files; return why that was not possible."""
+
+def remember_imports(path: str | PathLike[str], imported: list[str], opened: list[tuple[str, str]]) -> str | None:
+    """Add what tests have imported dynamically, and opened by the code of a file, to what a file has.
+
+    Returns why that was not possible. Paths are relative to the top of the repository.
+    """
 
 @final
 class Bisection:

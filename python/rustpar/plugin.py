@@ -102,6 +102,10 @@ def pytest_configure(config: pytest.Config) -> None:
         from rustpar.process import memory
 
         memory.limit_of(config)
+    if config.getoption("rustpar_changed", None) is not None:
+        from rustpar.changed import selection as changed
+
+        changed.register(config)
     if config.getoption("rustpar_shard", None) is not None:
         from rustpar.collection import shard
 
@@ -208,6 +212,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 _register_retries(items[0].session)
     if items and has_entry(config, "rustpar_once"):
         _check_once(items)
+    changed: Any = config.pluginmanager.get_plugin("rustpar-changed")
+    if changed is not None:
+        changed.keep_dependent(items)
     if config.getoption("rustpar_shard", None) is not None:
         from rustpar.collection import shard
         from rustpar.recording import history

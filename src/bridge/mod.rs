@@ -11,6 +11,7 @@
 
 mod analysis;
 mod audit;
+mod changes;
 mod cli;
 mod clock;
 mod collection;
@@ -95,6 +96,9 @@ mod _core {
 
     #[pymodule_export]
     use super::audit::{add_audit_hook, audit, record_temporary_files, set_audit_listener};
+
+    #[pymodule_export]
+    use super::changes::{Changes, remember_imports};
 
     #[pymodule_export]
     use super::cli::{Bisection, commands, prepare_replay, run_command, trial_lines};

@@ -31,7 +31,9 @@ _OFF: dict[str, object] = {
     **dict.fromkeys(("keyword", "markexpr", "rustpar_thresholds"), ""),
     **dict.fromkeys(("deselect", "ignore", "ignore_glob", "xmlpath", "htmlpath", "report_log", "maxprocesses")),
     **dict.fromkeys(("lf", "failedfirst", "newfirst", "stepwise", "stepwise_skip", "looponfail", "json_report"), False),
-    **dict.fromkeys(("rustpar_shard", "rustpar_timeline", "rustpar_trace", "rustpar_max_rss", "rustpar_slow")),
+    **dict.fromkeys(
+        ("rustpar_changed", "rustpar_shard", "rustpar_timeline", "rustpar_trace", "rustpar_max_rss", "rustpar_slow")
+    ),
     **dict.fromkeys(("rustpar_timeout", "rustpar_run_timeout"), 0),
     "maxfail": 0,
 }

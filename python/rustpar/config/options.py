@@ -324,6 +324,15 @@ def _size(text: str) -> int:
 def _add_scheduling_options(parser: pytest.Parser, group: pytest.OptionGroup) -> None:
     """Add the options for the selection, order and concurrency of tests."""
     group.addoption(
+        "--rustpar-changed",
+        nargs="?",
+        const="HEAD",
+        default=None,
+        metavar="REF",
+        help="Run the tests that depend on files which differ from a git commit, or are new: from HEAD, or from REF, "
+        "as in --rustpar-changed=origin/main. In doubt, a test is run; -v says why.",
+    )
+    group.addoption(
         "--rustpar-order",
         default=None,
         metavar="MARKERS",

@@ -39,10 +39,10 @@ _SHOWN_OPTIONS = frozenset(
         "importmode",
     }
     | {"collect_in_virtualenv", "keepduplicates", "runxfail", "strict", "capture", "assertmode", "p", "cov_source"}
-    | {"rustpar_shard", "rustpar_shard_by", "rustpar_leaks"}
+    | {"rustpar_changed", "rustpar_shard", "rustpar_shard_by", "rustpar_leaks"}
 )
 _NEUTRAL_PREFIXES = ("log_", "rustpar_")
-_SELECTING = ("rustpar_shard", "rustpar_shard_by", "rustpar_leaks")
+_SELECTING = ("rustpar_changed", "rustpar_shard", "rustpar_shard_by", "rustpar_leaks")
 
 
 def selection_of(config: pytest.Config) -> dict[str, str]:

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 _OPTIONS = (
     *("numprocesses", "dist", "maxprocesses", "max_worker_restart", "keyword", "markexpr", "maxfail"),
     *("rustpar_start", "rustpar_plan", "rustpar_order", "rustpar_shard", "rustpar_shard_by", "rustpar_max_rss"),
-    *("rustpar_timeout", "rustpar_run_timeout"),
+    *("rustpar_timeout", "rustpar_run_timeout", "rustpar_changed"),
 )
 
 # Variables that affect options and order, and that hold no secrets: no others are recorded.

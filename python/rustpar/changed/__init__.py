@@ -1,0 +1,1 @@
+"""Tests that depend on files which differ from a git reference: ``--rustpar-changed``."""

@@ -1,0 +1,159 @@
+"""What a file of Python says about other files: its imports, its literals, and what it may do that is not known before.
+
+The names of modules in texts count as well: code may be executed from them, and they may be the examples of a doctest.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import warnings
+from typing import TYPE_CHECKING
+
+from rustpar import _core
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    Import = tuple[int, str, list[str]]
+    Facts = tuple[list[Import], list[str], bool, bool, bool]
+
+# What scans are stored for: the parser is Python's.
+SCANNER = f"{_core.VERSION}, {sys.version_info.major}.{sys.version_info.minor}"
+
+# Functions that import or execute what their first argument says. With a literal, that is a name like others.
+_BY_ARGUMENT = frozenset(
+    {
+        "__import__",
+        "import_module",
+        "importorskip",
+        "find_spec",
+        "resolve_name",
+        "run_module",
+        "run_path",
+        "load_module",
+    }
+    | {"load_source", "spec_from_file_location", "SourceFileLoader", "import_string", "import_object", "locate"}
+    | {"import_from_string", "import_by_path", "exec", "eval", "execfile"}
+)
+# Those that find modules themselves.
+_FINDING = frozenset(
+    {"iter_modules", "walk_packages", "entry_points", "iter_entry_points", "load_entry_point", "exec_module"}
+)
+# Builtins; methods of other objects have these names, too.
+_BUILTINS = frozenset({"exec", "eval"})
+
+# Names of what starts processes, or runs pytest. Functions of the module `os` follow.
+_PROCESSES = frozenset(
+    {"subprocess", "Popen", "pexpect", "pytester", "testdir", "script_runner", "create_subprocess_exec"}
+    | {"create_subprocess_shell", "posix_spawn", "posix_spawnp", "pty"}
+)
+_PROCESSES_OF_OS = re.compile(r"(system|popen|exec[lv]\w*|spawn\w+)$")
+_START_METHODS = frozenset({"spawn", "forkserver"})
+_PYTHON = re.compile(r"(?:.*[/\\])?(?:python|pypy)[\d.]*(?:\.exe)?$")
+
+# Longer literals are texts, not names.
+_MOST_CHARACTERS = 200
+
+_NAME = re.compile(r"[\w.\-/\\:@+]+")
+_IMPORT = re.compile(
+    r"^[ \t>.]*(?:.*;[ \t]*)?(?:from[ \t]+(?P<dots>\.*)(?P<module>[\w.]*)[ \t]+import[ \t]+(?P<names>[\w, \t()]+)"
+    r"|import[ \t]+(?P<modules>[\w., \t]+))",
+    re.MULTILINE,
+)
+
+
+def scan(source: bytes) -> Facts | None:
+    """Return what a file says, as ``Changes.add_facts`` takes it; None if it cannot be parsed."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    return _Scan(tree).facts()
+
+
+class _Scan:
+    """Goes through the nodes of a file once."""
+
+    def __init__(self, tree: ast.Module) -> None:
+        self._imports: list[Import] = []
+        self._strings: dict[str, None] = {}
+        self._identifiers: set[str] = set()
+        self._is_dynamic = self._uses_os = self._uses_executable = False
+        # Names of functions that are called with a literal, and docstrings.
+        self._safe: set[ast.expr] = set()
+        self._docstrings: set[ast.expr] = set()
+        for node in ast.walk(tree):
+            self._visit(node)
+
+    def facts(self) -> Facts:
+        strings = self._strings
+        is_spawning = "multiprocessing" in self._identifiers and not _START_METHODS.isdisjoint(strings)
+        starts = self._uses_os or is_spawning or not _PROCESSES.isdisjoint(self._identifiers | strings.keys())
+        is_python = self._uses_executable or any(_PYTHON.match(text) for text in strings)
+        return self._imports, list(strings), self._is_dynamic, starts, starts and is_python
+
+    def _visit(self, node: ast.AST) -> None:
+        """Note what a node says; its parent was visited before."""
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                self._imports.append((0, alias.name, []))
+                self._identifiers.update(alias.name.split("."))
+        elif isinstance(node, ast.ImportFrom):
+            names = [alias.name for alias in node.names if alias.name != "*"]
+            self._imports.append((node.level, node.module or "", names))
+            self._identifiers.update((node.module or "").split("."), names)
+            self._uses_os |= node.module == "os" and any(_PROCESSES_OF_OS.match(name) for name in names)
+            self._uses_executable |= node.module == "sys" and "executable" in names
+            self._is_dynamic |= any(alias.asname and alias.name in _BY_ARGUMENT | _FINDING for alias in node.names)
+        elif isinstance(node, ast.Call):
+            if node.args and isinstance(node.args[0], ast.Constant):
+                self._safe.add(node.func)
+        elif isinstance(node, ast.Name):
+            self._see(node, node.id)
+        elif isinstance(node, ast.Attribute):
+            self._see(node, node.attr)
+            if isinstance(node.value, ast.Name):
+                self._uses_os |= node.value.id == "os" and bool(_PROCESSES_OF_OS.match(node.attr))
+                self._uses_executable |= node.value.id == "sys" and node.attr == "executable"
+        elif isinstance(node, ast.arg):
+            self._identifiers.add(node.arg)
+        elif isinstance(node, ast.Expr):
+            if isinstance(node.value, ast.Constant):
+                self._docstrings.add(node.value)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            if node not in self._docstrings:
+                self._strings.update(dict.fromkeys(_names_in(node.value)))
+            self._imports.extend(_imports_in(node.value))
+
+    def _see(self, node: ast.Name | ast.Attribute, name: str) -> None:
+        self._identifiers.add(name)
+        if name in _FINDING:
+            self._is_dynamic = True
+        elif name in _BY_ARGUMENT and node not in self._safe:
+            self._is_dynamic |= name not in _BUILTINS or isinstance(node, ast.Name)
+
+
+def _names_in(text: str) -> Iterator[str]:
+    """Yield what may be the name of a module or a file: the whole text, and words in it with a dot or a slash."""
+    if len(text) <= _MOST_CHARACTERS and "\n" not in text:
+        yield text
+    for word in _NAME.findall(text):
+        if len(word) <= _MOST_CHARACTERS and word != text and ("." in word or "/" in word or "\\" in word):
+            yield word
+
+
+def _imports_in(text: str) -> Iterator[Import]:
+    """Yield the imports of code in a text."""
+    if "import" not in text:
+        return
+    for found in _IMPORT.finditer(text):
+        if found["modules"] is not None:
+            for module in found["modules"].split(","):
+                yield 0, module.split()[0] if module.split() else "", []
+        else:
+            names = [name.split()[0] for name in found["names"].strip("() \t").split(",") if name.split()]
+            yield len(found["dots"]), found["module"], names

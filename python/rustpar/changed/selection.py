@@ -1,0 +1,155 @@
+"""``--rustpar-changed``: selects the tests that depend on what differs from a git reference.
+
+The process that the user has started asks git, and every process that collects selects: all must select the same,
+although tests of another process may already write files. What depends on what is found natively (``src/changes/``).
+"""
+
+from __future__ import annotations
+
+import site
+import sys
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from rustpar import _core
+from rustpar.changed.dependencies import Dependencies, loaded_files
+from rustpar.changed.git import State, state_of
+from rustpar.changed.scan import SCANNER, scan
+from rustpar.recording.history import history_path
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+NAME = "rustpar-changed"
+
+# Keys in workerinput and workeroutput: what git has printed, and that no test depends on what has changed.
+_STATE = "rustpar_changed"
+_NOTHING = "rustpar_changed_nothing"
+
+
+def register(config: pytest.Config) -> None:
+    """Ask git, unless the controller has, and select tests later.
+
+    Raises:
+        pytest.UsageError: Git cannot say what has changed; a one-line message.
+    """
+    workerinput: Any = getattr(config, "workerinput", None)
+    reference = config.getoption("rustpar_changed", None)
+    state = state_of(config.rootpath, reference) if workerinput is None else State(*workerinput[_STATE])
+    config.pluginmanager.register(Selection(config, reference, state), NAME)
+
+
+class Selection:
+    """The plugin that selects tests, and says why."""
+
+    def __init__(self, config: pytest.Config, reference: str | None, state: State) -> None:
+        """Select what depends on the changes in `state`; without a reference, everything."""
+        self._config = config
+        self._reference = reference
+        self._state = state
+        self._lines: list[str] = []
+        self._has_nothing = False
+        self._collected: set[Path] = set()
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Tell a worker what git has printed."""
+        node.workerinput[_STATE] = tuple(self._state)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Note the files of all tests, before others deselect some: what these import is no dynamic import."""
+        self._collected.update({item.path for item in items})
+
+    def keep_dependent(self, items: list[pytest.Item]) -> None:
+        """Keep the tests that depend on what has changed, and deselect all others."""
+        changes = self._changes()
+        dependencies = Dependencies(changes)
+        of_tests = [dependencies.group_of(item) for item in items]
+        self._scan_all(changes, dependencies)
+        if self._reference is None:
+            return
+        is_selected = changes.select()
+        others = [item for item, group in zip(items, of_tests, strict=True) if not is_selected[group]]
+        self._describe(changes, of_tests)
+        self._has_nothing = bool(items) and len(others) == len(items)
+        if others:
+            items[:] = [item for item, group in zip(items, of_tests, strict=True) if is_selected[group]]
+            self._config.hook.pytest_deselected(items=others)
+        if self._has_nothing and hasattr(self._config, "workeroutput"):
+            self._config.workeroutput[_NOTHING] = True
+
+    def _changes(self) -> _core.Changes:
+        packages = [*site.getsitepackages(), site.getusersitepackages()]
+        path = [str(Path(entry).absolute()) for entry in sys.path]
+        try:
+            changes = _core.Changes(*self._state, packages, path)
+        except ValueError as error:
+            raise pytest.UsageError(f"--rustpar-changed: {error}") from None
+        changes.set_tests([self._is_test_file(path) for path in changes.changed()])
+        scans, imports = self._stored("scans"), self._stored("imports")
+        if scans is not None and imports is not None:
+            for problem in changes.load(scans, imports, SCANNER):
+                self._lines.append(f"rustpar: {problem}")
+        return changes
+
+    def _stored(self, name: str) -> Path | None:
+        """Return the path of a file beside the history."""
+        history = history_path(self._config)
+        return None if history is None else history.with_name(f"{history.stem}.{name}.json")
+
+    def _is_test_file(self, path: str) -> bool:
+        """Whether pytest collects tests from a file with this path."""
+        name = path.rpartition("/")[2]
+        patterns: Sequence[str] = self._config.getini("python_files")
+        return any(
+            fnmatch(f"/{path}", f"*/{pattern}") if "/" in pattern else fnmatch(name, pattern) for pattern in patterns
+        )
+
+    def _scan_all(self, changes: _core.Changes, dependencies: Dependencies) -> None:
+        """Follow all imports from the tests, and then from what was imported in other ways."""
+        loaded = loaded_files()
+        for file in loaded:
+            # Also those in directories that git ignores, before names are resolved.
+            changes.locate(file)
+        plugins = [getattr(plugin, "__file__", None) for plugin in self._config.pluginmanager.get_plugins()]
+        tests = {str(path) for path in self._collected}
+        tests.update(file for file in loaded if Path(file).name == "conftest.py" or self._is_test_file(file))
+        for file in sorted(tests):
+            dependencies.group(file)
+        changes.add_plugins([file for file in plugins if isinstance(file, str)])
+        self._scan(changes)
+        changes.add_loaded(loaded)
+        self._scan(changes)
+        scans = self._stored("scans")
+        problem = None if scans is None else changes.save(scans)
+        if problem is not None:
+            self._lines.append(f"rustpar: {problem}")
+
+    def _scan(self, changes: _core.Changes) -> None:
+        while files := changes.unscanned():
+            for number, content in files:
+                changes.add_facts(number, scan(content))
+
+    def _describe(self, changes: _core.Changes, of_tests: list[int]) -> None:
+        option: Any = self._config.option
+        self._lines.append(f"rustpar: {changes.summary(self._reference or '', of_tests)}")
+        if option.verbose > 0 or option.collectonly:
+            self._lines += [f"rustpar: {line}" for line in changes.reasons(of_tests, option.verbose > 1)]
+
+    def pytest_report_collectionfinish(self) -> list[str]:
+        """Say how many tests were selected, and why."""
+        return self._lines
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: object) -> None:
+        """Learn from a worker that no test depends on what has changed."""
+        self._has_nothing = self._has_nothing or _NOTHING in getattr(node, "workeroutput", {})
+
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """Let a run succeed that had nothing to do."""
+        if self._has_nothing and exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+            session.exitstatus = pytest.ExitCode.OK

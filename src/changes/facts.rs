@@ -1,0 +1,29 @@
+//! What a file of Python says about others: `python/rustpar/changed/scan.py` reads it.
+
+use serde::{Deserialize, Serialize};
+
+/// An import statement.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Import {
+    /// The number of leading dots; 0 for an absolute import.
+    pub level: usize,
+    /// The name of the module after them; may be empty.
+    pub module: String,
+    /// The imported names, any of which may be a module; none for `import a.b` and `import *`.
+    pub names: Vec<String>,
+}
+
+/// What a file says.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts {
+    /// Its imports, wherever they are.
+    pub imports: Vec<Import>,
+    /// Its literals that may be the name of a module or of a file.
+    pub strings: Vec<String>,
+    /// Whether it imports or executes what is not known before.
+    pub is_dynamic: bool,
+    /// Whether it starts processes.
+    pub starts_processes: bool,
+    /// Whether it starts processes of Python.
+    pub starts_python: bool,
+}

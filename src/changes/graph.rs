@@ -1,0 +1,336 @@
+//! Which file depends on which, starting from the tests. Only files that a test reaches are scanned.
+
+use super::facts::{Facts, Import};
+use super::files::{Files, Number};
+use super::kind::{directories_above, directory_of, is_python};
+use super::memory::Memory;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+/// How a file depends on another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Link {
+    /// It imports it.
+    Import,
+    /// It has a literal that may mean it.
+    Name,
+    /// It is in the package.
+    Package,
+    /// It has opened it in an earlier run.
+    Opened,
+    /// It has the same content, as a symbolic link.
+    SymbolicLink,
+}
+
+/// Tests with the same dependencies.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Group {
+    /// The file that the tests are in; `None` if it is not in the repository.
+    pub file: Option<Number>,
+    /// Other files that they depend on: of fixtures and base classes.
+    pub others: Vec<Number>,
+}
+
+/// Why all tests depend on a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ForAll {
+    /// pytest has loaded it as a plugin.
+    Plugin,
+    /// It was imported, but no import leads to it.
+    Dynamic,
+}
+
+/// The graph of files.
+#[derive(Debug, Default)]
+pub struct Graph {
+    /// The files of the repository.
+    pub files: Files,
+    groups: Vec<Group>,
+    for_all: BTreeMap<Number, ForAll>,
+    links: BTreeMap<Number, BTreeMap<Number, Link>>,
+    reached: HashSet<Number>,
+    waiting: Vec<Number>,
+    /// Directories in which everything may be imported by a file.
+    dynamic: BTreeMap<Number, BTreeSet<String>>,
+    /// Files that depend on everything, as they start processes or are no Python.
+    everything: BTreeSet<Number>,
+    /// Directories with tests.
+    test_directories: BTreeSet<String>,
+    /// Files of fixtures and base classes.
+    used_by_tests: BTreeSet<Number>,
+    memory: Memory,
+}
+
+impl Graph {
+    /// Uses what earlier runs have imported and opened. Must be called before files are scanned.
+    pub fn remember(&mut self, memory: Memory) {
+        for path in &memory.imported {
+            let file = self.files.add(path);
+            self.add_for_all(file, ForAll::Dynamic);
+        }
+        self.memory = memory;
+    }
+
+    /// Adds tests with the same dependencies; returns the number of their group.
+    pub fn add_group(&mut self, group: Group) -> usize {
+        if let Some(file) = group.file {
+            self.test_directories
+                .insert(directory_of(self.files.path(file)).to_owned());
+        }
+        self.used_by_tests.extend(&group.others);
+        for file in self.files_of(&group) {
+            self.reach(file);
+        }
+        self.groups.push(group);
+        self.groups.len() - 1
+    }
+
+    /// The files with which the dependencies of tests begin.
+    #[must_use]
+    pub fn files_of(&self, group: &Group) -> Vec<Number> {
+        let mut found: Vec<Number> = group.file.iter().chain(&group.others).copied().collect();
+        if let Some(file) = group.file {
+            found.extend(self.files.above(self.files.path(file), "conftest.py"));
+        }
+        found
+    }
+
+    /// Adds a file that all tests depend on.
+    pub fn add_for_all(&mut self, file: Number, reason: ForAll) {
+        self.for_all.entry(file).or_insert(reason);
+        self.reach(file);
+    }
+
+    /// Adds a symbolic link to a file.
+    pub fn add_symbolic_link(&mut self, link: Number, target: Number) {
+        self.link(link, target, Link::SymbolicLink);
+        self.link(target, link, Link::SymbolicLink);
+    }
+
+    /// Adds modules that are imported; all tests depend on those that no import leads to.
+    pub fn add_loaded(&mut self, loaded: impl IntoIterator<Item = Number>) {
+        let unknown: Vec<Number> = loaded
+            .into_iter()
+            .filter(|file| !self.is_reached(*file))
+            .collect();
+        for file in unknown {
+            self.add_for_all(file, ForAll::Dynamic);
+        }
+    }
+
+    /// The files that a test reaches and that have not been scanned. Each is returned once.
+    pub fn take_unscanned(&mut self) -> Vec<Number> {
+        let mut files = std::mem::take(&mut self.waiting);
+        files.sort_unstable();
+        files
+    }
+
+    /// Adds what a file says, or nothing for one that cannot be read or is no Python: it may depend on everything.
+    pub fn add_facts(&mut self, file: Number, facts: Option<&Facts>) {
+        let Some(facts) = facts else {
+            self.everything.insert(file);
+            return;
+        };
+        let directory = directory_of(self.files.path(file)).to_owned();
+        for import in &facts.imports {
+            self.add_import(file, &directory, import);
+        }
+        for text in &facts.strings {
+            self.add_string(file, &directory, text, facts.is_dynamic);
+        }
+        if facts.is_dynamic {
+            self.add_dynamic(file, directory);
+        }
+        if facts.starts_python || (facts.starts_processes && self.is_of_tests(file)) {
+            self.everything.insert(file);
+        }
+    }
+
+    fn add_import(&mut self, file: Number, directory: &str, import: &Import) {
+        // Also the module itself if only names are imported: it may be in a package that is no directory here.
+        let modules = import.names.iter().map(|name| match import.module.as_str() {
+            "" => name.clone(),
+            module => format!("{module}.{name}"),
+        });
+        let modules = std::iter::once(import.module.clone()).chain(modules);
+        for name in modules {
+            for prefix in prefixes(&name) {
+                let found = match import.level {
+                    0 => self.files.modules(prefix),
+                    level => above(directory, level - 1)
+                        .map(|start| self.files.modules_in(start, prefix))
+                        .unwrap_or_default(),
+                };
+                self.link_all(file, &found, Link::Import);
+            }
+        }
+        if import.level > 0
+            && let Some(start) = above(directory, import.level - 1)
+        {
+            let found = self.files.modules_in(start, "");
+            self.link_all(file, &found, Link::Package);
+        }
+    }
+
+    /// Adds a literal: the name of a module, of something in it, of a package to which a name is added, or of a file.
+    fn add_string(&mut self, file: Number, directory: &str, text: &str, is_dynamic: bool) {
+        let name = text.trim_start_matches('.').split(':').next().unwrap_or_default();
+        for prefix in prefixes(name.trim_end_matches('.')) {
+            let mut found = self.files.modules(prefix);
+            if text.starts_with('.') || self.files.path(file).ends_with("__init__.py") {
+                // For `__all__`, and for names that are imported relative to the package.
+                found.extend(self.files.modules_in(directory, prefix));
+            }
+            if is_dynamic && name.strip_suffix('.') == Some(prefix) {
+                for package in &found {
+                    self.add_dynamic(file, directory_of(self.files.path(*package)).to_owned());
+                }
+            }
+            self.link_all(file, &found, Link::Name);
+        }
+        let base = text.rsplit(['/', '\\']).next().unwrap_or(text);
+        let found = self.files.named(base).to_vec();
+        self.link_all(file, &found, Link::Name);
+    }
+
+    fn add_dynamic(&mut self, file: Number, directory: String) {
+        let below: Vec<Number> = self.files.below(&directory).collect();
+        for other in below {
+            if is_python(self.files.path(other)) {
+                self.reach(other);
+            }
+        }
+        self.dynamic.entry(file).or_default().insert(directory);
+    }
+
+    fn link_all(&mut self, file: Number, targets: &[Number], link: Link) {
+        for target in targets {
+            self.link(file, *target, link);
+        }
+    }
+
+    fn link(&mut self, file: Number, target: Number, link: Link) {
+        if file != target {
+            self.links.entry(file).or_default().entry(target).or_insert(link);
+            if self.is_reached(file) {
+                self.reach(target);
+            }
+        }
+    }
+
+    /// Notes that a test depends on a file, and on what that depends on without being scanned.
+    fn reach(&mut self, file: Number) {
+        if !self.reached.insert(file) {
+            return;
+        }
+        self.waiting.push(file);
+        let path = self.files.path(file).to_owned();
+        if is_python(&path) {
+            for package in self.files.packages_of(&path) {
+                self.link(file, package, Link::Package);
+            }
+        }
+        let opened = self.memory.opened.get(&path).cloned().unwrap_or_default();
+        for path in opened {
+            let opened = self.files.add(&path);
+            self.link(file, opened, Link::Opened);
+        }
+        let targets: Vec<Number> = self
+            .links
+            .get(&file)
+            .into_iter()
+            .flatten()
+            .map(|(to, _)| *to)
+            .collect();
+        for target in targets {
+            self.reach(target);
+        }
+    }
+
+    /// Whether a test depends on a file.
+    #[must_use]
+    pub fn is_reached(&self, file: Number) -> bool {
+        self.reached.contains(&file)
+    }
+
+    /// The groups of tests.
+    #[must_use]
+    pub fn groups(&self) -> &[Group] {
+        &self.groups
+    }
+
+    /// The files that all tests depend on.
+    #[must_use]
+    pub fn for_all(&self) -> &BTreeMap<Number, ForAll> {
+        &self.for_all
+    }
+
+    /// The files that each file depends on.
+    #[must_use]
+    pub fn links(&self) -> &BTreeMap<Number, BTreeMap<Number, Link>> {
+        &self.links
+    }
+
+    /// The files that may import all modules of some directories.
+    #[must_use]
+    pub fn dynamic(&self) -> &BTreeMap<Number, BTreeSet<String>> {
+        &self.dynamic
+    }
+
+    /// The files that depend on everything.
+    #[must_use]
+    pub fn everything(&self) -> &BTreeSet<Number> {
+        &self.everything
+    }
+
+    /// Whether a file has fixtures, or is in a directory with tests, or below one. If that is the top of the
+    /// repository, only directly.
+    #[must_use]
+    pub fn is_of_tests(&self, file: Number) -> bool {
+        if self.used_by_tests.contains(&file) {
+            return true;
+        }
+        let path = self.files.path(file);
+        let own = directory_of(path);
+        directories_above(path).any(|directory| {
+            (!directory.is_empty() || own.is_empty()) && self.test_directories.contains(directory)
+        })
+    }
+
+    /// The modules in the nearest directory, from that of `path` upwards, that has some which tests depend on. The top
+    /// of the repository counts only for modules directly in it: what else is there has nothing to do with them.
+    #[must_use]
+    pub fn nearest(&self, path: &str) -> Vec<Number> {
+        let is_at_top = directory_of(path).is_empty() && is_python(path);
+        let directories = directories_above(path).filter(|directory| is_at_top || !directory.is_empty());
+        for directory in directories {
+            let found: Vec<Number> = self
+                .files
+                .below(directory)
+                .filter(|file| {
+                    let path = self.files.path(*file);
+                    directory_of(path) == directory && is_python(path) && self.is_reached(*file)
+                })
+                .collect();
+            if !found.is_empty() {
+                return found;
+            }
+        }
+        Vec::new()
+    }
+}
+
+/// The names of a module and of the packages it is in: `a`, `a.b` and `a.b.c`.
+fn prefixes(name: &str) -> impl Iterator<Item = &str> {
+    let dots = name.match_indices('.').map(|(index, _)| index);
+    dots.chain([name.len()])
+        .map(|end| &name[..end])
+        .filter(|prefix| !prefix.is_empty())
+}
+
+/// The directory so many levels above one.
+fn above(directory: &str, levels: usize) -> Option<&str> {
+    let mut directories = std::iter::successors(Some(directory), |directory| {
+        (!directory.is_empty()).then(|| directory_of(directory))
+    });
+    directories.nth(levels)
+}
