@@ -76,6 +76,7 @@ __all__ = [
     "progress_line",
     "proportional_memory",
     "reap",
+    "record_opened_files",
     "record_temporary_files",
     "remember_imports",
     "replaced_because",
@@ -114,6 +115,9 @@ def add_audit_hook() -> bool:
 
 def audit(event: str, args: tuple[Any, ...]) -> None:
     """The hook: passes the relevant events to the listener, and records temporary files."""
+
+def record_opened_files(directories: list[str], listener: Callable[[str], object]) -> None:
+    """Have the audit hook call `listener(path)` for each file in these directories that is opened for reading."""
 
 def record_temporary_files() -> None:
     """Start recording the names that `tempfile` makes; the audit hook must be installed."""

@@ -102,7 +102,7 @@ def pytest_configure(config: pytest.Config) -> None:
         from rustpar.process import memory
 
         memory.limit_of(config)
-    if config.getoption("rustpar_changed", None) is not None:
+    if config.getoption("rustpar_changed", None) is not None or has_entry(config, "rustpar_record_imports"):
         from rustpar.changed import selection as changed
 
         changed.register(config)

@@ -1,8 +1,10 @@
-//! The audit hook that monitors a template while it configures and collects, and records temporary files while tests run.
+//! The audit hook that monitors a template while it configures and collects, and records temporary files and files that are
+//! opened while tests run.
 
 use crate::platform::audit::{
-    add_hook, creates_temporary_file, creates_unshareable_state, is_monitoring, is_recording_temporary_files,
-    may_start_threads, set_monitoring, set_recording_temporary_files, threads,
+    add_hook, creates_temporary_file, creates_unshareable_state, is_monitoring, is_recording_opened_files,
+    is_recording_temporary_files, may_start_threads, set_monitoring, set_recording_opened_files,
+    set_recording_temporary_files, threads,
 };
 use parking_lot::Mutex;
 use pyo3::prelude::*;
@@ -50,6 +52,9 @@ pub(super) fn audit(event: &Bound<'_, PyString>, args: &Bound<'_, PyTuple>) -> P
         let path = std::path::absolute(&path).unwrap_or(path);
         TEMPORARY_NAMES.lock().push(path);
     }
+    if is_recording_opened_files() && event.to_str().unwrap_or_default() == "open" {
+        report_opened(args)?;
+    }
     if !is_monitoring() {
         return Ok(());
     }
@@ -60,13 +65,54 @@ pub(super) fn audit(event: &Bound<'_, PyString>, args: &Bound<'_, PyTuple>) -> P
     if !creates_unshareable_state(name) {
         return Ok(());
     }
-    if args.len() == 3 && event.to_str()? == "open" {
-        let flags: i64 = args.get_item(2)?.extract().unwrap_or(0);
-        if flags & WRITING == 0 {
-            return Ok(());
-        }
+    if args.len() == 3 && event.to_str()? == "open" && !is_for_writing(args)? {
+        return Ok(());
     }
     notify(event, args)
+}
+
+/// Whether the arguments of the event `open` are those for a file that is written.
+fn is_for_writing(args: &Bound<'_, PyTuple>) -> PyResult<bool> {
+    let flags: i64 = args.get_item(2)?.extract().unwrap_or(0);
+    Ok(flags & WRITING != 0)
+}
+
+/// The directories whose files are reported when they are opened, and the function that is called with their paths.
+static OPENED: Mutex<Option<(Vec<PathBuf>, Py<PyAny>)>> = Mutex::new(None);
+
+/// Reports a file that is opened for reading, unless it is compiled code.
+fn report_opened(args: &Bound<'_, PyTuple>) -> PyResult<()> {
+    if args.len() != 3 || is_for_writing(args)? {
+        return Ok(());
+    }
+    let Ok(path) = args.get_item(0)?.extract::<PathBuf>() else {
+        // A descriptor, or bytes.
+        return Ok(());
+    };
+    let path = std::path::absolute(&path).unwrap_or(path);
+    if path
+        .extension()
+        .is_some_and(|extension| extension == "pyc" || extension == "so")
+    {
+        return Ok(());
+    }
+    let py = args.py();
+    let listener = OPENED.lock().as_ref().and_then(|(directories, listener)| {
+        let is_wanted = directories.iter().any(|directory| path.starts_with(directory));
+        is_wanted.then(|| listener.clone_ref(py))
+    });
+    if let Some(listener) = listener {
+        listener.call1(py, (path.as_os_str(),))?;
+    }
+    Ok(())
+}
+
+/// Calls `listener(path)` for each file in one of these directories that is opened for reading.
+#[pyfunction]
+pub(super) fn record_opened_files(directories: Vec<PathBuf>, listener: Py<PyAny>) {
+    let before = OPENED.lock().replace((directories, listener));
+    drop(before);
+    set_recording_opened_files();
 }
 
 /// Calls the listener if there are more threads than at the previous event.

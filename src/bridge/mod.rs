@@ -95,7 +95,9 @@ mod _core {
     use super::{cpu_quota, memory_left};
 
     #[pymodule_export]
-    use super::audit::{add_audit_hook, audit, record_temporary_files, set_audit_listener};
+    use super::audit::{
+        add_audit_hook, audit, record_opened_files, record_temporary_files, set_audit_listener,
+    };
 
     #[pymodule_export]
     use super::changes::{Changes, remember_imports};

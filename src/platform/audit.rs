@@ -36,6 +36,19 @@ pub fn is_recording_temporary_files() -> bool {
     RECORDING_TEMPORARY_FILES.load(Ordering::Relaxed)
 }
 
+static RECORDING_OPENED_FILES: AtomicBool = AtomicBool::new(false);
+
+/// Starts recording files that are opened; it is not stopped before the process ends.
+pub fn set_recording_opened_files() {
+    RECORDING_OPENED_FILES.store(true, Ordering::Relaxed);
+}
+
+/// Whether files that are opened are recorded.
+#[must_use]
+pub fn is_recording_opened_files() -> bool {
+    RECORDING_OPENED_FILES.load(Ordering::Relaxed)
+}
+
 /// Whether an event creates a temporary file or directory, whose path is the first argument.
 #[must_use]
 pub fn creates_temporary_file(event: &str) -> bool {
@@ -88,6 +101,7 @@ pub fn threads() -> u64 {
 #[must_use]
 pub fn is_wanted(event: &str) -> bool {
     (is_recording_temporary_files() && creates_temporary_file(event))
+        || (is_recording_opened_files() && event == "open")
         || (is_monitoring() && (may_start_threads(event) || creates_unshareable_state(event)))
 }
 
@@ -139,7 +153,7 @@ fn symbol(name: &CStr) -> Option<*mut c_void> {
 /// The hook; `function` is the Python function. Returns -1 after that has raised an exception.
 #[expect(unsafe_code, reason = "called by the interpreter")]
 unsafe extern "C" fn hook(event: *const c_char, arguments: Object, function: *mut c_void) -> c_int {
-    if !is_monitoring() && !is_recording_temporary_files() {
+    if !is_monitoring() && !is_recording_temporary_files() && !is_recording_opened_files() {
         return 0;
     }
     // SAFETY: the interpreter passes a C string.

@@ -17,6 +17,7 @@ import pytest
 from rustpar import _core
 from rustpar.changed.dependencies import Dependencies, loaded_files
 from rustpar.changed.git import State, state_of
+from rustpar.changed.recorder import Recorder
 from rustpar.changed.scan import SCANNER, scan
 from rustpar.recording.history import history_path
 
@@ -31,15 +32,24 @@ _NOTHING = "rustpar_changed_nothing"
 
 
 def register(config: pytest.Config) -> None:
-    """Ask git, unless the controller has, and select tests later.
+    """Ask git, unless the controller has, and select tests later; record what they import and open.
 
     Raises:
         pytest.UsageError: Git cannot say what has changed; a one-line message.
     """
     workerinput: Any = getattr(config, "workerinput", None)
     reference = config.getoption("rustpar_changed", None)
-    state = state_of(config.rootpath, reference) if workerinput is None else State(*workerinput[_STATE])
-    config.pluginmanager.register(Selection(config, reference, state), NAME)
+    try:
+        state = state_of(config.rootpath, reference) if workerinput is None else State(*workerinput[_STATE])
+    except pytest.UsageError as error:
+        if reference is not None:
+            raise
+        # Recording is not what the user has asked for in this run.
+        config.issue_config_time_warning(pytest.PytestConfigWarning(f"rustpar_record_imports: {error}"), stacklevel=2)
+        return
+    selection = Selection(config, reference, state)
+    config.pluginmanager.register(selection, NAME)
+    config.pluginmanager.register(selection.recorder, f"{NAME}-recorder")
 
 
 class Selection:
@@ -53,6 +63,8 @@ class Selection:
         self._lines: list[str] = []
         self._has_nothing = False
         self._collected: set[Path] = set()
+        self._packages = [*site.getsitepackages(), site.getusersitepackages()]
+        self.recorder = Recorder(config, [state.top, *self._packages], self._stored("imports"))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
@@ -70,6 +82,7 @@ class Selection:
         dependencies = Dependencies(changes)
         of_tests = [dependencies.group_of(item) for item in items]
         self._scan_all(changes, dependencies)
+        self.recorder.start(changes, dict(zip((item.nodeid for item in items), of_tests, strict=True)))
         if self._reference is None:
             return
         is_selected = changes.select()
@@ -83,10 +96,9 @@ class Selection:
             self._config.workeroutput[_NOTHING] = True
 
     def _changes(self) -> _core.Changes:
-        packages = [*site.getsitepackages(), site.getusersitepackages()]
         path = [str(Path(entry).absolute()) for entry in sys.path]
         try:
-            changes = _core.Changes(*self._state, packages, path)
+            changes = _core.Changes(*self._state, self._packages, path)
         except ValueError as error:
             raise pytest.UsageError(f"--rustpar-changed: {error}") from None
         changes.set_tests([self._is_test_file(path) for path in changes.changed()])

@@ -332,6 +332,11 @@ def _add_scheduling_options(parser: pytest.Parser, group: pytest.OptionGroup) ->
         help="Run the tests that depend on files which differ from a git commit, or are new: from HEAD, or from REF, "
         "as in --rustpar-changed=origin/main. In doubt, a test is run; -v says why.",
     )
+    parser.addini(
+        "rustpar_record_imports",
+        "Record in every run what tests import dynamically and open, for --rustpar-changed: true",
+        default="",
+    )
     group.addoption(
         "--rustpar-order",
         default=None,
