@@ -1,7 +1,7 @@
 """What tests import and open while they run, as far as no file says it: recorded for later selections.
 
 A module that a test has imported although no import of its files leads to it counts for all tests from then on: the
-tests after it found it imported. A file that was opened counts for the tests that depend on the code which has opened it.
+tests after it found it imported. A file that was opened counts for the tests that depend on the code that opened it.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from rustpar.changed.dependencies import Dependencies, loaded_files
 from rustpar.changed.git import State, state_of
 from rustpar.changed.recorder import Recorder
 from rustpar.changed.scan import SCANNER, scan
+from rustpar.config.values import ini_choice
 from rustpar.recording.history import history_path
 
 if TYPE_CHECKING:
@@ -37,19 +38,29 @@ def register(config: pytest.Config) -> None:
     Raises:
         pytest.UsageError: Git cannot say what has changed; a one-line message.
     """
-    workerinput: Any = getattr(config, "workerinput", None)
+    ini_choice(config, "rustpar_record_imports", ("true", "false"))
     reference = config.getoption("rustpar_changed", None)
-    try:
-        state = state_of(config.rootpath, reference) if workerinput is None else State(*workerinput[_STATE])
-    except pytest.UsageError as error:
-        if reference is not None:
-            raise
-        # Recording is not what the user has asked for in this run.
-        config.issue_config_time_warning(pytest.PytestConfigWarning(f"rustpar_record_imports: {error}"), stacklevel=2)
+    state = _state_for(config, reference)
+    if state is None:
         return
     selection = Selection(config, reference, state)
     config.pluginmanager.register(selection, NAME)
     config.pluginmanager.register(selection.recorder, f"{NAME}-recorder")
+
+
+def _state_for(config: pytest.Config, reference: str | None) -> State | None:
+    """Return what git has printed; None, after a warning, if nothing was to be selected and there is no repository."""
+    if hasattr(config, "workerinput"):
+        known = config.workerinput.get(_STATE)
+        return None if known is None else State(*known)
+    try:
+        return state_of(config.rootpath, reference)
+    except pytest.UsageError as error:
+        if reference is not None:
+            raise
+        # A run that only records goes on.
+        config.issue_config_time_warning(pytest.PytestConfigWarning(f"rustpar_record_imports: {error}"), stacklevel=2)
+        return None
 
 
 class Selection:

@@ -335,7 +335,7 @@ def _add_scheduling_options(parser: pytest.Parser, group: pytest.OptionGroup) ->
     parser.addini(
         "rustpar_record_imports",
         "Record in every run what tests import dynamically and open, for --rustpar-changed: true",
-        default="",
+        default="false",
     )
     group.addoption(
         "--rustpar-order",
