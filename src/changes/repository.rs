@@ -161,10 +161,15 @@ impl Repository {
 
     /// Adds tests in a file that use other files; returns the number of their group.
     pub fn add_tests(&mut self, file: &str, others: &[String]) -> usize {
-        let mut others: Vec<Number> = others.iter().flat_map(|path| self.locate(path)).collect();
+        let mut others = self.locate_all(others);
+        // An installed copy may be of several files.
+        let (file, namesakes) = match self.locate(file).split_first() {
+            Some((file, namesakes)) => (Some(*file), namesakes.to_vec()),
+            None => (None, Vec::new()),
+        };
+        others.extend(namesakes);
         others.sort_unstable();
         others.dedup();
-        let file = self.locate(file).first().copied();
         let group = Group {
             file: file.filter(|file| !self.ignored.contains(file)),
             others,

@@ -127,3 +127,8 @@ def test_the_sources_of_an_installed_copy_count(suite: Suite) -> None:
     files = tests | {f"src/{name}": text for name, text in of_package.items()}
     cases = {"project": Case(files, {"src/pkg/low.py": CHANGED}, "test_high")}
     check(suite, cases, "-o", "pythonpath=../installed")
+
+
+def test_every_module_may_be_a_plugin_if_tests_are_collected_from_every_module(suite: Suite) -> None:
+    cases = {"new": Case(PACKAGE, {"pkg/new.py": CHANGED}, "test_high test_other")}
+    check(suite, cases, "-o", "python_files=*.py", "tests")

@@ -125,11 +125,13 @@ class Selection:
         return None if history is None else history.with_name(f"{history.stem}.{name}.json")
 
     def _is_test_file(self, path: str) -> bool:
-        """Whether pytest collects tests from a file with this path."""
+        """Whether pytest collects tests from a file with this path, and not from every module."""
         name = path.rpartition("/")[2]
         patterns: Sequence[str] = self._config.getini("python_files")
         return any(
-            fnmatch(f"/{path}", f"*/{pattern}") if "/" in pattern else fnmatch(name, pattern) for pattern in patterns
+            fnmatch(f"/{path}", f"*/{pattern}") if "/" in pattern else fnmatch(name, pattern)
+            for pattern in patterns
+            if not fnmatch("a/module.py", pattern) and not fnmatch("module.py", pattern)
         )
 
     def _scan_all(self, changes: _core.Changes, dependencies: Dependencies) -> None:
