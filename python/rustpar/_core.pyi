@@ -337,7 +337,7 @@ class Changes:
         """Return the paths of the files in the repository that an absolute path may mean."""
 
     def is_known(self, group: int, path: str) -> bool:
-        """Whether tests of a group would be selected if the file with this absolute path changed."""
+        """Whether imports lead from the tests of a group to the file with this absolute path, or it is elsewhere."""
 
     def save(self, scans: str | PathLike[str]) -> str | None:
         """Store the scanned files; return why that was not possible."""

@@ -68,7 +68,7 @@ impl Changes {
     /// Says which of the changed files have the name of a file with tests.
     fn set_tests(&mut self, are_tests: Vec<bool>) {
         for (change, is_test) in self.repository.changes.iter_mut().zip(are_tests) {
-            change.has_tests_only = is_test;
+            change.is_named_as_tests = is_test;
         }
     }
 
@@ -144,7 +144,7 @@ impl Changes {
             .collect()
     }
 
-    /// Whether tests of a group would be selected if the file with this path changed.
+    /// Whether imports lead from tests of a group to the file with this path, or it is not in the repository.
     fn is_known(&mut self, group: usize, path: Text) -> bool {
         self.repository.is_known(group, &path.0)
     }

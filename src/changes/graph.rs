@@ -282,6 +282,12 @@ impl Graph {
         &self.everything
     }
 
+    /// Whether there are tests directly in a directory.
+    #[must_use]
+    pub fn has_tests(&self, directory: &str) -> bool {
+        self.test_directories.contains(directory)
+    }
+
     /// Whether a file has fixtures, or is in a directory with tests, or below one. If that is the top of the
     /// repository, only directly.
     #[must_use]

@@ -2,7 +2,7 @@
 
 use super::facts::Facts;
 use super::files::Number;
-use super::git::{Change, Entry};
+use super::git::{Change, Entry, Event};
 use super::graph::{ForAll, Graph, Group};
 use super::kind::{is_python, name_of};
 use super::scans::{Scans, digest};
@@ -65,7 +65,7 @@ impl Repository {
                 file: repository.graph.files.add(&change.path),
                 event: change.event,
                 is_opaque: is_link || change.is_submodule,
-                has_tests_only: false,
+                is_named_as_tests: false,
             });
         }
         for link in links {
@@ -257,22 +257,21 @@ impl Repository {
         select(&self.graph, &self.changes)
     }
 
-    /// Whether a group of tests would be selected if this file had changed.
+    /// Whether imports lead from a group of tests to a file, so that the tests are selected if it changes.
     pub fn is_known(&mut self, group: usize, path: &str) -> bool {
-        let changes: Vec<Changed> = self
-            .locate(path)
-            .into_iter()
-            .map(|file| Changed {
-                file,
-                event: super::git::Event::Modified,
-                is_opaque: false,
-                has_tests_only: true,
-            })
-            .collect();
-        changes.is_empty()
-            || select(&self.graph, &changes)
-                .get(group)
-                .is_some_and(Option::is_some)
+        let files = self.locate(path);
+        if files.iter().any(|file| !self.graph.is_reached(*file)) {
+            return false;
+        }
+        let changes = files.iter().map(|file| Changed {
+            file: *file,
+            event: Event::Modified,
+            is_opaque: false,
+            is_named_as_tests: false,
+        });
+        let changes: Vec<Changed> = changes.collect();
+        let is_selected = |reasons: &[Option<Reason>]| reasons.get(group).is_some_and(Option::is_some);
+        changes.is_empty() || is_selected(&select(&self.graph, &changes))
     }
 }
 

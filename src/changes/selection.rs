@@ -3,7 +3,7 @@
 use super::files::Number;
 use super::git::Event;
 use super::graph::{ForAll, Graph, Link};
-use super::kind::{Kind, is_python, kind};
+use super::kind::{Kind, directory_of, is_python, kind};
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
@@ -17,7 +17,7 @@ pub struct Changed {
     /// Whether it is a submodule or a symbolic link: what is behind it is not known.
     pub is_opaque: bool,
     /// Whether its name is that of a file with tests.
-    pub has_tests_only: bool,
+    pub is_named_as_tests: bool,
 }
 
 /// How a file depends on the one before it in a chain.
@@ -191,7 +191,8 @@ fn users_by_rule(graph: &Graph, change: Changed) -> Vec<(Number, Step)> {
     }
     let is_module = is_python(path);
     let is_known = if is_module {
-        graph.is_reached(change.file) || change.has_tests_only
+        // Beside other tests, a file that looks like one of tests is: elsewhere it may be the input of a test.
+        graph.is_reached(change.file) || (change.is_named_as_tests && graph.has_tests(directory_of(path)))
     } else {
         is_of_group(graph, change.file)
     };

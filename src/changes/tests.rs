@@ -54,7 +54,7 @@ fn changed(graph: &mut Graph, path: &str, event: Event) -> Changed {
         file: graph.files.add(path),
         event,
         is_opaque: false,
-        has_tests_only: false,
+        is_named_as_tests: false,
     }
 }
 

@@ -135,6 +135,17 @@ def test_modules_that_only_a_plugin_manager_has_imported_concern_every_test(suit
     check(suite, cases, "-o", "pythonpath=../loader")
 
 
+def test_input_that_looks_like_a_test_is_a_data_file(suite: Suite) -> None:
+    files = PACKAGE | {"tests/conftest.py": "collect_ignore = ['input']\n", "tests/input/test_input.py": ""}
+    check(
+        suite,
+        {
+            "changed": Case(files, {"tests/input/test_input.py": CHANGED}, BOTH),
+            "deleted": Case(files, {"tests/input/test_input.py": None}, BOTH),
+        },
+    )
+
+
 def test_plugins_concern_every_test(suite: Suite) -> None:
     files = PACKAGE | {"plug.py": "from pkg import low\n"}
     cases = {
