@@ -12,8 +12,15 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use std::path::PathBuf;
 
-/// What `scan` of a file returns: imports (level, module, names), literals, and three properties.
-type FactsOfPython = (Vec<(usize, String, Vec<String>)>, Vec<Text>, bool, bool, bool);
+/// What `scan` of a file returns: imports (level, module, names), literals, and four properties.
+type FactsOfPython = (
+    Vec<(usize, String, Vec<String>)>,
+    Vec<Text>,
+    bool,
+    bool,
+    bool,
+    bool,
+);
 
 /// The files of a repository, what depends on them, and the tests; see the stub.
 #[pyclass(module = "rustpar._core")]
@@ -99,13 +106,14 @@ impl Changes {
     #[pyo3(signature = (file, facts))]
     fn add_facts(&mut self, file: usize, facts: Option<FactsOfPython>) {
         let facts = facts.map(
-            |(imports, strings, is_dynamic, starts_processes, starts_python)| Facts {
+            |(imports, strings, is_dynamic, is_lazy, starts_processes, starts_python)| Facts {
                 imports: imports
                     .into_iter()
                     .map(|(level, module, names)| Import { level, module, names })
                     .collect(),
                 strings: texts(strings),
                 is_dynamic,
+                is_lazy,
                 starts_processes,
                 starts_python,
             },

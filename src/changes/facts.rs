@@ -14,6 +14,10 @@ pub struct Import {
 }
 
 /// What a file says.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "properties that are independent of each other"
+)]
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
     /// Its imports, wherever they are.
@@ -22,6 +26,8 @@ pub struct Facts {
     pub strings: Vec<String>,
     /// Whether it imports or executes what is not known before.
     pub is_dynamic: bool,
+    /// Whether it imports the module that has the name of an attribute.
+    pub is_lazy: bool,
     /// Whether it starts processes.
     pub starts_processes: bool,
     /// Whether it starts processes of Python.

@@ -129,6 +129,16 @@ impl Files {
         candidates.iter().filter_map(|path| self.find(path)).collect()
     }
 
+    /// The modules and packages in a directory, without those in packages below.
+    #[must_use]
+    pub fn modules_directly_in(&self, directory: &str) -> Vec<Number> {
+        let modules = self.below(directory).filter(|number| {
+            let path = module_path(self.path(*number));
+            path.is_some_and(|path| path != directory && directory_of(path) == directory)
+        });
+        modules.collect()
+    }
+
     /// The files of which an installed package may have a copy, by the path in the directory of installed packages.
     #[must_use]
     pub fn copied_to(&self, installed: &str) -> Vec<Number> {
@@ -218,6 +228,8 @@ mod tests {
             [1, 1, 1, 0]
         );
         assert_eq!(files.modules_in("a/c", ""), [1]);
+        assert_eq!(files.modules_directly_in("a"), [0, 1]);
+        assert_eq!(files.modules_directly_in("a/c"), [2]);
     }
 
     #[test]

@@ -13,6 +13,8 @@ pub enum Link {
     Import,
     /// It has a literal that may mean it.
     Name,
+    /// It imports it when an attribute of its name is used.
+    Lazy,
     /// It is in the package.
     Package,
     /// It has opened it in an earlier run.
@@ -136,6 +138,10 @@ impl Graph {
         }
         for text in &facts.strings {
             self.add_string(file, &directory, text, facts.is_dynamic);
+        }
+        if facts.is_lazy {
+            let modules = self.files.modules_directly_in(&directory);
+            self.link_all(file, &modules, Link::Lazy);
         }
         if facts.is_dynamic {
             self.add_dynamic(file, directory);

@@ -119,6 +119,23 @@ def test_dynamic_imports_depend_on_everything_in_their_directory(suite: Suite) -
     check(suite, cases | {"literal": Case(of(literal), {"pkg/plugins/one.py": CHANGED}, BOTH)})
 
 
+def test_a_lazy_package_depends_on_its_own_modules_but_not_on_those_below(suite: Suite) -> None:
+    lazy = "import importlib\ndef __getattr__(name): return importlib.import_module('.' + name, __name__)\n"
+    files = PACKAGE | {
+        "pkg/__init__.py": lazy,
+        "pkg/sub/__init__.py": "",
+        "pkg/sub/deep.py": "",
+        "tests/test_high.py": "import pkg\ndef test_high(): pkg.other\n",
+        "tests/test_other.py": "import pkg.sub.deep\ndef test_other(): pass\n",
+        "more/test_apart.py": "from pkg.sub import deep\ndef test_apart(): pass\n",
+    }
+    cases = {
+        "module": Case(files, {"pkg/other.py": CHANGED}, f"{BOTH} test_apart"),
+        "below": Case(files, {"pkg/sub/deep.py": CHANGED}, "test_other test_apart"),
+    }
+    check(suite, cases)
+
+
 def test_modules_that_only_a_plugin_manager_has_imported_concern_every_test(suite: Suite) -> None:
     # The loader is not in the repository; nothing in it names the module.
     suite.write({"loader/load.py": "import sys\nsys.path.insert(0, '')\n__import__(''.join(['pk', 'g.other']))\n"})

@@ -10,7 +10,7 @@ from rustpar.changed.scan import scan
 @pytest.mark.parametrize("source", [b"def (", b"x = 1\0", b"# coding: absent\n", b"\xff", b"(" * 500])
 def test_a_file_that_cannot_be_parsed_is_told_apart_from_an_empty_one(source: bytes) -> None:
     assert scan(source) is None
-    assert scan(b"") == ([], [], False, False, False)
+    assert scan(b"") == ([], [], False, False, False, False)
 
 
 def test_a_declared_encoding_is_used() -> None:
@@ -55,6 +55,14 @@ def test_dynamic_imports_are_calls_with_what_is_no_literal(source: str, is_dynam
     assert found[2] is is_dynamic
 
 
+def test_modules_named_as_attributes_are_told_apart_from_other_dynamic_imports() -> None:
+    lazy = "def __getattr__(name):\n    return importlib.import_module('.' + name, __name__)\n"
+    for source, expected in {lazy: (False, True), lazy + "import_module(x)\n": (True, True)}.items():
+        found = scan(source.encode())
+        assert found is not None
+        assert found[2:4] == expected
+
+
 def test_processes_of_python_are_told_apart_from_others() -> None:
     sources = {
         "import subprocess, sys\nsubprocess.run([sys.executable])\n": (True, True),
@@ -68,4 +76,4 @@ def test_processes_of_python_are_told_apart_from_others() -> None:
     for source, expected in sources.items():
         found = scan(source.encode())
         assert found is not None
-        assert found[3:] == expected, source
+        assert found[4:] == expected, source

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     Import = tuple[int, str, list[str]]
-    Facts = tuple[list[Import], list[str], bool, bool, bool]
+    Facts = tuple[list[Import], list[str], bool, bool, bool, bool]
 
 # What scans are stored for: the parser is Python's.
 SCANNER = f"{_core.VERSION}, {sys.version_info.major}.{sys.version_info.minor}"
@@ -82,10 +82,16 @@ class _Scan:
         self._imports: list[Import] = []
         self._strings: dict[str, None] = {}
         self._identifiers: set[str] = set()
-        self._is_dynamic = self._uses_os = self._uses_executable = False
+        self._is_dynamic = self._is_lazy = self._uses_os = self._uses_executable = False
         # Names of functions that are called with a literal, and docstrings.
         self._safe: set[ast.expr] = set()
         self._docstrings: set[ast.expr] = set()
+        self._attributes = {
+            node
+            for function in tree.body
+            if isinstance(function, ast.FunctionDef) and function.name == "__getattr__"
+            for node in ast.walk(function)
+        }
         for node in ast.walk(tree):
             self._visit(node)
 
@@ -94,7 +100,7 @@ class _Scan:
         is_spawning = "multiprocessing" in self._identifiers and not _START_METHODS.isdisjoint(strings)
         starts = self._uses_os or is_spawning or not _PROCESSES.isdisjoint(self._identifiers | strings.keys())
         is_python = self._uses_executable or any(_PYTHON.match(text) for text in strings)
-        return self._imports, list(strings), self._is_dynamic, starts, starts and is_python
+        return self._imports, list(strings), self._is_dynamic, self._is_lazy, starts, starts and is_python
 
     def _visit(self, node: ast.AST) -> None:
         """Note what a node says; its parent was visited before."""
@@ -131,10 +137,12 @@ class _Scan:
 
     def _see(self, node: ast.Name | ast.Attribute, name: str) -> None:
         self._identifiers.add(name)
-        if name in _FINDING:
+        is_computed = name in _BY_ARGUMENT and node not in self._safe
+        if name == "import_module" and is_computed and node in self._attributes:
+            # The name of an attribute has no dots (PEP 562): it is that of a module in the package itself.
+            self._is_lazy = True
+        elif name in _FINDING or (is_computed and (name not in _BUILTINS or isinstance(node, ast.Name))):
             self._is_dynamic = True
-        elif name in _BY_ARGUMENT and node not in self._safe:
-            self._is_dynamic |= name not in _BUILTINS or isinstance(node, ast.Name)
 
 
 def _names_in(text: str) -> Iterator[str]:
