@@ -314,15 +314,18 @@ class Changes:
         """Return the numbers and contents of files that have to be scanned, each once; empty when all are."""
 
     def add_facts(
-        self, file: int, facts: tuple[list[tuple[int, str, list[str]]], list[str], bool, bool, bool, bool] | None
+        self,
+        file: int,
+        facts: tuple[list[tuple[int, str, list[str]]], list[str], bool, bool, bool, bool, bool, bool] | None,
     ) -> None:
         """Add what a file says; None if it cannot be parsed.
 
         Args:
             file: The number of the file.
             facts: Its imports (number of dots, module, names), its literals, whether it imports what is not known,
-                whether it imports modules named as attributes, whether it starts processes, and whether these are of
-                Python.
+                whether it imports modules named as attributes, whether it starts processes, whether these are of
+                Python, whether other code than that of fixtures does, and whether it requests fixtures by computed
+                names.
         """
 
     def select(self) -> list[bool]:

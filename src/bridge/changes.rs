@@ -20,6 +20,8 @@ type FactsOfPython = (
     bool,
     bool,
     bool,
+    bool,
+    bool,
 );
 
 /// The files of a repository, what depends on them, and the tests; see the stub.
@@ -106,7 +108,16 @@ impl Changes {
     #[pyo3(signature = (file, facts))]
     fn add_facts(&mut self, file: usize, facts: Option<FactsOfPython>) {
         let facts = facts.map(
-            |(imports, strings, is_dynamic, is_lazy, starts_processes, starts_python)| Facts {
+            |(
+                imports,
+                strings,
+                is_dynamic,
+                is_lazy,
+                starts_processes,
+                starts_python,
+                starts_outside_fixtures,
+                requests_fixtures,
+            )| Facts {
                 imports: imports
                     .into_iter()
                     .map(|(level, module, names)| Import { level, module, names })
@@ -116,6 +127,8 @@ impl Changes {
                 is_lazy,
                 starts_processes,
                 starts_python,
+                starts_outside_fixtures,
+                requests_fixtures,
             },
         );
         self.repository.add_facts(file, facts);

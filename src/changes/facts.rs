@@ -32,4 +32,8 @@ pub struct Facts {
     pub starts_processes: bool,
     /// Whether it starts processes of Python.
     pub starts_python: bool,
+    /// Whether it starts processes in other code than that of fixtures.
+    pub starts_outside_fixtures: bool,
+    /// Whether it requests fixtures by names that are computed while tests run.
+    pub requests_fixtures: bool,
 }

@@ -2,7 +2,7 @@
 
 use super::facts::{Facts, Import};
 use super::files::{Files, Number};
-use super::kind::{directories_above, directory_of, is_python};
+use super::kind::{directories_above, directory_of, is_python, name_of};
 use super::memory::Memory;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -55,6 +55,10 @@ pub struct Graph {
     dynamic: BTreeMap<Number, BTreeSet<String>>,
     /// Files that depend on everything, as they start processes or are no Python.
     everything: BTreeSet<Number>,
+    /// Conftests of which fixtures start processes, and nothing else does.
+    starting_fixtures: BTreeSet<Number>,
+    /// Whether tests may use fixtures that pytest does not know of.
+    requests_fixtures: bool,
     /// Directories with tests.
     test_directories: BTreeSet<String>,
     /// Files of fixtures and base classes.
@@ -146,8 +150,14 @@ impl Graph {
         if facts.is_dynamic {
             self.add_dynamic(file, directory);
         }
+        self.requests_fixtures |= facts.requests_fixtures;
         if facts.starts_python || (facts.starts_processes && self.is_of_tests(file)) {
-            self.everything.insert(file);
+            let is_conftest = name_of(self.files.path(file)) == "conftest.py";
+            if is_conftest && !facts.starts_outside_fixtures {
+                self.starting_fixtures.insert(file);
+            } else {
+                self.everything.insert(file);
+            }
         }
     }
 
@@ -284,8 +294,25 @@ impl Graph {
 
     /// The files that depend on everything.
     #[must_use]
-    pub fn everything(&self) -> &BTreeSet<Number> {
-        &self.everything
+    pub fn everything(&self) -> BTreeSet<Number> {
+        let mut found = self.everything.clone();
+        if self.requests_fixtures {
+            found.extend(&self.starting_fixtures);
+        }
+        // What imports such a conftest may use all of its code.
+        let is_import = |(target, link): (&Number, &Link)| {
+            matches!(link, Link::Import | Link::Name | Link::SymbolicLink)
+                && self.starting_fixtures.contains(target)
+        };
+        let importing = self.links.iter().filter(|(_, links)| links.iter().any(is_import));
+        found.extend(importing.map(|(file, _)| *file));
+        found
+    }
+
+    /// Whether a conftest has fixtures that start processes: the tests that use any of its fixtures depend on everything.
+    #[must_use]
+    pub fn has_starting_fixtures(&self, conftest: Number) -> bool {
+        self.starting_fixtures.contains(&conftest)
     }
 
     /// Whether there are tests directly in a directory.

@@ -110,6 +110,9 @@ pub fn select(graph: &Graph, changes: &[Changed]) -> Vec<Option<Reason>> {
         .for_all()
         .iter()
         .find_map(|(file, why)| Some((search.chain(*file)?, *why)));
+    let of_processes = changes
+        .iter()
+        .find(|change| kind(graph.files.path(change.file)) != Kind::Documentation);
     let reasons = graph.groups().iter().map(|group| {
         if group.file.is_none() {
             return Some(Reason::Unknown);
@@ -118,7 +121,19 @@ pub fn select(graph: &Graph, changes: &[Changed]) -> Vec<Option<Reason>> {
         let nearest = files.filter(|file| search.origins.contains_key(file));
         let nearest = nearest.min_by_key(|file| search.origins[file].0);
         let own = nearest.and_then(|file| search.chain(file)).map(Reason::Chain);
-        own.or_else(|| loaded.clone().map(|(chain, why)| Reason::Loaded(chain, why)))
+        let started = group
+            .others
+            .iter()
+            .find(|file| graph.has_starting_fixtures(**file));
+        let by_process = started.zip(of_processes).map(|(fixtures, change)| {
+            Reason::Chain(Chain {
+                changed: change.file,
+                event: change.event,
+                steps: vec![(Step::Everything, *fixtures)],
+            })
+        });
+        own.or(by_process)
+            .or_else(|| loaded.clone().map(|(chain, why)| Reason::Loaded(chain, why)))
     });
     reasons.collect()
 }
@@ -187,7 +202,11 @@ fn users_by_rule(graph: &Graph, change: Changed) -> Vec<(Number, Step)> {
     let kind = kind(path);
     let mut found = Vec::new();
     if kind != Kind::Documentation {
-        found.extend(graph.everything().iter().map(|file| (*file, Step::Everything)));
+        // Programs that are started for other purposes than testing do not run the tests of this project.
+        let is_test = change.is_named_as_tests && is_of_group(graph, change.file);
+        let users = graph.everything().into_iter();
+        let users = users.filter(|file| !is_test || graph.is_of_tests(*file));
+        found.extend(users.map(|file| (file, Step::Everything)));
     }
     let is_module = is_python(path);
     let is_known = if is_module {

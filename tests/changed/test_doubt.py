@@ -94,6 +94,8 @@ def test_code_that_starts_python_depends_on_everything_and_other_code_does_not(s
 
     expected = BOTH
     cases = {"executable": of("[sys.executable, '-m', 'pkg']"), "python": of("['python3', 'x.py']")}
+    starting = {"pkg/high.py": "import subprocess\nimport sys\ndef run(): subprocess.run([sys.executable])\n"}
+    cases["test-file"] = Case(PACKAGE | starting, {"tests/test_other.py": "def test_other(): pass\n"}, "test_other")
     expected = "test_other"
     check(suite, cases | {"another-program": of("['ls']")})
 

@@ -10,7 +10,7 @@ from rustpar.changed.scan import scan
 @pytest.mark.parametrize("source", [b"def (", b"x = 1\0", b"# coding: absent\n", b"\xff", b"(" * 500])
 def test_a_file_that_cannot_be_parsed_is_told_apart_from_an_empty_one(source: bytes) -> None:
     assert scan(source) is None
-    assert scan(b"") == ([], [], False, False, False, False)
+    assert scan(b"") == ([], [], False, False, False, False, False, False)
 
 
 def test_a_declared_encoding_is_used() -> None:
@@ -76,4 +76,4 @@ def test_processes_of_python_are_told_apart_from_others() -> None:
     for source, expected in sources.items():
         found = scan(source.encode())
         assert found is not None
-        assert found[4:] == expected, source
+        assert found[4:6] == expected, source

@@ -12,12 +12,13 @@ import warnings
 from typing import TYPE_CHECKING
 
 from rustpar import _core
+from rustpar.changed.fixture_code import outside_fixtures
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     Import = tuple[int, str, list[str]]
-    Facts = tuple[list[Import], list[str], bool, bool, bool, bool]
+    Facts = tuple[list[Import], list[str], bool, bool, bool, bool, bool, bool]
 
 # What scans are stored for: the parser is Python's.
 SCANNER = f"{_core.VERSION}, {sys.version_info.major}.{sys.version_info.minor}"
@@ -50,6 +51,7 @@ _PROCESSES = frozenset(
     | {"create_subprocess_shell", "posix_spawn", "posix_spawnp", "pty"}
 )
 _PROCESSES_OF_OS = re.compile(r"(system|popen|exec[lv]\w*|spawn\w+)$")
+_REQUESTING = frozenset({"getfixturevalue", "getfuncargvalue"})
 _START_METHODS = frozenset({"spawn", "forkserver"})
 _PYTHON = re.compile(r"(?:.*[/\\])?(?:python|pypy)[\d.]*(?:\.exe)?$")
 
@@ -72,7 +74,11 @@ def scan(source: bytes) -> Facts | None:
             tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
-    return _Scan(tree).facts()
+    found = _Scan(tree)
+    starts, starts_python = found.processes()
+    # Going through most files once is enough.
+    starts_outside = starts and _Scan(outside_fixtures(tree)).processes()[0]
+    return (*found.facts(), starts, starts_python, starts_outside, found.requests_fixtures())
 
 
 class _Scan:
@@ -95,12 +101,21 @@ class _Scan:
         for node in ast.walk(tree):
             self._visit(node)
 
-    def facts(self) -> Facts:
+    def facts(self) -> tuple[list[Import], list[str], bool, bool]:
+        """Return the imports, the literals, and whether modules are imported dynamically and as attributes."""
+        return self._imports, list(self._strings), self._is_dynamic, self._is_lazy
+
+    def requests_fixtures(self) -> bool:
+        """Whether fixtures are requested by names that are computed while tests run."""
+        return not _REQUESTING.isdisjoint(self._identifiers | self._strings.keys())
+
+    def processes(self) -> tuple[bool, bool]:
+        """Return whether processes are started, and whether those of Python are."""
         strings = self._strings
         is_spawning = "multiprocessing" in self._identifiers and not _START_METHODS.isdisjoint(strings)
         starts = self._uses_os or is_spawning or not _PROCESSES.isdisjoint(self._identifiers | strings.keys())
         is_python = self._uses_executable or any(_PYTHON.match(text) for text in strings)
-        return self._imports, list(strings), self._is_dynamic, self._is_lazy, starts, starts and is_python
+        return starts, starts and is_python
 
     def _visit(self, node: ast.AST) -> None:
         """Note what a node says; its parent was visited before."""
