@@ -184,3 +184,9 @@ def test_the_sessions_select_tests_that_exist() -> None:
     for path, _, test in (name.partition("::") for name in selected):
         assert (ROOT / path).exists(), path
         assert not test or f"\ndef {test}(" in (ROOT / path).read_text(), test
+
+
+def test_files_with_tests_have_different_names() -> None:
+    # pytest imports them as modules without packages.
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert len(names) == len(set(names))

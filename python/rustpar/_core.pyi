@@ -316,15 +316,15 @@ class Changes:
     def add_facts(
         self,
         file: int,
-        facts: tuple[list[tuple[int, str, list[str]]], list[str], bool, bool, bool, bool, bool, bool] | None,
+        facts: tuple[list[tuple[int, str, list[str]]], list[str], bool, bool, bool, bool, bool, bool, bool] | None,
     ) -> None:
         """Add what a file says; None if it cannot be parsed.
 
         Args:
             file: The number of the file.
             facts: Its imports (number of dots, module, names), its literals, whether it imports what is not known,
-                whether it imports modules named as attributes, whether it starts processes, whether these are of
-                Python, whether other code than that of fixtures does, and whether it requests fixtures by computed
+                whether it imports by name, whether it lists directories, whether it starts processes, whether these are
+                of Python, whether other code than that of fixtures does, and whether it requests fixtures by computed
                 names.
         """
 

@@ -22,6 +22,7 @@ type FactsOfPython = (
     bool,
     bool,
     bool,
+    bool,
 );
 
 /// The files of a repository, what depends on them, and the tests; see the stub.
@@ -112,7 +113,8 @@ impl Changes {
                 imports,
                 strings,
                 is_dynamic,
-                is_lazy,
+                imports_by_name,
+                lists_directories,
                 starts_processes,
                 starts_python,
                 starts_outside_fixtures,
@@ -124,7 +126,8 @@ impl Changes {
                     .collect(),
                 strings: texts(strings),
                 is_dynamic,
-                is_lazy,
+                imports_by_name,
+                lists_directories,
                 starts_processes,
                 starts_python,
                 starts_outside_fixtures,

@@ -26,8 +26,10 @@ pub struct Facts {
     pub strings: Vec<String>,
     /// Whether it imports or executes what is not known before.
     pub is_dynamic: bool,
-    /// Whether it imports the module that has the name of an attribute.
-    pub is_lazy: bool,
+    /// Whether it imports by name, so that any word may be one.
+    pub imports_by_name: bool,
+    /// Whether it lists directories.
+    pub lists_directories: bool,
     /// Whether it starts processes.
     pub starts_processes: bool,
     /// Whether it starts processes of Python.

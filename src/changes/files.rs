@@ -5,7 +5,7 @@
 //! plausible place: in a directory that is no package itself, or that is on Python's path.
 
 use super::kind::{directories_above, directory_of, name_of};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// The number of a file.
 pub type Number = usize;
@@ -24,6 +24,8 @@ pub struct Files {
     names: HashMap<String, Vec<Number>>,
     /// All files in the order of their paths, so that those below a directory are neighbours.
     sorted: BTreeMap<String, Number>,
+    /// Directories by their name.
+    directories: HashMap<String, BTreeSet<String>>,
     /// Directories on Python's path.
     roots: HashSet<String>,
 }
@@ -38,6 +40,12 @@ impl Files {
         self.paths.push(path.to_owned());
         self.numbers.insert(path.to_owned(), number);
         self.sorted.insert(path.to_owned(), number);
+        for directory in directories_above(path).filter(|directory| !directory.is_empty()) {
+            let known = self.directories.entry(name_of(directory).to_owned()).or_default();
+            if !known.insert(directory.to_owned()) {
+                break;
+            }
+        }
         self.names
             .entry(name_of(path).to_owned())
             .or_default()
@@ -129,14 +137,28 @@ impl Files {
         candidates.iter().filter_map(|path| self.find(path)).collect()
     }
 
-    /// The modules and packages in a directory, without those in packages below.
+    /// The modules and packages with this last part of the name, anywhere.
     #[must_use]
-    pub fn modules_directly_in(&self, directory: &str) -> Vec<Number> {
-        let modules = self.below(directory).filter(|number| {
-            let path = module_path(self.path(*number));
-            path.is_some_and(|path| path != directory && directory_of(path) == directory)
-        });
-        modules.collect()
+    pub fn modules_named(&self, name: &str) -> &[Number] {
+        self.modules.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// The directories whose paths end with this path.
+    pub fn directories(&self, path: &str) -> impl Iterator<Item = &str> {
+        let path = path.trim_matches('/');
+        let found = self.directories.get(name_of(path)).into_iter().flatten();
+        found
+            .map(String::as_str)
+            .filter(move |directory| before(directory, path).is_some())
+    }
+
+    /// The outermost package that a directory is in; the directory itself if that is no package.
+    #[must_use]
+    pub fn outermost_package<'a>(&self, directory: &'a str) -> &'a str {
+        let above =
+            directories_above(directory).take_while(|above| !above.is_empty() && self.is_package(above));
+        let packages = above.filter(|_| self.is_package(directory));
+        packages.last().unwrap_or(directory)
     }
 
     /// The files of which an installed package may have a copy, by the path in the directory of installed packages.
@@ -228,8 +250,23 @@ mod tests {
             [1, 1, 1, 0]
         );
         assert_eq!(files.modules_in("a/c", ""), [1]);
-        assert_eq!(files.modules_directly_in("a"), [0, 1]);
-        assert_eq!(files.modules_directly_in("a/c"), [2]);
+    }
+
+    #[test]
+    fn directories_are_found_by_the_end_of_their_paths() {
+        let files = files("a/data/x.json b/data/y/z.json data.py");
+        let found = |path: &str| files.directories(path).map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(found("data"), ["a/data", "b/data"]);
+        assert_eq!(found("a/data/"), ["a/data"]);
+        assert_eq!(found("ata"), [""; 0]);
+    }
+
+    #[test]
+    fn a_package_in_a_package_is_not_the_outermost() {
+        let files = files("src/a/__init__.py src/a/b/__init__.py src/a/data/x.json");
+        assert_eq!(files.outermost_package("src/a/b"), "src/a");
+        assert_eq!(files.outermost_package("src/a/data"), "src/a/data");
+        assert_eq!(files.outermost_package("src"), "src");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::facts::{Facts, Import};
 use super::files::{Files, Number};
-use super::kind::{directories_above, directory_of, is_python, name_of};
+use super::kind::{directories_above, directory_of, is_for_tests, is_python, name_of};
 use super::memory::Memory;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -13,8 +13,6 @@ pub enum Link {
     Import,
     /// It has a literal that may mean it.
     Name,
-    /// It imports it when an attribute of its name is used.
-    Lazy,
     /// It is in the package.
     Package,
     /// It has opened it in an earlier run.
@@ -53,6 +51,8 @@ pub struct Graph {
     waiting: Vec<Number>,
     /// Directories in which everything may be imported by a file.
     dynamic: BTreeMap<Number, BTreeSet<String>>,
+    /// Directories whose files may be found by a file.
+    listed: BTreeMap<Number, BTreeSet<String>>,
     /// Files that depend on everything, as they start processes or are no Python.
     everything: BTreeSet<Number>,
     /// Conftests of which fixtures start processes, and nothing else does.
@@ -141,14 +141,13 @@ impl Graph {
             self.add_import(file, &directory, import);
         }
         for text in &facts.strings {
-            self.add_string(file, &directory, text, facts.is_dynamic);
-        }
-        if facts.is_lazy {
-            let modules = self.files.modules_directly_in(&directory);
-            self.link_all(file, &modules, Link::Lazy);
+            self.add_string(file, &directory, text, facts);
         }
         if facts.is_dynamic {
-            self.add_dynamic(file, directory);
+            self.add_dynamic_scope(file, &directory);
+        }
+        if facts.lists_directories {
+            self.listed.entry(file).or_default().insert(directory);
         }
         self.requests_fixtures |= facts.requests_fixtures;
         if facts.starts_python || (facts.starts_processes && self.is_of_tests(file)) {
@@ -187,8 +186,9 @@ impl Graph {
         }
     }
 
-    /// Adds a literal: the name of a module, of something in it, of a package to which a name is added, or of a file.
-    fn add_string(&mut self, file: Number, directory: &str, text: &str, is_dynamic: bool) {
+    /// Adds a literal: the name of a module, of something in it, of a package to which a name is added, or of a file or
+    /// a directory.
+    fn add_string(&mut self, file: Number, directory: &str, text: &str, facts: &Facts) {
         let name = text.trim_start_matches('.').split(':').next().unwrap_or_default();
         for prefix in prefixes(name.trim_end_matches('.')) {
             let mut found = self.files.modules(prefix);
@@ -196,16 +196,50 @@ impl Graph {
                 // For `__all__`, and for names that are imported relative to the package.
                 found.extend(self.files.modules_in(directory, prefix));
             }
-            if is_dynamic && name.strip_suffix('.') == Some(prefix) {
+            if name.strip_suffix('.') == Some(prefix) {
                 for package in &found {
                     self.add_dynamic(file, directory_of(self.files.path(*package)).to_owned());
                 }
             }
             self.link_all(file, &found, Link::Name);
         }
+        let last = name.rsplit('.').next().unwrap_or(name);
+        if facts.imports_by_name || text.starts_with('.') {
+            // Relative to a package that is not known, or a command that is found by its name.
+            let found = self.files.modules_named(last).to_vec();
+            self.link_all(file, &found, Link::Name);
+        }
+        if facts.is_dynamic || facts.lists_directories {
+            let named: Vec<String> = self.files.directories(text).map(str::to_owned).collect();
+            for directory in named {
+                if facts.is_dynamic {
+                    self.add_dynamic(file, directory.clone());
+                }
+                if facts.lists_directories {
+                    self.listed.entry(file).or_default().insert(directory);
+                }
+            }
+        }
         let base = text.rsplit(['/', '\\']).next().unwrap_or(text);
         let found = self.files.named(base).to_vec();
         self.link_all(file, &found, Link::Name);
+    }
+
+    /// Adds what a file may import whose dynamic imports name nothing: modules of its outermost package, and of the
+    /// packages that it imports or names.
+    fn add_dynamic_scope(&mut self, file: Number, directory: &str) {
+        let own = self.files.outermost_package(directory).to_owned();
+        self.add_dynamic(file, own);
+        let targets = self.links.get(&file).into_iter().flatten();
+        let named = targets.filter(|(_, link)| matches!(link, Link::Import | Link::Name));
+        let packages: Vec<String> = named
+            .map(|(target, _)| self.files.path(*target))
+            .filter(|path| name_of(path) == "__init__.py")
+            .map(|path| directory_of(path).to_owned())
+            .collect();
+        for package in packages {
+            self.add_dynamic(file, package);
+        }
     }
 
     fn add_dynamic(&mut self, file: Number, directory: String) {
@@ -243,6 +277,10 @@ impl Graph {
         if is_python(&path) {
             for package in self.files.packages_of(&path) {
                 self.link(file, package, Link::Package);
+            }
+            // With `lazy_loader`, it has the imports.
+            if let Some(types) = self.files.find(&format!("{path}i")) {
+                self.link(file, types, Link::Name);
             }
         }
         let opened = self.memory.opened.get(&path).cloned().unwrap_or_default();
@@ -292,6 +330,12 @@ impl Graph {
         &self.dynamic
     }
 
+    /// The files that may find all files of some directories.
+    #[must_use]
+    pub fn listed(&self) -> &BTreeMap<Number, BTreeSet<String>> {
+        &self.listed
+    }
+
     /// The files that depend on everything.
     #[must_use]
     pub fn everything(&self) -> BTreeSet<Number> {
@@ -321,8 +365,8 @@ impl Graph {
         self.test_directories.contains(directory)
     }
 
-    /// Whether a file has fixtures, or is in a directory with tests, or below one. If that is the top of the
-    /// repository, only directly.
+    /// Whether a file has fixtures, or is in a directory with tests or for tests, or below one. If that is the top of
+    /// the repository, only directly.
     #[must_use]
     pub fn is_of_tests(&self, file: Number) -> bool {
         if self.used_by_tests.contains(&file) {
@@ -331,30 +375,40 @@ impl Graph {
         let path = self.files.path(file);
         let own = directory_of(path);
         directories_above(path).any(|directory| {
-            (!directory.is_empty() || own.is_empty()) && self.test_directories.contains(directory)
+            is_for_tests(directory)
+                || (!directory.is_empty() || own.is_empty()) && self.test_directories.contains(directory)
         })
     }
 
-    /// The modules in the nearest directory, from that of `path` upwards, that has some which tests depend on. The top
-    /// of the repository counts only for modules directly in it: what else is there has nothing to do with them.
+    /// The modules that may use a file of which nothing is known: those in and below the nearest directory, from its own
+    /// upwards, that has some which tests depend on. If that is in a package, those of the outermost one; if it is among
+    /// tests, those in the outermost directory of tests. The top of the repository counts only for modules directly in
+    /// it: what else is there has nothing to do with them.
     #[must_use]
     pub fn nearest(&self, path: &str) -> Vec<Number> {
-        let is_at_top = directory_of(path).is_empty() && is_python(path);
-        let directories = directories_above(path).filter(|directory| is_at_top || !directory.is_empty());
-        for directory in directories {
-            let found: Vec<Number> = self
-                .files
-                .below(directory)
-                .filter(|file| {
-                    let path = self.files.path(*file);
-                    directory_of(path) == directory && is_python(path) && self.is_reached(*file)
-                })
+        if directory_of(path).is_empty() && is_python(path) {
+            let modules = self.reached_below("");
+            return modules
+                .filter(|file| directory_of(self.files.path(*file)).is_empty())
                 .collect();
-            if !found.is_empty() {
-                return found;
-            }
         }
-        Vec::new()
+        let mut directories = directories_above(path).filter(|directory| !directory.is_empty());
+        let Some(nearest) = directories.find(|directory| self.reached_below(directory).next().is_some())
+        else {
+            return Vec::new();
+        };
+        let is_of_tests =
+            |directory: &str| is_for_tests(directory) || self.test_directories.contains(directory);
+        let above = directories_above(nearest).filter(|directory| !directory.is_empty());
+        let outer = above.filter(|directory| is_of_tests(directory)).last();
+        let start = outer.unwrap_or_else(|| self.files.outermost_package(nearest));
+        self.reached_below(start).collect()
+    }
+
+    fn reached_below(&self, directory: &str) -> impl Iterator<Item = Number> {
+        self.files
+            .below(directory)
+            .filter(|file| is_python(self.files.path(*file)) && self.is_reached(*file))
     }
 }
 

@@ -34,7 +34,8 @@ const CONFIGURATION: &[&str] = &[
     "environment.yaml",
     ".python-version",
     ".coveragerc",
-    ".env",
+    ".flaskenv",
+    ".tool-versions",
     ".gitmodules",
     "sitecustomize.py",
     "usercustomize.py",
@@ -88,7 +89,7 @@ pub fn kind(path: &str) -> Kind {
     let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
     let name = name.to_lowercase();
     let extension = extension_of(&name);
-    if is_configuration(&name) {
+    if is_configuration(directory, &name) {
         Kind::Configuration
     } else if EXTENSION.contains(&extension) || BUILD.contains(&name.as_str()) {
         Kind::Extension
@@ -101,28 +102,49 @@ pub fn kind(path: &str) -> Kind {
     }
 }
 
-fn is_configuration(name: &str) -> bool {
-    let is_list = name.starts_with("requirements") || name.starts_with("constraints");
+fn is_configuration(directory: &str, name: &str) -> bool {
+    let is_list = [name_of(directory), name]
+        .iter()
+        .any(|part| part.starts_with("requirement") || part.starts_with("constraint"));
     CONFIGURATION.contains(&name)
-        || (is_list && matches!(extension_of(name), "txt" | "in"))
+        || name.starts_with(".env")
+        || (is_list && matches!(extension_of(name), "txt" | "in" | "lock"))
         || (name.starts_with("pylock.") && extension_of(name) == "toml")
 }
 
 fn is_documentation(directory: &str, name: &str, extension: &str) -> bool {
-    if DOCUMENTATION_NAMES.contains(&name) {
+    let is_text = DOCUMENTATION.contains(&extension);
+    let stem = name.split('.').next().unwrap_or(name);
+    if DOCUMENTATION_NAMES.contains(&name) || (is_text && DOCUMENTATION_NAMES.contains(&stem)) {
         return true;
     }
     let is_of_tools = name.starts_with('.') || directory.split('/').any(|part| part.starts_with('.'));
-    let is_in_docs = directory
-        .split('/')
-        .any(|part| DOCUMENTATION_DIRECTORIES.contains(&part));
-    extension != "py" && (is_of_tools || is_in_docs || DOCUMENTATION.contains(&extension))
+    // Elsewhere, texts may be the input of a program: prompts, templates, expected output.
+    let is_at_top = directory.is_empty();
+    extension != "py" && (is_of_tools || is_in_documentation(directory) || (is_at_top && is_text))
 }
 
-/// Whether a path is that of Python code.
+/// Whether a directory is that of documentation, or in one.
+#[must_use]
+pub fn is_in_documentation(directory: &str) -> bool {
+    directory
+        .split('/')
+        .any(|part| DOCUMENTATION_DIRECTORIES.contains(&part))
+}
+
+/// Whether the name of a directory says that it is for tests.
+#[must_use]
+pub fn is_for_tests(directory: &str) -> bool {
+    let name = name_of(directory).to_lowercase();
+    let mut words = name.split(['-', '_']);
+    matches!(name.as_str(), "testing" | "testlib" | "testutils")
+        || words.any(|word| matches!(word, "test" | "tests"))
+}
+
+/// Whether a path is that of Python code, or of its types.
 #[must_use]
 pub fn is_python(path: &str) -> bool {
-    extension_of(path) == "py"
+    matches!(extension_of(path), "py" | "pyi")
 }
 
 fn extension_of(path: &str) -> &str {
@@ -160,7 +182,7 @@ mod tests {
         let expected = [
             (
                 Kind::Configuration,
-                "pyproject.toml a/setup.py requirements/requirements-dev.txt .python-version pylock.dev.toml",
+                "pyproject.toml a/setup.py requirements/base.txt a/requirements-dev.in .env.test pylock.dev.toml",
             ),
             (
                 Kind::Extension,
@@ -169,9 +191,12 @@ mod tests {
             (Kind::Python, "a.py conftest.py docs/conf.py .ci/run.py"),
             (
                 Kind::Documentation,
-                "README.md LICENSE docs/a/picture.svg .github/workflows/ci.yml .gitignore noxfile.py a/b.txt",
+                "README.md LICENSE docs/a/picture.svg .github/workflows/ci.yml .gitignore noxfile.py a/README.txt b.md",
             ),
-            (Kind::Data, "a.json tests/data/x.yaml Dockerfile py a/conf.pyi"),
+            (
+                Kind::Data,
+                "a.json tests/data/x.yaml Dockerfile py a/conf.pyi prompts/a.txt",
+            ),
         ];
         for (wanted, paths) in expected {
             for path in paths.split(' ') {

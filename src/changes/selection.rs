@@ -3,9 +3,9 @@
 use super::files::Number;
 use super::git::Event;
 use super::graph::{ForAll, Graph, Link};
-use super::kind::{Kind, directory_of, is_python, kind};
+use super::kind::{Kind, directory_of, is_in_documentation, is_python, kind, name_of};
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 /// A file that has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub enum Step {
     Link(Link),
     /// It may import any module in a directory in which that is.
     Dynamic,
+    /// It may find all files in a directory in which that is.
+    Listed,
     /// It may depend on every file.
     Everything,
     /// No test is known to use it, and this file is a module near it.
@@ -147,7 +149,15 @@ fn for_every_test(graph: &Graph, change: Changed) -> Option<Reason> {
             Kind::Data => {
                 !is_of_group(graph, change.file) && (!path.contains('/') || graph.nearest(path).is_empty())
             }
-            Kind::Python | Kind::Documentation => false,
+            // Its hooks may be called for all tests, and what it did before the change is not known.
+            Kind::Python if name_of(path) == "conftest.py" => true,
+            // Migrations, plugins, jobs: something may load it by its path.
+            Kind::Python => {
+                !is_in_documentation(directory_of(path))
+                    && !is_known_module(graph, change)
+                    && graph.nearest(path).is_empty()
+            }
+            Kind::Documentation => false,
         };
     is_for_every_test.then(|| {
         Reason::EveryTest(Chain {
@@ -156,6 +166,13 @@ fn for_every_test(graph: &Graph, change: Changed) -> Option<Reason> {
             steps: Vec::new(),
         })
     })
+}
+
+/// Whether it is known which tests depend on a module.
+fn is_known_module(graph: &Graph, change: Changed) -> bool {
+    // Beside other tests, a file that looks like one of tests is: elsewhere it may be the input of a test.
+    graph.is_reached(change.file)
+        || (change.is_named_as_tests && graph.has_tests(directory_of(graph.files.path(change.file))))
 }
 
 fn is_of_group(graph: &Graph, file: Number) -> bool {
@@ -185,11 +202,24 @@ fn search(graph: &Graph, changes: &[Changed]) -> Search {
             search.add(*user, distance, Origin::From(file, Step::Link(*link)));
         }
         let path = graph.files.path(file);
+        let is_in =
+            |directories: &BTreeSet<String>| directories.iter().any(|directory| is_below(path, directory));
         if is_python(path) {
-            for (user, directories) in graph.dynamic() {
-                if directories.iter().any(|directory| is_below(path, directory)) {
-                    search.add(*user, distance, Origin::From(file, Step::Dynamic));
-                }
+            for (user, _) in graph
+                .dynamic()
+                .iter()
+                .filter(|(_, directories)| is_in(directories))
+            {
+                search.add(*user, distance, Origin::From(file, Step::Dynamic));
+            }
+        }
+        if distance == 1 {
+            for (user, _) in graph
+                .listed()
+                .iter()
+                .filter(|(_, directories)| is_in(directories))
+            {
+                search.add(*user, distance, Origin::From(file, Step::Listed));
             }
         }
     }
@@ -210,8 +240,7 @@ fn users_by_rule(graph: &Graph, change: Changed) -> Vec<(Number, Step)> {
     }
     let is_module = is_python(path);
     let is_known = if is_module {
-        // Beside other tests, a file that looks like one of tests is: elsewhere it may be the input of a test.
-        graph.is_reached(change.file) || (change.is_named_as_tests && graph.has_tests(directory_of(path)))
+        is_known_module(graph, change)
     } else {
         is_of_group(graph, change.file)
     };

@@ -128,7 +128,7 @@ fn what_earlier_runs_have_seen_counts() {
     let mut graph = Graph::default();
     graph.remember(Memory {
         imported: ["plugins/lazy.py".to_owned()].into(),
-        opened: [("a.py".to_owned(), ["data/a.txt".to_owned()].into())].into(),
+        opened: [("a.py".to_owned(), ["docs/a.txt".to_owned()].into())].into(),
     });
     for path in ["a.py", "b.py"] {
         let file = Some(graph.files.add(path));
@@ -141,7 +141,7 @@ fn what_earlier_runs_have_seen_counts() {
         found.iter().map(Option::is_some).collect::<Vec<_>>()
     };
     assert_eq!(selected("plugins/lazy.py"), [true, true]);
-    assert_eq!(selected("data/a.txt"), [true, false]);
+    assert_eq!(selected("docs/a.txt"), [true, false]);
 }
 
 /// The number of files in a random graph.

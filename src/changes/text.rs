@@ -111,8 +111,8 @@ fn words_of(files: &Files, chain: &Chain, tests: Option<Number>) -> String {
             Step::Link(Link::Package) => ("the package of ", ""),
             Step::Link(Link::Opened) => ("opened by ", ""),
             Step::Link(Link::SymbolicLink) => ("the same file as ", ""),
-            Step::Link(Link::Lazy) => ("which ", " imports if it is used"),
             Step::Dynamic => ("which ", " may import dynamically"),
+            Step::Listed => ("in a directory that ", " may list"),
             Step::Everything => ("which processes or texts of ", " may use"),
             Step::Near => ("near ", ""),
         };

@@ -16,7 +16,10 @@ CHANGED = "VALUE = 2\n"
 
 
 def test_configuration_and_sources_of_extensions_concern_every_test(suite: Suite) -> None:
-    files = ("pyproject.toml", "tox.ini", "requirements-dev.txt", "uv.lock", "pkg/speed.pyx", "src/lib.rs", "setup.py")
+    files = [
+        *("pyproject.toml", "tox.ini", "requirements-dev.txt", "requirements/base.txt", "uv.lock", ".tool-versions"),
+        *(".env.test", "pkg/speed.pyx", "src/lib.rs", "setup.py", "tests/conftest.py", "migrations/a1_x.py"),
+    ]
     cases = {file.replace("/", "-"): Case(PACKAGE, {file: ""}, BOTH) for file in files}
     runs = check(suite, cases)
     line = "rustpar: 2 tests: tox.ini is new, which every test may depend on"
@@ -34,9 +37,10 @@ def test_data_files_concern_the_tests_of_the_modules_near_them(suite: Suite) -> 
     check(
         suite,
         {
-            "in-a-package": Case(files, {"pkg/sub/data/x.json": "{}"}, "test_sub"),
+            "in-a-package": Case(files, {"pkg/sub/data/x.json": "{}"}, three),
             "in-the-outer-package": Case(files, {"pkg/table.csv": ""}, three),
             "beside-tests": Case(files, {"tests/data/deep/x.txt": ""}, three),
+            "a-text-elsewhere": Case(files, {"prompts/x.txt": ""}, everything),
             "beside-other-tests": Case(files, {"other/x.bin": ""}, "test_apart"),
             "elsewhere": Case(files, {"fixtures/x.json": "{}"}, everything),
             "at-the-top": Case(files, {"compose.yaml": ""}, everything),
@@ -76,12 +80,11 @@ def test_documentation_concerns_only_tests_that_name_it(suite: Suite) -> None:
 def test_tests_that_start_processes_depend_on_every_file_but_documentation(suite: Suite, test: str) -> None:
     plugin = "pytest_plugins = 'pytester'\n" if "pytester" in test else ""
     files = PACKAGE | {"tests/test_high.py": test.removeprefix(plugin), "conftest.py": plugin}
-    expected = BOTH if plugin else "test_high"
     check(
         suite,
         {
             "module": Case(files, {"pkg/other.py": CHANGED}, BOTH),
-            "script": Case(files, {"scripts/run.py": CHANGED}, expected),
+            "another-test": Case(files, {"tests/test_other.py": "def test_other(): pass\n"}, BOTH),
             "documentation": Case(files, {"README.md": "x\n"}, ""),
         },
     )
@@ -121,7 +124,7 @@ def test_dynamic_imports_depend_on_everything_in_their_directory(suite: Suite) -
     check(suite, cases | {"literal": Case(of(literal), {"pkg/plugins/one.py": CHANGED}, BOTH)})
 
 
-def test_a_lazy_package_depends_on_its_own_modules_but_not_on_those_below(suite: Suite) -> None:
+def test_a_lazy_package_depends_on_all_modules_in_it(suite: Suite) -> None:
     lazy = "import importlib\ndef __getattr__(name): return importlib.import_module('.' + name, __name__)\n"
     files = PACKAGE | {
         "pkg/__init__.py": lazy,
@@ -133,7 +136,7 @@ def test_a_lazy_package_depends_on_its_own_modules_but_not_on_those_below(suite:
     }
     cases = {
         "module": Case(files, {"pkg/other.py": CHANGED}, f"{BOTH} test_apart"),
-        "below": Case(files, {"pkg/sub/deep.py": CHANGED}, "test_other test_apart"),
+        "below": Case(files, {"pkg/sub/deep.py": CHANGED}, f"{BOTH} test_apart"),
     }
     check(suite, cases)
 

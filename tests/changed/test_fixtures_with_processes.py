@@ -50,8 +50,9 @@ def case(conftest: str, expected: str, without: str = "def test_without(): pass\
         "tests/test_with.py": "def test_with(server): pass\n",
         "tests/test_without.py": without,
         "tests/more.py": extra,
+        "tests/test_pkg.py": "import pkg\ndef test_pkg(): pass\n",
     }
-    return Case(files, {"pkg/__init__.py": "VALUE = 1\n"}, expected)
+    return Case(files, {"pkg/__init__.py": "VALUE = 1\n"}, f"test_pkg {expected}")
 
 
 def test_tests_that_do_not_use_them_depend_on_nothing_more(suite: Suite) -> None:

@@ -23,10 +23,11 @@ def project(suite: Suite) -> Suite:
     files = PACKAGE | {
         "extra/lazy.py": "import far\n",
         "extra/far.py": "",
-        "notes/values.md": "1\n",
+        "docs/values.md": "1\n",
         "pkg/reader.py": "from pathlib import Path\n"
-        "def read(): return (Path(__file__).parents[1] / 'notes' / ('val' + 'ues.md')).read_text()\n",
+        "def read(): return (Path(__file__).parents[1] / 'docs' / ('val' + 'ues.md')).read_text()\n",
         "tests/test_high.py": "from load import load\ndef test_high(): load('la', 'zy')\n",
+        "tests/test_other.py": "def test_other():\n    import far\n",
         "tests/test_read.py": "from pkg.reader import read\ndef test_read(): assert read()\n",
     }
     commit(suite, files)
@@ -41,23 +42,23 @@ def test_what_was_seen_counts_in_the_next_run(project: Suite, run_mode: str) -> 
         (project.path / path).write_text(before)
         return {line.rpartition("::")[2] for line in run.lines if "::" in line and not line.startswith("rustpar")}
 
-    assert select("extra/far.py") == set()
-    assert select("notes/values.md") == set()
+    assert select("extra/far.py") == {"test_other"}
+    assert select("docs/values.md") == set()
     run = project.run_in(run_mode, *RECORDING, *PATHS)
     assert run.ret == 0, run.text
     assert names(run) == {"test_high", "test_other", "test_read"}
     assert select("extra/far.py") == {"test_high", "test_other", "test_read"}
-    assert select("notes/values.md") == {"test_read"}
+    assert select("docs/values.md") == {"test_read"}
 
 
 def test_a_selection_records_as_well(project: Suite) -> None:
     change(project, {"pkg/reader.py": (project.path / "pkg/reader.py").read_text() + "\n"})
     assert names(project.run("--rustpar-changed", *PATHS, n=None)) == {"test_read"}
     commit(project, {})
-    change(project, {"notes/values.md": "2\n"})
+    change(project, {"docs/values.md": "2\n"})
     run = project.run("--rustpar-changed", "-v", *PATHS, n=None)
     assert names(run) == {"test_read"}
-    assert "notes/values.md has changed, opened by pkg/reader.py, imported by tests/test_read.py" in run.out
+    assert "docs/values.md has changed, opened by pkg/reader.py, imported by tests/test_read.py" in run.out
 
 
 def test_recording_without_a_repository_is_a_warning(suite: Suite) -> None:

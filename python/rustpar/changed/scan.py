@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     Import = tuple[int, str, list[str]]
-    Facts = tuple[list[Import], list[str], bool, bool, bool, bool, bool, bool]
+    Facts = tuple[list[Import], list[str], bool, bool, bool, bool, bool, bool, bool]
 
 # What scans are stored for: the parser is Python's.
 SCANNER = f"{_core.VERSION}, {sys.version_info.major}.{sys.version_info.minor}"
@@ -44,16 +44,22 @@ _FINDING = frozenset(
 )
 # Builtins; methods of other objects have these names, too.
 _BUILTINS = frozenset({"exec", "eval"})
+# Those that import what a word names, as a module somewhere.
+_BY_NAME = (_BY_ARGUMENT - _BUILTINS) | {"call_command"}
+
+# Functions and methods that find the files of a directory.
+_LISTING = frozenset({"glob", "iglob", "rglob", "iterdir", "listdir", "scandir", "walk"})
 
 # Names of what starts processes, or runs pytest. Functions of the module `os` follow.
 _PROCESSES = frozenset(
     {"subprocess", "Popen", "pexpect", "pytester", "testdir", "script_runner", "create_subprocess_exec"}
-    | {"create_subprocess_shell", "posix_spawn", "posix_spawnp", "pty"}
+    | {"create_subprocess_shell", "posix_spawn", "posix_spawnp", "pty", "run_process", "open_process", "xprocess"}
+    | {"ProcessStarter", "plumbum", "sarge", "delegator"}
 )
 _PROCESSES_OF_OS = re.compile(r"(system|popen|exec[lv]\w*|spawn\w+)$")
 _REQUESTING = frozenset({"getfixturevalue", "getfuncargvalue"})
 _START_METHODS = frozenset({"spawn", "forkserver"})
-_PYTHON = re.compile(r"(?:.*[/\\])?(?:python|pypy)[\d.]*(?:\.exe)?$")
+_PYTHON = re.compile(r"(?:^|[\s/\\'\"])(?:python|pypy)[\d.]*(?:\.exe)?(?:$|[\s'\"])")
 
 # Longer literals are texts, not names.
 _MOST_CHARACTERS = 200
@@ -88,22 +94,17 @@ class _Scan:
         self._imports: list[Import] = []
         self._strings: dict[str, None] = {}
         self._identifiers: set[str] = set()
-        self._is_dynamic = self._is_lazy = self._uses_os = self._uses_executable = False
+        self._is_dynamic = self._uses_os = self._uses_executable = False
         # Names of functions that are called with a literal, and docstrings.
         self._safe: set[ast.expr] = set()
         self._docstrings: set[ast.expr] = set()
-        self._attributes = {
-            node
-            for function in tree.body
-            if isinstance(function, ast.FunctionDef) and function.name == "__getattr__"
-            for node in ast.walk(function)
-        }
         for node in ast.walk(tree):
             self._visit(node)
 
-    def facts(self) -> tuple[list[Import], list[str], bool, bool]:
-        """Return the imports, the literals, and whether modules are imported dynamically and as attributes."""
-        return self._imports, list(self._strings), self._is_dynamic, self._is_lazy
+    def facts(self) -> tuple[list[Import], list[str], bool, bool, bool]:
+        """Return imports, literals, whether imports are dynamic or by name, and whether directories are listed."""
+        by_name, lists = (not names.isdisjoint(self._identifiers) for names in (_BY_NAME, _LISTING))
+        return self._imports, list(self._strings), self._is_dynamic, by_name, lists
 
     def requests_fixtures(self) -> bool:
         """Whether fixtures are requested by names that are computed while tests run."""
@@ -114,7 +115,7 @@ class _Scan:
         strings = self._strings
         is_spawning = "multiprocessing" in self._identifiers and not _START_METHODS.isdisjoint(strings)
         starts = self._uses_os or is_spawning or not _PROCESSES.isdisjoint(self._identifiers | strings.keys())
-        is_python = self._uses_executable or any(_PYTHON.match(text) for text in strings)
+        is_python = self._uses_executable or any(_PYTHON.search(text) for text in strings)
         return starts, starts and is_python
 
     def _visit(self, node: ast.AST) -> None:
@@ -140,6 +141,11 @@ class _Scan:
             if isinstance(node.value, ast.Name):
                 self._uses_os |= node.value.id == "os" and bool(_PROCESSES_OF_OS.match(node.attr))
                 self._uses_executable |= node.value.id == "sys" and node.attr == "executable"
+        elif isinstance(node, (ast.Assign, ast.AugAssign)):
+            # `from package import *` imports the modules that it names.
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            is_all = any(isinstance(target, ast.Name) and target.id == "__all__" for target in targets)
+            self._is_dynamic |= is_all and not _is_list_of_literals(node.value)
         elif isinstance(node, ast.arg):
             self._identifiers.add(node.arg)
         elif isinstance(node, ast.Expr):
@@ -153,11 +159,12 @@ class _Scan:
     def _see(self, node: ast.Name | ast.Attribute, name: str) -> None:
         self._identifiers.add(name)
         is_computed = name in _BY_ARGUMENT and node not in self._safe
-        if name == "import_module" and is_computed and node in self._attributes:
-            # The name of an attribute has no dots (PEP 562): it is that of a module in the package itself.
-            self._is_lazy = True
-        elif name in _FINDING or (is_computed and (name not in _BUILTINS or isinstance(node, ast.Name))):
+        if name in _FINDING or (is_computed and (name not in _BUILTINS or isinstance(node, ast.Name))):
             self._is_dynamic = True
+
+
+def _is_list_of_literals(node: ast.expr) -> bool:
+    return isinstance(node, (ast.List, ast.Tuple)) and all(isinstance(one, ast.Constant) for one in node.elts)
 
 
 def _names_in(text: str) -> Iterator[str]:
