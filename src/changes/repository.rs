@@ -7,7 +7,7 @@ use super::graph::{ForAll, Graph, Group};
 use super::kind::{is_python, name_of};
 use super::scans::{Scans, digest};
 use super::selection::{Changed, Reason, select};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::path::{MAIN_SEPARATOR_STR, Path, PathBuf};
 
@@ -221,6 +221,12 @@ impl Repository {
         if !is_python(&path) {
             if self.graph.groups().iter().any(|group| group.file == Some(file)) {
                 self.graph.add_facts(file, None);
+            } else if let Some(strings) = dotted_names(&self.top.join(path)) {
+                let facts = Facts {
+                    strings,
+                    ..Facts::default()
+                };
+                self.graph.add_facts(file, Some(&facts));
             }
             return None;
         }
@@ -273,6 +279,25 @@ impl Repository {
         let is_selected = |reasons: &[Option<Reason>]| reasons.get(group).is_some_and(Option::is_some);
         changes.is_empty() || is_selected(&select(&self.graph, &changes))
     }
+}
+
+/// The words with a dot in a data file: names of modules, of something in them, or of files. `None` if it is no text or
+/// larger than a configuration is.
+fn dotted_names(path: &Path) -> Option<Vec<String>> {
+    const MOST_BYTES: u64 = 1 << 20;
+    if fs::metadata(path).ok()?.len() > MOST_BYTES {
+        return None;
+    }
+    let text = fs::read_to_string(path).ok()?;
+    let words = text.split(|character: char| !(character.is_alphanumeric() || "_.-".contains(character)));
+    let names = words.filter(|word| word.contains('.') && word.starts_with(char::is_alphabetic));
+    Some(
+        names
+            .map(str::to_owned)
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect(),
+    )
 }
 
 /// A directory as given and without symbolic links, with a slash at the end.

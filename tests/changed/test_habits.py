@@ -58,6 +58,12 @@ def test_modules_are_imported_by_names_that_are_put_together(suite: Suite) -> No
     )
 
 
+def test_modules_are_named_in_data_files(suite: Suite) -> None:
+    config = {"conf/log.json": '{"handlers": {"file": {"()": "pkg.low.make"}}}'}
+    reading = "import json, logging.config\ndef test_it(): json.loads(open('conf/log.json').read())\n"
+    check(suite, {"logging": case(reading, config)})
+
+
 def test_packages_import_what_is_used_of_them(suite: Suite) -> None:
     stub = {
         "pkg/__init__.py": "import lazy_like\n__getattr__ = lazy_like.attach_stub(__name__, __file__)\n",

@@ -54,7 +54,9 @@ def test_a_change_on_which_no_test_depends_is_a_success(project: Suite) -> None:
 
 def test_a_suite_without_tests_fails_as_it_does_otherwise(project: Suite) -> None:
     change(project, {"pkg/low.py": CHANGED})
-    assert project.run("--rustpar-changed", "-k", "absent", n=None).ret == pytest.ExitCode.NO_TESTS_COLLECTED
+    run = project.run("--rustpar-changed", "-k", "absent", n=None)
+    assert run.ret == pytest.ExitCode.NO_TESTS_COLLECTED
+    assert "rustpar: " not in run.out
     assert project.run("pkg", "--rustpar-changed", n=None).ret == pytest.ExitCode.NO_TESTS_COLLECTED
 
 

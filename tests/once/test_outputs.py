@@ -28,6 +28,29 @@ def test_setup_show_shows_set_up_and_teardown_once(suite: Suite, mode: str) -> N
     assert "SETUP    S server (fixtures used: settings)" in run.out
 
 
+def test_setup_show_tells_parameters_apart_before_the_tests(suite: Suite) -> None:
+    write(
+        suite,
+        "def test_it(server): print('in a test')\n",
+        """
+        import pytest
+
+        @pytest.fixture(scope="session", params=["a", "b"])
+        def server(request):
+            yield request.param
+        """,
+    )
+    run = suite.run_in("template", "--setup-show", "-s")
+    assert re.findall(r"(SETUP|TEARDOWN) +S (server\S*)|(in a test)", run.out) == [
+        ("SETUP", "server['a']", ""),
+        ("SETUP", "server['b']", ""),
+        ("", "", "in a test"),
+        ("", "", "in a test"),
+        ("TEARDOWN", "server['b']", ""),
+        ("TEARDOWN", "server['a']", ""),
+    ]
+
+
 def test_the_timeline_lists_them_with_their_time(suite: Suite) -> None:
     write(suite, MANY_TESTS)
     suite.run_in("template", "--rustpar-timeline=timeline.html")

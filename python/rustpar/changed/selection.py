@@ -160,6 +160,9 @@ class Selection:
                 changes.add_facts(number, scan(content))
 
     def _describe(self, changes: _core.Changes, of_tests: list[int]) -> None:
+        if not of_tests:
+            # Nothing was left to select from, and pytest says so.
+            return
         option: Any = self._config.option
         self._lines.append(f"rustpar: {changes.summary(self._reference or '', of_tests)}")
         if option.verbose > 0 or option.collectonly:

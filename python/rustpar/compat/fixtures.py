@@ -104,7 +104,14 @@ def take_apart(definition: Any) -> list[Callable[[], object]]:
     return finalizers
 
 
-def tear_down(definition: Any, request: Any, result: object, finalizers: list[Callable[[], object]]) -> None:
+def shown_parameter(definition: Any) -> dict[str, object]:
+    """Return what ``--setup-show`` remembers of a fixture's parameter, for :func:`tear_down`."""
+    return {name: value for name, value in vars(definition).items() if name == "cached_param"}
+
+
+def tear_down(
+    definition: Any, request: Any, result: object, finalizers: list[Callable[[], object]], shown: dict[str, object]
+) -> None:
     """Tear down a fixture with this result.
 
     Raises:
@@ -113,6 +120,7 @@ def tear_down(definition: Any, request: Any, result: object, finalizers: list[Ca
     __tracebackhide__ = True
     definition.cached_result = result
     definition._finalizers[:] = finalizers
+    vars(definition).update(shown)
     definition.finish(request)
 
 

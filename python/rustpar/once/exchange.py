@@ -95,6 +95,7 @@ class _Kept:
         self.request = request
         self.result = fixtures.result_of(definition)
         self.finalizers = fixtures.take_apart(definition)
+        self.shown = fixtures.shown_parameter(definition)
         self.lock = lock
         self.used = used
 
@@ -289,7 +290,7 @@ class ExchangedFixtures:
                 # A worker that starts now sets it up again.
                 (self._directory / f"{kept.name}.value").unlink(missing_ok=True)
             try:
-                fixtures.tear_down(kept.definition, kept.request, kept.result, kept.finalizers)
+                fixtures.tear_down(kept.definition, kept.request, kept.result, kept.finalizers, kept.shown)
             except BaseException as error:
                 errors.append(error)
             finally:

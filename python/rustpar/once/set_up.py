@@ -58,6 +58,7 @@ class SetUpFixture:
         self.result: Any = fixtures.result_of(definition)
         self._request = request
         self._finalizers = fixtures.take_apart(definition)
+        self._shown = fixtures.shown_parameter(definition)
         self.was_raised = False
         # The read end of a pipe with one byte, if the set-up has failed: the process that reads it shows the error.
         self._token: int | None = None
@@ -90,7 +91,7 @@ class SetUpFixture:
         """
         __tracebackhide__ = True
         finalizers, self._finalizers = self._finalizers, []
-        fixtures.tear_down(self.definition, self._request, self.result, finalizers)
+        fixtures.tear_down(self.definition, self._request, self.result, finalizers, self._shown)
 
 
 class OnceFixtures:

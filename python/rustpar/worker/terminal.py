@@ -15,7 +15,7 @@ import pytest
 
 from rustpar.compat.hooks import forget_implementation
 from rustpar.compat.sessions import has_failed_subtests
-from rustpar.compat.terminal import set_stream, writer_of
+from rustpar.compat.terminal import current_line_of, set_stream, writer_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,6 +84,10 @@ def live_output(config: pytest.Config) -> Iterator[None]:
     try:
         yield
     finally:
+        writer = writer_of(config.pluginmanager.get_plugin("terminalreporter"))
+        if writer is not None and current_line_of(writer):
+            # The controller shows whole lines.
+            writer.line()
         discard_output(config)
 
 
