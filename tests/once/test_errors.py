@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.harness import RUN_MODES
-from tests.once.suites import MANY_TESTS, events, write
+from tests.once.suites import MANY_TESTS, SERVER, events, write
 
 if TYPE_CHECKING:
     from tests.harness import Suite
@@ -172,6 +172,13 @@ def test_a_set_up_that_exits_is_the_error_of_each_test(suite: Suite, mode: str) 
     run = suite.run_in(mode)
     assert run.ret == 1
     assert run.counts() == {"errors": 6}
+
+
+def test_a_process_that_dies_in_the_set_up_names_the_fixture(suite: Suite) -> None:
+    write(suite, MANY_TESTS, SERVER.replace('note("server-up")', "os.abort()"))
+    run = suite.run_in("template")
+    assert run.ret == 1
+    assert "the template process died while setting up the fixture server (" in run.text
 
 
 @pytest.mark.parametrize("mode", ["template", "early"])

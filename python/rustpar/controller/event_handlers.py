@@ -337,6 +337,8 @@ class EventHandlers:
         self._run.journal_writer.journal.lost()
         file, _ = self._run.status_request.collecting.get(worker, (None, 0.0))
         where = f" while collecting {file}" if file else " before collecting"
+        if self._run.once.setting_up is not None:
+            where = f" while setting up the fixture {self._run.once.setting_up}"
         if worker == _core.Engine.TEMPLATE and self.has_collected:
             where = " before all tests had run"
         how = "" if status is None else f" ({_core.describe_exit(status, False)})"

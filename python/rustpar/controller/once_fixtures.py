@@ -21,6 +21,7 @@ class OnceFixtureEvents:
     Attributes:
         is_tearing_down: Whether all workers have exited and the fixtures are being torn down.
         has_failed: Whether a teardown has failed.
+        setting_up: The name of the fixture that is being set up in the template; None if there is none.
     """
 
     def __init__(self, config: pytest.Config, dispatch: HookDispatch, screen: DistTerminal) -> None:
@@ -31,11 +32,15 @@ class OnceFixtureEvents:
         self._recorder = journal_writer_of(config).recorder
         self.is_tearing_down = False
         self.has_failed = False
+        self.setting_up: str | None = None
 
     def handle(self, worker: int, message: tuple[str, Any]) -> None:
         """Handle a message of a process that sets fixtures up."""
         what, about = message
-        if what == "set up":
+        if what == "begin":
+            self.setting_up = about
+        elif what == "set up":
+            self.setting_up = None
             self._record(about)
         elif what == "set up for all":
             # The time is that of the test in whose set-up it happened.

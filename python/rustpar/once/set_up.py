@@ -111,8 +111,13 @@ class OnceFixtures:
         """Whether this process has set them up, and has to tear them down."""
         return os.getpid() == self._owner
 
-    def set_up(self, needed: Iterable[selection.Needed], at_end: Callable[[], None]) -> None:
-        """Set up the fixtures that tests need; call `at_end` before they are torn down because of an interrupt.
+    def set_up(
+        self, needed: Iterable[selection.Needed], at_start: Callable[[str], None], at_end: Callable[[], None]
+    ) -> None:
+        """Set up the fixtures that tests need.
+
+        Calls `at_start` with the name of each before it is set up, and `at_end` before they are torn down because of an
+        interrupt.
 
         An error in a set-up becomes that of each test which needs the fixture.
 
@@ -124,7 +129,7 @@ class OnceFixtures:
         worker = os.environ.pop("PYTEST_XDIST_WORKER", None)
         try:
             with fixtures.other_basetemp(self._config, DIRECTORY), self._exit_functions.collect():
-                self._set_up_all(needed, recorder)
+                self._set_up_all(needed, recorder, at_start)
             for one in self._all:
                 self._check(one)
                 one.offer_error()
@@ -144,21 +149,24 @@ class OnceFixtures:
                 # Each worker has its own.
                 fixtures.forget(definition)
 
-    def _set_up_all(self, needed: Iterable[selection.Needed], recorder: SetUpRecorder) -> None:
+    def _set_up_all(
+        self, needed: Iterable[selection.Needed], recorder: SetUpRecorder, at_start: Callable[[str], None]
+    ) -> None:
         done: dict[tuple[object, ...], list[SetUpFixture]] = {}
         for one in needed:
             key = one.key()
             if key not in done:
                 before = len(self._all)
-                self._set_up_for(one, recorder)
+                self._set_up_for(one, recorder, at_start)
                 done[key] = self._all[before:]
             for fixture in done[key]:
                 fixture.last = one.item
 
-    def _set_up_for(self, needed: selection.Needed, recorder: SetUpRecorder) -> None:
+    def _set_up_for(self, needed: selection.Needed, recorder: SetUpRecorder, at_start: Callable[[str], None]) -> None:
         __tracebackhide__ = True
         recorder.item = needed.item
         for name, definition in zip(needed.names, needed.definitions, strict=True):
+            at_start(name)
             state = ProcessState()
             limit = self._time_limit(f"set-up of the fixture {name}")
             with (

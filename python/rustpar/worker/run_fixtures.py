@@ -51,8 +51,12 @@ class RunFixtures:
         elif needed:
             self._once = OnceFixtures(self._config)
             with live_output(self._config):
-                self._once.set_up(needed, self.set_interrupted)
+                self._once.set_up(needed, self._begin_set_up, self.set_interrupted)
             self._line.message(self._line.ONCE, ("set up", list(self._once.described())))
+
+    def _begin_set_up(self, name: str) -> None:
+        """Send which fixture is set up next, to be reported if this process dies in it."""
+        self._line.message(self._line.ONCE, ("begin", name))
 
     def set_up_for_all(self, name: str, seconds: float) -> None:
         """Send that this worker has set up a fixture for all."""
