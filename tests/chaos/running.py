@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -31,6 +32,15 @@ BOUND = 120.0
 
 _POLL_INTERVAL = 0.005
 _SHARED_MEMORY = Path("/dev/shm")
+
+
+def is_probe_of_python(path: Path) -> bool:
+    """Whether a file is the one with which `tempfile` finds out if it can write to a directory.
+
+    It removes it at once, but a process that is killed in between leaves it, with and without rustpar.
+    """
+    is_named_so = path.is_file() and re.fullmatch("[a-z0-9_]{8}", path.name) is not None
+    return is_named_so and path.read_bytes() in (b"", b"blat")
 
 
 class _Pipe:
@@ -238,12 +248,13 @@ class Directory:
         """Return what the run has left in the temporary directory and in shared memory, and remove it."""
         left = [path for path in self.temporary.iterdir() if not path.name.startswith("pytest-of-")]
         memory = set(_SHARED_MEMORY.iterdir()) - shared if _SHARED_MEMORY.exists() else set()
+        counted = [path for path in left if not is_probe_of_python(path)]
         for path in left:
             if path.is_dir():
                 shutil.rmtree(path)
             else:
                 path.unlink()
-        return [str(path) for path in (*left, *(path for path in memory if "rustpar" in path.name))]
+        return [str(path) for path in (*counted, *(path for path in memory if "rustpar" in path.name))]
 
     def _journals(self) -> set[Path]:
         return set(self._cache.glob("d/rustpar/runs/*.jsonl"))

@@ -13,7 +13,7 @@ import pytest
 from tests.chaos.faults import Damage, Limit, Moment, Signal
 from tests.chaos.invariants import Evidence, violations, violations_of_next
 from tests.chaos.rounds import KINDS, make_round
-from tests.chaos.running import Directory
+from tests.chaos.running import Directory, is_probe_of_python
 from tests.chaos.suites import Shape
 
 if TYPE_CHECKING:
@@ -90,6 +90,13 @@ def test_what_a_run_has_left_and_a_hang_are_found() -> None:
     for words in ("a process was left: 7", "a file was left: rustpar-x", "it had not ended after 31 s"):
         assert words in found(evidence)
         assert words in "\n".join(violations(evidence, EXPECTED, controller_killed=True))
+
+
+def test_the_file_with_which_tempfile_looks_for_a_directory_is_pythons(tmp_path: Path) -> None:
+    files = {"ad5xzsmv": "blat", "ad5xzsmw": "", "ad5xzsmx": "rustpar", "tmpad5xzsmv": "blat"}
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    assert [is_probe_of_python(tmp_path / name) for name in files] == [True, True, False, False]
 
 
 def test_only_tracebacks_that_end_in_the_package_are_found() -> None:
