@@ -19,6 +19,7 @@ from rustpar.changed.dependencies import Dependencies, loaded_files
 from rustpar.changed.git import State, state_of
 from rustpar.changed.recorder import Recorder
 from rustpar.changed.scan import SCANNER, scan
+from rustpar.collection.empty_selection import MayBeEmpty
 from rustpar.config.values import ini_choice
 from rustpar.recording.history import history_path
 
@@ -63,16 +64,16 @@ def _state_for(config: pytest.Config, reference: str | None) -> State | None:
         return None
 
 
-class Selection:
+class Selection(MayBeEmpty):
     """The plugin that selects tests, and says why."""
 
     def __init__(self, config: pytest.Config, reference: str | None, state: State) -> None:
         """Select what depends on the changes in `state`; without a reference, everything."""
+        super().__init__(_NOTHING)
         self._config = config
         self._reference = reference
         self._state = state
         self._lines: list[str] = []
-        self._has_nothing = False
         self._collected: set[Path] = set()
         self._packages = [*site.getsitepackages(), site.getusersitepackages()]
         self.recorder = Recorder(config, [state.top, *self._packages], self._stored("imports"))
@@ -99,12 +100,11 @@ class Selection:
         is_selected = changes.select()
         others = [item for item, group in zip(items, of_tests, strict=True) if not is_selected[group]]
         self._describe(changes, of_tests)
-        self._has_nothing = bool(items) and len(others) == len(items)
+        if items and len(others) == len(items):
+            self.leave_nothing(self._config)
         if others:
             items[:] = [item for item, group in zip(items, of_tests, strict=True) if is_selected[group]]
             self._config.hook.pytest_deselected(items=others)
-        if self._has_nothing and hasattr(self._config, "workeroutput"):
-            self._config.workeroutput[_NOTHING] = True
 
     def _changes(self) -> _core.Changes:
         path = [str(Path(entry).absolute()) for entry in sys.path]
@@ -171,13 +171,3 @@ class Selection:
     def pytest_report_collectionfinish(self) -> list[str]:
         """Say how many tests were selected, and why."""
         return self._lines
-
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_testnodedown(self, node: object) -> None:
-        """Learn from a worker that no test depends on what has changed."""
-        self._has_nothing = self._has_nothing or _NOTHING in getattr(node, "workeroutput", {})
-
-    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        """Let a run succeed that had nothing to do."""
-        if self._has_nothing and exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
-            session.exitstatus = pytest.ExitCode.OK

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rustpar import _core
+from rustpar.collection.empty_selection import MayBeEmpty
 from rustpar.collection.markers import group_of, marked
 
 if TYPE_CHECKING:
@@ -54,14 +55,14 @@ def keep_shard(
         config.hook.pytest_deselected(items=others)
 
 
-class Shard:
+class Shard(MayBeEmpty):
     """The plugin that selects and reports a shard."""
 
     def __init__(self, shard: _core.Shard) -> None:
         """Run only the tests of `shard`."""
+        super().__init__(_EMPTY)
         self._shard = shard
         self._line: str | None = None
-        self._is_empty = False
 
     def divide(
         self,
@@ -82,21 +83,11 @@ class Shard:
         self._line = f"rustpar: {words}"
         others = [item for item, is_mine in zip(items, mine, strict=True) if not is_mine]
         items[:] = [item for item, is_mine in zip(items, mine, strict=True) if is_mine]
-        self._is_empty = bool(others) and not items
-        if self._is_empty and hasattr(config, "workeroutput"):
-            config.workeroutput[_EMPTY] = True
+        if others and not items:
+            # This machine has nothing to do, and the others run every test.
+            self.leave_nothing(config)
         return others
 
     def pytest_report_collectionfinish(self) -> str | None:
         """Describe the shard."""
         return self._line
-
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_testnodedown(self, node: object) -> None:
-        """Learn from a worker that the shard is empty."""
-        self._is_empty = self._is_empty or _EMPTY in getattr(node, "workeroutput", {})
-
-    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        """Let an empty shard succeed: this machine has nothing to do, and the others run every test."""
-        if self._is_empty and exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
-            session.exitstatus = pytest.ExitCode.OK
