@@ -10,12 +10,13 @@
 //! | [`history`] | durations and outcomes of tests and fixtures, stored between runs | `platform`, `protocol` |
 //! | [`journal`] | the events of a run: writing and reading them | `platform`, `protocol`, `text` |
 //! | [`analysis`] | where the time of a run went, and whether it met its thresholds | `journal`, `schedule`, `text` |
+//! | [`load`] | load tests: when users start iterations, and what is measured | `analysis`, `journal`, `text` |
 //! | [`leaks`] | what a test leaves behind | `platform`, `text` |
 //! | [`changes`] | which tests depend on files that have changed | `platform`, `text` |
-//! | [`report`] | reports made from journals: files, terminal texts and the timeline page | `journal`, `analysis`, `leaks`, `schedule`, `text` |
+//! | [`report`] | reports made from journals: files, terminal texts and the timeline page | `journal`, `analysis`, `leaks`, `load`, `schedule`, `text` |
 //! | [`replay`] | running again what a worker ran, and finding the tests that make one fail | `journal`, `text` |
 //! | [`cli`] | the commands that read journals and the history, or run pytest | all above but `schedule` and `coverage` |
-//! | [`engine`] | shared memory, the I/O thread, both ends of a worker's connection | `platform`, `schedule`, `protocol`, `text` |
+//! | [`engine`] | shared memory, the I/O thread, both ends of a worker's connection | `platform`, `schedule`, `protocol`, `journal`, `load`, `text` |
 //! | `bridge` | the Python bindings; the only module that names pyo3 | everything |
 
 pub mod analysis;
@@ -25,6 +26,7 @@ pub mod coverage;
 pub mod history;
 pub mod journal;
 pub mod leaks;
+pub mod load;
 pub mod platform;
 pub mod protocol;
 pub mod replay;

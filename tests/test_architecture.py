@@ -24,6 +24,7 @@ LAYERS = (
     "worker",
     "debugger",
     "forked",
+    "load",
     "once",
     "fork_safety",
     "leaks",
@@ -106,10 +107,11 @@ RUST_ROOMS = {
     "leaks": {"platform", "text"},
     "journal": {"platform", "protocol", "text"},
     "analysis": {"journal", "protocol", "schedule", "text"},
-    "report": {"analysis", "journal", "leaks", "protocol", "schedule", "text"},
+    "load": {"analysis", "journal", "text"},
+    "report": {"analysis", "journal", "leaks", "load", "protocol", "schedule", "text"},
     "replay": {"journal", "text"},
     "cli": {"analysis", "history", "journal", "platform", "protocol", "replay", "report", "text"},
-    "engine": {"platform", "protocol", "schedule", "text"},
+    "engine": {"journal", "load", "platform", "protocol", "schedule", "text"},
 }
 
 

@@ -25,6 +25,10 @@ __all__ = [
     "Journal",
     "Leftover",
     "Line",
+    "LoadGenerator",
+    "LoadOutcome",
+    "LoadPlan",
+    "LoadSeconds",
     "Multicall",
     "Order",
     "ProcessState",
@@ -583,6 +587,7 @@ class Line:
     SAVED: int
     ONCE: int
     DEBUGGER: int
+    LOAD: int
 
     def __new__(cls, shared: Shared, slot: int, report_type: type[TestReport], id_attribute: str) -> Line: ...
     def is_own(self) -> bool: ...
@@ -1044,6 +1049,12 @@ class Recorder:
         `groups` are the test groups (empty without any), `serial` the indices of serial tests.
         """
 
+    def load_seconds(self, seconds: LoadSeconds) -> None:
+        """Record a second of a load test."""
+
+    def load_result(self, result: LoadOutcome) -> None:
+        """Record the result of a load test."""
+
     def marked(self, marks: Mapping[str, Sequence[int]]) -> None:
         """Record which tests carry the markers that thresholds name, given as indices in the collection."""
 
@@ -1240,6 +1251,8 @@ class Engine:
     TEMPLATE_FORKED: int
     TEMPLATE_EXITED: int
     SERVER_GONE: int
+    LOAD_SECOND: int
+    LOAD_RESULT: int
     BROKEN: int
     TIMED_OUT: int
     PEAK: int
@@ -1341,6 +1354,16 @@ class Engine:
     def failure_limit(self, limit: int) -> None:
         """Stop after this number of failed reports; 0 means never."""
 
+    def load(self, plans: Sequence[tuple[int, str]], generators: int) -> None:
+        """Run tests, given by index with what `LoadPlan.dumps` has returned, as load tests on so many workers.
+
+        Raises:
+            ValueError: A plan is invalid.
+        """
+
+    def lose_generator(self) -> None:
+        """Run the remaining load tests on one worker less."""
+
     def stop(self) -> None:
         """Let no further test start."""
 
@@ -1349,6 +1372,225 @@ class Engine:
 
     def shut_down(self) -> None:
         """End the thread."""
+
+@final
+class LoadPlan:
+    """What a load test does.
+
+    Durations are seconds, or texts with a unit (``"1m"``); pauses also have the form ``"1s..3s"``. Stages are pairs of
+    duration and target. Models and names follow k6 (https://grafana.com/docs/k6/latest/using-k6/scenarios/).
+    """
+
+    AS_MARKED: str
+
+    def __new__(
+        cls,
+        *,
+        users: float | None = None,
+        duration: float | str | None = None,
+        stages: Sequence[tuple[float | str, float]] | None = None,
+        rate: float | None = None,
+        rate_stages: Sequence[tuple[float | str, float]] | None = None,
+        iterations: int | None = None,
+        iterations_per_user: int | None = None,
+        think: float | str | None = None,
+        graceful_stop: float | str | None = None,
+        seed: int = 0,
+        thresholds: str | None = None,
+        abort: str | None = None,
+        weights: Sequence[int] = ...,
+        sequence: bool = False,
+    ) -> LoadPlan:
+        """Plan what the arguments of a mark ask for.
+
+        Raises:
+            ValueError: They contradict each other, or one is invalid; the message says what to write.
+            TypeError: One has the wrong type.
+        """
+
+    def in_profile(self, name: str, defined: Sequence[str]) -> LoadPlan:
+        """Return the plan in a profile, one of those that are `defined`, one in each line, or of those built in.
+
+        Raises:
+            ValueError: It is unknown, invalid, or does not go with this plan.
+        """
+
+    @staticmethod
+    def check_profile(name: str, defined: Sequence[str]) -> None:
+        """Check that there is such a profile.
+
+        Raises:
+            ValueError: There is none, or a definition is invalid.
+        """
+
+    def dumps(self) -> str:
+        """Return the plan as a text, for :meth:`loads`."""
+
+    @staticmethod
+    def loads(text: str) -> LoadPlan:
+        """Return the plan of a text.
+
+        Raises:
+            ValueError: It is not one of :meth:`dumps`.
+        """
+
+    @property
+    def words(self) -> str:
+        """What is asked for: ``50 users for 1:00 min``."""
+
+    @property
+    def users(self) -> int:
+        """The highest number of users."""
+
+    @property
+    def seconds(self) -> float:
+        """How long it takes, without the graceful stop."""
+
+    @property
+    def graceful_stop(self) -> float:
+        """For how many seconds running iterations may go on at the end."""
+
+@final
+class LoadGenerator:
+    """Paces and measures the users of one worker in a load test; users are given by their numbers."""
+
+    @staticmethod
+    def join(line: Line, test: int, plan: LoadPlan) -> LoadGenerator | None:
+        """Wait for this worker's share of the users; None if the run is being stopped."""
+
+    def users(self) -> list[int]:
+        """Return the numbers of this worker's users."""
+
+    def wait_for_beginning(self) -> bool:
+        """Report that the users are set up, and wait until all workers begin; False if the load test does not begin."""
+
+    def seconds_left(self) -> float:
+        """Return for how many seconds iterations may still start; less than 0 after the planned end."""
+
+    def next(self, user: int) -> float | None:
+        """Return the seconds until the user's next iteration is due; None if it has none left."""
+
+    def sleep(self, user: int) -> bool | None:
+        """Have `due` return the user when its next iteration is due; False if that is now, None if none is left."""
+
+    def wait(self, user: int) -> bool:
+        """Wait, in a thread, until the user's next iteration is due; False if it has none left."""
+
+    def timer_descriptor(self) -> int:
+        """Return the descriptor that becomes readable when a sleeping user is due."""
+
+    def due(self) -> list[int]:
+        """Return the sleeping users that are due; after :meth:`stop`, all of them.
+
+        Raises:
+            OSError: The timer cannot be set.
+        """
+
+    def begin(self, user: int) -> int:
+        """Begin an iteration now; return the number of its task."""
+
+    def end(self, user: int, failed: bool) -> None:
+        """End the iteration now, and send its duration."""
+
+    def cancel(self, user: int) -> None:
+        """Forget the iteration, which was interrupted."""
+
+    def iteration(self, user: int) -> int:
+        """Return how many iterations the user has ended."""
+
+    def running(self) -> list[int]:
+        """Return the users that are running an iteration."""
+
+    def target(self) -> float:
+        """Return how many users, or iterations per second, are asked for now."""
+
+    def is_closed_model(self) -> bool:
+        """Whether a user starts its next iteration when the last one has ended."""
+
+    @staticmethod
+    def clock() -> int:
+        """Return the monotonic clock in nanoseconds."""
+
+    def add_time(self, name: str, user: int, nanos: int, failed: bool) -> None:
+        """Add a duration to a metric.
+
+        Raises:
+            RuntimeError: There are more than 65,535 metrics.
+        """
+
+    def add_number(self, kind: str, name: str, number: float) -> None:
+        """Add a number to a ``trend``, ``counter`` or ``gauge``.
+
+        Raises:
+            ValueError: It is another kind.
+            RuntimeError: There are more than 65,535 metrics.
+        """
+
+    def add_truth(self, kind: str, name: str, truth: bool) -> None:
+        """Add true or false to a ``rate`` or ``check``.
+
+        Raises:
+            ValueError: It is another kind.
+            RuntimeError: There are more than 65,535 metrics.
+        """
+
+    def ask_to_stop(self) -> None:
+        """Ask for the end of the load test in all workers."""
+
+    def stop(self) -> None:
+        """Let no further iteration start in this worker, and wake the users that wait.
+
+        Raises:
+            OSError: The timer cannot be set.
+        """
+
+    def is_stopped(self) -> bool:
+        """Whether no further iteration starts in this worker."""
+
+    def should_stop(self) -> bool:
+        """Whether the load test is to be stopped; to be called often, because it also reports the used CPU time."""
+
+    def finish(self, interrupted: int) -> None:
+        """Report that no user runs an iteration any more, except for those that were `interrupted`."""
+
+    def has_ended(self) -> bool:
+        """Whether no worker runs an iteration any more, or the run is stopped."""
+
+@final
+class LoadSeconds:
+    """A second of the metrics of a load test."""
+
+    @property
+    def test(self) -> int:
+        """The index of the test."""
+
+    def values(self) -> list[tuple[str | None, int, int, tuple[int, int, int, int] | None]]:
+        """Return name (None: iterations), values, failures, and percentiles 50, 95, 99 and 100 in microseconds."""
+
+    def level(self) -> tuple[int, float, int, int] | None:
+        """Return users, target, and the iterations that have started and were dropped in this second."""
+
+@final
+class LoadOutcome:
+    """What a load test has measured."""
+
+    @property
+    def test(self) -> int:
+        """The index of the test."""
+
+    @property
+    def problems(self) -> list[str]:
+        """Why it has failed; empty if it has passed."""
+
+    @property
+    def seconds(self) -> float:
+        """How long it has taken."""
+
+    def table(self) -> list[tuple[str, bool]]:
+        """Return the lines of its table, and whether each is highlighted."""
+
+    def details(self) -> str:
+        """Return the text of its failure: problems and figures."""
 
 @final
 class Repetitions:

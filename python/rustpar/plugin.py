@@ -59,6 +59,11 @@ def pytest_configure(config: pytest.Config) -> None:
         "allow_leaks(kind, ..., reason=None): with --rustpar-leaks, this test may leave these: processes, threads, "
         "descriptors, tempfiles, environment, directory; without a kind, anything (pytest-rustpar).",
     )
+    config.addinivalue_line(
+        "markers",
+        "load(users=..., duration=..., stages=..., rate=..., ...): with --rustpar-load, run this test as a load test; "
+        "otherwise once (pytest-rustpar).",
+    )
     if not config.pluginmanager.has_plugin("pytest_forked"):
         config.addinivalue_line("markers", "forked: run this test in a process of its own (pytest-rustpar).")
     if is_given(config, "rustpar_leaks"):
@@ -204,12 +209,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             from rustpar.forked import runner
 
             runner.register(items[0].session, items)
-        is_repeated = config.getoption("rustpar_repeat", None) is not None
+        is_repeated = any(config.getoption(name, None) is not None for name in ("rustpar_repeat", "rustpar_load"))
         if not is_repeated and ("flaky" in names or is_given(config, "rustpar_retries")):
             from rustpar.collection import retry_rules
 
             if retry_rules.find_marks(config, items):
                 _register_retries(items[0].session)
+    if config.getoption("rustpar_load", None) is not None:
+        from rustpar.load import selection as load
+
+        load.keep_marked(config, items)
     if items and has_entry(config, "rustpar_once"):
         _check_once(items)
     changed: Any = config.pluginmanager.get_plugin("rustpar-changed")
@@ -229,6 +238,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
         thresholds.check_markers(config)
     return result
+
+
+@pytest.fixture
+def load(request: pytest.FixtureRequest) -> object:
+    """Measure steps, checks and metrics of a load test; in an ordinary run, measure once (pytest-rustpar)."""
+    from rustpar.load.measuring import load_of
+
+    return load_of(request)
 
 
 def _check_once(items: list[pytest.Item]) -> None:
@@ -315,6 +332,8 @@ def _may_have_workers(config: pytest.Config) -> bool:
         return False
     if not hasattr(option, "numprocesses"):
         return False
+    if option.rustpar_load is not None and option.numprocesses is None:
+        return True
     return bool(option.numprocesses or (option.tx and (option.distload or option.dist != "no")))
 
 
@@ -332,6 +351,10 @@ class DistributedRun:
     @pytest.hookimpl(tryfirst=True)
     def pytest_cmdline_main(self, config: pytest.Config) -> None:
         """Reject option values that xdist would silently ignore or misinterpret."""
+        if config.getoption("rustpar_load", None) is not None:
+            from rustpar.controller import load_tests
+
+            load_tests.prepare(config)
         if config.option.numprocesses is not None or config.option.dist != "no":
             from rustpar.controller.worker_count import check_options
 
@@ -348,6 +371,10 @@ class DistributedRun:
         """Replace xdist's ``dsession`` plugin with our controller."""
         if config.getoption("rustpar_repeat", None) is not None and not hasattr(config, "workerinput"):
             _prepare_repeats(config)
+        if config.getoption("rustpar_load", None) is not None and not hasattr(config, "workerinput"):
+            from rustpar.controller import load_tests
+
+            load_tests.check_engine(config, config.stash.get(REASON_KEY, None))
         server = config.stash.get(SERVER_KEY, None)
         dsession = config.pluginmanager.get_plugin("dsession")
         if server is None:

@@ -7,6 +7,7 @@ use super::status::Status;
 use super::text::texts;
 use crate::engine::controller::Engine as CoreEngine;
 use crate::engine::limits::Limits;
+use crate::engine::load_run::LoadRun;
 use crate::engine::messages::{Command, TEMPLATE};
 use crate::engine::shared::{Shared as CoreShared, TEMPLATE_SLOT};
 use crate::engine::watchdog::Settings;
@@ -272,6 +273,20 @@ impl Engine {
         Ok(self.core.send(Command::FailureLimit(limit))?)
     }
 
+    /// Runs these tests as load tests on so many workers; each with what `LoadPlan.dumps` has returned.
+    fn load(&self, plans: Vec<(Test, String)>, generators: usize) -> PyResult<()> {
+        let plans = plans
+            .iter()
+            .map(|(test, text)| Ok((*test, super::load::parse(text)?)));
+        let load = LoadRun::new(plans.collect::<PyResult<_>>()?, generators);
+        Ok(self.core.send(Command::Load(Box::new(load)))?)
+    }
+
+    /// Runs the remaining load tests on one worker less.
+    fn lose_generator(&self) -> PyResult<()> {
+        Ok(self.core.send(Command::LoseGenerator)?)
+    }
+
     /// Starts no further test.
     fn stop(&self) -> PyResult<()> {
         Ok(self.core.send(Command::Stop)?)
@@ -339,6 +354,10 @@ impl Engine {
     const SERVER_GONE: u8 = EventKind::ServerGone as u8;
     #[classattr]
     const TIMED_OUT: u8 = EventKind::TimedOut as u8;
+    #[classattr]
+    const LOAD_SECOND: u8 = EventKind::LoadSecond as u8;
+    #[classattr]
+    const LOAD_RESULT: u8 = EventKind::LoadResult as u8;
     #[classattr]
     const BROKEN: u8 = EventKind::Broken as u8;
     #[classattr]

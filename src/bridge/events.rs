@@ -1,7 +1,9 @@
 //! Conversion of the engine's events to tuples for Python.
 
+use super::load::{LoadOutcome, LoadSeconds};
 use super::rebuild::{RunObjects, WorkerObjects};
 use super::value::{decode_object, to_text};
+use crate::engine::load_run::LoadEvent;
 use crate::engine::messages::{Event, TEMPLATE};
 use crate::protocol::frame::Frame;
 use crate::schedule::policy::Worker;
@@ -46,6 +48,10 @@ pub(super) enum EventKind {
     TemplateExited,
     /// (None, None)
     ServerGone,
+    /// (events of the journal, None)
+    LoadSecond,
+    /// (the result, None)
+    LoadResult,
     /// (text, None)
     Broken,
     /// (test or None, resident bytes)
@@ -142,6 +148,14 @@ pub(super) fn to_tuples<'py>(
             test.into_pyobject(py)?.into_any(),
             limit.into_pyobject(py)?.into_any(),
         )?,
+        Event::Load(LoadEvent::Second(seconds)) => {
+            let seconds = LoadSeconds { core: seconds }.into_pyobject(py)?.into_any();
+            push(EventKind::LoadSecond, TEMPLATE, seconds, none)?;
+        }
+        Event::Load(LoadEvent::Result(result)) => {
+            let result = LoadOutcome { core: *result }.into_pyobject(py)?.into_any();
+            push(EventKind::LoadResult, TEMPLATE, result, none)?;
+        }
         Event::Broken(worker, text) => push(
             EventKind::Broken,
             worker,
@@ -244,6 +258,8 @@ fn frame_tuple<'py>(
             let resident = resident.into_pyobject(py)?.into_any();
             push(EventKind::OverMemoryLimit, worker, number(*test)?, resident)?;
         }
+        // They are only sent in load tests, where the engine's thread takes them.
+        Frame::Load(_) => {}
         Frame::Message { topic, body } => {
             push(
                 EventKind::Message,

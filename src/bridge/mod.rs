@@ -29,6 +29,8 @@ mod heap;
 mod history;
 mod journal;
 mod leaks;
+#[cfg(target_os = "linux")]
+mod load;
 mod memory;
 #[cfg(target_os = "linux")]
 mod multicall;
@@ -153,6 +155,10 @@ mod _core {
 
     #[pymodule_export]
     use super::leaks::{Leftover, ProcessState, leak_kinds, leak_line};
+
+    #[cfg(target_os = "linux")]
+    #[pymodule_export]
+    use super::load::{LoadGenerator, LoadOutcome, LoadPlan, LoadSeconds};
 
     #[pymodule_export]
     use super::memory::{

@@ -8,6 +8,8 @@ use super::text::Text;
 use crate::history::file;
 use crate::history::run::{Reported, Run};
 use crate::journal::event::{Event, Outcome, PhaseEnded};
+#[cfg(target_os = "linux")]
+use crate::journal::load::{LoadResult, LoadSecond};
 use crate::journal::numbering::Numbering;
 use crate::journal::{micros, seconds as in_seconds};
 use crate::protocol::phase_clock::{PhaseClock, Span};
@@ -100,6 +102,35 @@ impl Recorder {
             }
         }
         Ok(())
+    }
+
+    /// Writes the seconds of a load test.
+    #[cfg(target_os = "linux")]
+    fn load_seconds(&self, py: Python<'_>, seconds: &super::load::LoadSeconds) {
+        let mut journal = self.journal.borrow_mut(py);
+        for second in &seconds.core {
+            let event = LoadSecond {
+                t: self.number_of_place(second.t),
+                at: journal.run.since_start(second.at),
+                ..second.clone()
+            };
+            journal.run.write(&Event::LoadSecond(event));
+        }
+        journal.run.end_batch();
+    }
+
+    /// Writes the result of a load test.
+    #[cfg(target_os = "linux")]
+    fn load_result(&self, py: Python<'_>, result: &super::load::LoadOutcome) {
+        let mut journal = self.journal.borrow_mut(py);
+        let result = &result.core;
+        let event = LoadResult {
+            t: self.number_of_place(result.t),
+            at: journal.run.since_start(result.at),
+            began: journal.run.since_start(result.began),
+            ..result.clone()
+        };
+        journal.run.write_and_flush(&Event::LoadResult(event));
     }
 
     /// Writes which tests carry the markers that thresholds name, given by their places in the collection.
@@ -312,6 +343,12 @@ impl Recorder {
             id,
         };
         self.journal.borrow_mut(py).run.write(&event);
+    }
+
+    /// The number of the test in this place of the collection.
+    #[cfg(target_os = "linux")]
+    fn number_of_place(&self, place: u32) -> u32 {
+        self.numbering.number(place as usize).unwrap_or(place)
     }
 
     /// The number in a worker's name; None if the name is not one of xdist's.

@@ -4,6 +4,7 @@ use super::text::Text;
 use crate::analysis::time_left::Progress;
 use crate::engine::progress::Board;
 use crate::report::terminal::live_block::{Running, Size, Style, lines};
+use crate::report::terminal::load::running;
 use crate::schedule::policy::{Test, Worker};
 use pyo3::prelude::*;
 use std::collections::HashMap;
@@ -13,6 +14,8 @@ use std::time::Instant;
 #[pyclass(module = "rustpar._core", frozen)]
 pub(super) struct Status {
     progress: Progress,
+    /// The line about the load test that is running.
+    load: Option<String>,
     /// For each scheduled worker: its number, the test it is running or None, and for how many seconds.
     #[pyo3(get)]
     workers: Vec<(Worker, Option<Test>, f64)>,
@@ -39,8 +42,10 @@ impl Status {
                 activity.elapsed(now).as_secs_f64(),
             )
         });
+        let load = board.load.as_ref().map(|(_, load)| running(load));
         Self {
             progress,
+            load,
             workers: workers.collect(),
         }
     }
@@ -85,6 +90,7 @@ impl Status {
         lines(
             &self.progress,
             &counts.collect(),
+            self.load.as_deref(),
             running.collect(),
             Size {
                 columns,

@@ -21,7 +21,7 @@ use std::sync::Arc;
 /// A worker's connection to the controller.
 #[pyclass(module = "rustpar._core")]
 pub(super) struct Line {
-    core: CoreLine,
+    pub(super) core: CoreLine,
     pub(super) report_type: Py<PyType>,
     pub(super) id_attribute: Py<PyString>,
     pub(super) one: Py<PyInt>,
@@ -349,6 +349,8 @@ impl Line {
     const ONCE: u8 = Topic::Once as u8;
     #[classattr]
     const DEBUGGER: u8 = Topic::Debugger as u8;
+    #[classattr]
+    const LOAD: u8 = Topic::Load as u8;
 }
 
 impl Line {

@@ -1,6 +1,7 @@
 //! Commands from Python to the engine, and events from the engine to Python.
 
 use super::limits::Limits;
+use super::load_run::{LoadEvent, LoadRun};
 use super::watchdog::Settings;
 use super::worker_records::Entry;
 use crate::schedule::policy::{Definition, Policy, Test, Worker};
@@ -43,6 +44,10 @@ pub enum Command {
     TimeLimits(Limits),
     /// Watch the controller in this way from now on.
     Watch(Settings),
+    /// Run tests as load tests.
+    Load(Box<LoadRun>),
+    /// A worker was lost that is not replaced.
+    LoseGenerator,
     /// Start no further test.
     Stop,
 }
@@ -81,6 +86,8 @@ pub enum Event {
     ServerGone,
     /// The test of a worker has exceeded its time limit of so many seconds, and the worker is ended.
     TimedOut(Worker, Test, f64),
+    /// A load test has something to say.
+    Load(LoadEvent),
     /// A worker sent an unreadable frame and is killed.
     Broken(Worker, String),
 }

@@ -6,10 +6,12 @@
 //! | [`queue`] | a slot's test queue: the engine fills and shortens it, the worker empties it |
 //! | [`ring`] | a slot's byte ring: the worker writes frames, the engine reads them |
 //! | [`worker`] | the worker's end of its connection to the engine |
-//! | [`table`] | the engine's record of each worker |
-//! | [`board`] | progress of the run for status displays |
+//! | [`worker_records`] | the engine's record of each worker |
+//! | [`progress`] | progress of the run for status displays |
 //! | [`limits`] | time limits of tests |
 //! | [`watchdog`] | a hook of the controller that hangs |
+//! | [`load_run`] | load tests: beginning, seconds and end for all workers |
+//! | [`worker_load`] | a worker's end of a load test |
 //! | [`output`] | splitting a worker's standard output into lines |
 //! | [`records`] | records of forked and exited processes |
 //! | [`messages`] | commands from Python and events to Python |
@@ -21,6 +23,7 @@
 
 pub mod controller;
 pub mod limits;
+pub mod load_run;
 pub mod messages;
 pub mod output;
 pub mod progress;
@@ -31,6 +34,7 @@ pub mod shared;
 mod thread;
 pub mod watchdog;
 pub mod worker;
+pub mod worker_load;
 pub mod worker_records;
 
 use crate::platform::os::OsError;

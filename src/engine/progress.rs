@@ -3,6 +3,7 @@
 //! The hazard it handles: status is requested while tests run, and must not delay them. A reader gets a copy without
 //! the list of tests, and calculates on that.
 
+use crate::load::measurement::LoadStatus;
 use crate::schedule::policy::{Test, Worker};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -43,6 +44,8 @@ pub struct Board {
     pub begun: Instant,
     /// The scheduled workers.
     pub workers: Vec<Activity>,
+    /// The load test that is running, and its state.
+    pub load: Option<(Test, LoadStatus)>,
 }
 
 impl Board {
@@ -58,6 +61,7 @@ impl Board {
             done: 0.0,
             begun: now,
             workers: Vec::new(),
+            load: None,
         }
     }
 

@@ -41,9 +41,15 @@ const RUNNING: usize = 24;
 const INTERRUPTED: usize = 25;
 const FORKED: usize = 26;
 const TIMED_OUT: usize = 27;
+const LOAD: usize = 28;
 const RING_READ: usize = 32;
+const LOAD_BEGIN: usize = 33;
+const LOAD_STOPPED: usize = 34;
+const LOAD_ENDED: usize = 35;
+const LOAD_SHARE: usize = 36;
 const RING_WRITTEN: usize = 40;
 const RING_WAITING: usize = 41;
+const ITERATIONS: usize = 48;
 
 /// In the word of the running test: the bits of the test's number, which is stored plus one, and those above of how
 /// often it was tried before.
@@ -233,6 +239,64 @@ impl<'a> Slot<'a> {
         let tried = u64::from(tried.min(MAX_TRIED)) << TRIED_SHIFT;
         let word = test.map_or(0, |test| (u64::from(test) + 1) | tried);
         self.words[RUNNING].store(word, Ordering::SeqCst);
+    }
+
+    /// When the load test begins, in nanoseconds of the monotonic clock; 0 if that is not known, the greatest number if it
+    /// does not begin. Written by the engine, after the worker has reset it.
+    #[must_use]
+    pub fn load_begin(self) -> &'a AtomicU64 {
+        &self.words[LOAD_BEGIN]
+    }
+
+    /// Whether no further iteration of the load test is to start. Written by the engine.
+    #[must_use]
+    pub fn load_stopped(self) -> Flag<'a> {
+        Flag(&self.words[LOAD_STOPPED])
+    }
+
+    /// Whether no worker runs an iteration of the load test any more. Written by the engine.
+    #[must_use]
+    pub fn load_ended(self) -> Flag<'a> {
+        Flag(&self.words[LOAD_ENDED])
+    }
+
+    /// The worker's share of the load test: its place among so many workers, plus one, and in the upper half their number;
+    /// 0 if that is not known, the greatest number if it takes no part. Written by the engine.
+    #[must_use]
+    pub fn load_share(self) -> &'a AtomicU64 {
+        &self.words[LOAD_SHARE]
+    }
+
+    /// Users that take part in the load test, iterations that have started and were dropped, and nanoseconds of CPU time.
+    #[must_use]
+    pub fn load(self) -> [u64; 4] {
+        [0, 1, 2, 3].map(|place| self.words[LOAD + place].load(Ordering::Relaxed))
+    }
+
+    /// Sets the first three of these. Written by the worker.
+    pub fn set_load(self, values: [u64; 3]) {
+        for (word, value) in self.words[LOAD..].iter().zip(values) {
+            word.store(value, Ordering::Relaxed);
+        }
+    }
+
+    /// Sets the last of these. Written by the worker.
+    pub fn set_cpu_time(self, nanos: u64) {
+        self.words[LOAD + 3].store(nanos, Ordering::Relaxed);
+    }
+
+    /// Resets what is known of the last load test. Called by the worker.
+    pub fn clear_load(self) {
+        self.set_load([0; 3]);
+        for word in [LOAD_BEGIN, LOAD_STOPPED, LOAD_ENDED, LOAD_SHARE] {
+            self.words[word].store(0, Ordering::SeqCst);
+        }
+    }
+
+    /// The iterations that all users of a load test share: how many were taken; only in the template's slot.
+    #[must_use]
+    pub fn iterations(self) -> &'a AtomicU64 {
+        &self.words[ITERATIONS]
     }
 
     /// Resets the slot. The worker that used it must be dead.

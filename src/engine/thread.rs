@@ -8,6 +8,7 @@ mod scheduling;
 
 use super::EngineError;
 use super::limits::Watch;
+use super::load_run::LoadRun;
 use super::messages::{Command, Event, TEMPLATE};
 use super::progress::Board;
 use super::records::{Record, Records};
@@ -65,6 +66,8 @@ pub(super) struct Loop {
     failures: usize,
     failure_limit: usize,
     stopped: bool,
+    /// The load tests, if tests are run as such.
+    load: Option<Box<LoadRun>>,
     watch: Watch,
     watchdog: Watchdog,
     /// The template; a worker that was not forked is the one that it has become.
@@ -106,6 +109,7 @@ impl Loop {
             failures: 0,
             failure_limit: 0,
             stopped: false,
+            load: None,
             watch: Watch::default(),
             watchdog,
             template: None,
@@ -129,6 +133,7 @@ impl Loop {
             self.read_records();
             self.schedule();
             self.note_running();
+            self.tick_load();
             self.end_overdue();
             self.watchdog.look();
             let busy = arrived || !self.batch.is_empty();
@@ -137,6 +142,10 @@ impl Loop {
             } else {
                 (interval * 2).min(IDLE_POLL_INTERVAL)
             };
+            if let Some(tick) = self.load.as_ref().and_then(|load| load.until_tick()) {
+                // Samples are small and many, and a second has to end in time.
+                interval = interval.min(BUSY_POLL_INTERVAL).min(tick);
+            }
             if !self.batch.is_empty() {
                 let bytes = self.batch.iter().map(Event::bytes).sum();
                 self.backlog.fetch_add(bytes, Ordering::Relaxed);
@@ -242,6 +251,8 @@ impl Loop {
             Command::FailureLimit(limit) => self.failure_limit = limit,
             Command::TimeLimits(limits) => self.watch.set(limits),
             Command::Watch(settings) => self.watchdog.set(settings),
+            Command::Load(load) => self.load = Some(load),
+            Command::LoseGenerator => self.with_load(LoadRun::one_less),
             Command::Stop => self.stop(),
         }
     }
@@ -262,9 +273,25 @@ impl Loop {
         }
     }
 
+    /// Ends the seconds of load tests that are over, and passes on what they have to say.
+    fn tick_load(&mut self) {
+        self.with_load(LoadRun::tick);
+        if let Some(load) = &mut self.load {
+            self.batch.extend(load.take_events().into_iter().map(Event::Load));
+            self.board.lock().load = load.status();
+        }
+    }
+
+    fn with_load(&mut self, act: impl FnOnce(&mut LoadRun, &Shared)) {
+        if let Some(load) = &mut self.load {
+            act(load, &self.shared);
+        }
+    }
+
     fn stop(&mut self) {
         self.stopped = true;
         self.policy = None;
+        self.with_load(LoadRun::stop);
         for entry in self.workers.iter_mut().filter(|entry| entry.worker != TEMPLATE) {
             entry.stop(&self.shared);
         }
@@ -304,6 +331,9 @@ impl Loop {
                         if !self.failed.remove(&test) && is_done {
                             self.board.lock().finish(test);
                         }
+                        if let Some(load) = &mut self.load {
+                            load.done(worker, test, &self.shared);
+                        }
                     }
                     Ok(Frame::Retry { test, tried, delay }) => {
                         self.tried.insert(test, tried);
@@ -317,6 +347,12 @@ impl Loop {
                         entry.finish_test(&self.shared, self.policy.as_deref_mut(), test, None);
                     }
                     Ok(frame) => {
+                        if let Some(load) = &mut self.load
+                            && load.handle(worker, entry.slot, &frame, &self.shared)
+                        {
+                            // There are many, and they are not for Python.
+                            continue;
+                        }
                         if frame.is_failure() {
                             self.failures += 1;
                         }
@@ -412,6 +448,7 @@ impl Loop {
         {
             policy.lost(worker, running);
         }
+        self.with_load(|load, shared| load.lost(worker, running, shared));
         self.free_slots.lock().push(entry.slot);
         self.batch.push(Event::Exited {
             worker,

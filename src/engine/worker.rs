@@ -75,6 +75,16 @@ impl Line {
         self.shared.slot(self.slot)
     }
 
+    /// This worker's slot.
+    pub(super) fn own_slot(&self) -> Slot<'_> {
+        self.slot()
+    }
+
+    /// Any slot.
+    pub(super) fn shared_slot(&self, number: usize) -> Slot<'_> {
+        self.shared.slot(number)
+    }
+
     /// Whether this process created the connection, and was not forked from the one that did.
     #[must_use]
     pub fn is_own(&self) -> bool {

@@ -1,6 +1,7 @@
 //! The events of a journal: one JSON object per line; the field `e` names the kind.
 
 use super::Micros;
+use super::load::{LoadResult, LoadSecond};
 use crate::protocol::report::Phase;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -230,7 +231,7 @@ pub struct TestWarning {
 }
 
 /// One event.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "e", rename_all = "lowercase")]
 pub enum Event {
     /// The run has started.
@@ -329,6 +330,10 @@ pub enum Event {
         /// What was left.
         text: String,
     },
+    /// A second of a metric of a load test.
+    LoadSecond(LoadSecond),
+    /// A load test has ended.
+    LoadResult(LoadResult),
     /// A worker has started.
     Worker {
         /// The worker.

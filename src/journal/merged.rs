@@ -30,7 +30,7 @@ pub struct Environment {
 }
 
 /// One of the merged runs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Part {
     /// The run.
     pub run: Run,
@@ -54,7 +54,7 @@ pub struct TestResult {
 }
 
 /// Several merged runs.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Merged {
     /// The environments, in the order of the runs' start times.
     pub environments: Vec<Environment>,

@@ -23,6 +23,7 @@ pub mod attempt;
 pub mod event;
 pub mod join;
 pub mod kept;
+pub mod load;
 pub mod merged;
 pub mod numbering;
 pub mod read;

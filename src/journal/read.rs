@@ -22,7 +22,7 @@ struct Claim {
 }
 
 /// One run in a journal.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Log {
     /// The description of the run.
     pub head: Head,

@@ -7,6 +7,7 @@ pub use super::attempt::{Attempt, PhaseRun, Verdict};
 use super::event::{
     Collected, Detail, Ending, Event, Head, Outcome, PhaseEnded, Start, Test, Worker, WorkerGone,
 };
+use super::load::{LoadResult, LoadSecond};
 use super::read::Log;
 use super::{Micros, micros};
 use crate::protocol::report::Phase;
@@ -57,7 +58,7 @@ pub struct FixtureRun {
 }
 
 /// One run.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Run {
     /// The description of the run.
     pub head: Head,
@@ -81,6 +82,10 @@ pub struct Run {
     pub suite_properties: Vec<(String, String)>,
     /// Setups of shared fixtures.
     pub fixtures: Vec<FixtureRun>,
+    /// The seconds of load tests.
+    pub load_seconds: Vec<LoadSecond>,
+    /// The results of load tests.
+    pub load_results: Vec<LoadResult>,
     /// pytest's exit status; `None` if the journal has no end event.
     pub exit: Option<i32>,
     /// Number of warnings.
@@ -251,6 +256,11 @@ impl Builder {
             Event::Leak {
                 t, w, fixture, text, ..
             } => self.attempt(t, w, |_| false).leaks.push((fixture, text)),
+            Event::LoadSecond(second) => {
+                self.extend_to(second.at);
+                self.run.load_seconds.push(second);
+            }
+            Event::LoadResult(result) => self.run.load_results.push(result),
             Event::Worker { w, at, pid, first } => {
                 self.extend_to(at);
                 let process = self.process(Some(w));

@@ -99,6 +99,14 @@ impl RunWriter {
         now().saturating_sub(self.began) + self.offset
     }
 
+    /// Converts a time of the monotonic clock in microseconds to a time relative to the start of the run.
+    #[cfg(unix)]
+    #[must_use]
+    pub fn since_start(&self, at: Micros) -> Micros {
+        let ago = (crate::platform::clock::nanos() / 1000).saturating_sub(at);
+        self.elapsed().saturating_sub(ago)
+    }
+
     /// Converts seconds since the epoch to a time relative to the start of the run.
     #[must_use]
     pub fn moment(&self, seconds: f64) -> Micros {

@@ -10,6 +10,26 @@ pub fn monotonic() -> f64 {
     ORIGIN.get_or_init(Instant::now).elapsed().as_secs_f64()
 }
 
+/// Nanoseconds of the monotonic clock, the same for all processes of the machine.
+#[cfg(unix)]
+#[must_use]
+pub fn nanos() -> u64 {
+    since_zero(rustix::time::clock_gettime(rustix::time::ClockId::Monotonic))
+}
+
+/// Nanoseconds of CPU time that this process has used.
+#[cfg(unix)]
+#[must_use]
+pub fn cpu_nanos() -> u64 {
+    since_zero(rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime))
+}
+
+#[cfg(unix)]
+fn since_zero(time: rustix::time::Timespec) -> u64 {
+    let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
+    seconds * 1_000_000_000 + u64::try_from(time.tv_nsec).unwrap_or_default()
+}
+
 /// Seconds since the epoch.
 #[must_use]
 pub fn since_epoch() -> f64 {

@@ -37,3 +37,5 @@ pub mod os;
 pub mod process_state;
 pub mod session_process;
 pub mod special_file;
+#[cfg(target_os = "linux")]
+pub mod timer;

@@ -31,7 +31,7 @@ pub struct OsError {
 }
 
 impl OsError {
-    fn new(what: &'static str) -> impl FnOnce(Errno) -> Self {
+    pub(super) fn new(what: &'static str) -> impl FnOnce(Errno) -> Self {
         move |errno| Self {
             what,
             source: errno.into(),

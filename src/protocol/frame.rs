@@ -4,6 +4,7 @@
 //! start, three plain reports, finish, done, and occasionally a new entry of the string table. Repeated strings (file
 //! names, keywords) are sent once per worker as [`Frame::Text`] and then referenced by number.
 
+use super::load::LoadFrame;
 use super::report::{Location, Outcome, PlainReport};
 use super::value::Value;
 use super::wire::{Reader, put_bytes, put_float, put_uint};
@@ -45,6 +46,8 @@ pub enum Topic {
     Once = 14,
     /// A debugger in a test needs the terminal: the node id of the test.
     Debugger = 15,
+    /// The first failed iterations of a load test: user, iteration and text of each.
+    Load = 16,
 }
 
 impl TryFrom<u8> for Topic {
@@ -68,6 +71,7 @@ impl TryFrom<u8> for Topic {
             13 => Self::Saved,
             14 => Self::Once,
             15 => Self::Debugger,
+            16 => Self::Load,
             _ => return Err(ProtocolError::Unknown { what: "topic", byte }),
         })
     }
@@ -150,6 +154,8 @@ pub enum Frame<'a> {
         /// Resident bytes.
         resident: u64,
     },
+    /// About a load test.
+    Load(LoadFrame<'a>),
     /// A message that is not about one test.
     Message {
         /// Its subject.
@@ -170,6 +176,7 @@ const MESSAGE: u8 = 7;
 const PEAK: u8 = 8;
 const OVER_MEMORY_LIMIT: u8 = 9;
 const RETRY: u8 = 10;
+const LOAD: u8 = 11;
 
 impl<'a> Frame<'a> {
     /// Whether this is the report of a failed phase.
@@ -267,6 +274,10 @@ impl<'a> Frame<'a> {
                 put_uint(out, u64::from(*test));
                 put_uint(out, *resident);
             }
+            Self::Load(load) => {
+                out.push(LOAD);
+                load.encode(out);
+            }
             Self::Message { topic, body } => {
                 out.push(MESSAGE);
                 out.push(*topic as u8);
@@ -362,6 +373,7 @@ impl<'a> Frame<'a> {
                 reader.end()?;
                 Self::OverMemoryLimit { test, resident }
             }
+            LOAD => Self::Load(LoadFrame::decode(reader)?),
             MESSAGE => Self::Message {
                 topic: Topic::try_from(reader.byte()?)?,
                 body: reader.rest(),

@@ -7,6 +7,7 @@
 //! Every decoder checks every length and accepts any bytes without panicking.
 
 pub mod frame;
+pub mod load;
 pub mod phase_clock;
 pub mod report;
 pub mod value;

@@ -31,14 +31,17 @@ def facts(config: pytest.Config, items: Sequence[pytest.Item]) -> dict[str, Any]
         ``fixtures``: (index of the test, indices of the instances) of tests that use any;
         ``time_limits``: (index of the test, seconds) of tests with a limit of their own;
         ``retries``: what `retry_rules.rules_after_crash` returns;
+        ``load``: (index of the test, plan) of all tests if they run as load tests, with which no constraints apply;
         ``marks``: the indices of the tests that carry each marker named by a threshold, for the journal.
     """
     instances = _Instances()
     for index, item in enumerate(items):
         instances.add(index, item)
+    load: Any = config.pluginmanager.get_plugin("rustpar-load")
     return {
-        "classes": _classes(config, items),
-        "needs": constraints.constraints_of(items)[0],
+        "classes": [] if load is not None else _classes(config, items),
+        "needs": [] if load is not None else constraints.constraints_of(items)[0],
+        "load": [] if load is None else load.plans(items),
         "places": constraints.limits_of(config),
         "kinds": list(instances.kinds),
         "instances": list(instances.numbers.values()),

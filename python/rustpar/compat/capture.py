@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -36,3 +37,43 @@ def descriptor_captures(config: pytest.Config) -> dict[int, Any]:
 def is_suspended(capture: Any) -> bool:
     """Whether one of :func:`captures` is suspended, so that output is not captured."""
     return bool(capture._state == "suspended")
+
+
+class LoadOutput:
+    """What pytest keeps of the output and the logs of a running test, limited to a length."""
+
+    # Characters of each stream, and records of logs, that are kept.
+    _LIMIT = 64 * 1024
+    _RECORDS = 1000
+
+    def __init__(self, item: pytest.Item) -> None:
+        """Limit what is kept for this test."""
+        self._item = item
+        self._kept: dict[str, str] = {}
+        self._manager: Any = item.config.pluginmanager.get_plugin("capturemanager")
+        logs: Any = item.config.pluginmanager.get_plugin("logging-plugin")
+        self._handlers = [] if logs is None else [logs.caplog_handler, logs.report_handler]
+
+    def bound(self) -> None:
+        """Drop what is beyond the limits."""
+        capturing: Any = getattr(self._manager, "_global_capturing", None)
+        for name in ("out", "err"):
+            capture: Any = getattr(capturing, name, None)
+            file = getattr(capture, "tmpfile", None)
+            if file is None or is_suspended(capture) or file.seek(0, io.SEEK_CUR) < self._LIMIT:
+                continue
+            text = capture.snap()
+            if isinstance(text, str) and name not in self._kept:
+                self._kept[name] = text[: self._LIMIT]
+        for handler in self._handlers:
+            del handler.records[self._RECORDS :]
+            if handler.stream.tell() > self._LIMIT:
+                handler.setStream(io.StringIO(handler.stream.getvalue()[: self._LIMIT]))
+                handler.stream.seek(0, io.SEEK_END)
+
+    def finish(self) -> None:
+        """Add what was kept to the test's report."""
+        self.bound()
+        for name, text in self._kept.items():
+            note = f"\n... (only the first {self._LIMIT // 1024} KiB are kept)"
+            self._item.add_report_section("call", f"std{name}", text + note)

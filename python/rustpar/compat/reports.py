@@ -10,6 +10,13 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 
+def set_section(item: pytest.Item, when: str, key: str, text: str) -> None:
+    """Show a text in the reports of a test, instead of the one that was set under this key before."""
+    sections: list[tuple[str, str, str]] = item._report_sections
+    sections[:] = [one for one in sections if one[:2] != (when, key)]
+    item.add_report_section(when, key, text)
+
+
 def teardown_report(item: pytest.Item, error: BaseException) -> pytest.TestReport:
     """Return the report of an error in the teardown of a test."""
 

@@ -136,6 +136,23 @@ def add(parser: pytest.Parser, *, has_ramp: bool) -> None:
         metavar="WHEN",
         help="When repeating ends.\nend (default): After the last repetition.\nfailure: At the first failure.",
     )
+    group.addoption(
+        "--rustpar-load",
+        nargs="?",
+        const="load",
+        default=None,
+        metavar="PROFILE",
+        help="Run the tests that are marked load as load tests, one after the other, and no others. -n is the number "
+        "of processes that run their virtual users, 1 by default. With a profile, run another load than the marks ask "
+        "for: smoke, stress, spike, soak, or one of rustpar_load_profiles.",
+    )
+    parser.addini(
+        "rustpar_load_profiles",
+        "Profiles for --rustpar-load: stress: 2m>100, 2m>200 ramps to 100 and 200 users, soak: 4h@50 stays at 50; 200% "
+        "is twice what a mark asks for, 3x three times its duration.",
+        type="linelist",
+        default=[],
+    )
     parser.addini(
         "rustpar_once",
         "Fixtures of session, package or module scope that are set up once per run, for all workers: patterns of their "

@@ -199,6 +199,7 @@ class EventHandlers:
         else:
             self._run.completeness.record_completed(test)
         self._run.journal_writer.journal.done(worker)
+        self._run.dispatch.done(worker, test)
         self._run.pool.sched.mark_test_complete(self._run.pool.nodes[worker], test, duration)
 
     def _on_unscheduled(self, worker: int, tests: list[int], _: None) -> None:

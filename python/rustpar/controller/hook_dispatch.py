@@ -126,6 +126,20 @@ class HookDispatch:
             death: What is known of the death.
             retry: How the test is tried again; None if it is not.
         """
+        report = self.crash_report(node, node_id, death)
+        if retry is not None or node.tried:
+            report.rustpar_attempt = node.tried + 1  # type: ignore[attr-defined]
+        if retry is not None:
+            report.outcome = "rerun"  # type: ignore[assignment]
+            if retry.is_reported:
+                report.rustpar_continued = True  # type: ignore[attr-defined]
+        self._hook.pytest_handlecrashitem(crashitem=node_id, report=report, sched=sched)
+        self._hook.pytest_runtest_logreport(report=report)
+        if report.failed:
+            self.failures += 1
+
+    def crash_report(self, node: WorkerController, node_id: str, death: Death) -> pytest.TestReport:
+        """Return the report of a worker's death in a test; the arguments are those of `crash`."""
         path = node_id.split("::")[0]
         sections: list[tuple[str, str]] = []
         phase = self._phase_of(node.number, node_id)
@@ -154,16 +168,10 @@ class HookDispatch:
             sections=sections,
         )
         report.node = node  # type: ignore[attr-defined]
-        if retry is not None or node.tried:
-            report.rustpar_attempt = node.tried + 1  # type: ignore[attr-defined]
-        if retry is not None:
-            report.outcome = "rerun"  # type: ignore[assignment]
-            if retry.is_reported:
-                report.rustpar_continued = True  # type: ignore[attr-defined]
-        self._hook.pytest_handlecrashitem(crashitem=node_id, report=report, sched=sched)
-        self._hook.pytest_runtest_logreport(report=report)
-        if report.failed:
-            self.failures += 1
+        return report
+
+    def done(self, worker: int, test: int) -> None:
+        """Do nothing when a worker has ended a test: its reports were passed on."""
 
     def _phase_of(self, worker: int, node_id: str) -> str:
         """Return the phase of a running test: the one after its last report."""

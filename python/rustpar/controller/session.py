@@ -17,6 +17,7 @@ from rustpar import _core
 from rustpar.collection.time_limits import default_limit, run_limit
 from rustpar.compat.node_ids import id_attribute, node_id_parser
 from rustpar.compat.xdist_controller import Interrupted, Producer
+from rustpar.config.load_option import is_load_run
 from rustpar.config.repeat_option import repeat_of
 from rustpar.controller.completeness import Completeness
 from rustpar.controller.debugger import DebuggedWorkers
@@ -87,6 +88,10 @@ class Controller:
         self._screen = DistTerminal(config)
         self._pool = WorkerPool(config, self._startup, self._screen)
         self._dispatch = HookDispatch(config, self._pool.nodes)
+        if is_load_run(config):
+            from rustpar.controller import load_tests
+
+            self._dispatch = load_tests.load_dispatch(config, self._pool)
         self._completeness = Completeness(self._screen)
         self._journal_writer = journal_writer_of(config)
         self._journal_writer.journal.use_batches()

@@ -57,6 +57,7 @@ class WorkerPool:
         workerinfo: What the template, or a worker, has reported of itself.
         needed: How many workers are started when the template has collected.
         on_scheduled: Called when the workers have been given their first tests.
+        on_not_replaced: Called when a lost worker is not replaced.
     """
 
     sched: NativeScheduling | PythonScheduling
@@ -72,6 +73,7 @@ class WorkerPool:
         self.stopping = False
         self.summary: str | None = None
         self.on_scheduled: Callable[[], None] = lambda: None
+        self.on_not_replaced: Callable[[], None] = lambda: None
         self._startup = startup
         self._screen = screen
         self._engine: _core.Engine
@@ -101,6 +103,11 @@ class WorkerPool:
         inputs = [node.workerinput for node in self.nodes.values()]
         keys = {key for one in inputs for key in one}
         return sorted(key for key in keys if any(one.get(key) != inputs[0].get(key) for one in inputs))
+
+    @property
+    def engine(self) -> _core.Engine:
+        """The engine that runs the workers."""
+        return self._engine
 
     def use(self, engine: _core.Engine) -> None:
         """Set the engine that runs the workers."""
@@ -219,8 +226,16 @@ class WorkerPool:
         )
         waiting = self._ramp.waiting()
         self.sched.start([node for node in nodes if node not in waiting], len(nodes), collection, groups, self.facts)
-        self._engine.set_expected(self.sched.expected, self.runs_of_each(len(nodes)))
-        self._engine.time_limits(default_limit(self.config), self.facts["time_limits"])
+        load = self.facts["load"]
+        expected = self.sched.expected
+        if load:
+            expected = [_core.LoadPlan.loads(plan).seconds for _, plan in load]
+        self._engine.set_expected(expected, self.runs_of_each(len(nodes)))
+        if load:
+            # Their marks say how long they take.
+            self._engine.load(load, len(nodes))
+        else:
+            self._engine.time_limits(default_limit(self.config), self.facts["time_limits"])
         self.on_scheduled()
 
     def runs_of_each(self, workers: int) -> int:
@@ -312,6 +327,7 @@ class WorkerPool:
                 self.summary = f"maximum crashed workers reached: {self._max_lost}"
             self._screen.report_line(f"\n{self.summary}")
             self._drop_replacements()
+            self.on_not_replaced()
         else:
             self._screen.report_line(f"\nreplacing crashed worker {node.gateway.id}")
             self._replace(node, pause)

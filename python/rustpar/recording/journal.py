@@ -22,6 +22,7 @@ from rustpar.collection.loaded_code import loaded_files
 from rustpar.compat import property_fixtures
 from rustpar.compat.longrepr import to_serializable
 from rustpar.compat.sessions import junit_file
+from rustpar.config.load_option import is_load_run
 from rustpar.config.slow_limit import slow_limit
 from rustpar.config.values import is_given
 from rustpar.config.versions import versions
@@ -81,7 +82,8 @@ def observe(config: pytest.Config, create_timing: Callable[[pytest.Config, Journ
         config.stash[RESUMPTION] = resumed
         resumed.writer = journaling
     config.stash[_JOURNALING] = journaling
-    has_history = is_named(config) or hasattr(config, "cache")
+    # How long a load test takes says nothing about the test.
+    has_history = (is_named(config) or hasattr(config, "cache")) and not is_load_run(config)
     if not is_run or not (has_history or journaling.path):
         return
     if is_judged(config):

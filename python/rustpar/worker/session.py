@@ -105,6 +105,16 @@ class WorkerPlugin:
         self._sent_notices: set[str] = set()
         self.session: pytest.Session | None = None
 
+    @property
+    def line(self) -> _core.Line:
+        """The connection of this process to the engine."""
+        return self._line
+
+    @property
+    def test(self) -> int:
+        """The index of the running test."""
+        return self._test
+
     def is_own(self) -> bool:
         """Whether this process is the template or a worker, and not one that the suite has forked from it."""
         return self._line.is_own()

@@ -1,6 +1,7 @@
 //! Round trips of frames, and their sizes.
 
 use super::*;
+use crate::protocol::load::{LoadFrame, Sample, SampleValue};
 use crate::protocol::report::{Outcome, Phase};
 use proptest::prelude::*;
 
@@ -39,6 +40,18 @@ proptest! {
         round_trip(&Frame::Peak { test: among, resident });
         round_trip(&Frame::OverMemoryLimit { test, resident });
         round_trip(&Frame::Message { topic: Topic::Warning, body: &extras });
+        round_trip(&Frame::Load(LoadFrame::Join { test }));
+        round_trip(&Frame::Load(LoadFrame::Ready { test }));
+        round_trip(&Frame::Load(LoadFrame::Finished { test, interrupted: resident }));
+        round_trip(&Frame::Load(LoadFrame::Metric { number: 7, kind: 3, name: &domain }));
+        round_trip(&Frame::Load(LoadFrame::Stop));
+        for value in [
+            SampleValue::Time { nanos: resident, lag: u64::from(test), failed },
+            SampleValue::Number(seconds),
+            SampleValue::Truth(failed),
+        ] {
+            round_trip(&Frame::Load(LoadFrame::Sample(Sample { metric: 9, value })));
+        }
         round_trip(&Frame::Plain(PlainReport {
             test,
             phase: Phase::Teardown,

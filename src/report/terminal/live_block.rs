@@ -122,12 +122,13 @@ impl Part {
     }
 }
 
-/// The lines of the block; empty if the terminal is too low. `counts` are those of pytest's reporter, by category. The
-/// last column stays free, because a terminal that has written there may already have moved to the next line.
+/// The lines of the block; empty if the terminal is too low. `counts` are those of pytest's reporter, by category, `load`
+/// is the line about the load test that is running. The last column stays free, because a terminal that has written there may already have moved to the next line.
 #[must_use]
 pub fn lines(
     progress: &Progress,
     counts: &BTreeMap<String, usize>,
+    load: Option<&str>,
     mut running: Vec<Running>,
     size: Size,
     style: Style,
@@ -139,8 +140,10 @@ pub fn lines(
     let width = size.columns.saturating_sub(1);
     running.retain(|test| test.seconds >= MIN_SECONDS_SHOWN);
     running.sort_by(|one, other| other.seconds.total_cmp(&one.seconds));
-    running.truncate(room - 1);
+    let load = load.filter(|_| room > 1);
+    running.truncate(room - 1 - usize::from(load.is_some()));
     let mut lines = vec![summary(progress, counts, width, style.characters())];
+    lines.extend(load.map(|load| vec![Part::plain(load)]));
     lines.extend(tests(&running, width, style.characters().cut));
     lines
         .iter()

@@ -8,6 +8,7 @@
 //! | [`doctor`] | how runs of `rustpar doctor` differ, and likely causes |
 //! | [`live_area`] | control sequences that draw lines below the output |
 //! | [`live_block`] | progress and the longest-running tests during a run |
+//! | [`load`] | load tests: tables, and the line of one that is running |
 //! | [`memory`] | memory use of workers, and which were replaced |
 //! | [`notices`] | how workers start, and how to investigate new failures |
 //! | [`plan`] | the expected distribution of tests, for `rustpar schedule` |
@@ -22,6 +23,7 @@ pub mod crash;
 pub mod doctor;
 pub mod live_area;
 pub mod live_block;
+pub mod load;
 pub mod memory;
 pub mod notices;
 pub mod plan;

@@ -51,7 +51,7 @@ fn shown(columns: usize, style: Style) -> String {
         ("test_\n\x1b[m.py::test_it", 0.612),
     ]);
     let size = Size { columns, lines: 24 };
-    lines(&half(), &counts, running, size, style)
+    lines(&half(), &counts, None, running, size, style)
         .join("\n")
         .replace('\x1b', "<ESC>")
 }
@@ -122,7 +122,7 @@ fn at_most_four_tests_are_named_and_fewer_on_a_low_terminal() {
             columns: 80,
             lines: height,
         };
-        lines(&half(), &BTreeMap::new(), tests.clone(), size, DRAWN_PLAIN).len()
+        lines(&half(), &BTreeMap::new(), None, tests.clone(), size, DRAWN_PLAIN).len()
     });
     assert_eq!(heights, [5, 5, 4, 3, 2, 1, 0, 0, 0]);
 }
@@ -135,7 +135,7 @@ fn a_bar_is_full_only_at_the_end() {
             columns: 80,
             lines: 24,
         };
-        let found = lines(&progress, &BTreeMap::new(), Vec::new(), size, DRAWN_PLAIN);
+        let found = lines(&progress, &BTreeMap::new(), None, Vec::new(), size, DRAWN_PLAIN);
         assert!(found[0].starts_with(percent), "{}", found[0]);
     }
 }
@@ -173,7 +173,7 @@ proptest! {
         });
         let counts = counts(&[("passed", passed as usize), ("failed", failed as usize)]);
         let style = Style { has_colours, is_drawn };
-        let found = lines(&progress, &counts, running.collect(), Size { columns, lines: height }, style);
+        let found = lines(&progress, &counts, None, running.collect(), Size { columns, lines: height }, style);
         prop_assert!(found.len() <= height.saturating_sub(FREE_LINES));
         for line in found {
             let line = without_colours(&line);

@@ -1,0 +1,215 @@
+"""Non-public parts of pytest's fixtures: several sets of a test's fixtures at the same time, for virtual users.
+
+Each user has copies of the definitions of narrow scope, which keep its values, and an item of its own, which is never
+part of the session. Definitions of wider scope are shared.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import dataclasses
+import inspect
+import types
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    AsyncRunner = Callable[[Any], Any]
+
+Finalizers = list["Callable[[], object]"]
+
+
+class Definitions:
+    """The definitions of fixtures for one user, copied when they are first asked for."""
+
+    def __init__(self, scopes: Iterable[str], adapt: Callable[[Any], Any]) -> None:
+        """Copy the definitions of these scopes; `adapt` returns the function of a fixture, changed or not."""
+        self._scopes = frozenset(scopes)
+        self._adapt = adapt
+        self._copies: dict[int, Any] = {}
+        self._originals: list[Any] = []
+
+    def of(self, item: pytest.Function) -> dict[str, Any]:
+        """Return the definitions that a test may use, by name."""
+        return _Lookup(self, item)
+
+    def copied(self, definition: Any) -> Any:
+        """Return the user's definition for one of pytest's."""
+        function = self._adapt(definition.func)
+        if definition.scope not in self._scopes:
+            # Shared by all users of this process, which also share the event loop.
+            if function is not definition.func:
+                definition.func = function
+            return definition
+        known = self._copies.get(id(definition))
+        if known is None:
+            known = copy.copy(definition)
+            known.func = function
+            known.cached_result = None
+            known._finalizers = type(definition._finalizers)()
+            self._copies[id(definition)] = known
+            self._originals.append(definition)
+        return known
+
+    def release(self, shared: Iterable[Any]) -> None:
+        """Remove what shared fixtures would tear down of this user's: they are already torn down."""
+        own = {id(one) for one in self._copies.values()}
+        for definition in shared:
+            kept = [one for one in definition._finalizers if id(_owner(one)) not in own]
+            if len(kept) < len(definition._finalizers):
+                definition._finalizers[:] = kept
+
+
+def _owner(finalizer: Any) -> object:
+    return getattr(getattr(finalizer, "func", finalizer), "__self__", None)
+
+
+class _Lookup(dict[str, Any]):
+    """Definitions by name, including those that are only asked for while a test runs."""
+
+    def __init__(self, definitions: Definitions, item: pytest.Function) -> None:
+        self._definitions = definitions
+        self._item = item
+        self._given: dict[str, Any] = item._fixtureinfo.name2fixturedefs
+        super().__init__((name, self._copy(found)) for name, found in self._given.items())
+
+    def _copy(self, found: Iterable[Any]) -> list[Any]:
+        return [self._definitions.copied(one) for one in found]
+
+    def get(self, name: str, default: Any = None) -> Any:
+        found = super().get(name)
+        if found is None:
+            manager: Any = self._item.session._fixturemanager
+            of_pytest = manager.getfixturedefs(name, self._item)
+            if of_pytest is None:
+                return default
+            found = self[name] = self._copy(of_pytest)
+        return found
+
+
+def copy_item(item: pytest.Function, definitions: Definitions, names: Iterable[str]) -> Any:
+    """Return an item like this one, that sets up these fixtures with their own `definitions`."""
+    info = dataclasses.replace(item._fixtureinfo, name2fixturedefs=definitions.of(item))
+    given: dict[str, Any] = {"callspec": item.callspec} if hasattr(item, "callspec") else {}
+    copied: Any = pytest.Function.from_parent(
+        item.parent,
+        name=item.name,
+        fixtureinfo=info,
+        originalname=item.originalname,
+        **given,
+    )
+    copied.fixturenames = list(names)
+    copied.own_markers = item.own_markers
+    return copied
+
+
+def set_up_item(item: Any) -> None:
+    """Set up the fixtures of a copied item; it must be active.
+
+    Raises:
+        BaseException: What a set-up raises.
+    """
+    __tracebackhide__ = True
+    item._request._fillfixtures()
+
+
+def forget_values(item: Any) -> None:
+    """Have the fixtures of a copied item set up again."""
+    item._initrequest()
+
+
+def arguments_of(item: Any) -> dict[str, Any]:
+    """Return the arguments with which pytest calls a test whose fixtures are set up."""
+    return {name: item.funcargs[name] for name in item._fixtureinfo.argnames}
+
+
+def share_instance(item: Any, instance: object) -> None:
+    """Have a copied item call its method on this instance of its class."""
+    item._instance = instance
+
+
+def instance_of(item: Any) -> Any:
+    """Return the instance of its class on which an item calls its method; None for a function."""
+    return item.instance
+
+
+@contextlib.contextmanager
+def active(nodes: Iterable[pytest.Item | pytest.Collector]) -> Iterator[dict[Any, Finalizers]]:
+    """Have nodes take part in the set-up or teardown of fixtures; yield what is to be torn down with each.
+
+    What is to be torn down with them otherwise is not touched.
+    """
+    nodes = list(nodes)
+    stack: Any = nodes[0].session._setupstate.stack
+    before = {node: stack[node] for node in nodes if node in stack}
+    added: dict[Any, Finalizers] = {node: [] for node in nodes}
+    for node in nodes:
+        stack[node] = (added[node], None)
+    try:
+        yield added
+    finally:
+        for node in nodes:
+            if node in before:
+                stack[node] = before[node]
+            else:
+                del stack[node]
+
+
+def tear_down(finalizers: Finalizers) -> list[BaseException]:
+    """Call what tears down fixtures, the last one first; return what it has raised."""
+    errors: list[BaseException] = []
+    while finalizers:
+        finalizer = finalizers.pop()
+        try:
+            finalizer()
+        except (Exception, pytest.fail.Exception, pytest.skip.Exception) as error:
+            errors.append(error)
+    return errors
+
+
+def shared_definitions(item: pytest.Function) -> list[Any]:
+    """Return the definitions of fixtures of wider scope that a test uses."""
+    found = item._fixtureinfo.name2fixturedefs.values()
+    return [one for definitions in found for one in definitions if one.scope != "function"]
+
+
+def as_synchronous(function: Any, run: AsyncRunner, enter: Callable[[Any], tuple[Any, Callable[[], None]]]) -> Any:
+    """Return a function that pytest can call for an asynchronous fixture; any other one is returned as it is.
+
+    Args:
+        function: The function of the fixture.
+        run: Runs a coroutine and returns its result.
+        enter: Runs an asynchronous generator to its first value; returns that, and what finishes it.
+    """
+    plain = getattr(function, "__func__", function)
+    replaced: Any
+    if inspect.iscoroutinefunction(plain):
+
+        def replaced(*args: Any, **kwargs: Any) -> Any:
+            __tracebackhide__ = True
+            return run(plain(*args, **kwargs))
+
+    elif inspect.isasyncgenfunction(plain):
+
+        def replaced(*args: Any, **kwargs: Any) -> Any:
+            __tracebackhide__ = True
+            value, finish = enter(plain(*args, **kwargs))
+            yield value
+            finish()
+
+    else:
+        return function
+    replaced.__name__ = plain.__name__
+    replaced.__doc__ = plain.__doc__
+    replaced.__module__ = plain.__module__
+    return types.MethodType(replaced, function.__self__) if plain is not function else replaced
+
+
+def failure_text(item: Any, error: BaseException) -> str:
+    """Return the text that pytest would show for a failure of this item."""
+    excinfo: Any = pytest.ExceptionInfo.from_exception(error)
+    return str(item.repr_failure(excinfo))

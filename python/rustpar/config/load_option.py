@@ -1,0 +1,34 @@
+"""Whether tests run as load tests: ``--rustpar-load``, and the profiles of the configuration file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from rustpar.config.values import ini_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def is_load_run(config: pytest.Config) -> bool:
+    """Whether marked tests run as load tests, and no others."""
+    return config.getoption("rustpar_load", None) is not None
+
+
+def profile_of(config: pytest.Config) -> tuple[str, Sequence[str]]:
+    """Return the name of the run's profile, and the definitions of the configuration file.
+
+    Raises:
+        pytest.UsageError: There is no such profile, or a definition is invalid.
+    """
+    from rustpar import _core
+
+    name: str = config.getoption("rustpar_load")
+    defined = ini_lines(config, "rustpar_load_profiles")
+    try:
+        _core.LoadPlan.check_profile(name, defined)
+    except ValueError as error:
+        raise pytest.UsageError(f"--rustpar-load: {error}") from None
+    return name, defined

@@ -1,0 +1,246 @@
+"""Runs load tests in a worker: users are set up in the test's setup, run in its call, and torn down in its teardown.
+
+Whatever pytest and plugins do around a test, they do once around a load test in each worker.
+
+The hazard it handles: the worker waits for others before the beginning and after the end. Every such wait ends when the
+engine says so, which it also does if another worker is lost, or when the run is stopped.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import inspect
+import threading
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+
+from rustpar import _core
+from rustpar.compat import user_fixtures
+from rustpar.load.async_users import AsyncioUsers
+from rustpar.load.event_loop import AsyncioLoop, TrioLoop
+from rustpar.load.failures import Failures
+from rustpar.load.output import bounded_output
+from rustpar.load.thread_users import ThreadUsers, UserThread
+from rustpar.load.trio_users import TrioUsers
+from rustpar.load.users import VirtualUser, raise_in
+
+if TYPE_CHECKING:
+    from rustpar.load.mark import LoadTest
+
+NAME = "rustpar-load"
+
+# Seconds for running iterations after an interrupt; the controller waits 10 s for the whole worker.
+_INTERRUPT_LIMIT = 3.0
+
+# Seconds between looks at whether other workers have ended.
+_INTERVAL = 0.005
+
+
+class Worker(Protocol):
+    """The worker's plugin, as of `WorkerPlugin`."""
+
+    @property
+    def line(self) -> _core.Line:
+        """Its connection to the engine."""
+
+    @property
+    def test(self) -> int:
+        """The index of the test that it is running."""
+
+
+class LoadRunner:
+    """Runs the load tests of a worker."""
+
+    def __init__(self, config: pytest.Config, tests: list[LoadTest]) -> None:
+        """Run these tests, when pytest runs the items that stand for them."""
+        self._config = config
+        self.tests = tests
+        self._loops: dict[str, AsyncioLoop | TrioLoop] = {}
+        for test in tests:
+            running = _RunningTest(self, test)
+            item: Any = test.item
+            item.setup, item.runtest, item.teardown = running.set_up, running.run, running.tear_down
+            # A time limit is for one run of a test, and pytest-timeout's would end the worker.
+            item.add_marker(pytest.mark.timeout(0), append=False)
+
+    def plans(self, items: list[pytest.Item]) -> list[tuple[int, str]]:
+        """Return the index and the plan, as a text, of each load test among these tests."""
+        known = {test.item: test.plan for test in self.tests}
+        return [(index, known[item].dumps()) for index, item in enumerate(items) if item in known]
+
+    def worker(self) -> Worker:
+        """Return the plugin of this worker."""
+        worker: Any = self._config.pluginmanager.get_plugin("rustpar-worker")
+        return worker  # type: ignore[no-any-return]
+
+    def loop_of(self, item: Any) -> AsyncioLoop | TrioLoop:
+        """Return the event loop on which this test runs."""
+        callspec = getattr(item, "callspec", None)
+        backend = None if callspec is None else callspec.params.get("anyio_backend")
+        if isinstance(backend, tuple):
+            backend = backend[0]
+        name = "trio" if backend == "trio" or item.get_closest_marker("trio") is not None else "asyncio"
+        if name not in self._loops:
+            self._loops[name] = TrioLoop() if name == "trio" else AsyncioLoop()
+        return self._loops[name]
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self) -> None:
+        """Close the event loops, after all fixtures were torn down."""
+        for loop in self._loops.values():
+            loop.close()
+        self._loops.clear()
+
+
+class _RunningTest:
+    """A load test in this worker."""
+
+    def __init__(self, runner: LoadRunner, test: LoadTest) -> None:
+        self._runner = runner
+        self._test = test
+        self._lock = threading.RLock()
+        self._users: list[VirtualUser] = []
+        self._threads: dict[int, UserThread] = {}
+        self._generator: _core.LoadGenerator | None = None
+        self._failures: Failures | None = None
+        functions = [task.function for task in test.tasks]
+        self._are_async = [inspect.iscoroutinefunction(function) for function in functions]
+
+    # ------------------------------------------------------------------ setup
+
+    def set_up(self) -> None:
+        """Set up the users of this worker, one after the other."""
+        __tracebackhide__ = True
+        worker = self._runner.worker()
+        generator = _core.LoadGenerator.join(worker.line, worker.test, self._test.plan)
+        if generator is None:
+            # The run is being stopped.
+            return
+        self._generator = generator
+        self._failures = Failures(generator.ask_to_stop, generator.iteration)
+        for number in generator.users():
+            user = VirtualUser(self._test, number, generator, self._adapt, self._lock)
+            self._users.append(user)
+            try:
+                if self._is_async:
+                    user.set_up()
+                else:
+                    self._threads[number] = thread = UserThread(user)
+                    thread.do(user.set_up)
+            except BaseException as error:
+                if isinstance(error, (KeyboardInterrupt, pytest.skip.Exception)):
+                    raise
+                raise_in(number, "set-up", self._test.plan.users, error)
+
+    @property
+    def _is_async(self) -> bool:
+        if len(set(self._are_async)) > 1:
+            raise pytest.UsageError(
+                f"{self._test.item.nodeid}: the tasks of a class are either all async def, or none is"
+            )
+        return self._are_async[0]
+
+    def _adapt(self, function: Any) -> Any:
+        plain = getattr(function, "__func__", function)
+        if not (inspect.iscoroutinefunction(plain) or inspect.isasyncgenfunction(plain)):
+            return function
+        loop = self._runner.loop_of(self._test.item)
+        return user_fixtures.as_synchronous(function, loop.run, loop.enter)
+
+    # ------------------------------------------------------------------ call
+
+    def run(self) -> None:
+        """Run the users until the load test ends in all workers."""
+        __tracebackhide__ = True
+        generator, failures = self._generator, self._failures
+        if generator is None or failures is None or not generator.wait_for_beginning():
+            return
+        try:
+            self._run_users(generator, failures)
+        finally:
+            self._send_failures(failures)
+        error = failures.error
+        failures.clear()
+        if error is not None:
+            raise error
+
+    def _run_users(self, generator: _core.LoadGenerator, failures: Failures) -> None:
+        __tracebackhide__ = True
+        users = self._users_of(generator, failures)
+        plan = self._test.plan
+        interrupted = 0
+        with bounded_output(self._test.item):
+            try:
+                interrupted = users.run(generator.seconds_left, plan.graceful_stop)
+            except KeyboardInterrupt:
+                with contextlib.suppress(KeyboardInterrupt):
+                    interrupted = users.drain(min(plan.graceful_stop, _INTERRUPT_LIMIT))
+                raise
+            finally:
+                generator.finish(interrupted)
+        while not generator.has_ended():
+            _core.sleep(_INTERVAL)
+
+    def _users_of(self, generator: _core.LoadGenerator, failures: Failures) -> AsyncioUsers | ThreadUsers | TrioUsers:
+        renew = self._renew if self._test.is_fresh else None
+        if not self._is_async:
+            return ThreadUsers(generator, list(self._threads.values()), failures, renew)
+        loop = self._runner.loop_of(self._test.item)
+        if isinstance(loop, TrioLoop):
+            return TrioUsers(generator, self._users, loop, failures, renew)
+        return AsyncioUsers(generator, self._users, loop, failures, renew)
+
+    def _renew(self, user: VirtualUser) -> bool:
+        """Set up a user's function fixtures anew; return False if that fails, which ends the load test."""
+        assert self._failures is not None
+        try:
+            errors = user.release()
+            if errors:
+                raise errors[0]
+            user.renew()
+        except (Exception, pytest.fail.Exception, pytest.skip.Exception) as error:
+            if hasattr(error, "add_note"):
+                error.add_note(f"(in the set-up of user {user.number} for another iteration)")
+            self._failures.abort(error)
+            return False
+        return True
+
+    def _send_failures(self, failures: Failures) -> None:
+        line = self._runner.worker().line
+        line.message(line.LOAD, failures.texts())
+
+    # ------------------------------------------------------------------ teardown
+
+    def tear_down(self) -> None:
+        """Tear down the users of this worker, one after the other.
+
+        Raises:
+            BaseException: What the teardown of a user has raised; of several, the first.
+        """
+        __tracebackhide__ = True
+        errors: list[tuple[int, BaseException]] = []
+        for user in reversed(self._users):
+            thread = self._threads.get(user.number)
+            collected: list[BaseException] = []
+            if thread is None or thread.is_busy:
+                collected = user.tear_down()
+            else:
+                thread.do(functools.partial(_tear_down, user, collected))
+            errors += [(user.number, error) for error in collected]
+        for thread in self._threads.values():
+            thread.end()
+        self._users, self._threads, self._generator = [], {}, None
+        if errors:
+            number, error = errors[0]
+            raise_in(number, "teardown", self._test.plan.users, error)
+
+
+def _tear_down(user: VirtualUser, errors: list[BaseException]) -> None:
+    errors += user.tear_down()
+
+
+def register(session: pytest.Session, tests: list[LoadTest]) -> None:
+    """Run these tests as load tests."""
+    session.config.pluginmanager.register(LoadRunner(session.config, tests), NAME)

@@ -1,0 +1,172 @@
+"""The tests that are marked ``load``, as load tests: plan, tasks, and what is refused.
+
+On a function, the mark makes a load test of it. On a class, its tests are the tasks of one behaviour: the first one
+stands for all.
+"""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from rustpar import _core
+from rustpar.config.load_option import profile_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+# Fixtures that change or read something of the whole process, so that several users at once would disturb each other.
+OF_THE_PROCESS = frozenset(
+    (
+        "capfd",
+        "capfdbinary",
+        "caplog",
+        "capsys",
+        "capsysbinary",
+        "capteesys",
+        "class_mocker",
+        "mocker",
+        "module_mocker",
+        "monkeypatch",
+        "package_mocker",
+        "pytester",
+        "recwarn",
+        "session_mocker",
+        "subtests",
+        "testdir",
+    )
+)
+
+# The arguments of the mark that concern a task and how it is run.
+_OF_TASKS = ("weight", "fresh", "sequence")
+_OF_PLANS = (
+    "users",
+    "duration",
+    "stages",
+    "rate",
+    "rate_stages",
+    "iterations",
+    "iterations_per_user",
+    "think",
+    "graceful_stop",
+    "seed",
+    "thresholds",
+    "abort",
+)
+
+
+@dataclass
+class LoadTest:
+    """A load test.
+
+    Attributes:
+        item: The test that stands for it.
+        tasks: The tests that its users run; one if it is a function.
+        plan: What is asked for.
+        is_fresh: Whether function fixtures are set up anew for each iteration.
+        is_class: Whether its tasks are those of a class.
+    """
+
+    item: pytest.Function
+    tasks: list[pytest.Function]
+    plan: _core.LoadPlan
+    is_fresh: bool
+    is_class: bool = False
+
+
+@dataclass
+class _Found:
+    arguments: dict[str, Any]
+    owner: pytest.Class | None
+    items: list[pytest.Function] = field(default_factory=list)
+    weights: list[int] = field(default_factory=list)
+
+
+def load_tests_of(config: pytest.Config, items: Iterable[pytest.Item]) -> list[LoadTest]:
+    """Return the load tests among these tests, in their order.
+
+    Raises:
+        pytest.UsageError: A mark is invalid, or a test cannot be run by several users at once.
+    """
+    found: dict[Any, _Found] = {}
+    for item in items:
+        marks = list(item.iter_markers("load"))
+        if not marks:
+            continue
+        function = _checked(item)
+        owner = _marked_class(function)
+        key = function if owner is None else owner
+        own = marks[0].kwargs if owner is not None and len(marks) > 1 else {}
+        entry = found.get(key)
+        if entry is None:
+            mark = marks[-1] if owner is not None else marks[0]
+            entry = found[key] = _Found(_arguments(function, mark), owner)
+        entry.items.append(function)
+        entry.weights.append(_weight(function, own if owner is not None else marks[0].kwargs))
+    return [_load_test(config, entry) for entry in found.values()]
+
+
+def _checked(item: pytest.Item) -> pytest.Function:
+    name = item.nodeid
+    if type(item).__name__ == "TestCaseFunction" or not isinstance(item, pytest.Function):
+        raise pytest.UsageError(
+            f"{name}: only functions, and methods of classes that are not unittest's, can be load tests"
+        )
+    if inspect.isasyncgenfunction(item.function) or inspect.isgeneratorfunction(item.function):
+        raise pytest.UsageError(f"{name}: a generator cannot be a load test")
+    refused = [one for one in item.fixturenames if one in OF_THE_PROCESS]
+    if refused:
+        raise pytest.UsageError(
+            f"{name}: the fixture {refused[0]} is of the whole process, so several users cannot have it at the same "
+            f"time; a load test cannot use it, nor a fixture that does"
+        )
+    return item
+
+
+def _marked_class(item: pytest.Function) -> pytest.Class | None:
+    """Return the class of a test that is marked itself; None if it is not, or if there is none."""
+    parent = item.getparent(pytest.Class)
+    if parent is not None and any(mark.name == "load" for mark in parent.own_markers):
+        return parent
+    return None
+
+
+def _arguments(item: pytest.Function, mark: pytest.Mark) -> dict[str, Any]:
+    known = (*_OF_PLANS, *_OF_TASKS)
+    unknown = [name for name in mark.kwargs if name not in known]
+    if mark.args or unknown:
+        given = f"an argument without a name, {mark.args[0]!r}" if mark.args else f"an unknown argument, {unknown[0]}"
+        raise pytest.UsageError(f"{item.nodeid}: the mark load has {given}; use {', '.join(known)}")
+    return dict(mark.kwargs)
+
+
+def _weight(item: pytest.Function, arguments: Mapping[str, Any]) -> int:
+    weight = arguments.get("weight", 1)
+    if not isinstance(weight, int) or weight < 1:
+        raise pytest.UsageError(
+            f"{item.nodeid}: invalid weight {weight!r} of the mark load: expected a whole number from 1"
+        )
+    return weight
+
+
+def _load_test(config: pytest.Config, found: _Found) -> LoadTest:
+    item, arguments = found.items[0], found.arguments
+    where = item.nodeid if found.owner is None else found.owner.nodeid
+    is_class = found.owner is not None
+    sequence = arguments.get("sequence", False)
+    if sequence and not is_class:
+        raise pytest.UsageError(f"{where}: sequence=True is for a class, whose tests are the steps")
+    if sequence and any(weight != 1 for weight in found.weights):
+        raise pytest.UsageError(f"{where}: with sequence=True, all tests run in order: omit weight")
+    plan_arguments = {name: value for name, value in arguments.items() if name in _OF_PLANS}
+    try:
+        plan = _core.LoadPlan(**plan_arguments, weights=found.weights if is_class else [], sequence=bool(sequence))
+        plan = plan.in_profile(*profile_of(config))
+    except TypeError as error:
+        raise pytest.UsageError(f"{where}: invalid value in the mark load: {error}") from None
+    except ValueError as error:
+        raise pytest.UsageError(f"{where}: {error}") from None
+    return LoadTest(item, found.items, plan, bool(arguments.get("fresh", False)), is_class)

@@ -1,0 +1,151 @@
+"""Virtual users: the fixtures, instances and tasks of each.
+
+The hazard it handles: pytest has one set of values for each fixture. A user has its own definitions and items
+(``compat/user_fixtures.py``), and sets them up while no other user does.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from rustpar.compat import user_fixtures
+from rustpar.load.measuring import KEY, Load
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable
+
+    from rustpar.load.mark import LoadTest
+    from rustpar.load.measuring import Sink
+
+
+class UserError(Exception):
+    """The set-up or teardown of a user has failed; the cause is what it has raised."""
+
+
+class VirtualUser:
+    """A user of a load test.
+
+    Attributes:
+        number: Its number, from 0.
+        calls: For each task, the function and its arguments.
+        item: The first of its items.
+        load: The value of its fixture ``load``.
+    """
+
+    def __init__(
+        self, test: LoadTest, number: int, sink: Sink, adapt: Callable[[Any], Any], lock: threading.RLock
+    ) -> None:
+        """Create a user whose fixtures are not set up.
+
+        Args:
+            test: The load test.
+            number: The user's number.
+            sink: What takes its values.
+            adapt: Makes functions of asynchronous fixtures synchronous.
+            lock: Held while fixtures of any user are set up or torn down.
+        """
+        self.number = number
+        self.calls: list[tuple[Callable[..., Any], dict[str, Any]]] = []
+        self._test = test
+        self._lock = lock
+        scopes = ("function", "class") if test.is_class else ("function",)
+        self._definitions = user_fixtures.Definitions(scopes, adapt)
+        self._shared = [one for task in test.tasks for one in user_fixtures.shared_definitions(task)]
+        self.load = Load(sink, number)
+        self._items: list[Any] = []
+        for task in test.tasks:
+            names = [name for name in task.fixturenames if not _is_of_loop(name)]
+            item = user_fixtures.copy_item(task, self._definitions, names)
+            item.stash[KEY] = self.load
+            if test.is_class and self._items:
+                user_fixtures.share_instance(item, user_fixtures.instance_of(self._items[0]))
+            self._items.append(item)
+        self.item: Any = self._items[0]
+        # What tears down its class fixtures, and those of each item.
+        self._of_class: user_fixtures.Finalizers = []
+        self._of_items: list[user_fixtures.Finalizers] = [[] for _ in self._items]
+
+    def set_up(self) -> None:
+        """Set up the fixtures of all tasks.
+
+        Raises:
+            BaseException: What a set-up raises; what was set up before is torn down by `tear_down`.
+        """
+        __tracebackhide__ = True
+        with self._lock:
+            for place, item in enumerate(self._items):
+                self._set_up_item(place, item)
+            self.calls = [(item.obj, user_fixtures.arguments_of(item)) for item in self._items]
+
+    def _set_up_item(self, place: int, item: Any) -> None:
+        __tracebackhide__ = True
+        with user_fixtures.active(self._nodes(item)) as added:
+            try:
+                user_fixtures.set_up_item(item)
+            finally:
+                self._of_items[place] += added[item]
+                if self._test.is_class:
+                    self._of_class += added[item.parent]
+
+    def _nodes(self, item: Any) -> list[Any]:
+        return [item.parent, item] if self._test.is_class else [item]
+
+    def renew(self) -> None:
+        """Set up function fixtures anew, after `release`.
+
+        Raises:
+            BaseException: What a set-up raises.
+        """
+        __tracebackhide__ = True
+        for item in self._items:
+            user_fixtures.forget_values(item)
+        self.set_up()
+
+    def release(self) -> list[BaseException]:
+        """Tear down function fixtures; return what that raises."""
+        errors: list[BaseException] = []
+        with self._lock:
+            for place, item in reversed(list(enumerate(self._items))):
+                with user_fixtures.active(self._nodes(item)):
+                    errors += user_fixtures.tear_down(self._of_items[place])
+            self._definitions.release(self._shared)
+        self.calls = []
+        return errors
+
+    def tear_down(self) -> list[BaseException]:
+        """Tear down all fixtures of this user; return what that raises."""
+        errors = self.release()
+        with self._lock:
+            if self._of_class:
+                with user_fixtures.active(self._nodes(self.item)):
+                    errors += user_fixtures.tear_down(self._of_class)
+        return errors
+
+    def failure_text(self, task: int, error: BaseException) -> str:
+        """Return the text that pytest would show if this error were raised in a test."""
+        return user_fixtures.failure_text(self._items[task], error)
+
+
+def _is_of_loop(name: str) -> bool:
+    """Whether a fixture is the event loop of pytest-asyncio: users have that of their process."""
+    return name == "event_loop" or (name.startswith("_") and name.endswith("_scoped_runner"))
+
+
+def raise_in(user: int, when: str, users: int, error: BaseException) -> None:
+    """Raise an error with a note of which user it concerns.
+
+    Raises:
+        BaseException: The error.
+    """
+    __tracebackhide__ = True
+    if hasattr(error, "add_note"):
+        error.add_note(f"(in the {when} of user {user}, of {users} users that are numbered from 0)")
+    raise error
+
+
+def is_skip(error: BaseException) -> bool:
+    """Whether an error skips a test."""
+    return isinstance(error, pytest.skip.Exception)

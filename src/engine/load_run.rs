@@ -1,0 +1,382 @@
+//! The engine's end of load tests: all workers begin at the same time, samples are added up, each second ends for all.
+//!
+//! A load test begins when every worker has set up its users, and it ends when no worker runs an iteration any more.
+//! Only then does a worker tear down, so that load tests do not overlap.
+//!
+//! The hazard it handles: any worker may fail or die before or after the beginning, and no other may wait for it. Then the
+//! load would be less than was asked for, so it does not begin, or it is stopped.
+
+use super::shared::{Shared, TEMPLATE_SLOT};
+use crate::journal::load::{LoadEnd, LoadResult, LoadSecond, MetricKind};
+use crate::load::measurement::{LoadStatus, Measurement, Moment, Totals};
+use crate::load::metric::Value;
+use crate::load::plan::Plan;
+use crate::platform::clock::nanos;
+use crate::protocol::frame::Frame;
+use crate::protocol::load::{LoadFrame, Sample, SampleValue};
+use crate::schedule::policy::{Test, Worker};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// Nanoseconds between the decision to begin and the beginning: all workers have to notice it.
+const DELAY: u64 = 50_000_000;
+
+const SECOND: u64 = 1_000_000_000;
+
+/// What a load test has to say. Times are those of the monotonic clock, in microseconds.
+#[derive(Debug)]
+pub enum LoadEvent {
+    /// A second has ended.
+    Second(Vec<LoadSecond>),
+    /// The load test has ended.
+    Result(Box<LoadResult>),
+}
+
+/// A load test from the first worker that is ready to the last that has ended.
+#[derive(Debug)]
+struct Current {
+    measurement: Measurement,
+    /// Workers whose users are set up.
+    ready: BTreeSet<Worker>,
+    /// How many workers have got a share of the users.
+    joined: u64,
+    /// The slots of those of them that were not lost.
+    slots: BTreeMap<Worker, usize>,
+    /// Those of them that have ended their iterations.
+    finished: BTreeSet<Worker>,
+    /// Workers that have ended the test, or were lost.
+    out: BTreeSet<Worker>,
+    /// When it begins, in nanoseconds of the monotonic clock.
+    begin: Option<u64>,
+    cancelled: bool,
+    /// When the present second ends.
+    tick: u64,
+    /// What workers have published at the end of the last second: started, dropped, CPU.
+    published: BTreeMap<Worker, [u64; 3]>,
+    interrupted: u64,
+    end: LoadEnd,
+    why: String,
+    is_told: bool,
+}
+
+/// The load tests of a run.
+#[derive(Debug, Default)]
+pub struct LoadRun {
+    plans: HashMap<Test, Plan>,
+    generators: usize,
+    current: BTreeMap<Test, Current>,
+    /// The test for which each worker was ready last.
+    tests: HashMap<Worker, Test>,
+    stopped: bool,
+    events: Vec<LoadEvent>,
+}
+
+impl LoadRun {
+    /// Runs each test with a plan on so many workers.
+    #[must_use]
+    pub fn new(plans: HashMap<Test, Plan>, generators: usize) -> Self {
+        Self {
+            plans,
+            generators,
+            ..Self::default()
+        }
+    }
+
+    /// Takes the events that have happened.
+    pub fn take_events(&mut self) -> Vec<LoadEvent> {
+        std::mem::take(&mut self.events)
+    }
+
+    /// The state of the load test that is running.
+    #[must_use]
+    pub fn status(&self) -> Option<(Test, LoadStatus)> {
+        let running = self
+            .current
+            .iter()
+            .find(|(_, current)| current.begin.is_some() && !current.is_told);
+        running.map(|(test, current)| (*test, current.measurement.status().clone()))
+    }
+
+    /// The time until a second ends, if a load test is running.
+    #[must_use]
+    pub fn until_tick(&self) -> Option<Duration> {
+        let running = self
+            .current
+            .values()
+            .filter(|current| current.begin.is_some() && !current.is_told);
+        let tick = running.map(|current| current.tick).min()?;
+        Some(Duration::from_nanos(tick.saturating_sub(nanos())))
+    }
+
+    /// Handles a frame of a worker in this slot; returns whether it was one of a load test.
+    pub fn handle(&mut self, worker: Worker, slot: usize, frame: &Frame<'_>, shared: &Shared) -> bool {
+        let test = self.tests.get(&worker).copied();
+        match frame {
+            Frame::Load(LoadFrame::Join { test }) => {
+                self.tests.insert(worker, *test);
+                let (stopped, workers) = (self.stopped, self.generators as u64);
+                let share = self.of(*test).filter(|_| !stopped).map(|current| {
+                    current.slots.insert(worker, slot);
+                    current.joined += 1;
+                    workers << 32 | current.joined
+                });
+                let word = share.unwrap_or(u64::MAX);
+                shared.slot(slot).load_share().store(word, Ordering::SeqCst);
+            }
+            Frame::Load(LoadFrame::Ready { test }) => {
+                if let Some(current) = self.of(*test) {
+                    current.ready.insert(worker);
+                }
+                self.begin_if_all_ready(*test, shared);
+            }
+            Frame::Load(LoadFrame::Finished { test, interrupted }) => {
+                if let Some(current) = self.of(*test) {
+                    current.finished.insert(worker);
+                    current.interrupted += interrupted;
+                }
+                self.end_if_all_finished(*test, shared);
+            }
+            Frame::Load(LoadFrame::Metric { number, kind, name }) => {
+                if let (Some(current), Some(kind)) = (test.and_then(|test| self.of(test)), metric_kind(*kind))
+                {
+                    current.measurement.name((worker, *number), kind, name);
+                }
+            }
+            Frame::Load(LoadFrame::Sample(sample)) => {
+                if let Some(current) = test.and_then(|test| self.of(test)) {
+                    add(&mut current.measurement, worker, sample);
+                }
+            }
+            Frame::Load(LoadFrame::Stop) => {
+                if let Some(test) = test {
+                    self.stop_test(test, LoadEnd::Stopped, "a test called load.stop()", shared);
+                }
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// A worker has ended a test: if it was never ready, its set-up has failed or the test was skipped.
+    pub fn done(&mut self, worker: Worker, test: Test, shared: &Shared) {
+        if let Some(current) = self.of(test) {
+            current.out.insert(worker);
+            self.begin_if_all_ready(test, shared);
+            self.forget_if_over(test);
+        }
+    }
+
+    /// A worker was lost while it was running a test.
+    pub fn lost(&mut self, worker: Worker, test: Option<Test>, shared: &Shared) {
+        let Some(test) = test.filter(|test| self.plans.contains_key(test)) else {
+            return;
+        };
+        if let Some(current) = self.of(test) {
+            current.out.insert(worker);
+            current.slots.remove(&worker);
+            let is_running = current.begin.is_some() && !current.finished.contains(&worker);
+            current.finished.insert(worker);
+            if is_running {
+                let why = format!("worker gw{worker} was lost, so the load was less than asked for");
+                self.stop_test(test, LoadEnd::Lost, &why, shared);
+            }
+        }
+        self.begin_if_all_ready(test, shared);
+        self.end_if_all_finished(test, shared);
+        self.forget_if_over(test);
+    }
+
+    /// A worker was lost that is not replaced: the remaining load tests run on one less.
+    pub fn one_less(&mut self, shared: &Shared) {
+        self.generators = self.generators.saturating_sub(1);
+        for test in self.current.keys().copied().collect::<Vec<_>>() {
+            self.begin_if_all_ready(test, shared);
+            self.forget_if_over(test);
+        }
+    }
+
+    /// Stops all load tests, because the run is stopped.
+    pub fn stop(&mut self, shared: &Shared) {
+        self.stopped = true;
+        for test in self.current.keys().copied().collect::<Vec<_>>() {
+            self.stop_test(test, LoadEnd::Interrupted, "the run was stopped", shared);
+            self.begin_if_all_ready(test, shared);
+        }
+    }
+
+    /// Ends the seconds that are over.
+    pub fn tick(&mut self, shared: &Shared) {
+        let now = nanos();
+        let due = self
+            .current
+            .iter()
+            .filter(|(_, current)| current.begin.is_some() && !current.is_told && current.tick <= now);
+        for test in due.map(|(test, _)| *test).collect::<Vec<_>>() {
+            let Some(current) = self.current.get_mut(&test) else {
+                continue;
+            };
+            let at = current.tick / 1000;
+            current.tick += SECOND;
+            let moment = current.moment(shared);
+            let (seconds, should_abort) = current.measurement.end_second(test, at, moment);
+            self.events.push(LoadEvent::Second(seconds));
+            if should_abort {
+                let abort = current.measurement.plan().abort.as_ref().map(ToString::to_string);
+                let why = format!("aborted: {}", abort.unwrap_or_default());
+                self.stop_test(test, LoadEnd::Aborted, &why, shared);
+            }
+        }
+    }
+
+    fn of(&mut self, test: Test) -> Option<&mut Current> {
+        let plan = self.plans.get(&test)?;
+        Some(self.current.entry(test).or_insert_with(|| Current {
+            measurement: Measurement::new(plan.clone()),
+            ready: BTreeSet::new(),
+            joined: 0,
+            slots: BTreeMap::new(),
+            finished: BTreeSet::new(),
+            out: BTreeSet::new(),
+            begin: None,
+            cancelled: false,
+            tick: 0,
+            published: BTreeMap::new(),
+            interrupted: 0,
+            end: LoadEnd::Complete,
+            why: String::new(),
+            is_told: false,
+        }))
+    }
+
+    /// Begins a load test, or cancels it, when it is known of each worker whether it is ready.
+    fn begin_if_all_ready(&mut self, test: Test, shared: &Shared) {
+        let (generators, stopped) = (self.generators, self.stopped);
+        let Some(current) = self.current.get_mut(&test) else {
+            return;
+        };
+        let known = current.ready.union(&current.out).count();
+        if current.begin.is_some() || (known < generators && !stopped) {
+            return;
+        }
+        if stopped || !current.out.is_empty() {
+            current.cancelled = true;
+        }
+        let begin = nanos() + DELAY;
+        if !current.cancelled {
+            current.begin = Some(begin);
+            current.tick = begin + SECOND;
+            shared.slot(TEMPLATE_SLOT).iterations().store(0, Ordering::SeqCst);
+        }
+        let word = if current.cancelled { u64::MAX } else { begin };
+        for slot in current.slots.values() {
+            shared.slot(*slot).load_begin().store(word, Ordering::SeqCst);
+        }
+    }
+
+    fn stop_test(&mut self, test: Test, end: LoadEnd, why: &str, shared: &Shared) {
+        let Some(current) = self.current.get_mut(&test) else {
+            return;
+        };
+        if current.end == LoadEnd::Complete {
+            (current.end, current.why) = (end, why.to_owned());
+        }
+        for slot in current.slots.values() {
+            shared.slot(*slot).load_stopped().set(true);
+        }
+    }
+
+    fn end_if_all_finished(&mut self, test: Test, shared: &Shared) {
+        let generators = self.generators;
+        let Some(current) = self.current.get_mut(&test) else {
+            return;
+        };
+        let Some(begin) = current.begin.filter(|_| !current.is_told) else {
+            return;
+        };
+        if !current.ready.is_subset(&current.finished) {
+            return;
+        }
+        current.is_told = true;
+        let now = nanos().max(begin);
+        let moment = current.moment(shared);
+        let at = |nanos: u64| nanos / 1000;
+        // What has happened since the last full second; at the end of the last one, next to nothing.
+        if current.tick.saturating_sub(now) < SECOND * 9 / 10 {
+            let (seconds, _) = current.measurement.end_second(test, at(now), moment);
+            self.events.push(LoadEvent::Second(seconds));
+        }
+        let totals = Totals {
+            end: current.end,
+            why: current.why.clone(),
+            generators: generators.max(current.ready.len()),
+            started: moment.started,
+            dropped: moment.dropped,
+            interrupted: current.interrupted,
+        };
+        let result = current.measurement.result(test, at(begin), at(now), totals);
+        self.events.push(LoadEvent::Result(Box::new(result)));
+        for slot in current.slots.values() {
+            shared.slot(*slot).load_ended().set(true);
+        }
+    }
+
+    fn forget_if_over(&mut self, test: Test) {
+        let generators = self.generators;
+        if self
+            .current
+            .get(&test)
+            .is_some_and(|current| current.out.len() >= generators)
+        {
+            self.current.remove(&test);
+        }
+    }
+}
+
+impl Current {
+    /// What the workers have published. A worker that was lost keeps what it has published before.
+    fn moment(&mut self, shared: &Shared) -> Moment {
+        let mut moment = Moment::default();
+        for (worker, slot) in &self.slots {
+            let [users, started, dropped, cpu] = shared.slot(*slot).load();
+            let before = self.published.insert(*worker, [started, dropped, cpu]);
+            moment.users += u32::try_from(users).unwrap_or(u32::MAX);
+            if let Some([_, _, earlier]) = before {
+                #[expect(clippy::cast_precision_loss, reason = "nanoseconds of a second")]
+                let part = cpu.saturating_sub(earlier) as f64 / SECOND as f64;
+                moment.cpu = moment.cpu.max(part);
+            }
+        }
+        moment.started = self.published.values().map(|[started, ..]| started).sum();
+        moment.dropped = self.published.values().map(|[_, dropped, _]| dropped).sum();
+        moment
+    }
+}
+
+fn add(measurement: &mut Measurement, worker: Worker, sample: &Sample) {
+    match (sample.metric, sample.value) {
+        (0, SampleValue::Time { nanos, lag, failed }) => measurement.iteration(nanos, lag, failed),
+        (metric, value) => {
+            let value = match value {
+                SampleValue::Time { nanos, lag, failed } => Value::Time(nanos, lag, failed),
+                SampleValue::Number(number) => Value::Number(number),
+                SampleValue::Truth(truth) => Value::Truth(truth),
+            };
+            measurement.add((worker, metric), value);
+        }
+    }
+}
+
+/// The kinds of metrics, in the order of their numbers in frames.
+pub const METRIC_KINDS: [MetricKind; 6] = [
+    MetricKind::Time,
+    MetricKind::Trend,
+    MetricKind::Counter,
+    MetricKind::Gauge,
+    MetricKind::Rate,
+    MetricKind::Check,
+];
+
+fn metric_kind(number: u8) -> Option<MetricKind> {
+    METRIC_KINDS.get(usize::from(number)).copied()
+}
