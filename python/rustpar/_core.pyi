@@ -1534,8 +1534,8 @@ class LoadGenerator:
             RuntimeError: There are more than 65,535 metrics.
         """
 
-    def ask_to_stop(self) -> None:
-        """Ask for the end of the load test in all workers."""
+    def ask_to_stop(self, why: str) -> None:
+        """Ask for the end of the load test in all workers, and say why."""
 
     def stop(self) -> None:
         """Let no further iteration start in this worker, and wake the users that wait.
@@ -1581,6 +1581,10 @@ class LoadOutcome:
     @property
     def problems(self) -> list[str]:
         """Why it has failed; empty if it has passed."""
+
+    @property
+    def was_interrupted(self) -> bool:
+        """Whether it has ended early because the run was stopped."""
 
     @property
     def seconds(self) -> float:

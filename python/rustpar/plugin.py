@@ -133,6 +133,9 @@ def pytest_configure(config: pytest.Config) -> None:
         thresholds.thresholds_of(config)
         if hasattr(config, "workeroutput") and not config.pluginmanager.has_plugin("rustpar-worker"):
             config.pluginmanager.register(thresholds.MarksOfWorker(), "rustpar-marks")
+    if config.getoption("rustpar_load", None) is not None and not hasattr(config, "workerinput"):
+        if not config.pluginmanager.has_plugin("rustpar-run"):
+            raise pytest.UsageError("--rustpar-load needs pytest-xdist's options: omit -p no:xdist")
     if not hasattr(config, "workerinput"):
         from rustpar.recording.journal import observe
 
@@ -240,7 +243,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     return result
 
 
-@pytest.fixture
+# Of class scope, so that a fixture that a class of load tests sets up once per user can use it.
+@pytest.fixture(scope="class")
 def load(request: pytest.FixtureRequest) -> object:
     """Measure steps, checks and metrics of a load test; in an ordinary run, measure once (pytest-rustpar)."""
     from rustpar.load.measuring import load_of

@@ -4,7 +4,7 @@ use super::text::{Text, texts};
 use super::worker_connection::Line;
 use crate::engine::load_run::METRIC_KINDS;
 use crate::engine::worker_load::{Beginning, Share};
-use crate::journal::load::{LoadResult, LoadSecond, MetricKind};
+use crate::journal::load::{LoadEnd, LoadResult, LoadSecond, MetricKind};
 use crate::load::mark::Mark;
 use crate::load::pacer::{Next, Pacer};
 use crate::load::plan::{Model, Plan};
@@ -450,9 +450,9 @@ impl LoadGenerator {
     }
 
     /// Asks for the end of the load test in all workers.
-    fn ask_to_stop(&self, py: Python<'_>) {
+    fn ask_to_stop(&self, py: Python<'_>, why: &str) {
         if !self.state.lock().is_closed {
-            self.line.borrow_mut(py).core.stop_load();
+            self.line.borrow_mut(py).core.stop_load(why);
         }
     }
 
@@ -618,6 +618,12 @@ impl LoadOutcome {
     #[getter]
     fn problems(&self) -> Vec<String> {
         self.core.problems.clone()
+    }
+
+    /// Whether it has ended early because the run was stopped.
+    #[getter]
+    fn was_interrupted(&self) -> bool {
+        self.core.end == LoadEnd::Interrupted
     }
 
     /// Seconds that it has taken.

@@ -41,6 +41,8 @@ struct Current {
     ready: BTreeSet<Worker>,
     /// How many workers have got a share of the users.
     joined: u64,
+    /// Among how many workers users were dealt.
+    workers: u64,
     /// The slots of those of them that were not lost.
     slots: BTreeMap<Worker, usize>,
     /// Those of them that have ended their iterations.
@@ -119,7 +121,10 @@ impl LoadRun {
                 let share = self.of(*test).filter(|_| !stopped).map(|current| {
                     current.slots.insert(worker, slot);
                     current.joined += 1;
-                    workers << 32 | current.joined
+                    if current.joined == 1 {
+                        current.workers = workers;
+                    }
+                    current.workers << 32 | current.joined
                 });
                 let word = share.unwrap_or(u64::MAX);
                 shared.slot(slot).load_share().store(word, Ordering::SeqCst);
@@ -148,9 +153,9 @@ impl LoadRun {
                     add(&mut current.measurement, worker, sample);
                 }
             }
-            Frame::Load(LoadFrame::Stop) => {
+            Frame::Load(LoadFrame::Stop { why }) => {
                 if let Some(test) = test {
-                    self.stop_test(test, LoadEnd::Stopped, "a test called load.stop()", shared);
+                    self.stop_test(test, LoadEnd::Stopped, why, shared);
                 }
             }
             _ => return false,
@@ -162,6 +167,8 @@ impl LoadRun {
     pub fn done(&mut self, worker: Worker, test: Test, shared: &Shared) {
         if let Some(current) = self.of(test) {
             current.out.insert(worker);
+            // It may be in the next test when the others are told.
+            current.slots.remove(&worker);
             self.begin_if_all_ready(test, shared);
             self.forget_if_over(test);
         }
@@ -235,6 +242,7 @@ impl LoadRun {
             measurement: Measurement::new(plan.clone()),
             ready: BTreeSet::new(),
             joined: 0,
+            workers: 0,
             slots: BTreeMap::new(),
             finished: BTreeSet::new(),
             out: BTreeSet::new(),
@@ -261,11 +269,25 @@ impl LoadRun {
         }
         if stopped || !current.out.is_empty() {
             current.cancelled = true;
+        } else if current.workers != generators as u64 {
+            // Nobody has the users of a worker that was lost before it asked for them.
+            current.cancelled = true;
+            let totals = Totals {
+                end: LoadEnd::Cancelled,
+                why: "a worker was lost before the load test began, and is not replaced".to_owned(),
+                generators,
+                ..Totals::default()
+            };
+            let now = nanos() / 1000;
+            let result = current.measurement.result(test, now, now, totals);
+            self.events.push(LoadEvent::Result(Box::new(result)));
         }
         let begin = nanos() + DELAY;
         if !current.cancelled {
             current.begin = Some(begin);
             current.tick = begin + SECOND;
+            // From here on, CPU time counts.
+            let _before = current.moment(shared);
             shared.slot(TEMPLATE_SLOT).iterations().store(0, Ordering::SeqCst);
         }
         let word = if current.cancelled { u64::MAX } else { begin };

@@ -111,8 +111,8 @@ impl Line {
     }
 
     /// Asks for the end of the load test in all workers.
-    pub fn stop_load(&mut self) {
-        self.send(&Frame::Load(LoadFrame::Stop), true);
+    pub fn stop_load(&mut self, why: &str) {
+        self.send(&Frame::Load(LoadFrame::Stop { why }), true);
     }
 
     /// Reports that no user of this worker runs an iteration any more.

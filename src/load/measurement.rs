@@ -15,6 +15,9 @@ pub const ITERATIONS: &str = "iteration";
 /// The most metrics; further ones are not counted, with a line that says so. Each takes up to 0.8 MiB.
 pub const MOST_METRICS: usize = 300;
 
+/// Nanoseconds from which an iteration that takes ten times the median is taken for one that has met a stall.
+const STALL: f64 = 100e6;
+
 /// A metric, by the process that has named it and the number it has given it.
 pub type Key = (u32, u16);
 
@@ -301,11 +304,8 @@ impl Measurement {
     fn remark(&self) -> String {
         let all = &self.metrics[0];
         let (median, most) = (all.values.percentile(50.0), all.values.most());
-        if self.plan.model == Model::Open
-            || self.plan.think.is_some()
-            || all.count == 0
-            || most < 10.0 * median
-        {
+        let is_stall = most >= (10.0 * median).max(STALL);
+        if self.plan.model == Model::Open || all.count == 0 || !is_stall {
             return String::new();
         }
         let slow = spoken(nanos(most));

@@ -37,7 +37,10 @@ pub enum LoadFrame<'a> {
     /// A value of a metric, or number 0: an iteration.
     Sample(Sample),
     /// The load test is to be stopped in all workers.
-    Stop,
+    Stop {
+        /// The reason.
+        why: &'a str,
+    },
 }
 
 const JOIN: u8 = 0;
@@ -74,7 +77,10 @@ impl<'a> LoadFrame<'a> {
                 out.push(SAMPLE);
                 sample.encode(out);
             }
-            Self::Stop => out.push(STOP),
+            Self::Stop { why } => {
+                out.push(STOP);
+                out.extend_from_slice(why.as_bytes());
+            }
         }
     }
 
@@ -101,7 +107,10 @@ impl<'a> LoadFrame<'a> {
                 return Ok(Self::Metric { number, kind, name });
             }
             SAMPLE => return Ok(Self::Sample(Sample::decode(reader.rest())?)),
-            STOP => Self::Stop,
+            STOP => {
+                let why = std::str::from_utf8(reader.rest()).map_err(|_| ProtocolError::Utf8)?;
+                return Ok(Self::Stop { why });
+            }
             byte => {
                 return Err(ProtocolError::Unknown {
                     what: "load frame",

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from _pytest.faulthandler import fault_handler_stderr_fd_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    import pytest
 
 __all__ = ["fault_handler_stderr_fd_key"]
 
@@ -59,6 +59,12 @@ def is_conftest_error(error: BaseException) -> bool:
 def setup_state_of(session: pytest.Session) -> Any:
     """Return the object that tracks set-up nodes: ``stack``, a mapping with nodes as keys, and ``teardown_exact``."""
     return session._setupstate
+
+
+def running_item(session: pytest.Session) -> pytest.Item | None:
+    """Return the test whose fixtures are set up; None if there is none."""
+    last: Any = next(reversed(session._setupstate.stack), None)
+    return last if isinstance(last, pytest.Item) else None
 
 
 def needed_after_teardown(state: Any, nextitem: Any) -> Any:

@@ -26,9 +26,10 @@ Finalizers = list["Callable[[], object]"]
 class Definitions:
     """The definitions of fixtures for one user, copied when they are first asked for."""
 
-    def __init__(self, scopes: Iterable[str], adapt: Callable[[Any], Any]) -> None:
-        """Copy the definitions of these scopes; `adapt` returns the function of a fixture, changed or not."""
+    def __init__(self, scopes: Iterable[str], names: Iterable[str], adapt: Callable[[Any], Any]) -> None:
+        """Copy the definitions of these scopes and names; `adapt` returns the function of a fixture, changed or not."""
         self._scopes = frozenset(scopes)
+        self._names = frozenset(names)
         self._adapt = adapt
         self._copies: dict[int, Any] = {}
         self._originals: list[Any] = []
@@ -40,7 +41,7 @@ class Definitions:
     def copied(self, definition: Any) -> Any:
         """Return the user's definition for one of pytest's."""
         function = self._adapt(definition.func)
-        if definition.scope not in self._scopes:
+        if definition.scope not in self._scopes and definition.argname not in self._names:
             # Shared by all users of this process, which also share the event loop.
             if function is not definition.func:
                 definition.func = function

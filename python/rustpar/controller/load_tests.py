@@ -194,9 +194,11 @@ class LoadDispatch(HookDispatch):
         if call is not None and call.passed:
             if setup is None or not setup.passed:
                 call = None
-            elif running.outcome is None:
-                # The run was stopped before the load test began.
+            elif self._pool.stopping and (running.outcome is None or running.outcome.was_interrupted):
+                # As a test that an interrupt has ended.
                 return []
+            elif running.outcome is None:
+                call.outcome, call.longrepr = "failed", "load test failed: it has not begun"
             else:
                 self._judge(call, running)
         return [report for report in (setup, call, teardown) if report is not None]
@@ -222,8 +224,13 @@ class LoadDispatch(HookDispatch):
             return
         call.outcome = "failed"
         text = outcome.details()
+        # By their texts: users tend to fail in the same way.
+        alike: dict[str, list[str]] = {}
         for worker, user, iteration, failure in running.failures[:_MOST_FAILURES]:
-            text += f"\n\n_ user {user}, iteration {iteration} ({worker}) _\n\n{failure}"
+            alike.setdefault(failure, []).append(f"user {user}, iteration {iteration} ({worker})")
+        for failure, (first, *others) in alike.items():
+            more = f", and {len(others)} more alike" if others else ""
+            text += f"\n\n_ failed: {first}{more} _\n\n{failure}"
         call.longrepr = text
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:

@@ -145,6 +145,8 @@ class AsyncioUsers:
                     end(number, True)
                     failures.add(user, task, error)
                 else:
+                    generator.cancel(number)
+                    failures.abort(error)
                     raise
             else:
                 end(number, False)

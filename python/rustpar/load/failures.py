@@ -22,7 +22,7 @@ class Failures:
         error: What ends the load test: a skip, ``pytest.exit``, the failed set-up of a user; None if nothing does.
     """
 
-    def __init__(self, stop: Callable[[], None], iteration: Callable[[int], int]) -> None:
+    def __init__(self, stop: Callable[[str], None], iteration: Callable[[int], int]) -> None:
         """Create an empty list.
 
         Args:
@@ -35,21 +35,20 @@ class Failures:
         self.error: BaseException | None = None
 
     def is_outcome(self, error: BaseException) -> bool:
-        """Whether an iteration that raises this has failed, as opposed to being interrupted."""
-        return isinstance(error, (Exception, pytest.fail.Exception, pytest.skip.Exception))
+        """Whether an iteration that raises this has failed, as opposed to being skipped or interrupted."""
+        return isinstance(error, (Exception, pytest.fail.Exception))
 
     def add(self, user: VirtualUser, task: int, error: BaseException) -> None:
         """Keep the failure of an iteration that has ended; its text is made later, because that takes long."""
-        if isinstance(error, (pytest.skip.Exception, pytest.exit.Exception)):
-            self.abort(error)
-        elif len(self._kept) < MOST:
+        if len(self._kept) < MOST:
             self._kept.append((user, task, self._iteration(user.number) - 1, error))
 
     def abort(self, error: BaseException | None) -> None:
         """End the load test with this error, unless it ends with another one already."""
         if self.error is None:
             self.error = error
-            self._stop()
+            is_skip = isinstance(error, pytest.skip.Exception)
+            self._stop("a test has called pytest.skip()" if is_skip else f"a user has met an error: {error!r}")
 
     def texts(self) -> list[tuple[int, int, str]]:
         """Return user, iteration and text of the failures."""

@@ -12,6 +12,7 @@ import pytest
 
 from rustpar._core import monotonic
 from rustpar.compat.reports import set_section
+from rustpar.compat.sessions import item_of, running_item
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -40,8 +41,8 @@ class Sink(Protocol):
     def target(self) -> float:
         """Return the number of users that is asked for now."""
 
-    def ask_to_stop(self) -> None:
-        """End the load test."""
+    def ask_to_stop(self, why: str) -> None:
+        """End the load test for this reason."""
 
 
 class Load:
@@ -95,7 +96,7 @@ class Load:
 
     def stop(self) -> None:
         """End the load test in all workers; running iterations end as at its planned end."""
-        self._sink.ask_to_stop()
+        self._sink.ask_to_stop("a test called load.stop()")
 
 
 class Metric:
@@ -164,16 +165,22 @@ def _names(name: str, tags: dict[str, object]) -> tuple[str, ...]:
 
 
 class OnceMeasured:
-    """Takes the values of an ordinary run of a test."""
+    """Takes the values of an ordinary run of a test, or of the tests of a class."""
 
-    def __init__(self, item: pytest.Item) -> None:
-        """Show them if this test fails."""
-        self._item = item
+    def __init__(self, session: pytest.Session) -> None:
+        """Show them if the running test of this session fails."""
+        self._session = session
+        self._item: pytest.Item | None = None
         self._lines: list[str] = []
 
     def _add(self, line: str) -> None:
+        item = running_item(self._session)
+        if item is None:
+            return
+        if item is not self._item:
+            self._item, self._lines = item, []
         self._lines.append(line)
-        set_section(self._item, "call", "load", "\n".join(self._lines))
+        set_section(item, "call", "load", "\n".join(self._lines))
 
     def add_time(self, name: str, user: int, nanos: int, failed: bool) -> None:
         """Add a duration."""
@@ -195,14 +202,11 @@ class OnceMeasured:
         """Return 1: there is one user."""
         return 1.0
 
-    def ask_to_stop(self) -> None:
+    def ask_to_stop(self, why: str) -> None:
         """Do nothing: the test ends anyway."""
 
 
 def load_of(request: Any) -> Load:
     """Return the value of the fixture ``load`` for a test or a user."""
-    item = request.node
-    known: Load | None = item.stash.get(KEY, None)
-    if known is not None:
-        return known
-    return Load(OnceMeasured(item), 0)
+    known: Load | None = item_of(request).stash.get(KEY, None)
+    return Load(OnceMeasured(request.session), 0) if known is None else known

@@ -162,9 +162,10 @@ class ThreadUsers:
             try:
                 function(**arguments)
             except BaseException as error:
-                end(number, True)
                 if not failures.is_outcome(error):
+                    generator.cancel(number)
                     raise
+                end(number, True)
                 failures.add(user, task, error)
             else:
                 end(number, False)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from rustpar import _core
 from rustpar.load.measuring import CURRENT
 
@@ -105,7 +107,11 @@ class TrioUsers:
                     await function(**arguments)
                 except BaseException as error:
                     if not failures.is_outcome(error):
-                        # Cancelled at the end.
+                        # Cancelled at the end, or skipped.
+                        generator.cancel(number)
+                        if isinstance(error, pytest.skip.Exception):
+                            failures.abort(error)
+                            return
                         raise
                     generator.end(number, True)
                     failures.add(user, task, error)

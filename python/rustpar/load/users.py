@@ -52,7 +52,7 @@ class VirtualUser:
         self._test = test
         self._lock = lock
         scopes = ("function", "class") if test.is_class else ("function",)
-        self._definitions = user_fixtures.Definitions(scopes, adapt)
+        self._definitions = user_fixtures.Definitions(scopes, ("load",), adapt)
         self._shared = [one for task in test.tasks for one in user_fixtures.shared_definitions(task)]
         self.load = Load(sink, number)
         self._items: list[Any] = []

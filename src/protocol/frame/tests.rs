@@ -44,7 +44,7 @@ proptest! {
         round_trip(&Frame::Load(LoadFrame::Ready { test }));
         round_trip(&Frame::Load(LoadFrame::Finished { test, interrupted: resident }));
         round_trip(&Frame::Load(LoadFrame::Metric { number: 7, kind: 3, name: &domain }));
-        round_trip(&Frame::Load(LoadFrame::Stop));
+        round_trip(&Frame::Load(LoadFrame::Stop { why: &domain }));
         for value in [
             SampleValue::Time { nanos: resident, lag: u64::from(test), failed },
             SampleValue::Number(seconds),

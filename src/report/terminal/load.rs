@@ -7,6 +7,9 @@ use crate::text::duration::{clock, micros, spoken};
 use crate::text::table::aligned;
 use crate::text::{counted, percent};
 
+/// Microseconds by which the 99th percentile must be later from the intended start, for both to be shown.
+const LAG_SHOWN: f64 = 1000.0;
+
 /// The percentiles of a table, besides mean, least and greatest value.
 const HEADINGS: [&str; 7] = ["avg", "min", "med", "p(90)", "p(95)", "p(99)", "max"];
 
@@ -122,11 +125,9 @@ fn distributions(result: &LoadResult) -> Vec<String> {
         ];
         row.extend(cells(values, is_time));
         rows.push(row);
-        // Where the difference can be seen.
-        if let Some(intended) = metric
-            .intended
-            .filter(|intended| intended.p99 > values.p99 * 1.05)
-        {
+        let is_seen =
+            |intended: &Distribution| intended.p99 > (values.p99 * 1.05).max(values.p99 + LAG_SHOWN);
+        if let Some(intended) = metric.intended.filter(is_seen) {
             let mut row = vec![
                 "  from the intended start".to_owned(),
                 String::new(),
