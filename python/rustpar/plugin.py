@@ -133,9 +133,9 @@ def pytest_configure(config: pytest.Config) -> None:
         thresholds.thresholds_of(config)
         if hasattr(config, "workeroutput") and not config.pluginmanager.has_plugin("rustpar-worker"):
             config.pluginmanager.register(thresholds.MarksOfWorker(), "rustpar-marks")
-    if config.getoption("rustpar_load", None) is not None and not hasattr(config, "workerinput"):
-        if not config.pluginmanager.has_plugin("rustpar-run"):
-            raise pytest.UsageError("--rustpar-load needs pytest-xdist's options: omit -p no:xdist")
+    is_load_run = config.getoption("rustpar_load", None) is not None and not hasattr(config, "workerinput")
+    if is_load_run and not config.pluginmanager.has_plugin("rustpar-run"):
+        raise pytest.UsageError("--rustpar-load needs pytest-xdist's options: omit -p no:xdist")
     if not hasattr(config, "workerinput"):
         from rustpar.recording.journal import observe
 

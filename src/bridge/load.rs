@@ -233,6 +233,7 @@ impl LoadGenerator {
         let (rank, generators) = loop {
             let share = line.borrow(py).core.load_share();
             match share {
+                Share::Waiting if !line.borrow(py).core.may_start() => return Ok(None),
                 Share::Waiting => {
                     py.detach(|| std::thread::sleep(Duration::from_millis(1)));
                     py.check_signals()?;
@@ -272,6 +273,7 @@ impl LoadGenerator {
         loop {
             let beginning = self.line.borrow(py).core.load_beginning();
             match beginning {
+                Beginning::Waiting if !self.line.borrow(py).core.may_start() => return Ok(false),
                 Beginning::Waiting => {
                     py.detach(|| std::thread::sleep(Duration::from_millis(2)));
                     py.check_signals()?;

@@ -24,6 +24,9 @@ const DELAY: u64 = 50_000_000;
 
 const SECOND: u64 = 1_000_000_000;
 
+/// Nanoseconds for which the last planned second is kept open.
+const LAST_SECOND_DELAY: u64 = 250_000_000;
+
 /// What a load test has to say. Times are those of the monotonic clock, in microseconds.
 #[derive(Debug)]
 pub enum LoadEvent {
@@ -215,10 +218,9 @@ impl LoadRun {
     /// Ends the seconds that are over.
     pub fn tick(&mut self, shared: &Shared) {
         let now = nanos();
-        let due = self
-            .current
-            .iter()
-            .filter(|(_, current)| current.begin.is_some() && !current.is_told && current.tick <= now);
+        let due = self.current.iter().filter(|(_, current)| {
+            current.begin.is_some() && !current.is_told && current.tick + current.delay() <= now
+        });
         for test in due.map(|(test, _)| *test).collect::<Vec<_>>() {
             let Some(current) = self.current.get_mut(&test) else {
                 continue;
@@ -323,11 +325,8 @@ impl LoadRun {
         let now = nanos().max(begin);
         let moment = current.moment(shared);
         let at = |nanos: u64| nanos / 1000;
-        // What has happened since the last full second; at the end of the last one, next to nothing.
-        if current.tick.saturating_sub(now) < SECOND * 9 / 10 {
-            let (seconds, _) = current.measurement.end_second(test, at(now), moment);
-            self.events.push(LoadEvent::Second(seconds));
-        }
+        let (seconds, _) = current.measurement.end_second(test, at(now), moment);
+        self.events.push(LoadEvent::Second(seconds));
         let totals = Totals {
             end: current.end,
             why: current.why.clone(),
@@ -356,6 +355,15 @@ impl LoadRun {
 }
 
 impl Current {
+    /// For how long the end of the present second waits: the last one, for the last iterations to end.
+    fn delay(&self) -> u64 {
+        let planned = self.measurement.plan().seconds();
+        let begin = self.begin.unwrap_or_default();
+        #[expect(clippy::cast_precision_loss, reason = "seconds of a load test")]
+        let at = self.tick.saturating_sub(begin) as f64 / SECOND as f64;
+        if at >= planned { LAST_SECOND_DELAY } else { 0 }
+    }
+
     /// What the workers have published. A worker that was lost keeps what it has published before.
     fn moment(&mut self, shared: &Shared) -> Moment {
         let mut moment = Moment::default();

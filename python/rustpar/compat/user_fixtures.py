@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable, Iterable, Iterator
 
     AsyncRunner = Callable[[Any], Any]
@@ -128,6 +129,12 @@ def arguments_of(item: Any) -> dict[str, Any]:
     return {name: item.funcargs[name] for name in item._fixtureinfo.argnames}
 
 
+def share_stash(item: Any, original: pytest.Item) -> None:
+    """Let the fixtures of a copied item find what plugins have stored for the original one, such as phase results."""
+    for key, value in original.stash._storage.items():
+        item.stash.setdefault(key, value)
+
+
 def share_instance(item: Any, instance: object) -> None:
     """Have a copied item call its method on this instance of its class."""
     item._instance = instance
@@ -138,26 +145,41 @@ def instance_of(item: Any) -> Any:
     return item.instance
 
 
-@contextlib.contextmanager
-def active(nodes: Iterable[pytest.Item | pytest.Collector]) -> Iterator[dict[Any, Finalizers]]:
-    """Have nodes take part in the set-up or teardown of fixtures; yield what is to be torn down with each.
+def activate(item: pytest.Item, finalizers: Finalizers) -> None:
+    """Let fixtures be set up for a copied item; what tears them down is added to `finalizers`."""
+    stack: Any = item.session._setupstate.stack
+    stack[item] = (finalizers, None)
 
-    What is to be torn down with them otherwise is not touched.
-    """
-    nodes = list(nodes)
-    stack: Any = nodes[0].session._setupstate.stack
-    before = {node: stack[node] for node in nodes if node in stack}
-    added: dict[Any, Finalizers] = {node: [] for node in nodes}
-    for node in nodes:
-        stack[node] = (added[node], None)
+
+def deactivate(item: pytest.Item) -> None:
+    """Let no fixture be set up for a copied item any more."""
+    stack: Any = item.session._setupstate.stack
+    stack.pop(item, None)
+
+
+@contextlib.contextmanager
+def other_finalizers(node: pytest.Collector, finalizers: Finalizers) -> Iterator[None]:
+    """Add what tears down fixtures of an active collector to `finalizers`, instead of to its own."""
+    stack: Any = node.session._setupstate.stack
+    before = stack[node]
+    stack[node] = (finalizers, None)
     try:
-        yield added
+        yield
     finally:
-        for node in nodes:
-            if node in before:
-                stack[node] = before[node]
-            else:
-                del stack[node]
+        stack[node] = before
+
+
+def serialize_requests(item: Any, lock: threading.RLock) -> None:
+    """Have fixtures that a test requests while it runs be set up while no other user's are."""
+    request = item._request
+    original = request.getfixturevalue
+
+    def get(name: str) -> Any:
+        __tracebackhide__ = True
+        with lock:
+            return original(name)
+
+    request.getfixturevalue = get
 
 
 def tear_down(finalizers: Finalizers) -> list[BaseException]:

@@ -6,6 +6,7 @@ measured; the report of the worker that has failed, if one has, takes precedence
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from rustpar.controller.crash_retries import Retry
     from rustpar.controller.nodes import Death, WorkerController
     from rustpar.controller.worker_pool import WorkerPool
+
+# Objects differ in their addresses in otherwise equal texts.
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 # So many failed iterations of a load test are shown.
 _MOST_FAILURES = 20
@@ -225,10 +229,11 @@ class LoadDispatch(HookDispatch):
         call.outcome = "failed"
         text = outcome.details()
         # By their texts: users tend to fail in the same way.
-        alike: dict[str, list[str]] = {}
-        for worker, user, iteration, failure in running.failures[:_MOST_FAILURES]:
-            alike.setdefault(failure, []).append(f"user {user}, iteration {iteration} ({worker})")
-        for failure, (first, *others) in alike.items():
+        alike: dict[str, list[tuple[str, str]]] = {}
+        for worker, user, iteration, failure in sorted(running.failures, key=_by_iteration)[:_MOST_FAILURES]:
+            key = _ADDRESS.sub("", failure)
+            alike.setdefault(key, []).append((f"user {user}, iteration {iteration} ({worker})", failure))
+        for (first, failure), *others in alike.values():
             more = f", and {len(others)} more alike" if others else ""
             text += f"\n\n_ failed: {first}{more} _\n\n{failure}"
         call.longrepr = text
@@ -242,6 +247,11 @@ class LoadDispatch(HookDispatch):
             terminalreporter.write_line(node_id, bold=True, red=bool(outcome.problems), green=not outcome.problems)
             for line, is_highlighted in outcome.table():
                 terminalreporter.write_line(f"  {line}", yellow=is_highlighted)
+
+
+def _by_iteration(failure: tuple[str, int, int, str]) -> tuple[int, int]:
+    _worker, user, iteration, _text = failure
+    return iteration, user
 
 
 def load_dispatch(config: pytest.Config, pool: WorkerPool) -> LoadDispatch:

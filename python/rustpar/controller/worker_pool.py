@@ -225,16 +225,17 @@ class WorkerPool:
             start, len(nodes), self.config.option.dist, told["workercount"], told["testrunuid"]
         )
         waiting = self._ramp.waiting()
-        self.sched.start([node for node in nodes if node not in waiting], len(nodes), collection, groups, self.facts)
         load = self.facts["load"]
+        if load:
+            # First: a worker may ask for its users as soon as it has a test.
+            self._engine.load(load, len(nodes))
+        self.sched.start([node for node in nodes if node not in waiting], len(nodes), collection, groups, self.facts)
         expected = self.sched.expected
         if load:
             expected = [_core.LoadPlan.loads(plan).seconds for _, plan in load]
         self._engine.set_expected(expected, self.runs_of_each(len(nodes)))
-        if load:
-            # Their marks say how long they take.
-            self._engine.load(load, len(nodes))
-        else:
+        # The marks of load tests say how long they take.
+        if not load:
             self._engine.time_limits(default_limit(self.config), self.facts["time_limits"])
         self.on_scheduled()
 

@@ -105,8 +105,7 @@ class _RunningTest:
         self._threads: dict[int, UserThread] = {}
         self._generator: _core.LoadGenerator | None = None
         self._failures: Failures | None = None
-        functions = [task.function for task in test.tasks]
-        self._are_async = [inspect.iscoroutinefunction(function) for function in functions]
+        self._is_async = inspect.iscoroutinefunction(test.item.function)
 
     # ------------------------------------------------------------------ setup
 
@@ -130,17 +129,10 @@ class _RunningTest:
                     self._threads[number] = thread = UserThread(user)
                     thread.do(user.set_up)
             except BaseException as error:
+                self._end_users()
                 if isinstance(error, (KeyboardInterrupt, pytest.skip.Exception)):
                     raise
                 raise_in(number, "set-up", self._test.plan.users, error)
-
-    @property
-    def _is_async(self) -> bool:
-        if len(set(self._are_async)) > 1:
-            raise pytest.UsageError(
-                f"{self._test.item.nodeid}: the tasks of a class are either all async def, or none is"
-            )
-        return self._are_async[0]
 
     def _adapt(self, function: Any) -> Any:
         plain = getattr(function, "__func__", function)
@@ -155,12 +147,14 @@ class _RunningTest:
         """Run the users until the load test ends in all workers."""
         __tracebackhide__ = True
         generator, failures = self._generator, self._failures
-        if generator is None or failures is None or not generator.wait_for_beginning():
-            return
         try:
+            if generator is None or failures is None or not generator.wait_for_beginning():
+                return
             self._run_users(generator, failures)
         finally:
-            self._send_failures(failures)
+            self._end_users()
+            if failures is not None:
+                self._send_failures(failures)
         error = failures.error
         failures.clear()
         if error is not None:
@@ -196,9 +190,6 @@ class _RunningTest:
         """Set up a user's function fixtures anew; return False if that fails, which ends the load test."""
         assert self._failures is not None
         try:
-            errors = user.release()
-            if errors:
-                raise errors[0]
             user.renew()
         except (Exception, pytest.fail.Exception, pytest.skip.Exception) as error:
             if hasattr(error, "add_note"):
@@ -206,6 +197,10 @@ class _RunningTest:
             self._failures.abort(error)
             return False
         return True
+
+    def _end_users(self) -> None:
+        for user in self._users:
+            user.end()
 
     def _send_failures(self, failures: Failures) -> None:
         line = self._runner.worker().line

@@ -161,6 +161,8 @@ def _load_test(config: pytest.Config, found: _Found) -> LoadTest:
         raise pytest.UsageError(f"{where}: sequence=True is for a class, whose tests are the steps")
     if sequence and any(weight != 1 for weight in found.weights):
         raise pytest.UsageError(f"{where}: with sequence=True, all tests run in order: omit weight")
+    if len({inspect.iscoroutinefunction(one.function) for one in found.items}) > 1:
+        raise pytest.UsageError(f"{where}: the tests of a class are either all async def, or none is")
     plan_arguments = {name: value for name, value in arguments.items() if name in _OF_PLANS}
     try:
         plan = _core.LoadPlan(**plan_arguments, weights=found.weights if is_class else [], sequence=bool(sequence))

@@ -6,6 +6,7 @@ The hazard it handles: pytest has one set of values for each fixture. A user has
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -67,6 +68,7 @@ class VirtualUser:
         # What tears down its class fixtures, and those of each item.
         self._of_class: user_fixtures.Finalizers = []
         self._of_items: list[user_fixtures.Finalizers] = [[] for _ in self._items]
+        self._is_unused = True
 
     def set_up(self) -> None:
         """Set up the fixtures of all tasks.
@@ -75,53 +77,63 @@ class VirtualUser:
             BaseException: What a set-up raises; what was set up before is torn down by `tear_down`.
         """
         __tracebackhide__ = True
-        with self._lock:
-            for place, item in enumerate(self._items):
-                self._set_up_item(place, item)
-            self.calls = [(item.obj, user_fixtures.arguments_of(item)) for item in self._items]
-
-    def _set_up_item(self, place: int, item: Any) -> None:
-        __tracebackhide__ = True
-        with user_fixtures.active(self._nodes(item)) as added:
-            try:
+        with self._lock, self._of_class_collected():
+            for item, finalizers in zip(self._items, self._of_items, strict=True):
+                user_fixtures.serialize_requests(item, self._lock)
+                user_fixtures.activate(item, finalizers)
                 user_fixtures.set_up_item(item)
-            finally:
-                self._of_items[place] += added[item]
-                if self._test.is_class:
-                    self._of_class += added[item.parent]
+            self.calls = [(item.obj, user_fixtures.arguments_of(item)) for item in self._items]
+        self._is_unused = True
 
-    def _nodes(self, item: Any) -> list[Any]:
-        return [item.parent, item] if self._test.is_class else [item]
+    def _of_class_collected(self) -> contextlib.AbstractContextManager[None]:
+        if not self._test.is_class:
+            return contextlib.nullcontext()
+        return user_fixtures.other_finalizers(self.item.parent, self._of_class)
 
     def renew(self) -> None:
-        """Set up function fixtures anew, after `release`.
+        """Set up function fixtures anew, unless no iteration has used them.
 
         Raises:
-            BaseException: What a set-up raises.
+            BaseException: What a teardown or set-up raises.
         """
         __tracebackhide__ = True
+        if self._is_unused:
+            self._is_unused = False
+            return
+        errors = self._release()
+        if errors:
+            raise errors[0]
         for item in self._items:
             user_fixtures.forget_values(item)
         self.set_up()
+        self._is_unused = False
 
-    def release(self) -> list[BaseException]:
+    def _release(self) -> list[BaseException]:
         """Tear down function fixtures; return what that raises."""
         errors: list[BaseException] = []
-        with self._lock:
-            for place, item in reversed(list(enumerate(self._items))):
-                with user_fixtures.active(self._nodes(item)):
-                    errors += user_fixtures.tear_down(self._of_items[place])
-            self._definitions.release(self._shared)
         self.calls = []
+        with self._lock:
+            for item, finalizers, task in zip(
+                reversed(self._items), reversed(self._of_items), reversed(self._test.tasks), strict=True
+            ):
+                user_fixtures.share_stash(item, task)
+                user_fixtures.activate(item, finalizers)
+                errors += user_fixtures.tear_down(finalizers)
+                user_fixtures.deactivate(item)
+            self._definitions.release(self._shared)
         return errors
+
+    def end(self) -> None:
+        """Set up no further fixtures; pytest must not take the user's items for tests that it has to tear down."""
+        with self._lock:
+            for item in self._items:
+                user_fixtures.deactivate(item)
 
     def tear_down(self) -> list[BaseException]:
         """Tear down all fixtures of this user; return what that raises."""
-        errors = self.release()
+        errors = self._release()
         with self._lock:
-            if self._of_class:
-                with user_fixtures.active(self._nodes(self.item)):
-                    errors += user_fixtures.tear_down(self._of_class)
+            errors += user_fixtures.tear_down(self._of_class)
         return errors
 
     def failure_text(self, task: int, error: BaseException) -> str:
