@@ -61,7 +61,7 @@ pub(crate) fn journals(bytes: &[u8]) -> bool {
     let _ = ctrf::write(&merged).expect("writing to memory cannot fail");
     let _ = trace::write(&merged).expect("writing to memory cannot fail");
     let _ = (github::annotations(&merged), github::summary(&merged));
-    let _ = timeline::data::data(&merged, None);
+    let _ = timeline::data::data(&merged, None, &timeline::Earlier::default());
     true
 }
 

@@ -16,6 +16,18 @@ const SECONDS_PART: f64 = 0.2;
 /// Least number of seconds that must be affected: in the first one, all users start at once.
 const LEAST_SECONDS: usize = 2;
 
+/// Whether a process that used this part of a CPU was busy.
+#[must_use]
+pub fn is_busy(cpu: f64) -> bool {
+    cpu > CPU_LIMIT
+}
+
+/// Whether iterations started late: the 95th percentile of the start lag and the median duration in seconds.
+#[must_use]
+pub fn is_late(lag: f64, median: f64) -> bool {
+    lag > LAG_ALLOWED.max(median * LAG_PART)
+}
+
 /// What is known of the processes, second by second.
 #[derive(Debug, Default)]
 pub struct Saturation {
@@ -31,11 +43,11 @@ impl Saturation {
     /// median duration in seconds.
     pub fn add(&mut self, cpu: f64, lag: f64, median: f64) {
         self.seconds += 1;
-        if cpu > CPU_LIMIT {
+        if is_busy(cpu) {
             self.busy += 1;
             self.most_cpu = self.most_cpu.max(cpu);
         }
-        if lag > LAG_ALLOWED.max(median * LAG_PART) {
+        if is_late(lag, median) {
             self.late += 1;
             self.most_lag = self.most_lag.max(lag);
         }

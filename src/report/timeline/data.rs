@@ -1,6 +1,8 @@
 //! The data of the timeline page, from journals.
 
 use super::figures::Figures;
+use super::load::{LoadTest, load_tests};
+use super::load_earlier::Earlier;
 use super::problem::Problem;
 use crate::analysis::slow;
 use crate::journal::event::{Detail, Ending, Outcome};
@@ -33,6 +35,8 @@ struct Data<'a> {
     #[serde(flatten)]
     figures: Figures,
     previous: Option<Previous>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    load: Vec<LoadTest<'a>>,
 }
 
 #[derive(Serialize)]
@@ -118,11 +122,11 @@ struct Previous {
     counts: BTreeMap<&'static str, usize>,
 }
 
-/// The data of the page for some merged runs, compared with `previous` ones.
+/// The data of the page for some merged runs, compared with `previous` ones, and load tests with those of `earlier` ones.
 ///
 /// # Errors
 /// [`Problem`].
-pub fn data(merged: &Merged, previous: Option<&Merged>) -> Result<String, Problem> {
+pub fn data(merged: &Merged, previous: Option<&Merged>, earlier: &Earlier) -> Result<String, Problem> {
     let first = &merged.parts.first().ok_or(Problem::NoRun)?.run;
     let figures = Figures::new(merged)?;
     let mut rows = Rows {
@@ -139,6 +143,10 @@ pub fn data(merged: &Merged, previous: Option<&Merged>) -> Result<String, Proble
         text: format!("{}: {}", threshold.text, threshold.value),
     }));
     let runs = || merged.parts.iter().map(|part| &part.run);
+    let parts = 0..merged.parts.len();
+    let labels: Vec<String> = parts
+        .map(|part| label(merged, part).unwrap_or_default())
+        .collect();
     let data = Data {
         version: VERSION,
         run: About {
@@ -164,6 +172,7 @@ pub fn data(merged: &Merged, previous: Option<&Merged>) -> Result<String, Proble
         marks: rows.marks,
         figures,
         previous: previous.and_then(about_previous),
+        load: load_tests(merged, &labels, earlier),
     };
     Ok(serde_json::to_string(&data)?)
 }

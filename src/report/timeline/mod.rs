@@ -28,6 +28,7 @@
 //! | `bound` | what the run could not have been shorter than: `seconds`, and `by` which test or group; or null |
 //! | `thresholds` | a list of `text`, `value` (a text) and `broken` |
 //! | `previous` | `id`, `started`, `seconds` and `counts` of the run before, or null |
+//! | `load` | a list of load tests, only if there are any; [`load`] and [`load_curves`] have its fields |
 //!
 //! A test that ran more than once is in the columns more than once, with the same `id`.
 //!
@@ -38,10 +39,14 @@
 
 pub mod data;
 mod figures;
+mod load;
+mod load_curves;
+mod load_earlier;
 pub mod problem;
 
 use crate::journal::kept::kept_before;
 use crate::journal::merged::Merged;
+pub use load_earlier::Earlier;
 use std::collections::HashSet;
 use std::path::Path;
 
@@ -77,7 +82,8 @@ const MAIN: &str = include_str!("main.js");
 /// [`problem::Problem`].
 pub fn page_of(journal: &Path, merged: &Merged) -> Result<String, problem::Problem> {
     let previous = previous_run(journal, merged);
-    Ok(page(&data::data(merged, previous.as_ref())?))
+    let earlier = Earlier::find(journal, merged);
+    Ok(page(&data::data(merged, previous.as_ref(), &earlier)?))
 }
 
 /// The latest kept run before those of a journal; `None` if there is none or it cannot be read.
