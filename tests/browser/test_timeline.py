@@ -11,31 +11,14 @@ import pytest
 from selenium.webdriver import ActionChains
 from selenium.webdriver.common.keys import Keys
 
-from tests.browser.page import Page, start_chromium
+from tests.browser.page import Page
 from tests.browser.rundata import BAD, HOSTILE, OUTCOMES, PHASES, a_run, empty_run
 from tests.harness import RUN_LIMIT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from selenium.webdriver import Chrome
-
-
-@pytest.fixture(scope="module")
-def chrome() -> Iterator[Chrome]:
-    chromium = start_chromium()
-    yield chromium
-    chromium.quit()
-
-
-@pytest.fixture
-def page(chrome: Chrome, tmp_path: Path) -> Iterator[Page]:
-    """A page that fails the test if it logs an error or makes a network request."""
-    page = Page(chrome, tmp_path)
-    page.complaints()
-    yield page
-    assert page.complaints() == []
 
 
 @pytest.mark.parametrize(("tests", "workers"), [(50, 2), (5_000, 8), (5_000, 64), (100_000, 8)])

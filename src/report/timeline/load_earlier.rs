@@ -1,7 +1,7 @@
 //! The same load test in an earlier run, for comparison.
 //!
-//! Load tests seldom are part of every run, so it is not always in the run before: it is searched for in all journals
-//! that are kept, the latest first.
+//! Few runs include load tests, so it need not be in the run before: it is searched for in all kept journals, the latest
+//! first.
 
 use super::load::{Measured, measurements};
 use crate::journal::kept::kept_before;
@@ -13,8 +13,7 @@ use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::Path;
 
-/// What the line of a load test's result begins with. Journals without it need not be read: one of 100,000 tests takes
-/// a second.
+/// What the line of a load test's result begins with. Journals without such a line, most of them, are not parsed.
 const RESULT: &[u8] = b"{\"e\":\"loadresult\"";
 
 /// A load test of an earlier run.

@@ -13,6 +13,7 @@ import { showEnvironments, showEvents, showFailures, showOnce } from "./lists.js
 import { showSlowest, showThresholds, showWorkers } from "./lists.js";
 import { Memory } from "./memory.js";
 import { Theme } from "./outcomes.js";
+import { OPTIONAL } from "./optional.js";
 import { Overview } from "./overview.js";
 import { Pointer } from "./pointer.js";
 import { State } from "./state.js";
@@ -87,6 +88,7 @@ function begin(data) {
   const details = new Details(state, (test) => controls.select(test), leave);
   new Pointer(byId("lanes"), lanes, state, controls, details);
   listenToKeys(controls);
+  for (const show of OPTIONAL) show(run);
   byId("search").addEventListener(
     "input",
     calmly(() => controls.search(byId("search").value)),

@@ -55,7 +55,7 @@ const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
 
 /// The scripts, in the order of their imports.
-const SCRIPTS: [&str; 17] = [
+const SCRIPTS: [&str; 18] = [
     include_str!("format.js"),
     include_str!("dom.js"),
     include_str!("outcomes.js"),
@@ -73,6 +73,16 @@ const SCRIPTS: [&str; 17] = [
     include_str!("keys.js"),
     include_str!("pointer.js"),
     include_str!("summary.js"),
+    include_str!("optional.js"),
+];
+/// Style and scripts of load tests, only in pages that have some: 29 kB, beside 107 kB of all others.
+const LOAD_STYLE: &str = include_str!("load.css");
+const LOAD_SCRIPTS: [&str; 5] = [
+    include_str!("load_lines.js"),
+    include_str!("load_chart.js"),
+    include_str!("load_pointer.js"),
+    include_str!("load_tables.js"),
+    include_str!("load.js"),
 ];
 const MAIN: &str = include_str!("main.js");
 
@@ -107,11 +117,17 @@ fn ids(merged: &Merged) -> HashSet<&str> {
 #[must_use]
 pub fn page(data: &str) -> String {
     let mut page = String::with_capacity(data.len() + data.len() / 64 + (256 << 10));
+    let (style, scripts) = if has_load_tests(data) {
+        (LOAD_STYLE, &LOAD_SCRIPTS[..])
+    } else {
+        ("", &[][..])
+    };
     for line in PAGE.lines() {
         match line {
-            "{{style}}" => page.push_str(STYLE),
+            "{{style}}" => page.extend([STYLE, style]),
             "{{script}}" => SCRIPTS
                 .iter()
+                .chain(scripts)
                 .chain([&MAIN])
                 .for_each(|script| join(&mut page, script)),
             "{{run}}" => embed(&mut page, data),
@@ -120,6 +136,11 @@ pub fn page(data: &str) -> String {
         page.push('\n');
     }
     page
+}
+
+/// Whether the data has load tests. In a text, the quotes would be escaped, so this can only be the key.
+fn has_load_tests(data: &str) -> bool {
+    data.contains("\"load\":")
 }
 
 /// Appends a module in its own scope, and its exports in the scope of the page, where later modules find them.
@@ -158,7 +179,7 @@ fn embed(page: &mut String, data: &str) {
 
 #[cfg(test)]
 mod tests {
-    use super::{MAIN, SCRIPTS, STYLE, exported, page};
+    use super::{LOAD_SCRIPTS, LOAD_STYLE, MAIN, SCRIPTS, STYLE, exported, page};
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
@@ -181,9 +202,9 @@ mod tests {
 
     #[test]
     fn the_page_is_self_contained() {
-        let page = page("{}");
+        let page = page("{\"load\":[]}");
         assert!(!page.contains("{{"));
-        assert!(page.contains(STYLE));
+        assert!(page.contains(STYLE) && page.contains(LOAD_STYLE));
         assert!(
             !page
                 .lines()
@@ -196,7 +217,7 @@ mod tests {
 
     #[test]
     fn a_script_comes_after_those_it_imports() {
-        let all: Vec<&str> = SCRIPTS.into_iter().chain([MAIN]).collect();
+        let all: Vec<&str> = SCRIPTS.into_iter().chain(LOAD_SCRIPTS).chain([MAIN]).collect();
         for (place, script) in all.iter().enumerate() {
             let names = script
                 .lines()
@@ -206,6 +227,14 @@ mod tests {
                 assert!(all[..place].iter().any(exports), "{name}");
             }
         }
+    }
+
+    #[test]
+    fn only_a_page_with_load_tests_contains_their_scripts_and_style() {
+        let text = json!({ "failures": [{ "text": "\"load\": [" }], "load-tests": 1 });
+        let (without, with) = (page(&text.to_string()), page("{\"load\": []}"));
+        assert!(!without.contains("load-chart") && !without.contains("LoadChart"));
+        assert!(with.contains("load-chart") && with.contains("LoadChart"));
     }
 
     proptest! {
