@@ -6,6 +6,8 @@ import { seconds } from "./format.js";
 
 /** Points that an arrow key goes with Shift. */
 const FAR = 10;
+/** CSS pixels: where the values begin in the picture, and at the least in the window, below the list of sections. */
+const [TOP, BELOW_SECTIONS] = [24, 60];
 
 export class LoadPointer {
   /** `box` holds the drawing and the box with the values, `chart` has been drawn. */
@@ -53,6 +55,7 @@ export class LoadPointer {
     const x = this.chart.x(this.chart.middle(this.point));
     const wide = this.tip.offsetWidth;
     const fits = x + 14 + wide <= this.box.clientWidth;
+    this.tip.style.top = `${Math.max(TOP, BELOW_SECTIONS - this.box.getBoundingClientRect().top)}px`;
     this.tip.style.left = `${Math.max(0, fits ? x + 14 : x - 14 - wide)}px`;
   }
 
