@@ -186,14 +186,18 @@ def version(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS[1:])
 def plugins(session: nox.Session) -> None:
-    """Compare popular plugins under pytest-xdist and rustpar; ``-- --write-table`` writes docs/plugins.md."""
+    """Compare popular plugins under pytest-xdist and rustpar; ``-- --write-table`` writes docs/plugins.md.
+
+    The tests of load tests that need other packages run here, too.
+    """
     require(session, "newest", "plugins")
     install_wheel(session)
     # The plugins are for the suites that these tests run in subprocesses, not for the tests themselves.
     # By file: the table of plugins is checked when all of them have been compared in one process.
     parallel = ("-p", "xdist", "-n", str(min(PROCESSES, 2)), "--dist", "loadfile")
     apart = ("--disable-plugin-autoload",)
-    run_tests(session, *apart, *parallel, "tests/plugins", "tests/coverage", alone=apart)
+    load = ("tests/load/test_http.py",)
+    run_tests(session, *apart, *parallel, "tests/plugins", "tests/coverage", *load, alone=apart)
 
 
 @nox.session(python=PYTHONS)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rustpar.config.values import ini_lines
+from rustpar.config.values import ini_choice, ini_lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,3 +32,13 @@ def profile_of(config: pytest.Config) -> tuple[str, Sequence[str]]:
     except ValueError as error:
         raise pytest.UsageError(f"--rustpar-load: {error}") from None
     return name, defined
+
+
+def are_requests_recorded(config: pytest.Config) -> bool:
+    """Whether HTTP requests of load tests are recorded.
+
+    Raises:
+        pytest.UsageError: The entry of the configuration file is invalid.
+    """
+    meanings = {"true": "auto", "false": "off"}
+    return ini_choice(config, "rustpar_load_http", ("auto", "off"), meanings) == "auto"

@@ -154,6 +154,12 @@ def add(parser: pytest.Parser, *, has_ramp: bool) -> None:
         default=[],
     )
     parser.addini(
+        "rustpar_load_http",
+        "Whether the requests of httpx and requests in load tests are recorded, and connections kept for "
+        "requests without a client: auto (default) or off.",
+        default="auto",
+    )
+    parser.addini(
         "rustpar_once",
         "Fixtures of session, package or module scope that are set up once per run, for all workers: patterns of their "
         "names, or of file and name: postgres_server, model*, tests/conftest.py::server",

@@ -45,10 +45,11 @@ def prepare(config: pytest.Config) -> None:
     Raises:
         pytest.UsageError: Options contradict each other, or the profile is unknown.
     """
-    from rustpar.config.load_option import profile_of
+    from rustpar.config.load_option import are_requests_recorded, profile_of
 
     option: Any = config.option
     profile_of(config)
+    are_requests_recorded(config)
     for name, written, allowed in _CONTRADICTIONS:
         if getattr(option, name, None) not in allowed:
             raise pytest.UsageError(f"--rustpar-load does not work with {written}: omit one of them")

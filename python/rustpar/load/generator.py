@@ -18,9 +18,12 @@ import pytest
 
 from rustpar import _core
 from rustpar.compat import user_fixtures
+from rustpar.config.load_option import are_requests_recorded
 from rustpar.load.async_users import AsyncioUsers
 from rustpar.load.event_loop import AsyncioLoop, TrioLoop
 from rustpar.load.failures import Failures
+from rustpar.load.http import recorded
+from rustpar.load.measuring import CURRENT
 from rustpar.load.output import bounded_output
 from rustpar.load.thread_users import ThreadUsers, UserThread
 from rustpar.load.trio_users import TrioUsers
@@ -51,11 +54,16 @@ class Worker(Protocol):
 
 
 class LoadRunner:
-    """Runs the load tests of a worker."""
+    """Runs the load tests of a worker.
+
+    Attributes:
+        config: The session's configuration.
+        tests: The load tests.
+    """
 
     def __init__(self, config: pytest.Config, tests: list[LoadTest]) -> None:
         """Run these tests, when pytest runs the items that stand for them."""
-        self._config = config
+        self.config = config
         self.tests = tests
         self._loops: dict[str, AsyncioLoop | TrioLoop] = {}
         for test in tests:
@@ -72,7 +80,7 @@ class LoadRunner:
 
     def worker(self) -> Worker:
         """Return the plugin of this worker."""
-        worker: Any = self._config.pluginmanager.get_plugin("rustpar-worker")
+        worker: Any = self.config.pluginmanager.get_plugin("rustpar-worker")
         return worker  # type: ignore[no-any-return]
 
     def loop_of(self, item: Any) -> AsyncioLoop | TrioLoop:
@@ -165,7 +173,8 @@ class _RunningTest:
         users = self._users_of(generator, failures)
         plan = self._test.plan
         interrupted = 0
-        with bounded_output(self._test.item):
+        is_on = are_requests_recorded(self._runner.config)
+        with bounded_output(self._test.item), recorded(generator, is_on=is_on):
             try:
                 interrupted = users.run(generator.seconds_left, plan.graceful_stop)
             except KeyboardInterrupt:
@@ -189,6 +198,8 @@ class _RunningTest:
     def _renew(self, user: VirtualUser) -> bool:
         """Set up a user's function fixtures anew; return False if that fails, which ends the load test."""
         assert self._failures is not None
+        # Nothing of this is part of an iteration.
+        token = CURRENT.set(None)
         try:
             user.renew()
         except (Exception, pytest.fail.Exception, pytest.skip.Exception) as error:
@@ -196,6 +207,8 @@ class _RunningTest:
                 error.add_note(f"(in the set-up of user {user.number} for another iteration)")
             self._failures.abort(error)
             return False
+        finally:
+            CURRENT.reset(token)
         return True
 
     def _end_users(self) -> None:

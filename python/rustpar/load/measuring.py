@@ -5,6 +5,7 @@ In an ordinary run, the same calls measure once: what they measured is shown if 
 
 from __future__ import annotations
 
+import contextlib
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -15,12 +16,16 @@ from rustpar.compat.reports import set_section
 from rustpar.compat.sessions import item_of, running_item
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
 
 KEY: pytest.StashKey[Load] = pytest.StashKey()
 
-# The user whose iterations run in this thread or task; not set while fixtures are set up or torn down.
-CURRENT: ContextVar[Load] = ContextVar("rustpar-load-user")
+# The user whose iterations run in this thread or task; none while fixtures are set up or torn down.
+CURRENT: ContextVar[Load | None] = ContextVar("rustpar-load-user", default=None)
+
+# The name of HTTP requests in this thread or task; none if they are named by method and path.
+REQUEST_NAME: ContextVar[str | None] = ContextVar("rustpar-load-request-name", default=None)
 
 
 class Sink(Protocol):
@@ -50,53 +55,63 @@ class Load:
 
     Attributes:
         user: The number of the user, from 0.
+        sink: What takes the values; not for tests.
     """
 
     def __init__(self, sink: Sink, user: int) -> None:
         """Send values to `sink`."""
-        self._sink = sink
+        self.sink = sink
         self.user = user
 
     @property
     def iteration(self) -> int:
         """The number of this user's iteration, from 0."""
-        return self._sink.iteration(self.user)
+        return self.sink.iteration(self.user)
 
     @property
     def users(self) -> float:
         """The number of users that is asked for at this moment; with a rate, the iterations per second."""
-        return self._sink.target()
+        return self.sink.target()
 
     def step(self, name: str, **tags: object) -> Step:
         """Measure a part of the iteration: ``with load.step("pay"): ...``, also in an ``async def``."""
-        return Step(self._sink, self.user, name, tags)
+        return Step(self.sink, self.user, name, tags)
 
     def check(self, name: str, ok: object, **tags: object) -> bool:
         """Count whether something is as expected, without failing the iteration; return it as a boolean."""
         truth = bool(ok)
         for one in _names(name, tags):
-            self._sink.add_truth("check", one, truth)
+            self.sink.add_truth("check", one, truth)
         return truth
 
     def trend(self, name: str) -> Metric:
         """Return a metric of numbers, of which percentiles are shown; use a step for durations."""
-        return Metric(self._sink, "trend", name)
+        return Metric(self.sink, "trend", name)
 
     def counter(self, name: str) -> Metric:
         """Return a metric that adds numbers up."""
-        return Metric(self._sink, "counter", name)
+        return Metric(self.sink, "counter", name)
 
     def gauge(self, name: str) -> Metric:
         """Return a metric that keeps the last number."""
-        return Metric(self._sink, "gauge", name)
+        return Metric(self.sink, "gauge", name)
 
     def rate(self, name: str) -> Rate:
         """Return a metric that counts how often something was true."""
-        return Rate(self._sink, name)
+        return Rate(self.sink, name)
+
+    @contextlib.contextmanager
+    def request_name(self, name: str) -> Iterator[None]:
+        """Name the HTTP requests that are made here: ``with load.request_name("search"): httpx.get(...)``."""
+        token = REQUEST_NAME.set(name)
+        try:
+            yield
+        finally:
+            REQUEST_NAME.reset(token)
 
     def stop(self) -> None:
         """End the load test in all workers; running iterations end as at its planned end."""
-        self._sink.ask_to_stop("a test called load.stop()")
+        self.sink.ask_to_stop("a test called load.stop()")
 
 
 class Metric:

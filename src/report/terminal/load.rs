@@ -48,6 +48,9 @@ pub fn table(result: &LoadResult) -> Vec<Line> {
         add(line, false);
     }
     for metric in &result.metrics {
+        if is_of_request(&metric.name) {
+            continue;
+        }
         if let Some((text, is_bad)) = simple(metric, result.seconds) {
             add(text, is_bad);
         }
@@ -84,6 +87,14 @@ pub fn table(result: &LoadResult) -> Vec<Line> {
         add(result.remark.clone(), false);
     }
     lines
+}
+
+/// Whether a metric is a sum or rate of HTTP requests with one name, of which there can be many: the table has their
+/// durations, and reports have everything.
+fn is_of_request(name: &str) -> bool {
+    let (metric, tags) = name.split_once("{name:").unwrap_or_default();
+    let sums = ["http_reqs", "http_req_failed", "data_received", "data_sent"];
+    !tags.is_empty() && sums.contains(&metric)
 }
 
 /// The text of a failed load test.
@@ -258,6 +269,8 @@ mod tests {
                 metric("status is 200", MetricKind::Check, 12_345, 12_333, None),
                 metric("orders", MetricKind::Counter, 9, 0, Some(120.5)),
                 metric("queue", MetricKind::Gauge, 9, 0, Some(7.0)),
+                metric("data_sent", MetricKind::Counter, 9, 0, Some(700.0)),
+                metric("data_sent{name:GET /}", MetricKind::Counter, 9, 0, Some(700.0)),
             ],
             thresholds: vec![
                 LoadThreshold {
