@@ -1564,8 +1564,12 @@ class LoadSeconds:
     def test(self) -> int:
         """The index of the test."""
 
-    def values(self) -> list[tuple[str | None, int, int, tuple[int, int, int, int] | None]]:
-        """Return name (None: iterations), values, failures, and percentiles 50, 95, 99 and 100 in microseconds."""
+    def values(self) -> list[tuple[str | None, str, int, int, tuple[int, int, int, int] | None, float | None]]:
+        """Return the metrics that have values.
+
+        Name (None: iterations), kind, number of values, failures, percentiles 50, 95, 99 and 100 (of durations in
+        microseconds), and the sum of a counter or the last value of a gauge.
+        """
 
     def level(self) -> tuple[int, float, int, int] | None:
         """Return users, target, and the iterations that have started and were dropped in this second."""

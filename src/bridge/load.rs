@@ -582,15 +582,31 @@ impl LoadSeconds {
         self.core.first().map_or(0, |second| second.t)
     }
 
-    /// For exporters: name (None for the iterations), values, failures, and percentiles 50, 95, 99 and 100 in
-    /// microseconds.
+    /// For exporters: name (None for the iterations), kind, values, failures, percentiles 50, 95, 99 and 100 (of
+    /// durations in microseconds), and the sum of a counter or the value of a gauge.
     #[expect(clippy::type_complexity, reason = "a tuple for Python")]
-    fn values(&self) -> Vec<(Option<&str>, u64, u64, Option<(u64, u64, u64, u64)>)> {
+    fn values(
+        &self,
+    ) -> Vec<(
+        Option<&str>,
+        &'static str,
+        u64,
+        u64,
+        Option<(u64, u64, u64, u64)>,
+        Option<f64>,
+    )> {
         let values = self.core.iter();
         values
             .map(|second| {
                 let took = second.took.map(|[p50, p95, p99, most]| (p50, p95, p99, most));
-                (second.step.as_deref(), second.n, second.failed, took)
+                (
+                    second.step.as_deref(),
+                    second.kind.name(),
+                    second.n,
+                    second.failed,
+                    took,
+                    second.value,
+                )
             })
             .collect()
     }

@@ -16,6 +16,9 @@ pub struct LoadSecond {
     /// The metric; none for the iterations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<String>,
+    /// Its kind.
+    #[serde(default, skip_serializing_if = "is_time")]
+    pub kind: MetricKind,
     /// How many values.
     pub n: u64,
     /// How many failed.
@@ -24,6 +27,9 @@ pub struct LoadSecond {
     /// The 50th, 95th and 99th percentile, and the maximum.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub took: Option<[Micros; 4]>,
+    /// The sum of a counter in this second, the last value of a gauge.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<f64>,
     /// Of the iterations only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub load: Option<LoadLevel>,
@@ -69,10 +75,11 @@ pub enum LoadEnd {
 }
 
 /// The kind of a metric.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MetricKind {
     /// Durations.
+    #[default]
     Time,
     /// Numbers.
     Trend,
@@ -84,6 +91,21 @@ pub enum MetricKind {
     Rate,
     /// The same, from `load.check`.
     Check,
+}
+
+impl MetricKind {
+    /// Its name in journals and exports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Time => "time",
+            Self::Trend => "trend",
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Rate => "rate",
+            Self::Check => "check",
+        }
+    }
 }
 
 /// The distribution of a metric; durations in microseconds.
@@ -189,6 +211,11 @@ pub struct LoadResult {
     /// Why it has failed; empty if it has passed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_time(kind: &MetricKind) -> bool {
+    *kind == MetricKind::Time
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]

@@ -158,9 +158,11 @@ impl Measurement {
                 at,
                 s: self.seconds,
                 step: (index > 0).then(|| metric.name.clone()),
+                kind: metric.kind,
                 n,
                 failed,
                 took,
+                value: metric.take_number(),
                 load: level,
             });
         }

@@ -144,6 +144,7 @@ pub struct Metric {
     recent: Spread,
     recent_failed: u64,
     recent_count: u64,
+    recent_sum: f64,
 }
 
 impl Metric {
@@ -161,6 +162,7 @@ impl Metric {
             recent: Spread::default(),
             recent_failed: 0,
             recent_count: 0,
+            recent_sum: 0.0,
         }
     }
 
@@ -178,7 +180,10 @@ impl Metric {
                 self.values.add_number(number);
                 self.recent.add_number(number);
             }
-            (MetricKind::Counter, Value::Number(number)) => self.number += number,
+            (MetricKind::Counter, Value::Number(number)) => {
+                self.number += number;
+                self.recent_sum += number;
+            }
             (MetricKind::Gauge, Value::Number(number)) => self.number = number,
             (MetricKind::Rate | MetricKind::Check, Value::Truth(truth)) => {
                 self.part += u64::from(truth);
@@ -219,6 +224,15 @@ impl Metric {
             (self.recent_count, self.recent_failed) = (0, 0);
         }
         ended
+    }
+
+    /// The sum of a counter in the present second, which ends; the last value of a gauge.
+    pub fn take_number(&mut self) -> Option<f64> {
+        match self.kind {
+            MetricKind::Counter => Some(std::mem::take(&mut self.recent_sum)),
+            MetricKind::Gauge => Some(self.number),
+            _ => None,
+        }
     }
 
     /// Values and failures of the present second.
@@ -301,10 +315,17 @@ mod tests {
         counter.add(Value::Number(2.0));
         counter.add(Value::Truth(true));
         assert_eq!((counter.count, counter.result().value), (2, Some(4.5)));
+        assert_eq!(counter.take_number(), Some(4.5));
+        counter.add(Value::Number(0.5));
+        assert_eq!(
+            (counter.take_number(), counter.result().value),
+            (Some(0.5), Some(5.0))
+        );
         let mut gauge = Metric::new("x".to_owned(), MetricKind::Gauge);
         gauge.add(Value::Number(2.5));
         gauge.add(Value::Number(2.0));
         assert_eq!(gauge.result().value, Some(2.0));
+        assert_eq!((gauge.take_number(), gauge.take_number()), (Some(2.0), Some(2.0)));
         let mut check = Metric::new("x".to_owned(), MetricKind::Check);
         check.add(Value::Truth(true));
         check.add(Value::Truth(false));
