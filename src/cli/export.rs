@@ -4,9 +4,9 @@ use super::error::Error;
 use super::json;
 use crate::history::{History, Outcome, Seconds};
 use crate::report::moment::rfc3339;
+use crate::text::csv::quoted;
 use clap::ValueEnum;
 use serde::Serialize;
-use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// Output format: tests and fixtures as JSON, or one line of CSV per test.
@@ -127,13 +127,6 @@ fn csv(tests: &[TestRow<'_>]) -> String {
         text.push('\n');
     }
     text
-}
-
-fn quoted(text: &str) -> Cow<'_, str> {
-    if text.contains([',', '"', '\n', '\r']) {
-        return Cow::Owned(format!("\"{}\"", text.replace('"', "\"\"")));
-    }
-    Cow::Borrowed(text)
 }
 
 #[cfg(test)]

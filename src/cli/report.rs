@@ -8,7 +8,7 @@ use crate::analysis::parse::ParseError;
 use crate::analysis::threshold_check::judge;
 use crate::journal::merged::Merged;
 use crate::report::terminal::timing;
-use crate::report::{ctrf, github, junit, text, timeline, trace};
+use crate::report::{ctrf, github, junit, load_export, text, timeline, trace};
 use clap::Args;
 use std::fs::File;
 use std::io;
@@ -36,6 +36,12 @@ pub(super) struct Options {
     /// write an HTML page with a timeline of the run, compared with the previous run
     #[arg(long, value_name = "FILE")]
     timeline: Option<PathBuf>,
+    /// write what load tests have measured, in total and in each second (JSON)
+    #[arg(long, value_name = "FILE")]
+    load_json: Option<PathBuf>,
+    /// write the seconds of load tests, with a row for each metric
+    #[arg(long, value_name = "FILE")]
+    load_csv: Option<PathBuf>,
     #[arg(
         long,
         help = "print annotations for GitHub Actions, and append a job summary to the file $GITHUB_STEP_SUMMARY"
@@ -75,11 +81,15 @@ fn documents(
     let ctrf = || as_json(ctrf::write(merged));
     let trace = || as_json(trace::write(merged));
     let timeline = || Ok(timeline::page_of(journal, merged)?.into_bytes());
-    let formats: [(&Option<PathBuf>, &dyn Fn() -> Made); 4] = [
+    let load_json = || as_json(load_export::json(merged));
+    let load_csv = || Ok(load_export::csv(merged).into_bytes());
+    let formats: [(&Option<PathBuf>, &dyn Fn() -> Made); 6] = [
         (&options.junit, &junit),
         (&options.ctrf, &ctrf),
         (&options.trace, &trace),
         (&options.timeline, &timeline),
+        (&options.load_json, &load_json),
+        (&options.load_csv, &load_csv),
     ];
     let mut is_written = false;
     for (file, content) in formats {

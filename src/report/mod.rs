@@ -6,6 +6,7 @@
 //! | [`ctrf`] | the Common Test Report Format, JSON |
 //! | [`github`] | annotations and a job summary for GitHub Actions |
 //! | [`trace`] | a Chrome trace, which Perfetto can open |
+//! | [`load_export`] | load tests as JSON and CSV |
 //! | [`timeline`] | an HTML page |
 //! | [`memory`] | memory use of each process, and where it grew |
 //! | [`text`] | a summary for a terminal |
@@ -20,6 +21,7 @@ pub mod cut;
 pub mod failures;
 pub mod github;
 pub mod junit;
+pub mod load_export;
 pub mod memory;
 pub mod moment;
 pub mod spans;

@@ -1,7 +1,8 @@
-//! Formatting and parsing of values: durations, sizes, tables, paths and command lines; and the width of a text on a
+//! Formatting and parsing of values: durations, sizes, tables, paths, command lines and CSV; and the width of a text on a
 //! terminal.
 
 pub mod base64;
+pub mod csv;
 pub mod duration;
 pub mod path;
 pub mod shell;
