@@ -99,6 +99,10 @@ def pytest_configure(config: pytest.Config) -> None:
         from rustpar.collection import order
 
         order.order_of(config)
+    if ini_text(config, "rustpar_load_http") != "auto":
+        from rustpar.config import load_option
+
+        load_option.are_requests_recorded(config)
     if has_entry(config, "rustpar_once"):
         from rustpar.once import selection
 

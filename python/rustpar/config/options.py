@@ -146,6 +146,17 @@ def add(parser: pytest.Parser, *, has_ramp: bool) -> None:
         "of processes that run their virtual users, 1 by default. With a profile, run another load than the marks ask "
         "for: smoke, stress, spike, soak, or one of rustpar_load_profiles.",
     )
+    group.addoption(
+        "--rustpar-load-otlp",
+        nargs="?",
+        const="",
+        default=None,
+        type=_collector,
+        metavar="URL",
+        help="With --rustpar-load, send the figures of each second to an OpenTelemetry collector, with OTLP over "
+        "HTTP: to this URL, or that of OTEL_EXPORTER_OTLP_ENDPOINT, or http://localhost:4318. This needs pip install "
+        "pytest-rustpar[otel].",
+    )
     parser.addini(
         "rustpar_load_profiles",
         "Profiles for --rustpar-load: stress: 2m>100, 2m>200 ramps to 100 and 200 users, soak: 4h@50 stays at 50; 200% "
@@ -316,6 +327,12 @@ def _duration(text: str) -> float:
 def _path(text: str) -> str:
     # Absolute: workers of pytest-xdist's own engine may have another working directory.
     return str(Path(text).absolute()) if text else ""
+
+
+def _collector(text: str) -> str:
+    if text and not text.startswith(("http://", "https://")):
+        raise argparse.ArgumentTypeError(f"invalid URL '{text}': expected for example http://localhost:4318")
+    return text
 
 
 def _repeat(text: str) -> object:

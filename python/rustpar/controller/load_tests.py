@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rustpar import _core
+from rustpar.controller import load_otlp
 from rustpar.controller.hook_dispatch import HookDispatch
 
 if TYPE_CHECKING:
@@ -45,11 +46,11 @@ def prepare(config: pytest.Config) -> None:
     Raises:
         pytest.UsageError: Options contradict each other, or the profile is unknown.
     """
-    from rustpar.config.load_option import are_requests_recorded, profile_of
+    from rustpar.config.load_option import profile_of
 
     option: Any = config.option
     profile_of(config)
-    are_requests_recorded(config)
+    load_otlp.check(config)
     for name, written, allowed in _CONTRADICTIONS:
         if getattr(option, name, None) not in allowed:
             raise pytest.UsageError(f"--rustpar-load does not work with {written}: omit one of them")
@@ -109,6 +110,7 @@ class LoadDispatch(HookDispatch):
         self._running: dict[int, _Running] = {}
         self._tests: dict[int, int] = {}
         self._outcomes: list[tuple[str, _core.LoadOutcome]] = []
+        self._otlp = load_otlp.exporter_of(config)
 
     def handlers(self) -> dict[int, Callable[[int, Any, Any], None]]:
         """Return the handlers of engine events that are implemented here."""
@@ -150,6 +152,8 @@ class LoadDispatch(HookDispatch):
 
     def _on_seconds(self, _worker: int, seconds: _core.LoadSeconds, _: None) -> None:
         self._journal_writer.recorder.load_seconds(seconds)
+        if self._otlp is not None:
+            self._otlp.send(self.node_ids[seconds.test], seconds)
 
     def _on_result(self, _worker: int, outcome: _core.LoadOutcome, _: None) -> None:
         self._journal_writer.recorder.load_result(outcome)
@@ -239,6 +243,12 @@ class LoadDispatch(HookDispatch):
             text += f"\n\n_ failed: {first}{more} _\n\n{failure}"
         call.longrepr = text
 
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self) -> None:
+        """Finish sending figures."""
+        if self._otlp is not None:
+            self._otlp.close()
+
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Show the figures of all load tests."""
         if not self._outcomes:
@@ -248,6 +258,9 @@ class LoadDispatch(HookDispatch):
             terminalreporter.write_line(node_id, bold=True, red=bool(outcome.problems), green=not outcome.problems)
             for line, is_highlighted in outcome.table():
                 terminalreporter.write_line(f"  {line}", yellow=is_highlighted)
+        problem = None if self._otlp is None else self._otlp.problem()
+        if problem is not None:
+            terminalreporter.write_line(problem, yellow=True)
 
 
 def _by_iteration(failure: tuple[str, int, int, str]) -> tuple[int, int]:
