@@ -99,6 +99,10 @@ def pytest_configure(config: pytest.Config) -> None:
         from rustpar.collection import order
 
         order.order_of(config)
+    if has_entry(config, "rustpar_load_profiles"):
+        from rustpar.config import load_option
+
+        load_option.check_profiles(config)
     if ini_text(config, "rustpar_load_http") != "auto":
         from rustpar.config import load_option
 

@@ -34,6 +34,20 @@ def profile_of(config: pytest.Config) -> tuple[str, Sequence[str]]:
     return name, defined
 
 
+def check_profiles(config: pytest.Config) -> None:
+    """Check the definitions of the configuration file, also in a run without load tests.
+
+    Raises:
+        pytest.UsageError: One is invalid.
+    """
+    from rustpar import _core
+
+    try:
+        _core.LoadPlan.check_profile(_core.LoadPlan.AS_MARKED, ini_lines(config, "rustpar_load_profiles"))
+    except ValueError as error:
+        raise pytest.UsageError(f"rustpar_load_profiles: {error}") from None
+
+
 def are_requests_recorded(config: pytest.Config) -> bool:
     """Whether HTTP requests of load tests are recorded.
 
