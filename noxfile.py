@@ -196,7 +196,7 @@ def plugins(session: nox.Session) -> None:
     # By file: the table of plugins is checked when all of them have been compared in one process.
     parallel = ("-p", "xdist", "-n", str(min(PROCESSES, 2)), "--dist", "loadfile")
     apart = ("--disable-plugin-autoload",)
-    load = ("tests/load/test_http.py", "tests/load/test_otlp.py")
+    load = ("tests/load/test_http.py", "tests/load/test_otlp.py", "tests/load/test_load_event_loops.py")
     run_tests(session, *apart, *parallel, "tests/plugins", "tests/coverage", *load, alone=apart)
 
 

@@ -1479,8 +1479,15 @@ class LoadGenerator:
     def timer_descriptor(self) -> int:
         """Return the descriptor that becomes readable when a sleeping user is due."""
 
-    def due(self) -> list[int]:
-        """Return the sleeping users that are due; after :meth:`stop`, all of them.
+    def wake_after(self, seconds: float) -> None:
+        """Have :meth:`due` return None after so many seconds.
+
+        Raises:
+            OSError: The timer cannot be set.
+        """
+
+    def due(self) -> list[int | None]:
+        """Return the sleeping users that are due, None for :meth:`wake_after`; after :meth:`stop`, all of them.
 
         Raises:
             OSError: The timer cannot be set.

@@ -21,6 +21,9 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::time::Duration;
 
+/// The number of no user: it wakes whoever watches the load test.
+const NOBODY: u32 = u32::MAX;
+
 fn invalid(error: impl ToString) -> PyErr {
     PyValueError::new_err(error.to_string())
 }
@@ -226,6 +229,16 @@ fn to_nanos(seconds: f64) -> u64 {
 
 #[pymethods]
 impl LoadGenerator {
+    fn sleep_until(&self, at: u64, user: u32) -> PyResult<()> {
+        let mut users = self.state_of_users.lock();
+        let earliest = users.sleeping.peek().map(|Reverse((at, _))| *at);
+        users.sleeping.push(Reverse((at, user)));
+        if earliest.is_none_or(|earliest| at < earliest) {
+            self.timer.set(Some(at))?;
+        }
+        Ok(())
+    }
+
     /// Waits for this worker's share of the users; None if the run is being stopped.
     #[staticmethod]
     fn join(py: Python<'_>, line: Py<Line>, test: u32, plan: &LoadPlan) -> PyResult<Option<Self>> {
@@ -303,12 +316,7 @@ impl LoadGenerator {
             return Ok(Some(false));
         }
         let at = self.state.lock().begin + to_nanos(at);
-        let mut users = self.state_of_users.lock();
-        let earliest = users.sleeping.peek().map(|Reverse((at, _))| *at);
-        users.sleeping.push(Reverse((at, user)));
-        if earliest.is_none_or(|earliest| at < earliest) {
-            self.timer.set(Some(at))?;
-        }
+        self.sleep_until(at, user)?;
         Ok(Some(true))
     }
 
@@ -317,8 +325,13 @@ impl LoadGenerator {
         self.timer.descriptor()
     }
 
-    /// The sleeping users that are due; all of them if the load test is stopped.
-    fn due(&self) -> PyResult<Vec<u32>> {
+    /// Has `due` return None after so many seconds.
+    fn wake_after(&self, seconds: f64) -> PyResult<()> {
+        self.sleep_until(nanos() + to_nanos(seconds), NOBODY)
+    }
+
+    /// The sleeping users that are due, None for what `wake_after` has asked for; all of them if the load test is stopped.
+    fn due(&self) -> PyResult<Vec<Option<u32>>> {
         let is_stopped = self.state.lock().is_stopped;
         let now = nanos();
         let mut due = Vec::new();
@@ -328,7 +341,7 @@ impl LoadGenerator {
                 break;
             }
             users.sleeping.pop();
-            due.push(user);
+            due.push((user != NOBODY).then_some(user));
         }
         self.timer
             .set(users.sleeping.peek().map(|Reverse((at, _))| *at))?;
