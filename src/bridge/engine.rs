@@ -277,7 +277,7 @@ impl Engine {
     fn load(&self, plans: Vec<(Test, String)>, generators: usize) -> PyResult<()> {
         let plans = plans
             .iter()
-            .map(|(test, text)| Ok((*test, super::load::parse(text)?)));
+            .map(|(test, text)| Ok((*test, super::load_plan::parse(text)?)));
         let load = LoadRun::new(plans.collect::<PyResult<_>>()?, generators);
         Ok(self.core.send(Command::Load(Box::new(load)))?)
     }

@@ -1,6 +1,6 @@
 //! Conversion of the engine's events to tuples for Python.
 
-use super::load::{LoadOutcome, LoadSeconds};
+use super::load_results::{LoadOutcome, LoadSeconds};
 use super::rebuild::{RunObjects, WorkerObjects};
 use super::value::{decode_object, to_text};
 use crate::engine::load_run::LoadEvent;

@@ -30,7 +30,11 @@ mod history;
 mod journal;
 mod leaks;
 #[cfg(target_os = "linux")]
-mod load;
+mod load_generator;
+#[cfg(target_os = "linux")]
+mod load_plan;
+#[cfg(target_os = "linux")]
+mod load_results;
 mod memory;
 #[cfg(target_os = "linux")]
 mod multicall;
@@ -158,7 +162,13 @@ mod _core {
 
     #[cfg(target_os = "linux")]
     #[pymodule_export]
-    use super::load::{LoadGenerator, LoadOutcome, LoadPlan, LoadSeconds};
+    use super::load_generator::LoadGenerator;
+    #[cfg(target_os = "linux")]
+    #[pymodule_export]
+    use super::load_plan::LoadPlan;
+    #[cfg(target_os = "linux")]
+    #[pymodule_export]
+    use super::load_results::{LoadOutcome, LoadSeconds};
 
     #[pymodule_export]
     use super::memory::{

@@ -106,7 +106,7 @@ impl Recorder {
 
     /// Writes the seconds of a load test.
     #[cfg(target_os = "linux")]
-    fn load_seconds(&self, py: Python<'_>, seconds: &super::load::LoadSeconds) {
+    fn load_seconds(&self, py: Python<'_>, seconds: &super::load_results::LoadSeconds) {
         let mut journal = self.journal.borrow_mut(py);
         for second in &seconds.core {
             let event = LoadSecond {
@@ -121,7 +121,7 @@ impl Recorder {
 
     /// Writes the result of a load test.
     #[cfg(target_os = "linux")]
-    fn load_result(&self, py: Python<'_>, result: &super::load::LoadOutcome) {
+    fn load_result(&self, py: Python<'_>, result: &super::load_results::LoadOutcome) {
         let mut journal = self.journal.borrow_mut(py);
         let result = &result.core;
         let event = LoadResult {

@@ -11,6 +11,7 @@
 //! | [`limits`] | time limits of tests |
 //! | [`watchdog`] | a hook of the controller that hangs |
 //! | [`load_run`] | load tests: beginning, seconds and end for all workers |
+//! | [`paced_users`] | when the users of a worker wait, and for what |
 //! | [`worker_load`] | a worker's end of a load test |
 //! | [`output`] | splitting a worker's standard output into lines |
 //! | [`records`] | records of forked and exited processes |
@@ -26,6 +27,7 @@ pub mod limits;
 pub mod load_run;
 pub mod messages;
 pub mod output;
+pub mod paced_users;
 pub mod progress;
 pub mod queue;
 pub mod records;

@@ -1,12 +1,13 @@
 //! What the samples of all processes of a load test add up to, second by second and at the end.
 
+use super::figures::{count, fits, in_unit, nanos, percent_true, spoken_value};
 use super::metric::{Metric, Value};
 use super::plan::{Model, Plan};
 use super::saturation::Saturation;
-use super::threshold::{Figure, Limit, Threshold};
+use super::threshold::{Figure, Threshold};
 use crate::journal::Micros;
 use crate::journal::load::{LoadEnd, LoadLevel, LoadResult, LoadSecond, LoadThreshold, MetricKind};
-use crate::text::duration::{apart, micros, spoken};
+use crate::text::duration::spoken;
 use std::collections::HashMap;
 
 /// The name of the metric of whole iterations.
@@ -194,11 +195,17 @@ impl Measurement {
         self.held >= abort.seconds
     }
 
-    fn recent_holds(&self, condition: &Threshold) -> bool {
-        let metric = match &condition.metric {
-            None => Some(&self.metrics[0]),
-            Some(name) => self.metrics.iter().skip(1).find(|metric| metric.name == *name),
+    /// The metric of a threshold. A step and a check may have the same name.
+    fn metric_of(&self, threshold: &Threshold) -> Option<&Metric> {
+        let Some(name) = &threshold.metric else {
+            return Some(&self.metrics[0]);
         };
+        let mut named = self.metrics.iter().skip(1).filter(|metric| metric.name == *name);
+        named.find(|metric| fits(metric.kind, threshold.figure, threshold.limit))
+    }
+
+    fn recent_holds(&self, condition: &Threshold) -> bool {
+        let metric = self.metric_of(condition);
         let checks = || {
             let all = self
                 .metrics
@@ -256,7 +263,7 @@ impl Measurement {
             dropped: totals.dropped,
             interrupted: totals.interrupted,
             saturated,
-            remark: self.remark(),
+            remark: self.remarks(),
             metrics: self.metrics.iter().map(Metric::result).collect(),
             thresholds,
             problems: Vec::new(),
@@ -303,6 +310,19 @@ impl Measurement {
         problems
     }
 
+    fn remarks(&self) -> String {
+        let unnamed = if self.unnamed {
+            format!("more than {MOST_METRICS} names of metrics: the others were not counted")
+        } else {
+            String::new()
+        };
+        let remarks = [self.remark(), unnamed].into_iter();
+        remarks
+            .filter(|remark| !remark.is_empty())
+            .collect::<Vec<_>>()
+            .join("; ")
+    }
+
     fn remark(&self) -> String {
         let all = &self.metrics[0];
         let (median, most) = (all.values.percentile(50.0), all.values.most());
@@ -323,11 +343,7 @@ impl Measurement {
             value: value.to_owned(),
             broken: is_judged.then_some(true),
         };
-        let metric = match &threshold.metric {
-            None => Some(&self.metrics[0]),
-            Some(name) => self.metrics.iter().skip(1).find(|metric| metric.name == *name),
-        };
-        let Some(metric) = metric else {
+        let Some(metric) = self.metric_of(threshold) else {
             return missing("nothing was measured under this name");
         };
         let value = match threshold.figure {
@@ -351,12 +367,6 @@ impl Measurement {
             broken: is_judged.then_some(!kept),
         }
     }
-
-    /// Whether there were more metrics than are counted.
-    #[must_use]
-    pub fn has_unnamed(&self) -> bool {
-        self.unnamed
-    }
 }
 
 /// What a load test adds up to beside the samples.
@@ -374,85 +384,6 @@ pub struct Totals {
     pub dropped: u64,
     /// Iterations that were interrupted.
     pub interrupted: u64,
-}
-
-impl Metric {
-    fn recent(&self, figure: Figure) -> Option<f64> {
-        let (n, failed) = self.recent_counts();
-        self.of(figure, self.recent_spread(), n, failed, 1.0)
-    }
-
-    fn total(&self, figure: Figure, seconds: f64) -> Option<f64> {
-        let failed = match self.kind {
-            MetricKind::Rate | MetricKind::Check => self.count - self.part,
-            _ => self.part,
-        };
-        self.of(figure, &self.values, self.count, failed, seconds)
-    }
-
-    fn of(
-        &self,
-        figure: Figure,
-        values: &super::metric::Spread,
-        n: u64,
-        failed: u64,
-        seconds: f64,
-    ) -> Option<f64> {
-        let spread = (values.count() > 0).then_some(values);
-        let is_number = matches!(self.kind, MetricKind::Counter | MetricKind::Gauge);
-        match figure {
-            Figure::Percentile(percent) => spread.map(|values| values.percentile(percent)),
-            Figure::Average => spread.map(super::metric::Spread::mean),
-            Figure::Least => spread.map(super::metric::Spread::least),
-            Figure::Most => spread.map(super::metric::Spread::most),
-            Figure::Count if is_number => Some(self.number),
-            Figure::Count => Some(count(n)),
-            Figure::Rate => match self.kind {
-                MetricKind::Rate | MetricKind::Check => percent_true((n, failed)),
-                MetricKind::Counter => Some(self.number / seconds.max(1e-9)),
-                _ => Some(count(n) / seconds.max(1e-9)),
-            },
-            Figure::Value => (n > 0).then_some(self.number),
-            Figure::ErrorRate => (n > 0).then(|| count(failed) * 100.0 / count(n)),
-            Figure::ErrorCount => Some(count(failed)),
-            Figure::Dropped | Figure::Checks => None,
-        }
-    }
-}
-
-fn percent_true((all, failed): (u64, u64)) -> Option<f64> {
-    (all > 0).then(|| count(all - failed) * 100.0 / count(all))
-}
-
-/// A limit in the unit of a metric's values.
-fn in_unit(metric: &Metric, limit: Limit) -> f64 {
-    match limit {
-        Limit::Time(time) => count(time) * 1000.0,
-        Limit::Number(number) if metric.kind == MetricKind::Trend => number * metric.divisor(),
-        Limit::Percent(number) | Limit::PerSecond(number) | Limit::Number(number) => number,
-    }
-}
-
-fn spoken_value(value: f64, limit: Limit, metric: &Metric, kept: bool) -> String {
-    match limit {
-        Limit::Time(_) if kept => spoken(nanos(value)),
-        Limit::Time(limit) => apart(nanos(value), limit),
-        Limit::Percent(limit) if kept => crate::text::percent(value.min(limit.max(value))),
-        Limit::Percent(limit) => crate::text::percent_apart(value, limit),
-        Limit::PerSecond(_) => format!("{value:.1}/s"),
-        Limit::Number(_) if metric.kind == MetricKind::Trend => format!("{}", value / metric.divisor()),
-        Limit::Number(_) => format!("{value}"),
-    }
-}
-
-/// Nanoseconds as microseconds.
-fn nanos(value: f64) -> Micros {
-    micros(value / 1e9)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "numbers below 2^53")]
-fn count(number: u64) -> f64 {
-    number as f64
 }
 
 #[cfg(test)]

@@ -9,12 +9,14 @@
 //! | [`pacer`] | when the users of one process start their iterations |
 //! | [`threshold`] | limits on what is measured, and the condition that aborts a load test |
 //! | [`measurement`] | what the samples of all processes add up to |
+//! | [`figures`] | the figures of metrics that thresholds name |
 //! | [`metric`] | histograms and counters of one metric |
 //! | [`saturation`] | whether the processes that generate the load could keep up |
 //!
 //! Models, executors and the names of metrics follow k6 (<https://grafana.com/docs/k6/latest/using-k6/scenarios/>).
 
 pub mod curve;
+mod figures;
 pub mod mark;
 pub mod measurement;
 pub mod metric;

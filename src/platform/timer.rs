@@ -4,7 +4,7 @@ use super::os::OsError;
 use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
 };
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// A timer.
 #[derive(Debug)]
@@ -23,8 +23,8 @@ impl Timer {
 
     /// The descriptor.
     #[must_use]
-    pub fn descriptor(&self) -> RawFd {
-        self.0.as_raw_fd()
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
     }
 
     /// Sets it to a time of the monotonic clock in nanoseconds, or with `None` switches it off. That also clears it.

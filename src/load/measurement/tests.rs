@@ -185,6 +185,17 @@ fn there_is_a_limit_on_the_number_of_metrics() {
     for number in 0..400u16 {
         measured.name((0, number), MetricKind::Counter, &format!("name {number}"));
     }
-    assert!(measured.has_unnamed());
     assert_eq!(result(&measured).metrics.len(), MOST_METRICS);
+    assert!(result(&measured).remark.contains("the others were not counted"));
+}
+
+#[test]
+fn a_step_and_a_check_may_have_the_same_name() {
+    let mut measured = with_thresholds("pay: rate>50%, pay: max<5ms, pay: rate>5/s");
+    measured.name((0, 1), MetricKind::Time, "pay");
+    measured.name((0, 2), MetricKind::Check, "pay");
+    measured.add((0, 1), Value::Time(2 * MS, 0, false));
+    measured.add((0, 2), Value::Truth(true));
+    let broken: Vec<Option<bool>> = judged(&measured).into_iter().map(|one| one.1).collect();
+    assert_eq!(broken, [Some(false), Some(false), Some(true)]);
 }
