@@ -57,8 +57,12 @@ struct Current {
     cancelled: bool,
     /// When the present second ends.
     tick: u64,
+    /// The users at that time.
+    users: Option<u32>,
     /// What workers have published at the end of the last second: started, dropped, CPU.
     published: BTreeMap<Worker, [u64; 3]>,
+    /// When that was, by the monotonic clock.
+    published_at: u64,
     interrupted: u64,
     end: LoadEnd,
     why: String,
@@ -218,6 +222,12 @@ impl LoadRun {
     /// Ends the seconds that are over.
     pub fn tick(&mut self, shared: &Shared) {
         let now = nanos();
+        for current in self.current.values_mut() {
+            if current.begin.is_some() && current.tick <= now && current.users.is_none() {
+                // The last second stays open for a while, in which users leave.
+                current.users = Some(current.users_now(shared));
+            }
+        }
         let due = self.current.iter().filter(|(_, current)| {
             current.begin.is_some() && !current.is_told && current.tick + current.delay() <= now
         });
@@ -227,7 +237,8 @@ impl LoadRun {
             };
             let at = current.tick / 1000;
             current.tick += SECOND;
-            let moment = current.moment(shared);
+            let mut moment = current.moment(shared);
+            moment.users = current.users.take().unwrap_or(moment.users);
             let (seconds, should_abort) = current.measurement.end_second(test, at, moment);
             self.events.push(LoadEvent::Second(seconds));
             if should_abort {
@@ -251,7 +262,9 @@ impl LoadRun {
             begin: None,
             cancelled: false,
             tick: 0,
+            users: None,
             published: BTreeMap::new(),
+            published_at: 0,
             interrupted: 0,
             end: LoadEnd::Complete,
             why: String::new(),
@@ -323,7 +336,8 @@ impl LoadRun {
         }
         current.is_told = true;
         let now = nanos().max(begin);
-        let moment = current.moment(shared);
+        let mut moment = current.moment(shared);
+        moment.users = current.users.take().unwrap_or(moment.users);
         let at = |nanos: u64| nanos / 1000;
         let (seconds, _) = current.measurement.end_second(test, at(now), moment);
         self.events.push(LoadEvent::Second(seconds));
@@ -355,6 +369,11 @@ impl LoadRun {
 }
 
 impl Current {
+    fn users_now(&self, shared: &Shared) -> u32 {
+        let users = self.slots.values().map(|slot| shared.slot(*slot).load()[0]);
+        u32::try_from(users.sum::<u64>()).unwrap_or(u32::MAX)
+    }
+
     /// For how long the end of the present second waits: the last one, for the last iterations to end.
     fn delay(&self) -> u64 {
         let planned = self.measurement.plan().seconds();
@@ -366,14 +385,19 @@ impl Current {
 
     /// What the workers have published. A worker that was lost keeps what it has published before.
     fn moment(&mut self, shared: &Shared) -> Moment {
-        let mut moment = Moment::default();
+        let mut moment = Moment {
+            users: self.users_now(shared),
+            ..Moment::default()
+        };
+        let now = nanos();
+        let passed = now.saturating_sub(self.published_at).max(1);
+        self.published_at = now;
         for (worker, slot) in &self.slots {
-            let [users, started, dropped, cpu] = shared.slot(*slot).load();
+            let [_, started, dropped, cpu] = shared.slot(*slot).load();
             let before = self.published.insert(*worker, [started, dropped, cpu]);
-            moment.users += u32::try_from(users).unwrap_or(u32::MAX);
             if let Some([_, _, earlier]) = before {
                 #[expect(clippy::cast_precision_loss, reason = "nanoseconds of a second")]
-                let part = cpu.saturating_sub(earlier) as f64 / SECOND as f64;
+                let part = cpu.saturating_sub(earlier) as f64 / passed as f64;
                 moment.cpu = moment.cpu.max(part);
             }
         }
@@ -410,3 +434,6 @@ pub const METRIC_KINDS: [MetricKind; 6] = [
 fn metric_kind(number: u8) -> Option<MetricKind> {
     METRIC_KINDS.get(usize::from(number)).copied()
 }
+
+#[cfg(test)]
+mod tests;

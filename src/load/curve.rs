@@ -75,6 +75,20 @@ impl Curve {
         self.segments.last().map_or(0.0, |last| last.to)
     }
 
+    /// The integral from the beginning to a time: the iterations that are due if the curve is a rate.
+    #[must_use]
+    pub fn area(&self, at: f64) -> f64 {
+        let mut begin = 0.0;
+        let mut area = 0.0;
+        for segment in &self.segments {
+            let part = (at - begin).clamp(0.0, segment.seconds);
+            let end = segment.from + (segment.to - segment.from) * part / segment.seconds;
+            area += f64::midpoint(segment.from, end) * part;
+            begin += segment.seconds;
+        }
+        area
+    }
+
     /// The number of the segment at a time, from 0; that of the last one after the end.
     #[must_use]
     pub fn segment(&self, at: f64) -> usize {
@@ -191,7 +205,9 @@ mod tests {
         #[test]
         fn iterations_start_in_order_and_as_many_as_the_area(stages in stages()) {
             let curve = Curve::ramps(&stages);
-            let area: f64 = curve.segments.iter().map(|one| f64::midpoint(one.from, one.to) * one.seconds).sum();
+            let area = curve.area(f64::MAX);
+            let half = curve.seconds() / 2.0;
+            prop_assert!(curve.reaches(curve.area(half)).is_none_or(|at| (curve.area(at) - curve.area(half)).abs() < 1e-6));
             let mut last = 0.0;
             let mut count = 0;
             while let Some(at) = curve.reaches(f64::from(count)) {

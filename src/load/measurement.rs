@@ -148,7 +148,7 @@ impl Measurement {
             }
             let level = (index == 0).then(|| LoadLevel {
                 users: now.users,
-                target: self.plan.curve.value(time.min(self.plan.seconds())),
+                target: target(&self.plan, time),
                 started: now.started - self.before.started,
                 dropped: now.dropped - self.before.dropped,
                 lag,
@@ -366,6 +366,14 @@ impl Measurement {
             value: spoken_value(value, threshold.limit, metric, kept),
             broken: is_judged.then_some(!kept),
         }
+    }
+}
+
+/// The users that are asked for at the end of a second, or the rate in it.
+fn target(plan: &Plan, end: f64) -> f64 {
+    match plan.model {
+        Model::Closed => plan.curve.value(end.min(plan.seconds())),
+        Model::Open => plan.curve.area(end) - plan.curve.area(end - 1.0),
     }
 }
 
