@@ -1,0 +1,38 @@
+"""A server that costs next to nothing: ``python server.py [SECONDS]`` prints its port; each answer takes so long."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+class Connection(asyncio.Protocol):
+    """Answers each request after some time, whatever it asks for."""
+
+    seconds = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Answer the requests that end here; they have no body."""
+        answer = ANSWER * data.count(b"\r\n\r\n")
+        if self.seconds:
+            asyncio.get_running_loop().call_later(self.seconds, self._transport.write, answer)
+        else:
+            self._transport.write(answer)
+
+
+async def main() -> None:
+    """Serve until standard input ends."""
+    Connection.seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 0.0
+    server = await asyncio.get_running_loop().create_server(Connection, "127.0.0.1", 0, backlog=2048)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await asyncio.to_thread(sys.stdin.read)
+
+
+asyncio.run(main())
