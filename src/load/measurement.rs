@@ -75,6 +75,11 @@ impl Measurement {
     /// Nothing measured yet.
     #[must_use]
     pub fn new(plan: Plan) -> Self {
+        let status = LoadStatus {
+            stage: (1, plan.curve.segments.len()),
+            left: plan.seconds(),
+            ..LoadStatus::default()
+        };
         Self {
             plan,
             metrics: vec![Metric::new(ITERATIONS.to_owned(), MetricKind::Time)],
@@ -86,7 +91,7 @@ impl Measurement {
             before: Moment::default(),
             held: 0.0,
             unnamed: false,
-            status: LoadStatus::default(),
+            status,
         }
     }
 
