@@ -109,6 +109,8 @@ impl Measurement {
 
     /// Names a metric of a process.
     pub fn name(&mut self, key: Key, kind: MetricKind, name: &str) {
+        // Each is shown in a line.
+        let name = &name.replace(char::is_control, " ");
         let known = self.names.get(&(kind, name.to_owned())).copied();
         let index = match known {
             Some(index) => index,

@@ -357,3 +357,62 @@ def test_output_logs_and_warnings_of_many_iterations_are_bounded(suite: Suite) -
     assert run.counts() == {"failed": 1, "warnings": 1}, {key: value for key, value in run.counts().items()}
     assert len(run.out) < 1_000_000
     assert "only the first 64 KiB are kept" in run.out
+
+
+def test_a_load_test_that_is_expected_to_fail(suite: Suite) -> None:
+    suite.test(
+        """
+        import pytest
+
+        @pytest.mark.xfail
+        @pytest.mark.load(users=2, iterations=10)
+        def test_fails():
+            assert 0
+
+        @pytest.mark.xfail(strict=True)
+        @pytest.mark.load(users=2, iterations=10, thresholds="p(50)<1us")
+        def test_strict():
+            sum(range(10000))
+
+        @pytest.mark.xfail
+        @pytest.mark.load(users=2, iterations=10)
+        def test_passes():
+            pass
+
+        @pytest.mark.xfail(strict=True)
+        @pytest.mark.load(users=2, iterations=10)
+        def test_passes_strictly():
+            pass
+
+        @pytest.mark.skip
+        @pytest.mark.load(users=2, iterations=10)
+        def test_skipped():
+            pass
+        """
+    )
+    run = suite.run("--rustpar-load")
+    assert run.counts() == {"xfailed": 2, "xpassed": 1, "failed": 1, "skipped": 1}, run.text
+
+
+def test_a_test_that_exits_has_failed_and_values_without_sense_are_refused(suite: Suite) -> None:
+    suite.test(
+        """
+        import pytest
+
+        @pytest.mark.load(users=2, iterations=10)
+        def test_exit():
+            raise SystemExit(3)
+
+        @pytest.mark.load(users=2, iterations=10)
+        def test_values(load):
+            for value in (float("nan"), float("inf"), -1.0):
+                with pytest.raises(ValueError, match="invalid value"):
+                    load.trend("size").add(value)
+            load.counter("change").add(-1)
+            load.step("two\\nlines").__enter__().__exit__(None, None, None)
+        """
+    )
+    run = suite.run("--rustpar-load")
+    assert run.counts() == {"failed": 1, "passed": 1}, run.text
+    assert "10 of 10 iterations failed" in run.out
+    assert "  two lines  " in run.out

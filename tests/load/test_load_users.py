@@ -298,3 +298,27 @@ def test_more_processes_than_users_have_nothing_to_do(suite: Suite, rate: bool) 
     run = suite.run("--rustpar-load", n="3")
     assert run.counts() == {"passed": 1}, run.text
     assert " 20 " in run.line("  iteration ")
+
+
+def test_the_mark_of_a_class_is_not_that_of_its_module(suite: Suite) -> None:
+    suite.test(
+        """
+        import pytest
+
+        pytestmark = pytest.mark.load(users=1, iterations=3)
+
+        @pytest.mark.load(users=2, iterations=7)
+        class TestIt:
+            def test_one(self): pass
+            def test_two(self): pass
+
+        class TestChild(TestIt):
+            pass
+
+        def test_function(): pass
+        """
+    )
+    run = suite.run("--rustpar-load")
+    assert run.counts() == {"passed": 3}, run.text
+    assert run.out.count("2 users, 7 iterations") == 2
+    assert "1 user, 3 iterations" in run.out

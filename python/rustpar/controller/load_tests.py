@@ -200,7 +200,11 @@ class LoadDispatch(HookDispatch):
             return [crash]
         phases = [self._worst(running, when) for when in ("setup", "call", "teardown")]
         setup, call, teardown = phases
-        if call is not None and call.passed:
+        if call is not None and _is_unexpected_pass(call) and running.outcome is not None and running.outcome.problems:
+            # As the mark xfail has said.
+            call.duration, call.outcome, call.longrepr = running.outcome.seconds, "skipped", running.outcome.details()
+            call.wasxfail = getattr(call, "wasxfail", "")
+        elif call is not None and call.passed:
             if setup is None or not setup.passed:
                 call = None
             elif self._pool.stopping and (running.outcome is None or running.outcome.was_interrupted):
@@ -261,6 +265,12 @@ class LoadDispatch(HookDispatch):
         problem = None if self._otlp is None else self._otlp.problem()
         if problem is not None:
             terminalreporter.write_line(problem, yellow=True)
+
+
+def _is_unexpected_pass(call: pytest.TestReport) -> bool:
+    """Whether a worker, which does not judge, has reported a load test with the mark xfail as passed."""
+    is_strict = call.failed and isinstance(call.longrepr, str) and call.longrepr.startswith("[XPASS(strict)]")
+    return is_strict or (call.passed and hasattr(call, "wasxfail"))
 
 
 def _by_iteration(failure: tuple[str, int, int, str]) -> tuple[int, int]:

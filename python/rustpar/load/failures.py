@@ -36,7 +36,7 @@ class Failures:
 
     def is_outcome(self, error: BaseException) -> bool:
         """Whether an iteration that raises this has failed, as opposed to being skipped or interrupted."""
-        return isinstance(error, (Exception, pytest.fail.Exception))
+        return isinstance(error, (Exception, pytest.fail.Exception, SystemExit))
 
     def add(self, user: VirtualUser, task: int, error: BaseException) -> None:
         """Keep the failure of an iteration that has ended; its text is made later, because that takes long."""

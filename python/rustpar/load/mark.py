@@ -102,7 +102,7 @@ def load_tests_of(config: pytest.Config, items: Iterable[pytest.Item]) -> list[L
         own = marks[0].kwargs if owner is not None and len(marks) > 1 else {}
         entry = found.get(key)
         if entry is None:
-            mark = marks[-1] if owner is not None else marks[0]
+            mark = marks[0] if owner is None else next(one for one in owner.own_markers if one.name == "load")
             entry = found[key] = _Found(_arguments(function, mark), owner)
         entry.items.append(function)
         entry.weights.append(_weight(function, own if owner is not None else marks[0].kwargs))

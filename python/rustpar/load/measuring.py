@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from contextvars import ContextVar
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
@@ -122,7 +123,14 @@ class Metric:
         self._sink, self._kind, self._name = sink, kind, name
 
     def add(self, number: float, **tags: object) -> None:
-        """Add a number, also under its name with `tags`: ``size{page:home}``."""
+        """Add a number, also under its name with `tags`: ``size{page:home}``.
+
+        Raises:
+            ValueError: It is not finite, or a trend's is negative.
+        """
+        if not isfinite(number) or (number < 0 and self._kind == "trend"):
+            what = "finite numbers from 0 on" if self._kind == "trend" else "finite numbers"
+            raise ValueError(f"invalid value {number} of the {self._kind} {self._name}: it takes {what}")
         for name in _names(self._name, tags):
             self._sink.add_number(self._kind, name, number)
 
