@@ -243,11 +243,12 @@ def test_a_worker_that_is_killed_fails_the_load_test_and_not_the_next(suite: Sui
             pass
         """
     )
-    run = suite.run("--rustpar-load")
+    run = suite.run("--rustpar-load", "--rustpar-retries=2")
     assert run.ret == 1
     assert run.counts() == {"failed": 1, "passed": 1}, run.text
     assert "was lost, so the load was less than asked for" in run.out
-    run = suite.run("--rustpar-load", "--max-worker-restart=0")
+    # It is not tried again: nobody else would take part.
+    run = suite.run("--rustpar-load", "--max-worker-restart=0", "--rustpar-retries=2")
     assert run.counts() == {"failed": 2}, run.text
     assert "a worker was lost before the load test began, and is not replaced" in run.out
 

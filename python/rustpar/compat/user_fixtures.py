@@ -14,6 +14,7 @@ import types
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from _pytest.fixtures import FixtureManager
 
 if TYPE_CHECKING:
     import threading
@@ -86,11 +87,20 @@ class _Lookup(dict[str, Any]):
         found = super().get(name)
         if found is None:
             manager: Any = self._item.session._fixturemanager
-            of_pytest = manager.getfixturedefs(name, self._item)
+            # Before pytest 8.1 for the id of the test's parent.
+            where: Any = self._item if _TAKES_NODE else self._item.parent.nodeid  # type: ignore[union-attr]
+            of_pytest = manager.getfixturedefs(name, where)
             if of_pytest is None:
                 return default
             found = self[name] = self._copy(of_pytest)
         return found
+
+    def copy(self) -> _Lookup:
+        """Return this: before pytest 8.1, a request uses a copy."""
+        return self
+
+
+_TAKES_NODE = "node" in inspect.signature(FixtureManager.getfixturedefs).parameters
 
 
 def copy_item(item: pytest.Function, definitions: Definitions, names: Iterable[str]) -> Any:

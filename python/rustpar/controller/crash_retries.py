@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from rustpar import _core
+from rustpar.config.load_option import is_load_run
 from rustpar.config.values import is_given
 
 if TYPE_CHECKING:
@@ -54,7 +55,9 @@ class CrashRetries:
         self.scheduled: set[int] = set()
 
     def is_enabled(self) -> bool:
-        """Whether any test may be tried again."""
+        """Whether any test may be tried again; a load test is not."""
+        if is_load_run(self._pool.config):
+            return False
         if self._pool.facts.get("retries") or not is_given(self._pool.config, "rustpar_retries"):
             return bool(self._pool.facts.get("retries"))
         from rustpar.collection.retry_rules import settings_of

@@ -12,6 +12,7 @@ import pytest
 
 from rustpar import _core
 from rustpar.compat.xdist_controller import give_second_test, is_by_scope, runs_all_tests_everywhere
+from rustpar.config.load_option import is_load_run
 from rustpar.config.repeat_option import repeat_of
 from rustpar.config.values import is_given
 from rustpar.controller.worker_count import plan_option
@@ -39,7 +40,7 @@ def remembered(config: pytest.Config, node_ids: list[str], fixtures: list[str]) 
 
 def _retries_last(config: pytest.Config, facts: dict[str, Any]) -> bool | None:
     """Whether failed tests are tried again after all others; None if none is tried again."""
-    if not facts["retries"] and not is_given(config, "rustpar_retries"):
+    if is_load_run(config) or (not facts["retries"] and not is_given(config, "rustpar_retries")):
         return None
     from rustpar.collection.retry_rules import settings_of
 
