@@ -51,13 +51,9 @@ pub struct Mark {
 pub struct InvalidMark(String);
 
 impl Mark {
-    /// What the mark asks for.
-    ///
-    /// # Errors
-    /// [`InvalidMark`] if arguments contradict each other, or are missing.
-    pub fn plan(self) -> Result<Plan, InvalidMark> {
+    /// Whether the arguments go together.
+    fn check(&self, is_open: bool) -> Result<(), InvalidMark> {
         let wrong = |text: &str| Err(InvalidMark(text.to_owned()));
-        let is_open = self.rate.is_some() || !self.rate_stages.is_empty();
         if self.rate.is_some() && !self.rate_stages.is_empty() {
             return wrong("rate and rate_stages contradict each other: write one of them");
         }
@@ -81,6 +77,21 @@ impl Mark {
         }
         if is_open && self.think.is_some() {
             return wrong("with a rate, iterations start when they are due: think has no effect, omit it");
+        }
+        let all = [self.users, self.rate, self.duration, self.graceful_stop]
+            .into_iter()
+            .flatten();
+        let pairs = self
+            .stages
+            .iter()
+            .chain(&self.rate_stages)
+            .copied()
+            .chain(self.think);
+        if !all
+            .chain(pairs.flat_map(|(one, other)| [one, other]))
+            .all(f64::is_finite)
+        {
+            return wrong("users, rates and durations have to be finite numbers");
         }
         let numbers = [self.users, self.rate].into_iter().flatten();
         let targets = self
@@ -106,6 +117,17 @@ impl Mark {
                 );
             }
         }
+        Ok(())
+    }
+
+    /// What the mark asks for.
+    ///
+    /// # Errors
+    /// [`InvalidMark`] if arguments contradict each other, or are missing.
+    pub fn plan(self) -> Result<Plan, InvalidMark> {
+        let wrong = |text: &str| Err(InvalidMark(text.to_owned()));
+        let is_open = self.rate.is_some() || !self.rate_stages.is_empty();
+        self.check(is_open)?;
         let iterations = match (self.iterations, self.iterations_per_user) {
             (Some(count), _) => Some(Iterations::Shared(count)),
             (_, Some(count)) => Some(Iterations::PerUser(count)),
@@ -301,6 +323,18 @@ mod tests {
         ] {
             let said = mark.clone().plan().expect_err("contradictory").to_string();
             assert!(said.contains(expected), "{mark:?}: {said}");
+        }
+    }
+
+    #[test]
+    fn numbers_have_to_be_finite() {
+        let endless = Mark {
+            think: Some((1.0, f64::INFINITY)),
+            ..users(1.0)
+        };
+        for mark in [users(f64::NAN), rate(f64::INFINITY), endless] {
+            let said = mark.plan().expect_err("not finite").to_string();
+            assert!(said.contains("finite"), "{said}");
         }
     }
 }

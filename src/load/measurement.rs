@@ -13,8 +13,11 @@ use std::collections::HashMap;
 /// The name of the metric of whole iterations.
 pub const ITERATIONS: &str = "iteration";
 
-/// The most metrics; further ones are not counted, with a line that says so. Each takes up to 0.8 MiB.
+/// The most metrics; further ones of a kind are counted as one, with a line that says so. Each takes up to 0.8 MiB.
 pub const MOST_METRICS: usize = 300;
+
+/// The name of those.
+const OTHERS: &str = "(others)";
 
 /// Nanoseconds from which an iteration that takes ten times the median is taken for one that has met a stall.
 const STALL: f64 = 100e6;
@@ -114,8 +117,10 @@ impl Measurement {
         let known = self.names.get(&(kind, name.to_owned())).copied();
         let index = match known {
             Some(index) => index,
-            None if self.metrics.len() >= MOST_METRICS => {
+            None if self.metrics.len() >= MOST_METRICS && name != OTHERS => {
+                // So that a threshold on all checks counts them.
                 self.unnamed = true;
+                self.name(key, kind, OTHERS);
                 return;
             }
             None => {
@@ -311,7 +316,8 @@ impl Measurement {
                 result.failed
             ));
         }
-        if result.iterations == 0 && problems.is_empty() && result.end == LoadEnd::Complete {
+        let should_have_run = matches!(result.end, LoadEnd::Complete | LoadEnd::Stopped);
+        if result.iterations == 0 && problems.is_empty() && should_have_run {
             problems.push("no iteration has ended".to_owned());
         }
         problems
@@ -319,7 +325,7 @@ impl Measurement {
 
     fn remarks(&self) -> String {
         let unnamed = if self.unnamed {
-            format!("more than {MOST_METRICS} names of metrics: the others were not counted")
+            format!("more than {MOST_METRICS} names of metrics: further ones count as {OTHERS}")
         } else {
             String::new()
         };

@@ -10,6 +10,9 @@ import pytest
 if TYPE_CHECKING:
     from tests.harness import Suite
 
+# Other plugins that are installed change the summary.
+APART = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+
 pytestmark = pytest.mark.skipif(
     any(find_spec(name) is None for name in ("anyio", "pytest_asyncio", "trio")), reason="needs the plugins"
 )
@@ -39,9 +42,9 @@ def test_tests_of_pytest_asyncio_are_load_tests(suite: Suite) -> None:
             assert asyncio.get_running_loop() is loop
         """
     )
-    quiet = ("-W", "ignore::pytest.PytestDeprecationWarning")
-    assert suite.run(*quiet).counts() == {"passed": 1}
-    run = suite.run("--rustpar-load", *quiet)
+    options = ("-p", "xdist", "-p", "rustpar", "-p", "asyncio", "-W", "ignore::pytest.PytestDeprecationWarning")
+    assert suite.run_with(APART, *options).counts() == {"passed": 1}
+    run = suite.run_with(APART, "--rustpar-load", *options)
     assert run.counts() == {"passed": 1}, run.text
 
 
@@ -74,7 +77,7 @@ def test_tests_of_anyio_are_load_tests_on_both_loops(suite: Suite) -> None:
             await anyio.sleep(60 if load.user == 1 else 0.01)
         """
     )
-    run = suite.run("--rustpar-load")
+    run = suite.run_with(APART, "--rustpar-load", "-p", "xdist", "-p", "rustpar", "-p", "anyio")
     assert run.counts() == {"passed": 6}, run.text
     assert run.out.count("interrupted iterations: 1") == 2
 
@@ -91,6 +94,27 @@ def test_trio_without_anyio_is_a_usage_error(suite: Suite) -> None:
             pass
         """
     )
-    run = suite.run("--rustpar-load", "-W", "ignore")
+    run = suite.run_with(APART, "--rustpar-load", "-W", "ignore", "-p", "xdist", "-p", "rustpar")
     assert run.ret != 0
     assert "load tests on trio need anyio and trio" in run.out
+
+
+@pytest.mark.parametrize("kind", ["def", "async def"])
+def test_load_tests_run_beside_many_plugins(suite: Suite, kind: str) -> None:
+    suite.test(
+        f"""
+        import pytest
+
+        @pytest.fixture
+        def own(load, tmp_path):
+            return [load.user]
+
+        @pytest.mark.load(users=4, iterations=80)
+        {kind} test_it(own, load):
+            assert own == [load.user]
+        """
+    )
+    # Some of them have automatic fixtures, which change the process.
+    run = suite.run("--rustpar-load", "-p", "no:sugar", "-p", "no:randomly")
+    assert run.ret == 0, run.text
+    assert "1 passed" in run.out

@@ -32,6 +32,17 @@ def test_it(load):
         (LOAD.format("users=2, duration='1s', abort='error_rate>1%'"), "for 10s"),
         (LOAD.format("users=2, duration='1s', think='3s..1s'"), "invalid pause"),
         (LOAD.format("users=2, duration='1s', weight=0"), "invalid weight 0"),
+        (LOAD.format("users=2, duration='1s', seed=-1"), "invalid value in the mark load"),
+        (LOAD.format("users=float('inf'), duration='1s'"), "finite"),
+        (
+            "import pytest\n@pytest.mark.xfail(raises=KeyError)" + LOAD.format("users=2, iterations=2")[14:],
+            "omit raises",
+        ),
+        (
+            "import pytest\n@pytest.mark.load(users=1, iterations=1)\nclass TestIt:\n"
+            "    @pytest.mark.xfail\n    def test_it(self): pass\n",
+            "write it on the class",
+        ),
         (LOAD.format("users=2, duration='1s', sequence=True"), "sequence=True is for a class"),
         (LOAD.format("users=2, duration='1s'").replace("(load)", "(capsys)"), "the fixture capsys is of the whole"),
         (LOAD.format("users=2, duration='1s'").replace("(load)", "(monkeypatch)"), "the fixture monkeypatch is of"),
@@ -84,6 +95,36 @@ def test_options_that_contradict_load_tests_are_refused(suite: Suite) -> None:
         "xdist": "omit -p no:xdist",
     }.items():
         assert expected in runs[name].text, runs[name].text
+
+
+def test_a_path_is_not_a_profile(suite: Suite) -> None:
+    suite.test(LOAD.format("users=2, iterations=2"))
+    for path in ("test_it.py", "test_it.py::test_it"):
+        run = suite.run("--rustpar-load", path)
+        assert run.ret == pytest.ExitCode.USAGE_ERROR
+        assert f"write --rustpar-load=load {path}" in run.text
+
+
+def test_examples_of_a_marked_module_are_no_load_tests(suite: Suite) -> None:
+    suite.test(
+        """
+        import pytest
+
+        pytestmark = pytest.mark.load(users=1, iterations=2)
+
+        def twice(number):
+            '''
+            >>> twice(2)
+            4
+            '''
+            return 2 * number
+
+        def test_it():
+            assert twice(1) == 2
+        """
+    )
+    run = suite.run("--rustpar-load", "--doctest-modules")
+    assert run.counts() == {"passed": 1, "deselected": 1}, run.text
 
 
 def test_profiles_change_the_load(suite: Suite) -> None:

@@ -417,3 +417,89 @@ def test_a_test_that_exits_has_failed_and_values_without_sense_are_refused(suite
     assert run.counts() == {"failed": 1, "passed": 1}, run.text
     assert "10 of 10 iterations failed" in run.out
     assert "  two lines  " in run.out
+
+
+def test_what_ends_an_ordinary_test_ends_a_load_test(suite: Suite) -> None:
+    suite.test(
+        """
+        import os, sys, time
+        import pytest
+
+        @pytest.mark.load(users=3, duration="100s")
+        def test_xfail(load):
+            time.sleep(0.005)
+            if load.iteration == 3: pytest.xfail("known")
+
+        @pytest.mark.load(users=3, duration="100s")
+        def test_unknown(load):
+            class Unknown(BaseException):
+                def __repr__(self): raise ValueError
+            time.sleep(0.005)
+            if load.iteration == 3: raise Unknown("what")
+
+        @pytest.mark.load(users=2, iterations=4)
+        def test_fork():
+            if os.fork() == 0:
+                sys.exit(3)
+            assert os.waitstatus_to_exitcode(os.wait()[1]) == 3
+
+        @pytest.fixture
+        def stopping(load):
+            load.stop()
+
+        @pytest.mark.load(users=2, iterations=4)
+        def test_stopped_before(stopping): pass
+        """
+    )
+    run = suite.run("--rustpar-load", "-W", "ignore")
+    assert run.ret == 1, run.text
+    assert run.counts() == {"xfailed": 1, "failed": 2, "passed": 1}, run.text
+    assert "no iteration has ended" in run.out
+    assert "Unknown" in run.out
+
+
+@pytest.mark.parametrize("kind", ["def", "async def"])
+def test_pytest_exit_in_an_iteration_ends_the_run(suite: Suite, kind: str) -> None:
+    suite.test(
+        f"""
+        import pytest
+
+        @pytest.mark.load(users=3, duration="100s")
+        {kind} test_exit(load):
+            if load.user == 1:
+                pytest.exit("enough", 7)
+
+        @pytest.mark.load(users=2, iterations=4)
+        {kind} test_after(): pass
+        """
+    )
+    run = suite.run("--rustpar-load")
+    assert run.ret == 7, run.text
+    assert "Exit: enough" in run.out
+    assert not run.reports
+
+
+def test_teardown_of_users_goes_on_after_an_interrupt(suite: Suite) -> None:
+    suite.test(
+        """
+        import time
+        from pathlib import Path
+        import pytest
+
+        @pytest.fixture
+        def own(load):
+            yield
+            Path("teardown.here").touch()
+            time.sleep(0.3)
+            Path(f"down{load.user}").touch()
+
+        @pytest.mark.load(users=6, iterations=6)
+        def test_it(own): pass
+        """
+    )
+    process = suite.start("--rustpar-load")
+    suite.wait_for("teardown")
+    process.send_signal(signal.SIGINT)
+    run = suite.wait_for_exit(process)
+    assert run.ret == 2, run.text
+    assert {path.name for path in suite.path.glob("down*")} == {f"down{number}" for number in range(6)}

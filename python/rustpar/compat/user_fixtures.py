@@ -33,28 +33,31 @@ class Definitions:
         self._scopes = frozenset(scopes)
         self._names = frozenset(names)
         self._adapt = adapt
-        self._copies: dict[int, Any] = {}
+        self._copies: dict[tuple[int, Any], Any] = {}
         self._originals: list[Any] = []
 
     def of(self, item: pytest.Function) -> dict[str, Any]:
         """Return the definitions that a test may use, by name."""
         return _Lookup(self, item)
 
-    def copied(self, definition: Any) -> Any:
-        """Return the user's definition for one of pytest's."""
+    def copied(self, definition: Any, item: pytest.Function) -> Any:
+        """Return the user's definition for one of pytest's: of function scope for a task, else for its parameters."""
         function = self._adapt(definition.func)
         if definition.scope not in self._scopes and definition.argname not in self._names:
             # Shared by all users of this process, which also share the event loop.
             if function is not definition.func:
                 definition.func = function
             return definition
-        known = self._copies.get(id(definition))
+        callspec: Any = getattr(item, "callspec", None)
+        parameters = () if callspec is None else tuple(sorted(callspec.indices.items()))
+        key = id(definition), item if definition.scope == "function" else parameters
+        known = self._copies.get(key)
         if known is None:
             known = copy.copy(definition)
             known.func = function
             known.cached_result = None
             known._finalizers = type(definition._finalizers)()
-            self._copies[id(definition)] = known
+            self._copies[key] = known
             self._originals.append(definition)
         return known
 
@@ -81,7 +84,7 @@ class _Lookup(dict[str, Any]):
         super().__init__((name, self._copy(found)) for name, found in self._given.items())
 
     def _copy(self, found: Iterable[Any]) -> list[Any]:
-        return [self._definitions.copied(one) for one in found]
+        return [self._definitions.copied(one, self._item) for one in found]
 
     def get(self, name: str, default: Any = None) -> Any:
         found = super().get(name)
@@ -116,6 +119,7 @@ def copy_item(item: pytest.Function, definitions: Definitions, names: Iterable[s
     )
     copied.fixturenames = list(names)
     copied.own_markers = item.own_markers
+    copied.user_properties = _Properties(item.user_properties)
     return copied
 
 
@@ -139,15 +143,72 @@ def arguments_of(item: Any) -> dict[str, Any]:
     return {name: item.funcargs[name] for name in item._fixtureinfo.argnames}
 
 
+_METHODS = ("setup", "runtest", "teardown")
+
+
+class _Properties(list[tuple[str, object]]):
+    """What a user records as properties of its test: each once, and not without limit."""
+
+    _MOST = 100
+
+    def __init__(self, shared: list[tuple[str, object]]) -> None:
+        super().__init__()
+        self._shared = shared
+
+    def append(self, item: tuple[str, object]) -> None:
+        if item not in self._shared and len(self._shared) < self._MOST:
+            self._shared.append(item)
+
+
+def requested_by_project(item: pytest.Function, is_own: Callable[[str], bool]) -> set[str]:
+    """Return the names of the fixtures that a test requests itself or through others.
+
+    Not those that only automatic fixtures of plugins request.
+
+    Args:
+        item: The test.
+        is_own: Whether a file is the project's.
+    """
+    info: Any = item._fixtureinfo
+    given = {*info.argnames, *(name for mark in item.iter_markers("usefixtures") for name in mark.args)}
+
+    def is_of_project(name: str) -> bool:
+        codes = (getattr(inspect.unwrap(one.func), "__code__", None) for one in info.name2fixturedefs.get(name, ()))
+        return any(code is not None and is_own(code.co_filename) for code in codes)
+
+    names = [name for name in info.initialnames if name in given or is_of_project(name)]
+    found: set[str] = set()
+    while names:
+        name = names.pop()
+        if name not in found:
+            found.add(name)
+            names += [needed for one in info.name2fixturedefs.get(name, ()) for needed in one.argnames]
+    return found
+
+
+def shared_parameters(item: pytest.Function) -> dict[str, int]:
+    """Return the parameters of module scope or wider that a test is run with: their indices, by name."""
+    callspec: Any = getattr(item, "callspec", None)
+    if callspec is None:
+        return {}
+    wide = ("module", "package", "session")
+    return {name: callspec.indices[name] for name, scope in callspec._arg2scope.items() if scope.value in wide}
+
+
 def share_stash(item: Any, original: pytest.Item) -> None:
-    """Let the fixtures of a copied item find what plugins have stored for the original one, such as phase results."""
+    """Let the fixtures of a copied item find what plugins have stored with the original one, such as phase results."""
     for key, value in original.stash._storage.items():
         item.stash.setdefault(key, value)
+    for name, value in vars(original).items():
+        # Not what replaces pytest's own methods.
+        if name not in vars(item) and name not in _METHODS:
+            setattr(item, name, value)
 
 
 def share_instance(item: Any, instance: object) -> None:
     """Have a copied item call its method on this instance of its class."""
     item._instance = instance
+    item._obj = getattr(instance, item.originalname)
 
 
 def instance_of(item: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -30,6 +31,9 @@ def profile_of(config: pytest.Config) -> tuple[str, Sequence[str]]:
     try:
         _core.LoadPlan.check_profile(name, defined)
     except ValueError as error:
+        if "::" in name or Path(config.invocation_params.dir, name).exists():
+            text = f"--rustpar-load takes a profile, and {name} is none: write --rustpar-load=load {name}"
+            raise pytest.UsageError(text) from None
         raise pytest.UsageError(f"--rustpar-load: {error}") from None
     return name, defined
 

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from rustpar import _core
 from rustpar.load.event_loop import AsyncioLoop
+from rustpar.load.forks import exit_fork
 from rustpar.load.measuring import CURRENT
+from rustpar.process.system import os
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -140,6 +142,7 @@ class AsyncioUsers:
     async def _user(self, user: VirtualUser) -> None:
         generator, number, failures = self._generator, user.number, self._failures
         begin, end, sleep = generator.begin, generator.end, generator.sleep
+        process = os.getpid()
         CURRENT.set(user.load)
         create_future = asyncio.get_running_loop().create_future
         while True:
@@ -157,23 +160,19 @@ class AsyncioUsers:
             function, arguments = user.calls[task]
             try:
                 await function(**arguments)
-            except Exception as error:
+            except BaseException as error:
+                exit_fork(process, error)
+                is_cancelled = isinstance(error, asyncio.CancelledError)
+                if (is_cancelled and self._is_ending) or not (is_cancelled or failures.is_outcome(error)):
+                    generator.cancel(number)
+                    if not is_cancelled:
+                        failures.abort(error)
+                    raise
                 end(number, True)
                 failures.add(user, task, error)
-            except asyncio.CancelledError:
-                if self._is_ending:
-                    raise
-                end(number, True)
-            except BaseException as error:
-                if failures.is_outcome(error):
-                    end(number, True)
-                    failures.add(user, task, error)
-                else:
-                    generator.cancel(number)
-                    failures.abort(error)
-                    raise
             else:
                 end(number, False)
+                exit_fork(process)
             if not sleeps:
                 await _give_way()
 

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
     from rustpar.load.users import VirtualUser
 
+# What ends a load test, as it ends an ordinary test.
+_CALLS = {"skip": pytest.skip.Exception, "xfail": pytest.xfail.Exception, "exit": pytest.exit.Exception}
+
 # So many failures of a load test are shown.
 MOST = 20
 
@@ -36,7 +39,8 @@ class Failures:
 
     def is_outcome(self, error: BaseException) -> bool:
         """Whether an iteration that raises this has failed, as opposed to being skipped or interrupted."""
-        return isinstance(error, (Exception, pytest.fail.Exception, SystemExit))
+        is_end = isinstance(error, (pytest.exit.Exception, pytest.xfail.Exception))
+        return not is_end and isinstance(error, (Exception, pytest.fail.Exception, SystemExit))
 
     def add(self, user: VirtualUser, task: int, error: BaseException) -> None:
         """Keep the failure of an iteration that has ended; its text is made later, because that takes long."""
@@ -47,8 +51,10 @@ class Failures:
         """End the load test with this error, unless it ends with another one already."""
         if self.error is None:
             self.error = error
-            is_skip = isinstance(error, pytest.skip.Exception)
-            self._stop("a test has called pytest.skip()" if is_skip else f"a user has met an error: {error!r}")
+            called = [f"pytest.{name}()" for name, kind in _CALLS.items() if isinstance(error, kind)]
+            # Not its repr, which may fail.
+            what = f"met an error: {type(error).__name__}" if not called else f"called {called[0]}"
+            self._stop(f"a user has {what}")
 
     def texts(self) -> list[tuple[int, int, str]]:
         """Return user, iteration and text of the failures."""

@@ -9,7 +9,6 @@ engine says so, which it also does if another worker is lost, or when the run is
 from __future__ import annotations
 
 import contextlib
-import functools
 import inspect
 import threading
 from typing import TYPE_CHECKING, Any, Protocol
@@ -36,6 +35,9 @@ NAME = "rustpar-load"
 
 # Seconds for running iterations after an interrupt; the controller waits 10 s for the whole worker.
 _INTERRUPT_LIMIT = 3.0
+
+# Seconds for which the teardown of a user waits for its thread, which may be in an iteration that was interrupted.
+_BUSY_LIMIT = 0.2
 
 # Seconds between looks at whether other workers have ended.
 _INTERVAL = 0.005
@@ -178,6 +180,8 @@ class _RunningTest:
             try:
                 interrupted = users.run(generator.seconds_left, plan.graceful_stop)
             except KeyboardInterrupt:
+                # Or the controller would send another one, and kill this worker before its users are torn down.
+                self._runner.worker().line.set_interrupted()
                 with contextlib.suppress(KeyboardInterrupt):
                     interrupted = users.drain(min(plan.graceful_stop, _INTERRUPT_LIMIT))
                 raise
@@ -228,25 +232,40 @@ class _RunningTest:
             BaseException: What the teardown of a user has raised; of several, the first.
         """
         __tracebackhide__ = True
-        errors: list[tuple[int, BaseException]] = []
+        found: list[tuple[int, BaseException]] = []
+        interrupt: KeyboardInterrupt | None = None
         for user in reversed(self._users):
-            thread = self._threads.get(user.number)
             collected: list[BaseException] = []
-            if thread is None or thread.is_busy:
-                collected = user.tear_down()
-            else:
-                thread.do(functools.partial(_tear_down, user, collected))
-            errors += [(user.number, error) for error in collected]
+            try:
+                self._tear_down(user, collected)
+            except KeyboardInterrupt as pressed:
+                if interrupt is not None:
+                    raise
+                interrupt = pressed
+                self._runner.worker().line.set_interrupted()
+                # What is left of this user.
+                self._tear_down(user, collected)
+            found += [(user.number, error) for error in collected]
         for thread in self._threads.values():
             thread.end()
         self._users, self._threads, self._generator = [], {}, None
-        if errors:
-            number, error = errors[0]
-            raise_in(number, "teardown", self._test.plan.users, error)
+        if interrupt is not None:
+            raise interrupt
+        if found:
+            number, first = found[0]
+            raise_in(number, "teardown", self._test.plan.users, first)
 
-
-def _tear_down(user: VirtualUser, errors: list[BaseException]) -> None:
-    errors += user.tear_down()
+    def _tear_down(self, user: VirtualUser, errors: list[BaseException]) -> None:
+        thread = self._threads.get(user.number)
+        if thread is None:
+            errors += user.tear_down()
+        elif not thread.is_busy:
+            thread.do(lambda: errors.extend(user.tear_down()))
+        elif not thread.wait(_BUSY_LIMIT):
+            # An iteration that does not end, which may also hold what its fixtures need.
+            errors += user.tear_down()
+        else:
+            thread.do(lambda: errors.extend(user.tear_down()))
 
 
 def register(session: pytest.Session, tests: list[LoadTest]) -> None:

@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rustpar import _core
+from rustpar.compat import user_fixtures
+from rustpar.compat.sessions import is_skipped
 from rustpar.config.load_option import profile_of
+from rustpar.process.code_origin import CodeOrigins
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -94,7 +97,9 @@ def load_tests_of(config: pytest.Config, items: Iterable[pytest.Item]) -> list[L
     found: dict[Any, _Found] = {}
     for item in items:
         marks = list(item.iter_markers("load"))
-        if not marks:
+        is_own = any(mark.name == "load" for mark in item.own_markers)
+        if not marks or not (is_own or isinstance(item, pytest.Function)):
+            # The examples of a module that is marked as a whole are no load tests.
             continue
         function = _checked(item)
         owner = _marked_class(function)
@@ -106,7 +111,34 @@ def load_tests_of(config: pytest.Config, items: Iterable[pytest.Item]) -> list[L
             entry = found[key] = _Found(_arguments(function, mark), owner)
         entry.items.append(function)
         entry.weights.append(_weight(function, own if owner is not None else marks[0].kwargs))
-    return [_load_test(config, entry) for entry in found.values()]
+    return [_load_test(config, _in_order(entry) if entry.owner is not None else entry) for entry in found.values()]
+
+
+def _in_order(found: _Found) -> _Found:
+    """Return the tasks of a class in the order in which it defines them, without those that are skipped."""
+    assert found.owner is not None
+    bases = list(reversed(found.owner.obj.__mro__))
+    tasks = list(zip(found.items, found.weights, strict=True))
+
+    def place(task: tuple[pytest.Function, int]) -> tuple[int, int]:
+        name = task[0].originalname
+        of = next(number for number, base in enumerate(bases) if name in vars(base))
+        return of, list(vars(bases[of])).index(name)
+
+    # A plugin may have sorted or shuffled them, but a behaviour has an order.
+    tasks.sort(key=place)
+    run = [task for task in tasks if not is_skipped(task[0])] or tasks[:1]
+    expected = [item.nodeid for item, _ in run if any(mark.name == "xfail" for mark in item.own_markers)]
+    if expected:
+        raise pytest.UsageError(f"{expected[0]}: xfail is for a whole load test, so write it on the class")
+    parameters = [user_fixtures.shared_parameters(item) for item, _ in run]
+    if any(one != parameters[0] for one in parameters):
+        names = ", ".join(sorted({name for one in parameters for name in one}))
+        raise pytest.UsageError(
+            f"{found.owner.nodeid}: its tests share a fixture of module scope or wider that has parameters ({names}), "
+            f"of which only one value can exist at a time"
+        )
+    return _Found(found.arguments, found.owner, [item for item, _ in run], [weight for _, weight in run])
 
 
 def _checked(item: pytest.Item) -> pytest.Function:
@@ -117,12 +149,16 @@ def _checked(item: pytest.Item) -> pytest.Function:
         )
     if inspect.isasyncgenfunction(item.function) or inspect.isgeneratorfunction(item.function):
         raise pytest.UsageError(f"{name}: a generator cannot be a load test")
-    refused = [one for one in item.fixturenames if one in OF_THE_PROCESS]
+    # What a plugin does to the process for every test, it does for each user.
+    used = user_fixtures.requested_by_project(item, CodeOrigins().is_own_file)
+    refused = [one for one in item.fixturenames if one in OF_THE_PROCESS and one in used]
     if refused:
         raise pytest.UsageError(
             f"{name}: the fixture {refused[0]} is of the whole process, so several users cannot have it at the same "
             f"time; a load test cannot use it, nor a fixture that does"
         )
+    if any("raises" in mark.kwargs for mark in item.iter_markers("xfail")):
+        raise pytest.UsageError(f"{name}: xfail(raises=...) cannot be judged for a load test: omit raises")
     return item
 
 
@@ -167,7 +203,7 @@ def _load_test(config: pytest.Config, found: _Found) -> LoadTest:
     try:
         plan = _core.LoadPlan(**plan_arguments, weights=found.weights if is_class else [], sequence=bool(sequence))
         plan = plan.in_profile(*profile_of(config))
-    except TypeError as error:
+    except (TypeError, OverflowError) as error:
         raise pytest.UsageError(f"{where}: invalid value in the mark load: {error}") from None
     except ValueError as error:
         raise pytest.UsageError(f"{where}: {error}") from None

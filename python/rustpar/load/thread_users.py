@@ -12,7 +12,9 @@ import threading
 from typing import TYPE_CHECKING
 
 from rustpar import _core
+from rustpar.load.forks import exit_fork
 from rustpar.load.measuring import CURRENT
+from rustpar.process.system import os
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -152,6 +154,7 @@ class ThreadUsers:
     def _iterate(self, user: VirtualUser) -> None:
         generator, number, failures = self._generator, user.number, self._failures
         begin, end, wait = generator.begin, generator.end, generator.wait
+        process = os.getpid()
         while True:
             if self._renew is not None and not self._renew(user):
                 return
@@ -162,6 +165,7 @@ class ThreadUsers:
             try:
                 function(**arguments)
             except BaseException as error:
+                exit_fork(process, error)
                 if not failures.is_outcome(error):
                     generator.cancel(number)
                     raise
@@ -169,3 +173,4 @@ class ThreadUsers:
                 failures.add(user, task, error)
             else:
                 end(number, False)
+                exit_fork(process)

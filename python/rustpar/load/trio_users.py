@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from rustpar import _core
+from rustpar.load.forks import exit_fork
 from rustpar.load.measuring import CURRENT
+from rustpar.process.system import os
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -84,6 +84,7 @@ class TrioUsers:
         from anyio.to_thread import run_sync
 
         generator, number, failures = self._generator, user.number, self._failures
+        process = os.getpid()
         CURRENT.set(user.load)
         try:
             while True:
@@ -106,17 +107,19 @@ class TrioUsers:
                 try:
                     await function(**arguments)
                 except BaseException as error:
+                    exit_fork(process, error)
                     if not failures.is_outcome(error):
-                        # Cancelled at the end, or skipped.
                         generator.cancel(number)
-                        if isinstance(error, pytest.skip.Exception):
-                            failures.abort(error)
-                            return
-                        raise
+                        if isinstance(error, anyio.get_cancelled_exc_class()):
+                            raise
+                        # It must not end the loop, which later load tests need.
+                        failures.abort(error)
+                        return
                     generator.end(number, True)
                     failures.add(user, task, error)
                 else:
                     generator.end(number, False)
+                    exit_fork(process)
         except Exception as error:
             failures.abort(error)
         finally:

@@ -78,7 +78,8 @@ class VirtualUser:
         """
         __tracebackhide__ = True
         with self._lock, self._of_class_collected():
-            for item, finalizers in zip(self._items, self._of_items, strict=True):
+            for item, finalizers, task in zip(self._items, self._of_items, self._test.tasks, strict=True):
+                user_fixtures.share_stash(item, task)
                 user_fixtures.serialize_requests(item, self._lock)
                 user_fixtures.activate(item, finalizers)
                 user_fixtures.set_up_item(item)

@@ -185,8 +185,12 @@ fn there_is_a_limit_on_the_number_of_metrics() {
     for number in 0..400u16 {
         measured.name((0, number), MetricKind::Counter, &format!("name {number}"));
     }
-    assert_eq!(result(&measured).metrics.len(), MOST_METRICS);
-    assert!(result(&measured).remark.contains("the others were not counted"));
+    assert_eq!(result(&measured).metrics.len(), MOST_METRICS + 1);
+    measured.name((0, 900), MetricKind::Check, "important");
+    measured.add((0, 900), Value::Truth(false));
+    let last = &result(&measured).metrics[MOST_METRICS + 1];
+    assert_eq!((last.name.as_str(), last.count, last.part), ("(others)", 1, 0));
+    assert!(result(&measured).remark.contains("count as (others)"));
 }
 
 #[test]

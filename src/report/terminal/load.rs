@@ -7,6 +7,9 @@ use crate::text::duration::{clock, micros, spoken};
 use crate::text::table::aligned;
 use crate::text::{counted, percent};
 
+/// Characters of a metric's name in a table.
+const LONGEST_NAME: usize = 60;
+
 /// Microseconds by which the 99th percentile must be later from the intended start, for both to be shown.
 const LAG_SHOWN: f64 = 1000.0;
 
@@ -125,7 +128,7 @@ fn distributions(result: &LoadResult) -> Vec<String> {
         };
         let is_time = metric.kind == MetricKind::Time;
         let mut row = vec![
-            metric.name.clone(),
+            shown(&metric.name),
             metric.count.to_string(),
             per_second(metric.count, result.seconds),
             if is_time {
@@ -155,6 +158,15 @@ fn distributions(result: &LoadResult) -> Vec<String> {
     aligned(&rows, &[0])
 }
 
+/// A name that leaves room for figures.
+fn shown(name: &str) -> String {
+    if name.chars().count() <= LONGEST_NAME {
+        return name.to_owned();
+    }
+    let beginning: String = name.chars().take(LONGEST_NAME - 3).collect();
+    format!("{beginning}...")
+}
+
 fn cells(values: Distribution, is_time: bool) -> Vec<String> {
     let Distribution {
         avg,
@@ -177,7 +189,7 @@ fn cells(values: Distribution, is_time: bool) -> Vec<String> {
 
 /// A line about a metric without a distribution, and whether it is highlighted.
 fn simple(metric: &LoadMetric, seconds: f64) -> Option<(String, bool)> {
-    let name = &metric.name;
+    let name = &shown(&metric.name);
     match metric.kind {
         MetricKind::Check | MetricKind::Rate => {
             let (part, count) = (metric.part, metric.count);
