@@ -1511,9 +1511,6 @@ class LoadGenerator:
     def target(self) -> float:
         """Return how many users, or iterations per second, are asked for now."""
 
-    def is_closed_model(self) -> bool:
-        """Whether a user starts its next iteration when the last one has ended."""
-
     @staticmethod
     def clock() -> int:
         """Return the monotonic clock in nanoseconds."""

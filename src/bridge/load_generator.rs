@@ -8,7 +8,6 @@ use crate::engine::load_run::METRIC_KINDS;
 use crate::engine::paced_users::{PacedUsers, to_nanos};
 use crate::engine::worker_load::{Beginning, Share};
 use crate::journal::load::MetricKind;
-use crate::load::plan::Model;
 use crate::platform::clock::nanos;
 use crate::protocol::load::SampleValue;
 use parking_lot::Mutex;
@@ -162,11 +161,6 @@ impl LoadGenerator {
     fn target(&self) -> f64 {
         let now = self.users.now();
         self.users.pacer().plan().curve.value(now)
-    }
-
-    /// Whether users start their next iteration when the last one has ended.
-    fn is_closed_model(&self) -> bool {
-        self.users.pacer().plan().model == Model::Closed
     }
 
     /// The monotonic clock in nanoseconds.

@@ -142,7 +142,7 @@ class _RunningTest:
                 self._end_users()
                 if isinstance(error, (KeyboardInterrupt, pytest.skip.Exception)):
                     raise
-                raise_in(number, "set-up", self._test.plan.users, error)
+                raise_in(self._test.item, "setup", number, self._test.plan.users, error)
 
     def _adapt(self, function: Any) -> Any:
         plain = getattr(function, "__func__", function)
@@ -253,7 +253,7 @@ class _RunningTest:
             raise interrupt
         if found:
             number, first = found[0]
-            raise_in(number, "teardown", self._test.plan.users, first)
+            raise_in(self._test.item, "teardown", number, self._test.plan.users, first)
 
     def _tear_down(self, user: VirtualUser, errors: list[BaseException]) -> None:
         thread = self._threads.get(user.number)

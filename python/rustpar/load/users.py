@@ -7,23 +7,20 @@ The hazard it handles: pytest has one set of values for each fixture. A user has
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any
-
-import pytest
+from typing import TYPE_CHECKING, Any, Literal
 
 from rustpar.compat import user_fixtures
+from rustpar.compat.reports import set_section
 from rustpar.load.measuring import KEY, Load
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
 
+    import pytest
+
     from rustpar.load.mark import LoadTest
     from rustpar.load.measuring import Sink
-
-
-class UserError(Exception):
-    """The set-up or teardown of a user has failed; the cause is what it has raised."""
 
 
 class VirtualUser:
@@ -135,6 +132,7 @@ class VirtualUser:
         errors = self._release()
         with self._lock:
             errors += user_fixtures.tear_down(self._of_class)
+            self._definitions.release(self._shared)
         return errors
 
     def failure_text(self, task: int, error: BaseException) -> str:
@@ -147,18 +145,19 @@ def _is_of_loop(name: str) -> bool:
     return name == "event_loop" or (name.startswith("_") and name.endswith("_scoped_runner"))
 
 
-def raise_in(user: int, when: str, users: int, error: BaseException) -> None:
-    """Raise an error with a note of which user it concerns.
+def raise_in(
+    item: pytest.Item, when: Literal["setup", "teardown"], user: int, users: int, error: BaseException
+) -> None:
+    """Raise an error that a user has met in a phase of a test, and say which user.
 
     Raises:
         BaseException: The error.
     """
     __tracebackhide__ = True
+    text = f"(in the {when} of user {user}, of {users} users that are numbered from 0)"
     if hasattr(error, "add_note"):
-        error.add_note(f"(in the {when} of user {user}, of {users} users that are numbered from 0)")
+        error.add_note(text)
+    else:
+        # Python 3.10
+        set_section(item, when, "load", text)
     raise error
-
-
-def is_skip(error: BaseException) -> bool:
-    """Whether an error skips a test."""
-    return isinstance(error, pytest.skip.Exception)
