@@ -54,6 +54,7 @@ PYTEST_DEPENDENT = (
     "tests/controller/test_reports.py",
     "tests/controller/test_stopping.py",
     "tests/forked",
+    "tests/load/test_load_classes.py",
     "tests/load/test_load_users.py",
     "tests/once/test_life.py",
     "tests/terminal/test_output_isolation.py",

@@ -3,29 +3,15 @@
 from __future__ import annotations
 
 import json
-import signal
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 import pytest
 
+from tests.load.waiting import waiting
+
 if TYPE_CHECKING:
     from tests.harness import Suite
-
-WAITING = """
-import time
-import pytest
-
-@pytest.mark.load({mark})
-def test_it(load):
-    time.sleep(0.005)
-    {body}
-"""
-
-
-def waiting(mark: str, body: str = "pass") -> str:
-    """Return a load test whose iterations take some time."""
-    return WAITING.format(mark=mark, body=body)
 
 
 def result_of(suite: Suite) -> dict[str, Any]:
@@ -120,7 +106,7 @@ def test_a_load_test_fails_for_a_reason(suite: Suite, mark: str, body: str, expe
     run = suite.run("--rustpar-load")
     assert run.ret == 1
     assert run.counts() == {"failed": 1}, run.text
-    assert expected in run.report("test_it")["longrepr"] if "longrepr" in run.report("test_it") else expected in run.out
+    assert expected in run.out
 
 
 def test_the_first_failures_are_shown_once_each_with_their_users(suite: Suite) -> None:
@@ -153,156 +139,6 @@ def test_busy_processes_are_not_judged(suite: Suite) -> None:
     assert run.ret == 1
     assert "generator saturated, so the thresholds are not judged" in run.out
     assert "threshold p(95)<10s: not judged" in run.out
-
-
-def test_a_test_may_stop_the_load(suite: Suite) -> None:
-    suite.test(waiting("users=4, duration='100s'", "load.iteration == 5 and load.stop()"))
-    run = suite.run("--rustpar-load")
-    assert run.counts() == {"passed": 1}, run.text
-    assert "a test called load.stop()" in run.out
-
-
-def test_a_skip_in_an_iteration_skips_the_load_test(suite: Suite) -> None:
-    suite.test(waiting("users=4, duration='100s'", "load.iteration == 5 and pytest.skip('not here')"))
-    run = suite.run("--rustpar-load", "-rs")
-    assert run.counts() == {"skipped": 1}, run.text
-    assert "not here" in run.out
-
-
-@pytest.mark.parametrize("kind", ["def", "async def"])
-def test_iterations_that_do_not_end_are_interrupted(suite: Suite, kind: str) -> None:
-    wait = "time.sleep" if kind == "def" else "await asyncio.sleep"
-    suite.test(
-        f"""
-        import asyncio, time
-        import pytest
-
-        @pytest.mark.load(users=3, duration="0.3s", graceful_stop="0.2s")
-        {kind} test_it(load):
-            {wait}(5 if load.user == 1 and load.iteration == 2 else 0.01)
-        """
-    )
-    run = suite.run("--rustpar-load")
-    assert run.counts() == {"passed": 1}, run.text
-    assert "interrupted iterations: 1" in run.out
-
-
-@pytest.mark.parametrize("fault", ["setup", "teardown"])
-@pytest.mark.parametrize("kind", ["def", "async def"])
-def test_a_fixture_that_fails_for_one_user_names_it(suite: Suite, fault: str, kind: str) -> None:
-    suite.test(
-        f"""
-        import pytest
-
-        @pytest.fixture
-        def broken(load):
-            if {fault == "setup"} and load.user == 17:
-                raise ValueError("no login")
-            yield
-            open(f"down{{load.user}}", "w")
-            if {fault == "teardown"} and load.user == 17:
-                raise ValueError("no logout")
-
-        @pytest.mark.load(users=20, iterations=40)
-        {kind} test_it(broken):
-            pass
-
-        @pytest.mark.load(users=2, iterations=10)
-        {kind} test_next():
-            pass
-        """
-    )
-    run = suite.run("--rustpar-load")
-    assert run.ret == 1
-    assert run.counts() == {"passed": 1 if fault == "setup" else 2, "errors": 1}, run.text
-    assert "ValueError: no log" in run.out
-    assert "of user 17, of 20 users" in run.out
-    down = {path.name for path in suite.path.glob("down*")}
-    if fault == "teardown":
-        assert down == {f"down{number}" for number in range(20)}
-    else:
-        assert "down17" not in down
-        assert {f"down{number}" for number in range(1, 17, 2)} <= down
-
-
-def test_a_worker_that_is_killed_fails_the_load_test_and_not_the_next(suite: Suite) -> None:
-    suite.test(
-        """
-        import os, time
-        import pytest
-
-        @pytest.mark.load(users=4, duration="60s")
-        def test_it(load):
-            time.sleep(0.005)
-            if load.user == 1 and load.iteration == 20:
-                os.kill(os.getpid(), 9)
-
-        @pytest.mark.load(users=4, iterations=100)
-        def test_next():
-            pass
-        """
-    )
-    run = suite.run("--rustpar-load", "--rustpar-retries=2")
-    assert run.ret == 1
-    assert run.counts() == {"failed": 1, "passed": 1}, run.text
-    assert "was lost, so the load was less than asked for" in run.out
-    # It is not tried again: nobody else would take part.
-    run = suite.run("--rustpar-load", "--max-worker-restart=0", "--rustpar-retries=2")
-    assert run.counts() == {"failed": 2}, run.text
-    assert "a worker was lost before the load test began, and is not replaced" in run.out
-
-
-@pytest.mark.parametrize("kind", ["def", "async def"])
-def test_an_interrupt_ends_in_order_with_the_results_so_far(suite: Suite, kind: str) -> None:
-    wait = "time.sleep" if kind == "def" else "await asyncio.sleep"
-    suite.test(
-        f"""
-        import asyncio, time
-        from pathlib import Path
-        import pytest
-
-        @pytest.fixture
-        def own(load):
-            yield
-            Path(f"down{{load.user}}").touch()
-
-        @pytest.mark.load(users=4, duration="300s")
-        {kind} test_it(own, load):
-            {wait}(0.01)
-            if load.iteration == 10:
-                Path("begun.here").touch()
-
-        @pytest.mark.load(users=4, duration="300s")
-        {kind} test_next(own, load):
-            {wait}(0.01)
-        """
-    )
-    process = suite.start("--rustpar-load")
-    suite.wait_for("begun")
-    process.send_signal(signal.SIGINT)
-    run = suite.wait_for_exit(process)
-    assert run.ret == 2
-    assert "no tests ran" in run.out
-    assert "of 5:00 min: the run was stopped" in run.out
-    assert {path.name for path in suite.path.glob("down*")} == {"down0", "down1", "down2", "down3"}
-
-
-def test_the_first_failure_ends_the_run_with_x(suite: Suite) -> None:
-    suite.test(
-        """
-        import pytest
-
-        @pytest.mark.load(users=2, iterations=10)
-        def test_it():
-            assert 0
-
-        @pytest.mark.load(users=2, iterations=10)
-        def test_next():
-            pass
-        """
-    )
-    run = suite.run("--rustpar-load", "-x")
-    assert run.counts() == {"failed": 1}, run.text
 
 
 def test_the_history_keeps_the_durations_of_ordinary_runs(suite: Suite) -> None:
@@ -416,89 +252,3 @@ def test_a_test_that_exits_has_failed_and_values_without_sense_are_refused(suite
     assert run.counts() == {"failed": 1, "passed": 1}, run.text
     assert "10 of 10 iterations failed" in run.out
     assert "  two lines  " in run.out
-
-
-def test_what_ends_an_ordinary_test_ends_a_load_test(suite: Suite) -> None:
-    suite.test(
-        """
-        import os, sys, time
-        import pytest
-
-        @pytest.mark.load(users=3, duration="100s")
-        def test_xfail(load):
-            time.sleep(0.005)
-            if load.iteration == 3: pytest.xfail("known")
-
-        @pytest.mark.load(users=3, duration="100s")
-        def test_unknown(load):
-            class Unknown(BaseException):
-                def __repr__(self): raise ValueError
-            time.sleep(0.005)
-            if load.iteration == 3: raise Unknown("what")
-
-        @pytest.mark.load(users=2, iterations=4)
-        def test_fork():
-            if os.fork() == 0:
-                sys.exit(3)
-            assert os.waitstatus_to_exitcode(os.wait()[1]) == 3
-
-        @pytest.fixture
-        def stopping(load):
-            load.stop()
-
-        @pytest.mark.load(users=2, iterations=4)
-        def test_stopped_before(stopping): pass
-        """
-    )
-    run = suite.run("--rustpar-load", "-W", "ignore")
-    assert run.ret == 1, run.text
-    assert run.counts() == {"xfailed": 1, "failed": 2, "passed": 1}, run.text
-    assert "no iteration has ended" in run.out
-    assert "Unknown" in run.out
-
-
-@pytest.mark.parametrize("kind", ["def", "async def"])
-def test_pytest_exit_in_an_iteration_ends_the_run(suite: Suite, kind: str) -> None:
-    suite.test(
-        f"""
-        import pytest
-
-        @pytest.mark.load(users=3, duration="100s")
-        {kind} test_exit(load):
-            if load.user == 1:
-                pytest.exit("enough", 7)
-
-        @pytest.mark.load(users=2, iterations=4)
-        {kind} test_after(): pass
-        """
-    )
-    run = suite.run("--rustpar-load")
-    assert run.ret == 7, run.text
-    assert "Exit: enough" in run.out
-    assert not run.reports
-
-
-def test_teardown_of_users_goes_on_after_an_interrupt(suite: Suite) -> None:
-    suite.test(
-        """
-        import time
-        from pathlib import Path
-        import pytest
-
-        @pytest.fixture
-        def own(load):
-            yield
-            Path("teardown.here").touch()
-            time.sleep(0.3)
-            Path(f"down{load.user}").touch()
-
-        @pytest.mark.load(users=6, iterations=6)
-        def test_it(own): pass
-        """
-    )
-    process = suite.start("--rustpar-load")
-    suite.wait_for("teardown")
-    process.send_signal(signal.SIGINT)
-    run = suite.wait_for_exit(process)
-    assert run.ret == 2, run.text
-    assert {path.name for path in suite.path.glob("down*")} == {f"down{number}" for number in range(6)}

@@ -82,6 +82,11 @@ async def _live(generator: AsyncGenerator[Any, None], value: asyncio.Future[Any]
         return
     value.set_result(first)
     await finish.wait()
+    await _finish(generator)
+
+
+async def _finish(generator: AsyncGenerator[Any, None]) -> None:
+    """Run an asynchronous generator from its value to its end."""
     try:
         await generator.__anext__()
     except StopAsyncIteration:
@@ -126,11 +131,7 @@ class TrioLoop:
             finish = anyio.Event()
             task_status.started((first, finish))
             await finish.wait()
-            try:
-                await generator.__anext__()
-            except StopAsyncIteration:
-                return
-            pytest.fail("an asynchronous fixture has yielded more than one value", pytrace=False)
+            await _finish(generator)
 
         future, (value, finish) = self._portal.start_task(live)
 
