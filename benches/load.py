@@ -2,11 +2,13 @@
 
 Needs ``pip install locust requests`` beside the plugin. One process of each generates the load with the same client
 library, on one CPU, against a server on another. Without pauses it shows how many requests a second of CPU time makes;
-with them, whether both measure the same.
+with them, whether all measure the same, and what the server itself has recorded. The third, bare threads with the
+client and nothing else, shows what a load generator could reach at most.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -15,12 +17,14 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import urllib.request
 from pathlib import Path
 
 DIRECTORY = Path(__file__).with_name("load")
 USERS = 20
 SECONDS = 6
 
+# Requests, CPU seconds, and the median and 95th percentile in milliseconds.
 Figures = tuple[float, float, float, float]
 
 
@@ -37,7 +41,7 @@ def run(command: list[str], environment: dict[str, str]) -> tuple[str, float]:
 
 
 def of_locust(user: str, environment: dict[str, str]) -> Figures:
-    """Return requests, CPU seconds, and the median and 95th percentile in milliseconds."""
+    """Return the figures of Locust."""
     arguments = f"--headless --users {USERS} --spawn-rate {USERS} --run-time {SECONDS}s --only-summary --json"
     output, used = run([sys.executable, "-m", "locust", *arguments.split(), user], environment)
     (stats,) = json.loads(output)
@@ -56,7 +60,7 @@ def percentile(times: list[tuple[float, int]], part: float) -> float:
 
 
 def of_pytest(test: str, environment: dict[str, str]) -> Figures:
-    """Return the same figures of a load test."""
+    """Return the figures of a load test."""
     with tempfile.TemporaryDirectory() as directory:
         journal = Path(directory, "journal")
         options = ["-q", "-p", "no:cacheprovider", "--rustpar-load", "-n1", f"--rustpar-journal={journal}"]
@@ -68,6 +72,20 @@ def of_pytest(test: str, environment: dict[str, str]) -> Figures:
     return json.loads(lines[0])["iterations"], used, values["med"] / 1000, values["p95"] / 1000
 
 
+def of_bare_loop(client: str, environment: dict[str, str]) -> Figures:
+    """Return the figures of the client alone."""
+    output, used = run([sys.executable, "bare_loop.py", client], environment)
+    count, median, p95 = json.loads(output)
+    return count, used, median, p95
+
+
+def with_those_of_the_server(figures: Figures, port: str) -> tuple[float, ...]:
+    """Add the median and 95th percentile in milliseconds that the server has recorded meanwhile."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/times", timeout=60) as answer:
+        cuts = statistics.quantiles(json.load(answer), n=100)
+    return (*figures, cuts[49] * 1000, cuts[94] * 1000)
+
+
 def main() -> None:
     """Print a row for each client and each kind of load."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
@@ -76,25 +94,36 @@ def main() -> None:
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
             assert server.stdin is not None
             assert server.stdout is not None
-            about = {"LOAD_PORT": server.stdout.readline().strip(), "LOAD_PAUSE": pause}
+            port = server.stdout.readline().strip()
+            about = {"LOAD_PORT": port, "LOAD_PAUSE": pause}
             about |= {"LOAD_USERS": str(USERS), "LOAD_TIME": f"{SECONDS}s"}
             environment = {**os.environ, **about}
             for client in ("requests", "standard"):
-                pairs = [
-                    (of_locust(client.capitalize(), environment), of_pytest(f"test_{client}", environment))
+                generators = (
+                    functools.partial(of_locust, client.capitalize()),
+                    functools.partial(of_pytest, f"test_{client}"),
+                    functools.partial(of_bare_loop, client),
+                )
+                found = [
+                    [with_those_of_the_server(generate(environment), port) for generate in generators]
                     for _ in range(rounds)
                 ]
-                show(f"{client}, {title}", pairs)
+                show(f"{client}, {title}", found)
             server.stdin.close()
 
 
-def show(title: str, pairs: list[tuple[Figures, Figures]]) -> None:
-    """Print the medians of both sides, and the median ratio of requests per second of CPU time."""
-    ratios = [ours[0] / ours[1] / (theirs[0] / theirs[1]) for theirs, ours in pairs]
-    print(f"{title}: {statistics.median(ratios):.2f} times the requests per second of CPU time")
-    for name, side in (("locust", 0), ("rustpar", 1)):
-        count, used, median, p95 = (statistics.median(pair[side][figure] for pair in pairs) for figure in range(4))
-        print(f"  {name:8} {count:8.0f} requests  {used:5.1f} s CPU  median {median:.2f} ms  p95 {p95:.2f} ms")
+def show(title: str, rounds: list[list[tuple[float, ...]]]) -> None:
+    """Print the medians of each, with the median ratio of its requests per second of CPU time to those of Locust."""
+    print(title)
+    for place, name in enumerate(("locust", "rustpar", "bare")):
+        ratio = statistics.median(one[place][0] / one[place][1] / (one[0][0] / one[0][1]) for one in rounds)
+        count, used, *times = (
+            statistics.median(figures) for figures in zip(*(one[place] for one in rounds), strict=True)
+        )
+        print(
+            f"  {name:8} {ratio:.2f}  {count:8.0f} requests  {used / count * 1e6:5.0f} us CPU each"
+            "  median {:.2f} ms  p95 {:.2f} ms  (server: {:.2f} and {:.2f} ms)".format(*times)
+        )
 
 
 if __name__ == "__main__":

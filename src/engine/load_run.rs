@@ -27,6 +27,9 @@ const SECOND: u64 = 1_000_000_000;
 /// Nanoseconds for which the last planned second is kept open.
 const LAST_SECOND_DELAY: u64 = 250_000_000;
 
+/// Why a load test has ended after an interrupt.
+const STOPPED: &str = "the run was stopped";
+
 /// What a load test has to say. Times are those of the monotonic clock, in microseconds.
 #[derive(Debug)]
 pub enum LoadEvent {
@@ -143,6 +146,10 @@ impl LoadRun {
                 self.begin_if_all_ready(*test, shared);
             }
             Frame::Load(LoadFrame::Finished { test, interrupted }) => {
+                if shared.slot(slot).interrupted().is_set() {
+                    // A Ctrl-C has reached it before this process.
+                    self.stop_test(*test, LoadEnd::Interrupted, STOPPED, shared);
+                }
                 if let Some(current) = self.of(*test) {
                     current.finished.insert(worker);
                     current.interrupted += interrupted;
@@ -214,7 +221,7 @@ impl LoadRun {
     pub fn stop(&mut self, shared: &Shared) {
         self.stopped = true;
         for test in self.current.keys().copied().collect::<Vec<_>>() {
-            self.stop_test(test, LoadEnd::Interrupted, "the run was stopped", shared);
+            self.stop_test(test, LoadEnd::Interrupted, STOPPED, shared);
             self.begin_if_all_ready(test, shared);
         }
     }

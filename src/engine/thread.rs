@@ -318,71 +318,73 @@ impl Loop {
         }
         let mut frames = Vec::new();
         let mut reader = std::mem::take(&mut entry.reader);
-        while !slot.ring().is_empty() {
-            reader.fill(&slot.ring());
-            if slot.ring_waiting().is_set() {
-                wake(slot);
-            }
-            while let Some(bytes) = reader.next_frame() {
-                match Frame::decode(bytes) {
-                    Ok(Frame::Done { test, duration }) => {
-                        let policy = self.policy.as_deref_mut();
-                        let is_done = entry.finish_test(&self.shared, policy, test, Some(duration));
-                        if !self.failed.remove(&test) && is_done {
-                            self.board.lock().finish(test);
-                        }
-                        if let Some(load) = &mut self.load {
-                            load.done(worker, test, &self.shared);
-                        }
+        // Once: a worker that fills its ring again and again must not keep this thread from the others and from its
+        // clock.
+        reader.fill(&slot.ring());
+        if slot.ring_waiting().is_set() {
+            wake(slot);
+        }
+        while let Some(bytes) = reader.next_frame() {
+            match Frame::decode(bytes) {
+                Ok(Frame::Done { test, duration }) => {
+                    let policy = self.policy.as_deref_mut();
+                    let is_done = entry.finish_test(&self.shared, policy, test, Some(duration));
+                    if !self.failed.remove(&test) && is_done {
+                        self.board.lock().finish(test);
                     }
-                    Ok(Frame::Retry { test, tried, delay }) => {
-                        self.tried.insert(test, tried);
-                        self.failed.insert(test);
-                        if let Some(policy) = &mut self.policy {
-                            policy.retry(worker, test, delay);
-                        }
-                    }
-                    Ok(Frame::OverMemoryLimit { test, .. }) => {
-                        entry.over_memory_limit();
-                        entry.finish_test(&self.shared, self.policy.as_deref_mut(), test, None);
-                    }
-                    Ok(frame) => {
-                        if let Some(load) = &mut self.load
-                            && load.handle(worker, entry.slot, &frame, &self.shared)
-                        {
-                            // There are many, and they are not for Python.
-                            continue;
-                        }
-                        if frame.is_failure() {
-                            self.failures += 1;
-                        }
-                        if let (Some(policy), Some((key, seconds))) = (&mut self.policy, frame.set_up())
-                            && let Some(definition) = self.definitions.get(&key)
-                        {
-                            policy.set_up(worker, *definition, seconds);
-                        }
-                        if matches!(
-                            frame,
-                            Frame::Message {
-                                topic: Topic::Finished,
-                                ..
-                            }
-                        ) {
-                            entry.finished = true;
-                        }
-                    }
-                    Err(source) => {
-                        let error = EngineError::Protocol { worker, source };
-                        self.batch.push(Event::Broken(worker, error.to_string()));
-                        continue;
+                    if let Some(load) = &mut self.load {
+                        load.done(worker, test, &self.shared);
                     }
                 }
-                frames.extend_from_slice(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes());
-                frames.extend_from_slice(bytes);
+                Ok(Frame::Retry { test, tried, delay }) => {
+                    self.tried.insert(test, tried);
+                    self.failed.insert(test);
+                    if let Some(policy) = &mut self.policy {
+                        policy.retry(worker, test, delay);
+                    }
+                }
+                Ok(Frame::OverMemoryLimit { test, .. }) => {
+                    entry.over_memory_limit();
+                    entry.finish_test(&self.shared, self.policy.as_deref_mut(), test, None);
+                }
+                Ok(frame) => {
+                    if let Some(load) = &mut self.load
+                        && load.handle(worker, entry.slot, &frame, &self.shared)
+                    {
+                        // There are many, and they are not for Python.
+                        continue;
+                    }
+                    if frame.is_failure() {
+                        self.failures += 1;
+                    }
+                    if let (Some(policy), Some((key, seconds))) = (&mut self.policy, frame.set_up())
+                        && let Some(definition) = self.definitions.get(&key)
+                    {
+                        policy.set_up(worker, *definition, seconds);
+                    }
+                    if matches!(
+                        frame,
+                        Frame::Message {
+                            topic: Topic::Finished,
+                            ..
+                        }
+                    ) {
+                        entry.finished = true;
+                    }
+                }
+                Err(source) => {
+                    let error = EngineError::Protocol { worker, source };
+                    self.batch.push(Event::Broken(worker, error.to_string()));
+                    continue;
+                }
             }
+            frames.extend_from_slice(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes());
+            frames.extend_from_slice(bytes);
         }
         entry.reader = reader;
-        self.batch.push(Event::Frames(worker, frames));
+        if !frames.is_empty() {
+            self.batch.push(Event::Frames(worker, frames));
+        }
         if self.failure_limit > 0 && self.failures >= self.failure_limit && !self.stopped {
             self.stop();
         }

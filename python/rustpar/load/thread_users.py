@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 # Seconds between looks at whether the load test is to be stopped.
 _INTERVAL = 0.02
 
+# Seconds for a thread without work to end.
+_END_LIMIT = 5.0
+
 
 class UserThread:
     """The thread of a user."""
@@ -81,8 +84,10 @@ class UserThread:
             pass
 
     def end(self) -> None:
-        """End the thread when its work is done."""
+        """End the thread, unless it is in an iteration that does not end: then when its work is done."""
         self._work.put(None)
+        if not self.is_busy:
+            self._thread.join(_END_LIMIT)
 
 
 class ThreadUsers:

@@ -109,6 +109,25 @@ fn all_workers_begin_and_end_at_the_same_time() {
 }
 
 #[test]
+fn an_interrupt_that_only_the_worker_has_received_stops_the_load_test() {
+    let mut fixture = Fixture::new(None);
+    fixture.ready(0, TEST);
+    fixture.ready(1, TEST);
+    fixture.shared.slot(1).interrupted().set(true);
+    for worker in [0, 1] {
+        assert_eq!(fixture.is_stopped(1), worker == 1);
+        fixture.send(
+            worker,
+            LoadFrame::Finished {
+                test: TEST,
+                interrupted: 0,
+            },
+        );
+    }
+    assert_eq!(fixture.results()[0].end, LoadEnd::Interrupted);
+}
+
+#[test]
 fn a_failed_set_up_cancels_the_load_test_for_the_others_only_there() {
     let mut fixture = Fixture::new(None);
     fixture.join(0, TEST);
