@@ -34,6 +34,8 @@ VERSION_DEPENDENT = (
     "tests/process/test_garbage.py::test_the_suite_sees_no_frozen_objects",
     "tests/process/test_state.py::test_the_main_thread_has_the_correct_native_id",
     "tests/process/test_state.py::test_the_state_of_a_worker_is_that_of_plain_pytest",
+    "tests/warm/test_warm_modules.py::test_a_run_uses_the_modules_of_the_server",
+    "tests/warm/test_warm_state.py::test_everything_is_as_in_a_new_process",
     "tests/worker/test_native_multicall.py",
     "tests/worker/test_native_multicall_in_workers.py",
 )

@@ -19,6 +19,7 @@ PACKAGE = ROOT / "python" / "rustpar"
 LAYERS = (
     "plugin",
     "cli",
+    "warm",
     "controller",
     "forkserver",
     "worker",

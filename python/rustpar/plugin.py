@@ -10,6 +10,7 @@ workers is known. A fork server that turns out not to be needed is killed.
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -66,6 +67,10 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     if not config.pluginmanager.has_plugin("pytest_forked"):
         config.addinivalue_line("markers", "forked: run this test in a process of its own (pytest-rustpar).")
+    if is_given(config, "rustpar_warm") or "rustpar.warm.run" in sys.modules:
+        from rustpar.warm import run as warm
+
+        warm.register(config)
     if is_given(config, "rustpar_leaks"):
         _detect_leaks(config)
     if not config.pluginmanager.has_plugin("rerunfailures") and not config.pluginmanager.has_plugin("flaky"):
@@ -299,7 +304,11 @@ def _register_retries(session: pytest.Session) -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, object, object]:
-    """Fork the fork server if this run may become distributed."""
+    """Hand the run over to a warm server, or fork the fork server if the run may become distributed."""
+    if is_given(early_config, "rustpar_warm") or "rustpar.warm.run" in sys.modules:
+        from rustpar.warm import run as warm
+
+        warm.start(early_config)
     if early_config.known_args_namespace.rustpar_resume is not None:
         from rustpar.coverage import earlier_data
 

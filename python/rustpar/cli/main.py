@@ -12,8 +12,6 @@ import io
 import sys
 from typing import TYPE_CHECKING, Any
 
-from rustpar import _core
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -27,6 +25,13 @@ _PREPARED = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status, 2 for an error."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] == ["run"]:
+        # Before anything else is imported.
+        from rustpar.cli import run
+
+        return run.run(given[1:])
+    from rustpar import _core
+
     native = dict(_core.commands())
     if given and given[0] in _PREPARED:
         prepared: Any = importlib.import_module(_PREPARED[given[0]])
@@ -35,7 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given and given[0] in native:
         return _core.run_command(given)
     # Not imported by native commands: it takes as long as joining small data files.
-    from rustpar.cli import coverage
+    from rustpar.cli import coverage, run, warm
+
+    if given[:1] == ["warm"]:
+        return warm.main(given[1:])
 
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Escape characters that the encoding lacks, as pytest does.
@@ -43,6 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="rustpar", description="Tools around pytest-rustpar.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     coverage.add_to(commands)
+    for name, about in (("run", run.HELP), ("warm", warm.HELP)):
+        commands.add_parser(name, help=about, add_help=False)
     for name in sorted(native):
         command = commands.add_parser(name, help=native[name], add_help=False)
         command.set_defaults(run=lambda options, rest: _core.run_command([options.command, *rest]))

@@ -38,6 +38,14 @@ def add(parser: pytest.Parser, *, has_ramp: bool) -> None:
     )
     parser.addini("rustpar_start", "How workers start: the default of --rustpar-start.", default="auto")
     group.addoption(
+        "--rustpar-warm",
+        action="store_true",
+        default=None,
+        help="Start from a warm server: a process that has pytest and the third-party packages of the last runs in "
+        "memory, and whose forks continue as new runs. The first run starts it in the background.",
+    )
+    parser.addini("rustpar_warm", "Start from a warm server: the default of --rustpar-warm.", default="false")
+    group.addoption(
         "--rustpar-history",
         default=None,
         metavar="PATH",

@@ -38,6 +38,8 @@ _RARE_THRESHOLD = 100_000
 _frozen = False
 _frozen_by_others = False
 _thresholds: tuple[tuple[int, int, int], tuple[int, int, int]] | None = None
+# Whether what is frozen was examined by a warm server, which this process was forked from.
+_was_examined = False
 
 
 class _Watched(ModuleType):
@@ -117,7 +119,8 @@ def collect_and_freeze(look: Callable[[], None] | None = None) -> None:
         look: Called in between, with a heap that is not frozen.
     """
     global _frozen
-    _thaw()
+    if not _was_examined:
+        _thaw()
     may_freeze = _may_freeze()
     if may_freeze:
         _collect()
@@ -127,6 +130,12 @@ def collect_and_freeze(look: Callable[[], None] | None = None) -> None:
         _gc_attribute("freeze")()
         _frozen = True
         _watch()
+
+
+def keep_frozen() -> None:
+    """Let forks of this process leave frozen what is frozen now; for a warm server."""
+    global _was_examined
+    _was_examined = _frozen
 
 
 def fill_pools() -> None:
@@ -211,9 +220,9 @@ def _thaw_for(name: str) -> None:
 
 
 def _thaw() -> None:
-    global _frozen
+    global _frozen, _was_examined
     if _frozen:
-        _frozen = False
+        _frozen = _was_examined = False
         _gc_attribute("unfreeze")()
 
 

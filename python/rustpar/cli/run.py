@@ -1,0 +1,42 @@
+"""``rustpar run``: pytest, from a warm server if there is one.
+
+A thin client: without a server, and only then, this process imports pytest.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import runpy
+import sys
+from typing import TYPE_CHECKING
+
+from rustpar.warm import client
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+HELP = "run pytest with these arguments, from a warm server if there is one"
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run pytest with these arguments; return its exit status."""
+    # The script `pytest` beside that of this command, or else the module.
+    program, module = os.path.join(os.path.dirname(sys.argv[0]), "pytest"), None
+    if not os.path.isfile(program):
+        found = importlib.util.find_spec("pytest")
+        assert found is not None
+        assert found.origin is not None
+        program, module = os.path.join(os.path.dirname(found.origin), "__main__.py"), "pytest.__main__"
+    main = client.Main(program, module)
+    reason = client.hand_over(main, list(arguments))
+    sys.argv[:] = [program, *arguments]
+    from rustpar.warm import run as warm
+
+    warm.was_asked, warm.reason = True, reason
+    # Not `pytest.main`, whose runs belong to the program that calls it.
+    if module is None:
+        runpy.run_path(program, run_name="__main__")
+    else:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    return 0

@@ -1,0 +1,144 @@
+"""What an import may change in a process besides ``sys.modules``: to be compared before and after.
+
+The hazard it handles: everything here would be inherited by runs of pytest that never import the module.
+"""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+import gc
+import locale
+import logging
+import os
+import signal
+import sys
+import warnings
+from typing import Any, NamedTuple
+
+from rustpar.fork_safety import native_threads
+
+
+class _NoWarning(Warning):
+    """A category that nobody uses."""
+
+
+class Change(NamedTuple):
+    """What has changed.
+
+    Attributes:
+        filters: Warning filters that were added, the first one first.
+        sets: Environment variables that were set.
+        faults: Everything else, as predicates.
+    """
+
+    filters: list[Any]
+    sets: dict[str, str]
+    faults: list[str]
+
+
+class ProcessState:
+    """The state as of the last look."""
+
+    def __init__(self, output: int) -> None:
+        """Look for the first time; standard output and error go to the file with the descriptor `output`."""
+        self._output = output
+        self._before_recording = list(warnings.filters)
+        self._filters: list[Any] = list(warnings.filters)
+        self._environment = self._variables()
+        self._rest = self._others()
+        self._threads = native_threads.count()
+
+    def own_filters(self) -> list[Any]:
+        """Return the warning filters from before."""
+        return self._before_recording
+
+    @staticmethod
+    def _variables() -> dict[Any, Any]:
+        return dict(os.environ._data)  # type: ignore[attr-defined]
+
+    def update(self) -> Change | None:
+        """Look again; return what has changed since the last look."""
+        filters, sets, faults = self._new_filters(), {}, []
+        if filters is None:
+            filters = []
+            faults.append("changes warning filters")
+        variables = self._variables()
+        if variables != self._environment:
+            for name, value in variables.items():
+                if self._environment.get(name) != value:
+                    sets[os.fsdecode(name)] = os.fsdecode(value)
+            faults += [f"removes {os.fsdecode(name)}" for name in self._environment.keys() - variables.keys()]
+            self._environment = variables
+        rest = self._others()
+        if rest != self._rest:
+            faults += [f"changes {name}" for name in rest if rest[name] != self._rest.get(name)]
+            self._rest = rest
+        threads = native_threads.count()
+        if threads > self._threads:
+            self._threads = threads
+            if native_threads.unknown_threads().number or len(sys._current_frames()) > 1:
+                faults.append("starts a thread")
+        return Change(filters, sets, faults) if filters or sets or faults else None
+
+    def _new_filters(self) -> list[Any] | None:
+        """Return the filters that were added in front; None if others were changed."""
+        now, before = list(warnings.filters), self._filters
+        if now == before:
+            return []
+        self._filters = now
+        new = [one for one in now if one not in before]
+        # What was there may have been moved to the front.
+        rest = [one for one in now if one in before]
+        if sorted(map(repr, rest)) != sorted(map(repr, before)) or now[: len(new)] != new:
+            return None
+        return new
+
+    def _others(self) -> dict[str, Any]:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        return {
+            "open files": sorted(os.listdir("/proc/self/fd")),
+            "standard output": os.fstat(self._output).st_size,
+            "child processes": _children(),
+            "signal handlers": [signal.getsignal(number) for number in signal.valid_signals()],
+            "hooks of sys": (sys.excepthook, sys.displayhook, sys.unraisablehook, sys.gettrace(), sys.getprofile()),
+            "sys.path": (list(sys.path), list(sys.path_hooks)),
+            "the directory": os.getcwd(),
+            "the locale": locale.setlocale(locale.LC_ALL),
+            "standard streams": (id(sys.stdin), id(sys.stdout), id(sys.stderr)),
+            "limits of the interpreter": (sys.getrecursionlimit(), sys.getswitchinterval()),
+            "garbage collection": (gc.isenabled(), gc.get_threshold(), gc.get_debug()),
+            "the root logger": (list(logging.root.handlers), logging.root.level, logging.root.manager.disable),
+            "builtins": sorted(vars(builtins)),
+            "timers": [signal.getitimer(which) for which in (signal.ITIMER_REAL, signal.ITIMER_PROF)],
+            "the event loop policy": _event_loop_policy(),
+            "the default timeout of sockets": _socket_timeout(),
+        }
+
+
+def replace_warning_filters(new: list[Any]) -> None:
+    """Replace all warning filters."""
+    filters: Any = warnings.filters
+    filters[:] = new
+    # Only a change through a function makes modules forget what they have decided with the filters before.
+    warnings.simplefilter("default", _NoWarning, append=True)
+    filters.pop()
+
+
+def _children() -> str:
+    with contextlib.suppress(OSError), open("/proc/thread-self/children") as children:
+        return children.read()
+    return ""
+
+
+def _event_loop_policy() -> Any:
+    events: Any = sys.modules.get("asyncio.events")
+    return None if events is None else getattr(events, "_event_loop_policy", None)
+
+
+def _socket_timeout() -> Any:
+    socket: Any = sys.modules.get("socket")
+    # While it is being imported it has none.
+    get = getattr(socket, "getdefaulttimeout", None)
+    return None if get is None else get()

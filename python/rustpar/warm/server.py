@@ -1,0 +1,383 @@
+"""The warm server: imports pytest and third-party packages, and forks a process for each run that a client hands over.
+
+The hazards it handles: it must not stay when nobody needs it, and not run with what has changed meanwhile. It has a
+single thread, so that it can be forked at any moment. A client that disappears takes its run with it, as a killed
+pytest does; a server that is killed takes its runs with it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import importlib
+import json
+import os
+import random
+import runpy
+import select
+import signal
+import socket
+import sys
+import time
+from typing import Any, NoReturn
+
+from rustpar import _core
+from rustpar.process import exit_functions, forking, gc_freeze, random_state
+from rustpar.process.code_origin import CodeOrigins
+from rustpar.warm import client, fresh
+from rustpar.warm import run as warm_run
+from rustpar.warm.imports import ImportRecorder, library_directories, with_dependents
+from rustpar.warm.messages import Channel, Closed
+from rustpar.warm.place import Place
+from rustpar.warm.staleness import Snapshot
+from rustpar.warm.store import REFRESHED, ModuleStore
+
+# Seconds without a run after which a server leaves.
+IDLE_LIMIT = 1800.0
+
+# Below this share of available memory it leaves.
+_LEAST_MEMORY = 0.1
+
+# Seconds between looks at the memory.
+_INTERVAL = 10.0
+
+# Seconds for a client to send its request.
+_REQUEST_LIMIT = 5.0
+
+# How often the server starts anew because modules turned out to be unsuitable.
+_MOST_STARTS = 5
+
+
+# The modules that were loaded before any run.
+_loaded: set[str] = set()
+
+
+class _Run:
+    """A run that is going on.
+
+    Attributes:
+        channel: The connection to its client.
+        process: The process id.
+        descriptor: A descriptor of the process.
+    """
+
+    def __init__(self, channel: Channel, process: int) -> None:
+        self.channel = channel
+        self.process = process
+        self.descriptor = os.pidfd_open(process)
+
+    def signal(self, number: int, *, group: bool) -> None:
+        """Send a signal to its process, or to all processes of its group, as a terminal does."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            (os.killpg if group else os.kill)(self.process, number)
+
+
+class Server:
+    """A server with everything imported."""
+
+    def __init__(self, place: Place, store: ModuleStore, snapshot: Snapshot, left_out: int) -> None:
+        """Listen at this place."""
+        self._place = place
+        self._store = store
+        self._snapshot = snapshot
+        self._left_out = left_out
+        self._runs: list[_Run] = []
+        self._total = 0
+        self._started = self._last = time.monotonic()
+        self._confinement = client.confinement()
+        self._is_leaving = False
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        new = f"{place.base}.new"
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(new)
+        self._listener.bind(new)
+        self._listener.listen(16)
+        # Nobody may connect before it listens.
+        os.rename(new, place.socket)
+
+    def serve(self) -> tuple[dict[str, Any], list[int]] | None:
+        """Serve until it is time to leave.
+
+        Returns:
+            In a fork, the request that it has to carry out, and the client's descriptors. In the server, None.
+        """
+        while self._runs or not self._is_leaving:
+            request = self._serve_once()
+            if request is not None:
+                return request
+        return None
+
+    def _serve_once(self) -> tuple[dict[str, Any], list[int]] | None:
+        poller = select.poll()
+        if not self._is_leaving:
+            poller.register(self._listener, select.POLLIN)
+        for run in self._runs:
+            poller.register(run.descriptor, select.POLLIN)
+            poller.register(run.channel.socket, select.POLLIN)
+        ready = {number for number, _ in poller.poll(_INTERVAL * 1000)}
+        for run in list(self._runs):
+            if run.descriptor in ready:
+                self._end(run)
+            elif run.channel.socket.fileno() in ready:
+                self._listen_to(run)
+        if not self._is_leaving:
+            if self._listener.fileno() in ready:
+                return self._accept()
+            self._look()
+        return None
+
+    def _look(self) -> None:
+        if self._runs:
+            return
+        if time.monotonic() - self._last > IDLE_LIMIT:
+            self._leave("nobody has needed it for a while")
+        elif _available_memory() < _LEAST_MEMORY:
+            self._leave("memory is short")
+
+    def _leave(self, reason: str) -> None:
+        _log(f"leaves: {reason}")
+        self._is_leaving = True
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._place.socket)
+        self._listener.close()
+
+    def _end(self, run: _Run) -> None:
+        _, status, usage = os.wait4(run.process, 0)
+        ended = os.waitstatus_to_exitcode(status)
+        _log(f"run {run.process} has ended: status {ended}, {usage.ru_utime + usage.ru_stime:.2f} s of CPU time")
+        with contextlib.suppress(OSError):
+            run.channel.socket.settimeout(_REQUEST_LIMIT)
+            run.channel.send({"status": ended})
+        run.channel.close()
+        os.close(run.descriptor)
+        self._runs.remove(run)
+        self._last = time.monotonic()
+
+    def _listen_to(self, run: _Run) -> None:
+        try:
+            message = run.channel.receive()
+        except BlockingIOError:
+            return
+        except (OSError, Closed):
+            # The client was killed. Its run is reaped as any other.
+            run.signal(signal.SIGKILL, group=False)
+            run.channel.socket.close()
+            run.channel.socket, _ = socket.socketpair()
+            return
+        run.signal(message["signal"], group=message["group"])
+
+    def _accept(self) -> tuple[dict[str, Any], list[int]] | None:
+        connection, _ = self._listener.accept()
+        channel = Channel(connection)
+        connection.settimeout(_REQUEST_LIMIT)
+        try:
+            if not channel.is_own():
+                raise Closed
+            request = channel.receive()
+            if "run" not in request:
+                self._answer(channel, request)
+                raise Closed
+            reason = self._reason_against(request)
+            if reason is not None:
+                _log(f"a run starts cold: {reason}")
+                channel.send({"cold": reason})
+                raise Closed
+            return self._fork(channel, request)
+        except (OSError, Closed):
+            channel.close()
+            return None
+
+    def _answer(self, channel: Channel, request: dict[str, Any]) -> None:
+        if "status" in request:
+            channel.send(
+                {
+                    "pid": os.getpid(),
+                    "root": self._place.root,
+                    "python": sys.executable,
+                    "modules": len(self._store),
+                    "left out": self._left_out,
+                    "runs": self._total,
+                    "running": len(self._runs),
+                    "age": time.monotonic() - self._started,
+                    "idle": 0.0 if self._runs else time.monotonic() - self._last,
+                }
+            )
+        elif "stop" in request:
+            self._leave("it was asked to")
+            channel.send({"pid": os.getpid()})
+
+    def _reason_against(self, request: dict[str, Any]) -> str | None:
+        if request.get("about") != self._place.about:
+            return "the server is one of another environment"
+        for name, value in request["confinement"].items():
+            if self._confinement.get(name) != value:
+                return f"{name} differs from the server's"
+        try:
+            fresh.check(request)
+        except fresh.Refused as error:
+            return str(error)
+        changed = self._snapshot.changed()
+        if changed is not None:
+            self._leave(f"{changed} has changed")
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._place.left_out)
+            return f"{changed} has changed"
+        return None
+
+    def _fork(self, channel: Channel, request: dict[str, Any]) -> tuple[dict[str, Any], list[int]] | None:
+        server = os.getpid()
+        process = forking.fork()
+        if process == 0:
+            if not _core.die_with_parent(server):
+                os._exit(1)
+            descriptors, channel.descriptors = channel.descriptors, []
+            self._close([channel, *(run.channel for run in self._runs)])
+            return request, descriptors
+        self._total += 1
+        _log(f"run {process} has started in {request['directory']}")
+        for descriptor in channel.descriptors:
+            os.close(descriptor)
+        channel.descriptors.clear()
+        channel.send({"pid": process})
+        channel.socket.setblocking(False)
+        self._runs.append(_Run(channel, process))
+        return None
+
+    def _close(self, channels: list[Channel]) -> None:
+        """Close all sockets, in a fork: later their numbers belong to others."""
+        self._listener.close()
+        for channel in channels:
+            channel.close()
+
+
+def _available_memory() -> float:
+    """Return the share of the machine's memory that is available."""
+    found = {}
+    with contextlib.suppress(OSError, ValueError), open("/proc/meminfo") as lines:
+        for line in lines:
+            name, _, value = line.partition(":")
+            found[name] = int(value.split()[0])
+    return found.get("MemAvailable", 1) / found.get("MemTotal", 1)
+
+
+def _log(text: str) -> None:
+    print(time.strftime("%H:%M:%S"), text, flush=True)
+
+
+def main() -> None:
+    """Be a server at the place that the arguments describe; in a fork, run pytest."""
+    place = Place(*sys.argv[1:4])
+    started = int(sys.argv[4])
+    lock = os.open(place.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        # There is another one.
+        return
+    if started == 1:
+        os.ftruncate(1, 0)
+    server = _start(place, started)
+    request = server.serve()
+    if request is None:
+        return
+    fresh.become(*request)
+    warm_run.was_asked = warm_run.is_fork = True
+    try:
+        _run()
+    except SystemExit as ended:
+        _end(ended)
+
+
+def _run() -> None:
+    """Run the program that the client was started as."""
+    main = sys.modules["__main__"]
+    if main.__spec__ is not None:
+        runpy.run_module(main.__spec__.name, run_name="__main__", alter_sys=True)
+    else:
+        with open(sys.argv[0], "rb") as script:
+            exec(compile(script.read(), sys.argv[0], "exec"), vars(main))
+
+
+def _end(ended: SystemExit) -> NoReturn:
+    """End this fork as a process whose code has raised `ended`, without taking the interpreter apart."""
+    code = ended.code
+    if code is not None and not isinstance(code, int):
+        print(code, file=sys.stderr)
+        code = 1
+    exit_functions.run_exit_functions()
+    exit_functions.clear_modules(_loaded, CodeOrigins().is_own_file)
+    forking.flush()
+    _core.exit_process(int(code or 0))
+    raise AssertionError
+
+
+def _start(place: Place, started: int) -> Server:
+    """Import everything, and listen; starts this program anew if modules are unsuitable."""
+    libraries = library_directories()
+    # Nothing of the project is imported here, even if it is on PYTHONPATH.
+    sys.path[:] = [path for path in sys.path if path and os.path.join(os.path.realpath(path), "").startswith(libraries)]
+    _import_pytest()
+    left_out: dict[str, str] = _read(place.left_out, {})
+    begun = time.monotonic()
+    with ImportRecorder(output=1) as recorder:
+        for name in _wanted(place):
+            if name in sys.modules or name in left_out:
+                continue
+            with contextlib.suppress(BaseException):
+                importlib.import_module(name)
+    faulty = {name: ", ".join(faults) for name, faults in recorder.failed.items()}
+    for name, module in recorder.modules.items():
+        if module.faults and name not in REFRESHED:
+            faulty[name] = ", ".join(module.faults)
+    if faulty:
+        new = with_dependents(faulty, recorder.modules)
+        for name, reason in new.items():
+            _log(f"leaves out {name}: {reason}")
+        if started < _MOST_STARTS:
+            _write(place.left_out, left_out | new)
+            sys.stdout.flush()
+            arguments = [*sys.orig_argv[:-1], str(started + 1)]
+            os.execv(sys.executable, arguments)
+        _log("leaves: too many modules are unsuitable")
+        sys.exit(1)
+    store = ModuleStore(recorder.modules)
+    snapshot = Snapshot(list(sys.modules.values()), [path for path in sys.path if os.path.isdir(path)])
+    store.hide()
+    sys.meta_path.insert(0, store)
+    _loaded.update(sys.modules)
+    gc_freeze.collect_and_freeze(lambda: random_state.find_unseeded(random.getstate()))
+    gc_freeze.keep_frozen()
+    _log(f"{len(store)} modules, imported in {time.monotonic() - begun:.2f} s; {len(left_out)} are left out")
+    return Server(place, store, snapshot, len(left_out))
+
+
+def _import_pytest() -> None:
+    """Import what every run of pytest imports first."""
+    from rustpar.compat import default_plugins
+
+    default_plugins.import_all()
+    for name in ("rustpar.plugin", "rustpar.forkserver.server", "rustpar.recording.journal"):
+        importlib.import_module(name)
+
+
+def _wanted(place: Place) -> list[str]:
+    runs = _read(place.modules, {"runs": []})["runs"]
+    return list(dict.fromkeys(name for run in runs for name in run))
+
+
+def _read(path: str, otherwise: Any) -> Any:
+    try:
+        with open(path) as file:
+            return json.load(file)
+    except (OSError, ValueError):
+        return otherwise
+
+
+def _write(path: str, content: Any) -> None:
+    with open(f"{path}.new", "w") as file:
+        json.dump(content, file)
+    os.replace(f"{path}.new", path)
+
+
+if __name__ == "__main__":
+    main()

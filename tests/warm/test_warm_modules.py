@@ -1,0 +1,191 @@
+"""Modules of a warm server: who gets them, and who imports them anew."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.warm.environments import WarmSuite
+
+# A package that says in a file when its code is executed.
+COUNTED = """
+    import os
+    with open(os.path.dirname(__file__) + "-{name}.log", "a") as log:
+        log.write("x")
+    VALUE = {value}
+"""
+
+
+def executed(suite: WarmSuite, name: str) -> int:
+    """Return how often the code of a package has been executed since the last call."""
+    # Not in the directory of packages, which would be changed by it.
+    path = suite.packages.parent / f"site-packages-{name}.log"
+    count = len(path.read_text()) if path.exists() else 0
+    path.unlink(missing_ok=True)
+    return count
+
+
+def install(suite: WarmSuite, name: str, value: object = 1) -> None:
+    suite.install(name, COUNTED.format(name=name, value=repr(value)))
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["one process", "workers"])
+def test_a_run_uses_the_modules_of_the_server(warm_suite: WarmSuite, workers: tuple[str, ...]) -> None:
+    install(warm_suite, "counted_use")
+    warm_suite.write({"test_it.py": "import counted_use\ndef test_it():\n    assert counted_use.VALUE == 1\n"})
+    warm_suite.warm_up()
+    assert executed(warm_suite, "counted_use") == 2
+    for _ in range(2):
+        run = warm_suite.run(*workers)
+        assert run.returncode == 0, run.stdout + run.stderr
+        assert "1 passed" in run.stdout
+    assert executed(warm_suite, "counted_use") == 0
+
+
+def test_no_code_of_the_project_runs_in_the_server(warm_suite: WarmSuite) -> None:
+    text = "import os\nwith open('{name}.log', 'a') as log:\n    log.write(f'{{os.getpid()}}\\n')\n"
+    names = ("conftest", "helper", "test_it")
+    more = {"conftest": "import helper\n", "helper": "", "test_it": "def test_it(): pass\n"}
+    warm_suite.write({f"{name}.py": text.format(name=name) + more[name] for name in names})
+    warm_suite.warm_up()
+    for _ in range(2):
+        assert warm_suite.run().returncode == 0
+    for name in names:
+        processes = (warm_suite.path / f"{name}.log").read_text().split()
+        assert len(set(processes)) == len(processes) == 3, name
+
+
+def test_a_changed_conftest_and_test_are_seen(warm_suite: WarmSuite) -> None:
+    warm_suite.write(
+        {"conftest.py": "VALUE = 1", "test_it.py": "import conftest\ndef test_it(): assert conftest.VALUE == 1"}
+    )
+    warm_suite.warm_up()
+    warm_suite.write({"conftest.py": "VALUE = 22"})
+    assert "assert 22 == 1" in warm_suite.run().stdout
+    warm_suite.write({"test_it.py": "import conftest\ndef test_other(): assert conftest.VALUE == 22"})
+    run = warm_suite.run("-v")
+    assert "test_it.py::test_other PASSED" in run.stdout
+    assert "cold start" not in run.stdout
+
+
+def test_an_upgraded_package_is_never_used_in_its_old_version(warm_suite: WarmSuite) -> None:
+    install(warm_suite, "upgraded", "old")
+    warm_suite.write({"test_it.py": "import upgraded\ndef test_it(): assert upgraded.VALUE == 'new'"})
+    assert warm_suite.run().returncode == 1
+    warm_suite.wait_for_server()
+    install(warm_suite, "upgraded", "new")
+    run = warm_suite.run("-v")
+    assert run.returncode == 0, run.stdout
+    assert "upgraded.py has changed)" in run.stdout, run.stdout + warm_suite.log()
+    # The next server is one of the new version.
+    warm_suite.wait_for_server()
+    executed(warm_suite, "upgraded")
+    run = warm_suite.run("-v")
+    assert run.returncode == 0, run.stdout
+    assert "cold start" not in run.stdout
+    assert executed(warm_suite, "upgraded") == 0
+
+
+def test_a_variable_that_a_module_reads_at_its_import_may_differ(warm_suite: WarmSuite) -> None:
+    warm_suite.install("configured", "import os\nMODE = os.environ.get('CONFIGURED_MODE', 'none')\n")
+    warm_suite.install("uses_configured", "import configured\nMODE = configured.MODE\n")
+    warm_suite.write(
+        {
+            "conftest.py": "",
+            "test_it.py": """
+            import uses_configured, configured
+
+            def test_it():
+                assert uses_configured.configured is configured
+                print("the mode is", uses_configured.MODE)
+            """,
+        }
+    )
+    warm_suite.warm_up()
+    assert "the mode is none" in warm_suite.run("-s").stdout
+    run = warm_suite.run("-s", env=warm_suite.variables | {"CONFIGURED_MODE": "outside"})
+    assert "the mode is outside" in run.stdout, run.stdout
+    warm_suite.write({"conftest.py": "import os\nos.environ['CONFIGURED_MODE'] = 'conftest'"})
+    assert "the mode is conftest" in warm_suite.run("-s").stdout
+
+
+def test_a_module_of_the_project_hides_one_of_a_package(warm_suite: WarmSuite) -> None:
+    warm_suite.install("hidden_package", "WHERE = 'package'\n")
+    warm_suite.install("uses_hidden", "import hidden_package\nWHERE = hidden_package.WHERE\n")
+    warm_suite.install(
+        "uses_optional", "try:\n    import optional_part\nexcept ImportError:\n    optional_part = None\n"
+    )
+    warm_suite.write(
+        {
+            "test_it.py": """
+            import hidden_package, uses_hidden, uses_optional
+
+            def test_it():
+                print(hidden_package.WHERE, uses_hidden.WHERE, uses_optional.optional_part is None)
+            """
+        }
+    )
+    warm_suite.warm_up()
+    assert "package package True" in warm_suite.run("-s").stdout
+    warm_suite.write({"hidden_package.py": "WHERE = 'project'", "optional_part.py": ""})
+    assert "project project False" in warm_suite.run("-s").stdout
+
+
+def test_warnings_and_filters_of_an_import_are_those_of_a_cold_run(warm_suite: WarmSuite) -> None:
+    warm_suite.install("warns", "import warnings\nwarnings.warn('old', DeprecationWarning, stacklevel=1)\n")
+    warm_suite.install("filters", "import warnings\nwarnings.filterwarnings('ignore', message='quiet')\n")
+    warm_suite.write(
+        {
+            "test_it.py": """
+            import warnings
+            import filters, warns
+
+            def test_it():
+                warnings.warn("quiet")
+                warnings.warn("loud")
+            """
+        }
+    )
+    cold = warm_suite.run()
+    warm_suite.wait_for_server()
+    warm = warm_suite.run("-v")
+    assert "cold start" not in warm.stdout
+    for run in (cold, warm):
+        assert "2 warnings" in run.stdout or "3 warnings" in run.stdout, run.stdout
+        assert "UserWarning: loud" in run.stdout
+        assert "DeprecationWarning: old" in run.stdout
+    assert ("UserWarning: quiet" in cold.stdout) == ("UserWarning: quiet" in warm.stdout)
+    assert "leaves out warns: warns: DeprecationWarning: old" in warm_suite.log()
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("import threading, time\nthreading.Thread(target=time.sleep, args=(60,), daemon=True).start()", "a thread"),
+        ("FILE = open('/dev/null')", "changes open files"),
+        ("import signal\nsignal.signal(signal.SIGUSR1, lambda *_: None)", "changes signal handlers"),
+        ("print('hello')", "changes standard output"),
+        ("import sys\nsys.excepthook = lambda *about: None", "changes hooks of sys"),
+        ("import os\nCOPY = dict(os.environ)", "reads the whole environment"),
+        ("import os\nos.chdir('/')\n", "changes the directory"),
+        ("raise RuntimeError('not without settings')", "RuntimeError: not without settings"),
+    ],
+)
+def test_a_module_that_does_more_than_define_things_is_left_out(warm_suite: WarmSuite, text: str, reason: str) -> None:
+    warm_suite.install("busy_module", text + "\nVALUE = 1\n")
+    warm_suite.install("uses_busy", "try:\n    import busy_module\nexcept RuntimeError:\n    pass\n")
+    install(warm_suite, "innocent")
+    warm_suite.write(
+        {"test_it.py": "import os\nhere = os.getcwd()\nimport innocent, uses_busy\nos.chdir(here)\ndef test_it(): pass"}
+    )
+    warm_suite.warm_up()
+    log = warm_suite.log()
+    assert reason in log, log
+    assert "uses_busy" in log
+    executed(warm_suite, "innocent")
+    run = warm_suite.run("-v")
+    assert run.returncode == 0, run.stdout
+    assert "cold start" not in run.stdout
+    assert executed(warm_suite, "innocent") == 0
