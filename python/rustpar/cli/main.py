@@ -6,9 +6,7 @@ reads journals and decides.
 
 from __future__ import annotations
 
-import argparse
 import importlib
-import io
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given and given[0] in native:
         return _core.run_command(given)
     # Not imported by native commands: it takes as long as joining small data files.
+    import argparse
+    import io
+
     from rustpar.cli import coverage, run, warm
 
     if given[:1] == ["warm"]:

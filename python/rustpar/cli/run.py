@@ -1,13 +1,11 @@
 """``rustpar run``: pytest, from a warm server if there is one.
 
-A thin client: without a server, and only then, this process imports pytest.
+A thin client: without a server, and only then, this process imports pytest and all that is imported below.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import os
-import runpy
 import sys
 from typing import TYPE_CHECKING
 
@@ -24,6 +22,8 @@ def run(arguments: Sequence[str]) -> int:
     # The script `pytest` beside that of this command, or else the module.
     program, module = os.path.join(os.path.dirname(sys.argv[0]), "pytest"), None
     if not os.path.isfile(program):
+        import importlib.util
+
         found = importlib.util.find_spec("pytest")
         assert found is not None
         assert found.origin is not None
@@ -31,6 +31,8 @@ def run(arguments: Sequence[str]) -> int:
     main = client.Main(program, module)
     reason = client.hand_over(main, list(arguments))
     sys.argv[:] = [program, *arguments]
+    import runpy
+
     from rustpar.warm import run as warm
 
     warm.was_asked, warm.reason = True, reason
