@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from compare import suites
+from compare.released import GivenSuite, copied
 from compare.runners import Runner
 from compare.session import Figure, Line, Metric, Report, Session, own_cpu, peak_pss, spread, tree_cpu
 
@@ -25,7 +26,7 @@ def trivial_n2(session: Session, root: Path) -> Report:
     tests, files = (1000, 10) if session.quick else (10_000, 100)
     report = Report(f"{tests} trivial tests in {files} files, -n 2")
     plain, xdist, rustpar = (e := session.engines).plain(), e.xdist(2), e.rustpar(2)
-    rounds = session.rounds(report, suites.trivial(root / "suite", tests, files), [plain, xdist, rustpar])
+    rounds = session.rounds(report, suites.trivial(root / "suite", tests, files), [plain, xdist, rustpar], rivals=2)
     report.figures += [
         spread("wall / xdist wall", rounds.ratios(rustpar, xdist), 0.50, 0.30),
         spread("wall / plain wall", rounds.ratios(rustpar, plain), 0.65, 0.40),
@@ -39,7 +40,7 @@ def trivial_n8(session: Session, root: Path) -> Report:
     tests, files = (1000, 10) if session.quick else (10_000, 100)
     report = Report(f"{tests} trivial tests in {files} files, -n 8")
     xdist, rustpar = session.engines.xdist(8), session.engines.rustpar(8)
-    rounds = session.rounds(report, suites.trivial(root / "suite", tests, files), [xdist, rustpar])
+    rounds = session.rounds(report, suites.trivial(root / "suite", tests, files), [xdist, rustpar], rivals=8)
     report.figures.append(spread("wall / xdist wall", rounds.ratios(rustpar, xdist), 0.30, 0.18))
     return report
 
@@ -48,14 +49,17 @@ def imports_n8(session: Session, root: Path) -> Report:
     """Measure time and memory of a suite with heavy imports; memory is sampled in separate runs."""
     files = 20 if session.quick else 200
     report = Report(f"{files} files importing numpy and pandas, -n 8")
-    if subprocess.run([session.bench.python, "-c", "import numpy, pandas"], capture_output=True).returncode:
+    script = [session.bench.python, "-c", "import numpy, pandas"]
+    if not session.imports and subprocess.run(script, capture_output=True).returncode:
         report.troubles.append(f"skipped: {session.bench.python} cannot import numpy and pandas")
         return report
     suite = suites.importing(root / "suite", files)
     plain, xdist, rustpar = (e := session.engines).plain(), e.xdist(8), e.rustpar(8)
-    rounds = session.rounds(report, suite, [plain, xdist, rustpar])
+    rounds = session.rounds(report, suite, [plain, xdist, rustpar], rivals=8, env=session.imports)
     weighed = min(session.repeat, 2)
-    memory = session.rounds(report, suite, [plain, xdist, rustpar], repeat=weighed, pss=True, warm=False)
+    memory = session.rounds(
+        report, suite, [plain, xdist, rustpar], repeat=weighed, pss=True, warm=False, env=session.imports
+    )
     report.figures += [
         spread("wall / xdist wall", rounds.ratios(rustpar, xdist), 0.22, 0.15),
         spread("peak PSS / xdist's", memory.ratios(rustpar, xdist, peak_pss), 0.30, 0.20),
@@ -89,7 +93,7 @@ def equal_sleeps(
     xdist, rustpar = session.engines.xdist(workers), session.engines.rustpar(workers)
     suite = suites.sleeping(root / "suite", [seconds] * tests, 25)
     repeat = min(session.repeat, SLOW_REPEATS)
-    rounds = session.rounds(report, suite, [xdist, rustpar], repeat=repeat, fresh=True)
+    rounds = session.rounds(report, suite, [xdist, rustpar], repeat=repeat, fresh=True, rivals=workers)
     report.figures += [
         spread("wall / bound", [w / bound for w in rounds.values(rustpar)], *limits),
         spread("(xdist wall / bound)", [w / bound for w in rounds.values(xdist)]),
@@ -136,7 +140,7 @@ def skewed(session: Session, root: Path) -> Report:
     )
     shuffled_suites = [suites.sleeping(root / f"suite{k}", seconds, 16) for k, seconds in enumerate(shuffled)]
     xdist, rustpar = session.engines.xdist(SKEWED_WORKERS), session.engines.rustpar(SKEWED_WORKERS)
-    rounds = session.rounds(report, shuffled_suites, [xdist, rustpar], repeat=repeat, fresh=True)
+    rounds = session.rounds(report, shuffled_suites, [xdist, rustpar], repeat=repeat, fresh=True, rivals=SKEWED_WORKERS)
     report.figures += [
         spread("wall / best list schedule", [w / best for w in rounds.values(rustpar)], 1.08, 1.05),
         spread("(xdist wall / best list schedule)", [w / best for w in rounds.values(xdist)]),
@@ -155,7 +159,8 @@ def skewed_history(session: Session, root: Path) -> Report:
     )
     xdist, rustpar = session.engines.xdist(SKEWED_WORKERS), session.engines.rustpar(SKEWED_WORKERS)
     suite = suites.sleeping(root / "suite", seconds, 16)
-    rounds = session.rounds(report, suite, [xdist, rustpar], repeat=min(session.repeat, SLOW_REPEATS))
+    repeat = min(session.repeat, SLOW_REPEATS)
+    rounds = session.rounds(report, suite, [xdist, rustpar], repeat=repeat, rivals=SKEWED_WORKERS)
     report.figures += [
         spread("wall / bound", [w / bound for w in rounds.values(rustpar)], 1.05, 1.02),
         spread("(xdist wall / bound)", [w / bound for w in rounds.values(xdist)]),
@@ -187,7 +192,7 @@ def expensive_fixtures(session: Session, root: Path, *, fresh: bool) -> Report:
     load, scope, rustpar = (e := session.engines).xdist(4, "load"), e.xdist(4, "loadscope"), e.rustpar(4)
     suite = suites.module_fixtures(root / "suite", modules, setup, test)
     rounds = session.rounds(
-        report, suite, [load, scope, rustpar], repeat=min(session.repeat, SLOW_REPEATS), fresh=fresh
+        report, suite, [load, scope, rustpar], repeat=min(session.repeat, SLOW_REPEATS), fresh=fresh, rivals=4
     )
     better = min((load, scope), key=rounds.median)
     report.figures += [
@@ -241,7 +246,7 @@ def three_tests(session: Session, root: Path) -> Report:
     report = Report("3 tests, -n 2")
     plain, xdist, rustpar = (e := session.engines).plain(), e.xdist(2), e.rustpar(2)
     suite = suites.trivial(root / "suite", 3, 1)
-    rounds = session.rounds(report, suite, [plain, xdist, rustpar], repeat=3 * session.repeat)
+    rounds = session.rounds(report, suite, [plain, xdist, rustpar], repeat=3 * session.repeat, rivals=2)
 
     def added(runner: Runner) -> list[float]:
         return [a - b for a, b in zip(rounds.values(runner), rounds.values(plain), strict=True)]
@@ -270,6 +275,19 @@ def scale(session: Session, root: Path) -> Report:
     report.figures += [
         spread("largest / smallest cost per test", [flat[rustpar]], 1.15, 1.05),
         spread("(the same for xdist)", [flat[xdist]]),
+    ]
+    return report
+
+
+def given_suite(session: Session, root: Path, given: GivenSuite) -> Report:
+    """Measure a suite that was not written for this benchmark, with two workers."""
+    report = Report(f"tests of {given.directory.name}, -n 2")
+    plain, xdist, rustpar = (e := session.engines).plain(), e.xdist(2), e.rustpar(2)
+    suite = copied(given, root / "suite")
+    rounds = session.rounds(report, suite, [plain, xdist, rustpar], rivals=2, env=given.env)
+    report.figures += [
+        spread("(wall / xdist wall)", rounds.ratios(rustpar, xdist)),
+        spread("(wall / plain wall)", rounds.ratios(rustpar, plain)),
     ]
     return report
 

@@ -1,4 +1,4 @@
-"""Command lines of the three runners, one measured run of any of them, and the comparison of outcomes."""
+"""Command lines of the runners, one measured run of any of them, and the comparison of outcomes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from compare.measure import Usage, run
+from compare.outcomes import Outcomes, category, differing, read_record
+from compare.rivals import Rival
 
 RECORDER = Path(__file__).resolve().parent / "recorder"
 PLAIN, XDIST, RUSTPAR = "plain", "xdist", "rustpar"
@@ -17,10 +19,19 @@ PLAIN, XDIST, RUSTPAR = "plain", "xdist", "rustpar"
 
 @dataclass(frozen=True)
 class Runner:
-    """One way to run a suite; ``kind`` is PLAIN, XDIST or RUSTPAR."""
+    """One way to run a suite.
+
+    Attributes:
+        kind: PLAIN, XDIST, RUSTPAR, or the name of a rival.
+        args: Arguments for pytest; of a rival, what distinguishes the runner.
+        rival: The rival, which has a command of its own.
+        workers: The number of workers of a rival.
+    """
 
     kind: str
     args: tuple[str, ...]
+    rival: Rival | None = None
+    workers: int = 0
 
     @property
     def label(self) -> str:
@@ -47,6 +58,11 @@ class Engines:
         """Return the runner for rustpar, with the default scheduling unless ``args`` change it."""
         return Runner(RUSTPAR, (*shlex.split(self.rustpar_args), "-n", str(workers), *args))
 
+    @staticmethod
+    def rival(rival: Rival, workers: int) -> Runner:
+        """Return the runner for one of the others."""
+        return Runner(rival.name, ("-n", str(workers)), rival, workers)
+
 
 @dataclass(frozen=True)
 class Result:
@@ -54,7 +70,7 @@ class Result:
 
     runner: Runner
     usage: Usage
-    outcomes: dict[str, str]
+    outcomes: Outcomes
     log: Path | None = None
 
     @property
@@ -88,17 +104,26 @@ class Bench:
         record = self.work / "record.txt"
         record.unlink(missing_ok=True)
         log = None if show else self.work / f"{number:03}.{runner.kind}.log"
-        args = [self.python, "-m", "pytest", "-p", "compare_recorder", *runner.args, *extra]
+        rival = runner.rival
+        if rival:
+            args = rival.command(runner.workers, record)
+        else:
+            args = [self.python, "-m", "pytest", "-p", "compare_recorder", *runner.args, *extra]
         child_env = clean_environment() | {
-            "PYTHONPATH": str(RECORDER),
+            **importing(),
             "COMPARE_RECORD": str(record),
-            "COMPARE_PARENT": str(os.getpid()),
+            "COMPARE_PARENT": "" if rival and rival.records_everywhere else str(os.getpid()),
             **(env or {}),
         }
         usage = run(args, cwd=suite, env=child_env, log=log, timeout=self.timeout, pss=pss)
-        result = Result(runner, usage, read_record(record), log)
+        result = Result(runner, usage, rival.outcomes(record) if rival else read_record(record), log)
         self.results.append(result)
         return result
+
+
+def importing(*directories: Path) -> dict[str, str]:
+    """Return the variables with which a run imports from these directories, too, whatever its environment has."""
+    return {"PYTHONPATH": os.pathsep.join(map(str, [RECORDER, *directories]))}
 
 
 def clean_environment() -> dict[str, str]:
@@ -107,22 +132,13 @@ def clean_environment() -> dict[str, str]:
     return kept | {"LC_ALL": "C.UTF-8"}
 
 
-def read_record(path: Path) -> dict[str, str]:
-    """Read the recorder's file; several entries of one test are joined, so a repeated test counts as a difference."""
-    outcomes: dict[str, str] = {}
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
-        outcome, _, nodeid = line.partition("\t")
-        outcomes[nodeid] = f"{outcomes[nodeid]}+{outcome}" if nodeid in outcomes else outcome
-    return outcomes
-
-
 def differences(base: Result, other: Result) -> list[str]:
     """Return one line for each test, and for the exit status, in which ``other`` differs from ``base``."""
-    found = [
-        f"{nodeid}: {base.outcomes.get(nodeid, 'absent')} -> {other.outcomes.get(nodeid, 'absent')}"
-        for nodeid in sorted(base.outcomes.keys() | other.outcomes.keys())
-        if base.outcomes.get(nodeid) != other.outcomes.get(nodeid)
-    ]
+    rival = other.runner.rival
+    if rival and not rival.is_exact:
+        found = differing({nodeid: category(outcome) for nodeid, outcome in base.outcomes.items()}, other.outcomes)
+    else:
+        found = differing(base.outcomes, other.outcomes)
     if other.usage.timed_out:
         found.append("timed out")
     elif other.usage.exit_code != base.usage.exit_code:

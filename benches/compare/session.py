@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from compare.rivals import Rival
 from compare.runners import Bench, Engines, Result, Runner, differences, remove_caches
 from compare.suites import NO_SLEEP
 
@@ -40,7 +41,7 @@ def tree_cpu(result: Result) -> float:
 
 @dataclass(frozen=True)
 class Line:
-    """All runs of one runner on one suite, for printing."""
+    """All runs of one runner on one suite, for printing; if no run is valid, `runs` is 0 and the note says why."""
 
     label: str
     runs: int
@@ -51,6 +52,7 @@ class Line:
     high: float
     unit: str = "s"
     note: str = ""
+    kind: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,7 @@ class Report:
     lines: list[Line] = field(default_factory=list)
     figures: list[Figure] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
 
 
 class Rounds:
@@ -93,6 +96,7 @@ class Rounds:
     def __init__(self, runners: Sequence[Runner]) -> None:
         """Start with no results."""
         self.by_runner: dict[Runner, list[Result]] = {runner: [] for runner in runners}
+        self.excluded: dict[Runner, tuple[Result, list[str]]] = {}
 
     def values(self, runner: Runner, metric: Metric = wall) -> list[float]:
         """Return a runner's values in order of repetition."""
@@ -117,6 +121,9 @@ class Session:
     repeat: int
     quick: bool = False
     large: bool = False
+    rivals: tuple[Rival, ...] = ()
+    # Variables with which every environment can import the packages of the suites; not needed without rivals.
+    imports: dict[str, str] = field(default_factory=dict)
 
     def rounds(
         self,
@@ -128,37 +135,50 @@ class Session:
         fresh: bool = False,
         pss: bool = False,
         warm: bool = True,
+        rivals: int = 0,
+        env: dict[str, str] | None = None,
     ) -> Rounds:
         """Run ``runners`` in turn and check every outcome against plain pytest.
 
         With several suites, repetition k uses the k-th (they must have the same tests). ``fresh`` removes the caches
-        of earlier runs before each run. ``warm`` first runs each runner once untimed.
+        of earlier runs before each run. ``warm`` first runs each runner once untimed. ``rivals`` is the number of
+        workers with which the rivals of the session run, too; one that differs from plain pytest is not run again.
+        ``env`` is passed to every run.
         """
         suites = [suite] if isinstance(suite, Path) else list(suite)
-        base = self.baseline(suites[0])
+        env = env or {}
+        base = self.baseline(suites[0], env)
         for other in suites[1:]:
-            self.baseline(other)  # for its bytecode
-        results = Rounds(runners)
+            self.baseline(other, env)  # for its bytecode
+        others = [self.engines.rival(rival, rivals) for rival in self.rivals if rivals]
+        everyone = [*runners, *others]
+        results = Rounds(everyone)
         if warm:
-            for runner in runners:
-                self.checked(report, base, runner, suites[0], env=NO_SLEEP if fresh else None)
+            for runner in everyone:
+                self.checked(report, results, base, runner, suites[0], env=env | (NO_SLEEP if fresh else {}))
         for k in range(self.repeat if repeat is None else repeat):
-            turn = k % len(runners)
-            for runner in [*runners[turn:], *runners[:turn]]:
-                here = suites[k % len(suites)]
+            turn = k % len(everyone)
+            here = suites[k % len(suites)]
+            for runner in [*everyone[turn:], *everyone[:turn]]:
+                if runner in results.excluded:
+                    continue
                 if fresh:
                     remove_caches(here)
-                result = self.checked(report, base, runner, here, pss=pss)
+                result = self.checked(report, results, base, runner, here, env=env, pss=pss)
                 results.by_runner[runner].append(result)
         unit, metric = ("MiB", peak_pss) if pss else ("s", wall)
         for runner, runs in results.by_runner.items():
-            report.lines.append(line(runner.label, base, runs, metric, unit))
+            if runner in results.excluded:
+                report.lines.append(excluded_line(runner, base, *results.excluded[runner], unit))
+            else:
+                report.lines.append(line(runner, base, runs, metric, unit))
         return results
 
-    def baseline(self, suite: Path) -> Result:
+    def baseline(self, suite: Path, env: dict[str, str]) -> Result:
         """Run plain pytest, without sleeping, to get the reference outcomes; this also writes bytecode."""
-        base = self.bench.run(self.engines.plain(), suite, env=NO_SLEEP)
-        if base.usage.exit_code or not base.outcomes:
+        base = self.bench.run(self.engines.plain(), suite, env=env | NO_SLEEP)
+        # A released suite may have a test that fails with this Python; then it has to fail with every runner.
+        if base.usage.exit_code not in (0, 1) or not base.outcomes:
             sys.exit(f"plain pytest fails on the suite {suite} (exit {base.usage.exit_code}): see {base.log}")
         remove_caches(suite)
         return base
@@ -166,20 +186,26 @@ class Session:
     def checked(
         self,
         report: Report,
+        rounds: Rounds,
         base: Result,
         runner: Runner,
         suite: Path,
         *,
-        env: dict[str, str] | None = None,
+        env: dict[str, str],
         pss: bool = False,
     ) -> Result:
-        """Run once and add every difference from plain pytest to the report."""
+        """Run once; add every difference from plain pytest to the report, and exclude a rival that has one."""
         result = self.bench.run(runner, suite, env=env, pss=pss)
         found = differences(base, result)
-        report.troubles += [f"{runner.label}: {text}" for text in found[:5]]
-        if found:
-            report.troubles.append(f"{runner.label}: {len(found)} differences in one run, see {result.log}")
-        report.troubles += [f"{runner.label}: process left over: {name}" for name in result.usage.left_over]
+        if runner.rival:
+            report.remarks += [f"{runner.label}: {text}" for text in found[:3]]
+            if found:
+                rounds.excluded[runner] = result, found
+        else:
+            report.troubles += [f"{runner.label}: {text}" for text in found[:5]]
+            if found:
+                report.troubles.append(f"{runner.label}: {len(found)} differences in one run, see {result.log}")
+            report.troubles += [f"{runner.label}: process left over: {name}" for name in result.usage.left_over]
         show_progress(result, len(found))
         return result
 
@@ -195,7 +221,7 @@ def show_progress(result: Result, differ: int) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def line(label: str, base: Result, runs: Sequence[Result], metric: Metric, unit: str) -> Line:
+def line(runner: Runner, base: Result, runs: Sequence[Result], metric: Metric, unit: str) -> Line:
     """Summarize the runs of one runner."""
     counts = sorted({len(run.outcomes) for run in runs})
     tests = str(counts[0]) if len(counts) == 1 else f"{counts[0]}-{counts[-1]}"
@@ -203,4 +229,17 @@ def line(label: str, base: Result, runs: Sequence[Result], metric: Metric, unit:
     differ = max(len(differences(base, run)) for run in runs)
     note = "" if not any(run.usage.left_over for run in runs) else "processes left over"
     median = statistics.median(values)
-    return Line(label, len(runs), tests, differ, min(values), median, max(values), unit, note)
+    return Line(runner.label, len(runs), tests, differ, min(values), median, max(values), unit, note, runner.kind)
+
+
+def excluded_line(runner: Runner, base: Result, result: Result, found: Sequence[str], unit: str) -> Line:
+    """Say in place of a time how the run of a rival differed from plain pytest."""
+    if result.usage.timed_out:
+        note = "did not end"
+    elif not result.outcomes:
+        note = f"ran none of {len(base.outcomes)} tests"
+    elif found[0].startswith("exit status"):
+        note = found[0]
+    else:
+        note = f"{len(found)} of {len(base.outcomes)} outcomes differ"
+    return Line(runner.label, 0, str(len(result.outcomes)), len(found), 0.0, 0.0, 0.0, unit, note, runner.kind)

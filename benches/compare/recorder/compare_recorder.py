@@ -2,7 +2,8 @@
 
 It is loaded with ``-p compare_recorder`` in every runner, so that its cost (one list entry per passing test) is
 the same on both sides of a ratio. Workers load it too but must not record: they are recognized by
-``config.workerinput``, and forked workers, which may inherit a registered recorder, by their parent process.
+``config.workerinput``, and forked workers, which may inherit a registered recorder, by their parent process. A runner
+that starts several pytest processes gets an empty COMPARE_PARENT: each of them adds what it ran.
 """
 
 from __future__ import annotations
@@ -35,10 +36,11 @@ class Recorder:
             self.entries.append(("collection error", report.nodeid))
 
     def pytest_unconfigure(self) -> None:
-        """Write the record, once, and only in the process the benchmark started."""
-        if os.getppid() == int(os.environ["COMPARE_PARENT"]):
+        """Add the entries to the file, in the process that the benchmark has started, or in each."""
+        if os.environ["COMPARE_PARENT"] in ("", str(os.getppid())):
             lines = [f"{outcome}\t{nodeid}\n" for outcome, nodeid in self.entries]
-            self.path.write_text("".join(lines), encoding="utf-8")
+            with self.path.open("ab", buffering=0) as file:
+                file.write("".join(lines).encode())
 
 
 def pytest_configure(config: pytest.Config) -> None:
