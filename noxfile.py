@@ -51,6 +51,7 @@ PYTEST_DEPENDENT = (
     "tests/compat",
     "tests/config/test_configuration_files.py",
     "tests/controller/test_custom_schedulers.py",
+    "tests/controller/test_listeners.py",
     "tests/controller/test_nodes_and_hooks.py",
     "tests/controller/test_outcomes.py",
     "tests/controller/test_reports.py",

@@ -183,6 +183,11 @@ class Suite:
         result = self._pytester.runpytest_subprocess("-p", "recorder", *given, timeout=limit)
         return self._ended(int(result.ret), result.stdout.str(), result.stderr.str())
 
+    def run_unheard(self, *args: str, n: str = "2") -> Run:
+        """Run pytest with `n` workers and without the recorder, so that only pytest and rustpar listen to reports."""
+        result = self._pytester.runpytest_subprocess("-n", n, *args, timeout=RUN_LIMIT)
+        return self._ended(int(result.ret), result.stdout.str(), result.stderr.str())
+
     def run_in(self, run_mode: str, *args: str, n: str = "2") -> Run:
         """Run pytest in one of `RUN_MODES`."""
         return self.run(*args, n=None) if run_mode == "plain" else self.run(f"--rustpar-start={run_mode}", *args, n=n)

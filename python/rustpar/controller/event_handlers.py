@@ -64,6 +64,7 @@ class EventHandlers:
         ending: An exception to raise when all workers have exited; None for pytest's own exit status.
         has_collected: Whether the collected tests are known.
         template_status: The template's exit status; None while it is running.
+        by_kind: The handlers, by the kind of event; those of a kind that is missing are ignored.
     """
 
     # The events by which the end of the run is detected.
@@ -79,7 +80,7 @@ class EventHandlers:
         self.has_collected = False
         self.template_status: int | None = None
         self._resumed = ResumedCollection(run.config, run.journal_writer, run.pool.manager.testrunuid)
-        self._handlers = run.dispatch.handlers() | run.memory.handlers() | self._own_handlers()
+        self.by_kind = run.dispatch.handlers() | run.memory.handlers() | self._own_handlers()
         self._topics = run.dispatch.topics() | self._own_topics()
 
     def _own_handlers(self) -> dict[int, Callable[[int, Any, Any], None]]:
@@ -115,15 +116,9 @@ class EventHandlers:
             line.DEBUGGER: self._run.debugged.request,
         }
 
-    def handle(self, kind: int, worker: int, first: Any, second: Any) -> None:
-        """Handle one event."""
-        handler = self._handlers.get(kind)
-        if handler is not None:
-            handler(worker, first, second)
-
     def ignore_all_but_exits(self) -> None:
         """Ignore all further events except those by which the end of the run is detected."""
-        self._handlers = {kind: self._handlers[kind] for kind in self._EXIT_EVENTS}
+        self.by_kind = {kind: self.by_kind[kind] for kind in self._EXIT_EVENTS}
 
     def stop(self, reason: str) -> None:
         """Assign no further tests."""

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rustpar import _core
-from rustpar.compat import hooks
 from rustpar.compat.longrepr import from_serializable
+from rustpar.controller.listeners import Listeners
 from rustpar.recording.journal import journal_writer_of
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ class HookDispatch:
         # including the controller, report the same, but users should see it once.
         self._counts: dict[int, Counter[Hashable]] = {_CONTROLLER: Counter()}
         self._shown: Counter[Hashable] = Counter()
-        self.prepare_batch()
+        self._listeners = Listeners(config)
+        self._is_running = False
 
     def handlers(self) -> dict[int, Callable[[int, Any, Any], None]]:
         """Return the handlers of engine events that are implemented here."""
@@ -73,23 +74,35 @@ class HookDispatch:
 
     def prepare_batch(self) -> None:
         """Look up the implementations of hooks that run for each test; plugins may have been registered or removed."""
-        self._log_start = direct_call(self.config, "pytest_runtest_logstart", ("nodeid", "location"))
-        self._log_report = direct_call(self.config, "pytest_runtest_logreport", ("report",))
-        self._log_finish = direct_call(self.config, "pytest_runtest_logfinish", ("nodeid", "location"))
+        self._listeners.prepare_batch()
+        self._is_running = True
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_plugin_registered(self) -> None:
+        """Tell a plugin that is registered while tests run of all that follows."""
+        if self._is_running:
+            self._listeners.look_up()
 
     def _on_start(self, worker: int, test: int, location: Any) -> None:
-        self._log_start(self.node_ids[test], location)
+        self._listeners.start(self.node_ids[test], location)
 
     def _on_finish(self, worker: int, test: int, location: Any) -> None:
-        self._log_finish(self.node_ids[test], location)
+        self._listeners.finish(self.node_ids[test], location)
 
     def _on_report(self, worker: int, test: int, report: pytest.TestReport) -> None:
         self._last_report[worker] = report
         self.report(report)
 
     def report(self, report: pytest.TestReport) -> None:
-        """Report what no worker has sent."""
-        self._log_report(report)
+        """Call the hook for a report, or tell those who listen of a passed phase."""
+        if report.outcome == "passed" and type(report) is pytest.TestReport and "wasxfail" not in vars(report):
+            if report.when == "call":
+                self._listeners.passed_call(report)
+                return
+            if report.when in ("setup", "teardown"):
+                self._listeners.passed(report)
+                return
+        self._listeners.report(report)
         if report.failed:
             self.failures += 1
 
@@ -231,33 +244,6 @@ class HookDispatch:
     def _on_measured(self, worker: int, about: tuple[float, float]) -> None:
         """Record the worker's own measurement, because the times in its next report are impossible."""
         self._journal_writer.recorder.measured(worker, *about)
-
-
-def direct_call(config: pytest.Config, name: str, arguments: tuple[str, ...]) -> Callable[..., None]:
-    """Return a function that calls a hook's implementations directly, in pluggy's order.
-
-    Without pluggy's collecting of results and unwinding of wrappers, the five hooks of a passing test take the
-    controller a quarter less time. If there are wrappers, or hook calls are traced, the hook itself is called.
-    """
-    hook = getattr(config.hook, name)
-    implementations = hook.get_hookimpls()
-    traced = hooks.caller_of(config) is not hooks.multicall
-    if traced or any(impl.wrapper or impl.hookwrapper for impl in implementations):
-        return lambda *values: hook(**dict(zip(arguments, values, strict=True)))
-    calls = [
-        (impl.function, tuple(arguments.index(wanted) for wanted in impl.argnames))
-        for impl in reversed(implementations)
-    ]
-    everything = tuple(range(len(arguments)))
-
-    def call(*values: object) -> None:
-        for function, places in calls:
-            if places == everything:
-                function(*values)
-            else:
-                function(*[values[place] for place in places])
-
-    return call
 
 
 def _warning_key(message: Any, node_id: str) -> tuple[str, ...]:

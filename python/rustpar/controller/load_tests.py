@@ -189,7 +189,7 @@ class LoadDispatch(HookDispatch):
     def _tell(self, test: int, running: _Running) -> None:
         for report in self._merged(running):
             self.report(report)
-        self._log_finish(self.node_ids[test], running.location)
+        self._listeners.finish(self.node_ids[test], running.location)
 
     def _merged(self, running: _Running) -> list[pytest.TestReport]:
         """Return the reports of a test."""

@@ -295,7 +295,9 @@ class Controller:
         try:
             for kind, worker, first, second in self._events:
                 done += 1
-                self._handlers.handle(kind, worker, first, second)
+                handler = self._handlers.by_kind.get(kind)
+                if handler is not None:
+                    handler(worker, first, second)
         finally:
             del self._events[:done]
             self._journal_writer.journal.flush()
