@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from rustpar import _core
-from rustpar.process.system import signal
+from rustpar.controller.leaving_workers import LeavingWorkers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pytest
 
+    from rustpar import _core
     from rustpar.controller.nodes import WorkerController
     from rustpar.controller.startup import Startup
     from rustpar.terminal.reporter import DistTerminal
@@ -68,11 +68,6 @@ if TYPE_CHECKING:
             """Let no further test start."""
 
 
-# Seconds for early workers to exit that have collected different tests from the template. They only tear down what they
-# have set up while collecting; xdist gives a gateway as long (EXIT_TIMEOUT).
-_LEAVE_LIMIT = 10.0
-
-
 class EarlyWorkers:
     """The early workers of a run.
 
@@ -92,9 +87,8 @@ class EarlyWorkers:
         self._groups: Sequence[str | None] = ()
         # The worker that the template will become, while it is held.
         self._held: WorkerController | None = None
-        # Workers that are told to exit because they have collected different tests, and the deadline.
-        self._leaving: set[WorkerController] = set()
-        self._leave_deadline = 0.0
+        # Those that have collected different tests.
+        self._leaving = LeavingWorkers(startup)
 
     def use(self, engine: _core.Engine) -> None:
         """Set the engine that runs the workers."""
@@ -169,19 +163,11 @@ class EarlyWorkers:
         self._pool.schedule(nodes, collection, self._groups)
 
     def _restart_from_template(self, nodes: Sequence[WorkerController], differing: WorkerController) -> None:
-        """Tell all early workers except gw0 to exit; when they are gone, workers are forked from the template.
-
-        Plugins do not learn of these workers' end. Their teardown is complete before other workers, which may use the
-        same resources, take their place.
-        """
+        """Tell all early workers except gw0 to exit; when they are gone, workers are forked from the template."""
         mine, others = self._collections[nodes[0]], self._collections[differing]
         verdict = self._startup.decide_after_mismatch(nodes[0].gateway.id, differing.gateway.id, mine, others)
         self._screen.show_start(verdict.words(self._pool.config.getoption("verbose", 0)), None)
-        self._leaving = set(nodes[1:])
-        self._leave_deadline = _core.monotonic() + _LEAVE_LIMIT
-        for node in self._leaving:
-            self._startup.dismiss(node)
-            self._engine.close(node.number)
+        self._leaving.dismiss(nodes[1:], self._engine)
 
     def is_leaving(self, node: WorkerController) -> bool:
         """Whether an early worker was told to exit in favour of a fork of the template."""
@@ -207,7 +193,4 @@ class EarlyWorkers:
 
     def kill_overdue(self) -> None:
         """Kill early workers that were told to exit and have not within the limit."""
-        if self._leaving and _core.monotonic() > self._leave_deadline:
-            self._leave_deadline = _core.monotonic() + _LEAVE_LIMIT
-            for node in self._leaving:
-                self._startup.server.signal_worker(node.number, signal.SIGKILL)
+        self._leaving.kill_overdue()
