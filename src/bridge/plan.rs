@@ -8,7 +8,7 @@ use crate::schedule::forecast::Forecast;
 use crate::schedule::mode::{Dist, Mode, Rules};
 use crate::schedule::policies::load::Plan as Order;
 use crate::schedule::policies::scope;
-use crate::schedule::policy::{Fixture, Test};
+use crate::schedule::policy::{Fixture, Test, Worker};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use std::collections::{HashMap, HashSet};
@@ -24,6 +24,10 @@ pub(super) struct Facts {
     kinds: Vec<Text>,
     instances: Vec<u32>,
     fixtures: Vec<(Test, Vec<Fixture>)>,
+    /// The worker that has collected each test; empty if one process has collected all.
+    owners: Vec<Worker>,
+    /// Seconds that collecting one file has taken then.
+    collect_seconds: f64,
     /// Expected seconds of each test; empty without a history.
     seconds: Vec<Option<f64>>,
     failed: Vec<bool>,
@@ -85,6 +89,8 @@ impl Facts {
             files: scope::by_key(node_ids, scope::file_key),
             scopes: scope::by_key(node_ids, scope::scope_key),
             cuts: Vec::new(),
+            owners: self.owners,
+            collect_seconds: self.collect_seconds,
             fixtures,
             kinds: self.instances,
             setup_seconds: if self.setup_seconds.is_empty() {

@@ -7,7 +7,7 @@
 
 use std::ops::RangeInclusive;
 
-use crate::schedule::policy::{Definition, Fixture, Test};
+use crate::schedule::policy::{Definition, Fixture, Test, Worker};
 
 /// Units of a shared fixture while no durations are known, relative to one test.
 const UNKNOWN_FIXTURE: f64 = 5.0;
@@ -29,6 +29,10 @@ pub struct Forecast {
     /// Positions of jobs with constraints, which are assigned separately: each job is located before one of these
     /// tests. Ascending.
     pub cuts: Vec<Test>,
+    /// The worker that has collected each test, and its file; any other would have to collect that first.
+    pub owners: Vec<Worker>,
+    /// Seconds that it takes to collect a file.
+    pub collect_seconds: f64,
     /// The shared fixtures that each test needs.
     pub fixtures: Vec<Vec<Fixture>>,
     /// The definition of each shared fixture instance.
@@ -61,6 +65,8 @@ impl Forecast {
             files: chosen(&self.files, tests),
             scopes: chosen(&self.scopes, tests),
             cuts: Vec::new(),
+            owners: chosen(&self.owners, tests),
+            collect_seconds: self.collect_seconds,
             fixtures: chosen(&self.fixtures, tests),
             kinds: self.kinds.clone(),
             setup_seconds: self.setup_seconds.clone(),
@@ -100,9 +106,18 @@ impl Forecast {
         self.scopes.get(test as usize).copied().unwrap_or_default()
     }
 
-    /// Whether a job with constraints is located right before a test.
+    /// Whether a piece must not continue with a test: a job with constraints is located right before it, or another
+    /// worker has collected it.
     pub(super) fn is_cut(&self, test: Test) -> bool {
         self.cuts.binary_search(&test).is_ok()
+            || test
+                .checked_sub(1)
+                .is_some_and(|before| self.owner(before) != self.owner(test))
+    }
+
+    /// The worker that has collected a test; `None` if all can run it.
+    pub(super) fn owner(&self, test: Test) -> Option<Worker> {
+        self.owners.get(test as usize).copied()
     }
 
     /// The shared fixtures of a test.

@@ -17,7 +17,7 @@ use rustpar::schedule::policy::{Policy, Test, Worker};
 use rustpar::schedule::simulation::simulate_run;
 use simulator::{Outcome, Setup, simulate, simulate_with};
 use strategies::{
-    cut, first, forecasts, keys, may_run_together, modes, modes_without_each, plans, rules,
+    cut, first, forecasts, keys, may_run_together, modes, modes_without_each, owned_forecasts, plans, rules,
     runs_with_crashes, runs_without_crashes, units,
 };
 
@@ -55,6 +55,38 @@ proptest! {
     #[test]
     fn load_gives_every_test_its_result_whatever_the_forecast(setup in runs_with_crashes(), forecast in forecasts(), plan in plans()) {
         run(Load::new(first(&forecast, setup.tests), setup.workers, None, plan), &setup)?;
+    }
+
+    #[test]
+    fn load_gives_every_test_its_result_whoever_has_collected_it(setup in runs_with_crashes(), forecast in owned_forecasts()) {
+        run(Load::new(first(&forecast, setup.tests), setup.workers, None, Plan::Collection), &setup)?;
+    }
+
+    #[test]
+    fn constraints_are_obeyed_whoever_has_collected_the_tests(
+        setup in runs_with_crashes(), forecast in owned_forecasts(), rules in rules()
+    ) {
+        let rules = cut(&rules, setup.tests);
+        let mut policy = policy(&Mode::load(), first(&forecast, setup.tests), &rules, setup.workers);
+        simulate_with(policy.as_mut(), &setup, &|test, others| may_run_together(&rules, test, others))
+            .map_err(TestCaseError::fail)?;
+    }
+
+    #[test]
+    fn a_worker_gets_tests_of_others_only_if_it_has_none_left(
+        setup in runs_without_crashes(), forecast in owned_forecasts()
+    ) {
+        let setup = Setup { reruns: 0, ..setup };
+        // A worker that has set up the fixtures of a file of another may continue with it.
+        let forecast = Forecast { fixtures: vec![], ..first(&forecast, setup.tests) };
+        let outcome = run(Load::new(forecast.clone(), setup.workers, None, Plan::Collection), &setup)?;
+        let mut handed_out: BTreeSet<Test> = BTreeSet::new();
+        for (worker, tests) in &outcome.assigned {
+            let is_own = |test: Test| forecast.owners[test as usize] == *worker;
+            let mut left = (0..).take(setup.tests).filter(|test| is_own(*test) && !handed_out.contains(test));
+            prop_assert!(is_own(tests[0]) || left.next().is_none(), "{:?} for {}", tests, worker);
+            handed_out.extend(tests);
+        }
     }
 
     #[test]

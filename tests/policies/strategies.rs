@@ -85,8 +85,20 @@ pub(crate) fn forecasts() -> impl Strategy<Value = Forecast> {
                     .collect(),
                 files,
                 cuts: vec![],
+                owners: vec![],
+                collect_seconds: 0.0,
             }
         })
+}
+
+/// The same after a parallel collection: each file has a worker, which may not exist.
+pub(crate) fn owned_forecasts() -> impl Strategy<Value = Forecast> {
+    let owners = prop::collection::vec(0..6_u32, 150);
+    (forecasts(), owners, 0.0..0.3_f64).prop_map(|(forecast, owners, collect_seconds)| Forecast {
+        owners: forecast.files.iter().map(|file| owners[*file as usize]).collect(),
+        collect_seconds,
+        ..forecast
+    })
 }
 
 pub(crate) fn first(forecast: &Forecast, tests: usize) -> Forecast {

@@ -31,6 +31,8 @@ def facts(config: pytest.Config, items: Sequence[pytest.Item]) -> dict[str, Any]
         ``fixtures``: (index of the test, indices of the instances) of tests that use any;
         ``time_limits``: (index of the test, seconds) of tests with a limit of their own;
         ``retries``: what `retry_rules.rules_after_crash` returns;
+        ``owners``: the worker that has collected each test, empty if one process has collected all, and
+            ``collect_seconds``, how long collecting a file has taken then; both are filled in by the controller;
         ``load``: (index of the test, plan) of all tests if they run as load tests, with which no constraints apply;
         ``marks``: the indices of the tests that carry each marker named by a threshold, for the journal.
     """
@@ -49,6 +51,8 @@ def facts(config: pytest.Config, items: Sequence[pytest.Item]) -> dict[str, Any]
         "time_limits": time_limits.limits_of(config, items),
         "retries": _retries(config, items),
         "marks": marks(config, items),
+        "owners": [],
+        "collect_seconds": 0.0,
     }
 
 

@@ -202,8 +202,13 @@ impl Load {
         let limit = demand.room.min(self.max_chunk);
         let mut anything = false;
         let mut best: Option<(f64, Worker, usize)> = None;
+        // After a parallel collection, it may take as long to collect the file of a test.
+        let is_patient = demand.waited < self.estimates.forecast().collect_seconds;
         for (worker, tests, loose) in self.held.reclaimable(demand.worker) {
             anything = true;
+            if is_patient {
+                continue;
+            }
             let loose = loose.min(limit);
             let kept = tests.len() - loose;
             let before = tests.get(kept.wrapping_sub(1)).copied();

@@ -8,6 +8,9 @@
 //! collected before it, and may need what they leave behind. So a worker moves forward through the collection, and gets
 //! tests before its position only when nothing else is left. One exception: a later piece that would prolong the run if
 //! it waited longer is assigned now. It ends when the run does, so that its worker hardly has to step back.
+//!
+//! After a parallel collection a worker gets the tests of the files that it has collected, and when none of them is
+//! left, those at the end of the collection, which their worker would reach last, with its own first.
 
 use super::dealing::{Long, deal};
 use super::piece::{Piece, Place, cheapest_cut};
@@ -57,6 +60,8 @@ pub(super) struct InOrder {
     failures: Test,
     /// The run is not considered prolonged by fewer seconds than this.
     tolerance: f64,
+    /// Workers that are lost: the tests that they have collected are for all others.
+    lost: BTreeSet<Worker>,
     /// Whether only few tests are left.
     is_tail: bool,
     workers: usize,
@@ -77,6 +82,7 @@ impl InOrder {
             front: Test::try_from(tests.len().div_ceil(REFILLS_PER_WORKER)).unwrap_or(Test::MAX),
             failures: Test::try_from(leading_failures(estimates, &tests)).unwrap_or(Test::MAX),
             tolerance: 0.0,
+            lost: BTreeSet::new(),
             is_tail: false,
             workers,
         };
@@ -145,6 +151,9 @@ impl InOrder {
         let after = ask.last.map_or((0, 0), |last| (last + 1, 0));
         let may_run = |(_, piece): &(&Place, &Piece)| piece.started_by.is_none_or(|by| by == ask.worker);
         let ahead = || self.pieces.range(after..);
+        if !estimates.forecast().owners.is_empty() {
+            return self.place_among_owned(estimates, ask);
+        }
         let free = ahead().find(may_run).filter(|((first, _), _)| {
             // A worker does not skip far past pieces reserved for others before the cost of their fixtures is known.
             ask.last.is_some() || *first < self.front || estimates.knows_fixtures_of(*first)
@@ -156,6 +165,24 @@ impl InOrder {
         found.map(|(place, _)| *place)
     }
 
+    /// The next piece for a worker after a parallel collection: its own or that of a lost worker, otherwise the last one
+    /// of another. But first it waits for as long as it would take to collect a file: that may have become needless.
+    fn place_among_owned(&self, estimates: &Estimates, ask: &Ask) -> Option<Place> {
+        let forecast = estimates.forecast();
+        let is_for = |place: &Place| {
+            let owner = forecast.owner(place.0);
+            owner.is_none_or(|owner| owner == ask.worker || self.lost.contains(&owner))
+        };
+        let may_run = |(_, piece): &(&Place, &Piece)| piece.started_by.is_none_or(|by| by == ask.worker);
+        let after = ask.last.map_or((0, 0), |last| (last + 1, 0));
+        let mut all = self.pieces.range(after..).chain(self.pieces.range(..after));
+        let own = all.find(|(place, piece)| is_for(place) && may_run(&(place, piece)));
+        let is_patient = ask.waited < forecast.collect_seconds.max(STALLED);
+        let others = || self.pieces.iter().rev().filter(|_| !is_patient);
+        let found = own.or_else(|| others().find(may_run)).or_else(|| others().next());
+        found.map(|(place, _)| *place)
+    }
+
     /// Later pieces that must be assigned before the one at `head`, because the run would be prolonged if all of them
     /// waited.
     ///
@@ -163,8 +190,9 @@ impl InOrder {
     /// distributed, the longest first, each to the worker with least work, once with the asking worker free for them at
     /// once, and once after the piece at `head`. If that makes a difference, the asking worker gets its part of the
     /// distribution, the earliest piece first, since only which pieces it gets matters, and not the order.
-    fn urgent(&self, ask: &Ask, head: Place) -> Option<Vec<Place>> {
-        if self.workers == 1 || head.0 < self.failures || self.has_started_piece(ask.worker) {
+    fn urgent(&self, estimates: &Estimates, ask: &Ask, head: Place) -> Option<Vec<Place>> {
+        let has_owners = !estimates.forecast().owners.is_empty();
+        if has_owners || self.workers == 1 || head.0 < self.failures || self.has_started_piece(ask.worker) {
             return None;
         }
         let share = self.share(ask);
@@ -275,7 +303,7 @@ impl Pending for InOrder {
         let Some(mut place) = self.place_for(estimates, ask) else {
             return Vec::new();
         };
-        if let Some(mut own) = self.urgent(ask, place) {
+        if let Some(mut own) = self.urgent(estimates, ask, place) {
             own.sort_unstable();
             if ask.last.is_some() {
                 return self.take_whole(estimates, &own, ask);
@@ -316,7 +344,7 @@ impl Pending for InOrder {
 
     fn put_back(&mut self, estimates: &Estimates, mut tests: Vec<Test>) {
         tests.sort_unstable();
-        for run in tests.chunk_by(|one, next| one + 1 == *next) {
+        for run in tests.chunk_by(|one, next| one + 1 == *next && !estimates.forecast().is_cut(*next)) {
             self.add(Piece::new(estimates, run.iter().copied().collect(), None));
         }
     }
@@ -327,6 +355,7 @@ impl Pending for InOrder {
 
     fn worker_lost(&mut self, worker: Worker) {
         self.started.remove(&worker);
+        self.lost.insert(worker);
         for piece in self.pieces.values_mut() {
             piece.started_by.take_if(|by| *by == worker);
         }

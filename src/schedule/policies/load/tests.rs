@@ -32,6 +32,36 @@ fn without_durations_pieces_get_smaller_and_smaller() {
 }
 
 #[test]
+fn a_worker_runs_what_it_has_collected_and_waits_before_it_collects_more() {
+    let forecast = Forecast {
+        files: vec![0, 0, 1, 1, 2, 2, 3, 3],
+        owners: vec![1, 1, 0, 0, 1, 1, 1, 1],
+        collect_seconds: 0.2,
+        ..with_seconds(&[0.01; 8])
+    };
+    let mut load = Load::new(forecast, 2, None, Plan::Collection);
+    (0..2).for_each(|worker| load.add_worker(worker));
+    assert_eq!(idle(&mut load, 0), assign(0, [2]));
+    assert_eq!(idle(&mut load, 1), assign(1, [0]));
+    finish(&mut load, 0, [2]);
+    assert_eq!(idle(&mut load, 0), assign(0, [3]));
+    finish(&mut load, 0, [3]);
+    let waiting = |waited| Demand {
+        worker: 0,
+        queued: 0,
+        room: 100,
+        idle: true,
+        waited,
+        now: 0.0,
+    };
+    assert_eq!(ask(&mut load, waiting(0.1)), []);
+    assert_eq!(ask(&mut load, waiting(0.3)), assign(0, [7]));
+    load.lost(1, Some(0));
+    finish(&mut load, 0, [7]);
+    assert_eq!(ask(&mut load, waiting(0.0)), assign(0, [1]));
+}
+
+#[test]
 fn with_durations_the_longest_come_first_and_nothing_is_queued_behind_them() {
     let seconds = [vec![0.01; 40], vec![3.0, 1.0]].concat();
     let mut load = Load::new(with_seconds(&seconds), 2, None, Plan::Duration);
