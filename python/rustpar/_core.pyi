@@ -588,6 +588,7 @@ class Line:
     ONCE: int
     DEBUGGER: int
     LOAD: int
+    FILES: int
 
     def __new__(cls, shared: Shared, slot: int, report_type: type[TestReport], id_attribute: str) -> Line: ...
     def is_own(self) -> bool: ...
@@ -1278,6 +1279,9 @@ class Engine:
 
         `first` is the first of the workers that replaced one another; if it has replaced none, the worker itself.
         """
+
+    def use_collection(self, node_ids: list[str], groups: Sequence[str | None]) -> None:
+        """Set the tests that several workers have collected together: their node ids, and their groups."""
 
     def schedule(
         self,

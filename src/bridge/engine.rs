@@ -149,6 +149,12 @@ impl Engine {
         Ok(self.core.send(Command::Join(worker, first))?)
     }
 
+    /// Sets the tests that several workers have collected together: their node ids, and their groups.
+    fn use_collection(&mut self, node_ids: Py<PyList>, groups: Vec<Option<String>>) {
+        self.run.node_ids = node_ids;
+        self.groups = groups;
+    }
+
     /// Schedules the tests of the inventory with xdist's distribution mode `dist`, and `load` with `--rustpar-plan`;
     /// `facts` is the result of `inventory.facts`, with `seconds`, `failed` and `setup_seconds` from the history.
     /// `retries_last` says whether failed tests are tried again after all others; None if no test is tried again.

@@ -351,6 +351,8 @@ impl Line {
     const DEBUGGER: u8 = Topic::Debugger as u8;
     #[classattr]
     const LOAD: u8 = Topic::Load as u8;
+    #[classattr]
+    const FILES: u8 = Topic::Files as u8;
 }
 
 impl Line {

@@ -48,6 +48,8 @@ pub enum Topic {
     Debugger = 15,
     /// The first failed iterations of a load test: user, iteration and text of each.
     Load = 16,
+    /// The template has found the files that are to be collected in parallel: their number, or why it collects them.
+    Files = 17,
 }
 
 impl TryFrom<u8> for Topic {
@@ -72,6 +74,7 @@ impl TryFrom<u8> for Topic {
             14 => Self::Once,
             15 => Self::Debugger,
             16 => Self::Load,
+            17 => Self::Files,
             _ => return Err(ProtocolError::Unknown { what: "topic", byte }),
         })
     }

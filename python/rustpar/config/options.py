@@ -9,6 +9,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rustpar.config import start_options
+
 if TYPE_CHECKING:
     import pytest
 
@@ -24,27 +26,7 @@ def add(parser: pytest.Parser, *, has_ramp: bool) -> None:
     group = parser.getgroup("rustpar", "parallel runs on a native engine")
     if not has_ramp:
         _add_ramp(group)
-    group.addoption(
-        "--rustpar-start",
-        choices=["auto", "template", "early", "xdist"],
-        default=None,
-        metavar="START",
-        help="How the workers of -n start.\n"
-        "template: One process collects the tests, and the workers are forked from it.\n"
-        "early: Workers are forked before conftests are loaded, and each collects the tests itself.\n"
-        "xdist: Run pytest-xdist's own engine.\n"
-        "auto (default): template, or early if workers would otherwise share something that each needs for itself, or "
-        "xdist if forking is not safe. The header says which, and why.",
-    )
-    parser.addini("rustpar_start", "How workers start: the default of --rustpar-start.", default="auto")
-    group.addoption(
-        "--rustpar-warm",
-        action="store_true",
-        default=None,
-        help="Start from a warm server: a process that has pytest and the third-party packages of the last runs in "
-        "memory, and whose forks continue as new runs. The first run starts it in the background.",
-    )
-    parser.addini("rustpar_warm", "Start from a warm server: the default of --rustpar-warm.", default="false")
+    start_options.add(parser, group)
     group.addoption(
         "--rustpar-history",
         default=None,

@@ -15,7 +15,7 @@ from rustpar.controller.resumed_collection import ResumedCollection
 from rustpar.process.system import os, signal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from rustpar.compat.xdist_controller import Producer
     from rustpar.controller.completeness import Completeness
@@ -82,6 +82,8 @@ class EventHandlers:
         self._resumed = ResumedCollection(run.config, run.journal_writer, run.pool.manager.testrunuid)
         self.by_kind = run.dispatch.handlers() | run.memory.handlers() | self._own_handlers()
         self._topics = run.dispatch.topics() | self._own_topics()
+        run.pool.parallel.use = self._use_collection
+        run.pool.parallel.report = self._topics[_core.Line.COLLECT_REPORT]
 
     def _own_handlers(self) -> dict[int, Callable[[int, Any, Any], None]]:
         engine = _core.Engine
@@ -114,6 +116,7 @@ class EventHandlers:
             line.REASON: self._on_reason,
             line.ONCE: self._run.once.handle,
             line.DEBUGGER: self._run.debugged.request,
+            line.FILES: lambda _worker, files: self._run.pool.parallel.found_files(*files),
         }
 
     def ignore_all_but_exits(self) -> None:
@@ -142,10 +145,18 @@ class EventHandlers:
             self._run.pool.early.start_others()
 
     def _on_inventory(self, worker: int, collection: list[str], about: tuple[list[str | None], dict[str, Any]]) -> None:
-        groups, extras = about
-        if worker != _core.Engine.TEMPLATE:
+        parallel = self._run.pool.parallel
+        if worker == _core.Engine.TEMPLATE:
+            self._use_collection(collection, *about)
+        elif parallel.is_collecting(self._run.pool.nodes[worker]):
+            parallel.collected(self._run.pool.nodes[worker], collection, about)
+        elif not parallel.is_used and not parallel.is_leaving(self._run.pool.nodes[worker]):
             self._run.pool.collected(self._run.pool.nodes[worker], collection)
-            return
+
+    def _use_collection(self, collection: list[str], groups: Sequence[str | None], extras: dict[str, Any]) -> None:
+        """Schedule the collection of the template, or that of several workers."""
+        parallel = self._run.pool.parallel
+        parallel.compare(collection, groups, extras, has_errors=self._run.dispatch.failures > 0)
         self._run.dispatch.node_ids = collection
         self._run.completeness.expect(collection)
         self._run.pool.facts = extras["facts"]
@@ -165,14 +176,15 @@ class EventHandlers:
             return
         self._run.pool.on_scheduled = lambda: self._resumed.after_start(extras, self._run.pool.workerinfo)
         verdict = self._run.startup.decide(extras["reasons"], extras["conftests"])
-        number = self._run.pool.choose_number(len(collection))
+        number = parallel.number if parallel.is_used else self._run.pool.choose_number(len(collection))
         if not self._run.startup.is_settled:
             self._run.screen.show_start(verdict.words(self._run.config.getoption("verbose", 0)), number)
         self._note_thread_pool(extras["thread_pool"])
         if self._run.startup.is_early:
             self._run.pool.early.start_from(collection, groups)
         else:
-            self._run.pool.start(collection, groups)
+            start = parallel.start if parallel.is_used else self._run.pool.start
+            start(collection, groups)
             self._run.startup.retire_fork_server()
 
     def _note_thread_pool(self, pool: tuple[str, int, str] | None) -> None:
@@ -215,6 +227,8 @@ class EventHandlers:
             if self._run.pool.early.is_leaving(self._run.pool.nodes[worker]):
                 # It was started early and is not used.
                 return
+            if self._run.pool.parallel.is_leaving(self._run.pool.nodes[worker]):
+                return
             self._run.pool.finished(self._run.pool.nodes[worker], workeroutput)
         reason = workeroutput["shouldfail"] or workeroutput["shouldstop"]
         if reason and not self.shouldstop:
@@ -226,6 +240,10 @@ class EventHandlers:
         node.has_exited = True
         if self._run.pool.early.is_leaving(node):
             self._run.pool.early.left(node)
+            return
+        parallel = self._run.pool.parallel
+        if parallel.is_leaving(node) or (parallel.is_collecting(node) and not finished and not self._is_ending()):
+            parallel.exited(node)
             return
         self._run.memory.gone(node, status, running, finished=finished)
         self._run.pool.active.discard(node)
@@ -246,6 +264,13 @@ class EventHandlers:
         if node.crash_files is not None:
             node.crash_files.close()
             node.crash_files = None
+
+    def _is_ending(self) -> bool:
+        return self._run.pool.stopping or self.ending is not None or bool(self.shouldstop)
+
+    def awaits_template(self) -> bool:
+        """Whether the run cannot end before the template has collected."""
+        return not self.has_collected and not self._run.pool.parallel.keeps_template()
 
     def _show_stack(self, node: WorkerController) -> None:
         """Show the stack of a worker that crashed outside of a test."""

@@ -268,7 +268,9 @@ class Controller:
                 if self._interrupt.arrived or (left is not None and left < 0):
                     workers = InterruptedWorkers(self._pool, self._server, self._screen)
                     workers.end(
-                        self._handle_events, self._is_running, has_collected=lambda: self._handlers.has_collected
+                        self._handle_events,
+                        self._is_running,
+                        has_collected=lambda: not self._handlers.awaits_template(),
                     )
                     raise KeyboardInterrupt
         except KeyboardInterrupt:
@@ -279,7 +281,9 @@ class Controller:
             raise pytest.exit.Exception(reason, returncode=_RUN_TIMEOUT_STATUS) from None
 
     def _is_over(self) -> bool:
-        return self._handlers.template_status is not None or (self._handlers.has_collected and not self._pool.active)
+        return self._handlers.template_status is not None or (
+            not self._handlers.awaits_template() and not self._pool.active
+        )
 
     def _handle_events(self) -> None:
         assert self._engine is not None
@@ -332,7 +336,7 @@ class Controller:
         self._has_debugged = True
 
     def _is_running(self) -> bool:
-        return self._handlers.template_status is None and (bool(self._pool.active) or not self._handlers.has_collected)
+        return self._handlers.template_status is None and (bool(self._pool.active) or self._handlers.awaits_template())
 
     @pytest.hookimpl
     def pytest_sessionfinish(self, session: pytest.Session) -> None:

@@ -58,14 +58,14 @@ class DecisionCache:
         self._entries = CacheEntries(getattr(config, "cache", None), _KEY)
         self._config = config
         # The reasons may come from a test file or a plugin that another selection does not include.
-        self._selection = hashlib.sha256(repr((config.args, config.option.plugins)).encode()).hexdigest()
+        self._selection = selection(config)
 
     def recall(self) -> StartDecision | None:
         """Return the remembered decision if it is still valid, else None."""
         try:
             entry = self._entries.get(self._selection)
             conftests, reasons = entry["conftests"], tuple(map(str, entry["reasons"]))
-            if entry["fingerprint"] != self._fingerprint(conftests):
+            if entry["fingerprint"] != fingerprint(self._config, conftests):
                 return None
         except (TypeError, KeyError, OSError, ValueError):
             return None
@@ -78,22 +78,28 @@ class DecisionCache:
             return
         files = sorted(conftests)
         entry = {
-            "fingerprint": self._fingerprint(files),
+            "fingerprint": fingerprint(self._config, files),
             "conftests": files,
             "reasons": list(verdict.reasons),
             "start": verdict.start,
         }
         self._entries.set(self._selection, entry)
 
-    def _fingerprint(self, conftests: Iterable[str]) -> str:
-        """Return a digest of everything that a decision depends on.
 
-        Raises:
-            OSError: A conftest cannot be read.
-        """
-        digest = hashlib.sha256()
-        for text in (sys.version, *sorted(f"{name}-{version}" for name, version in versions(self._config).items())):
-            digest.update(text.encode() + b"\0")
-        for file in conftests:
-            digest.update(file.encode() + b"\0" + hashlib.sha256(Path(file).read_bytes()).digest())
-        return digest.hexdigest()
+def fingerprint(config: pytest.Config, files: Iterable[str]) -> str:
+    """Return a digest of the contents of `files`, and of everything else that a decision about a suite depends on.
+
+    Raises:
+        OSError: A file cannot be read.
+    """
+    digest = hashlib.sha256()
+    for text in (sys.version, *sorted(f"{name}-{version}" for name, version in versions(config).items())):
+        digest.update(text.encode() + b"\0")
+    for file in files:
+        digest.update(file.encode() + b"\0" + hashlib.sha256(Path(file).read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def selection(config: pytest.Config) -> str:
+    """Return a digest of the selection of tests and plugins on the command line."""
+    return hashlib.sha256(repr((config.args, config.option.plugins)).encode()).hexdigest()

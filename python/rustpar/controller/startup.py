@@ -15,7 +15,7 @@ import pytest
 from rustpar import _core
 from rustpar.compat.sessions import basetemp_of
 from rustpar.compat.terminal import writer_of
-from rustpar.controller import last_run
+from rustpar.controller import collect_decision, last_run
 from rustpar.controller.start_decision import DecisionCache, StartDecision
 from rustpar.debugger.availability import can_debug
 from rustpar.forkserver import loop
@@ -27,6 +27,7 @@ from rustpar.recording.resumed_run import resumption_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from rustpar.collection.shared_order import SharedOrder
     from rustpar.controller.nodes import WorkerController
 
 
@@ -63,6 +64,8 @@ class Startup:
         server: The fork server.
         template_pid: The template's process id, once it is forked.
         template_size: Resident bytes of the template when it had collected, if workers are forked from it.
+        order: Where workers that collect a part of the files each find the order of all tests; None without those.
+        is_compared: Whether what they collect is compared with what one process collects.
     """
 
     def __init__(self, config: pytest.Config, server: forkserver.ForkServer) -> None:
@@ -75,7 +78,8 @@ class Startup:
         self.reasons: tuple[str, ...] = ()
         if self._option == "early":
             self.verdict = StartDecision("early", ())
-        elif self._option == "auto":
+        elif self._option == "auto" and not collect_decision.may_be_parallel(config):
+            # Otherwise a reason in a test file does not count: workers import those themselves.
             self.verdict = self._memory.recall()
         self.is_settled = self.is_early
         # Set by `use`, when the engine and the nodes exist.
@@ -83,6 +87,8 @@ class Startup:
         self._identity: list[str] = []
         self.template_pid: int | None = None
         self.template_size: int | None = None
+        self.order: SharedOrder | None = None
+        self.is_compared = False
 
     @property
     def is_early(self) -> bool:
@@ -129,7 +135,13 @@ class Startup:
     def _worker_parameters(self, node: WorkerController, slot: int) -> dict[str, Any]:
         """Return the parameters that make a worker of the template or of a fork of it."""
         node.crash_files = CrashFiles()
-        return {"slot": slot, "workerinput": dict(node.workerinput), "crash_files": node.crash_files.address}
+        return {
+            "slot": slot,
+            "workerinput": dict(node.workerinput),
+            "crash_files": node.crash_files.address,
+            "order": None if self.order is None else self.order.address,
+            "is_compared": self.is_compared,
+        }
 
     def _process_parameters(self, node: WorkerController, slot: int) -> dict[str, Any]:
         """Return the parameters of a process that is forked before conftests are loaded."""
@@ -143,6 +155,7 @@ class Startup:
             "identity": self._identity,
             "is_decided": self.is_settled,
             "will_fork": self._will_fork(),
+            "is_divided": collect_decision.is_parallel(self._config),
             # xdist's workers inherit what conftests and plugins have changed since the fork server was forked.
             "environment": {os.fsencode(key): os.fsencode(value) for key, value in os.environ.items()},
             "directory": str(Path.cwd()),

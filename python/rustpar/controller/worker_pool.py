@@ -21,6 +21,7 @@ from rustpar.config.repeat_option import repeat_of
 from rustpar.controller.crash_retries import CrashRetries
 from rustpar.controller.early_workers import EarlyWorkers
 from rustpar.controller.nodes import Death, NodeManager, WorkerController
+from rustpar.controller.parallel_collection import ParallelCollection
 from rustpar.controller.ramp import Ramp
 from rustpar.controller.worker_count import chosen
 from rustpar.process.memory import USAGE_KEY, Usage
@@ -51,6 +52,7 @@ class WorkerPool:
         facts: What `inventory.facts` returned for the collection, once it is known.
         retries: Decides whether a test is tried again in which a worker has crashed.
         early: Those that collect for themselves.
+        parallel: Those that collect a part of the files each.
         scheduled: The collection that is scheduled; None before.
         stopping: Whether lost workers are no longer replaced.
         summary: Why not all tests were run, for the end of the run.
@@ -83,6 +85,7 @@ class WorkerPool:
         self.workerinfo: dict[str, Any] = {}
         self.scheduled: list[str] | None = None
         self.early = EarlyWorkers(self, startup, screen)
+        self.parallel = ParallelCollection(self, startup, screen)
         self._ramp = Ramp(config)
         self.needed = 0
 
@@ -113,6 +116,7 @@ class WorkerPool:
         """Set the engine that runs the workers."""
         self._engine = engine
         self.early.use(engine)
+        self.parallel.use_engine(engine)
         for node in self.nodes.values():
             node.engine = engine
 
@@ -197,6 +201,8 @@ class WorkerPool:
 
     def has_collected(self, node: WorkerController) -> bool:
         """Whether a worker's collection is known."""
+        if self.parallel.is_collecting(node):
+            return False
         return not self._startup.is_early or self.early.has_collected(node) or self.scheduled is not None
 
     def is_same_collection(
@@ -348,6 +354,7 @@ class WorkerPool:
     def start_due(self) -> None:
         """Start the replacements and the workers of the ramp that are due."""
         self.early.kill_overdue()
+        self.parallel.kill_overdue()
         if self.stopping:
             self._drop_replacements()
             self._drop_ramp()

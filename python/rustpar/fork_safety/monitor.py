@@ -76,14 +76,31 @@ class Monitor:
         Returns:
             The reasons against forking this process into workers; empty if there are none.
         """
+        self.stop_recording()
+        return self._find_reasons(config)
+
+    def stop_recording(self) -> None:
+        """Stop watching in a process that is a worker already; nothing more will be forked from it."""
         # In reverse order of creation, because each restores what it had found.
         self._identity_reads.stop()
         if self._unique is not None:
             self._unique.stop()
         self.seeds.stop()
+        if self._leaked is not None:
+            self._leaked.stop()
+
+    def reasons_now(self, config: pytest.Config) -> list[str]:
+        """Return what `stop` would return now, and keep watching."""
+        before = dict(self._reasons)
+        try:
+            return self._find_reasons(config)
+        finally:
+            # Resources may be released later.
+            self._reasons = before
+
+    def _find_reasons(self, config: pytest.Config) -> list[str]:
         if self._leaked is None or self._unique is None:
             return []
-        self._leaked.stop()
         for place in self._kept_copies():
             self._add(place, "keeps a copy of the environment")
         for place, what in self._kept_values(config, self._unique.sources, self._leaked):

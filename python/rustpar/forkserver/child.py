@@ -43,9 +43,10 @@ class Child:
     The request's message has ``fork`` (the worker's number), ``slot``, ``workerinput``, ``identity`` (the keys of
     workerinput that differ between workers), ``is_decided`` (whether ``early`` is already decided), ``will_fork``
     (whether workers will be forked from the template; None if that depends on the reasons that it finds),
-    ``environment`` and ``directory`` (the controller's), ``basetemp`` (or None), ``resumed`` (the arguments of
-    ``resumption.load``; None if no run is resumed), ``hasmarkup`` (whether the controller's terminal shows colours) and
-    ``has_terminal`` (whether debuggers can use it).
+    ``is_divided`` (whether workers collect a part of the files each), ``environment`` and ``directory`` (the
+    controller's), ``basetemp`` (or None), ``resumed`` (the arguments of ``resumption.load``; None if no run is
+    resumed), ``hasmarkup`` (whether the controller's terminal shows colours) and ``has_terminal`` (whether debuggers
+    can use it).
     """
 
     def __init__(
@@ -107,15 +108,22 @@ class Child:
             config.workerinput = workerinput  # type: ignore[attr-defined]
         else:
             config.workerinput = self._monitor.watched_input(workerinput, self._setup["identity"])  # type: ignore[attr-defined]
+        fork_point = self._fork_point(config)
         self._worker = WorkerPlugin(
             config,
             self._line,
-            self._fork_point(config),
+            fork_point,
             self._monitor,
             hasmarkup=self._setup["hasmarkup"],
             resumed=self._setup["resumed"],
         )
         config.pluginmanager.register(self._worker, "rustpar-worker")
+        if self._monitor is not None and isinstance(fork_point, ForkPoint) and self._setup["is_divided"]:
+            from rustpar.worker.file_parts import FileParts
+
+            worker = self._worker
+            worker.parts = FileParts(config, fork_point, self._monitor, worker.use_line, worker.report_files)
+            config.pluginmanager.register(worker.parts, "rustpar-parts")
         config.pluginmanager.register(property_fixtures, "rustpar-fixtures")
         if self._setup["has_terminal"]:
             from rustpar.debugger import lent_terminal

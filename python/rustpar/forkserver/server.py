@@ -171,6 +171,10 @@ class ForkServer:
         _send(self.control, {"template": worker})
         _send(self._to_template, {"become": worker, **about}, output)
 
+    def collect_in_template(self) -> None:
+        """Have the template, which forks workers that collect, collect all tests itself."""
+        _send(self._to_template, {"collect": True})
+
     def use_template(self) -> None:
         """Send signals for workers through the template from now on, because it forks them."""
         self._to_workers = self._to_template

@@ -161,6 +161,10 @@ class RandomState:
         for holder, name, original, replacement in self._before:
             if holder.__dict__.get(name) is replacement:
                 setattr(holder, name, original)
+        self.keep()
+
+    def keep(self) -> None:
+        """Store the state of seeded generators, before a fork; recording continues."""
         self._state = _shared.getstate() if self._is_seeded else None
         self._find_numpy_generators()
 

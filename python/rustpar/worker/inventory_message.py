@@ -42,6 +42,7 @@ def send(
     loaded: list[str],
     finished: Finished | None,
     reasons: list[str],
+    part: dict[str, Any] | None,
 ) -> None:
     """Send the collected tests, and what the controller needs to know of them.
 
@@ -52,6 +53,7 @@ def send(
         loaded: The files of the project that were loaded.
         finished: The tests that the run that is resumed has finished; None if no run is resumed.
         reasons: The reasons against forking workers from this process.
+        part: What :meth:`rustpar.worker.file_parts.FileParts.describe` has returned; None without that.
     """
     config = session.config
     node_ids = [item.nodeid for item in session.items]
@@ -75,6 +77,7 @@ def send(
         "finished": finished,
         "loaded": loaded,
         "thread_pool": thread_pools.largest(),
+        "part": part,
     }
     line.inventory(node_ids, groups, extras)
 

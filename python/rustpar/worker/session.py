@@ -29,17 +29,19 @@ from rustpar.process import crash_files, forking, identity, memory, stack_dump
 from rustpar.process.system import os
 from rustpar.recording import fixture_timing
 from rustpar.worker import inventory_message
+from rustpar.worker.file_parts import PartOfTests
 from rustpar.worker.next_item import NextItemChooser
 from rustpar.worker.run_fixtures import RunFixtures
 from rustpar.worker.terminal import discard_output, keep_report, show_live_output, silence
 
 if TYPE_CHECKING:
     import warnings
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Sequence
 
     from rustpar.debugger.lent_terminal import LentTerminal
     from rustpar.fork_safety.monitor import Monitor
     from rustpar.retries.attempts import Attempts
+    from rustpar.worker.file_parts import FileParts
 
     class RunPoint(Protocol):
         """The point before a worker's first test."""
@@ -65,7 +67,12 @@ def make_line(shared: _core.Shared, slot: int) -> _core.Line:
 
 
 class WorkerPlugin:
-    """The plugin that turns a pytest session into a worker's."""
+    """The plugin that turns a pytest session into a worker's.
+
+    Attributes:
+        session: The session; None before it starts.
+        parts: The plugin of a parallel collection; None without that.
+    """
 
     def __init__(
         self,
@@ -103,6 +110,8 @@ class WorkerPlugin:
         self._has_finished = False
         self._run_fixtures = RunFixtures(config, line)
         self._sent_notices: set[str] = set()
+        self._items: Sequence[pytest.Item] | PartOfTests = ()
+        self.parts: FileParts | None = None
         self.session: pytest.Session | None = None
 
     @property
@@ -187,7 +196,12 @@ class WorkerPlugin:
         """Send reports that have not passed; the controller needs no others."""
         if not report.passed:
             data = to_serializable(self.config, report)
-            self._send(self._line.COLLECT_REPORT, data)
+            if self.parts is None or not self.parts.keep_report(data, is_failed=report.failed):
+                self._send(self._line.COLLECT_REPORT, data)
+
+    def report_files(self, count: int, obstacle: str | None) -> None:
+        """Send how many files there are, and why they are not collected in parallel; None if they are."""
+        self._line.message(self._line.FILES, (count, obstacle))
 
     def pytest_deselected(self, items: list[pytest.Item]) -> None:
         """Store the deselected tests for the inventory."""
@@ -200,21 +214,33 @@ class WorkerPlugin:
             forking.exit_stray_fork(is_failed=session.testsfailed > 0)
         loaded = loaded_files(self.config, session.items)
         finished = None if self._resumed is None else inventory_message.take_out_finished(session, *self._resumed)
-        reasons = self._monitor.stop(self.config) if self._monitor is not None else []
+        parts = self.parts
+        is_part = parts is not None and parts.is_part
+        reasons = [] if self._monitor is None or is_part else self._monitor.stop(self.config)
         decided = self._fork_point.will_fork
         self._run_fixtures.set_up(session, will_fork=not reasons if decided is None else decided)
-        inventory_message.send(self._line, session, self._deselected, loaded=loaded, finished=finished, reasons=reasons)
+        inventory_message.send(
+            self._line,
+            session,
+            self._deselected,
+            loaded=loaded,
+            finished=finished,
+            reasons=reasons,
+            part=None if parts is None else parts.describe(session.items, self._deselected),
+        )
         self._deselected = []
+        self._items = parts.tests(session.items) if parts is not None and is_part else session.items
         # Created before the fork: registering a plugin touches a MiB of memory, which would be needed in each worker.
         NextItemChooser(session, self._choose_next)
         fixture_timing.watch(session, self._send_fixture)
-        self._fork_point.wait(self._use_line, self._run_fixtures.tear_down)
+        self._fork_point.wait(self.use_line, self._run_fixtures.tear_down)
         os.register_at_fork(after_in_child=self._note_fork)
         show_live_output(self.config)
         self._run_tests(session)
         return True
 
-    def _use_line(self, line: _core.Line) -> None:
+    def use_line(self, line: _core.Line) -> None:
+        """Use this line from now on, in a worker that was forked from the template."""
         self._line = line
         debugger: LentTerminal | None = self.config.pluginmanager.get_plugin("rustpar-debugger")
         if debugger is not None:
@@ -228,7 +254,7 @@ class WorkerPlugin:
         )
 
     def _run_tests(self, session: pytest.Session) -> None:
-        line, items = self._line, session.items
+        line, items = self._line, self._items
         run_protocol = self.config.hook.pytest_runtest_protocol
         saving = measuring.Saving()
         show_title = _title_setter()
@@ -244,20 +270,22 @@ class WorkerPlugin:
             self._next_is_chosen = False
             after = line.peek()
             tried = self._next_tried
+            # First, because a parallel collection may have to collect their files.
+            item, nextitem = items[test], None if after is None else items[after]
             line.set_running(test, tried)
             if attempts is not None:
                 attempts.attempt = tried + 1
             self._waited = 0.0
             if repeated is not None:
                 if test in repeated:
-                    sessions.forget_failures(items[test])
-                    sessions.renew_instance(items[test])
+                    sessions.forget_failures(item)
+                    sessions.renew_instance(item)
                 repeated.add(test)
             if show_title is not None:
-                show_title(f"[pytest-xdist running] {items[test].nodeid}")
+                show_title(f"[pytest-xdist running] {item.nodeid}")
             begin = _core.monotonic()
             try:
-                run_protocol(item=items[test], nextitem=None if after is None else items[after])
+                run_protocol(item=item, nextitem=nextitem)
             finally:
                 if not line.is_own():
                     # A process forked by the test must not tear down the session's fixtures.
@@ -325,20 +353,30 @@ class WorkerPlugin:
         if not self._next_is_chosen:
             begin = _core.monotonic()
             claimed = self._line.claim_or_rest()
-            self._waited = _core.monotonic() - begin
             if claimed is False:
+                self._waited = _core.monotonic() - begin
                 # Tear down everything except the session's fixtures.
                 return self.session
             self._next, self._next_tried = claimed, self._line.tried()
             self._next_is_chosen = True
-        if self._next is None or self.session is None:
+            chosen = self._next_item()
+            self._waited = _core.monotonic() - begin
+            return chosen
+        return self._next_item()
+
+    def _next_item(self) -> pytest.Item | None:
+        """Return the next test, collected now if another worker has collected its file; None if there is none."""
+        items, session = self._items, self.session
+        if self._next is None or session is None:
             return None
-        return self.session.items[self._next]
+        if session.shouldfail or session.shouldstop:
+            # It will not run, and nothing more can be collected.
+            return None if isinstance(items, PartOfTests) and not items.is_collected(self._next) else items[self._next]
+        return items[self._next]
 
     def pytest_runtest_logstart(self, nodeid: str, location: tuple[str, int | None, str]) -> None:
         """Send the start of a test."""
-        assert self.session is not None
-        self._line.start(self._test, getattr(self.session.items[self._test], self._id_attribute), location)
+        self._line.start(self._test, getattr(self._items[self._test], self._id_attribute), location)
 
     def pytest_runtest_logfinish(self, nodeid: str, location: tuple[str, int | None, str]) -> None:
         """Send the end of a test."""
