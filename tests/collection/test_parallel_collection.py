@@ -553,3 +553,13 @@ def test_what_other_files_import_is_there_when_tests_run(suite: Suite) -> None:
     )
     for run in run_twice(suite, n="3"):
         assert run.counts() == {"passed": 4}
+
+
+def test_a_failure_for_want_of_another_test_file_is_explained(suite: Suite) -> None:
+    suite.write({"app.py": "NAMES = []\n", "test_a.py": "import app\napp.NAMES.append('a')\ndef test_a(): pass\n"})
+    suite.write({"test_b.py": "import app\ndef test_b(): assert app.NAMES\n"})
+    assert SAME in suite.run(PARALLEL).text
+    run = suite.run(PARALLEL)
+    hint = "--rustpar-collect=serial tells if that is the cause"
+    assert (hint in run.text) == (run.counts() == {"passed": 1, "failed": 1})
+    assert suite.run("--rustpar-collect=serial").counts() == {"passed": 2}

@@ -1,4 +1,4 @@
-"""A hint at the end of runs whose new failures may be caused by the order of tests or by a shared template.
+"""A hint at the end of runs whose new failures may be caused by the order of tests, by sharing, or by the collection.
 
 Its text is in ``src/report/terminal/notices.rs``.
 """
@@ -64,4 +64,7 @@ class NewFailures:
             with_template = verdict is not None and verdict.start == "template"
             line = _core.new_failures_line(self._count, with_template)
             terminalreporter.write_line(f"rustpar: {line}", yellow=True)
+            if self._startup.is_divided:
+                line = "the test files were collected in parallel: --rustpar-collect=serial tells if that is the cause"
+                terminalreporter.write_line(f"rustpar: {line}", yellow=True)
         return result

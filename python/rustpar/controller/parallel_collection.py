@@ -167,7 +167,7 @@ class ParallelCollection:
             self._collect_serially(f"the order of the tests cannot be written: {error.strerror}")
             return
         self._is_running = False
-        self.is_used = True
+        self.is_used = self._startup.is_divided = True
         self._engine.use_collection(whole.node_ids, whole.groups)
         self._screen.show_lines([f"collect: parallel ({_core.counted(len(self._parts), 'worker')})"])
         for report in whole.reports:

@@ -65,6 +65,7 @@ class Startup:
         template_pid: The template's process id, once it is forked.
         template_size: Resident bytes of the template when it had collected, if workers are forked from it.
         order: Where workers that collect a part of the files each find the order of all tests; None without those.
+        is_divided: Whether the tests of the run are those that they have collected.
         is_compared: Whether what they collect is compared with what one process collects.
     """
 
@@ -88,6 +89,7 @@ class Startup:
         self.template_pid: int | None = None
         self.template_size: int | None = None
         self.order: SharedOrder | None = None
+        self.is_divided = False
         self.is_compared = False
 
     @property
