@@ -377,9 +377,12 @@ class DistributedRun:
 
             load_tests.prepare(config)
         if config.option.numprocesses is not None or config.option.dist != "no":
+            from rustpar.controller.collect_decision import is_parallel
             from rustpar.controller.worker_count import check_options
 
             check_options(config)
+            # Refuses an invalid entry, even if there are no workers.
+            is_parallel(config)
         if config.option.usepdb and SERVER_KEY in config.stash:
             from rustpar.debugger.availability import can_debug
 

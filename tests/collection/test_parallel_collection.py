@@ -497,18 +497,6 @@ def test_the_configuration_file_may_ask_for_it(suite: Suite) -> None:
     assert "rustpar_collect = both: use serial or parallel" in run.text
 
 
-def test_a_fast_worker_takes_more_files(suite: Suite) -> None:
-    suite.write({f"test_{number:02}.py": f"{NOTING}\n    def test(): pass\n" for number in range(20)})
-    suite.run(PARALLEL)
-    suite.write({"test_00.py": f"{NOTING}\n    import time\n    time.sleep(1)\n    def test(): pass\n"})
-    (suite.path / "notes.log").unlink()
-    run = suite.run(PARALLEL)
-    assert run.counts() == {"passed": 20}
-    by_worker = [line.split()[0] for line in suite.notes()]
-    slow = next(line.split()[0] for line in suite.notes() if line.endswith("test_00"))
-    assert by_worker.count(slow) < 10
-
-
 def test_a_file_that_needs_what_another_one_imports_is_collected_after_it(suite: Suite) -> None:
     suite.write({**FOUR_FILES, "a/helper.py": "", "a/test_first.py": "def test_a(): pass\n"})
     suite.write({"b/test_second.py": "import helper\ndef test_b(): pass\n"})
