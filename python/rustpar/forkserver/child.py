@@ -68,6 +68,11 @@ class Child:
         self._worker: WorkerPlugin | None = None
         self._loaded_before = frozenset(sys.modules)
         self._monitor = Monitor(self._send_reason, is_decided=self._setup["is_decided"]) if is_template else None
+        for finder in sys.meta_path:
+            # A warm server's modules can be used although the monitor has replaced functions.
+            accept = getattr(finder, "accept_patches", None)
+            if accept is not None:
+                accept()
 
     def _send_reason(self, reason: str) -> None:
         self._line.message(self._line.REASON, reason)

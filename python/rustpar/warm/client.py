@@ -83,14 +83,17 @@ def hand_over(main: Main, arguments: list[str]) -> str:
         return "no server is running"
     with channel:
         try:
-            channel.send({"about": place.about, **_request(main, arguments, descriptors)}, descriptors)
+            channel.send({"about": place.about, **_request(main, arguments, descriptors)})
             answer = channel.receive()
+            if "ready" not in answer:
+                return str(answer.get("cold"))
+            _flush()
+            # Not before this: a server that answers too late must neither run what has long been started here, nor keep
+            # pipes open.
+            channel.send({"go": True}, descriptors)
         except (OSError, Closed) as error:
             return f"the server did not answer: {error}"
-        if "pid" not in answer:
-            return str(answer.get("cold"))
-        _flush()
-        _follow(channel)
+        return _follow(channel)
 
 
 def _reason_against(arguments: list[str], descriptors: list[int]) -> str | None:
@@ -99,6 +102,8 @@ def _reason_against(arguments: list[str], descriptors: list[int]) -> str | None:
     for argument in arguments:
         if argument.partition("=")[0] in _DEBUGGER_OPTIONS:
             return f"{argument} needs the terminal"
+    if sys.flags.inspect or sys.flags.interactive:
+        return "Python is interactive"
     if sys.gettrace() is not None or sys.getprofile() is not None or _is_monitored():
         return "this process is traced"
     for name in _STARTED_WITH_PYTHON:
@@ -142,7 +147,7 @@ def connected(place: places.Place, above: int = 2) -> Channel:
     try:
         channel.socket.settimeout(_ANSWER_LIMIT)
         channel.socket.connect(place.socket)
-        if not channel.is_own():
+        if channel.peer() is None:
             raise PermissionError
     except OSError:
         channel.close()
@@ -168,26 +173,8 @@ def _request(main: Main, arguments: list[str], descriptors: list[int]) -> dict[s
         "ignored": [int(number) for number in signals],
         "blocked": [int(number) for number in signal.pthread_sigmask(signal.SIG_BLOCK, [])],
         "descriptors": descriptors,
-        "confinement": confinement(),
+        "orig_argv": sys.orig_argv,
     }
-
-
-def confinement() -> dict[str, str]:
-    """Return what else the kernel knows of a process, that a server must have in common with its clients."""
-    found = {"groups": str(sorted(os.getgroups())), "ids": str((os.getresuid(), os.getresgid()))}
-    for name in ("mnt", "net", "pid", "user", "ipc", "uts", "time"):
-        with contextlib.suppress(OSError):
-            found[f"the namespace {name}"] = os.readlink(f"/proc/self/ns/{name}")
-    with contextlib.suppress(OSError), open("/proc/self/status") as status:
-        for line in status:
-            name, _, value = line.partition(":")
-            if name in ("CapEff", "CapBnd", "NoNewPrivs", "Seccomp"):
-                found[name] = value.strip()
-    with contextlib.suppress(OSError), open("/proc/self/cgroup") as groups:
-        found["the control group"] = groups.read()
-    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj") as adjustment:
-        found["oom_score_adj"] = adjustment.read()
-    return found
 
 
 def _flush() -> None:
@@ -197,36 +184,36 @@ def _flush() -> None:
                 stream.flush()
 
 
-def _follow(channel: Channel) -> NoReturn:
-    """Pass on signals until the run has ended, and end as it has."""
+def _follow(channel: Channel) -> str:
+    """Pass on signals until the run ends, and end as it has; return only if it must start cold, with the reason."""
     watched = {
         number for number in signal.valid_signals() - _OWN_SIGNALS if signal.getsignal(number) != signal.SIG_IGN
     } | {signal.SIGIO}
-    signal.pthread_sigmask(signal.SIG_BLOCK, watched)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, watched)
     # The kernel sends SIGIO when the server says something, so that one call waits for both.
     number = channel.socket.fileno()
     channel.socket.setblocking(False)
     fcntl.fcntl(number, fcntl.F_SETOWN, os.getpid())
     fcntl.fcntl(number, fcntl.F_SETFL, fcntl.fcntl(number, fcntl.F_GETFL) | os.O_ASYNC)
     while True:
-        status = _status(channel)
-        if status is not None:
-            _end(status)
-        # It may have been sent before O_ASYNC was set, or two times for one signal.
-        about = signal.sigtimedwait(watched, 1.0)
-        if about is not None and about.si_signo != signal.SIGIO:
-            _pass_on(channel, about.si_signo, from_terminal=about.si_code == _FROM_KERNEL)
-
-
-def _status(channel: Channel) -> int | None:
-    try:
-        answer = channel.receive()
-    except BlockingIOError:
-        return None
-    except (OSError, Closed):
-        print("rustpar: the warm server was killed, and this run with it", file=sys.stderr)
-        return 3
-    return int(answer["status"])
+        try:
+            answer = channel.receive()
+        except BlockingIOError:
+            # SIGIO may have been sent before O_ASYNC was set.
+            about = signal.sigtimedwait(watched, 1.0)
+            if about is not None and about.si_signo != signal.SIGIO:
+                _pass_on(channel, about.si_signo, from_terminal=about.si_code == _FROM_KERNEL)
+            continue
+        except (OSError, Closed):
+            print("rustpar: the warm server was killed, and this run with it", file=sys.stderr)
+            _end(3)
+        if "cold" not in answer:
+            _end(int(answer["status"]))
+        fcntl.fcntl(number, fcntl.F_SETFL, fcntl.fcntl(number, fcntl.F_GETFL) & ~os.O_ASYNC)
+        while signal.sigtimedwait({signal.SIGIO}, 0) is not None:
+            pass
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        return str(answer["cold"])
 
 
 def _pass_on(channel: Channel, number: int, *, from_terminal: bool) -> None:

@@ -66,7 +66,7 @@ def become(request: dict[str, Any], descriptors: list[int]) -> None:
         setattr(sys, f"__{name}__", stream)
     sys.path[:] = request["sys.path"]
     importlib.invalidate_caches()
-    _set_main(request["main"], request["run"])
+    _set_main(request["main"], request["run"], request["orig_argv"])
     random_state.restore_generators()
     logging: Any = sys.modules.get("logging")
     if logging is not None:
@@ -136,7 +136,7 @@ def _stream(descriptor: int, name: str, mode: str) -> Any:
     return stream
 
 
-def _set_main(about: tuple[str, str | None], arguments: list[str]) -> None:
+def _set_main(about: tuple[str, str | None], arguments: list[str], original: list[str]) -> None:
     """Make ``__main__`` what it is when pytest is started, for those who look, as multiprocessing does."""
     file, module = about
     main = types.ModuleType("__main__")
@@ -147,3 +147,4 @@ def _set_main(about: tuple[str, str | None], arguments: list[str]) -> None:
         main.__package__ = module.rpartition(".")[0]
     sys.modules["__main__"] = main
     sys.argv[:] = [file, *arguments]
+    sys.orig_argv[:] = original

@@ -10,14 +10,18 @@ executed. And no code of the project may run in the server.
 
 from __future__ import annotations
 
+import atexit
 import builtins
 import functools
 import importlib
 import importlib._bootstrap
 import importlib.util
+import io
 import os
 import sys
 import sysconfig
+import time
+import types
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +30,17 @@ from rustpar.warm.process_state import ProcessState, replace_warning_filters
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType, TracebackType
+
+# What returns something else in each process.
+_UNIQUE: tuple[tuple[Any, str], ...] = (
+    (os, "urandom"),
+    (os, "getpid"),
+    (time, "time"),
+    (time, "time_ns"),
+)
+
+# Of modules of the standard library.
+_HARMLESS = ("changes random numbers",)
 
 # The part of the import system that is written in Python.
 _bootstrap: Any = importlib._bootstrap
@@ -41,6 +56,10 @@ class Imported:
         reads: The environment variables that it has read, with their values; None for one that did not exist.
         filters: The warning filters that it has added, the first one first.
         sets: The environment variables that it has set.
+        loggers: The names of loggers that it has created.
+        exit_functions: What it has registered with :mod:`atexit`, and the arguments.
+        files: Files that it has tried to open.
+        needs_directory: Whether it has asked for the current directory, or opened a relative path.
         faults: What else it has done to the process.
     """
 
@@ -52,6 +71,10 @@ class Imported:
         self.reads: dict[str, str | None] = {}
         self.filters: list[Any] = []
         self.sets: dict[str, str] = {}
+        self.loggers: list[str] = []
+        self.exit_functions: list[tuple[Any, tuple[Any, ...], dict[str, Any]]] = []
+        self.files: set[str] = set()
+        self.needs_directory = False
         self.faults: list[str] = []
 
 
@@ -97,31 +120,51 @@ class ImportRecorder:
         self._state = ProcessState(output)
         self._load: Callable[[Any], ModuleType] = _bootstrap._load_unlocked
         self._import: Callable[..., ModuleType] = builtins.__import__
+        self._import_dynamically: Callable[..., ModuleType] = _bootstrap._gcd_import
+        self._find: Callable[..., Any] = importlib.util.find_spec
         self._environ: Any = type(os.environ)
         self._read = self._environ.__getitem__
         self._list = self._environ.__iter__
         self._show: Any = warnings.showwarning
+        self._patches: list[tuple[Any, str, Any]] = []
 
     def __enter__(self) -> ImportRecorder:
         warnings.simplefilter("always")
         warnings.showwarning = self._warned
         self._state.update()
-        _bootstrap._load_unlocked = self._loading
-        builtins.__import__ = self._importing
-        self._environ.__getitem__ = lambda environ, name: self._reading(environ, name)
-        self._environ.__iter__ = lambda environ: self._listing(environ)
+        self._patch(_bootstrap, "_load_unlocked", self._loading)
+        self._patch(_bootstrap, "_gcd_import", self._importing_dynamically)
+        self._patch(importlib.util, "find_spec", self._finding)
+        self._patch(builtins, "__import__", self._importing)
+        self._patch(self._environ, "__getitem__", lambda environ, name: self._reading(environ, name))
+        self._patch(self._environ, "__iter__", lambda environ: self._listing(environ))
+        self._patch(builtins, "open", self._opening(builtins.open))
+        self._patch(io, "open", self._opening(io.open))
+        self._patch(os, "getcwd", self._asking_for_directory(os.getcwd))
+        self._patch(atexit, "register", self._registering(atexit.register))
+        for module, name in _UNIQUE:
+            self._patch(module, name, self._unique(f"{module.__name__}.{name}", getattr(module, name)))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._environ.__getitem__ = self._read
-        self._environ.__iter__ = self._list
-        builtins.__import__ = self._import
-        _bootstrap._load_unlocked = self._load
+        originals = {}
+        for owner, name, original in reversed(self._patches):
+            originals[id(getattr(owner, name))] = original
+            setattr(owner, name, original)
+        # What modules have imported by name.
+        for module in list(sys.modules.values()):
+            for name, value in list(vars(module).items()):
+                if type(value) in (types.FunctionType, types.MethodType) and id(value) in originals:
+                    setattr(module, name, originals[id(value)])
         warnings.showwarning = self._show
         # That of `simplefilter`, wherever it is by now.
         replace_warning_filters(self._state.own_filters())
+
+    def _patch(self, owner: Any, name: str, replacement: Any) -> None:
+        self._patches.append((owner, name, getattr(owner, name)))
+        setattr(owner, name, replacement)
 
     def _loading(self, spec: Any) -> ModuleType:
         if not is_library(spec.origin if spec.has_location else None, self._libraries):
@@ -177,6 +220,68 @@ class ImportRecorder:
             running.uses.update(part for item in fromlist or () if (part := f"{name}.{item}") in sys.modules)
         return module
 
+    def _importing_dynamically(self, name: str, package: Any = None, level: int = 0) -> ModuleType:
+        running = self._running[-1] if self._running else None
+        try:
+            module = self._import_dynamically(name, package, level)
+        except ModuleNotFoundError as error:
+            if running is not None and error.name is not None:
+                running.missing.add(error.name)
+            raise
+        if running is not None:
+            running.uses.add(importlib.util.resolve_name("." * level + name, package) if level else name)
+        return module
+
+    def _finding(self, name: str, package: Any = None) -> Any:
+        found = self._find(name, package)
+        if found is None and self._running:
+            self._running[-1].missing.add(name)
+        return found
+
+    def _opening(self, original: Any) -> Any:
+        def open_noted(file: Any, *arguments: Any, **settings: Any) -> Any:
+            if self._running and not self._is_looking and isinstance(file, (str, bytes, os.PathLike)):
+                path = os.fsdecode(file)
+                mode = arguments[0] if arguments else settings.get("mode", "r")
+                if set(str(mode)) & set("wax+"):
+                    self._running[-1].faults.append("writes a file")
+                self._running[-1].files.add(path)
+                self._running[-1].needs_directory |= not os.path.isabs(path)
+            return original(file, *arguments, **settings)
+
+        return open_noted
+
+    def _registering(self, original: Any) -> Any:
+        def register(function: Any, *arguments: Any, **settings: Any) -> Any:
+            # That of `weakref.finalize` is registered once for all modules.
+            if self._running and getattr(function, "__module__", None) != "weakref":
+                self._running[-1].exit_functions.append((function, arguments, settings))
+            return original(function, *arguments, **settings)
+
+        return register
+
+    def _asking_for_directory(self, original: Any) -> Any:
+        def getcwd() -> Any:
+            if self._running and not self._is_looking:
+                self._running[-1].needs_directory = True
+            return original()
+
+        return getcwd
+
+    def _unique(self, name: str, original: Any) -> Any:
+        def call(*arguments: Any, **settings: Any) -> Any:
+            # Those of the standard library know that they may be forked.
+            running = self._running[-1] if self._running else None
+            if running is not None and not self._is_looking and not self._is_standard(running.name):
+                running.faults.append(f"calls {name}")
+            return original(*arguments, **settings)
+
+        return call
+
+    @staticmethod
+    def _is_standard(name: str) -> bool:
+        return name.partition(".")[0] in sys.stdlib_module_names
+
     def _reading(self, environ: Any, name: Any) -> Any:
         value = None
         try:
@@ -205,7 +310,9 @@ class ImportRecorder:
         running = self._running[-1]
         running.filters[:0] = change.filters
         running.sets |= change.sets
-        running.faults += change.faults
+        running.loggers += change.loggers
+        is_standard = self._is_standard(running.name)
+        running.faults += [fault for fault in change.faults if not (is_standard and fault in _HARMLESS)]
 
 
 def closure(name: str, modules: dict[str, Imported]) -> list[str]:

@@ -87,12 +87,11 @@ class Channel:
                 raise Closed
             self._received += part
 
-    def is_own(self) -> bool:
-        """Whether the process at the other end belongs to the same user."""
-        _pid, uid, _gid = _CREDENTIALS.unpack(
-            self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-        )
-        return bool(uid == os.getuid())
+    def peer(self) -> int | None:
+        """Return the id of the process at the other end; None if it does not belong to the same user."""
+        about = self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+        process, uid, _gid = _CREDENTIALS.unpack(about)
+        return process if uid == os.getuid() else None
 
     def __enter__(self) -> Channel:
         return self

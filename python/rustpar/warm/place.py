@@ -95,6 +95,10 @@ class Place(NamedTuple):
         """The modules that the last runs have imported."""
         return f"{self.base}.modules"
 
+    def refusal(self, run: int) -> str:
+        """Return the file in which a run, given by its process id, says which modules it cannot be given."""
+        return f"{self.base}.{run}.refusal"
+
     @property
     def left_out(self) -> str:
         """The modules that the server must not import, with the reasons."""

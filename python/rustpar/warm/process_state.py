@@ -11,6 +11,7 @@ import gc
 import locale
 import logging
 import os
+import random
 import signal
 import sys
 import warnings
@@ -29,11 +30,13 @@ class Change(NamedTuple):
     Attributes:
         filters: Warning filters that were added, the first one first.
         sets: Environment variables that were set.
+        loggers: The names of loggers that were created.
         faults: Everything else, as predicates.
     """
 
     filters: list[Any]
     sets: dict[str, str]
+    loggers: list[str]
     faults: list[str]
 
 
@@ -48,6 +51,7 @@ class ProcessState:
         self._environment = self._variables()
         self._rest = self._others()
         self._threads = native_threads.count()
+        self._loggers = set(logging.root.manager.loggerDict)
 
     def own_filters(self) -> list[Any]:
         """Return the warning filters from before."""
@@ -79,7 +83,9 @@ class ProcessState:
             self._threads = threads
             if native_threads.unknown_threads().number or len(sys._current_frames()) > 1:
                 faults.append("starts a thread")
-        return Change(filters, sets, faults) if filters or sets or faults else None
+        loggers = [name for name in logging.root.manager.loggerDict if name not in self._loggers]
+        self._loggers.update(loggers)
+        return Change(filters, sets, loggers, faults) if filters or sets or loggers or faults else None
 
     def _new_filters(self) -> list[Any] | None:
         """Return the filters that were added in front; None if others were changed."""
@@ -111,6 +117,7 @@ class ProcessState:
             "garbage collection": (gc.isenabled(), gc.get_threshold(), gc.get_debug()),
             "the root logger": (list(logging.root.handlers), logging.root.level, logging.root.manager.disable),
             "builtins": sorted(vars(builtins)),
+            "random numbers": hash(random.getstate()),
             "timers": [signal.getitimer(which) for which in (signal.ITIMER_REAL, signal.ITIMER_PROF)],
             "the event loop policy": _event_loop_policy(),
             "the default timeout of sockets": _socket_timeout(),

@@ -7,6 +7,7 @@ program has started with :func:`pytest.main` has to run in that program.
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import subprocess
@@ -58,16 +59,23 @@ def is_wanted(config: pytest.Config) -> bool:
 def start(config: pytest.Config) -> None:
     """Hand the run over, if a server is there; this process ends then. Otherwise, see to it that one comes."""
     global reason
-    if is_fork or not is_wanted(config):
+    if is_fork:
+        # Before a conftest changes the environment.
+        _place_of_run()
         return
-    main = _main_of(config)
-    if main is not None:
-        reason = client.hand_over(main, list(config.invocation_params.args))
-    elif reason is None:
-        reason = "pytest was started by another program"
-    place = places.find()
+    if not is_wanted(config):
+        return
+    if not was_asked:
+        main = _main_of(config)
+        if main is None:
+            reason = "pytest was started by another program"
+        else:
+            reason = client.hand_over(main, list(config.invocation_params.args))
+    place = _place_of_run()
     if place is not None and sys.platform == "linux":
-        config.add_cleanup(lambda: _start_server(place))
+        # As it is now: the suite may change it.
+        environment = dict(os.environ)
+        config.add_cleanup(lambda: _start_server(place, environment))
 
 
 def _main_of(config: pytest.Config) -> client.Main | None:
@@ -81,6 +89,12 @@ def _main_of(config: pytest.Config) -> client.Main | None:
         return client.Main(sys.argv[0], about.name) if about.name == "pytest.__main__" else None
     name = os.path.basename(sys.argv[0])
     return client.Main(sys.argv[0], None) if name in _PROGRAMS else None
+
+
+@functools.cache
+def _place_of_run() -> places.Place | None:
+    """Return the place of the server for this run, as of the first call; forks of a server know it from that."""
+    return places.find()
 
 
 class WarmRun:
@@ -115,7 +129,7 @@ def register(config: pytest.Config) -> None:
     is_first = getattr(config, "workerinput", {}).get("workerid", "gw0") == "gw0"
     if not is_first or not _is_wanted_in_worker(config):
         return
-    config.pluginmanager.register(WarmRun(places.find()), "rustpar-warm")
+    config.pluginmanager.register(WarmRun(_place_of_run()), "rustpar-warm")
 
 
 def _is_wanted_in_worker(config: pytest.Config) -> bool:
@@ -140,7 +154,7 @@ def _is_kept(name: str, module: ModuleType, libraries: tuple[str, ...]) -> bool:
     return type(loader).__module__.startswith(("importlib", "_frozen_importlib", PathFinder.__module__))
 
 
-def _start_server(place: places.Place) -> None:
+def _start_server(place: places.Place, environment: dict[str, str]) -> None:
     """Start a server in the background, unless there is one."""
     if not os.path.exists(place.modules) or answer(place, {"status": True}) is not None:
         return
@@ -148,12 +162,24 @@ def _start_server(place: places.Place) -> None:
     arguments = [sys.executable, *_interpreter_flags(), "-m", "rustpar.warm.server", *place, "1"]
     with contextlib.suppress(OSError), open(place.log, "a") as log:
         subprocess.Popen(
-            arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd=place.root
+            arguments,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            # Not in the project, whose modules would be found first.
+            cwd="/",
+            env=environment,
         )
 
 
 def _interpreter_flags() -> list[str]:
     found: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
+    # It knows some of the -X options.
+    given = {found[place + 1].partition("=")[0] for place, flag in enumerate(found[:-1]) if flag == "-X"}
+    for name, value in sys._xoptions.items():
+        if name not in given:
+            found += ["-X", name if value is True else f"{name}={value}"]
     return found
 
 

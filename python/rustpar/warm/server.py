@@ -9,10 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import importlib
-import json
 import os
-import random
 import runpy
 import select
 import signal
@@ -22,15 +19,16 @@ import time
 from typing import Any, NoReturn
 
 from rustpar import _core
-from rustpar.process import exit_functions, forking, gc_freeze, random_state
+from rustpar.process import exit_functions, forking
 from rustpar.process.code_origin import CodeOrigins
-from rustpar.warm import client, fresh
+from rustpar.warm import files, fresh
+from rustpar.warm import place as places
 from rustpar.warm import run as warm_run
-from rustpar.warm.imports import ImportRecorder, library_directories, with_dependents
+from rustpar.warm.confinement import confinement_of
+from rustpar.warm.imports import library_directories
 from rustpar.warm.messages import Channel, Closed
 from rustpar.warm.place import Place
-from rustpar.warm.staleness import Snapshot
-from rustpar.warm.store import REFRESHED, ModuleStore
+from rustpar.warm.preparation import Prepared, prepare
 
 # Seconds without a run after which a server leaves.
 IDLE_LIMIT = 1800.0
@@ -43,13 +41,6 @@ _INTERVAL = 10.0
 
 # Seconds for a client to send its request.
 _REQUEST_LIMIT = 5.0
-
-# How often the server starts anew because modules turned out to be unsuitable.
-_MOST_STARTS = 5
-
-
-# The modules that were loaded before any run.
-_loaded: set[str] = set()
 
 
 class _Run:
@@ -73,18 +64,23 @@ class _Run:
 
 
 class Server:
-    """A server with everything imported."""
+    """A server with everything imported.
 
-    def __init__(self, place: Place, store: ModuleStore, snapshot: Snapshot, left_out: int) -> None:
-        """Listen at this place."""
+    Attributes:
+        store: The modules.
+    """
+
+    def __init__(self, place: Place, lock: int, prepared: Prepared) -> None:
+        """Listen at this place, until the server leaves and closes the descriptor `lock`."""
         self._place = place
-        self._store = store
-        self._snapshot = snapshot
-        self._left_out = left_out
+        self._lock = lock
+        self.store = prepared.store
+        self._snapshot = prepared.snapshot
+        self._number_left_out = prepared.left_out
         self._runs: list[_Run] = []
         self._total = 0
         self._started = self._last = time.monotonic()
-        self._confinement = client.confinement()
+        self._confinement = confinement_of(os.getpid())
         self._is_leaving = False
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         new = f"{place.base}.new"
@@ -135,23 +131,40 @@ class Server:
             self._leave("memory is short")
 
     def _leave(self, reason: str) -> None:
-        _log(f"leaves: {reason}")
+        files.log(f"leaves: {reason}")
         self._is_leaving = True
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self._place.socket)
         self._listener.close()
+        # The next one need not wait for the end of the last run.
+        os.close(self._lock)
 
     def _end(self, run: _Run) -> None:
         _, status, usage = os.wait4(run.process, 0)
         ended = os.waitstatus_to_exitcode(status)
-        _log(f"run {run.process} has ended: status {ended}, {usage.ru_utime + usage.ru_stime:.2f} s of CPU time")
+        refused = files.read(self._place.refusal(run.process), [])
         with contextlib.suppress(OSError):
             run.channel.socket.settimeout(_REQUEST_LIMIT)
-            run.channel.send({"status": ended})
+            run.channel.send(
+                {"cold": f"importing {refused[0]} could have another result here"} if refused else {"status": ended}
+            )
         run.channel.close()
         os.close(run.descriptor)
         self._runs.remove(run)
+        files.log(f"run {run.process} has ended: status {ended}, {usage.ru_utime + usage.ru_stime:.2f} s of CPU time")
         self._last = time.monotonic()
+        if refused:
+            self._leave_out(run.process, refused)
+
+    def _leave_out(self, run: int, refused: list[str]) -> None:
+        """Let the next server do without modules that a run of this project could not be given."""
+        with contextlib.suppress(OSError):
+            os.unlink(self._place.refusal(run))
+            reasons = dict.fromkeys(refused, "could have had another result in a run")
+            left_out = files.read(self._place.left_out, {}) | self.store.with_dependents(reasons)
+            files.write(self._place.left_out, left_out)
+        if not self._is_leaving:
+            self._leave(f"a run could not be given {', '.join(refused[:3])}")
 
     def _listen_to(self, run: _Run) -> None:
         try:
@@ -160,7 +173,7 @@ class Server:
             return
         except (OSError, Closed):
             # The client was killed. Its run is reaped as any other.
-            run.signal(signal.SIGKILL, group=False)
+            run.signal(signal.SIGKILL, group=True)
             run.channel.socket.close()
             run.channel.socket, _ = socket.socketpair()
             return
@@ -171,16 +184,20 @@ class Server:
         channel = Channel(connection)
         connection.settimeout(_REQUEST_LIMIT)
         try:
-            if not channel.is_own():
+            process = channel.peer()
+            if process is None:
                 raise Closed
             request = channel.receive()
             if "run" not in request:
                 self._answer(channel, request)
                 raise Closed
-            reason = self._reason_against(request)
+            reason = self._reason_against(request, process)
             if reason is not None:
-                _log(f"a run starts cold: {reason}")
                 channel.send({"cold": reason})
+                files.log(f"a run starts cold: {reason}")
+                raise Closed
+            channel.send({"ready": True})
+            if "go" not in channel.receive():
                 raise Closed
             return self._fork(channel, request)
         except (OSError, Closed):
@@ -194,8 +211,8 @@ class Server:
                     "pid": os.getpid(),
                     "root": self._place.root,
                     "python": sys.executable,
-                    "modules": len(self._store),
-                    "left out": self._left_out,
+                    "modules": len(self.store),
+                    "left out": self._number_left_out,
                     "runs": self._total,
                     "running": len(self._runs),
                     "age": time.monotonic() - self._started,
@@ -206,11 +223,15 @@ class Server:
             self._leave("it was asked to")
             channel.send({"pid": os.getpid()})
 
-    def _reason_against(self, request: dict[str, Any]) -> str | None:
+    def _reason_against(self, request: dict[str, Any], process: int) -> str | None:
         if request.get("about") != self._place.about:
             return "the server is one of another environment"
-        for name, value in request["confinement"].items():
-            if self._confinement.get(name) != value:
+        try:
+            confinement = confinement_of(process)
+        except OSError:
+            return "the server cannot see this process"
+        for name in sorted(confinement.keys() | self._confinement.keys()):
+            if self._confinement.get(name) != confinement.get(name):
                 return f"{name} differs from the server's"
         try:
             fresh.check(request)
@@ -234,13 +255,12 @@ class Server:
             self._close([channel, *(run.channel for run in self._runs)])
             return request, descriptors
         self._total += 1
-        _log(f"run {process} has started in {request['directory']}")
         for descriptor in channel.descriptors:
             os.close(descriptor)
         channel.descriptors.clear()
-        channel.send({"pid": process})
         channel.socket.setblocking(False)
         self._runs.append(_Run(channel, process))
+        files.log(f"run {process} has started in {request['directory']}")
         return None
 
     def _close(self, channels: list[Channel]) -> None:
@@ -260,32 +280,39 @@ def _available_memory() -> float:
     return found.get("MemAvailable", 1) / found.get("MemTotal", 1)
 
 
-def _log(text: str) -> None:
-    print(time.strftime("%H:%M:%S"), text, flush=True)
-
-
 def main() -> None:
     """Be a server at the place that the arguments describe; in a fork, run pytest."""
     place = Place(*sys.argv[1:4])
-    started = int(sys.argv[4])
+    libraries = library_directories()
+    # Nothing of the project is imported here, even if it is on PYTHONPATH.
+    sys.path[:] = [path for path in sys.path if path and os.path.join(os.path.realpath(path), "").startswith(libraries)]
+    os.chdir(place.root)
     lock = os.open(place.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         # There is another one.
         return
+    started = int(sys.argv[4])
     if started == 1:
         os.ftruncate(1, 0)
-    server = _start(place, started)
+    if places.find() != place:
+        files.log("leaves: this is not the interpreter or the environment that was asked for")
+        return
+    prepared = prepare(place, started)
+    server = Server(place, lock, prepared)
     request = server.serve()
     if request is None:
         return
+    run = os.getpid()
+    server.store.give_up = lambda names: _give_up(place, run, names)
     fresh.become(*request)
+    server.store.accept_patches()
     warm_run.was_asked = warm_run.is_fork = True
     try:
         _run()
     except SystemExit as ended:
-        _end(ended)
+        _end(ended, prepared.loaded)
 
 
 def _run() -> None:
@@ -298,85 +325,25 @@ def _run() -> None:
             exec(compile(script.read(), sys.argv[0], "exec"), vars(main))
 
 
-def _end(ended: SystemExit) -> NoReturn:
+def _end(ended: SystemExit, loaded: set[str]) -> NoReturn:
     """End this fork as a process whose code has raised `ended`, without taking the interpreter apart."""
     code = ended.code
     if code is not None and not isinstance(code, int):
         print(code, file=sys.stderr)
         code = 1
     exit_functions.run_exit_functions()
-    exit_functions.clear_modules(_loaded, CodeOrigins().is_own_file)
+    exit_functions.clear_modules(loaded, CodeOrigins().is_own_file)
     forking.flush()
     _core.exit_process(int(code or 0))
     raise AssertionError
 
 
-def _start(place: Place, started: int) -> Server:
-    """Import everything, and listen; starts this program anew if modules are unsuitable."""
-    libraries = library_directories()
-    # Nothing of the project is imported here, even if it is on PYTHONPATH.
-    sys.path[:] = [path for path in sys.path if path and os.path.join(os.path.realpath(path), "").startswith(libraries)]
-    _import_pytest()
-    left_out: dict[str, str] = _read(place.left_out, {})
-    begun = time.monotonic()
-    with ImportRecorder(output=1) as recorder:
-        for name in _wanted(place):
-            if name in sys.modules or name in left_out:
-                continue
-            with contextlib.suppress(BaseException):
-                importlib.import_module(name)
-    faulty = {name: ", ".join(faults) for name, faults in recorder.failed.items()}
-    for name, module in recorder.modules.items():
-        if module.faults and name not in REFRESHED:
-            faulty[name] = ", ".join(module.faults)
-    if faulty:
-        new = with_dependents(faulty, recorder.modules)
-        for name, reason in new.items():
-            _log(f"leaves out {name}: {reason}")
-        if started < _MOST_STARTS:
-            _write(place.left_out, left_out | new)
-            sys.stdout.flush()
-            arguments = [*sys.orig_argv[:-1], str(started + 1)]
-            os.execv(sys.executable, arguments)
-        _log("leaves: too many modules are unsuitable")
-        sys.exit(1)
-    store = ModuleStore(recorder.modules)
-    snapshot = Snapshot(list(sys.modules.values()), [path for path in sys.path if os.path.isdir(path)])
-    store.hide()
-    sys.meta_path.insert(0, store)
-    _loaded.update(sys.modules)
-    gc_freeze.collect_and_freeze(lambda: random_state.find_unseeded(random.getstate()))
-    gc_freeze.keep_frozen()
-    _log(f"{len(store)} modules, imported in {time.monotonic() - begun:.2f} s; {len(left_out)} are left out")
-    return Server(place, store, snapshot, len(left_out))
-
-
-def _import_pytest() -> None:
-    """Import what every run of pytest imports first."""
-    from rustpar.compat import default_plugins
-
-    default_plugins.import_all()
-    for name in ("rustpar.plugin", "rustpar.forkserver.server", "rustpar.recording.journal"):
-        importlib.import_module(name)
-
-
-def _wanted(place: Place) -> list[str]:
-    runs = _read(place.modules, {"runs": []})["runs"]
-    return list(dict.fromkeys(name for run in runs for name in run))
-
-
-def _read(path: str, otherwise: Any) -> Any:
-    try:
-        with open(path) as file:
-            return json.load(file)
-    except (OSError, ValueError):
-        return otherwise
-
-
-def _write(path: str, content: Any) -> None:
-    with open(f"{path}.new", "w") as file:
-        json.dump(content, file)
-    os.replace(f"{path}.new", path)
+def _give_up(place: Place, run: int, names: list[str]) -> NoReturn:
+    """End a run, from any of its processes: it can neither be given modules nor import them anew."""
+    files.write(place.refusal(run), names)
+    os.kill(run, signal.SIGKILL)
+    # Its other processes die with it.
+    os._exit(1)
 
 
 if __name__ == "__main__":

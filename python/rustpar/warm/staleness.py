@@ -20,9 +20,11 @@ _Identity = tuple[int, int, int]
 class Snapshot:
     """The files and directories that were there."""
 
-    def __init__(self, modules: Iterable[ModuleType], directories: Iterable[str]) -> None:
-        """Record the files of modules, directories of packages, and what belongs to the interpreter."""
+    def __init__(self, modules: Iterable[ModuleType], directories: Iterable[str], files: Iterable[str]) -> None:
+        """Record the files of modules, directories of packages, what imports have read, and the interpreter."""
         paths = {os.path.realpath("/proc/self/exe"), os.path.join(sys.prefix, "pyvenv.cfg"), *directories}
+        read = {os.path.abspath(file) for file in files}
+        paths |= {file for file in read if not file.startswith(("/proc/", "/sys/", "/dev/"))}
         for module in modules:
             about = getattr(module, "__spec__", None)
             for path in (getattr(module, "__file__", None), getattr(about, "origin", None)):

@@ -10,8 +10,14 @@ something first. Then that module, and what uses it, is imported as usual.
 
 from __future__ import annotations
 
+import atexit
+import builtins
+import locale
+import logging
 import os
 import sys
+import time
+import types
 import warnings
 from importlib.machinery import ModuleSpec
 from typing import TYPE_CHECKING, Any
@@ -24,10 +30,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import ModuleType
 
-# After these have patched the standard library, modules must see what is patched.
-_PATCHERS = ("gevent.monkey", "eventlet.patcher")
+# What a patch replaces.
+_CODE = (type, types.FunctionType, types.BuiltinFunctionType)
 
-_SUFFIXES = (".so", ".pyd")
+# Modules of which pytest itself replaces functions.
+_CHANGING = frozenset({"sys", "threading", "warnings", "builtins", "__main__", "_warnings", "gc"})
 
 
 def _refresh_wsgiref(module: Any) -> None:
@@ -39,25 +46,37 @@ REFRESHED: dict[str, Callable[[Any], None]] = {"wsgiref.handlers": _refresh_wsgi
 
 
 class ModuleStore:
-    """A finder of :data:`sys.meta_path` that returns modules which the server has imported."""
+    """A finder of :data:`sys.meta_path` that returns modules which the server has imported, each of them once."""
 
     def __init__(self, imported: dict[str, Imported]) -> None:
         """Store these modules of :data:`sys.modules`, in the order of their imports."""
         self._imported = imported
         self._modules: dict[str, ModuleType] = {}
         self._specs: dict[str, Any] = {}
-        self._variables: dict[str, str] = {}
+        self._loggers: dict[str, Any] = {}
+        # Modules that a run has got.
+        self._given: dict[str, ModuleType] = {}
+        # The functions and classes of the modules that stored ones use, as they were.
+        self._bindings: dict[str, dict[str, Any]] = {}
+        self._surroundings = _surroundings()
+        self._directory = os.getcwd()
         self._path: list[str] = []
         # What the other finders find, for the present path.
         self._found: dict[str, Any] = {}
         self._closures: dict[str, list[str]] = {}
+        self._import: Any = builtins.__import__
+        # Called, before any test has run, with modules that can neither be given nor imported anew; does not return.
+        self.give_up: Callable[[list[str]], object] = _do_nothing
 
     def __len__(self) -> int:
         return len(self._modules)
 
     def hide(self) -> None:
-        """Take the modules out of :data:`sys.modules` and their packages; in the server."""
-        self._variables = native_variables(os.environ)
+        """Take the modules out of :data:`sys.modules` and their packages, and their loggers; in the server."""
+        used = {name for about in self._imported.values() for name in about.uses} | self._imported.keys()
+        for name in used - _CHANGING:
+            if name in sys.modules:
+                self._bindings[name] = _bindings(sys.modules[name])
         for name in self._imported:
             module = sys.modules.pop(name, None)
             if module is None:
@@ -69,6 +88,12 @@ class ModuleStore:
             holder = self._modules.get(package) or sys.modules.get(package)
             if holder is not None and vars(holder).get(last) is module and not self._belongs(name, package):
                 delattr(holder, last)
+        known = logging.root.manager.loggerDict
+        for about in self._imported.values():
+            for logger in about.loggers:
+                self._loggers[logger] = known.pop(logger, None)
+            for function, _, _ in about.exit_functions:
+                atexit.unregister(function)
 
     def _belongs(self, name: str, package: str) -> bool:
         """Whether importing a package imports this module of it."""
@@ -80,31 +105,73 @@ class ModuleStore:
         return self._closures[name]
 
     def find_spec(self, name: str, path: Sequence[str] | None = None, target: Any = None) -> ModuleSpec | None:
-        """Return a specification that leads to a stored module, as any finder does; None for an import as usual."""
-        if name not in self._modules:
+        """Return a specification that leads to a stored module, as any finder does; None for an import as usual.
+
+        Only for an import: one who asks for the specification, or reloads a module, needs that of its file.
+        """
+        if name not in self._modules or target is not None or not _is_import(sys._getframe(1)):
             return None
         needed = self._closure(name)
-        if not all(self._may_be_used(one) for one in needed):
-            self._forget(name)
-            return None
+        unsuitable = self._unsuitable(needed)
+        if unsuitable:
+            if not any(self._is_extension(one) for one in needed):
+                self._forget(name)
+                return None
+            # Extension modules can be loaded once in a process, and the server has loaded them.
+            if "PYTEST_CURRENT_TEST" not in os.environ:
+                self.give_up(unsuitable)
         loader: Any = _Loader(self, needed)
         return ModuleSpec(name, loader, origin=getattr(self._specs[name], "origin", None))
 
+    def _unsuitable(self, needed: list[str]) -> list[str]:
+        """Return those of some modules whose import could have another result here."""
+        if self._are_surroundings_changed():
+            return [one for one in needed if self._is_extension(one)] or needed
+        return [one for one in needed if not self._may_be_used(one)]
+
+    def _is_extension(self, name: str) -> bool:
+        file = getattr(self._modules.get(name), "__file__", None)
+        return isinstance(file, str) and file.endswith(".so")
+
+    def accept_patches(self) -> None:
+        """Take what is replaced now for what a run replaces by itself; before its conftests are loaded."""
+        self._import = builtins.__import__
+        for name in self._bindings.keys() & sys.modules.keys():
+            self._bindings[name] = _bindings(sys.modules[name])
+
+    def _are_surroundings_changed(self) -> bool:
+        """Whether something is different on which any import may depend."""
+        return builtins.__import__ is not self._import or _surroundings() != self._surroundings
+
     def _may_be_used(self, name: str) -> bool:
+        if name in self._given:
+            return sys.modules.get(name) is self._given[name]
         stored = self._modules.get(name)
-        if stored is None:
+        if stored is None or name in sys.modules:
             return False
         about = self._imported[name]
-        if name in sys.modules:
-            return sys.modules[name] is stored
-        if any(patcher in sys.modules for patcher in _PATCHERS):
-            return False
         if name not in REFRESHED and any(os.environ.get(one) != value for one, value in about.reads.items()):
             return False
-        file = getattr(stored, "__file__", None)
-        if isinstance(file, str) and file.endswith(_SUFFIXES) and native_variables(os.environ) != self._variables:
+        if about.needs_directory and os.getcwd() != self._directory:
             return False
-        return self._leads_to(name) and not any(self._exists(missing) for missing in about.missing)
+        known = logging.root.manager.loggerDict
+        if any(isinstance(known.get(logger), logging.Logger) for logger in about.loggers):
+            return False
+        return (
+            not any(self._is_patched(used) for used in about.uses)
+            and not _is_rewritten(name)
+            and self._leads_to(name)
+            and not any(self._exists(missing) for missing in about.missing)
+        )
+
+    def _is_patched(self, name: str) -> bool:
+        """Whether functions or classes of a loaded module have been replaced."""
+        module = sys.modules.get(name)
+        before = self._bindings.get(name)
+        if module is None or before is None:
+            return False
+        now = vars(module)
+        return any(now.get(attribute) is not value for attribute, value in before.items())
 
     def _leads_to(self, name: str) -> bool:
         """Whether the other finders would find the same file; a package brings its own modules."""
@@ -113,7 +180,7 @@ class ModuleStore:
             # Others have added it to the loaded modules.
             return True
         spec = self._found_by_others(name)
-        return spec is not None and spec.origin == own.origin
+        return spec is not None and spec.origin == own.origin and type(spec.loader) is type(own.loader)
 
     def _exists(self, name: str) -> bool:
         # A module of a package either exists together with it or never.
@@ -139,19 +206,28 @@ class ModuleStore:
     def _forget(self, name: str) -> None:
         """Import a module as usual, and all that use it: there must not be two of it."""
         for one in with_dependents({name: ""}, self._imported):
-            if one not in sys.modules:
-                self._modules.pop(one, None)
+            self._modules.pop(one, None)
 
-    def restore(self, names: list[str], executed: str) -> None:
-        """Put modules back, and repeat what their imports have done; `executed` is there already."""
+    def with_dependents(self, reasons: dict[str, str]) -> dict[str, str]:
+        """Return modules and all that use them, with the reasons, as :func:`with_dependents`."""
+        return with_dependents(reasons, self._imported)
+
+    def restore(self, names: list[str]) -> None:
+        """Put modules back, and repeat what their imports have done."""
         wanted = set(names)
-        missing = [one for one in self._imported if one in wanted and (one == executed or one not in sys.modules)]
+        missing = [one for one in self._imported if one in wanted and one in self._modules]
         for name in missing:
             about = self._imported[name]
-            sys.modules[name] = self._modules[name]
+            module = self._given[name] = self._modules.pop(name)
+            module.__spec__ = self._specs[name]
+            sys.modules[name] = module
             os.environ.update(about.sets)
+            for logger in about.loggers:
+                self._restore_logger(logger)
+            for function, arguments, settings in about.exit_functions:
+                atexit.register(function, *arguments, **settings)
             if name in REFRESHED:
-                REFRESHED[name](self._modules[name])
+                REFRESHED[name](module)
             if about.filters:
                 others = [one for one in warnings.filters if one not in about.filters]
                 replace_warning_filters([*about.filters, *others])
@@ -159,13 +235,24 @@ class ModuleStore:
             package, _, last = name.rpartition(".")
             holder = sys.modules.get(package)
             if holder is not None and last not in vars(holder):
-                setattr(holder, last, self._modules[name])
+                setattr(holder, last, self._given[name])
 
-    def module(self, name: str) -> ModuleType:
-        """Return a stored module with its own specification, which the import system has replaced."""
-        module = self._modules[name]
-        module.__spec__ = self._specs[name]
-        return module
+    def _restore_logger(self, name: str) -> None:
+        logger = self._loggers.get(name)
+        manager: Any = logging.root.manager
+        placed = manager.loggerDict.get(name)
+        if logger is None or (placed is not None and not isinstance(logger, logging.Logger)):
+            return
+        manager.loggerDict[name] = logger
+        if isinstance(logger, logging.Logger):
+            # As `Manager.getLogger` does for a new one.
+            if isinstance(placed, logging.PlaceHolder):
+                manager._fixupChildren(placed, logger)
+            manager._fixupParents(logger)
+
+    def stored(self, name: str) -> ModuleType:
+        """Return a stored module."""
+        return self._modules[name]
 
 
 class _Loader:
@@ -177,10 +264,39 @@ class _Loader:
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         """Return the module itself."""
-        return self._store.module(spec.name)
+        return self._store.stored(spec.name)
 
     def exec_module(self, module: ModuleType) -> None:
         """Put back what it uses; it has been executed."""
-        name = self._needed[0]
-        self._store.module(name)
-        self._store.restore(self._needed, name)
+        self._store.restore(self._needed)
+
+
+def _do_nothing(_names: list[str]) -> None:
+    pass
+
+
+def _is_import(frame: Any) -> bool:
+    """Whether a finder is called, in this frame, for an import."""
+    names: list[str] = []
+    while frame is not None and frame.f_code.co_filename.startswith("<frozen importlib") and len(names) < 2:
+        names.append(frame.f_code.co_name)
+        frame = frame.f_back
+    return names == ["_find_spec", "_find_and_load_unlocked"]
+
+
+def _is_rewritten(name: str) -> bool:
+    """Whether pytest rewrites the assertions of a module, or of its package."""
+    for finder in sys.meta_path:
+        marked = getattr(finder, "_must_rewrite", None)
+        if isinstance(marked, set) and any(name == one or name.startswith(f"{one}.") for one in marked):
+            return True
+    return False
+
+
+def _surroundings() -> tuple[object, ...]:
+    return native_variables(os.environ), locale.setlocale(locale.LC_ALL), time.tzname
+
+
+def _bindings(module: ModuleType) -> dict[str, Any]:
+    """Return the functions and classes of a module; lazy objects are not asked what they are."""
+    return {name: value for name, value in list(vars(module).items()) if issubclass(type(value), _CODE)}
