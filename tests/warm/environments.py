@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 # Seconds for a server to start, or to leave.
-SERVER_LIMIT = 15.0
+SERVER_LIMIT = 60.0
 
 # Where `rustpar` and pytest are.
 _PACKAGES = Path(sysconfig.get_paths()["purelib"])

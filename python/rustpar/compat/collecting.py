@@ -6,7 +6,7 @@ import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from _pytest.pathlib import resolve_pkg_root_and_module_name
+from _pytest.pathlib import resolve_package_path
 from _pytest.warnings import catch_warnings_for_item
 
 if TYPE_CHECKING:
@@ -40,11 +40,12 @@ def module_name_of(config: pytest.Config, path: Path) -> str | None:
     """Return the name with which a file is imported; None if it can have no other's."""
     if path.suffix != ".py" or config.getoption("importmode") == "importlib":
         return None
-    try:
-        return resolve_pkg_root_and_module_name(path)[1]
-    except Exception:
-        # A file outside of any package, for which pytest uses its base name.
+    package = resolve_package_path(path)
+    if package is None:
         return path.stem
+    # As `import_path` of pytest.
+    names = path.with_suffix("").relative_to(package.parent).parts
+    return ".".join(names[:-1] if names[-1] == "__init__" else names)
 
 
 def wide_parameters(item: pytest.Item) -> Iterator[str]:
