@@ -6,15 +6,18 @@
 //! The hazard it handles: any worker may fail or die before or after the beginning, and no other may wait for it. Then the
 //! load would be less than was asked for, so it does not begin, or it is stopped.
 
+mod current;
+
 use super::shared::{Shared, TEMPLATE_SLOT};
 use crate::journal::load::{LoadEnd, LoadResult, LoadSecond, MetricKind};
-use crate::load::measurement::{LoadStatus, Measurement, Moment, Totals};
+use crate::load::measurement::{LoadStatus, Measurement, Totals};
 use crate::load::metric::Value;
 use crate::load::plan::Plan;
 use crate::platform::clock::nanos;
 use crate::protocol::frame::Frame;
 use crate::protocol::load::{LoadFrame, Sample, SampleValue};
 use crate::schedule::policy::{Test, Worker};
+use current::Current;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -23,9 +26,6 @@ use std::time::Duration;
 const DELAY: u64 = 50_000_000;
 
 const SECOND: u64 = 1_000_000_000;
-
-/// Nanoseconds for which the last planned second is kept open.
-const LAST_SECOND_DELAY: u64 = 250_000_000;
 
 /// Why a load test has ended after an interrupt.
 const STOPPED: &str = "the run was stopped";
@@ -37,39 +37,6 @@ pub enum LoadEvent {
     Second(Vec<LoadSecond>),
     /// The load test has ended.
     Result(Box<LoadResult>),
-}
-
-/// A load test from the first worker that is ready to the last that has ended.
-#[derive(Debug)]
-struct Current {
-    measurement: Measurement,
-    /// Workers whose users are set up.
-    ready: BTreeSet<Worker>,
-    /// How many workers have got a share of the users.
-    joined: u64,
-    /// Among how many workers users were dealt.
-    workers: u64,
-    /// The slots of those of them that were not lost.
-    slots: BTreeMap<Worker, usize>,
-    /// Those of them that have ended their iterations.
-    finished: BTreeSet<Worker>,
-    /// Workers that have ended the test, or were lost.
-    out: BTreeSet<Worker>,
-    /// When it begins, in nanoseconds of the monotonic clock.
-    begin: Option<u64>,
-    cancelled: bool,
-    /// When the present second ends.
-    tick: u64,
-    /// The users at that time.
-    users: Option<u32>,
-    /// What workers have published at the end of the last second: started, dropped, CPU.
-    published: BTreeMap<Worker, [u64; 3]>,
-    /// When that was, by the monotonic clock.
-    published_at: u64,
-    interrupted: u64,
-    end: LoadEnd,
-    why: String,
-    is_told: bool,
 }
 
 /// The load tests of a run.
@@ -372,45 +339,6 @@ impl LoadRun {
         {
             self.current.remove(&test);
         }
-    }
-}
-
-impl Current {
-    fn users_now(&self, shared: &Shared) -> u32 {
-        let users = self.slots.values().map(|slot| shared.slot(*slot).load()[0]);
-        u32::try_from(users.sum::<u64>()).unwrap_or(u32::MAX)
-    }
-
-    /// For how long the end of the present second waits: the last one, for the last iterations to end.
-    fn delay(&self) -> u64 {
-        let planned = self.measurement.plan().seconds();
-        let begin = self.begin.unwrap_or_default();
-        #[expect(clippy::cast_precision_loss, reason = "seconds of a load test")]
-        let at = self.tick.saturating_sub(begin) as f64 / SECOND as f64;
-        if at >= planned { LAST_SECOND_DELAY } else { 0 }
-    }
-
-    /// What the workers have published. A worker that was lost keeps what it has published before.
-    fn moment(&mut self, shared: &Shared) -> Moment {
-        let mut moment = Moment {
-            users: self.users_now(shared),
-            ..Moment::default()
-        };
-        let now = nanos();
-        let passed = now.saturating_sub(self.published_at).max(1);
-        self.published_at = now;
-        for (worker, slot) in &self.slots {
-            let [_, started, dropped, cpu] = shared.slot(*slot).load();
-            let before = self.published.insert(*worker, [started, dropped, cpu]);
-            if let Some([_, _, earlier]) = before {
-                #[expect(clippy::cast_precision_loss, reason = "nanoseconds of a second")]
-                let part = cpu.saturating_sub(earlier) as f64 / passed as f64;
-                moment.cpu = moment.cpu.max(part);
-            }
-        }
-        moment.started = self.published.values().map(|[started, ..]| started).sum();
-        moment.dropped = self.published.values().map(|[_, dropped, _]| dropped).sum();
-        moment
     }
 }
 
