@@ -205,7 +205,7 @@ def test_a_directory_that_others_can_use_is_not_used(warm_suite: WarmSuite) -> N
     warm_suite.write({"test_it.py": "import fractions\ndef test_it(): pass"})
     warm_suite.warm_up()
     warm_suite.runtime.chmod(0o755)
-    assert "cold start (there is no directory that only this user can use)" in warm_suite.run("-v").stdout
+    assert "cold start (there is no directory that only this user can use" in warm_suite.run("-v").stdout
     warm_suite.runtime.chmod(0o700)
     assert "cold start" not in warm_suite.run("-v").stdout
 
@@ -259,3 +259,47 @@ def test_the_setting_must_be_true_or_false(warm_suite: WarmSuite) -> None:
     run = warm_suite.run()
     assert run.returncode == 4
     assert "rustpar_warm = maybe: use true or false" in run.stderr
+
+
+def test_a_client_whose_place_the_server_cannot_take_starts_cold(warm_suite: WarmSuite) -> None:
+    warm_suite.write(
+        {
+            "test_it.py": "import fractions\ndef test_it(): pass",
+            "program.py": """
+            import os, sys
+            sys.path.pop(0)
+            from rustpar.warm import client
+
+            original = client._request
+            client._request = lambda *about: {**original(*about), "directory": "/no/such/directory"}
+            print("reason:", client.hand_over(client.Main("pytest", "pytest.__main__"), ["-v"]))
+            """,
+        }
+    )
+    warm_suite.warm_up()
+    run = warm_suite.run(command=[warm_suite.command()[0], "program.py"])
+    assert "reason: the server cannot take its place: [Errno 2]" in run.stdout, run.stdout + run.stderr
+    # The next one is not concerned.
+    assert "cold start" not in warm_suite.run("-v").stdout
+
+
+@pytest.mark.parametrize("value", ["false", "off"])
+def test_a_setting_that_is_off_leaves_nothing(warm_suite: WarmSuite, value: str) -> None:
+    warm_suite.write({"pytest.ini": f"[pytest]\nrustpar_warm = {value}", "test_it.py": "def test_it(): pass"})
+    assert warm_suite.run().returncode == 0
+    assert not warm_suite.runtime.exists() or not list(warm_suite.runtime.iterdir())
+
+
+def test_a_removed_directory_starts_cold(warm_suite: WarmSuite) -> None:
+    warm_suite.write({"test_it.py": "import fractions\ndef test_it(): pass"})
+    warm_suite.warm_up()
+    gone = warm_suite.path / "gone"
+    python, *_ = warm_suite.command()
+    ended = []
+    for program in ("pytest -p no:rustpar", "rustpar.cli run"):
+        gone.mkdir()
+        script = f"cd {gone} && rmdir {gone} && exec {python} -m {program}"
+        run = warm_suite.run(command=["sh", "-c", script])
+        ended.append((run.returncode, run.stderr.splitlines()[-1]))
+    assert ended[0] == ended[1]
+    assert "FileNotFoundError" in ended[0][1]

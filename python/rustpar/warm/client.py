@@ -76,7 +76,7 @@ def hand_over(main: Main, arguments: list[str]) -> str:
         return reason
     place = places.find()
     if place is None:
-        return "there is no directory that only this user can use"
+        return "there is no directory that only this user can use, or the current one was removed"
     try:
         channel = connected(place, above=max(descriptors, default=2))
     except OSError:

@@ -31,6 +31,8 @@ def write(path: str, content: Any) -> None:
     Raises:
         OSError: It cannot be written.
     """
-    with open(f"{path}.new", "w") as file:
+    # Several runs may write it at the same time.
+    new = f"{path}.{os.getpid()}"
+    with open(new, "w") as file:
         json.dump(content, file)
-    os.replace(f"{path}.new", path)
+    os.replace(new, path)

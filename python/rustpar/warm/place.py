@@ -96,7 +96,7 @@ class Place(NamedTuple):
         return f"{self.base}.modules"
 
     def refusal(self, run: int) -> str:
-        """Return the file in which a run, given by its process id, says which modules it cannot be given."""
+        """Return the file in which a run, given by its process id, says why it has to start cold."""
         return f"{self.base}.{run}.refusal"
 
     @property
@@ -149,7 +149,7 @@ def _is_private(directory: str) -> bool:
 
 
 def find() -> Place | None:
-    """Return the place of the server for this process; None if there is no safe directory."""
+    """Return the place of the server for this process; None if there is no safe or no current directory."""
     directory = runtime_directory()
     if directory is None:
         return None

@@ -63,8 +63,8 @@ def prepare(place: Place, started: int) -> Prepared:
         new = with_dependents(faulty, recorder.modules)
         for name, reason in new.items():
             files.log(f"leaves out {name}: {reason}")
+        files.write(place.left_out, left_out | new)
         if started < _MOST_STARTS:
-            files.write(place.left_out, left_out | new)
             sys.stdout.flush()
             # Not in the project, whose modules would be found first.
             os.chdir("/")

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import json
 import os
 import subprocess
 import sys
-from importlib.machinery import PathFinder
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from rustpar.config.values import has_entry, ini_text
-from rustpar.warm import client
+from rustpar.warm import client, files
 from rustpar.warm import place as places
 from rustpar.warm.imports import is_library, library_directories
 from rustpar.warm.messages import Closed
@@ -39,13 +37,11 @@ reason: str | None = None
 
 
 def is_wanted(config: pytest.Config) -> bool:
-    """Whether this run may use a warm server, and start one.
+    """Whether this run may be warm.
 
     Raises:
         pytest.UsageError: The value in the configuration file is neither true nor false.
     """
-    if hasattr(config, "workerinput"):
-        return False
     if was_asked or config.known_args_namespace.rustpar_warm:
         return True
     if not has_entry(config, "rustpar_warm"):
@@ -63,7 +59,8 @@ def start(config: pytest.Config) -> None:
         # Before a conftest changes the environment.
         _place_of_run()
         return
-    if not is_wanted(config):
+    # A worker of pytest-xdist's own engine has that variable before its configuration.
+    if not is_wanted(config) or "PYTEST_XDIST_WORKER" in os.environ:
         return
     if not was_asked:
         main = _main_of(config)
@@ -114,26 +111,18 @@ class WarmRun:
         if self._place is None or session.config.pluginmanager.has_plugin("dsession") or not session.items:
             return
         names = imported_modules()
-        runs: list[list[str]] = []
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError), open(self._place.modules) as file:
-            runs = [run for run in json.load(file)["runs"] if set(run) != set(names)]
-        new = f"{self._place.modules}.{os.getpid()}"
+        runs = files.read(self._place.modules, {"runs": []})["runs"]
+        others = [run for run in runs if set(run) != set(names)]
         with contextlib.suppress(OSError):
-            with open(new, "w") as file:
-                json.dump({"runs": [names, *runs][:_MOST_RUNS]}, file)
-            os.replace(new, self._place.modules)
+            files.write(self._place.modules, {"runs": [names, *others][:_MOST_RUNS]})
 
 
 def register(config: pytest.Config) -> None:
     """Register the plugin of a run that may be warm, in the process that reports and in one that runs tests."""
     is_first = getattr(config, "workerinput", {}).get("workerid", "gw0") == "gw0"
-    if not is_first or not _is_wanted_in_worker(config):
+    if not is_first or not is_wanted(config):
         return
     config.pluginmanager.register(WarmRun(_place_of_run()), "rustpar-warm")
-
-
-def _is_wanted_in_worker(config: pytest.Config) -> bool:
-    return was_asked or bool(config.getoption("rustpar_warm", False)) or has_entry(config, "rustpar_warm")
 
 
 def imported_modules() -> list[str]:
@@ -151,7 +140,7 @@ def _is_kept(name: str, module: ModuleType, libraries: tuple[str, ...]) -> bool:
         return False
     # Not one whose assertions pytest has rewritten, nor one of an editable installation.
     loader: Any = getattr(module, "__loader__", None)
-    return type(loader).__module__.startswith(("importlib", "_frozen_importlib", PathFinder.__module__))
+    return type(loader).__module__.startswith(("importlib", "_frozen_importlib"))
 
 
 def _start_server(place: places.Place, environment: dict[str, str]) -> None:

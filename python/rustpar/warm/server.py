@@ -142,24 +142,29 @@ class Server:
     def _end(self, run: _Run) -> None:
         _, status, usage = os.wait4(run.process, 0)
         ended = os.waitstatus_to_exitcode(status)
-        refused = files.read(self._place.refusal(run.process), [])
+        refusal = self._refusal_of(run.process)
         with contextlib.suppress(OSError):
             run.channel.socket.settimeout(_REQUEST_LIMIT)
-            run.channel.send(
-                {"cold": f"importing {refused[0]} could have another result here"} if refused else {"status": ended}
-            )
+            run.channel.send({"status": ended} if refusal is None else {"cold": refusal["reason"]})
         run.channel.close()
         os.close(run.descriptor)
         self._runs.remove(run)
         files.log(f"run {run.process} has ended: status {ended}, {usage.ru_utime + usage.ru_stime:.2f} s of CPU time")
         self._last = time.monotonic()
-        if refused:
-            self._leave_out(run.process, refused)
+        if refusal is not None and refusal["modules"]:
+            self._leave_out(refusal["modules"])
 
-    def _leave_out(self, run: int, refused: list[str]) -> None:
+    def _refusal_of(self, run: int) -> dict[str, Any] | None:
+        """Return why a run that has ended has to start cold, and the modules that it could not be given."""
+        path = self._place.refusal(run)
+        refusal: dict[str, Any] | None = files.read(path, None)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+        return refusal
+
+    def _leave_out(self, refused: list[str]) -> None:
         """Let the next server do without modules that a run of this project could not be given."""
         with contextlib.suppress(OSError):
-            os.unlink(self._place.refusal(run))
             reasons = dict.fromkeys(refused, "could have had another result in a run")
             left_out = files.read(self._place.left_out, {}) | self.store.with_dependents(reasons)
             files.write(self._place.left_out, left_out)
@@ -305,8 +310,13 @@ def main() -> None:
     if request is None:
         return
     run = os.getpid()
-    server.store.give_up = lambda names: _give_up(place, run, names)
-    fresh.become(*request)
+    server.store.give_up = lambda names: _give_up(
+        place, run, f"importing {names[0]} could have another result here", names
+    )
+    try:
+        fresh.become(*request)
+    except Exception as error:
+        _give_up(place, run, f"the server cannot take its place: {error}", [])
     server.store.accept_patches()
     warm_run.was_asked = warm_run.is_fork = True
     try:
@@ -338,9 +348,16 @@ def _end(ended: SystemExit, loaded: set[str]) -> NoReturn:
     raise AssertionError
 
 
-def _give_up(place: Place, run: int, names: list[str]) -> NoReturn:
-    """End a run, from any of its processes: it can neither be given modules nor import them anew."""
-    files.write(place.refusal(run), names)
+def _give_up(place: Place, run: int, reason: str, modules: list[str]) -> NoReturn:
+    """End a run, from any of its processes, before its first test: its client has to start it.
+
+    Args:
+        place: The server's place.
+        run: The process id of the run.
+        reason: Why.
+        modules: Those that the run can neither be given nor import anew.
+    """
+    files.write(place.refusal(run), {"reason": reason, "modules": modules})
     os.kill(run, signal.SIGKILL)
     # Its other processes die with it.
     os._exit(1)
