@@ -10,8 +10,7 @@ with the same conftests as when it was compared.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
@@ -54,8 +53,7 @@ def obstacle(config: pytest.Config) -> str | None:
     return None
 
 
-@dataclass(frozen=True)
-class Comparison:
+class Comparison(NamedTuple):
     """What an earlier run has found out.
 
     Attributes:

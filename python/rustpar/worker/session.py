@@ -29,7 +29,6 @@ from rustpar.process import crash_files, forking, identity, memory, stack_dump
 from rustpar.process.system import os
 from rustpar.recording import fixture_timing
 from rustpar.worker import inventory_message
-from rustpar.worker.file_parts import PartOfTests
 from rustpar.worker.next_item import NextItemChooser
 from rustpar.worker.run_fixtures import RunFixtures
 from rustpar.worker.terminal import discard_output, keep_report, show_live_output, silence
@@ -41,7 +40,7 @@ if TYPE_CHECKING:
     from rustpar.debugger.lent_terminal import LentTerminal
     from rustpar.fork_safety.monitor import Monitor
     from rustpar.retries.attempts import Attempts
-    from rustpar.worker.file_parts import FileParts
+    from rustpar.worker.file_parts import FileParts, PartOfTests
 
     class RunPoint(Protocol):
         """The point before a worker's first test."""
@@ -111,6 +110,7 @@ class WorkerPlugin:
         self._run_fixtures = RunFixtures(config, line)
         self._sent_notices: set[str] = set()
         self._items: Sequence[pytest.Item] | PartOfTests = ()
+        self._part: PartOfTests | None = None
         self.parts: FileParts | None = None
         self.session: pytest.Session | None = None
 
@@ -229,7 +229,9 @@ class WorkerPlugin:
             part=None if parts is None else parts.describe(session.items, self._deselected),
         )
         self._deselected = []
-        self._items = parts.tests(session.items) if parts is not None and is_part else session.items
+        if parts is not None and is_part:
+            self._part = parts.tests(session.items)
+        self._items = session.items if self._part is None else self._part
         # Created before the fork: registering a plugin touches a MiB of memory, which would be needed in each worker.
         NextItemChooser(session, self._choose_next)
         fixture_timing.watch(session, self._send_fixture)
@@ -371,7 +373,7 @@ class WorkerPlugin:
             return None
         if session.shouldfail or session.shouldstop:
             # It will not run, and nothing more can be collected.
-            return None if isinstance(items, PartOfTests) and not items.is_collected(self._next) else items[self._next]
+            return items[self._next] if self._part is None or self._part.is_collected(self._next) else None
         return items[self._next]
 
     def pytest_runtest_logstart(self, nodeid: str, location: tuple[str, int | None, str]) -> None:
