@@ -47,7 +47,7 @@ def test_hooks_are_called_in_xdists_order_for_every_worker(suite: Suite) -> None
 def test_nodes_have_the_attributes_of_xdists(suite: Suite) -> None:
     suite.conftest(
         """
-        import sys
+        import platform, sys
 
         def pytest_testnodeready(node):
             info = node.gateway._rinfo()
@@ -63,6 +63,7 @@ def test_nodes_have_the_attributes_of_xdists(suite: Suite) -> None:
             assert node.workerinfo["version"] == sys.version
             assert node.workerinfo["spec"] is node.gateway.spec
             assert node.workerinfo["cwd"]
+            assert node.workerinfo["platform"] == platform.platform()
             assert node.workerinput["workerid"] == node.gateway.id
             assert node.config.option.numprocesses == 2
             assert list(node.nodemanager.roots) == []

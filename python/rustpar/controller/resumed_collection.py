@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from rustpar.controller.nodes import with_platform
 from rustpar.recording.resumed_run import resumption_of
 
 if TYPE_CHECKING:
@@ -79,4 +80,6 @@ class ResumedCollection:
 
         node_ids, descriptions, _ = extras["finished"]
         finished = Finished(node_ids, {index: Description(*about) for index, about in descriptions.items()})
-        self._resumption.replay(finished, self._writer, Replay(self._config, self._testrun_uid, workerinfo))
+        self._resumption.replay(
+            finished, self._writer, Replay(self._config, self._testrun_uid, with_platform(workerinfo))
+        )

@@ -9,7 +9,6 @@ must be as with xdist, and replacements within ``--max-worker-restart``.
 
 from __future__ import annotations
 
-import platform
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -121,11 +120,8 @@ class WorkerPool:
             node.engine = engine
 
     def template_ready(self, workerinfo: dict[str, Any]) -> None:
-        """Record what the template, whose session has started as gw0's, reports of itself; it applies to all its forks.
-
-        The platform's name needs a subprocess; getting it here costs no time, because the template is still collecting.
-        """
-        self.workerinfo = {**workerinfo, "platform": platform.platform()}
+        """Record what the template, whose session has started as gw0's, reports of itself, and so of all its forks."""
+        self.workerinfo = workerinfo
 
     def worker_ready(self, node: WorkerController, workerinfo: dict[str, Any]) -> None:
         """Announce that an early worker's session has started."""
@@ -134,7 +130,7 @@ class WorkerPool:
 
     def announce_ready(self, node: WorkerController) -> None:
         """Tell plugins that a worker's session has started."""
-        node.workerinfo = {**self.workerinfo, "id": node.gateway.id, "spec": node.gateway.spec}
+        node.reported = self.workerinfo
         self.config.hook.pytest_testnodeready(node=node)
 
     def start(self, collection: list[str], groups: Sequence[str | None]) -> None:

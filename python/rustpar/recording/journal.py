@@ -20,16 +20,13 @@ import pytest
 from rustpar import _core
 from rustpar.collection.loaded_code import loaded_files
 from rustpar.compat import property_fixtures
-from rustpar.compat.longrepr import to_serializable
 from rustpar.compat.sessions import junit_file
-from rustpar.config.load_option import is_load_run
 from rustpar.config.slow_limit import slow_limit
 from rustpar.config.values import is_given
 from rustpar.config.versions import versions
 from rustpar.recording import fixture_timing, journal_file
 from rustpar.recording.description import directory, seeds, selection_of
 from rustpar.recording.history import HistoryKeeper, history_of, is_named
-from rustpar.recording.resumed_run import RESUMPTION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
@@ -74,16 +71,17 @@ def observe(config: pytest.Config, create_timing: Callable[[pytest.Config, Journ
     path = journal_file.choose(config, is_needed=_is_needed(config)) if is_run else None
     resumed = None
     if is_run and config.getoption("rustpar_resume", None) is not None:
-        from rustpar.recording import resumption
+        from rustpar.recording import resumed_run, resumption
 
         resumed = resumption.prepare(config)
+        if resumed is not None:
+            config.stash[resumed_run.RESUMPTION] = resumed
     journaling = JournalWriter(config, path, None if resumed is None else resumed.earlier)
     if resumed is not None:
-        config.stash[RESUMPTION] = resumed
         resumed.writer = journaling
     config.stash[_JOURNALING] = journaling
     # How long a load test takes says nothing about the test.
-    has_history = (is_named(config) or hasattr(config, "cache")) and not is_load_run(config)
+    has_history = (is_named(config) or hasattr(config, "cache")) and config.getoption("rustpar_load", None) is None
     if not is_run or not (has_history or journaling.path):
         return
     if is_judged(config):
@@ -323,7 +321,11 @@ class JournalWriter:
             outcome = None if is_phase else _outcome_of(report)
             when = report.when if is_phase and report.when is not None else "crash"
             self._detail(report, when, test=test, worker=worker, outcome=outcome)
-        attributes = self.sent_report or to_serializable(self.config, report)
+        attributes = self.sent_report
+        if not attributes:
+            from rustpar.compat.longrepr import to_serializable
+
+            attributes = to_serializable(self.config, report)
         if attributes is not None:
             known = _KNOWN_ATTRIBUTES if is_phase else _WORKER_ATTRIBUTES
             kept = {name: value for name, value in attributes.items() if name not in known}
