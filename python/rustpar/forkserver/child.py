@@ -11,6 +11,8 @@ conftests; so the process ends there.
 
 from __future__ import annotations
 
+# pytest imports pdb when it is configured. Here, it is imported while this process waits for its first request.
+import pdb  # noqa: F401
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
