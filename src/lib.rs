@@ -13,6 +13,7 @@
 //! | [`load`] | load tests: when users start iterations, and what is measured | `analysis`, `journal`, `text` |
 //! | [`leaks`] | what a test leaves behind | `platform`, `text` |
 //! | [`changes`] | which tests depend on files that have changed | `platform`, `text` |
+//! | [`watch`] | which files have changed, and what to run then | `text` |
 //! | [`report`] | reports made from journals: files, terminal texts and the timeline page | `journal`, `analysis`, `leaks`, `load`, `schedule`, `text` |
 //! | [`replay`] | running again what a worker ran, and finding the tests that make one fail | `journal`, `text` |
 //! | [`cli`] | the commands that read journals and the history, or run pytest | all above but `schedule` and `coverage` |
@@ -33,6 +34,8 @@ pub mod replay;
 pub mod report;
 pub mod schedule;
 pub mod text;
+#[cfg(unix)]
+pub mod watch;
 
 #[cfg(target_os = "linux")]
 pub mod engine;

@@ -19,6 +19,7 @@ PACKAGE = ROOT / "python" / "rustpar"
 LAYERS = (
     "plugin",
     "cli",
+    "watch",
     "warm",
     "controller",
     "forkserver",
@@ -101,6 +102,7 @@ RUST_ROOMS = {
     "text": set[str](),
     "platform": set[str](),
     "changes": {"platform", "text"},
+    "watch": {"text"},
     "schedule": {"text"},
     "protocol": {"platform"},
     "coverage": {"platform"},

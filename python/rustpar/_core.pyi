@@ -32,6 +32,7 @@ __all__ = [
     "Multicall",
     "Order",
     "ProcessState",
+    "ProjectFiles",
     "Quarantine",
     "Recorder",
     "Repetitions",
@@ -42,6 +43,7 @@ __all__ = [
     "Status",
     "Thresholds",
     "Timing",
+    "WatchSession",
     "add_audit_hook",
     "adopt_orphans",
     "audit",
@@ -120,8 +122,9 @@ def add_audit_hook() -> bool:
 def audit(event: str, args: tuple[Any, ...]) -> None:
     """The hook: passes the relevant events to the listener, and records temporary files."""
 
-def record_opened_files(directories: list[str], listener: Callable[[str], object]) -> None:
-    """Have the audit hook call `listener(path)` for each file in these directories that is opened for reading."""
+def record_opened_files(directories: list[str], listener: Callable[[str, bool], object]) -> None:
+    """Have the audit hook call `listener(path, is_written)` for each file in these directories that Python code opens,
+    replaces or deletes."""
 
 def record_temporary_files() -> None:
     """Start recording the names that `tempfile` makes; the audit hook must be installed."""
@@ -435,6 +438,98 @@ def dumps(object: object) -> tuple[bytes, list[str]]:
 
 def loads(bytes: bytes) -> Any:
     """Decode the output of `dumps`; raises ValueError for anything else."""
+
+@final
+class ProjectFiles:
+    """The contents of a project's files as of the last look, and a descriptor that says when to look again."""
+
+    def __new__(cls, top: str | PathLike[str], project: str) -> ProjectFiles:
+        """Watch a project.
+
+        Args:
+            top: The top of the repository; without one, the project's directory.
+            project: The project's directory, relative to the top; empty for the top itself.
+
+        Raises:
+            OSError: Files cannot be watched; a line that says what to do.
+        """
+
+    def fileno(self) -> int:
+        """Return the descriptor that is readable when something may have changed."""
+
+    def clear(self) -> None:
+        """Make the descriptor unreadable until something may have changed again."""
+
+    def set_scope(self, tracked: bytes, ignored: bytes, not_collected: list[str]) -> None:
+        """Take what git has printed about files in the index and ignored ones, and patterns of `norecursedirs`.
+
+        Raises:
+            ValueError: The output of git has an unknown format.
+        """
+
+    def look(self) -> list[tuple[str, str]]:
+        """Look at all files; return what differs from the last look: path, and A (added), D (deleted) or M (modified).
+
+        Raises:
+            OSError: Files cannot be watched; a line that says what to do.
+        """
+
+    def paths(self) -> list[str]:
+        """Return the paths of all files, relative to the top."""
+
+@final
+class WatchSession:
+    """What has changed and what has failed, and what the next run has to run because of that."""
+
+    def __new__(cls) -> WatchSession:
+        """Know nothing."""
+
+    def note(self, changes: list[tuple[str, str]]) -> None:
+        """Take what has changed while no run was under way."""
+
+    def has_pending(self) -> bool:
+        """Whether there are changes that no run has seen."""
+
+    def has_failing(self) -> bool:
+        """Whether anything has failed and not passed since."""
+
+    def filter(self) -> str | None:
+        """Return the expression of the filter."""
+
+    def set_filter(self, expression: str) -> str | None:
+        """Set the filter, an empty text for none; return the mode of the run that follows from that."""
+
+    def begin(self, mode: str) -> tuple[str, list[tuple[str, str]], list[str]]:
+        """Begin a run of `all` tests, the `affected` or the `failed` ones.
+
+        Returns:
+            The line about it, the changes whose tests it has to run, and the node ids of what has failed.
+        """
+
+    def end(
+        self,
+        report: str | None,
+        status: int,
+        is_interrupted: bool,
+        seconds: float,
+        during: list[tuple[str, str]],
+    ) -> bool:
+        """End a run; return whether to run the affected tests again at once.
+
+        Args:
+            report: What the run has reported, as JSON; None if it has not come that far.
+            status: Its exit status, or minus the signal.
+            is_interrupted: Whether the user has interrupted it.
+            seconds: Its duration.
+            during: What has changed while it was under way.
+        """
+
+    def lines(self, columns: int, has_keys: bool, is_coloured: bool) -> list[str]:
+        """Return the lines after a run."""
+
+    @staticmethod
+    def help() -> list[str]:
+        """Return the lines about the keys."""
 
 @final
 class Choice:

@@ -10,6 +10,7 @@ workers is known. A fork server that turns out not to be needed is killed.
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -120,7 +121,13 @@ def pytest_configure(config: pytest.Config) -> None:
         from rustpar.process import memory
 
         memory.limit_of(config)
-    if config.getoption("rustpar_changed", None) is not None or has_entry(config, "rustpar_record_imports"):
+    if "rustpar.watch.run_plugin" in sys.modules or "rustpar_watch" in getattr(config, "workerinput", {}):
+        from rustpar.watch import run_plugin
+
+        run_plugin.register(config)
+    if config.pluginmanager.has_plugin("rustpar-changed"):
+        pass
+    elif config.getoption("rustpar_changed", None) is not None or has_entry(config, "rustpar_record_imports"):
         from rustpar.changed import selection as changed
 
         changed.register(config)
@@ -249,6 +256,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         from rustpar.collection import order
 
         order.sort(config, items)
+    if changed is not None:
+        changed.put_failed_first(items)
     if is_given(config, "rustpar_thresholds"):
         from rustpar.collection import thresholds
 
@@ -309,6 +318,10 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
         from rustpar.warm import run as warm
 
         warm.start(early_config)
+    if "RUSTPAR_WATCH" in os.environ:
+        from rustpar.watch import run_plugin
+
+        run_plugin.start(early_config)
     if early_config.known_args_namespace.rustpar_resume is not None:
         from rustpar.coverage import earlier_data
 

@@ -3,13 +3,13 @@
 
 use crate::platform::audit::{
     add_hook, creates_temporary_file, creates_unshareable_state, is_monitoring, is_recording_opened_files,
-    is_recording_temporary_files, may_start_threads, set_monitoring, set_recording_opened_files,
+    is_recording_temporary_files, may_start_threads, named_files, set_monitoring, set_recording_opened_files,
     set_recording_temporary_files, threads,
 };
 use parking_lot::Mutex;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The Python function that is called for events.
 static LISTENER: Mutex<Option<Py<PyAny>>> = Mutex::new(None);
@@ -52,8 +52,8 @@ pub(super) fn audit(event: &Bound<'_, PyString>, args: &Bound<'_, PyTuple>) -> P
         let path = std::path::absolute(&path).unwrap_or(path);
         TEMPORARY_NAMES.lock().push(path);
     }
-    if is_recording_opened_files() && event.to_str().unwrap_or_default() == "open" {
-        report_opened(args)?;
+    if is_recording_opened_files() {
+        report_files(event.to_str().unwrap_or_default(), args)?;
     }
     if !is_monitoring() {
         return Ok(());
@@ -80,34 +80,40 @@ fn is_for_writing(args: &Bound<'_, PyTuple>) -> PyResult<bool> {
 /// The directories whose files are reported when they are opened, and the function that is called with their paths.
 static OPENED: Mutex<Option<(Vec<PathBuf>, Py<PyAny>)>> = Mutex::new(None);
 
-/// Reports a file that is opened for reading, unless it is compiled code.
-fn report_opened(args: &Bound<'_, PyTuple>) -> PyResult<()> {
-    if args.len() != 3 || is_for_writing(args)? {
-        return Ok(());
-    }
-    let Ok(path) = args.get_item(0)?.extract::<PathBuf>() else {
-        // A descriptor, or bytes.
+/// Reports the files that an event opens or changes, unless they are compiled code that is read.
+fn report_files(event: &str, args: &Bound<'_, PyTuple>) -> PyResult<()> {
+    let Some(named) = named_files(event) else {
         return Ok(());
     };
-    let path = std::path::absolute(&path).unwrap_or(path);
-    if path
+    let is_written = event != "open" || (args.len() == 3 && is_for_writing(args)?);
+    for path in args.iter().skip(named.start).take(named.len()) {
+        // Otherwise it is a descriptor, or bytes.
+        if let Ok(path) = path.extract::<PathBuf>() {
+            report_file(args.py(), &path, is_written)?;
+        }
+    }
+    Ok(())
+}
+
+fn report_file(py: Python<'_>, path: &Path, is_written: bool) -> PyResult<()> {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let is_compiled = path
         .extension()
-        .is_some_and(|extension| extension == "pyc" || extension == "so")
-    {
+        .is_some_and(|extension| extension == "pyc" || extension == "so");
+    if is_compiled && !is_written {
         return Ok(());
     }
-    let py = args.py();
     let listener = OPENED.lock().as_ref().and_then(|(directories, listener)| {
         let is_wanted = directories.iter().any(|directory| path.starts_with(directory));
         is_wanted.then(|| listener.clone_ref(py))
     });
     if let Some(listener) = listener {
-        listener.call1(py, (path.as_os_str(),))?;
+        listener.call1(py, (path.as_os_str(), is_written))?;
     }
     Ok(())
 }
 
-/// Calls `listener(path)` for each file in one of these directories that is opened for reading.
+/// Calls `listener(path, is_written)` for each file in one of these directories that is opened, replaced or deleted.
 #[pyfunction]
 pub(super) fn record_opened_files(directories: Vec<PathBuf>, listener: Py<PyAny>) {
     let before = OPENED.lock().replace((directories, listener));

@@ -59,6 +59,8 @@ mod seeding;
 mod status;
 mod text;
 mod value;
+#[cfg(unix)]
+mod watch;
 #[cfg(target_os = "linux")]
 mod worker_connection;
 mod worker_count;
@@ -217,6 +219,10 @@ mod _core {
     #[cfg(target_os = "linux")]
     #[pymodule_export]
     use super::status::Status;
+
+    #[cfg(unix)]
+    #[pymodule_export]
+    use super::watch::{ProjectFiles, WatchSession};
 
     #[pymodule_export]
     use super::worker_count::Choice;

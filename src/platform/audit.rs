@@ -55,6 +55,17 @@ pub fn creates_temporary_file(event: &str) -> bool {
     matches!(event, "tempfile.mkdtemp" | "tempfile.mkstemp")
 }
 
+/// The arguments of an event that are paths of files which it opens or changes.
+#[must_use]
+pub fn named_files(event: &str) -> Option<std::ops::Range<usize>> {
+    match event {
+        "open" | "os.remove" | "os.truncate" | "sqlite3.connect" => Some(0..1),
+        "os.rename" => Some(0..2),
+        "os.link" | "os.symlink" => Some(1..2),
+        _ => None,
+    }
+}
+
 /// Whether an event creates something that may be unique or alive: a temporary name, a port, a socket, a thread, a
 /// child process, a database connection. `open` does if the file is opened for writing, which only its arguments show.
 #[must_use]
@@ -101,7 +112,7 @@ pub fn threads() -> u64 {
 #[must_use]
 pub fn is_wanted(event: &str) -> bool {
     (is_recording_temporary_files() && creates_temporary_file(event))
-        || (is_recording_opened_files() && event == "open")
+        || (is_recording_opened_files() && named_files(event).is_some())
         || (is_monitoring() && (may_start_threads(event) || creates_unshareable_state(event)))
 }
 

@@ -11,8 +11,6 @@ import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
-import pytest
-
 # Seconds for a command: with a cold file system, git compares 100,000 files in 10 s.
 _LIMIT = 120.0
 
@@ -21,6 +19,12 @@ _SETTINGS = ("core.quotePath=false", "core.fsmonitor=false", "core.untrackedCach
 # Variables that point git to another repository than that of the directory; hooks of git set them. The index is kept:
 # `git commit FILE` has one of its own.
 _MISLEADING = ("GIT_DIR", "GIT_WORK_TREE", "GIT_PREFIX", "GIT_EXTERNAL_DIFF", "GIT_DIFF_OPTS", "GIT_LITERAL_PATHSPECS")
+
+_OTHERS = ("ls-files", "--others", "--exclude-standard", "-z")
+
+
+class GitError(Exception):
+    """Git cannot say what has changed; a one-line message."""
 
 
 class State(NamedTuple):
@@ -45,13 +49,10 @@ def state_of(directory: Path, reference: str | None) -> State:
     """Return the state of the repository that a directory is in; without a reference, no file counts as changed.
 
     Raises:
-        pytest.UsageError: There is no git, no repository, or no such reference; a one-line message.
+        GitError: There is no git, no repository, or no such reference.
     """
-    top = os.fsdecode(_run(directory, "rev-parse", "--show-toplevel").removesuffix(b"\n"))
-    tracked = _run(top, "ls-files", "--stage", "-z")
-    others = ("ls-files", "--others", "--exclude-standard", "-z")
-    # With whole directories: there may be 100,000 files in one with packages.
-    ignored = _run(top, *others, "--ignored", "--directory")
+    top = top_of(directory)
+    tracked, ignored = files_of(top)
     if reference is None:
         return State(top, tracked, b"", b"", ignored)
     commit = _commit(top, reference)
@@ -60,7 +61,37 @@ def state_of(directory: Path, reference: str | None) -> State:
         *("diff", "--raw", "-z", "--abbrev=7", "--no-renames", "--no-ext-diff", "--no-textconv", "--no-relative"),
         *("--no-color", "--ignore-submodules=none", "--submodule=short", "-O/dev/null", commit, "--"),
     )
-    return State(top, tracked, changed, _run(top, *others), ignored)
+    return State(top, tracked, changed, _run(top, *_OTHERS), ignored)
+
+
+def top_of(directory: Path | str) -> str:
+    """Return the top of the repository that a directory is in.
+
+    Raises:
+        GitError: There is no git, or no repository.
+    """
+    return os.fsdecode(_run(directory, "rev-parse", "--show-toplevel").removesuffix(b"\n"))
+
+
+def files_of(top: str) -> tuple[bytes, bytes]:
+    """Return the files in the index, and those that are ignored, as in :class:`State`.
+
+    Raises:
+        GitError: Git does not work here.
+    """
+    tracked = _run(top, "ls-files", "--stage", "-z")
+    # With whole directories: there may be 100,000 files in one with packages.
+    return tracked, _run(top, *_OTHERS, "--ignored", "--directory")
+
+
+def index_lock(top: str) -> Path:
+    """Return the file that exists while git changes the index, as during a checkout.
+
+    Raises:
+        GitError: Git does not work here.
+    """
+    directory = os.fsdecode(_run(top, "rev-parse", "--git-dir").removesuffix(b"\n"))
+    return Path(top, directory, "index.lock")
 
 
 def _commit(top: str, reference: str) -> str:
@@ -68,12 +99,12 @@ def _commit(top: str, reference: str) -> str:
     if reference and not reference.startswith("-"):
         try:
             return _run(top, "rev-parse", "--verify", "--quiet", f"{reference}^{{commit}}").decode().strip()
-        except pytest.UsageError:
+        except GitError:
             pass
     if reference and Path(reference).exists():
         # argparse takes the argument after the option.
-        raise pytest.UsageError(f"--rustpar-changed: {reference!r} is no commit; put paths before the option")
-    raise pytest.UsageError(
+        raise GitError(f"--rustpar-changed: {reference!r} is no commit; put paths before the option")
+    raise GitError(
         f"--rustpar-changed: git has no commit {reference!r}; name a branch, a tag or a commit, and fetch it if the "
         "clone is shallow"
     )
@@ -95,12 +126,12 @@ def _run(directory: Path | str, *arguments: str) -> bytes:
             check=False,
         )
     except FileNotFoundError:
-        raise pytest.UsageError("--rustpar-changed needs git, which is not on PATH") from None
+        raise GitError("--rustpar-changed needs git, which is not on PATH") from None
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise pytest.UsageError(f"--rustpar-changed: git does not work here: {error}") from None
+        raise GitError(f"--rustpar-changed: git does not work here: {error}") from None
     if done.returncode != 0:
         message = done.stderr.decode(errors="replace").strip().partition("\n")[0].removeprefix("fatal: ")
         if "not a git repository" in message:
-            raise pytest.UsageError(f"--rustpar-changed needs a git repository, and {directory} is in none")
-        raise pytest.UsageError(f"--rustpar-changed: git {arguments[0]} has failed: {message}")
+            raise GitError(f"--rustpar-changed needs a git repository, and {directory} is in none")
+        raise GitError(f"--rustpar-changed: git {arguments[0]} has failed: {message}")
     return done.stdout

@@ -1,4 +1,4 @@
-"""What tests import and open while they run, as far as no file says it: recorded for later selections.
+"""What tests import, open and write while they run, as far as no file says it: recorded for later selections.
 
 A module that a test has imported although no import of its files leads to it counts for all tests from then on: the
 tests after it found it imported. A file that was opened counts for the tests that depend on the code that opened it.
@@ -42,6 +42,8 @@ class Recorder:
         # Pairs of absolute paths: the code, and the file that it has opened.
         self._opened: set[tuple[str, str]] = set()
         self._imported: set[str] = set()
+        # The absolute paths of files that were opened for writing, replaced or deleted.
+        self.written: set[str] = set()
         self._seen_by_workers: list[tuple[list[str], list[tuple[str, str]]]] = []
         audit_hook.install()
         _core.record_opened_files(list(directories), self._note_opened)
@@ -52,7 +54,10 @@ class Recorder:
         self._known = set(loaded_files())
         self._count = len(sys.modules)
 
-    def _note_opened(self, path: str) -> None:
+    def _note_opened(self, path: str, is_written: bool) -> None:
+        if is_written:
+            self.written.add(path)
+            return
         frame: Any = sys._getframe(1)
         first = frame.f_code.co_filename
         if first.startswith(_IMPORTING) or first.endswith(_REWRITING):
@@ -82,14 +87,16 @@ class Recorder:
         """Take what a worker has recorded."""
         seen = getattr(node, "workeroutput", {}).get(_SEEN)
         if seen is not None:
-            self._seen_by_workers.append(seen)
+            imported, opened, written = seen
+            self._seen_by_workers.append((imported, opened))
+            self.written.update(written)
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:
         """Pass what was recorded on to the controller, or store it."""
         imported, opened = sorted(self._imported), self._relative_pairs()
         if hasattr(self._config, "workeroutput"):
-            self._config.workeroutput[_SEEN] = (imported, opened)
+            self._config.workeroutput[_SEEN] = (imported, opened, sorted(self.written))
             return
         for modules, pairs in self._seen_by_workers:
             imported += modules

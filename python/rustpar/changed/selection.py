@@ -1,5 +1,7 @@
 """``--rustpar-changed``: selects the tests that depend on what differs from a git reference.
 
+For ``rustpar watch``, those that depend on what has changed since the last run, and those that have failed.
+
 The process that the user has started asks git, and every process that collects selects: all must select the same,
 although tests of another process may already write files. What depends on what is found natively (``src/changes/``).
 """
@@ -10,13 +12,13 @@ import site
 import sys
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
 from rustpar import _core
 from rustpar.changed.dependencies import Dependencies, loaded_files
-from rustpar.changed.git import State, state_of
+from rustpar.changed.git import GitError, State, state_of
 from rustpar.changed.recorder import Recorder
 from rustpar.changed.scan import SCANNER, scan
 from rustpar.collection.empty_selection import MayBeEmpty
@@ -28,25 +30,61 @@ if TYPE_CHECKING:
 
 NAME = "rustpar-changed"
 
-# Keys in workerinput and workeroutput: what git has printed, and that no test depends on what has changed.
+# Keys in workerinput and workeroutput: what git has printed, what `rustpar watch` asks for, and that no test depends on
+# what has changed.
 _STATE = "rustpar_changed"
+_REQUEST = "rustpar_watch"
 _NOTHING = "rustpar_changed_nothing"
 
 
-def register(config: pytest.Config) -> None:
+class Request(NamedTuple):
+    """What ``rustpar watch`` asks a run for.
+
+    Attributes:
+        mode: ``all`` for what the arguments select, ``affected`` for what depends on the changes in the state and what
+            has failed, ``failed`` for what has failed.
+        failed: The node ids of what has failed; these tests run first.
+        filter: An expression of ``-k`` that tests must match, too.
+    """
+
+    mode: str
+    failed: list[str]
+    filter: str | None
+
+
+def request_of(config: pytest.Config) -> Request | None:
+    """Return what ``rustpar watch`` asks for, in a worker."""
+    known = getattr(config, "workerinput", {}).get(_REQUEST)
+    return None if known is None else Request(*known)
+
+
+def register(config: pytest.Config, request: Request | None = None, state: State | None = None) -> Selection | None:
     """Ask git, unless the controller has, and select tests later; record what they import and open.
+
+    Args:
+        config: The session's configuration.
+        request: What ``rustpar watch`` asks for.
+        state: The files and what has changed, if that is known from elsewhere.
 
     Raises:
         pytest.UsageError: Git cannot say what has changed; a one-line message.
     """
     ini_choice(config, "rustpar_record_imports", ("true", "false"))
     reference = config.getoption("rustpar_changed", None)
-    state = _state_for(config, reference)
+    if request is not None and request.filter is not None:
+        option: Any = config.option
+        # In a worker it may be in it already.
+        option.keyword = f"({option.keyword}) and ({request.filter})" if option.keyword else request.filter
+    if request is not None and request.mode != "all":
+        reference = "the last run" if request.mode == "affected" else None
+    if state is None or (reference is not None and request is not None and request.mode == "all"):
+        state = _state_for(config, reference)
     if state is None:
-        return
-    selection = Selection(config, reference, state)
+        return None
+    selection = Selection(config, reference, state, request)
     config.pluginmanager.register(selection, NAME)
     config.pluginmanager.register(selection.recorder, f"{NAME}-recorder")
+    return selection
 
 
 def _state_for(config: pytest.Config, reference: str | None) -> State | None:
@@ -56,9 +94,9 @@ def _state_for(config: pytest.Config, reference: str | None) -> State | None:
         return None if known is None else State(*known)
     try:
         return state_of(config.rootpath, reference)
-    except pytest.UsageError as error:
+    except GitError as error:
         if reference is not None:
-            raise
+            raise pytest.UsageError(str(error)) from None
         # A run that only records goes on.
         config.issue_config_time_warning(pytest.PytestConfigWarning(f"rustpar_record_imports: {error}"), stacklevel=2)
         return None
@@ -67,12 +105,17 @@ def _state_for(config: pytest.Config, reference: str | None) -> State | None:
 class Selection(MayBeEmpty):
     """The plugin that selects tests, and says why."""
 
-    def __init__(self, config: pytest.Config, reference: str | None, state: State) -> None:
+    def __init__(
+        self, config: pytest.Config, reference: str | None, state: State, request: Request | None = None
+    ) -> None:
         """Select what depends on the changes in `state`; without a reference, everything."""
         super().__init__(_NOTHING)
         self._config = config
         self._reference = reference
         self._state = state
+        self._mode = None if request is None else request.mode
+        self._failed = frozenset(() if request is None else request.failed)
+        self._request = request
         self._lines: list[str] = []
         self._collected: set[Path] = set()
         self._packages = [*site.getsitepackages(), site.getusersitepackages()]
@@ -82,6 +125,8 @@ class Selection(MayBeEmpty):
     def pytest_configure_node(self, node: Any) -> None:
         """Tell a worker what git has printed."""
         node.workerinput[_STATE] = tuple(self._state)
+        if self._request is not None:
+            node.workerinput[_REQUEST] = tuple(self._request)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -89,7 +134,10 @@ class Selection(MayBeEmpty):
         self._collected.update({item.path for item in items})
 
     def keep_dependent(self, items: list[pytest.Item]) -> None:
-        """Keep the tests that depend on what has changed, and deselect all others."""
+        """Keep the tests that depend on what has changed or have failed, and deselect all others."""
+        if self._mode == "failed":
+            self._keep(items, [item for item in items if item.nodeid in self._failed])
+            return
         changes = self._changes()
         dependencies = Dependencies(changes)
         of_tests = [dependencies.group_of(item) for item in items]
@@ -98,13 +146,23 @@ class Selection(MayBeEmpty):
         if self._reference is None:
             return
         is_selected = changes.select()
-        others = [item for item, group in zip(items, of_tests, strict=True) if not is_selected[group]]
         self._describe(changes, of_tests)
-        if items and len(others) == len(items):
+        pairs = zip(items, of_tests, strict=True)
+        self._keep(items, [item for item, group in pairs if is_selected[group] or item.nodeid in self._failed])
+
+    def _keep(self, items: list[pytest.Item], selected: list[pytest.Item]) -> None:
+        if items and not selected:
             self.leave_nothing(self._config)
+        kept = {id(item) for item in selected}
+        others = [item for item in items if id(item) not in kept]
         if others:
-            items[:] = [item for item, group in zip(items, of_tests, strict=True) if is_selected[group]]
+            items[:] = selected
             self._config.hook.pytest_deselected(items=others)
+
+    def put_failed_first(self, items: list[pytest.Item]) -> None:
+        """Sort tests that have failed before all others."""
+        if self._failed:
+            items.sort(key=lambda item: item.nodeid not in self._failed)
 
     def _changes(self) -> _core.Changes:
         path = [str(Path(entry).absolute()) for entry in sys.path]

@@ -28,6 +28,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from rustpar.cli import run
 
         return run.run(given[1:])
+    if given[:1] == ["watch"]:
+        from rustpar.cli import watch
+
+        return watch.main(given[1:])
     from rustpar import _core
 
     native = dict(_core.commands())
@@ -41,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     import argparse
     import io
 
-    from rustpar.cli import coverage, run, warm
+    from rustpar.cli import coverage, run, warm, watch
 
     if given[:1] == ["warm"]:
         return warm.main(given[1:])
@@ -52,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="rustpar", description="Tools around pytest-rustpar.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     coverage.add_to(commands)
-    for name, about in (("run", run.HELP), ("warm", warm.HELP)):
+    for name, about in (("run", run.HELP), ("warm", warm.HELP), ("watch", watch.HELP)):
         commands.add_parser(name, help=about, add_help=False)
     for name in sorted(native):
         command = commands.add_parser(name, help=native[name], add_help=False)

@@ -28,6 +28,10 @@ def run(arguments: Sequence[str]) -> int:
         assert found is not None
         assert found.origin is not None
         program, module = os.path.join(os.path.dirname(found.origin), "__main__.py"), "pytest.__main__"
+    if "RUSTPAR_WATCH" in os.environ:
+        from rustpar.watch import plan
+
+        plan.die_with_watch()
     main = client.Main(program, module)
     reason = client.hand_over(main, list(arguments))
     sys.argv[:] = [program, *arguments]

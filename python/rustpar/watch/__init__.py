@@ -1,0 +1,1 @@
+"""``rustpar watch``: runs tests when files change."""

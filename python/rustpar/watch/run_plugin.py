@@ -1,0 +1,123 @@
+"""The plugin of a run that ``rustpar watch`` has started: it selects tests as asked, and reports what happened.
+
+The hazard it handles: the variable that names the plan must not reach processes of tests, which may run pytest, too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rustpar.changed import selection
+from rustpar.changed.git import State
+from rustpar.recording.history import history_path
+from rustpar.watch import plan as plans
+
+_PLAN_KEY: pytest.StashKey[tuple[str, plans.Plan]] = pytest.StashKey()
+
+# The order in which pytest counts outcomes. Plugins add others, which follow.
+_OUTCOMES = ("failed", "passed", "skipped", "deselected", "xfailed", "xpassed", "warnings", "error")
+
+# What is counted and is no outcome of a test that ran.
+_NOT_RUN = ("", "deselected", "warnings")
+
+# Options that name files which the run writes natively.
+_FILES = ("rustpar_journal", "rustpar_timeline", "rustpar_trace")
+
+
+def start(config: pytest.Config) -> None:
+    """Take the plan from the environment."""
+    directory = os.environ.pop(plans.VARIABLE)
+    # The plan is gone if this is a process that has outlived `rustpar watch`.
+    with contextlib.suppress(OSError, ValueError, EOFError, TypeError):
+        config.stash[_PLAN_KEY] = directory, plans.read(directory)
+
+
+def register(config: pytest.Config) -> None:
+    """Register the selection, in a process that collects, and the report, in the one that reports."""
+    if hasattr(config, "workerinput"):
+        selection.register(config, selection.request_of(config))
+        return
+    known = config.stash.get(_PLAN_KEY, None)
+    if known is None or config.pluginmanager.has_plugin(selection.NAME):
+        return
+    directory, plan = known
+    selecting = selection.register(config, selection.Request(plan.mode, plan.failed, plan.filter), State(*plan.state))
+    if selecting is not None:
+        report = RunReport(config, plans.report_file(directory), plan.state[0], selecting)
+        config.pluginmanager.register(report, "rustpar-watch")
+
+
+class RunReport:
+    """Reports to ``rustpar watch``."""
+
+    def __init__(self, config: pytest.Config, file: str, top: str, selecting: selection.Selection) -> None:
+        """Write to `file` when the run ends."""
+        self._config = config
+        self._file = file
+        self._top = top
+        self._selecting = selecting
+        self._is_complete = False
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """Note whether everything that was selected has run."""
+        has_ended = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
+        self._is_complete = has_ended and not (session.shouldfail or session.shouldstop)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_unconfigure(self) -> None:
+        """Write the report: after this, the run writes no more files."""
+        reporter: Any = self._config.pluginmanager.get_plugin("terminalreporter")
+        stats: dict[str, list[Any]] = getattr(reporter, "stats", {})
+        names = [name for name in _OUTCOMES if stats.get(name)]
+        names += [name for name in stats if name and name not in _OUTCOMES and stats[name]]
+        counts = [
+            (name, sum(1 for one in stats[name] if getattr(one, "count_towards_summary", True))) for name in names
+        ]
+        failed = [_encodable(one.nodeid) for name in ("failed", "error") for one in stats.get(name, ())]
+        ran = {
+            _encodable(one.nodeid)
+            for name in names
+            if name not in _NOT_RUN
+            for one in stats[name]
+            if isinstance(one, pytest.TestReport)
+        }
+        report = {
+            "counts": [(name, count) for name, count in counts if count],
+            "failed": list(dict.fromkeys(failed)),
+            "ran": sorted(ran),
+            "is_complete": self._is_complete,
+            "written": sorted(self._written()),
+            "not_collected": list(self._config.getini("norecursedirs")),
+        }
+        # It is read when this process has ended.
+        with contextlib.suppress(OSError):
+            Path(self._file).write_text(json.dumps(report), encoding="utf-8")
+
+    def _written(self) -> set[str]:
+        """Return the files that the run has written, relative to the top."""
+        paths = set(self._selecting.recorder.written)
+        history = history_path(self._config)
+        if history is not None:
+            paths.update(
+                str(history.with_name(history.stem + end)) for end in (".json", ".scans.json", ".imports.json")
+            )
+            paths.add(str(history))
+        directory = self._config.invocation_params.dir
+        for option in _FILES:
+            given = self._config.getoption(option, None)
+            if isinstance(given, str):
+                paths.add(str(Path(directory, given)))
+        top = f"{self._top.rstrip('/')}/"
+        return {_encodable(path.removeprefix(top)) for path in paths if path.startswith(top)}
+
+
+def _encodable(text: str) -> str:
+    """Replace what UTF-8 cannot encode: lone surrogates, from file names that are not UTF-8."""
+    return text.encode(errors="backslashreplace").decode()
