@@ -31,9 +31,12 @@ if TYPE_CHECKING:
 # Environment variables that change how the run uses its terminal.
 _DROPPED = ("CI", "NO_COLOR", "FORCE_COLOR", "PY_COLORS", "COLUMNS", "LINES", "BUILD_NUMBER")
 
+# The arguments of Python that run pytest.
+PYTEST = ("-m", "pytest", "-p", "no:cacheprovider")
+
 
 class Terminal:
-    """A terminal on which pytest runs.
+    """A terminal on which pytest or another program runs.
 
     Attributes:
         raw: All output so far.
@@ -41,18 +44,24 @@ class Terminal:
     """
 
     def __init__(
-        self, suite: Suite, args: Sequence[str], size: tuple[int, int], environment: Mapping[str, str]
+        self,
+        suite: Suite,
+        args: Sequence[str],
+        size: tuple[int, int],
+        environment: Mapping[str, str],
+        program: Sequence[str] = PYTEST,
     ) -> None:
-        """Start pytest in the suite's directory, on a terminal with the given columns and lines."""
+        """Start a program in the suite's directory, on a terminal with the given columns and lines."""
         columns, lines = size
         self.raw = b""
         self._screen = pyte.HistoryScreen(columns, lines, history=10_000)
         self._stream = pyte.ByteStream(self._screen)
         self._master, slave = pty.openpty()
+        self._settings = termios.tcgetattr(slave)
         self._set_size(columns, lines)
         inherited = {name: value for name, value in os.environ.items() if name not in _DROPPED}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *args],
+            [sys.executable, *program, *args],
             stdin=slave,
             stdout=slave,
             stderr=slave,
@@ -62,6 +71,10 @@ class Terminal:
             preexec_fn=_take_terminal,
         )
         os.close(slave)
+
+    def is_restored(self) -> bool:
+        """Whether echo and line editing are as at the beginning."""
+        return termios.tcgetattr(self._master) == self._settings
 
     def _set_size(self, columns: int, lines: int) -> None:
         fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))

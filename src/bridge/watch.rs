@@ -64,7 +64,7 @@ impl ProjectFiles {
     }
 
     /// Looks at all files; returns what has changed since the last look.
-    fn look(&mut self, py: Python<'_>) -> PyResult<Vec<(String, &'static str)>> {
+    fn look(&mut self, py: Python<'_>) -> PyResult<Pairs> {
         py.detach(|| {
             let Self {
                 notifier,
@@ -86,7 +86,10 @@ impl ProjectFiles {
     }
 }
 
-fn as_pairs(changes: Changes) -> Vec<(String, &'static str)> {
+/// Paths, and what has happened to the files.
+type Pairs = Vec<(String, &'static str)>;
+
+fn as_pairs(changes: Changes) -> Pairs {
     let letter = |event| match event {
         Event::Added => "A",
         Event::Deleted => "D",
@@ -162,7 +165,7 @@ impl WatchSession {
     }
 
     /// Begins a run; returns the line about it, the changes, and what has failed.
-    fn begin(&mut self, mode: &str) -> PyResult<(String, Vec<(String, &'static str)>, Vec<String>)> {
+    fn begin(&mut self, mode: &str) -> PyResult<(String, Pairs, Vec<String>)> {
         let mode = mode_of(mode)?;
         let (changes, failing) = self.0.begin(mode);
         let line = text::start(mode, &changes, failing.len(), self.0.filter());

@@ -67,7 +67,7 @@ impl Notifier {
             ignored: Mutex::default(),
         });
         let receiver = Arc::clone(&shared);
-        let watcher = notify::recommended_watcher(move |event| receiver.receive(event));
+        let watcher = notify::recommended_watcher(move |event| receiver.receive(&event));
         Ok(Self {
             watcher: watcher.map_err(|error| understood(&error, 0))?,
             shared,
@@ -122,8 +122,8 @@ impl Notifier {
 }
 
 impl Shared {
-    fn receive(&self, event: notify::Result<notify::Event>) {
-        if let Ok(event) = &event {
+    fn receive(&self, event: &notify::Result<notify::Event>) {
+        if let Ok(event) = event {
             self.forget(event);
             let is_read =
                 matches!(event.kind, EventKind::Access(kind) if kind != AccessKind::Close(AccessMode::Write));
@@ -143,15 +143,11 @@ impl Shared {
             event.kind,
             EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_))
         ) {
-            let mut watched = self.shared_watched();
+            let mut watched = self.watched.lock();
             for path in &event.paths {
                 watched.retain(|directory| !directory.starts_with(path));
             }
         }
-    }
-
-    fn shared_watched(&self) -> parking_lot::MutexGuard<'_, HashSet<PathBuf>> {
-        self.watched.lock()
     }
 
     fn counts(&self, path: &Path) -> bool {

@@ -6,7 +6,7 @@
 //!
 //! What changes while a run is under way may be the work of the run. What its Python processes have opened for writing
 //! is. Something else starts the next run, but not for ever: a file that has changed in several runs in a row waits for
-//! another reason to run. It stays pending, and is named.
+//! another reason to run, and so do new or deleted files of a kind. They stay pending, and are named.
 
 use super::snapshot::{Changes, Event};
 use serde::Deserialize;
@@ -15,6 +15,10 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Runs in a row in which a file may change and start the next one. A user can save a file during each of two runs; a
 /// suite whose processes write files is run three times before it is known.
 pub const MOST_RUNS_IN_A_ROW: u32 = 3;
+
+/// Runs in a row, each of which starts the next one, whatever has changed: files with other names in each run must not
+/// go on for ever either. Nobody saves files during each of so many runs, and the next save starts a run again.
+pub const MOST_RUNS_AT_ONCE: u32 = 10;
 
 /// What a run runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,8 +78,10 @@ pub struct Session {
     /// What has failed and not passed since, in the order of failing.
     pub(super) failing: Vec<String>,
     pub(super) filter: Option<String>,
-    /// In how many runs in a row a file has changed.
+    /// In how many runs in a row a file has changed, or new or deleted files of a kind.
     in_a_row: BTreeMap<String, u32>,
+    /// How many runs in a row have started the next one.
+    at_once: u32,
     running: Option<(Mode, Changes)>,
     pub(super) last: Option<Last>,
 }
@@ -83,8 +89,11 @@ pub struct Session {
 impl Session {
     /// Takes what has changed while no run was under way.
     pub fn note(&mut self, changes: Changes) {
-        for path in changes.keys() {
-            self.in_a_row.remove(path);
+        for (path, event) in &changes {
+            self.in_a_row.remove(&kind_of(path, *event));
+        }
+        if !changes.is_empty() {
+            self.at_once = 0;
         }
         merge(&mut self.pending, changes);
     }
@@ -127,6 +136,9 @@ impl Session {
 
     /// Begins a run; returns the changes whose tests it has to run, and what has failed.
     pub fn begin(&mut self, mode: Mode) -> (Changes, Vec<String>) {
+        if mode != Mode::Affected {
+            self.at_once = 0;
+        }
         self.running = Some((mode, self.pending.clone()));
         let changes = if mode == Mode::Affected {
             self.pending.clone()
@@ -153,17 +165,13 @@ impl Session {
                 }
             }
         }
+        let kinds: BTreeSet<String> = during.iter().map(|(path, event)| kind_of(path, *event)).collect();
         let before = std::mem::take(&mut self.in_a_row);
-        self.in_a_row = during
-            .keys()
-            .map(|path| (path.clone(), before.get(path).copied().unwrap_or_default() + 1))
-            .collect();
-        let is_again = !ending.is_interrupted
-            && during.keys().any(|path| {
-                self.in_a_row
-                    .get(path)
-                    .is_some_and(|times| *times < MOST_RUNS_IN_A_ROW)
-            });
+        let times = |kind: &String| before.get(kind).copied().unwrap_or_default() + 1;
+        self.in_a_row = kinds.iter().map(|kind| (kind.clone(), times(kind))).collect();
+        let starts = self.in_a_row.values().any(|times| *times < MOST_RUNS_IN_A_ROW);
+        let is_again = starts && !ending.is_interrupted && self.at_once < MOST_RUNS_AT_ONCE;
+        self.at_once = if is_again { self.at_once + 1 } else { 0 };
         merge(&mut self.pending, during);
         self.last = Some(Last {
             mode,
@@ -198,6 +206,18 @@ impl Session {
             .iter()
             .filter(|(_, times)| **times >= MOST_RUNS_IN_A_ROW);
         found.map(|(path, _)| path.as_str()).collect()
+    }
+}
+
+/// What counts as the same in several runs: the file, or that files with this ending are new or deleted.
+fn kind_of(path: &str, event: Event) -> String {
+    if event == Event::Modified {
+        return path.to_owned();
+    }
+    let name = path.rsplit('/').next().unwrap_or(path);
+    match name.rsplit_once('.') {
+        Some((_, ending)) if ending.contains(char::is_alphabetic) => format!("new or deleted *.{ending}"),
+        _ => "new or deleted files".to_owned(),
     }
 }
 
@@ -309,6 +329,24 @@ mod tests {
             ending(true, &[], &[]),
             &["out.json"]
         ));
+    }
+
+    #[test]
+    fn files_with_other_names_in_each_run_end_the_loop() {
+        for name in [|run: u32| format!("out-{run}.txt"), |run| format!("{run}.x{run}")] {
+            let mut session = Session::default();
+            let mut runs = 0;
+            loop {
+                session.begin(Mode::Affected);
+                let during = [(name(runs), Event::Added)].into();
+                if !session.end(ending(true, &[], &[]), during) {
+                    break;
+                }
+                runs += 1;
+                assert!(runs <= MOST_RUNS_AT_ONCE);
+            }
+            assert!(session.has_pending());
+        }
     }
 
     #[test]

@@ -37,15 +37,10 @@ impl Session {
     pub fn lines(&self, columns: usize, has_keys: bool, is_coloured: bool) -> Vec<String> {
         let mut lines: Vec<(Colour, String)> = Vec::new();
         if let Some(last) = &self.last {
-            lines.push((
-                colour_of(last),
-                format!("rustpar watch: {}", self.what_happened(last)),
-            ));
+            lines.push((colour_of(last), format!("rustpar watch: {}", what_happened(last))));
         }
         if !self.failing.is_empty() {
-            let verb = if self.failing.len() == 1 { "fails" } else { "fail" };
-            let tests = counted(self.failing.len(), "test");
-            lines.push((Colour::Red, format!("{tests} {verb}:")));
+            lines.push((Colour::Red, "failing:".to_owned()));
             let shown = self.failing.iter().take(MOST_FAILING);
             lines.extend(shown.map(|test| (Colour::Red, format!("  {test}"))));
             if self.failing.len() > MOST_FAILING {
@@ -56,10 +51,9 @@ impl Session {
         let restless = self.restless();
         if !restless.is_empty() {
             let names = listed(restless.iter().copied());
-            let verb = if restless.len() == 1 { "changes" } else { "change" };
             lines.push((
                 Colour::Yellow,
-                format!("{names} {verb} in every run, and so does not start one"),
+                format!("changed by every run, so it starts none: {names}; let git ignore what tests write"),
             ));
         }
         if !self.pending.is_empty() {
@@ -92,42 +86,48 @@ impl Session {
         keys.extend(["p: filter", "q: quit", "?: help"]);
         format!("waiting for changes; {}", keys.join(", "))
     }
+}
 
-    fn what_happened(&self, last: &Last) -> String {
-        let took = spoken(last.ending.micros);
-        if last.ending.is_interrupted {
-            return format!("interrupted after {took}");
-        }
-        let Some(report) = &last.ending.report else {
-            return match last.ending.status {
-                4 => "pytest does not accept the arguments or the configuration".to_owned(),
-                status if status < 0 => format!("the run was killed by signal {} after {took}", -status),
-                status => format!("the run ended with exit status {status} after {took}"),
-            };
-        };
-        let counts = report.counts.iter().filter(|(name, _)| name != "deselected");
-        let counts: Vec<String> = counts
-            .map(|(name, count)| counted_as_pytest(name, *count))
-            .collect();
-        if report.ran.is_empty() && report.failed.is_empty() && report.is_complete {
-            return match last.mode {
-                Mode::Affected => format!("no test depends on {}", changed(&last.changes)),
-                Mode::Failed => "no test that has failed was found".to_owned(),
-                Mode::All => "no tests ran".to_owned(),
-            };
-        }
-        let reason = match last.mode {
-            Mode::All => String::new(),
-            Mode::Failed => ", those that had failed".to_owned(),
-            Mode::Affected => format!(", after the change of {}", changed(&last.changes)),
-        };
-        let cut = if report.is_complete {
-            ""
-        } else {
-            "; the run was cut short"
-        };
-        format!("{} in {took}{reason}{cut}", counts.join(", "))
+fn what_happened(last: &Last) -> String {
+    let took = spoken(last.ending.micros);
+    if last.ending.is_interrupted
+        && !last
+            .ending
+            .report
+            .as_ref()
+            .is_some_and(|report| report.is_complete)
+    {
+        return format!("interrupted after {took}");
     }
+    let Some(report) = &last.ending.report else {
+        return match last.ending.status {
+            4 => "pytest does not accept the arguments or the configuration".to_owned(),
+            status if status < 0 => format!("the run was killed by signal {} after {took}", -status),
+            status => format!("the run ended with exit status {status} after {took}"),
+        };
+    };
+    let counts = report.counts.iter().filter(|(name, _)| name != "deselected");
+    let counts: Vec<String> = counts
+        .map(|(name, count)| counted_as_pytest(name, *count))
+        .collect();
+    if report.ran.is_empty() && report.failed.is_empty() && report.is_complete {
+        return match last.mode {
+            Mode::Affected => format!("no test depends on {}", changed(&last.changes)),
+            Mode::Failed => "no test that has failed was found".to_owned(),
+            Mode::All => "no tests ran".to_owned(),
+        };
+    }
+    let reason = match last.mode {
+        Mode::All => String::new(),
+        Mode::Failed => ", those that had failed".to_owned(),
+        Mode::Affected => format!(", after the change of {}", changed(&last.changes)),
+    };
+    let cut = if report.is_complete {
+        ""
+    } else {
+        "; the run was cut short"
+    };
+    format!("{} in {took}{reason}{cut}", counts.join(", "))
 }
 
 /// The line before a run.
@@ -145,7 +145,9 @@ pub fn start(mode: Mode, changes: &Changes, failing: usize, filter: Option<&str>
         }
     };
     if let Some(filter) = filter {
-        line.push_str(&format!("; filter: -k '{filter}'"));
+        for part in ["; filter: -k '", filter, "'"] {
+            line.push_str(part);
+        }
     }
     format!("rustpar watch: {line}")
 }

@@ -36,6 +36,9 @@ def main(arguments: Sequence[str]) -> int:
 
     try:
         return loop.watch(list(arguments))
+    except KeyboardInterrupt:
+        # Before signals are handled, or after that.
+        return 130
     except loop.Failed as error:
         print(f"rustpar watch: {error}", file=sys.stderr)
         return 2

@@ -68,12 +68,21 @@ class Keyboard:
         try:
             key = os.read(_INPUT, 1)
             if key == b"\x1b":
-                while select.select([_INPUT], [], [], _SEQUENCE_LIMIT)[0] and os.read(_INPUT, _MOST_BYTES):
-                    pass
+                self._skip_sequence()
                 return ""
         except OSError:
             return None
         return key.decode(errors="replace") if key else None
+
+    def _skip_sequence(self) -> None:
+        """Read the rest of a sequence: ``O`` and a byte, ``[`` and bytes up to a letter or ``~``, or any other byte."""
+        first = byte = b""
+        while select.select([_INPUT], [], [], _SEQUENCE_LIMIT)[0]:
+            byte = os.read(_INPUT, 1)
+            if not first and byte in (b"O", b"["):
+                first = byte
+            elif first != b"[" or not byte or b"@" <= byte <= b"~":
+                return
 
     def read_part(self) -> str | None:
         """Return what was typed of a line, while the terminal is as before; None at its end, or without a terminal."""

@@ -104,6 +104,8 @@ class Watch:
             self._project = projects.Project()
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if self.signals.take_interrupt():
+            return
         mode: str | None = "all"
         while mode is not None and self.signals.ends_by is None:
             mode = "affected" if self._run(mode) else self._wait()
@@ -111,6 +113,8 @@ class Watch:
     def _run(self, mode: str) -> bool:
         """Run once; return whether to run again at once, because files have changed."""
         self._session.note(self._project.look())
+        if self.signals.take_interrupt():
+            return False
         line, changes, failed = self._session.begin(mode)
         state = self._project.state(changes)
         plans.Plan(os.getpid(), mode, failed, self._session.filter(), state).write(self._directory)
@@ -125,7 +129,9 @@ class Watch:
         is_again = self._session.end(report, status, self.signals.take_interrupt(), took, during)
         patterns = projects.patterns_of(report)
         if patterns is not None:
-            self._session.note(self._project.use_patterns(patterns))
+            missed = self._project.use_patterns(patterns)
+            self._session.note(missed)
+            is_again = is_again or bool(missed)
         if is_again:
             self._settle()
         return is_again and self.signals.ends_by is None
@@ -144,7 +150,6 @@ class Watch:
     def _run_pytest(self) -> int:
         """Run pytest; return its exit status, or minus the signal that has killed it."""
         environment = {**os.environ, plans.VARIABLE: self._directory}
-        self.signals.take_interrupt()
         try:
             process = subprocess.Popen([*_command(), "run", *self._arguments], env=environment)
         except OSError as error:
