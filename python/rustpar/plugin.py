@@ -314,14 +314,15 @@ def _register_retries(session: pytest.Session) -> None:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, object, object]:
     """Hand the run over to a warm server, or fork the fork server if the run may become distributed."""
+    if "RUSTPAR_WATCH" in os.environ:
+        # First of all: the environment is also that of the next warm server.
+        from rustpar.watch import run_plugin
+
+        run_plugin.start(early_config)
     if is_given(early_config, "rustpar_warm") or "rustpar.warm.run" in sys.modules:
         from rustpar.warm import run as warm
 
         warm.start(early_config)
-    if "RUSTPAR_WATCH" in os.environ:
-        from rustpar.watch import run_plugin
-
-        run_plugin.start(early_config)
     if early_config.known_args_namespace.rustpar_resume is not None:
         from rustpar.coverage import earlier_data
 

@@ -131,6 +131,7 @@ def test_ctrl_z_restores_the_terminal_until_it_goes_on(suite: Suite) -> None:
         # No shell has to be there: its group would be orphaned, and then Ctrl-Z does nothing.
         watch.terminal.type(b"\x1a")
         watch.terminal.wait(lambda: watch.last().count("waiting for changes") == 2)
+        watch.terminal.wait(lambda: not watch.terminal.is_restored())
         os.kill(process.pid, signal.SIGCONT)
         watch.change(low=BROKEN)
         watch.wait_for_run(2)

@@ -22,12 +22,16 @@ _MOST_BYTES = 4096
 
 
 class Keyboard:
-    """Standard input, if it is a terminal."""
+    """Standard input, if it is a terminal.
+
+    Attributes:
+        has_keys: Whether each key is read at once.
+    """
 
     def __init__(self) -> None:
         """Remember how the terminal is."""
         self._normal: list[Any] | None = None
-        self._is_changed = False
+        self.has_keys = False
         with contextlib.suppress(termios.error, OSError):
             if os.isatty(_INPUT):
                 self._normal = termios.tcgetattr(_INPUT)
@@ -52,16 +56,16 @@ class Keyboard:
         attributes[3] &= ~(termios.ICANON | termios.ECHO)
         attributes[6] = list(attributes[6])
         attributes[6][termios.VMIN], attributes[6][termios.VTIME] = 1, 0
-        self._is_changed = True
+        self.has_keys = True
         with contextlib.suppress(termios.error):
             termios.tcsetattr(_INPUT, termios.TCSAFLUSH, attributes)
 
     def restore(self) -> None:
         """Restore the terminal."""
-        if self._is_changed and self._normal is not None and self.is_foreground():
+        if self.has_keys and self._normal is not None and self.is_foreground():
             with contextlib.suppress(termios.error):
                 termios.tcsetattr(_INPUT, termios.TCSADRAIN, self._normal)
-            self._is_changed = False
+            self.has_keys = False
 
     def read_key(self) -> str | None:
         """Return the key that was typed; an empty text for one with a sequence, None if the terminal is gone."""

@@ -170,15 +170,19 @@ class Watch:
     def _wait(self) -> str | None:
         """Wait for a reason to run; return what to run, None to quit."""
         self._keyboard.take_keys()
+        self.signals.take_continued()
         try:
             self._show_lines()
             while True:
                 if self.signals.ends_by is not None or self.signals.take_interrupt():
                     return None
                 if self.signals.take_continued():
-                    self._keyboard.take_keys()
                     self._show_lines()
-                keys = [0] if self._keyboard.is_foreground() else []
+                # It may have been in the background.
+                is_foreground = self._keyboard.is_foreground()
+                if is_foreground and not self._keyboard.has_keys:
+                    self._keyboard.take_keys()
+                keys = [0] if is_foreground else []
                 ready = self.signals.wait([*keys, self._project.files.fileno()], _INTERVAL)
                 if not self._project.root.is_dir():
                     raise Failed(f"the project's directory {self._project.root} was removed")
