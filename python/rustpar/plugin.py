@@ -125,9 +125,8 @@ def pytest_configure(config: pytest.Config) -> None:
         from rustpar.watch import run_plugin
 
         run_plugin.register(config)
-    if config.pluginmanager.has_plugin("rustpar-changed"):
-        pass
-    elif config.getoption("rustpar_changed", None) is not None or has_entry(config, "rustpar_record_imports"):
+    is_selecting = config.getoption("rustpar_changed", None) is not None or has_entry(config, "rustpar_record_imports")
+    if is_selecting and not config.pluginmanager.has_plugin("rustpar-changed"):
         from rustpar.changed import selection as changed
 
         changed.register(config)
