@@ -62,7 +62,7 @@ PYTEST_DEPENDENT = (
     "tests/once/test_life.py",
     "tests/terminal/test_output_isolation.py",
     "tests/terminal/test_reporter.py",
-    "tests/watch",
+    "tests/watch/test_watch_runs.py",
     "tests/worker/test_next_item.py",
 )
 
