@@ -89,10 +89,21 @@ fn report_files(event: &str, args: &Bound<'_, PyTuple>) -> PyResult<()> {
     for path in args.iter().skip(named.start).take(named.len()) {
         // Otherwise it is a descriptor, or bytes.
         if let Ok(path) = path.extract::<PathBuf>() {
-            report_file(args.py(), &path, is_written)?;
+            report_file(args.py(), database_of(&path).unwrap_or(&path), is_written)?;
         }
     }
     Ok(())
+}
+
+/// The path in an address of SQLite, as `file:data.db?mode=rwc` or `file:///tmp/data.db`; without escapes.
+fn database_of(path: &Path) -> Option<&Path> {
+    let address = path.to_str()?.strip_prefix("file:")?;
+    let address = address.find(['?', '#']).map_or(address, |end| &address[..end]);
+    let Some(rest) = address.strip_prefix("//") else {
+        return Some(Path::new(address));
+    };
+    // Before the path, there is a host, which is this one.
+    Some(Path::new(&rest[rest.find('/')?..]))
 }
 
 fn report_file(py: Python<'_>, path: &Path, is_written: bool) -> PyResult<()> {

@@ -152,7 +152,9 @@ impl Shared {
 
     fn counts(&self, path: &Path) -> bool {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        !excludes_file(&name) && of_directory(&name, &[]).is_none() && !self.ignored.lock().contains(path)
+        // A file may have such a name, too.
+        let is_left_out = excludes_file(&name) || (of_directory(&name, &[]).is_some() && path.is_dir());
+        !is_left_out && !self.ignored.lock().contains(path)
     }
 }
 

@@ -61,8 +61,13 @@ class Keyboard:
             termios.tcsetattr(_INPUT, termios.TCSAFLUSH, attributes)
 
     def restore(self) -> None:
-        """Restore the terminal."""
-        if self.has_keys and self._normal is not None and self.is_foreground():
+        """Restore the terminal, if this process has changed it."""
+        if self.has_keys:
+            self.reset()
+
+    def reset(self) -> None:
+        """Restore the terminal, also from what others have made of it."""
+        if self._normal is not None and self.is_foreground():
             with contextlib.suppress(termios.error):
                 termios.tcsetattr(_INPUT, termios.TCSADRAIN, self._normal)
             self.has_keys = False

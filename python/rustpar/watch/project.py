@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 # The directories that pytest does not collect from by default, before a run has said which.
 _NOT_COLLECTED = ("*.egg", ".*", "_darcs", "build", "CVS", "dist", "node_modules", "venv", "{arch}")
 
-# Seconds for git to end what it does to the working tree: a checkout of 100,000 files takes 10 s.
+# Seconds for git to end what it does to the working tree: a checkout of 100,000 files takes 10 s. A lock that is older
+# is one of `git commit -a` that waits for an editor, or was left behind by a git that was killed.
 _GIT_LIMIT = 30.0
 
 _INTERVAL = 0.02
@@ -73,8 +74,9 @@ class Project:
 
     def _wait_for_git(self, lock: Path) -> None:
         end = time.monotonic() + _GIT_LIMIT
-        while lock.exists() and time.monotonic() < end:
-            time.sleep(_INTERVAL)
+        with contextlib.suppress(OSError):
+            while abs(time.time() - lock.stat().st_mtime) < _GIT_LIMIT and time.monotonic() < end:
+                time.sleep(_INTERVAL)
 
     def use_patterns(self, not_collected: Sequence[str]) -> Changes:
         """Set the directories that pytest does not collect from; return what is known to have changed meanwhile."""
@@ -84,6 +86,13 @@ class Project:
         self._not_collected = patterns
         # Other files are watched now: those are no changes.
         return [(path, event) for path, event in self.look() if event == "M"]
+
+    def tracked_of(self, changes: Changes) -> list[str]:
+        """Return the files among these changes that git has."""
+        if not changes:
+            return []
+        known = {entry.partition(b"\t")[2] for entry in self._tracked.split(b"\0")}
+        return [path for path, _ in changes if path.encode(errors="surrogateescape") in known]
 
     def state(self, changes: Iterable[tuple[str, str]]) -> git.State:
         """Return the files and these changes in the form in which git prints them."""

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from rustpar.watch.keyboard import Keyboard
 
-_ENDING = (signal.SIGTERM, signal.SIGHUP)
+# The last one is that of Ctrl-\.
+_ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 _MOST_BYTES = 4096
 
