@@ -499,11 +499,12 @@ class WatchSession:
     def set_filter(self, expression: str) -> str | None:
         """Set the filter, an empty text for none; return the mode of the run that follows from that."""
 
-    def begin(self, mode: str) -> tuple[str, list[tuple[str, str]], list[str]]:
+    def begin(self, mode: str) -> tuple[str, str, list[tuple[str, str]], list[str]]:
         """Begin a run of `all` tests, the `affected` or the `failed` ones.
 
         Returns:
-            The line about it, the changes whose tests it has to run, and the node ids of what has failed.
+            What it is a run of, the line about it, the changes whose tests it has to run, and the node ids of what has
+            failed.
         """
 
     def end(
@@ -513,6 +514,7 @@ class WatchSession:
         is_interrupted: bool,
         seconds: float,
         during: list[tuple[str, str]],
+        tracked: list[str],
     ) -> bool:
         """End a run; return whether to run the affected tests again at once.
 
@@ -522,6 +524,7 @@ class WatchSession:
             is_interrupted: Whether the user has interrupted it.
             seconds: Its duration.
             during: What has changed while it was under way.
+            tracked: The files among these that git has.
         """
 
     def lines(self, columns: int, has_keys: bool, is_coloured: bool) -> list[str]:

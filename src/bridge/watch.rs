@@ -164,12 +164,11 @@ impl WatchSession {
         self.0.set_filter(&expression.0).map(name_of)
     }
 
-    /// Begins a run; returns the line about it, the changes, and what has failed.
-    fn begin(&mut self, mode: &str) -> PyResult<(String, Pairs, Vec<String>)> {
-        let mode = mode_of(mode)?;
-        let (changes, failing) = self.0.begin(mode);
+    /// Begins a run; returns its mode, the line about it, the changes, and what has failed.
+    fn begin(&mut self, mode: &str) -> PyResult<(&'static str, String, Pairs, Vec<String>)> {
+        let (mode, changes, failing) = self.0.begin(mode_of(mode)?);
         let line = text::start(mode, &changes, failing.len(), self.0.filter());
-        Ok((line, as_pairs(changes), failing))
+        Ok((name_of(mode), line, as_pairs(changes), failing))
     }
 
     /// Ends a run; returns whether to run again at once.
@@ -180,6 +179,7 @@ impl WatchSession {
         is_interrupted: bool,
         seconds: f64,
         during: Vec<(Text, String)>,
+        tracked: Vec<Text>,
     ) -> bool {
         let ending = Ending {
             // One that cannot be read is as good as none: the run was killed while it wrote it.
@@ -188,7 +188,7 @@ impl WatchSession {
             is_interrupted,
             micros: crate::text::duration::micros(seconds),
         };
-        self.0.end(ending, from_pairs(during))
+        self.0.end(ending, from_pairs(during), &texts(tracked))
     }
 
     /// The lines after a run.

@@ -2,7 +2,8 @@
 //!
 //! A change is pending until a run has ended that ran all tests which depend on it. A run that was interrupted, stopped
 //! at a failure or could not collect has not seen it. One with a filter has seen it for the tests of that filter: if the
-//! filter changes, it is pending again.
+//! filter changes, it is pending again. A run of all tests that did not end either makes the next one a run of all, unless
+//! the user has interrupted it.
 //!
 //! What changes while a run is under way may be the work of the run. What its Python processes have opened for writing
 //! is. Something else starts the next run, but not for ever: a file that has changed in several runs in a row waits for
@@ -43,6 +44,8 @@ pub struct Report {
     pub ran: BTreeSet<String>,
     /// Whether everything that was selected has run.
     pub is_complete: bool,
+    /// Whether tests were only to be listed or set up, as with `--collect-only`.
+    pub is_dry: bool,
     /// Files that its processes have opened for writing, relative to the top.
     pub written: BTreeSet<String>,
 }
@@ -82,6 +85,9 @@ pub struct Session {
     in_a_row: BTreeMap<String, u32>,
     /// How many runs in a row have started the next one.
     at_once: u32,
+    /// Whether all tests have to run, because a run of them was cut short: without a filter, and with the present one.
+    owes_all: bool,
+    owes_filtered: bool,
     running: Option<(Mode, Changes)>,
     pub(super) last: Option<Last>,
 }
@@ -98,10 +104,18 @@ impl Session {
         merge(&mut self.pending, changes);
     }
 
-    /// Whether there are changes that no run has seen.
+    /// Whether there are changes that no run has seen, or tests that a run of all tests has not reached.
     #[must_use]
     pub fn has_pending(&self) -> bool {
-        !self.pending.is_empty()
+        !self.pending.is_empty() || self.owes_all()
+    }
+
+    /// Whether the next run is one of all tests, because the last such one was cut short.
+    pub(super) fn owes_all(&self) -> bool {
+        match self.filter {
+            Some(_) => self.owes_filtered,
+            None => self.owes_all,
+        }
     }
 
     /// Whether anything has failed and not passed since.
@@ -124,6 +138,7 @@ impl Session {
             return new.map(|_| Mode::All);
         }
         self.filter = new;
+        self.owes_filtered = false;
         let seen = std::mem::take(&mut self.seen_by_filter);
         // In this order: what is pending came later.
         let later = std::mem::replace(&mut self.pending, seen);
@@ -134,27 +149,32 @@ impl Session {
         }
     }
 
-    /// Begins a run; returns the changes whose tests it has to run, and what has failed.
-    pub fn begin(&mut self, mode: Mode) -> (Changes, Vec<String>) {
+    /// Begins a run; returns what it has to run, the changes for that, and what has failed.
+    pub fn begin(&mut self, mode: Mode) -> (Mode, Changes, Vec<String>) {
         if mode != Mode::Affected {
             self.at_once = 0;
         }
+        let mode = match mode {
+            Mode::Affected if self.owes_all() => Mode::All,
+            mode => mode,
+        };
         self.running = Some((mode, self.pending.clone()));
         let changes = if mode == Mode::Affected {
             self.pending.clone()
         } else {
             Changes::new()
         };
-        (changes, self.failing.clone())
+        (mode, changes, self.failing.clone())
     }
 
-    /// Ends a run, during which files have changed; returns whether to run again at once.
-    pub fn end(&mut self, ending: Ending, mut during: Changes) -> bool {
+    /// Ends a run, during which files have changed; returns whether to run again at once. `tracked` are those of them
+    /// that git has: users edit them, and processes of tests seldom do.
+    pub fn end(&mut self, ending: Ending, mut during: Changes, tracked: &BTreeSet<String>) -> bool {
         let Some((mode, given)) = self.running.take() else {
             return false;
         };
         if let Some(report) = &ending.report {
-            during.retain(|path, _| !report.written.contains(path));
+            during.retain(|path, _| !is_written(&report.written, path));
             self.learn(report);
             if report.is_complete && mode != Mode::Failed {
                 if self.filter.is_some() {
@@ -165,11 +185,17 @@ impl Session {
                 }
             }
         }
-        let kinds: BTreeSet<String> = during.iter().map(|(path, event)| kind_of(path, *event)).collect();
+        if mode == Mode::All {
+            self.note_end_of_all(&ending);
+        }
+        let is_edited = |path: &str, event| event == Event::Modified && tracked.contains(path);
+        let has_edited = during.iter().any(|(path, event)| is_edited(path, *event));
+        let others = during.iter().filter(|(path, event)| !is_edited(path, **event));
+        let kinds: BTreeSet<String> = others.map(|(path, event)| kind_of(path, *event)).collect();
         let before = std::mem::take(&mut self.in_a_row);
         let times = |kind: &String| before.get(kind).copied().unwrap_or_default() + 1;
         self.in_a_row = kinds.iter().map(|kind| (kind.clone(), times(kind))).collect();
-        let starts = self.in_a_row.values().any(|times| *times < MOST_RUNS_IN_A_ROW);
+        let starts = has_edited || self.in_a_row.values().any(|times| *times < MOST_RUNS_IN_A_ROW);
         let is_again = starts && !ending.is_interrupted && self.at_once < MOST_RUNS_AT_ONCE;
         self.at_once = if is_again { self.at_once + 1 } else { 0 };
         merge(&mut self.pending, during);
@@ -183,6 +209,17 @@ impl Session {
             ending,
         });
         is_again
+    }
+
+    fn note_end_of_all(&mut self, ending: &Ending) {
+        let is_complete = ending.report.as_ref().is_some_and(|report| report.is_complete);
+        if !is_complete && ending.is_interrupted {
+            return;
+        }
+        match self.filter {
+            Some(_) => self.owes_filtered = !is_complete,
+            None => self.owes_all = !is_complete,
+        }
     }
 
     fn learn(&mut self, report: &Report) {
@@ -207,6 +244,15 @@ impl Session {
             .filter(|(_, times)| **times >= MOST_RUNS_IN_A_ROW);
         found.map(|(path, _)| path.as_str()).collect()
     }
+}
+
+/// Whether a run has written a file, or a directory that it is in: one that it has renamed.
+fn is_written(written: &BTreeSet<String>, path: &str) -> bool {
+    let directories = path.match_indices('/').map(|(end, _)| &path[..end]);
+    written.contains(path)
+        || directories
+            .into_iter()
+            .any(|directory| written.contains(directory))
 }
 
 /// What counts as the same in several runs: the file, or that files with this ending are new or deleted.

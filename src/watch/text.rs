@@ -1,6 +1,6 @@
 //! The lines below a run: what it has said, what still fails, and the keys.
 
-use super::session::{Last, Mode, Session};
+use super::session::{Last, Mode, Report, Session};
 use super::snapshot::{Changes, Event};
 use crate::text::counted;
 use crate::text::duration::spoken;
@@ -11,6 +11,9 @@ const MOST_NAMES: usize = 3;
 
 /// Lines about tests that still fail: they must not push the last failure from the screen.
 const MOST_FAILING: usize = 5;
+
+/// The exit status of pytest for arguments or a configuration that it does not accept.
+const USAGE_ERROR: i32 = 4;
 
 /// What the keys do.
 pub const HELP: &[&str] = &[
@@ -56,7 +59,9 @@ impl Session {
                 format!("changed by every run, so it starts none: {names}; let git ignore what tests write"),
             ));
         }
-        if !self.pending.is_empty() {
+        if self.owes_all() {
+            lines.push((Colour::Yellow, "not finished yet: all tests".to_owned()));
+        } else if !self.pending.is_empty() {
             let files = listed(self.pending.keys().map(String::as_str));
             lines.push((Colour::Yellow, format!("not run yet: what depends on {files}")));
         }
@@ -80,7 +85,7 @@ impl Session {
         if !self.failing.is_empty() {
             keys.push("f: failed");
         }
-        if !self.pending.is_empty() {
+        if !self.pending.is_empty() && !self.owes_all() {
             keys.push("c: changed");
         }
         keys.extend(["p: filter", "q: quit", "?: help"]);
@@ -99,9 +104,19 @@ fn what_happened(last: &Last) -> String {
     {
         return format!("interrupted after {took}");
     }
-    let Some(report) = &last.ending.report else {
-        return match last.ending.status {
-            4 => "pytest does not accept the arguments or the configuration".to_owned(),
+    let is_empty = |report: &Report| {
+        let mut names = report.counts.iter().map(|(name, _)| name);
+        !report.is_complete && names.all(|name| name == "deselected")
+    };
+    let status = last.ending.status;
+    let report = last
+        .ending
+        .report
+        .as_ref()
+        .filter(|report| !is_empty(report) && status != USAGE_ERROR);
+    let Some(report) = report else {
+        return match status {
+            USAGE_ERROR => "pytest does not accept the arguments or the configuration".to_owned(),
             status if status < 0 => format!("the run was killed by signal {} after {took}", -status),
             status => format!("the run ended with exit status {status} after {took}"),
         };
@@ -112,22 +127,26 @@ fn what_happened(last: &Last) -> String {
         .collect();
     if report.ran.is_empty() && report.failed.is_empty() && report.is_complete {
         return match last.mode {
+            _ if report.is_dry => format!("no tests were to run{}", reason(last)),
             Mode::Affected => format!("no test depends on {}", changed(&last.changes)),
             Mode::Failed => "no test that has failed was found".to_owned(),
             Mode::All => "no tests ran".to_owned(),
         };
     }
-    let reason = match last.mode {
-        Mode::All => String::new(),
-        Mode::Failed => ", those that had failed".to_owned(),
-        Mode::Affected => format!(", after the change of {}", changed(&last.changes)),
-    };
     let cut = if report.is_complete {
         ""
     } else {
         "; the run was cut short"
     };
-    format!("{} in {took}{reason}{cut}", counts.join(", "))
+    format!("{} in {took}{}{cut}", counts.join(", "), reason(last))
+}
+
+fn reason(last: &Last) -> String {
+    match last.mode {
+        Mode::All => String::new(),
+        Mode::Failed => ", those that had failed".to_owned(),
+        Mode::Affected => format!(", after the change of {}", changed(&last.changes)),
+    }
 }
 
 /// The line before a run.
@@ -218,8 +237,9 @@ fn painted(line: &str, columns: usize, colour: Colour, is_coloured: bool) -> Str
 
 #[cfg(test)]
 mod tests {
-    use super::super::session::{Ending, Report};
+    use super::super::session::Ending;
     use super::*;
+    use std::collections::BTreeSet;
 
     fn changes(paths: &[(&str, Event)]) -> Changes {
         paths
@@ -259,6 +279,7 @@ mod tests {
         session.end(
             ending(&[("passed", 12), ("skipped", 1), ("warnings", 1)], &[], 0),
             Changes::new(),
+            &BTreeSet::new(),
         );
         show(&session);
         session.note(changes(&[
@@ -273,14 +294,15 @@ mod tests {
         session.end(
             ending(&[("failed", 7), ("passed", 3), ("error", 1)], &failed, 1),
             Changes::new(),
+            &BTreeSet::new(),
         );
         show(&session);
         session.begin(Mode::Failed);
-        session.end(ending(&[("passed", 7)], &[], 0), Changes::new());
+        session.end(ending(&[("passed", 7)], &[], 0), Changes::new(), &BTreeSet::new());
         session.set_filter("cart and not slow");
         session.note(changes(&[("README.md", Event::Modified)]));
         session.begin(Mode::Affected);
-        session.end(ending(&[], &[], 0), Changes::new());
+        session.end(ending(&[], &[], 0), Changes::new(), &BTreeSet::new());
         show(&session);
         for (status, is_interrupted) in [(4, false), (-9, false), (3, false), (2, true)] {
             session.begin(Mode::All);
@@ -290,7 +312,7 @@ mod tests {
                 micros: 70_000_000,
                 ..Ending::default()
             };
-            session.end(ending, changes(&[("a.py", Event::Deleted)]));
+            session.end(ending, changes(&[("a.py", Event::Deleted)]), &BTreeSet::new());
             show(&session);
         }
         insta::assert_snapshot!(shown.join("\n"));
@@ -320,6 +342,7 @@ mod tests {
         session.end(
             ending(&[("failed", 1)], &["tests/test_日本.py::test_日本\u{1b}"], 1),
             Changes::new(),
+            &BTreeSet::new(),
         );
         for columns in 5..60 {
             assert!(

@@ -106,6 +106,42 @@ def test_a_syntax_error_is_shown_and_the_tests_run_when_it_is_mended(suite: Suit
         assert "failing" not in watch.last()
 
 
+@pytest.mark.parametrize("arguments", [(), ("-x",)], ids=["plain", "x"])
+def test_all_tests_run_after_a_first_run_that_was_cut_short(suite: Suite, arguments: tuple[str, ...]) -> None:
+    wrong = "def test_other(): assert 0\n" if "-x" in arguments else "def test_other(:\n"
+    commit(suite, {**PACKAGE, "tests/test_a.py": wrong})
+    with watching(suite, *arguments) as watch:
+        watch.wait_for_run(1)
+        watch.wait_for("not finished yet: all tests")
+        watch.write({"tests/test_a.py": "def test_a(): pass\n"})
+        watch.wait_for_run(2)
+        watch.wait_for("rustpar watch: 4 passed in")
+        assert "not finished" not in watch.last()
+        watch.change(other=BROKEN)
+        watch.wait_for_run(3)
+        watch.wait_for("rustpar watch: 1 failed in")
+
+
+def test_a_failure_that_is_counted_in_another_way_runs_until_it_passes(suite: Suite) -> None:
+    status = "def pytest_report_teststatus(report):\n    if report.failed: return 'broken', 'B', 'BROKEN'\n"
+    commit(suite, {**PACKAGE, "conftest.py": status, "low.py": BROKEN})
+    with watching(suite) as watch:
+        watch.wait_for_run(1)
+        watch.wait_for("failing:\n  tests/test_high.py::test_high")
+        watch.change(other="VALUE = 2\n")
+        watch.wait_for_run(2)
+        watch.wait_for("1 passed, 1 broken in")
+
+
+def test_with_collect_only_it_says_that_nothing_was_to_run(suite: Suite) -> None:
+    commit(suite, PACKAGE)
+    with watching(suite, "--collect-only") as watch:
+        watch.wait_for_run(1)
+        watch.change(low=BROKEN)
+        watch.wait_for_run(2)
+        watch.wait_for("rustpar watch: no tests were to run, after the change of low.py")
+
+
 def test_new_and_deleted_test_files_and_conftests(suite: Suite) -> None:
     commit(suite, PACKAGE)
     with watching(suite) as watch:
@@ -136,6 +172,28 @@ def test_a_checkout_of_another_branch_is_one_run(suite: Suite) -> None:
         git(suite.path, "checkout", "-q", "main")
         watch.wait_for_run(3)
         watch.does_not_run()
+
+
+def test_a_lock_that_git_has_left_behind_is_not_waited_for(suite: Suite) -> None:
+    commit(suite, PACKAGE)
+    lock = suite.path / ".git" / "index.lock"
+    lock.touch()
+    os.utime(lock, (0, 0))
+    with watching(suite) as watch:
+        watch.wait_for_run(1)
+        watch.change(low=BROKEN)
+        watch.wait_for_run(2)
+        assert watch.ran() == HIGH
+
+
+def test_a_file_with_the_name_of_a_directory_that_is_left_out_is_watched(suite: Suite) -> None:
+    test = "import pathlib\ndef test_build(): assert pathlib.Path('scripts/build').read_text()\n"
+    commit(suite, {**PACKAGE, "scripts/build": "x", "tests/test_build.py": test})
+    with watching(suite) as watch:
+        watch.wait_for_run(1)
+        (suite.path / "scripts" / "build").write_text("y")
+        watch.wait_for_run(2)
+        assert "test_build" in watch.ran()
 
 
 def test_a_project_in_a_directory_of_a_repository_is_watched_alone(suite: Suite) -> None:

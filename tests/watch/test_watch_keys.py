@@ -84,6 +84,19 @@ def test_ctrl_c_leaves_the_filter_as_it_is(suite: Suite) -> None:
         assert watch.quit() == 0
 
 
+def test_a_filter_that_pytest_does_not_accept_can_be_changed(suite: Suite) -> None:
+    commit(suite, PACKAGE)
+    with watching(suite) as watch:
+        watch.wait_for_run(1)
+        for run, (expression, told) in enumerate({"high (": "does not accept", "other": "1 passed in"}.items(), 2):
+            watch.terminal.type(b"p")
+            watch.wait_for("empty for all): ")
+            watch.terminal.type(f"{expression}\n".encode())
+            watch.wait_for_run(run)
+            watch.wait_for(f"filter: -k '{expression}'")
+            assert told in watch.last()
+
+
 def test_ctrl_c_ends_a_run_and_then_the_command(suite: Suite) -> None:
     commit(suite, {**PACKAGE, "tests/test_waits.py": WAITS})
     with watching(suite) as watch:
@@ -97,7 +110,7 @@ def test_ctrl_c_ends_a_run_and_then_the_command(suite: Suite) -> None:
         assert watch.terminal.is_restored()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
 @pytest.mark.parametrize("is_running", [False, True])
 def test_a_signal_ends_it_and_its_run_and_restores_the_terminal(
     suite: Suite, number: signal.Signals, is_running: bool

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from textwrap import dedent
 from typing import TYPE_CHECKING
 
 import pytest
@@ -29,7 +30,7 @@ WAITS = """
 """
 
 WRITES = """
-    import os, pathlib, subprocess, time
+    import os, pathlib, sqlite3, subprocess, time
     out = pathlib.Path(__file__).with_name("out.json")
     def test_writes():
         new = out.with_name("new.json")
@@ -38,6 +39,13 @@ WRITES = """
         with open(out.with_name("snapshot.txt"), "a") as file:
             file.write("x")
         pathlib.Path(f"{time.time_ns()}.log").write_text("")
+        database = sqlite3.connect(f"file:{out.with_name('data.db')}?mode=rwc", uri=True)
+        database.executescript("create table if not exists runs (number); insert into runs values (1)")
+        database.close()
+        directory = out.with_name("new")
+        directory.mkdir()
+        (directory / "out.txt").write_text(str(time.time_ns()))
+        directory.rename(out.with_name(str(time.time_ns())))
 """
 
 # Processes, of which the run does not know what they write.
@@ -76,6 +84,21 @@ def test_after_ctrl_c_changes_wait_for_a_key_or_the_next_change(suite: Suite) ->
         watch.terminal.type(b"c")
         watch.wait_for_run(2)
         assert watch.ran() == HIGH
+
+
+def test_a_run_that_two_interrupts_have_ended_has_not_seen_the_changes(suite: Suite) -> None:
+    wait = suite.path.parent / f"wait-{suite.path.name}"
+    # The second one arrives while pytest handles the first.
+    second = "def pytest_keyboard_interrupt(): raise KeyboardInterrupt\n"
+    commit(suite, {**PACKAGE, "conftest.py": second, "tests/test_waits.py": f"import low\n{dedent(WAITS)}"})
+    with watching(suite, environment={"WAIT": str(wait)}) as watch:
+        watch.wait_for_run(1)
+        wait.touch()
+        watch.change(low=BROKEN)
+        watch.terminal.wait(lambda: watch.runs == 2 and "test_waits.py" in watch.last().partition("FAILED")[2])
+        watch.terminal.type(b"\x03")
+        watch.wait_for("rustpar watch: interrupted after")
+        watch.wait_for("not run yet: what depends on low.py")
 
 
 def test_a_run_that_stops_at_a_failure_has_not_seen_the_changes(suite: Suite) -> None:

@@ -56,7 +56,9 @@ def watch(arguments: Sequence[str]) -> int:
         try:
             watching.run()
         except OSError as error:
-            raise Failed(str(error)) from None
+            # Without its terminal, it is to end as SIGHUP says.
+            if watching.signals.ends_by is None:
+                raise Failed(str(error)) from None
         number = watching.signals.ends_by
     if number is not None:
         # As if it had not been handled.
@@ -115,18 +117,21 @@ class Watch:
         self._session.note(self._project.look())
         if self.signals.take_interrupt():
             return False
-        line, changes, failed = self._session.begin(mode)
+        mode, line, changes, failed = self._session.begin(mode)
         state = self._project.state(changes)
         plans.Plan(os.getpid(), mode, failed, self._session.filter(), state).write(self._directory)
         self._show_start(line)
         begin = time.monotonic()
         status = self._run_pytest()
         took = time.monotonic() - begin
+        # A run that was killed, or a test, may leave it without echo.
+        self._keyboard.reset()
         if not self._project.root.is_dir():
             raise Failed(f"the project's directory {self._project.root} was removed")
         report = projects.text_of(plans.report_file(self._directory))
         during = self._project.look()
-        is_again = self._session.end(report, status, self.signals.take_interrupt(), took, during)
+        tracked = self._project.tracked_of(during)
+        is_again = self._session.end(report, status, self.signals.take_interrupt(), took, during, tracked)
         patterns = projects.patterns_of(report)
         if patterns is not None:
             missed = self._project.use_patterns(patterns)

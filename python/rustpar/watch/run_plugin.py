@@ -9,7 +9,7 @@ import contextlib
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -17,6 +17,9 @@ from rustpar.changed import selection
 from rustpar.changed.git import State
 from rustpar.recording.history import history_path
 from rustpar.watch import plan as plans
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 _PLAN_KEY: pytest.StashKey[tuple[str, plans.Plan]] = pytest.StashKey()
 
@@ -62,13 +65,25 @@ class RunReport:
         self._file = file
         self._top = top
         self._selecting = selecting
+        self._has_ended = False
         self._is_complete = False
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtestloop(self) -> Generator[None, object, object]:
+        """Note that nothing has ended it: after a second Ctrl-C, pytest's exit status may be that of a run that was."""
+        result = yield
+        self._has_ended = True
+        return result
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Note whether everything that was selected has run."""
-        has_ended = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
-        self._is_complete = has_ended and not (session.shouldfail or session.shouldstop)
+        has_result = exitstatus in (
+            pytest.ExitCode.OK,
+            pytest.ExitCode.TESTS_FAILED,
+            pytest.ExitCode.NO_TESTS_COLLECTED,
+        )
+        self._is_complete = self._has_ended and has_result and not (session.shouldfail or session.shouldstop)
 
     @pytest.hookimpl(trylast=True)
     def pytest_unconfigure(self) -> None:
@@ -80,7 +95,14 @@ class RunReport:
         counts = [
             (name, sum(1 for one in stats[name] if getattr(one, "count_towards_summary", True))) for name in names
         ]
-        failed = [_encodable(one.nodeid) for name in ("failed", "error") for one in stats.get(name, ())]
+        # Also those that plugins count in other ways, as failed subtests; those in quarantine are excused.
+        failed = [
+            _encodable(one.nodeid)
+            for name in names
+            if name != "quarantined"
+            for one in stats[name]
+            if isinstance(one, pytest.TestReport | pytest.CollectReport) and one.failed
+        ]
         ran = {
             _encodable(one.nodeid)
             for name in names
@@ -93,6 +115,7 @@ class RunReport:
             "failed": list(dict.fromkeys(failed)),
             "ran": sorted(ran),
             "is_complete": self._is_complete,
+            "is_dry": bool(self._config.getoption("collectonly", False) or self._config.getoption("setuponly", False)),
             "written": sorted(self._written()),
             "not_collected": list(self._config.getini("norecursedirs")),
         }

@@ -24,18 +24,18 @@ fn ending(is_complete: bool, ran: &[&str], failed: &[&str]) -> Ending {
 
 fn run(session: &mut Session, mode: Mode, ending: Ending, during: &[&str]) -> bool {
     session.begin(mode);
-    session.end(ending, changes(during))
+    session.end(ending, changes(during), &BTreeSet::new())
 }
 
 #[test]
 fn a_change_is_pending_until_a_complete_run_has_seen_it() {
     let mut session = Session::default();
     session.note(changes(&["a.py"]));
-    assert_eq!(session.begin(Mode::Affected).0, changes(&["a.py"]));
-    assert!(!session.end(ending(false, &[], &[]), changes(&[])));
+    assert_eq!(session.begin(Mode::Affected).1, changes(&["a.py"]));
+    assert!(!session.end(ending(false, &[], &[]), changes(&[]), &BTreeSet::new()));
     session.note(changes(&["b.py"]));
-    assert_eq!(session.begin(Mode::Affected).0, changes(&["a.py", "b.py"]));
-    session.end(Ending::default(), changes(&[]));
+    assert_eq!(session.begin(Mode::Affected).1, changes(&["a.py", "b.py"]));
+    session.end(Ending::default(), changes(&[]), &BTreeSet::new());
     run(&mut session, Mode::Failed, ending(true, &[], &[]), &[]);
     assert!(session.has_pending());
     run(&mut session, Mode::Affected, ending(true, &[], &[]), &[]);
@@ -52,7 +52,7 @@ fn a_change_during_a_run_starts_the_next_one() {
         ending(true, &[], &[]),
         &["a.py", "b.py"]
     ));
-    assert_eq!(session.begin(Mode::Affected).0, changes(&["a.py", "b.py"]));
+    assert_eq!(session.begin(Mode::Affected).1, changes(&["a.py", "b.py"]));
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn files_with_other_names_in_each_run_end_the_loop() {
         loop {
             session.begin(Mode::Affected);
             let during = [(name(runs), Event::Added)].into();
-            if !session.end(ending(true, &[], &[]), during) {
+            if !session.end(ending(true, &[], &[]), during, &BTreeSet::new()) {
                 break;
             }
             runs += 1;
@@ -115,6 +115,72 @@ fn files_with_other_names_in_each_run_end_the_loop() {
 }
 
 #[test]
+fn a_tracked_file_that_is_edited_in_each_run_starts_more_runs_but_not_for_ever() {
+    let mut session = Session::default();
+    let tracked = ["a.py".to_owned()].into();
+    let mut runs = 0;
+    loop {
+        session.begin(Mode::Affected);
+        if !session.end(ending(true, &[], &[]), changes(&["a.py"]), &tracked) {
+            break;
+        }
+        runs += 1;
+    }
+    assert_eq!(runs, MOST_RUNS_AT_ONCE);
+    assert!(session.has_pending());
+}
+
+#[test]
+fn what_is_in_a_directory_that_a_run_has_renamed_is_no_change() {
+    let mut session = Session::default();
+    let mut own = ending(true, &[], &[]);
+    own.report.as_mut().expect("a report").written = ["out".to_owned()].into();
+    assert!(!run(&mut session, Mode::All, own.clone(), &["out/a/b.json"]));
+    assert!(run(&mut session, Mode::All, own, &["outer/b.json"]));
+}
+
+#[test]
+fn after_a_run_of_all_that_was_cut_short_the_next_one_is_of_all() {
+    let mut session = Session::default();
+    for cut in [ending(false, &["a"], &["a"]), Ending::default()] {
+        run(&mut session, Mode::All, cut, &[]);
+        run(&mut session, Mode::Failed, ending(true, &["a"], &["a"]), &[]);
+        session.note(changes(&["a.py"]));
+        assert_eq!(session.begin(Mode::Affected).0, Mode::All);
+        session.end(ending(true, &["a", "b"], &[]), changes(&[]), &BTreeSet::new());
+        assert!(!session.has_pending());
+        session.note(changes(&["a.py"]));
+        assert_eq!(session.begin(Mode::Affected).0, Mode::Affected);
+        session.end(ending(true, &[], &[]), changes(&[]), &BTreeSet::new());
+    }
+    // The user does not want it.
+    let interrupted = Ending {
+        is_interrupted: true,
+        ..ending(false, &[], &[])
+    };
+    run(&mut session, Mode::All, interrupted, &[]);
+    assert!(!session.has_pending());
+}
+
+#[test]
+fn a_run_of_all_with_a_filter_is_owed_as_long_as_the_filter_holds() {
+    let mut session = Session::default();
+    run(&mut session, Mode::All, ending(false, &[], &[]), &[]);
+    session.set_filter("x");
+    run(&mut session, Mode::All, ending(true, &[], &[]), &[]);
+    session.note(changes(&["a.py"]));
+    assert_eq!(session.begin(Mode::Affected).0, Mode::Affected);
+    session.end(Ending::default(), changes(&[]), &BTreeSet::new());
+    run(&mut session, Mode::All, Ending::default(), &[]);
+    assert_eq!(session.begin(Mode::Affected).0, Mode::All);
+    session.end(Ending::default(), changes(&[]), &BTreeSet::new());
+    assert_eq!(session.set_filter(""), Some(Mode::Affected));
+    assert_eq!(session.begin(Mode::Affected).0, Mode::All);
+    session.end(ending(true, &[], &[]), changes(&[]), &BTreeSet::new());
+    assert!(!session.has_pending());
+}
+
+#[test]
 fn after_an_interrupt_nothing_starts_and_nothing_is_lost() {
     let mut session = Session::default();
     let interrupted = Ending {
@@ -122,7 +188,7 @@ fn after_an_interrupt_nothing_starts_and_nothing_is_lost() {
         ..Ending::default()
     };
     assert!(!run(&mut session, Mode::All, interrupted, &["a.py"]));
-    assert_eq!(session.begin(Mode::Affected).0, changes(&["a.py"]));
+    assert_eq!(session.begin(Mode::Affected).1, changes(&["a.py"]));
 }
 
 #[test]
@@ -134,8 +200,8 @@ fn a_test_fails_until_it_passes_or_does_not_exist() {
         ending(true, &["a", "b", "c"], &["a", "b"]),
         &[],
     );
-    assert_eq!(session.begin(Mode::Affected).1, ["a", "b"]);
-    session.end(ending(false, &["a", "d"], &["d"]), changes(&[]));
+    assert_eq!(session.begin(Mode::Affected).2, ["a", "b"]);
+    session.end(ending(false, &["a", "d"], &["d"]), changes(&[]), &BTreeSet::new());
     assert_eq!(session.failing, ["d", "b"]);
     session.set_filter("x");
     run(&mut session, Mode::All, ending(true, &["d"], &[]), &[]);
@@ -191,9 +257,10 @@ proptest! {
                     unseen.insert(file);
                 }
                 2 => {
-                    let (given, _) = session.begin(Mode::Affected);
-                    prop_assert_eq!(given.keys().map(String::as_str).collect::<BTreeSet<_>>(), unseen.clone());
-                    session.end(ending(is_complete, &[], &[]), changes(&[file]));
+                    let (mode, given, _) = session.begin(Mode::Affected);
+                    let given: BTreeSet<&str> = given.keys().map(String::as_str).collect();
+                    prop_assert!(mode == Mode::All || given == unseen);
+                    session.end(ending(is_complete, &[], &[]), changes(&[file]), &BTreeSet::new());
                     if is_complete {
                         unseen.clear();
                     }
