@@ -13,6 +13,7 @@ import pytest
 from tests.harness import RUN_LIMIT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.harness import Run, Suite
@@ -216,12 +217,13 @@ def test_a_run_that_was_stopped_at_a_failure_goes_on_behind_it(suite: Suite) -> 
     assert Counter(line.split()[1] for line in suite.notes()) == Counter(map(str, range(9)))
 
 
-def test_a_journal_can_be_resumed_and_replaced(suite: Suite) -> None:
+def test_a_journal_can_be_resumed_and_replaced(suite: Suite, eventually: Callable[[Callable[[], bool]], None]) -> None:
     suite.write(FILES)
     journal = suite.path / "run.jsonl"
     args = ("--rustpar-journal=run.jsonl", "-p", "no:cacheprovider")
     process = suite.start(*args)
     suite.wait_for("stuck")
+    eventually(lambda: '"e":"teardown"' in journal.read_text())
     process.kill()
     suite.wait_for_exit(process)
     before = journal.read_text()
