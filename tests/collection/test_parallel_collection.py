@@ -223,6 +223,14 @@ def test_retries_run_on_another_worker(suite: Suite) -> None:
         assert run.counts()["rerun"] == 1
 
 
+def test_a_retry_runs_in_a_worker_that_has_collected_no_test(suite: Suite) -> None:
+    # The other worker has collected the other files meanwhile.
+    suite.write({"test_a.py": "import time\ntime.sleep(1)\n", "test_b.py": "def test_one(): pass\n"})
+    suite.write({"test_c.py": "def test_fails(): assert 0\n"})
+    for run in run_twice(suite, "--rustpar-retries=1"):
+        assert run.counts() == {"failed": 1, "passed": 1, "rerun": 1}
+
+
 def test_serial_tests_run_alone(suite: Suite) -> None:
     module = """
         import os, time, pytest

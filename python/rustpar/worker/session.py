@@ -261,22 +261,22 @@ class WorkerPlugin:
         saving = measuring.Saving()
         show_title = _title_setter()
         line.monitor_memory(memory.limit_of(self.config))
-        attempts: Attempts | None = self.config.pluginmanager.get_plugin(PLUGIN)
         repeated: set[int] | None = None if repeat_of(self.config) is None else set()
-        if attempts is not None:
-            attempts.runner = self
-        self._attempts = attempts
+        self._use_attempts()
         self._next: int | None = self._claim()
         while self._next is not None and line.may_start():
             test = self._test = self._next
-            self._next_is_chosen = False
+            self._next_is_chosen = self._has_rested = False
             after = line.peek()
             tried = self._next_tried
             # First, because a parallel collection may have to collect their files.
             item, nextitem = items[test], None if after is None else items[after]
             line.set_running(test, tried)
-            if attempts is not None:
-                attempts.attempt = tried + 1
+            if self._part is not None and self._attempts is None:
+                # Registered with the first file that has a test to be tried again.
+                self._use_attempts()
+            if self._attempts is not None:
+                self._attempts.attempt = tried + 1
             self._waited = 0.0
             if repeated is not None:
                 if test in repeated:
@@ -304,6 +304,12 @@ class WorkerPlugin:
                 break
             if not self._next_is_chosen:
                 self._next = self._claim()
+
+    def _use_attempts(self) -> None:
+        """Have the plugin that tries tests again, if there is one, ask this worker."""
+        self._attempts = self.config.pluginmanager.get_plugin(PLUGIN)
+        if self._attempts is not None:
+            self._attempts.runner = self
 
     def _claim(self) -> int | None:
         test = self._line.claim()
@@ -352,10 +358,14 @@ class WorkerPlugin:
         again = None if self._attempts is None else self._attempts.next_item(None)
         if again is not None:
             return again
+        if self._has_rested:
+            # A plugin runs the test several times, and the engine has said that it will not say what follows.
+            return self.session
         if not self._next_is_chosen:
             begin = _core.monotonic()
             claimed = self._line.claim_or_rest()
             if claimed is False:
+                self._has_rested = True
                 self._waited = _core.monotonic() - begin
                 # Tear down everything except the session's fixtures.
                 return self.session
