@@ -8,7 +8,7 @@ use crate::platform::audit::{
 };
 use parking_lot::Mutex;
 use pyo3::prelude::*;
-use pyo3::types::{PyString, PyTuple};
+use pyo3::types::{PyBytes, PyString, PyTuple};
 use std::path::{Path, PathBuf};
 
 /// The Python function that is called for events.
@@ -87,12 +87,20 @@ fn report_files(event: &str, args: &Bound<'_, PyTuple>) -> PyResult<()> {
     };
     let is_written = event != "open" || (args.len() == 3 && is_for_writing(args)?);
     for path in args.iter().skip(named.start).take(named.len()) {
-        // Otherwise it is a descriptor, or bytes.
-        if let Ok(path) = path.extract::<PathBuf>() {
+        // Otherwise it is a descriptor.
+        if let Some(path) = path_of(&path) {
             report_file(args.py(), database_of(&path).unwrap_or(&path), is_written)?;
         }
     }
     Ok(())
+}
+
+/// The path in an argument: a text or, from sqlite3 before Python 3.11, bytes.
+fn path_of(argument: &Bound<'_, PyAny>) -> Option<PathBuf> {
+    if let Ok(bytes) = argument.cast::<PyBytes>() {
+        return PathBuf::from(std::str::from_utf8(bytes.as_bytes()).ok()?).into();
+    }
+    argument.extract().ok()
 }
 
 /// The path in an address of SQLite, as `file:data.db?mode=rwc` or `file:///tmp/data.db`; without escapes.
