@@ -83,7 +83,8 @@ pub(super) fn load_tests<'a>(
 pub(super) fn measurements(part: &Part) -> Vec<(Option<&LoadResult>, Vec<&LoadSecond>)> {
     let run = &part.run;
     let is_within = |second: &LoadSecond, result: &LoadResult| {
-        second.t == result.t && (result.began..=result.at).contains(&second.at)
+        // Both times are rounded, and the last second ends with the load test.
+        second.t == result.t && (result.began..=result.at.saturating_add(1)).contains(&second.at)
     };
     let mut all: Vec<_> = run
         .load_results
