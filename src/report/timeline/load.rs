@@ -79,12 +79,14 @@ pub(super) fn load_tests<'a>(
     found
 }
 
+/// The last second ends with the load test, but both times are sums of rounded ones, in microseconds: they differ by a few.
+const ROUNDING: u64 = 1_000;
+
 /// The load tests of a run: result and seconds of each. Those without a result were running when the journal ended.
 pub(super) fn measurements(part: &Part) -> Vec<(Option<&LoadResult>, Vec<&LoadSecond>)> {
     let run = &part.run;
     let is_within = |second: &LoadSecond, result: &LoadResult| {
-        // Both times are rounded, and the last second ends with the load test.
-        second.t == result.t && (result.began..=result.at.saturating_add(1)).contains(&second.at)
+        second.t == result.t && (result.began..=result.at.saturating_add(ROUNDING)).contains(&second.at)
     };
     let mut all: Vec<_> = run
         .load_results

@@ -61,7 +61,7 @@ fn a_load_test_whose_journal_ends_within_it_has_the_seconds_until_then() {
 #[test]
 fn the_last_second_counts_though_times_are_rounded() {
     let result = "\"loadresult\",\"t\":0,\"at\":";
-    let rounded = LOAD.replace(&format!("{result}4000000"), &format!("{result}3999999"));
+    let rounded = LOAD.replace(&format!("{result}4000000"), &format!("{result}3999990"));
     let found = alone(&journal("one", 0, &[], &rounded));
     assert_eq!(found.as_array().map(Vec::len), Some(1));
     assert_eq!(found[0]["curves"]["at"], json!([1.0, 2.0]));
