@@ -73,7 +73,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
         warm.register(config)
     if is_given(config, "rustpar_leaks"):
-        _detect_leaks(config)
+        from rustpar.leaks import registration as leaks
+
+        leaks.register(config)
     if not config.pluginmanager.has_plugin("rerunfailures") and not config.pluginmanager.has_plugin("flaky"):
         config.addinivalue_line(
             "markers",
@@ -88,7 +90,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
             reporting.register(config)
     if is_given(config, "rustpar_quarantine"):
-        _use_quarantine(config)
+        from rustpar.quarantine import registration as quarantine
+
+        quarantine.register(config)
     if has_entry(config, "rustpar_timeout"):
         from rustpar.collection import time_limits
 
@@ -165,41 +169,6 @@ def pytest_configure(config: pytest.Config) -> None:
             config.pluginmanager.register(TimelineFiles(config), "rustpar-pictures")
 
 
-def _detect_leaks(config: pytest.Config) -> None:
-    """Register the plugins that detect leaks, before the journal: their last events precede its end."""
-    from rustpar.leaks.settings import mode_of
-
-    mode = mode_of(config)
-    if mode == "off" or config.pluginmanager.has_plugin("rustpar-leaks"):
-        return
-    from rustpar.leaks.detector import LeakDetector
-
-    summary = None
-    if not hasattr(config, "workerinput"):
-        from rustpar.leaks.summary import LeakSummary
-
-        summary = LeakSummary(config, mode)
-    config.pluginmanager.register(LeakDetector(config, mode, summary), "rustpar-leaks")
-    if summary is not None:
-        config.pluginmanager.register(summary, "rustpar-leak-summary")
-
-
-def _use_quarantine(config: pytest.Config) -> None:
-    """Mark the failures of tests in the quarantine, and show them, if this is also the process that reports."""
-    from rustpar.collection.quarantine_file import file_of
-
-    file = file_of(config)
-    if file is None:
-        return
-    from rustpar.quarantine import marking
-
-    marking.register(config, file.entries)
-    if not hasattr(config, "workerinput"):
-        from rustpar.quarantine import reporting
-
-        reporting.register(config, file)
-
-
 def _timing_sections(config: pytest.Config, journaling: JournalWriter) -> object:
     from rustpar.terminal.timing_summary import TimingSections
 
@@ -242,7 +211,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
         load.keep_marked(config, items)
     if items and has_entry(config, "rustpar_once"):
-        _check_once(items)
+        from rustpar.once import registration as once
+
+        once.register(items)
     changed: Any = config.pluginmanager.get_plugin("rustpar-changed")
     if changed is not None:
         changed.keep_dependent(items)
@@ -271,32 +242,6 @@ def load(request: pytest.FixtureRequest) -> object:
     from rustpar.load.measuring import load_of
 
     return load_of(request)
-
-
-def _check_once(items: list[pytest.Item]) -> None:
-    """Refuse fixtures that cannot be set up once per run; in workers of pytest-xdist's own engine, do set them up so.
-
-    In a process that runs all tests, each session fixture is set up once anyway.
-    """
-    session = items[0].session
-    if session.config.pluginmanager.has_plugin("rustpar-worker"):
-        # Checked when the fixtures are set up, or their values exchanged.
-        return
-    from rustpar.once.selection import Selection
-
-    is_worker = hasattr(session.config, "workerinput")
-    try:
-        needed = Selection(session.config).needed(items)
-    except pytest.UsageError as error:
-        if not is_worker:
-            raise
-        # There it would be an internal error.
-        session.config.issue_config_time_warning(pytest.PytestConfigWarning(str(error)), stacklevel=2)
-        return
-    if needed and is_worker:
-        from rustpar.once import exchange
-
-        exchange.register(session, needed)
 
 
 def _register_retries(session: pytest.Session) -> None:

@@ -17,6 +17,8 @@ from tests.harness import RUN_LIMIT
 from tests.watch.watching import BROKEN, HIGH, PACKAGE, PROGRAM, piped, runtime_directory, watching
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.harness import Suite
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="pseudo-terminals and processes are looked at in /proc")
@@ -56,8 +58,13 @@ STARTS = """
 """
 
 
-def test_changes_during_a_run_start_the_next_one(suite: Suite) -> None:
-    wait = suite.path.parent / f"wait-{suite.path.name}"
+@pytest.fixture
+def wait(suite: Suite) -> Path:
+    """A file outside the project: a test waits as long as it exists."""
+    return suite.path.parent / f"wait-{suite.path.name}"
+
+
+def test_changes_during_a_run_start_the_next_one(suite: Suite, wait: Path) -> None:
     wait.touch()
     commit(suite, {**PACKAGE, "tests/test_waits.py": WAITS})
     with watching(suite, environment={"WAIT": str(wait)}) as watch:
@@ -71,8 +78,7 @@ def test_changes_during_a_run_start_the_next_one(suite: Suite) -> None:
         watch.does_not_run()
 
 
-def test_after_ctrl_c_changes_wait_for_a_key_or_the_next_change(suite: Suite) -> None:
-    wait = suite.path.parent / f"wait-{suite.path.name}"
+def test_after_ctrl_c_changes_wait_for_a_key_or_the_next_change(suite: Suite, wait: Path) -> None:
     wait.touch()
     commit(suite, {**PACKAGE, "tests/test_waits.py": WAITS})
     with watching(suite, environment={"WAIT": str(wait)}) as watch:
@@ -86,8 +92,7 @@ def test_after_ctrl_c_changes_wait_for_a_key_or_the_next_change(suite: Suite) ->
         assert watch.ran() == HIGH
 
 
-def test_a_run_that_two_interrupts_have_ended_has_not_seen_the_changes(suite: Suite) -> None:
-    wait = suite.path.parent / f"wait-{suite.path.name}"
+def test_a_run_that_two_interrupts_have_ended_has_not_seen_the_changes(suite: Suite, wait: Path) -> None:
     # The second one arrives while pytest handles the first.
     second = "def pytest_keyboard_interrupt(): raise KeyboardInterrupt\n"
     commit(suite, {**PACKAGE, "conftest.py": second, "tests/test_waits.py": f"import low\n{dedent(WAITS)}"})
