@@ -124,13 +124,20 @@ def test_quitting_ends_the_run_in_order(suite: Suite) -> None:
     )
     suite.test(
         """
+        import os
+        import time
+
         import pytest
 
         def test_one(resource):
+            open("started", "w").close()
             assert False
 
+        # Whichever test the debugger shows, the resource exists.
         @pytest.mark.parametrize("number", range(50))
         def test_other(number):
+            while not os.path.exists("started"):
+                time.sleep(0.01)
             assert number < 0
         """
     )
