@@ -103,6 +103,7 @@ __all__ = [
     "timeline",
     "timeline_page",
     "trace",
+    "track_reports",
     "trial_lines",
     "was_seeded",
 ]
@@ -432,6 +433,9 @@ def fill_pools() -> int:
 
 def clear_namespace(namespace: dict[str, Any], kept: Sequence[type]) -> None:
     """Set a module's globals to None, except builtins, classes, and instances of exactly the types in `kept`."""
+
+def track_reports(reports: list[Any]) -> None:
+    """Let the garbage collector visit reports from workers again; other objects are left out."""
 
 def dumps(object: object) -> tuple[bytes, list[str]]:
     """Encode an object as plain values; also return the types of objects that were replaced by their repr."""
@@ -1368,6 +1372,7 @@ class Engine:
         make_id: Callable[[str], object] | None,
         testrun_uid: str,
         template_node: object,
+        are_reports_kept: bool,
     ) -> Engine: ...
     def add_worker(self, worker: int, output: int, node: object, name: str) -> int:
         """Register a worker that is about to be forked; return its slot."""

@@ -160,8 +160,10 @@ def pytest_configure(config: pytest.Config) -> None:
     if is_load_run and not config.pluginmanager.has_plugin("rustpar-run"):
         raise pytest.UsageError("--rustpar-load needs pytest-xdist's options: omit -p no:xdist")
     if not hasattr(config, "workerinput"):
+        from rustpar.process import report_memory
         from rustpar.recording.journal import observe
 
+        report_memory.free_at_exit(config)
         observe(config, _timing_sections)
         if config.getoption("rustpar_timeline", None) or config.getoption("rustpar_trace", None):
             from rustpar.recording.timeline import TimelineFiles

@@ -1,4 +1,4 @@
-//! CPython's heap in processes that share it: where new objects are allocated, and which objects are touched at exit.
+//! CPython's heap: where new objects are allocated, which the garbage collector visits, and which are touched at exit.
 
 use crate::platform::allocator::{Allocator, BUDGET, fill};
 use pyo3::ffi;
@@ -72,4 +72,34 @@ fn keys_to_clear<'py>(
         }
     }
     keys
+}
+
+/// Lets the garbage collector no longer visit an object.
+///
+/// It is freed as ever when the last reference to it is gone. But garbage is not found if it is a cycle of references
+/// through this object, or something that this object refers to. So this is for objects that are needed until they are
+/// passed to [`track`].
+pub(super) fn untrack(object: &Bound<'_, PyAny>) {
+    #[expect(unsafe_code, reason = "CPython's garbage collector")]
+    // SAFETY: the GIL is held, so no collection is running; only an object that is tracked has what is changed here.
+    unsafe {
+        if ffi::PyObject_GC_IsTracked(object.as_ptr()) != 0 {
+            ffi::PyObject_GC_UnTrack(object.as_ptr().cast());
+        }
+    }
+}
+
+/// Lets the garbage collector visit an object again that was passed to [`untrack`]; false if it does.
+pub(super) fn track(object: &Bound<'_, PyAny>) -> bool {
+    #[expect(unsafe_code, reason = "CPython's garbage collector")]
+    // SAFETY: the GIL is held; the object is of a type for the collector and not tracked, and it is complete.
+    unsafe {
+        let flags = ffi::PyType_GetFlags(ffi::Py_TYPE(object.as_ptr()));
+        let was_untracked =
+            flags & ffi::Py_TPFLAGS_HAVE_GC != 0 && ffi::PyObject_GC_IsTracked(object.as_ptr()) == 0;
+        if was_untracked {
+            ffi::PyObject_GC_Track(object.as_ptr().cast());
+        }
+        was_untracked
+    }
 }

@@ -145,6 +145,9 @@ mod _core {
     use super::heap::{clear_namespace, fill_pools};
 
     #[pymodule_export]
+    use super::rebuild::track_reports;
+
+    #[pymodule_export]
     use super::format::{counted, live_area, parse_duration, parse_size, spoken, spoken_size};
 
     #[pymodule_export]

@@ -1,5 +1,6 @@
 //! Rebuilding the Python objects for pytest's hooks from the frames of a worker.
 
+use super::heap::{track, untrack};
 use super::value::{decode_object, to_text};
 use crate::protocol::report::{Location, Outcome, Phase, PlainReport, StringId};
 use pyo3::exceptions::PyValueError;
@@ -18,6 +19,8 @@ pub(super) struct RunObjects {
     pub(super) testrun_uid: Py<PyString>,
     /// The node ids of the collection; empty until it is known.
     pub(super) node_ids: Py<PyList>,
+    /// Whether all reports are kept until [`track_reports`].
+    pub(super) are_reports_kept: bool,
 }
 
 /// State of the frames received from one worker.
@@ -83,6 +86,9 @@ impl WorkerObjects {
             Some(make_id) => make_id.call1(py, (node_id,))?,
             None => node_id.into_any().unbind(),
         };
+        // They have only strings and numbers, so they cannot be part of a cycle.
+        untrack(&location);
+        untrack(id.bind(py));
         self.current = Some(Current {
             test,
             id,
@@ -102,6 +108,9 @@ impl WorkerObjects {
     }
 
     /// Rebuilds a TestReport.
+    ///
+    /// If it is kept, the garbage collector does not visit it nor what only reports refer to, until [`track_reports`].
+    /// Each collection visited all reports: FIGURES.
     pub(super) fn report<'py>(
         &mut self,
         py: Python<'py>,
@@ -134,13 +143,18 @@ impl WorkerObjects {
         attributes.set_item(pyo3::intern!(py, "outcome"), outcome(py, plain.outcome))?;
         attributes.set_item(pyo3::intern!(py, "longrepr"), longrepr)?;
         attributes.set_item(pyo3::intern!(py, "when"), when(py, plain.phase))?;
-        attributes.set_item(pyo3::intern!(py, "user_properties"), properties)?;
-        attributes.set_item(pyo3::intern!(py, "sections"), sections)?;
+        attributes.set_item(pyo3::intern!(py, "user_properties"), &properties)?;
+        attributes.set_item(pyo3::intern!(py, "sections"), &sections)?;
         attributes.set_item(pyo3::intern!(py, "duration"), plain.duration)?;
         attributes.set_item(pyo3::intern!(py, "start"), plain.start)?;
         attributes.set_item(pyo3::intern!(py, "stop"), plain.stop)?;
         self.mark(py, run, plain.test, &attributes)?;
         attributes.set_item(pyo3::intern!(py, "node"), &self.node)?;
+        if run.are_reports_kept {
+            for object in [&report, attributes.as_any(), &sections, &properties] {
+                untrack(object);
+            }
+        }
         Ok(report)
     }
 
@@ -156,6 +170,26 @@ impl WorkerObjects {
         data.set_item(pyo3::intern!(py, "worker_id"), &self.worker_id)?;
         data.set_item(pyo3::intern!(py, "testrun_uid"), &run.testrun_uid)
     }
+}
+
+/// Lets the garbage collector visit reports again, and what only they refer to; other objects are left out.
+#[pyfunction]
+pub(super) fn track_reports(reports: &Bound<'_, PyList>) -> PyResult<()> {
+    let py = reports.py();
+    let lists = [pyo3::intern!(py, "sections"), pyo3::intern!(py, "user_properties")];
+    for report in reports.iter().filter(track) {
+        let attributes = report
+            .getattr(pyo3::intern!(py, "__dict__"))?
+            .cast_into::<PyDict>()?;
+        track(&attributes);
+        for name in lists {
+            let list = attributes.get_item(name)?;
+            if let Some(list) = list.filter(|list| list.is_exact_instance_of::<PyList>()) {
+                track(&list);
+            }
+        }
+    }
+    Ok(())
 }
 
 impl RunObjects {

@@ -34,7 +34,7 @@ from rustpar.controller.worker_deaths import WorkerDeaths
 from rustpar.controller.worker_pool import WorkerPool
 from rustpar.coverage import measuring, summary
 from rustpar.forkserver.server import EXIT_TIMEOUT
-from rustpar.process import gc_freeze, interrupt_signal, stack_dump
+from rustpar.process import gc_freeze, interrupt_signal, report_memory, stack_dump
 from rustpar.recording.journal import journal_writer_of
 from rustpar.recording.resumed_run import resumption_of
 from rustpar.terminal.live_block import LiveBlock
@@ -186,6 +186,7 @@ class Controller:
             make_id=node_id_parser(),
             testrun_uid=self.nodemanager.testrunuid,
             template_node=template_node,
+            are_reports_kept=report_memory.keeps_reports(self.config),
         )
         if self.maxfail:
             self._engine.failure_limit(self.maxfail)
