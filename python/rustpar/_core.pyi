@@ -1341,6 +1341,8 @@ class Engine:
     TEMPLATE: int
     INVENTORY: int
     START: int
+    PASSED: int
+    PASSED_CALL: int
     REPORT: int
     SERIALIZED: int
     FINISH: int

@@ -10,6 +10,7 @@ workers is known. A fork server that turns out not to be needed is killed.
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from typing import TYPE_CHECKING, Any
@@ -275,7 +276,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
         earlier_data.keep_until_known(early_config)
     if _may_have_workers(early_config):
         from rustpar.forkserver import server as forkserver
-        from rustpar.process import gc_freeze, interrupt_signal
+        from rustpar.process import gc_freeze, interrupt_signal, report_memory
 
         reason = forkserver.reason_not_to_fork(early_config)
         early_config.stash[REASON_KEY] = reason
@@ -296,6 +297,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
             early_config.add_cleanup(interrupt_signal.forget)
             early_config.add_cleanup(status_signals.close)
             early_config.add_cleanup(thaw)
+            early_config.add_cleanup(functools.partial(report_memory.track, early_config))
             early_config.add_cleanup(server.close)
             early_config.stash[SERVER_KEY] = server
             early_config.stash[STATUS_SIGNALS_KEY] = status_signals

@@ -335,6 +335,10 @@ impl Engine {
     #[classattr]
     const START: u8 = EventKind::Start as u8;
     #[classattr]
+    const PASSED: u8 = EventKind::Passed as u8;
+    #[classattr]
+    const PASSED_CALL: u8 = EventKind::PassedCall as u8;
+    #[classattr]
     const REPORT: u8 = EventKind::Report as u8;
     #[classattr]
     const SERIALIZED: u8 = EventKind::Serialized as u8;

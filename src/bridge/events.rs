@@ -6,6 +6,7 @@ use super::value::{decode_object, to_text};
 use crate::engine::load_run::LoadEvent;
 use crate::engine::messages::{Event, TEMPLATE};
 use crate::protocol::frame::Frame;
+use crate::protocol::report::{Outcome, Phase};
 use crate::schedule::policy::Worker;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -20,6 +21,10 @@ pub(super) enum EventKind {
     Inventory,
     /// (test, location)
     Start,
+    /// (test, report of a set-up or teardown that has passed)
+    Passed,
+    /// (test, report of a call that has passed)
+    PassedCall,
     /// (test, report)
     Report,
     /// (test, data)
@@ -220,7 +225,12 @@ fn frame_tuple<'py>(
         }
         Frame::Plain(plain) => {
             let report = objects.report(py, run, plain)?;
-            push(EventKind::Report, worker, number(plain.test)?, report)?;
+            let kind = match (plain.outcome, plain.phase) {
+                (Outcome::Passed, Phase::Call) => EventKind::PassedCall,
+                (Outcome::Passed, Phase::Setup | Phase::Teardown) => EventKind::Passed,
+                _ => EventKind::Report,
+            };
+            push(kind, worker, number(plain.test)?, report)?;
         }
         Frame::Report { test, body, .. } => {
             let data = decode_object(py, body)?.cast_into::<PyDict>()?;

@@ -55,6 +55,8 @@ class HookDispatch:
         engine = _core.Engine
         return {
             engine.START: self._on_start,
+            engine.PASSED: self._on_passed,
+            engine.PASSED_CALL: self._on_passed_call,
             engine.REPORT: self._on_report,
             engine.SERIALIZED: self._on_serialized,
             engine.FINISH: self._on_finish,
@@ -89,19 +91,20 @@ class HookDispatch:
     def _on_finish(self, worker: int, test: int, location: Any) -> None:
         self._listeners.finish(self.node_ids[test], location)
 
+    def _on_passed(self, worker: int, test: int, report: pytest.TestReport) -> None:
+        self._last_report[worker] = report
+        self._listeners.passed(report)
+
+    def _on_passed_call(self, worker: int, test: int, report: pytest.TestReport) -> None:
+        self._last_report[worker] = report
+        self._listeners.passed_call(report)
+
     def _on_report(self, worker: int, test: int, report: pytest.TestReport) -> None:
         self._last_report[worker] = report
         self.report(report)
 
     def report(self, report: pytest.TestReport) -> None:
-        """Call the hook for a report, or tell those who listen of a passed phase."""
-        if report.outcome == "passed" and type(report) is pytest.TestReport and "wasxfail" not in vars(report):
-            if report.when == "call":
-                self._listeners.passed_call(report)
-                return
-            if report.when in ("setup", "teardown"):
-                self._listeners.passed(report)
-                return
+        """Call the hook for a report that is not, as most are, an ordinary one of a phase that has passed."""
         self._listeners.report(report)
         if report.failed:
             self.failures += 1

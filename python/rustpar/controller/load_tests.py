@@ -118,6 +118,8 @@ class LoadDispatch(HookDispatch):
         own: dict[int, Callable[[int, Any, Any], None]] = {
             engine.LOAD_SECOND: self._on_seconds,
             engine.LOAD_RESULT: self._on_result,
+            engine.PASSED: self._on_report,
+            engine.PASSED_CALL: self._on_report,
         }
         return super().handlers() | own
 

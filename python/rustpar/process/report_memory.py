@@ -22,24 +22,26 @@ def keeps_reports(config: pytest.Config) -> bool:
     return _kept(config) is not None
 
 
+def track(config: pytest.Config) -> None:
+    """Let the garbage collector visit the reports of workers, when the session and its own collections are over.
+
+    During the session that would only take time. But later it has to find that nobody refers to the whole run.
+    """
+    for entries in (_kept(config) or {}).values():
+        if isinstance(entries, list):
+            _core.track_reports(entries)
+
+
 def free_at_exit(config: pytest.Config) -> None:
     """Free the reports when this process exits, after what other exit functions do with them."""
     atexit.register(_free, weakref.ref(config), os.getpid())
 
 
 def _free(config: weakref.ref[pytest.Config], process: int) -> None:
-    """Free the reports of a run, unless this is a process that was forked from it.
-
-    A plugin that keeps reports keeps them to the end, and as objects that the garbage collector knows.
-    """
+    """Free the reports of a run, unless this is a process that was forked from it; plugins may keep theirs."""
     found = config()
-    stats = None if found is None else _kept(found)
-    if stats is None or process != os.getpid():
-        return
-    for entries in stats.values():
-        if isinstance(entries, list):
-            _core.track_reports(entries)
-    stats.clear()
+    if found is not None and process == os.getpid():
+        (_kept(found) or {}).clear()
 
 
 def _kept(config: pytest.Config) -> dict[str, Any] | None:
