@@ -61,6 +61,7 @@ __all__ = [
     "exit_process",
     "fill_pools",
     "forked_crash_text",
+    "hide_reports",
     "leak_kinds",
     "leak_line",
     "limit_without_effect",
@@ -433,6 +434,9 @@ def fill_pools() -> int:
 
 def clear_namespace(namespace: dict[str, Any], kept: Sequence[type]) -> None:
     """Set a module's globals to None, except builtins, classes, and instances of exactly the types in `kept`."""
+
+def hide_reports(yes: bool) -> None:
+    """Set whether the garbage collector does not visit further reports from workers, until `track_reports`."""
 
 def track_reports(reports: list[Any]) -> None:
     """Let the garbage collector visit reports from workers again; other objects are left out."""
@@ -1374,7 +1378,6 @@ class Engine:
         make_id: Callable[[str], object] | None,
         testrun_uid: str,
         template_node: object,
-        are_reports_kept: bool,
     ) -> Engine: ...
     def add_worker(self, worker: int, output: int, node: object, name: str) -> int:
         """Register a worker that is about to be forked; return its slot."""

@@ -297,7 +297,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
             early_config.add_cleanup(interrupt_signal.forget)
             early_config.add_cleanup(status_signals.close)
             early_config.add_cleanup(thaw)
-            early_config.add_cleanup(functools.partial(report_memory.track, early_config))
+            early_config.add_cleanup(functools.partial(report_memory.reveal, early_config))
             early_config.add_cleanup(server.close)
             early_config.stash[SERVER_KEY] = server
             early_config.stash[STATUS_SIGNALS_KEY] = status_signals

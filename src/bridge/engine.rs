@@ -95,7 +95,7 @@ impl Engine {
     /// Starts the thread. `control` is the controller's end of the control socket, `output` the reading end of the
     /// template's standard output, or None without a template; both are duplicated.
     #[new]
-    #[pyo3(signature = (shared, control, output, *, report_type, id_attribute, make_id, testrun_uid, template_node, are_reports_kept))]
+    #[pyo3(signature = (shared, control, output, *, report_type, id_attribute, make_id, testrun_uid, template_node))]
     fn new(
         py: Python<'_>,
         shared: &Shared,
@@ -106,7 +106,6 @@ impl Engine {
         make_id: Option<Py<PyAny>>,
         testrun_uid: Py<PyString>,
         template_node: Py<PyAny>,
-        are_reports_kept: bool,
     ) -> PyResult<Self> {
         let core = CoreEngine::start(
             Arc::clone(&shared.core),
@@ -120,7 +119,6 @@ impl Engine {
             make_id,
             testrun_uid,
             node_ids,
-            are_reports_kept,
         };
         let template = WorkerObjects::new(template_node, PyString::new(py, "template").unbind());
         Ok(Self {

@@ -145,7 +145,7 @@ mod _core {
     use super::heap::{clear_namespace, fill_pools};
 
     #[pymodule_export]
-    use super::rebuild::track_reports;
+    use super::rebuild::{hide_reports, track_reports};
 
     #[pymodule_export]
     use super::format::{counted, live_area, parse_duration, parse_size, spoken, spoken_size};

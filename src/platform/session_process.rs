@@ -1,7 +1,8 @@
 //! A program in a session of its own, which ends together with every process of its process group.
 //!
 //! The hazard it handles: the program may hang, and leave processes behind. It can be interrupted even if this process
-//! ignores interrupts, as in the background of a shell script.
+//! ignores interrupts, as in the background of a shell script. On Linux it is killed when the thread that has started it
+//! ends, and so when this process is killed.
 
 use std::io;
 use std::process::{Child, Command};
@@ -75,11 +76,17 @@ impl SessionProcess {
 #[cfg(unix)]
 fn start_session(command: &mut Command) {
     use std::os::unix::process::CommandExt;
+    #[cfg(target_os = "linux")]
+    let parent = std::process::id();
     #[expect(unsafe_code, reason = "the standard library can start no session")]
     // SAFETY: the function only makes system calls, which are async-signal-safe.
     unsafe {
-        command.pre_exec(|| {
+        command.pre_exec(move || {
             libc::signal(libc::SIGINT, libc::SIG_DFL);
+            #[cfg(target_os = "linux")]
+            if !matches!(super::os::die_with_parent(parent), Ok(true)) {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
             rustix::process::setsid().map(drop).map_err(io::Error::from)
         });
     }
@@ -170,5 +177,14 @@ mod tests {
         program.end(Duration::from_secs(3)).unwrap();
         // Ends only if no process holds the other end.
         assert_eq!(io::read_to_string(output).unwrap(), "interrupted\n");
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_program_does_not_outlive_the_thread_that_has_started_it() {
+        let start = || SessionProcess::start(Command::new("sleep").arg("600")).unwrap();
+        let thread = std::thread::Builder::new().spawn(start).unwrap();
+        let mut program = thread.join().unwrap();
+        assert_eq!(program.wait(LONG, || false).unwrap(), Waited::Ended(-9));
     }
 }

@@ -51,6 +51,31 @@ def test_the_collector_does_not_visit_reports_nor_what_only_they_have(suite: Sui
     assert "66 reports: []" in result.lines
 
 
+@pytest.mark.parametrize("when", ["setup", "teardown"])
+def test_the_collector_visits_all_reports_as_soon_as_somebody_looks(suite: Suite, when: str) -> None:
+    suite.conftest(
+        f"""
+        import gc
+        import os
+
+        looked = []
+
+        def pytest_runtest_logreport(report):
+            if "PYTEST_XDIST_WORKER" not in os.environ and report.when == "{when}" and not looked:
+                looked.append(len(gc.get_objects()))
+
+        def pytest_terminal_summary(terminalreporter):
+            stats = terminalreporter.stats
+            reports = [*stats[""], *stats["passed"]]
+            of = [each for report in reports for each in (report, vars(report), report.sections)]
+            terminalreporter.write_line(f"{{len(reports)}} reports, hidden: {{sum(not gc.is_tracked(o) for o in of)}}")
+        """
+    )
+    suite.test(TESTS)
+    result = suite.run("-n2")
+    assert "66 reports, hidden: 0" in result.lines
+
+
 @pytest.mark.parametrize("n", [None, "2"])
 @pytest.mark.parametrize("kept", ["", "report", "report, report.attached"])
 @pytest.mark.parametrize("options", [(), ("-p", "no:terminal")])

@@ -92,7 +92,12 @@ def _is_shown(search: _core.Bisection, test: str, limit: float) -> bool:
         ]
         process = subprocess.Popen(
             [*command, f"cache_dir={directory}/cache"],
-            env={**os.environ, "RUSTPAR_RECORD": str(record), "RUSTPAR_RECORD_TEST": test},
+            env={
+                **os.environ,
+                "RUSTPAR_RECORD": str(record),
+                "RUSTPAR_RECORD_TEST": test,
+                "RUSTPAR_RECORD_PARENT": str(os.getpid()),
+            },
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

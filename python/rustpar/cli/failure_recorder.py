@@ -11,10 +11,11 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from rustpar import _core
 from rustpar.recording.failure_location import Finder
 
 if TYPE_CHECKING:
@@ -56,6 +57,9 @@ class FailureRecorder:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the record."""
+    """Register the record; have this process killed when the search is killed."""
+    die: Any = getattr(_core, "die_with_parent", None)
+    if die is not None and not hasattr(config, "workerinput") and not die(int(os.environ["RUSTPAR_RECORD_PARENT"])):
+        os._exit(1)
     record = FailureRecorder(config, os.environ["RUSTPAR_RECORD_TEST"], Path(os.environ["RUSTPAR_RECORD"]))
     config.pluginmanager.register(record, "rustpar-failure-recorder")

@@ -186,8 +186,8 @@ class Controller:
             make_id=node_id_parser(),
             testrun_uid=self.nodemanager.testrunuid,
             template_node=template_node,
-            are_reports_kept=report_memory.keeps_reports(self.config),
         )
+        report_memory.hide(self.config, self._events)
         if self.maxfail:
             self._engine.failure_limit(self.maxfail)
         self._stack_signal = stack_dump.enable(self.config)

@@ -38,6 +38,8 @@ _RARE_THRESHOLD = 100_000
 _frozen = False
 _frozen_by_others = False
 _thresholds: tuple[tuple[int, int, int], tuple[int, int, int]] | None = None
+# Shows the collector what was hidden from it.
+_reveal: Callable[[], None] | None = None
 # Whether what is frozen was examined by a warm server, which this process was forked from.
 _was_examined = False
 
@@ -52,7 +54,7 @@ class _Watched(ModuleType):
         elif name in _THRESHOLDS:
             _restore_thresholds()
         elif name == "__dict__":
-            _thaw()
+            _thaw_for(name)
             _restore_thresholds()
         return ModuleType.__getattribute__(self, name)
 
@@ -138,6 +140,14 @@ def keep_frozen() -> None:
     _was_examined = _frozen
 
 
+def may_hide(reveal: Callable[[], None]) -> bool:
+    """Whether objects may be hidden from the collector until `reveal` is called, when somebody looks at the heap."""
+    global _reveal
+    if _frozen:
+        _reveal = reveal
+    return _frozen
+
+
 def fill_pools() -> None:
     """Fill the free places in memory pools, so that new objects are allocated on pages of their own."""
     import _tracemalloc
@@ -211,9 +221,12 @@ def _restore_thresholds() -> None:
 
 
 def _thaw_for(name: str) -> None:
-    """Thaw because this function was accessed."""
-    global _frozen_by_others
+    """Thaw because this function was accessed, and show what is hidden."""
+    global _frozen_by_others, _reveal
     _thaw()
+    if _reveal is not None:
+        reveal, _reveal = _reveal, None
+        reveal()
     if name == "freeze":
         # From now on the suite controls what is frozen and when.
         _frozen_by_others = True
@@ -233,6 +246,8 @@ def _watch() -> None:
 
 def _stop() -> None:
     """Thaw, and stop watching."""
+    global _reveal
+    _reveal = None
     _restore_thresholds()
     _thaw()
     gc.__class__ = ModuleType

@@ -11,22 +11,35 @@ import os
 import weakref
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from rustpar import _core
 
 if TYPE_CHECKING:
-    import pytest
+    from collections.abc import Sequence
 
 
-def keeps_reports(config: pytest.Config) -> bool:
-    """Whether the terminal reporter keeps the reports, so that they are freed at the exit and not before."""
-    return _kept(config) is not None
+def hide(config: pytest.Config, events: Sequence[tuple[object, ...]]) -> None:
+    """Hide the reports of workers from the garbage collector, until :func:`reveal` or until somebody looks at the heap.
 
+    Only reports that the terminal reporter keeps: of others nobody knows when they are no longer used.
 
-def track(config: pytest.Config) -> None:
-    """Let the garbage collector visit the reports of workers, when the session and its own collections are over.
-
-    During the session that would only take time. But later it has to find that nobody refers to the whole run.
+    Args:
+        config: The session's configuration.
+        events: The events that are being handled; some have reports that the terminal reporter does not have yet.
     """
+    from rustpar.process import gc_freeze
+
+    def look() -> None:
+        reveal(config)
+        _core.track_reports([value for event in events for value in event if isinstance(value, pytest.TestReport)])
+
+    _core.hide_reports(_kept(config) is not None and gc_freeze.may_hide(look))
+
+
+def reveal(config: pytest.Config) -> None:
+    """Let the garbage collector visit the reports again: after the session it has to find that nobody refers to it."""
+    _core.hide_reports(False)
     for entries in (_kept(config) or {}).values():
         if isinstance(entries, list):
             _core.track_reports(entries)
