@@ -23,6 +23,7 @@ PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
 # forks and threads, and the hook calls in C. They run on every version.
 VERSION_DEPENDENT = (
     "tests/compat/test_warnings.py",
+    "tests/controller/test_memory_of_reports.py",
     "tests/fork_safety/test_resource_origins.py",
     "tests/fork_safety/test_test_data.py",
     "tests/process/test_crash_files.py::test_a_crash_report_has_the_stack_and_the_output",
