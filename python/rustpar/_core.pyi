@@ -438,8 +438,8 @@ def clear_namespace(namespace: dict[str, Any], kept: Sequence[type]) -> None:
 def hide_reports(yes: bool) -> None:
     """Set whether the garbage collector does not visit further reports from workers, until `track_reports`."""
 
-def track_reports(reports: list[Any]) -> None:
-    """Let the garbage collector visit reports from workers again; other objects are left out."""
+def track_reports(reports: list[Any], report_type: type[TestReport]) -> None:
+    """Let the garbage collector visit reports from workers again; objects of other types are left out."""
 
 def dumps(object: object) -> tuple[bytes, list[str]]:
     """Encode an object as plain values; also return the types of objects that were replaced by their repr."""

@@ -89,7 +89,9 @@ pub(super) fn untrack(object: &Bound<'_, PyAny>) {
     }
 }
 
-/// Lets the garbage collector visit an object again that was passed to [`untrack`]; false if it does.
+/// Lets the garbage collector visit an object again that may have been passed to [`untrack`]; false if it does.
+///
+/// Not for classes, of which some cannot be visited.
 pub(super) fn track(object: &Bound<'_, PyAny>) -> bool {
     #[expect(unsafe_code, reason = "CPython's garbage collector")]
     // SAFETY: the GIL is held; the object is of a type for the collector and not tracked, and it is complete.

@@ -142,7 +142,7 @@ impl WorkerObjects {
             .cast_into::<PyDict>()?;
         attributes.set_item(&run.id_attribute, &current.id)?;
         attributes.set_item(pyo3::intern!(py, "location"), &current.location)?;
-        attributes.set_item(pyo3::intern!(py, "keywords"), keywords)?;
+        attributes.set_item(pyo3::intern!(py, "keywords"), &keywords)?;
         attributes.set_item(pyo3::intern!(py, "outcome"), outcome(py, plain.outcome))?;
         attributes.set_item(pyo3::intern!(py, "longrepr"), longrepr)?;
         attributes.set_item(pyo3::intern!(py, "when"), when(py, plain.phase))?;
@@ -154,7 +154,8 @@ impl WorkerObjects {
         self.mark(py, run, plain.test, &attributes)?;
         attributes.set_item(pyo3::intern!(py, "node"), &self.node)?;
         if ARE_REPORTS_HIDDEN.load(Relaxed) {
-            for object in [&report, attributes.as_any(), &sections, &properties] {
+            let dictionaries = [&attributes, &keywords].map(Bound::as_any);
+            for object in [&report, &sections, &properties].into_iter().chain(dictionaries) {
                 untrack(object);
             }
         }
@@ -181,19 +182,28 @@ pub(super) fn hide_reports(yes: bool) {
     ARE_REPORTS_HIDDEN.store(yes, Relaxed);
 }
 
-/// Lets the garbage collector visit reports again, and what only they refer to; other objects are left out.
+/// Lets the garbage collector visit reports again, and what only they refer to.
+///
+/// Only reports of exactly this type are hidden, so anything else is left out.
 #[pyfunction]
-pub(super) fn track_reports(reports: &Bound<'_, PyList>) -> PyResult<()> {
+pub(super) fn track_reports(reports: &Bound<'_, PyList>, report_type: &Bound<'_, PyType>) -> PyResult<()> {
     let py = reports.py();
     let lists = [
         pyo3::intern!(py, "sections"),
         pyo3::intern!(py, "user_properties"),
     ];
-    for report in reports.iter().filter(track) {
+    for report in reports.iter() {
+        if !report.get_type().is(report_type) || !track(&report) {
+            continue;
+        }
         let attributes = report
             .getattr(pyo3::intern!(py, "__dict__"))?
             .cast_into::<PyDict>()?;
         track(&attributes);
+        let keywords = attributes.get_item(pyo3::intern!(py, "keywords"))?;
+        if let Some(keywords) = keywords.filter(PyAnyMethods::is_exact_instance_of::<PyDict>) {
+            track(&keywords);
+        }
         for name in lists {
             let list = attributes.get_item(name)?;
             if let Some(list) = list.filter(PyAnyMethods::is_exact_instance_of::<PyList>) {

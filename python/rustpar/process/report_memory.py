@@ -32,7 +32,7 @@ def hide(config: pytest.Config, events: Sequence[tuple[object, ...]]) -> None:
 
     def look() -> None:
         reveal(config)
-        _core.track_reports([value for event in events for value in event if isinstance(value, pytest.TestReport)])
+        _core.track_reports([value for event in events for value in event], pytest.TestReport)
 
     _core.hide_reports(_kept(config) is not None and gc_freeze.may_hide(look))
 
@@ -42,7 +42,7 @@ def reveal(config: pytest.Config) -> None:
     _core.hide_reports(False)
     for entries in (_kept(config) or {}).values():
         if isinstance(entries, list):
-            _core.track_reports(entries)
+            _core.track_reports(entries, pytest.TestReport)
 
 
 def free_at_exit(config: pytest.Config) -> None:
