@@ -134,7 +134,8 @@ impl Run<'_> {
         }
         let unfinished = self.policy.unfinished() > 0;
         let open = self.stations.values().any(|station| !station.closed);
-        if unfinished && self.not_started == 0 && !open && self.lost.is_empty() {
+        // Where every lost worker is replaced, one that is closed in its last test is, too, if it crashes there.
+        if unfinished && self.not_started == 0 && !open && !self.setup.replaces {
             self.not_started = 1;
         }
         let first = self.next == 0;
