@@ -62,6 +62,7 @@ __all__ = [
     "fill_pools",
     "forked_crash_text",
     "hide_reports",
+    "largest_thread_pool",
     "leak_kinds",
     "leak_line",
     "limit_without_effect",
@@ -100,12 +101,14 @@ __all__ = [
     "spoken",
     "spoken_size",
     "start_lines",
+    "thread_count",
     "thread_pool_lines",
     "timeline",
     "timeline_page",
     "trace",
     "track_reports",
     "trial_lines",
+    "unknown_threads",
     "was_seeded",
 ]
 
@@ -154,6 +157,23 @@ def since_epoch() -> float:
 
 def sleep(seconds: float) -> None:
     """Sleep for `seconds`, then run the handlers of signals that have arrived meanwhile."""
+
+def thread_count() -> int:
+    """Number of threads of this process; 1 if the system does not tell."""
+
+def unknown_threads(known: int) -> tuple[int, list[str]]:
+    """Number of threads of this process that are not prepared for a fork, except `known` ones, and libraries' names.
+
+    The names are those of libraries that they wait in, as far as known. It may be wrong while threads start and end.
+    """
+
+def largest_thread_pool() -> tuple[str, int, str] | None:
+    """The largest thread pool of numerical libraries that this process has loaded.
+
+    Returns:
+        The library, its threads, and the environment variable that sets their number. None if there is none, or if such
+        a variable is set.
+    """
 
 def memory_kills() -> tuple[int, int]:
     """How often the kernel has killed a process to get memory: of the control group, and of the machine."""

@@ -38,6 +38,8 @@ mod load_results;
 mod memory;
 #[cfg(target_os = "linux")]
 mod multicall;
+#[cfg(unix)]
+mod native_threads;
 mod notices;
 #[cfg(target_os = "linux")]
 mod plain_report;
@@ -180,6 +182,10 @@ mod _core {
         limit_without_effect, memory_lines, peak_memory, proportional_memory, replaced_because,
         resident_memory,
     };
+
+    #[cfg(unix)]
+    #[pymodule_export]
+    use super::native_threads::{largest_thread_pool, thread_count, unknown_threads};
 
     #[pymodule_export]
     use super::notices::{

@@ -5,6 +5,8 @@
 //! | [`os`] | processes, signals, descriptors, shared memory, futexes |
 //! | [`session_process`] | programs in a session of their own |
 //! | [`cpus`] | the CPUs of this process |
+//! | [`native_threads`] | threads that the interpreter does not know |
+//! | [`thread_pools`] | thread pools of numerical libraries |
 //! | [`cgroup`] | CPU quota and available memory of the control group |
 //! | [`memory`] | memory use of a process |
 //! | [`process_state`] | what a process has open: descriptors, children, its working directory |
@@ -26,16 +28,22 @@ pub mod cgroup;
 pub mod clock;
 pub mod cpus;
 pub mod footprint;
+#[cfg(unix)]
+mod libraries;
 pub mod local_time;
 pub mod machine;
 #[cfg(target_os = "linux")]
 pub mod main_thread;
 pub mod memory;
 pub mod mersenne_twister;
+#[cfg(unix)]
+pub mod native_threads;
 #[cfg(target_os = "linux")]
 pub mod os;
 pub mod process_state;
 pub mod session_process;
 pub mod special_file;
+#[cfg(unix)]
+pub mod thread_pools;
 #[cfg(target_os = "linux")]
 pub mod timer;

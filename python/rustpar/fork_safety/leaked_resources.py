@@ -8,7 +8,6 @@ still exist is checked at the end, so resources that were released in time do no
 
 from __future__ import annotations
 
-import _thread
 import contextlib
 import fcntl
 import sys
@@ -126,7 +125,7 @@ class LeakedResources:
 
     def _note_threads(self, frame: FrameType, event: str, about: tuple[Any, ...]) -> None:
         """Record what has started native threads: the action before `event`."""
-        if native_threads.count() <= max(len(sys._current_frames()), _thread._count() + 1):
+        if _core.thread_count() <= native_threads.known_threads():
             return
         if event.startswith("ctypes."):
             self._thread_origin = self._native_call, None
@@ -246,7 +245,7 @@ def _has_unnamed_thread() -> bool:
     """Whether there are threads that were started without the threading module."""
     deadline = time.monotonic() + _SETTLE
     # Each count may lag: a thread that has just ended is still counted for a moment.
-    while max(len(sys._current_frames()), _thread._count() + 1) > threading.active_count():
+    while native_threads.known_threads() > threading.active_count():
         if time.monotonic() > deadline:
             return True
         time.sleep(0.005)

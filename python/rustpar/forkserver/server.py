@@ -75,7 +75,7 @@ def _native_thread_reason() -> str | None:
     """Return a reason if this process has native threads that prevent forking, else None."""
     from rustpar.fork_safety import native_threads
 
-    if native_threads.count() <= 1:
+    if _core.thread_count() <= 1:
         return None
     if traceback_timer.has_timer_thread():
         return "a faulthandler timer is running, and a fork cannot cancel it"

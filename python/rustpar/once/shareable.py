@@ -11,6 +11,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rustpar import _core
 from rustpar.fork_safety import native_threads
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ class ProcessState:
 
 
 def _native_threads() -> int:
-    return 0 if native_threads.count() <= 1 else native_threads.unknown_threads().number
+    return 0 if _core.thread_count() <= 1 else native_threads.unknown_threads().number
 
 
 def _descriptors() -> dict[str, str]:

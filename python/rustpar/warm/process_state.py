@@ -17,6 +17,7 @@ import sys
 import warnings
 from typing import Any, NamedTuple
 
+from rustpar import _core
 from rustpar.fork_safety import native_threads
 
 
@@ -50,7 +51,7 @@ class ProcessState:
         self._filters: list[Any] = list(warnings.filters)
         self._environment = self._variables()
         self._rest = self._others()
-        self._threads = native_threads.count()
+        self._threads = _core.thread_count()
         self._loggers = set(logging.root.manager.loggerDict)
 
     def own_filters(self) -> list[Any]:
@@ -78,7 +79,7 @@ class ProcessState:
         if rest != self._rest:
             faults += [f"changes {name}" for name in rest if rest[name] != self._rest.get(name)]
             self._rest = rest
-        threads = native_threads.count()
+        threads = _core.thread_count()
         if threads > self._threads:
             self._threads = threads
             if native_threads.unknown_threads().number or len(sys._current_frames()) > 1:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rustpar import _core
 from rustpar.collection.inventory import facts
 from rustpar.collection.markers import group_of
-from rustpar.fork_safety import thread_pools
 
 if TYPE_CHECKING:
     import pytest
 
-    from rustpar import _core
-
     # All node ids, descriptions of the finished tests by index, and the marks of all tests.
     Finished = tuple[list[str], dict[int, Any], dict[str, Any]]
+
+# Modules that load a numerical library with threads of its own; without any of them, none is looked for.
+_NUMERICAL = ("numpy", "scipy", "torch", "mkl", "sklearn")
 
 
 def take_out_finished(session: pytest.Session, resumed: str, tests: list[int] | None) -> Finished:
@@ -76,10 +78,16 @@ def send(
         "facts": facts(config, session.items),
         "finished": finished,
         "loaded": loaded,
-        "thread_pool": thread_pools.largest(),
+        "thread_pool": _thread_pool(),
         "part": part,
     }
     line.inventory(node_ids, groups, extras)
+
+
+def _thread_pool() -> tuple[str, int, str] | None:
+    """Return the largest thread pool of numerical libraries: the library, its threads, and the variable for them."""
+    is_possible = any(module in sys.modules for module in _NUMERICAL)
+    return _core.largest_thread_pool() if is_possible else None
 
 
 def _conftests(config: pytest.Config) -> list[str]:
