@@ -188,6 +188,8 @@ def version(session: nox.Session) -> None:
     """Run the tests that depend on the version of Python, with the newest pytest."""
     require(session, "newest", "suite")
     install_wheel(session)
+    # Here all runs are new processes, as those of users are; see tests/launcher.
+    session.env["TEST_NEW_PROCESSES"] = "1"
     run_tests(session, *PARALLEL, *(() if session.posargs else VERSION_DEPENDENT))
 
 

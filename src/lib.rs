@@ -12,6 +12,7 @@
 //! | [`analysis`] | where the time of a run went, and whether it met its thresholds | `journal`, `schedule`, `text` |
 //! | [`load`] | load tests: when users start iterations, and what is measured | `analysis`, `journal`, `text` |
 //! | [`leaks`] | what a test leaves behind | `platform`, `text` |
+//! | [`fork_safety`] | what tells whether a process may be forked | nothing else |
 //! | [`changes`] | which tests depend on files that have changed | `platform`, `text` |
 //! | [`watch`] | which files have changed, and what to run then | `text` |
 //! | [`report`] | reports made from journals: files, terminal texts and the timeline page | `journal`, `analysis`, `leaks`, `load`, `schedule`, `text` |
@@ -24,6 +25,7 @@ pub mod analysis;
 pub mod changes;
 pub mod cli;
 pub mod coverage;
+pub mod fork_safety;
 pub mod history;
 pub mod journal;
 pub mod leaks;

@@ -23,9 +23,23 @@ from tests.harness import (  # noqa: E402
     kill_leftover_processes,
     restore_default_signals,
 )
+from tests.launcher.client import Launching  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+
+# The tests whose runs are always new processes: of processes, of the garbage collector, and of what starts a run.
+NEW_PROCESSES = (
+    "compat/test_being_installed.py",
+    "controller/test_memory_of_reports.py",
+    "controller/test_worker_count.py::test_failures_make_no_difference",
+    "process/test_garbage.py",
+    "process/test_state.py",
+    "process/test_titles.py",
+    "warm/",
+    "watch/",
+)
 
 
 def pytest_configure() -> None:
@@ -64,9 +78,20 @@ def _nothing_is_left_running(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     assert not left, f"processes were left over: {left}"
 
 
+@pytest.fixture(scope="session")
+def launching() -> Launching:
+    """What forks the runs of these tests."""
+    return Launching()
+
+
 @pytest.fixture
-def suite(pytester: pytest.Pytester) -> Suite:
+def suite(
+    pytester: pytest.Pytester, launching: Launching, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Suite:
     """An empty test suite."""
+    node_id = request.node.nodeid.removeprefix("tests/")
+    if not node_id.startswith(NEW_PROCESSES) and "TEST_NEW_PROCESSES" not in os.environ:
+        monkeypatch.setattr(pytester, "popen", launching.popen_of(pytester))
     return Suite(pytester)
 
 

@@ -101,6 +101,7 @@ def test_package_init_files_only_have_a_docstring() -> None:
 RUST_ROOMS = {
     "text": set[str](),
     "platform": set[str](),
+    "fork_safety": set[str](),
     "changes": {"platform", "text"},
     "watch": {"text"},
     "schedule": {"text"},

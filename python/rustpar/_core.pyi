@@ -30,6 +30,7 @@ __all__ = [
     "LoadPlan",
     "LoadSeconds",
     "Multicall",
+    "Opcodes",
     "Order",
     "ProcessState",
     "ProjectFiles",
@@ -47,6 +48,7 @@ __all__ = [
     "add_audit_hook",
     "adopt_orphans",
     "audit",
+    "blocking_threads",
     "clear_namespace",
     "commands",
     "counted",
@@ -62,6 +64,8 @@ __all__ = [
     "fill_pools",
     "forked_crash_text",
     "hide_reports",
+    "holds_lock",
+    "is_in_mask",
     "largest_thread_pool",
     "leak_kinds",
     "leak_line",
@@ -93,14 +97,17 @@ __all__ = [
     "retry_lines",
     "run_command",
     "scheduler_name",
+    "seeds_generator",
     "set_audit_listener",
     "set_up_once_line",
     "share_description",
+    "shortened_stack",
     "since_epoch",
     "sleep",
     "spoken",
     "spoken_size",
     "start_lines",
+    "start_of_process",
     "thread_count",
     "thread_pool_lines",
     "timeline",
@@ -175,11 +182,22 @@ def largest_thread_pool() -> tuple[str, int, str] | None:
         a variable is set.
     """
 
+def seeds_generator(line: str, is_from_system: bool) -> bool:
+    """Whether a line of source code seeds a random number generator, judged by its text.
+
+    Args:
+        line: The line.
+        is_from_system: Whether it must request one of the system's random numbers, too.
+    """
+
 def memory_kills() -> tuple[int, int]:
     """How often the kernel has killed a process to get memory: of the control group, and of the machine."""
 
 def digest(text: str) -> str:
     """A digest of a text, in 16 hexadecimal digits."""
+
+def shortened_stack(stack: str) -> str:
+    """A stack that faulthandler has written, without frames of pytest and of the interpreter's own modules."""
 
 def forked_crash_text(phase: str, status: int, stack: str) -> str:
     """The text about a test whose own process has ended before the test, by its exit code or minus a signal."""
@@ -274,6 +292,25 @@ def coverage_line(total: float | None, seconds: float, files: int, joining: floa
 
 def die_with_parent(parent: int) -> bool:
     """Have the kernel kill this process when its parent dies; False if `parent` is already gone."""
+
+def blocking_threads(signals: int) -> tuple[set[int], set[int]]:
+    """The threads of this process that have the main thread's name and block all of these signals, a mask.
+
+    Returns:
+        All of them, and those that are asleep.
+    """
+
+def start_of_process(process: int) -> int | None:
+    """When a process was started, in ticks since boot, rounded up; None if there is none."""
+
+def holds_lock(descriptor: int) -> bool:
+    """Whether the description of an open file of this process holds a lock.
+
+    It may be flock's, or fcntl's newer kind; traditional ones belong to a process.
+    """
+
+def is_in_mask(process: int, signal: int, masks: list[str]) -> bool:
+    """Whether a signal is in one of these masks of a process, by their names in ``/proc/<pid>/status``."""
 
 def reap(child: int) -> tuple[int | None, int] | None:
     """Wait for a child that has exited, without blocking.
@@ -601,6 +638,21 @@ class Choice:
 
         `left` are the available bytes, `template` the size of the template, and `growth` the bytes by which a worker
         grew beyond it in the last run, if known.
+        """
+
+@final
+class Opcodes:
+    """The opcodes of this version of Python, for finding where the result of a call is stored."""
+
+    def __new__(cls, names: list[str]) -> Opcodes:
+        """`names` are those of the opcodes by their numbers, `dis.opname`."""
+
+    def use_of_result(self, code: bytes, last: int, is_function: bool) -> tuple[str, int | None]:
+        """What happens to the result of the instruction at offset `last` of `code`, a code object's `co_code`.
+
+        Returns:
+            "name" or "attribute" with a number in `co_names`; "key" with a number in `co_consts`, or None if it is no
+            constant; "variable", "return" or "drop" with None.
         """
 
 @final

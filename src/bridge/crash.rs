@@ -13,6 +13,12 @@ pub(super) fn describe_exit(status: i64, is_sent: bool) -> String {
     crash::describe_exit(status, is_sent)
 }
 
+/// A stack that faulthandler has written, without frames of pytest and of the interpreter's own modules.
+#[pyfunction]
+pub(super) fn shortened_stack(stack: Text) -> String {
+    crash::shortened_stack(&stack.0)
+}
+
 /// The text about a test whose own process has ended before the test.
 #[pyfunction]
 pub(super) fn forked_crash_text(phase: &str, status: i64, stack: Text) -> String {

@@ -23,6 +23,7 @@ mod engine;
 mod errors;
 #[cfg(target_os = "linux")]
 mod events;
+mod fork_safety;
 mod format;
 #[cfg(target_os = "linux")]
 mod heap;
@@ -38,8 +39,6 @@ mod load_results;
 mod memory;
 #[cfg(target_os = "linux")]
 mod multicall;
-#[cfg(unix)]
-mod native_threads;
 mod notices;
 #[cfg(target_os = "linux")]
 mod plain_report;
@@ -120,7 +119,7 @@ mod _core {
     const VERSION: &str = env!("CARGO_PKG_VERSION");
 
     #[pymodule_export]
-    use super::crash::{crash_text, describe_exit, forked_crash_text, memory_kills};
+    use super::crash::{crash_text, describe_exit, forked_crash_text, memory_kills, shortened_stack};
 
     #[pymodule_export]
     use super::clock::{monotonic, since_epoch, sleep};
@@ -131,6 +130,12 @@ mod _core {
     #[pymodule_export]
     use super::coverage::Joiner;
 
+    #[pymodule_export]
+    use super::fork_safety::{Opcodes, seeds_generator};
+    #[cfg(unix)]
+    #[pymodule_export]
+    use super::fork_safety::{largest_thread_pool, thread_count, unknown_threads};
+
     #[cfg(target_os = "linux")]
     #[pymodule_export]
     use super::engine::{Engine, Shared};
@@ -138,8 +143,8 @@ mod _core {
     #[cfg(target_os = "linux")]
     #[pymodule_export]
     use super::process::{
-        adopt_orphans, die_with_parent, drop_clean_pages, exit_process, outlive_parent, reap,
-        share_description,
+        adopt_orphans, blocking_threads, die_with_parent, drop_clean_pages, exit_process, holds_lock,
+        is_in_mask, outlive_parent, reap, share_description, start_of_process,
     };
 
     #[cfg(target_os = "linux")]
@@ -182,10 +187,6 @@ mod _core {
         limit_without_effect, memory_lines, peak_memory, proportional_memory, replaced_because,
         resident_memory,
     };
-
-    #[cfg(unix)]
-    #[pymodule_export]
-    use super::native_threads::{largest_thread_pool, thread_count, unknown_threads};
 
     #[pymodule_export]
     use super::notices::{

@@ -1,7 +1,12 @@
 //! Python bindings for this process, its parent and its children.
 
-use crate::platform::os;
+use crate::platform::{os, process_status};
 use pyo3::prelude::*;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// This process's directory.
+const OWN: &str = "/proc/self";
 
 /// Asks the kernel to kill this process when its parent dies; returns False if `parent` is already dead.
 #[pyfunction]
@@ -37,6 +42,36 @@ pub(super) fn share_description(one: i32, other: i32) -> bool {
 #[pyfunction]
 pub(super) fn adopt_orphans(yes: bool) -> PyResult<()> {
     Ok(os::adopt_orphans(yes)?)
+}
+
+/// Whether a signal is in one of these masks of a process, by their names in `/proc/<pid>/status`.
+#[pyfunction]
+pub(super) fn is_in_mask(process: u32, signal: u32, masks: Vec<String>) -> bool {
+    let masks: Vec<&str> = masks.iter().map(String::as_str).collect();
+    process_status::is_in_mask(&directory(process), signal, &masks)
+}
+
+/// The threads of this process that have the main thread's name and block all of these signals, a mask, and those of
+/// them that are asleep.
+#[pyfunction]
+pub(super) fn blocking_threads(signals: u64) -> (BTreeSet<u32>, BTreeSet<u32>) {
+    process_status::blocking_threads(Path::new(OWN), std::process::id(), signals)
+}
+
+/// When a process was started, in ticks since boot, rounded up; None if there is none.
+#[pyfunction]
+pub(super) fn start_of_process(process: u32) -> Option<u64> {
+    process_status::start_of(&directory(process))
+}
+
+/// Whether the description of an open file of this process holds a lock.
+#[pyfunction]
+pub(super) fn holds_lock(descriptor: u32) -> bool {
+    process_status::holds_lock(&Path::new(OWN).join("fdinfo").join(descriptor.to_string()))
+}
+
+fn directory(process: u32) -> PathBuf {
+    Path::new("/proc").join(process.to_string())
 }
 
 /// Waits for a child that has exited, without blocking.

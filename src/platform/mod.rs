@@ -13,6 +13,7 @@
 //! | [`footprint`] | memory that an idle process can release |
 //! | [`machine`] | name, operating system and memory of the machine |
 //! | [`main_thread`] | what another thread can do about the main thread |
+//! | [`process_status`] | signal masks, threads that wait, the start of a process, locks of a file |
 //! | [`clock`] | clocks that tests cannot replace |
 //! | [`local_time`] | times in the time zone of this machine |
 //! | [`special_file`] | writing to pipes and devices |
@@ -41,6 +42,7 @@ pub mod native_threads;
 #[cfg(target_os = "linux")]
 pub mod os;
 pub mod process_state;
+pub mod process_status;
 pub mod session_process;
 pub mod special_file;
 #[cfg(unix)]

@@ -10,6 +10,7 @@ from pathlib import Path
 from time import CLOCK_BOOTTIME, clock_gettime
 from typing import TYPE_CHECKING, Any
 
+from rustpar import _core
 from rustpar.process.system import os
 
 if TYPE_CHECKING:
@@ -61,7 +62,8 @@ class Origins:
 
     def of_child(self, pid: int | None) -> str | None:
         """Return the line that has started a child process; None stands for the last one."""
-        started = None if pid is None else _start_of(pid)
+        ticks = None if pid is None else _core.start_of_process(pid)
+        started = None if ticks is None else ticks / os.sysconf("SC_CLK_TCK")
         for noted, place in reversed(self._children):
             if started is None or noted <= started:
                 return place
@@ -86,11 +88,3 @@ def _alive(made: list[tuple[weakref.ref[Any], str]]) -> Iterator[tuple[Any, str]
         item = reference()
         if item is not None:
             yield item, place
-
-
-def _start_of(pid: int) -> float | None:
-    """Return when a process was started, in seconds since boot, rounded up to a tick (proc(5), field 22 of stat)."""
-    with suppress(OSError):
-        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
-        return (int(fields[19]) + 1) / os.sysconf("SC_CLK_TCK")
-    return None

@@ -7,14 +7,13 @@ forever.
 
 from __future__ import annotations
 
-import contextlib
 import faulthandler
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rustpar.process.system import os, signal
+from rustpar import _core
+from rustpar.process.system import signal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,7 +76,7 @@ def has_timer_thread() -> bool:
     found: set[int] = set()
     times = 0
     for _ in range(_MOST_LOOKS):
-        alike, asleep = _waiting()
+        alike, asleep = _core.blocking_threads(_BLOCKABLE)
         if not alike:
             return False
         # On a busy machine, a thread that has just started is not asleep yet.
@@ -86,17 +85,3 @@ def has_timer_thread() -> bool:
             return True
         time.sleep(_PAUSE)
     return False
-
-
-def _waiting() -> tuple[set[int], set[int]]:
-    """Return the threads that block every signal and have the main thread's name, and those of them that are asleep."""
-    names = {}
-    for task in Path("/proc/self/task").iterdir():
-        with contextlib.suppress(OSError, KeyError):
-            lines = (task / "status").read_text(encoding="ascii", errors="replace").splitlines()
-            about = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
-            blocks_all = ~int(about["SigBlk"], 16) & _BLOCKABLE == 0
-            names[int(task.name)] = about["Name"], blocks_all, about["State"].startswith("S")
-    own, *_ = names.pop(os.getpid(), ("", False, False))
-    alike = {task for task, (name, blocks_all, _) in names.items() if blocks_all and name == own}
-    return alike, {task for task in alike if names[task][2]}

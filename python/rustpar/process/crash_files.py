@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from rustpar import _core
 from rustpar.compat.capture import captures, is_suspended
 from rustpar.compat.sessions import fault_handler_stderr_fd_key
 from rustpar.process import unnamed_file
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
 # The maximum number of bytes that are shown of the stack, and of each output stream.
 _MOST_STACK = 1 << 16
 _MOST_OUTPUT = 1 << 18
-
-# Frames of these packages are in every stack, and say nothing about the crash.
-_OURS = tuple(f"{os.sep}{package}{os.sep}" for package in ("_pytest", "pluggy", "rustpar", "xdist", "pytest"))
 
 _STACK_FD: pytest.StashKey[int] = pytest.StashKey()
 
@@ -50,7 +48,7 @@ class CrashFiles:
 
     def stack(self) -> str:
         """Return the Python stack of the crash, without frames of pytest; empty if there was none."""
-        return "\n".join(_shortened(_read(self._files[0], _MOST_STACK, from_end=False))) if self._files else ""
+        return _read_stack(self._files[0]) if self._files else ""
 
     def output(self) -> Iterator[tuple[str, str]]:
         """Yield what was captured since the last report: the name of the stream, and the text."""
@@ -75,19 +73,8 @@ def _read(file: int, most: int, *, from_end: bool) -> str:
     return f"{note}\n{text}" if from_end else f"{text}\n{note}"
 
 
-def _shortened(stack: str) -> Iterator[str]:
-    left_out = False
-    for line in stack.rstrip().splitlines():
-        is_frame = line.startswith('  File "')
-        if is_frame and (line.startswith('  File "<frozen') or any(package in line for package in _OURS)):
-            left_out = True
-            continue
-        if left_out and not is_frame:
-            yield "  (frames of pytest omitted)"
-            left_out = False
-        yield line
-    if left_out:
-        yield "  (frames of pytest omitted)"
+def _read_stack(file: int) -> str:
+    return _core.shortened_stack(_read(file, _MOST_STACK, from_end=False))
 
 
 class StackFile:
@@ -127,9 +114,7 @@ class StackFile:
 
     def read(self) -> str:
         """Return the stack, without frames of pytest; empty if there is none."""
-        if self._file is None:
-            return ""
-        return "\n".join(_shortened(_read(self._file, _MOST_STACK, from_end=False)))
+        return "" if self._file is None else _read_stack(self._file)
 
 
 def take_output(config: pytest.Config) -> Iterator[tuple[str, str]]:

@@ -50,7 +50,7 @@ def shared() -> list[OpenFile]:
             if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
                 continue
             identity, flags = _identity(status), fcntl.fcntl(fd, fcntl.F_GETFL)
-            if identity in _standard or not _is_for_reading(flags) or _holds_lock(fd):
+            if identity in _standard or not _is_for_reading(flags) or _core.holds_lock(fd):
                 continue
             for other in found:
                 if other.identity == identity and _core.share_description(other.descriptors[0], fd):
@@ -84,9 +84,3 @@ def _identity(status: os.stat_result) -> tuple[int, int]:
 def _is_for_reading(flags: int) -> bool:
     """Whether reading advances the position; a bare path (`O_PATH`) has none."""
     return not flags & os.O_PATH and flags & os.O_ACCMODE != os.O_WRONLY
-
-
-def _holds_lock(fd: int) -> bool:
-    """Whether the description holds a lock: flock's, or fcntl's newer kind. Traditional ones belong to a process."""
-    lines = Path(f"/proc/self/fdinfo/{fd}").read_text().splitlines()
-    return any(line.startswith("lock:") and " POSIX " not in line for line in lines)

@@ -11,7 +11,6 @@ that moment, and a process that is about to exit ignores it.
 from __future__ import annotations
 
 import faulthandler
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rustpar import _core
@@ -54,7 +53,7 @@ def write_stack(process: int) -> str | None:
     Returns:
         An error message; None if the stack was written.
     """
-    if not _is_in_mask(process, "SigCgt"):
+    if not _core.is_in_mask(process, _SIGNAL, ["SigCgt"]):
         return "its faulthandler is not enabled"
     try:
         os.kill(process, _SIGNAL)
@@ -64,18 +63,8 @@ def write_stack(process: int) -> str | None:
     idle_checks = 0
     while idle_checks < _CHECKS:
         # Either the signal is pending, or it is blocked while its handler runs.
-        idle_checks = 0 if _is_in_mask(process, "SigPnd", "ShdPnd", "SigBlk") else idle_checks + 1
+        idle_checks = 0 if _core.is_in_mask(process, _SIGNAL, ["SigPnd", "ShdPnd", "SigBlk"]) else idle_checks + 1
         if _core.monotonic() > deadline:
             return f"no answer within {_LIMIT:.0f} s"
         _core.sleep(_CHECK_INTERVAL)
     return None
-
-
-def _is_in_mask(process: int, *names: str) -> bool:
-    """Whether the signal is in any of these masks of a process, as named in proc(5)."""
-    try:
-        status = Path(f"/proc/{process}/status").read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return False
-    fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
-    return any(int(fields[name], 16) >> (_SIGNAL - 1) & 1 for name in names)

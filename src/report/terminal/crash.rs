@@ -72,6 +72,35 @@ pub fn describe_exit(status: i64, is_sent: bool) -> String {
     format!("killed by {name}{hint}")
 }
 
+/// Frames of these packages are in every stack, and say nothing about the crash.
+const OURS: [&str; 5] = ["/_pytest/", "/pluggy/", "/rustpar/", "/xdist/", "/pytest/"];
+
+/// Stands below the frames that are left.
+const OMITTED: &str = "  (frames of pytest omitted)";
+
+/// A stack that faulthandler has written, without frames of pytest and of the interpreter's own modules.
+#[must_use]
+pub fn shortened_stack(stack: &str) -> String {
+    let mut lines = Vec::new();
+    let mut is_left_out = false;
+    for line in stack.trim_end().lines() {
+        let file = line.strip_prefix("  File \"");
+        if file.is_some_and(|file| {
+            file.starts_with("<frozen") || OURS.iter().any(|package| file.contains(package))
+        }) {
+            is_left_out = true;
+            continue;
+        }
+        if is_left_out && file.is_none() {
+            lines.push(OMITTED);
+            is_left_out = false;
+        }
+        lines.push(line);
+    }
+    lines.extend(is_left_out.then_some(OMITTED));
+    lines.join("\n")
+}
+
 /// The text about a test whose own process has ended before the test: in which phase, its exit code or minus the signal
 /// that killed it, and the Python stack that faulthandler has written.
 #[must_use]
@@ -235,6 +264,41 @@ mod tests {
             ..crash()
         };
         insta::assert_snapshot!("time_limit", limit.text());
+    }
+
+    #[test]
+    fn a_stack_says_below_its_frames_that_those_of_pytest_are_omitted() {
+        let stack = "\
+Fatal Python error: Aborted
+
+Current thread 0x01 (most recent call first):
+  File \"/suite/test_a.py\", line 3 in crash
+  File \"/lib/site-packages/_pytest/python.py\", line 159 in pytest_pyfunc_call
+  File \"/suite/plugin.py\", line 4 in hook
+  File \"/lib/site-packages/pluggy/_callers.py\", line 121 in _multicall
+  File \"<frozen runpy>\", line 88 in _run_code
+
+Extension modules: a.b (total: 1)
+";
+        let expected = "\
+Fatal Python error: Aborted
+
+Current thread 0x01 (most recent call first):
+  File \"/suite/test_a.py\", line 3 in crash
+  File \"/suite/plugin.py\", line 4 in hook
+  (frames of pytest omitted)
+
+Extension modules: a.b (total: 1)";
+        assert_eq!(shortened_stack(stack), expected);
+        assert_eq!(
+            shortened_stack("  File \"<frozen runpy>\", line 88 in _run_code\n"),
+            OMITTED
+        );
+        assert_eq!(
+            shortened_stack("  File \"a.py\", line 1 in f\n\n"),
+            "  File \"a.py\", line 1 in f"
+        );
+        assert_eq!(shortened_stack(""), "");
     }
 
     #[test]

@@ -1,0 +1,171 @@
+"""Starting runs of pytest like :class:`subprocess.Popen`, as far as :meth:`pytest.Pytester.run` uses it."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import resource
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from rustpar.warm.messages import Channel
+from tests.harness import MARK
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+# Variables that the interpreter, the C library or coverage reads when a process starts.
+_READ_AT_START = ("PYTHON", "LC_", "LANG", "LD_", "MALLOC_", "GLIBC_", "COVERAGE_", "COV_CORE_")
+
+# This one is read by the launcher.
+_PATH = "PYTHONPATH"
+
+# Modules that the interpreter imports when it starts.
+_START_FILES = ("sitecustomize.py", "usercustomize.py")
+
+# The length of a mark: what the system shows as the environment of a process can be changed, but does not grow.
+_MARK_LENGTH = 32
+
+# Seconds for a launcher to import everything, and to fork.
+_START_LIMIT = 120.0
+
+_LIMITS = [name for name in dir(resource) if name.startswith("RLIMIT_")]
+
+
+class LaunchedProcess:
+    """A run of pytest.
+
+    Attributes:
+        stdin: None, as standard input is given by the caller.
+        pid: Its process id.
+        returncode: As of :class:`subprocess.Popen`.
+    """
+
+    stdin = None
+
+    def __init__(self, channel: Channel, pid: int, command: Sequence[str]) -> None:
+        """Represent the process `pid`, about which `channel` will tell."""
+        self.pid = pid
+        self.returncode: int | None = None
+        self._channel = channel
+        self._command = command
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Return the exit status, or minus a signal.
+
+        Raises:
+            subprocess.TimeoutExpired: It is still running after `timeout` seconds.
+        """
+        if self.returncode is None:
+            self._channel.socket.settimeout(timeout)
+            try:
+                self.returncode = int(self._channel.receive()["status"])
+            except TimeoutError:
+                raise subprocess.TimeoutExpired(self._command, timeout or 0.0) from None
+        return self.returncode
+
+    def kill(self) -> None:
+        """Kill it."""
+        os.kill(self.pid, signal.SIGKILL)
+
+
+class Launcher:
+    """A process that forks runs, one after the other."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        """Start it in this environment."""
+        ours, theirs = socket.socketpair()
+        server = Path(__file__).with_name("server.py")
+        self._at_start = _read_at_start(environment)
+        self._process = subprocess.Popen(
+            [sys.executable, server, str(theirs.fileno()), MARK],
+            env={name: value for name, value in environment.items() if name != _PATH} | {MARK: "0" * _MARK_LENGTH},
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            pass_fds=[theirs.fileno()],
+            start_new_session=True,
+        )
+        theirs.close()
+        ours.settimeout(_START_LIMIT)
+        self._channel = Channel(ours)
+        if self._channel.receive() != {"ready": True}:
+            raise RuntimeError("the launcher has not started")
+        atexit.register(self._close)
+
+    def _close(self) -> None:
+        self._channel.close()
+        self._process.wait(_START_LIMIT)
+
+    def can_start(self, environment: Mapping[str, str]) -> bool:
+        """Whether a fork can be like a new process in this environment."""
+        path = environment.get(_PATH, "").split(os.pathsep)
+        has_start_files = any(Path(directory, name).exists() for directory in path for name in _START_FILES)
+        is_marked = len(environment.get(MARK, "")) == _MARK_LENGTH
+        return is_marked and not has_start_files and _read_at_start(environment) == self._at_start
+
+    def start(self, arguments: Sequence[str], environment: dict[str, str], output: list[int]) -> LaunchedProcess:
+        """Start pytest with arguments in an environment; `output` are descriptors for standard output and error."""
+        mask = os.umask(0)
+        os.umask(mask)
+        main = str(Path(pytest.__file__).with_name("__main__.py"))
+        request: dict[str, Any] = {
+            "run": list(arguments),
+            "main": [main, "pytest.__main__"],
+            "environment": environment,
+            "directory": str(Path.cwd()),
+            "umask": mask,
+            "limits": {name: resource.getrlimit(getattr(resource, name)) for name in _LIMITS},
+            "nice": os.getpriority(os.PRIO_PROCESS, 0),
+            "cpus": sorted(os.sched_getaffinity(0)),
+            "ignored": [int(one) for one in signal.valid_signals() if signal.getsignal(one) == signal.SIG_IGN],
+            "blocked": [int(one) for one in signal.pthread_sigmask(signal.SIG_BLOCK, [])],
+            "descriptors": [0, 1, 2],
+            "orig_argv": [sys.executable, "-mpytest", *arguments],
+        }
+        # Its other end is closed: there is nothing to read.
+        empty, end = os.pipe()
+        os.close(end)
+        try:
+            self._channel.socket.settimeout(_START_LIMIT)
+            self._channel.send(request, [empty, *output])
+            return LaunchedProcess(self._channel, int(self._channel.receive()["process"]), arguments)
+        finally:
+            os.close(empty)
+
+
+def _read_at_start(environment: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if name.startswith(_READ_AT_START) and name != _PATH}
+
+
+class Launching:
+    """Has a `Pytester` start runs of pytest with a launcher, which is started for the first of them."""
+
+    def __init__(self) -> None:
+        """Take the environment as it is now for that of the launcher, without what concerns these tests."""
+        ours = ("PYTEST", "RUSTPAR")
+        self._environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+        self._launcher: Launcher | None = None
+
+    def popen_of(self, pytester: pytest.Pytester) -> Callable[..., Any]:
+        """Return what can replace the method of `pytester` that starts processes."""
+        started_anew = pytester.popen
+
+        def popen(cmdargs: Sequence[str], *, stdout: Any, stderr: Any, **others: Any) -> Any:
+            environment = dict(os.environ)
+            environment[_PATH] = os.pathsep.join(filter(None, [str(Path.cwd()), environment.get(_PATH)]))
+            if tuple(cmdargs[:2]) != (sys.executable, "-mpytest") or not self._get().can_start(environment):
+                return started_anew(cmdargs, stdout=stdout, stderr=stderr, **others)
+            return self._get().start(cmdargs[2:], environment, [stdout.fileno(), stderr.fileno()])
+
+        return popen
+
+    def _get(self) -> Launcher:
+        if self._launcher is None:
+            self._launcher = Launcher(self._environment)
+        return self._launcher

@@ -1,0 +1,140 @@
+"""The process that forks the runs of one process of tests. Arguments: the number of its socket, and a variable's name.
+
+A first run tells it which modules are imported, in the process that reports and in those that run tests. The variable
+marks the processes of a run: what the system shows as a fork's initial environment gets the value of its run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import runpy
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from rustpar.process import gc_freeze
+from rustpar.warm import fresh
+from rustpar.warm.messages import Channel, Closed
+
+# A conftest that writes the names of all modules with a file except the suite's own, and whether pytest rewrote them.
+_SUITE = """
+import atexit, json, os, sys
+
+def write():
+    here = os.path.dirname(os.path.abspath(__file__))
+    names = {
+        name: type(module.__loader__).__name__ == "AssertionRewritingHook"
+        for name, module in list(sys.modules.items())
+        if getattr(getattr(module, "__spec__", None), "name", None) == name
+        and os.path.dirname(getattr(module, "__file__", None) or here) != here
+    }
+    with open(os.path.join(here, f"{os.getpid()}.json"), "w") as file:
+        json.dump(names, file)
+"""
+_TESTS = """
+import pytest, conftest
+
+@pytest.mark.parametrize("n", range(4))
+def test_it(n): conftest.write()
+"""
+
+
+def _wanted_modules() -> dict[str, bool]:
+    """Return the modules that a short run imports, and whether pytest has rewritten their assertions."""
+    with tempfile.TemporaryDirectory() as directory:
+        suite = Path(directory)
+        (suite / "conftest.py").write_text(_SUITE + "\natexit.register(write)\n")
+        (suite / "test_it.py").write_text(_TESTS)
+        command = [sys.executable, "-m", "pytest", "-n", "2", "-q", "--rootdir", directory]
+        output = subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=120)
+        assert output.returncode == 0, output.stdout + output.stderr
+        found: dict[str, bool] = {}
+        for file in suite.glob("*.json"):
+            found |= json.loads(file.read_text())
+        return found
+
+
+def _import(modules: dict[str, bool]) -> None:
+    import pytest
+    from _pytest.assertion.rewrite import AssertionRewritingHook
+
+    hook = AssertionRewritingHook(pytest.Config.fromdictargs({}, []))
+    hook.mark_rewrite(*(name for name, is_rewritten in modules.items() if is_rewritten))
+    sys.meta_path.insert(0, hook)
+    for name in modules:
+        # Some exist only under the name that pytest gives them.
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    sys.meta_path.remove(hook)
+
+
+def _mark_place(name: str) -> int:
+    """Return the address of the variable's value in the initial environment."""
+    start = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[47])
+    content = Path("/proc/self/environ").read_bytes()
+    return start + (b"\0" + content).index(f"\0{name}=".encode()) + len(name) + 1
+
+
+def _set_mark(place: int, value: str) -> None:
+    with Path("/proc/self/mem").open("r+b", buffering=0) as memory:
+        memory.seek(place)
+        memory.write(value.encode())
+
+
+def _path(environment: dict[str, str], directory: str, base: list[str]) -> list[str]:
+    """Return `sys.path` as ``python -m pytest`` makes it."""
+    given = environment.get("PYTHONPATH", "").split(os.pathsep)
+    added = dict.fromkeys(str(Path(directory, path)) for path in given if path)
+    return [directory, *added, *base]
+
+
+def _next_run(channel: Channel) -> dict[str, Any] | None:
+    """Fork and answer until the connection is closed; return the request in a fork."""
+    while True:
+        try:
+            request = channel.receive()
+        except Closed:
+            return None
+        process = os.fork()
+        if process == 0:
+            return request
+        for descriptor in channel.descriptors:
+            os.close(descriptor)
+        channel.descriptors.clear()
+        channel.send({"process": process})
+        _, status = os.waitpid(process, 0)
+        channel.send({"status": os.waitstatus_to_exitcode(status)})
+
+
+def main() -> None:
+    """Serve; in a fork, run pytest."""
+    channel = Channel(socket.socket(fileno=int(sys.argv[1])))
+    name, base = sys.argv[2], sys.path[1:]
+    place = _mark_place(name)
+    _import(_wanted_modules())
+    gc_freeze.collect_and_freeze()
+    gc_freeze.keep_frozen()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    channel.send({"ready": True})
+    request = _next_run(channel)
+    if request is None:
+        return
+    _set_mark(place, request["environment"][name])
+    descriptors, channel.descriptors = channel.descriptors, []
+    channel.close()
+    request["sys.path"] = _path(request["environment"], request["directory"], base)
+    fresh.become(request, descriptors)
+    # What it has kept from its import, for its workers.
+    sys.modules["xdist.plugin"]._sys_path[:] = sys.path
+    runpy.run_module("pytest.__main__", run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main()
