@@ -206,6 +206,8 @@ def plugins(session: nox.Session) -> None:
     parallel = ("-p", "xdist", "-n", str(min(PROCESSES, 2)), "--dist", "loadfile")
     apart = ("--disable-plugin-autoload",)
     load = ("tests/load/test_http.py", "tests/load/test_otlp.py", "tests/load/test_load_event_loops.py")
+    # Some plugins have to be imported by pytest.
+    session.env["TEST_NEW_PROCESSES"] = "1"
     run_tests(session, *apart, *parallel, "tests/plugins", "tests/coverage", *load, alone=apart)
 
 

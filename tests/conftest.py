@@ -29,16 +29,27 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
-# The tests whose runs are always new processes: of processes, of the garbage collector, and of what starts a run.
+# The tests whose runs are always new processes: of processes, of the garbage collector, of what is imported when, of
+# what starts a run, of runs that must agree whatever their hash seeds, and those that run with every version of Python.
 NEW_PROCESSES = (
+    "collection/test_shard.py",
     "compat/test_being_installed.py",
+    "compat/test_warnings.py",
     "controller/test_memory_of_reports.py",
     "controller/test_worker_count.py::test_failures_make_no_difference",
+    "fork_safety/test_resource_origins.py",
+    "fork_safety/test_test_data.py",
+    "process/test_clocks.py",
+    "process/test_crash_files.py",
+    "process/test_exit_functions.py",
     "process/test_garbage.py",
+    "process/test_replaced_functions.py",
     "process/test_state.py",
     "process/test_titles.py",
+    "recording/test_resume.py",
     "warm/",
     "watch/",
+    "worker/test_native_multicall",
 )
 
 
@@ -79,18 +90,21 @@ def _nothing_is_left_running(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def launching() -> Launching:
-    """What forks the runs of these tests."""
-    return Launching()
+def launching() -> Launching | None:
+    """What forks the runs of these tests; None if all are to be new processes."""
+    return None if "TEST_NEW_PROCESSES" in os.environ else Launching()
 
 
 @pytest.fixture
 def suite(
-    pytester: pytest.Pytester, launching: Launching, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+    pytester: pytest.Pytester,
+    launching: Launching | None,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Suite:
     """An empty test suite."""
     node_id = request.node.nodeid.removeprefix("tests/")
-    if not node_id.startswith(NEW_PROCESSES) and "TEST_NEW_PROCESSES" not in os.environ:
+    if launching is not None and not node_id.startswith(NEW_PROCESSES):
         monkeypatch.setattr(pytester, "popen", launching.popen_of(pytester))
     return Suite(pytester)
 

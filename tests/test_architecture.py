@@ -192,6 +192,16 @@ def test_the_sessions_select_tests_that_exist() -> None:
         assert not test or f"\ndef {test}(" in (ROOT / path).read_text(), test
 
 
+def test_the_tests_that_start_new_processes_exist() -> None:
+    _, _, listed = (ROOT / "tests" / "conftest.py").read_text().partition("\nNEW_PROCESSES = (")
+    names = re.findall(r'"([^"]+)"', listed.partition("\n)")[0])
+    assert len(names) > 10
+    for path, _, test in (name.partition("::") for name in names):
+        found = [*(ROOT / "tests").glob(path.rstrip("/") + "*")]
+        assert found, path
+        assert not test or f"\ndef {test}" in found[0].read_text(), test
+
+
 def test_files_with_tests_have_different_names() -> None:
     # pytest imports them as modules without packages.
     names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]

@@ -307,6 +307,9 @@ def holds_lock(descriptor: int) -> bool:
     """Whether the description of an open file of this process holds a lock.
 
     It may be flock's, or fcntl's newer kind; traditional ones belong to a process.
+
+    Raises:
+        OSError: That cannot be seen.
     """
 
 def is_in_mask(process: int, signal: int, masks: list[str]) -> bool:

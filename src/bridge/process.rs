@@ -64,10 +64,11 @@ pub(super) fn start_of_process(process: u32) -> Option<u64> {
     process_status::start_of(&directory(process))
 }
 
-/// Whether the description of an open file of this process holds a lock.
+/// Whether the description of an open file of this process holds a lock; raises OSError if that cannot be seen.
 #[pyfunction]
-pub(super) fn holds_lock(descriptor: u32) -> bool {
-    process_status::holds_lock(&Path::new(OWN).join("fdinfo").join(descriptor.to_string()))
+pub(super) fn holds_lock(descriptor: u32) -> PyResult<bool> {
+    let info = Path::new(OWN).join("fdinfo").join(descriptor.to_string());
+    Ok(process_status::holds_lock(&info)?)
 }
 
 fn directory(process: u32) -> PathBuf {

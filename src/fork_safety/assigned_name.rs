@@ -105,10 +105,13 @@ impl Opcodes {
         Self(names.into_iter().map(|name| Opcode::of(name.as_ref())).collect())
     }
 
-    /// What happens to the result of the instruction at offset `last` of some code. Local variables of code that is not
+    /// What happens to the result of the instruction at offset `last` of some code, negative before the first one. Local variables of code that is not
     /// that of a function belong to comprehensions.
     #[must_use]
-    pub fn use_of_result(&self, code: &[u8], last: usize, is_function: bool) -> Use {
+    pub fn use_of_result(&self, code: &[u8], last: isize, is_function: bool) -> Use {
+        let Ok(last) = usize::try_from(last) else {
+            return Use::Dropped;
+        };
         let mut at = last + 2;
         let mut end = at + 2 * MAX_INSTRUCTIONS;
         let (mut extended, mut constant, mut is_after_loop, mut put_back) = (0, None, false, 0);

@@ -106,9 +106,8 @@ fn library_on<'a>(stack: &[u64], mapped: &'a [Mapping]) -> &'a str {
     let owner = |address: &u64| {
         let place = mapped.partition_point(|one| one.start <= *address);
         let found = &mapped[place.checked_sub(1)?];
-        let name = found.name();
-        let is_code =
-            found.is_code && *address < found.end && (found.path.starts_with('/') || name == "[vdso]");
+        let name = &*found.name;
+        let is_code = found.is_code && *address < found.end && (!found.path.is_empty() || name == "[vdso]");
         (is_code && !IGNORED.iter().any(|start| name.starts_with(start))).then_some(name)
     };
     stack.iter().find_map(owner).unwrap_or_default()
@@ -116,11 +115,12 @@ fn library_on<'a>(stack: &[u64], mapped: &'a [Mapping]) -> &'a str {
 
 /// Number of threads of all `OpenBLAS` libraries, except the calling threads.
 fn openblas_threads(mapped: &[Mapping]) -> u64 {
-    let files: BTreeSet<&str> = mapped
-        .iter()
-        .map(|one| &*one.path)
-        .filter(|path| path.contains(PREPARED))
-        .collect();
+    // It may be a directory that has the name.
+    let is_openblas = |path: &&[u8]| {
+        path.windows(PREPARED.len())
+            .any(|part| part == PREPARED.as_bytes())
+    };
+    let files: BTreeSet<&[u8]> = mapped.iter().map(|one| &*one.path).filter(is_openblas).collect();
     let counts = files
         .into_iter()
         .filter_map(|file| largest_result(file, &OPENBLAS_COUNTS));
@@ -152,7 +152,7 @@ mod tests {
 4000-5000 r-xp 00002000 08:01 12    /usr/lib/libpool.so
 6000-7000 r-xp 00000000 00:00 0     [vdso]
 ";
-        let mapped: Vec<Mapping> = parse_maps(text).collect();
+        let mapped: Vec<Mapping> = parse_maps(text.as_bytes()).collect();
         assert_eq!(
             library_on(&[0, 0x1800, 0x3800, 0x6001, 0x4fff, 0x2000], &mapped),
             "libpool.so"

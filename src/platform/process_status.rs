@@ -79,12 +79,15 @@ pub fn start_of(process: &Path) -> Option<u64> {
 
 /// Whether the description of an open file holds a lock: flock's, or fcntl's newer kind, as traditional ones belong to a
 /// process. `info` is its file in `/proc/<pid>/fdinfo`.
-#[must_use]
-pub fn holds_lock(info: &Path) -> bool {
-    let info = std::fs::read(info).unwrap_or_default();
+///
+/// # Errors
+/// That file cannot be read.
+pub fn holds_lock(info: &Path) -> std::io::Result<bool> {
+    let info = std::fs::read(info)?;
     let info = String::from_utf8_lossy(&info);
-    info.lines()
-        .any(|line| line.starts_with("lock:") && !line.contains(" POSIX "))
+    Ok(info
+        .lines()
+        .any(|line| line.starts_with("lock:") && !line.contains(" POSIX ")))
 }
 
 #[cfg(test)]
@@ -122,7 +125,7 @@ mod tests {
         assert!(!is_in_mask(gone, 2, &["SigCgt"]));
         assert_eq!(blocking_threads(gone, 1, 2), (BTreeSet::new(), BTreeSet::new()));
         assert_eq!(start_of(gone), None);
-        assert!(!holds_lock(gone));
+        assert!(holds_lock(gone).is_err());
     }
 
     #[test]
@@ -171,7 +174,7 @@ mod tests {
             ("2", "pos:\t0\nlock:\t1: POSIX  ADVISORY  WRITE 1 08:01:1 0 EOF\n"),
             ("3", "pos:\t0\nflags:\t02\n"),
         ]);
-        let found = ["0", "1", "2", "3"].map(|name| holds_lock(&info.path().join(name)));
+        let found = ["0", "1", "2", "3"].map(|name| holds_lock(&info.path().join(name)).expect("a file"));
         assert_eq!(found, [true, true, false, false]);
     }
 }

@@ -1,6 +1,6 @@
 //! Thread pools of numerical libraries, of which every process has one.
 
-use super::libraries::{OPENBLAS_COUNTS, largest_result, mappings, name_of};
+use super::libraries::{OPENBLAS_COUNTS, largest_result, mappings};
 use std::collections::BTreeSet;
 
 /// What is known of a library.
@@ -60,17 +60,18 @@ pub struct ThreadPool {
 #[must_use]
 pub fn largest_pool(is_set: impl Fn(&str) -> bool) -> Option<ThreadPool> {
     let mapped = mappings();
-    let files: BTreeSet<&str> = mapped.iter().map(|one| &*one.path).collect();
+    let files: BTreeSet<(&str, &[u8])> = mapped.iter().map(|one| (&*one.name, &*one.path)).collect();
     largest_of(files, is_set, largest_result)
 }
 
+/// The same, given the names and paths of libraries, and what calls those of their functions that return a number.
 fn largest_of<'a>(
-    files: impl IntoIterator<Item = &'a str>,
+    files: impl IntoIterator<Item = (&'a str, &'a [u8])>,
     is_set: impl Fn(&str) -> bool,
-    threads: impl Fn(&str, &[&str]) -> Option<i32>,
+    threads: impl Fn(&[u8], &[&str]) -> Option<i32>,
 ) -> Option<ThreadPool> {
-    let pool_of = |file: &str| {
-        let kind = KINDS.iter().find(|kind| name_of(file).contains(kind.part))?;
+    let pool_of = |(name, file): (&str, &[u8])| {
+        let kind = KINDS.iter().find(|kind| name.contains(kind.part))?;
         if is_set(kind.variable) || is_set(GENERAL) {
             return None;
         }
@@ -91,18 +92,18 @@ fn largest_of<'a>(
 mod tests {
     use super::*;
 
-    const FILES: [&str; 4] = [
-        "/lib/libc.so.6",
-        "/np/libscipy_openblas64_-1.so",
-        "/openblas/libgomp.so.1",
-        "/libmkl_rt.so",
+    const FILES: [(&str, &[u8]); 4] = [
+        ("libc.so.6", b"/lib/libc.so.6"),
+        ("libscipy_openblas64_-1.so", b"/np/libscipy_openblas64_-1.so"),
+        ("libgomp.so.1", b"/openblas/libgomp.so.1"),
+        ("libmkl_rt.so", b"/libmkl_rt.so"),
     ];
 
-    fn threads(file: &str, counts: &[&str]) -> Option<i32> {
+    fn threads(file: &[u8], counts: &[&str]) -> Option<i32> {
         match counts {
             ["MKL_Get_Max_Threads"] => None,
             ["omp_get_max_threads"] => Some(16),
-            _ => file.contains("openblas").then_some(8),
+            _ => (file == FILES[1].1).then_some(8),
         }
     }
 

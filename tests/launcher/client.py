@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import resource
 import signal
@@ -16,6 +17,7 @@ import pytest
 
 from rustpar.warm.messages import Channel
 from tests.harness import MARK
+from tests.launcher.server import FAILED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -61,6 +63,7 @@ class LaunchedProcess:
 
         Raises:
             subprocess.TimeoutExpired: It is still running after `timeout` seconds.
+            RuntimeError: It could not be started; the launcher's standard error says why.
         """
         if self.returncode is None:
             self._channel.socket.settimeout(timeout)
@@ -68,11 +71,17 @@ class LaunchedProcess:
                 self.returncode = int(self._channel.receive()["status"])
             except TimeoutError:
                 raise subprocess.TimeoutExpired(self._command, timeout or 0.0) from None
+            except BaseException:
+                self.kill()
+                raise
+        if self.returncode == FAILED:
+            raise RuntimeError("the fork could not become like a new process")
         return self.returncode
 
     def kill(self) -> None:
         """Kill it."""
-        os.kill(self.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
 
 
 class Launcher:
@@ -84,7 +93,7 @@ class Launcher:
         server = Path(__file__).with_name("server.py")
         self._at_start = _read_at_start(environment)
         self._process = subprocess.Popen(
-            [sys.executable, server, str(theirs.fileno()), MARK],
+            [sys.executable, server, str(theirs.fileno()), MARK, str(os.getpid())],
             env={name: value for name, value in environment.items() if name != _PATH} | {MARK: "0" * _MARK_LENGTH},
             cwd="/",
             stdin=subprocess.DEVNULL,
@@ -94,16 +103,28 @@ class Launcher:
         theirs.close()
         ours.settimeout(_START_LIMIT)
         self._channel = Channel(ours)
-        if self._channel.receive() != {"ready": True}:
-            raise RuntimeError("the launcher has not started")
-        atexit.register(self._close)
+        self._is_asked = False
+        self._last: LaunchedProcess | None = None
+        atexit.register(self.close)
+        # Given with -p, pytest would rewrite their assertions.
+        self._not_rewritten = set(self._channel.receive()["not rewritten"])
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """End it, and the run that it has forked."""
+        atexit.unregister(self.close)
         self._channel.close()
-        self._process.wait(_START_LIMIT)
+        self._process.kill()
+        self._process.wait()
 
-    def can_start(self, environment: Mapping[str, str]) -> bool:
-        """Whether a fork can be like a new process in this environment."""
+    @property
+    def is_lost(self) -> bool:
+        """Whether nobody has waited for the end of the last run: what is told next may be about that."""
+        return self._is_asked and (self._last is None or self._last.returncode is None)
+
+    def can_start(self, arguments: Sequence[str], environment: Mapping[str, str]) -> bool:
+        """Whether a fork can be like a new process with these arguments in this environment."""
+        if not self._not_rewritten.isdisjoint(arguments):
+            return False
         path = environment.get(_PATH, "").split(os.pathsep)
         has_start_files = any(Path(directory, name).exists() for directory in path for name in _START_FILES)
         is_marked = len(environment.get(MARK, "")) == _MARK_LENGTH
@@ -133,8 +154,10 @@ class Launcher:
         os.close(end)
         try:
             self._channel.socket.settimeout(_START_LIMIT)
+            self._is_asked, self._last = True, None
             self._channel.send(request, [empty, *output])
-            return LaunchedProcess(self._channel, int(self._channel.receive()["process"]), arguments)
+            self._last = LaunchedProcess(self._channel, int(self._channel.receive()["process"]), arguments)
+            return self._last
         finally:
             os.close(empty)
 
@@ -144,28 +167,28 @@ def _read_at_start(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 class Launching:
-    """Has a `Pytester` start runs of pytest with a launcher, which is started for the first of them."""
+    """Has a `Pytester` start runs of pytest with a launcher."""
 
     def __init__(self) -> None:
-        """Take the environment as it is now for that of the launcher, without what concerns these tests."""
+        """Start one in the environment as it is now, without what concerns these tests."""
         ours = ("PYTEST", "RUSTPAR")
         self._environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-        self._launcher: Launcher | None = None
+        self._launcher = Launcher(self._environment)
 
     def popen_of(self, pytester: pytest.Pytester) -> Callable[..., Any]:
         """Return what can replace the method of `pytester` that starts processes."""
         started_anew = pytester.popen
 
-        def popen(cmdargs: Sequence[str], *, stdout: Any, stderr: Any, **others: Any) -> Any:
+        def popen(cmdargs: Sequence[str], stdout: Any, stderr: Any, stdin: Any, **others: Any) -> Any:
             environment = dict(os.environ)
             environment[_PATH] = os.pathsep.join(filter(None, [str(Path.cwd()), environment.get(_PATH)]))
-            if tuple(cmdargs[:2]) != (sys.executable, "-mpytest") or not self._get().can_start(environment):
-                return started_anew(cmdargs, stdout=stdout, stderr=stderr, **others)
-            return self._get().start(cmdargs[2:], environment, [stdout.fileno(), stderr.fileno()])
+            program, arguments = tuple(cmdargs[:2]), cmdargs[2:]
+            is_run = program == (sys.executable, "-mpytest") and stdin is pytester.CLOSE_STDIN and not others
+            if self._launcher.is_lost:
+                self._launcher.close()
+                self._launcher = Launcher(self._environment)
+            if not is_run or not self._launcher.can_start(arguments, environment):
+                return started_anew(cmdargs, stdout=stdout, stderr=stderr, stdin=stdin, **others)
+            return self._launcher.start(arguments, environment, [stdout.fileno(), stderr.fileno()])
 
         return popen
-
-    def _get(self) -> Launcher:
-        if self._launcher is None:
-            self._launcher = Launcher(self._environment)
-        return self._launcher

@@ -1,4 +1,6 @@
-"""The process that forks the runs of one process of tests. Arguments: the number of its socket, and a variable's name.
+"""The process that forks the runs of one process of tests.
+
+Its arguments are the number of its socket, the name of a variable, and the id of the process of tests.
 
 A first run tells it which modules are imported, in the process that reports and in those that run tests. The variable
 marks the processes of a run: what the system shows as a fork's initial environment gets the value of its run.
@@ -10,18 +12,24 @@ import contextlib
 import importlib
 import json
 import os
+import random
 import runpy
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import traceback
 from pathlib import Path
 from typing import Any
 
-from rustpar.process import gc_freeze
+from rustpar import _core
+from rustpar.process import forking, gc_freeze, random_state
 from rustpar.warm import fresh
 from rustpar.warm.messages import Channel, Closed
+
+# The exit status of a fork that could not become like a new process; pytest has none like it.
+FAILED = 120
 
 # A conftest that writes the names of all modules with a file except the suite's own, and whether pytest rewrote them.
 _SUITE = """
@@ -102,8 +110,11 @@ def _next_run(channel: Channel) -> dict[str, Any] | None:
             request = channel.receive()
         except Closed:
             return None
-        process = os.fork()
+        launcher, process = os.getpid(), forking.fork()
         if process == 0:
+            # A run ends with the tests, whatever ends them.
+            if not _core.die_with_parent(launcher):
+                os._exit(FAILED)
             return request
         for descriptor in channel.descriptors:
             os.close(descriptor)
@@ -113,26 +124,41 @@ def _next_run(channel: Channel) -> dict[str, Any] | None:
         channel.send({"status": os.waitstatus_to_exitcode(status)})
 
 
+def _become(request: dict[str, Any], descriptors: list[int], base: list[str]) -> None:
+    """Become like a new process of the client."""
+    request["sys.path"] = _path(request["environment"], request["directory"], base)
+    fresh.become(request, descriptors)
+    # What these modules have kept from their import.
+    sys.modules["xdist.plugin"]._sys_path[:] = sys.path
+    multiprocessing: Any = sys.modules.get("multiprocessing.process")
+    if multiprocessing is not None:
+        multiprocessing.ORIGINAL_DIR = request["directory"]
+
+
 def main() -> None:
     """Serve; in a fork, run pytest."""
+    if not _core.die_with_parent(int(sys.argv[3])):
+        return
     channel = Channel(socket.socket(fileno=int(sys.argv[1])))
     name, base = sys.argv[2], sys.path[1:]
     place = _mark_place(name)
-    _import(_wanted_modules())
-    gc_freeze.collect_and_freeze()
+    modules = _wanted_modules()
+    _import(modules)
+    gc_freeze.collect_and_freeze(lambda: random_state.find_unseeded(random.getstate()))
     gc_freeze.keep_frozen()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    channel.send({"ready": True})
+    channel.send({"not rewritten": [name for name, is_rewritten in modules.items() if not is_rewritten]})
     request = _next_run(channel)
     if request is None:
         return
-    _set_mark(place, request["environment"][name])
-    descriptors, channel.descriptors = channel.descriptors, []
-    channel.close()
-    request["sys.path"] = _path(request["environment"], request["directory"], base)
-    fresh.become(request, descriptors)
-    # What it has kept from its import, for its workers.
-    sys.modules["xdist.plugin"]._sys_path[:] = sys.path
+    try:
+        _set_mark(place, request["environment"][name])
+        descriptors, channel.descriptors = channel.descriptors, []
+        channel.close()
+        _become(request, descriptors, base)
+    except BaseException:
+        traceback.print_exc()
+        os._exit(FAILED)
     runpy.run_module("pytest.__main__", run_name="__main__", alter_sys=True)
 
 
