@@ -277,7 +277,8 @@ def test_failed_tests_are_tried_again(suite: Suite, mode: str) -> None:
 def test_the_options_for_failures_count_those_in_forks(suite: Suite, mode: str) -> None:
     suite.test("import pytest\n@pytest.mark.parametrize('n', range(50))\ndef test_it(n): assert n < 3")
     run = suite.run_in(mode, "--rustpar-forked", "--maxfail=2")
-    assert run.counts()["failed"] in (2, 3)
+    # Each of two workers may have started another test before it learns of the second failure.
+    assert run.counts()["failed"] in ((2,) if mode == "plain" else (2, 3, 4))
     again = suite.run_in(mode, "--rustpar-forked", "--lf")
     assert again.counts() == {"failed": run.counts()["failed"]}
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rustpar.warm.messages import Channel
+from rustpar.warm.messages import Channel, Closed
 from tests.harness import MARK
 from tests.launcher.server import FAILED
 
@@ -35,7 +35,7 @@ _START_FILES = ("sitecustomize.py", "usercustomize.py")
 _MARK_LENGTH = 32
 
 # Seconds for a launcher to import everything, and to fork.
-_START_LIMIT = 120.0
+_START_LIMIT = 60.0
 
 _LIMITS = [name for name in dir(resource) if name.startswith("RLIMIT_")]
 
@@ -103,9 +103,18 @@ class Launcher:
         theirs.close()
         ours.settimeout(_START_LIMIT)
         self._channel = Channel(ours)
+        self._not_rewritten: set[str] = set()
         self._is_asked = False
         self._last: LaunchedProcess | None = None
         atexit.register(self.close)
+
+    def wait_until_ready(self) -> None:
+        """Wait until it has imported everything.
+
+        Raises:
+            Closed: It has ended.
+            TimeoutError: It takes too long.
+        """
         # Given with -p, pytest would rewrite their assertions.
         self._not_rewritten = set(self._channel.receive()["not rewritten"])
 
@@ -173,7 +182,18 @@ class Launching:
         """Start one in the environment as it is now, without what concerns these tests."""
         ours = ("PYTEST", "RUSTPAR")
         self._environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-        self._launcher = Launcher(self._environment)
+        self._launcher = self._started()
+
+    def _started(self) -> Launcher | None:
+        """Start a launcher; return None if that fails, as on a busy machine: then all runs are new processes."""
+        launcher = Launcher(self._environment)
+        try:
+            launcher.wait_until_ready()
+        except (OSError, Closed) as error:
+            launcher.close()
+            print(f"tests: no launcher ({error!r}): all runs are new processes", file=sys.__stderr__)
+            return None
+        return launcher
 
     def popen_of(self, pytester: pytest.Pytester) -> Callable[..., Any]:
         """Return what can replace the method of `pytester` that starts processes."""
@@ -184,11 +204,11 @@ class Launching:
             environment[_PATH] = os.pathsep.join(filter(None, [str(Path.cwd()), environment.get(_PATH)]))
             program, arguments = tuple(cmdargs[:2]), cmdargs[2:]
             is_run = program == (sys.executable, "-mpytest") and stdin is pytester.CLOSE_STDIN and not others
-            if self._launcher.is_lost:
+            if self._launcher is not None and self._launcher.is_lost:
                 self._launcher.close()
-                self._launcher = Launcher(self._environment)
-            if not is_run or not self._launcher.can_start(arguments, environment):
-                return started_anew(cmdargs, stdout=stdout, stderr=stderr, stdin=stdin, **others)
-            return self._launcher.start(arguments, environment, [stdout.fileno(), stderr.fileno()])
+                self._launcher = self._started()
+            if self._launcher is not None and is_run and self._launcher.can_start(arguments, environment):
+                return self._launcher.start(arguments, environment, [stdout.fileno(), stderr.fileno()])
+            return started_anew(cmdargs, stdout=stdout, stderr=stderr, stdin=stdin, **others)
 
         return popen

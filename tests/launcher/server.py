@@ -61,7 +61,7 @@ def _wanted_modules() -> dict[str, bool]:
         (suite / "conftest.py").write_text(_SUITE + "\natexit.register(write)\n")
         (suite / "test_it.py").write_text(_TESTS)
         command = [sys.executable, "-m", "pytest", "-n", "2", "-q", "--rootdir", directory]
-        output = subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=120)
+        output = subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=50)
         assert output.returncode == 0, output.stdout + output.stderr
         found: dict[str, bool] = {}
         for file in suite.glob("*.json"):
