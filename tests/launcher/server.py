@@ -60,7 +60,9 @@ def _wanted_modules() -> dict[str, bool]:
         suite = Path(directory)
         (suite / "conftest.py").write_text(_SUITE + "\natexit.register(write)\n")
         (suite / "test_it.py").write_text(_TESTS)
-        command = [sys.executable, "-m", "pytest", "-n", "2", "-q", "--rootdir", directory]
+        # Elsewhere it would remove what earlier runs have left in the temporary directory, which can take minutes.
+        base = f"--basetemp={suite / 'tmp'}"
+        command = [sys.executable, "-m", "pytest", "-n", "2", "-q", "--rootdir", directory, base]
         output = subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=50)
         assert output.returncode == 0, output.stdout + output.stderr
         found: dict[str, bool] = {}
