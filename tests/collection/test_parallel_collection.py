@@ -115,6 +115,35 @@ def test_collection_errors_are_reported_as_usual(suite: Suite) -> None:
     assert "collect: parallel" in suite.run(PARALLEL).text
 
 
+@pytest.mark.parametrize("arguments", [["-x"], ["--maxfail=3"]])
+def test_a_worker_that_ends_at_an_error_hides_none(suite: Suite, arguments: list[str]) -> None:
+    suite.write({f"test_{letter}.py": "def test_it(): pass\n" for letter in "abcdefgh"})
+    suite.run(PARALLEL)
+    suite.write({f"test_{letter}.py": "import nowhere\n" for letter in "abcdefgh"})
+    usual, run = suite.run(*arguments), suite.run(PARALLEL, *arguments)
+    assert "there are errors" in run.line("collect: serial")
+    assert (run.ret, run.counts()) == (usual.ret, usual.counts())
+    assert usual.counts()["errors"] > 0
+
+
+def test_a_worker_that_a_plugin_stops_while_it_collects_hides_nothing(suite: Suite) -> None:
+    suite.conftest(
+        """
+        def pytest_collectreport(report):
+            if report.nodeid == "test_b.py":
+                SESSIONS[0].shouldstop = "enough"
+
+        SESSIONS = []
+
+        def pytest_sessionstart(session):
+            SESSIONS.append(session)
+        """
+    )
+    suite.write({f"test_{letter}.py": "def test_it(): pass\n" for letter in "abcdefgh"})
+    usual, run = suite.run(), suite.run(PARALLEL)
+    assert (run.ret, run.counts(), run.outcomes) == (usual.ret, usual.counts(), usual.outcomes)
+
+
 def test_skipped_files_are_reported_in_order(suite: Suite) -> None:
     suite.write(FOUR_FILES)
     skip = "import pytest\npytest.skip('not here', allow_module_level=True)\n"

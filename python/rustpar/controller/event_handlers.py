@@ -227,7 +227,10 @@ class EventHandlers:
             if self._run.pool.early.is_leaving(self._run.pool.nodes[worker]):
                 # It was started early and is not used.
                 return
-            if self._run.pool.parallel.is_leaving(self._run.pool.nodes[worker]):
+            parallel = self._run.pool.parallel
+            if parallel.is_leaving(self._run.pool.nodes[worker]):
+                return
+            if parallel.has_stopped(self._run.pool.nodes[worker], workeroutput):
                 return
             self._run.pool.finished(self._run.pool.nodes[worker], workeroutput)
         reason = workeroutput["shouldfail"] or workeroutput["shouldstop"]

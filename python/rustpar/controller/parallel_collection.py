@@ -150,6 +150,16 @@ class ParallelCollection:
         if not self._collecting and not self._pool.stopping:
             self._join()
 
+    def has_stopped(self, node: WorkerController, workeroutput: dict[str, Any]) -> bool:
+        """Return whether a worker has ended its session while it collected; the template collects then.
+
+        With ``-x``, a worker ends at the next file after an error, and has not told anybody of the error.
+        """
+        if node not in self._collecting or self._pool.stopping:
+            return False
+        self._collect_serially("there are errors" if workeroutput["shouldfail"] else f"{node.gateway.id} has stopped")
+        return True
+
     def _join(self) -> None:
         from rustpar.collection import parts
 
