@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
-import resource
 import signal
 import socket
 import subprocess
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from rustpar.warm import client as warm_client
 from rustpar.warm.messages import Channel, Closed
 from tests.harness import MARK
 from tests.launcher.server import FAILED
@@ -36,8 +36,6 @@ _MARK_LENGTH = 32
 
 # Seconds for a launcher to import everything, and to fork.
 _START_LIMIT = 60.0
-
-_LIMITS = [name for name in dir(resource) if name.startswith("RLIMIT_")]
 
 
 class LaunchedProcess:
@@ -141,21 +139,9 @@ class Launcher:
 
     def start(self, arguments: Sequence[str], environment: dict[str, str], output: list[int]) -> LaunchedProcess:
         """Start pytest with arguments in an environment; `output` are descriptors for standard output and error."""
-        mask = os.umask(0)
-        os.umask(mask)
-        main = str(Path(pytest.__file__).with_name("__main__.py"))
-        request: dict[str, Any] = {
-            "run": list(arguments),
-            "main": [main, "pytest.__main__"],
+        main = warm_client.Main(str(Path(pytest.__file__).with_name("__main__.py")), "pytest.__main__")
+        request = warm_client.describe_run(main, list(arguments), [0, 1, 2]) | {
             "environment": environment,
-            "directory": str(Path.cwd()),
-            "umask": mask,
-            "limits": {name: resource.getrlimit(getattr(resource, name)) for name in _LIMITS},
-            "nice": os.getpriority(os.PRIO_PROCESS, 0),
-            "cpus": sorted(os.sched_getaffinity(0)),
-            "ignored": [int(one) for one in signal.valid_signals() if signal.getsignal(one) == signal.SIG_IGN],
-            "blocked": [int(one) for one in signal.pthread_sigmask(signal.SIG_BLOCK, [])],
-            "descriptors": [0, 1, 2],
             "orig_argv": [sys.executable, "-mpytest", *arguments],
         }
         # Its other end is closed: there is nothing to read.

@@ -270,8 +270,8 @@ def test_a_client_whose_place_the_server_cannot_take_starts_cold(warm_suite: War
             sys.path.pop(0)
             from rustpar.warm import client
 
-            original = client._request
-            client._request = lambda *about: {**original(*about), "directory": "/no/such/directory"}
+            original = client.describe_run
+            client.describe_run = lambda *about: {**original(*about), "directory": "/no/such/directory"}
             print("reason:", client.hand_over(client.Main("pytest", "pytest.__main__"), ["-v"]))
             """,
         }

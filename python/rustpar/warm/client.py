@@ -83,7 +83,7 @@ def hand_over(main: Main, arguments: list[str]) -> str:
         return "no server is running"
     with channel:
         try:
-            channel.send({"about": place.about, **_request(main, arguments, descriptors)})
+            channel.send({"about": place.about, **describe_run(main, arguments, descriptors)})
             answer = channel.receive()
             if "ready" not in answer:
                 return str(answer.get("cold"))
@@ -155,7 +155,8 @@ def connected(place: places.Place, above: int = 2) -> Channel:
     return channel
 
 
-def _request(main: Main, arguments: list[str], descriptors: list[int]) -> dict[str, Any]:
+def describe_run(main: Main, arguments: list[str], descriptors: list[int]) -> dict[str, Any]:
+    """Return what :func:`rustpar.warm.fresh.become` needs for a run as this process would start it."""
     signals = [number for number in signal.valid_signals() if signal.getsignal(number) == signal.SIG_IGN]
     limits = {name: resource.getrlimit(getattr(resource, name)) for name in dir(resource) if name.startswith("RLIMIT_")}
     mask = os.umask(0)
