@@ -65,6 +65,7 @@ __all__ = [
     "forked_crash_text",
     "hide_reports",
     "holds_lock",
+    "is_exiting",
     "is_in_mask",
     "largest_thread_pool",
     "leak_kinds",
@@ -302,6 +303,12 @@ def blocking_threads(signals: int) -> tuple[set[int], set[int]]:
 
 def start_of_process(process: int) -> int | None:
     """When a process was started, in ticks since boot, rounded up; None if there is none."""
+
+def is_exiting(process: int) -> bool:
+    """Whether a process of a single thread is exiting, or has exited.
+
+    The kernel says so before it kills the children that die with their parent, and before anyone can wait for it.
+    """
 
 def holds_lock(descriptor: int) -> bool:
     """Whether the description of an open file of this process holds a lock.

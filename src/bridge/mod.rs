@@ -144,7 +144,7 @@ mod _core {
     #[pymodule_export]
     use super::process::{
         adopt_orphans, blocking_threads, die_with_parent, drop_clean_pages, exit_process, holds_lock,
-        is_in_mask, outlive_parent, reap, share_description, start_of_process,
+        is_exiting, is_in_mask, outlive_parent, reap, share_description, start_of_process,
     };
 
     #[cfg(target_os = "linux")]

@@ -64,6 +64,12 @@ pub(super) fn start_of_process(process: u32) -> Option<u64> {
     process_status::start_of(&directory(process))
 }
 
+/// Whether a process of a single thread is exiting, or has exited.
+#[pyfunction]
+pub(super) fn is_exiting(process: u32) -> bool {
+    process_status::is_exiting(&directory(process))
+}
+
 /// Whether the description of an open file of this process holds a lock; raises OSError if that cannot be seen.
 #[pyfunction]
 pub(super) fn holds_lock(descriptor: u32) -> PyResult<bool> {

@@ -5,8 +5,14 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// The field of `stat` with the start of a process, counted from the one after its name.
+/// The fields of `stat`, counted from the one after a process's name: its state, the kernel's flags, its start.
+const STATE: usize = 0;
+const FLAGS: usize = 6;
 const START: usize = 19;
+
+/// The flag of a process that is exiting, `PF_EXITING` of Linux's `sched.h`: the kernel sets it first, then closes files,
+/// then sends the signals of `PR_SET_PDEATHSIG`, and only then it can be waited for.
+const EXITING: u64 = 0x4;
 
 /// The lines of a `status` file, as names and values.
 struct Status(String);
@@ -66,15 +72,31 @@ pub fn blocking_threads(process: &Path, id: u32, signals: u64) -> (BTreeSet<u32>
     (alike, asleep)
 }
 
-/// When a process was started, in ticks since boot, rounded up; `None` if there is none.
-#[must_use]
-pub fn start_of(process: &Path) -> Option<u64> {
+/// The fields of a `stat` file after the process's name, given its directory; `None` if there is none.
+fn stat_of(process: &Path) -> Option<Vec<String>> {
     let stat = std::fs::read(process.join("stat")).ok()?;
     let stat = String::from_utf8_lossy(&stat);
     // The name may contain anything.
     let (_, fields) = stat.rsplit_once(')')?;
-    let ticks: u64 = fields.split_ascii_whitespace().nth(START)?.parse().ok()?;
+    Some(fields.split_ascii_whitespace().map(str::to_owned).collect())
+}
+
+/// When a process was started, in ticks since boot, rounded up; `None` if there is none.
+#[must_use]
+pub fn start_of(process: &Path) -> Option<u64> {
+    let ticks: u64 = stat_of(process)?.get(START)?.parse().ok()?;
     Some(ticks + 1)
+}
+
+/// Whether a process of a single thread is exiting, or has exited.
+#[must_use]
+pub fn is_exiting(process: &Path) -> bool {
+    let Some(stat) = stat_of(process) else {
+        return true;
+    };
+    let has_exited = stat.get(STATE).is_some_and(|state| state == "Z" || state == "X");
+    let flags = stat.get(FLAGS).and_then(|flags| flags.parse::<u64>().ok());
+    has_exited || flags.is_some_and(|flags| flags & EXITING != 0)
 }
 
 /// Whether the description of an open file holds a lock: flock's, or fcntl's newer kind, as traditional ones belong to a
@@ -161,6 +183,16 @@ mod tests {
         let stat = "12 (a) b 1) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4711 20 21\n";
         assert_eq!(start_of(process(&[("stat", stat)]).path()), Some(4712));
         assert_eq!(start_of(process(&[("stat", "12 (a) S 1 2")]).path()), None);
+    }
+
+    #[test]
+    fn a_process_is_exiting_before_it_has_exited() {
+        let exiting = |stat: &str| is_exiting(process(&[("stat", stat)]).path());
+        assert!(!exiting("12 (a) b) S 1 12 12 0 -1 4194304 0 0"));
+        assert!(exiting("12 (a) b) R 1 12 12 0 -1 4194308 0 0"));
+        assert!(exiting("12 (a) Z 1 12 12 0 -1 4194304 0 0"));
+        assert!(is_exiting(process(&[]).path()));
+        assert!(!is_exiting(Path::new("/proc/self")));
     }
 
     #[test]

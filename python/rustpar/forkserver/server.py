@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
 # Seconds after which a process that was asked to exit is killed. xdist gives its gateways as long (EXIT_TIMEOUT).
 EXIT_TIMEOUT = 10.0
-# Seconds in which a process that dies becomes one that can be waited for, after the kernel has killed its children.
-_DEATH_TIME = 0.05
 # Seconds for which the controller waits for the template to take the fork server's place; after that, it goes on.
 _ADOPTION_TIME = 0.1
 
@@ -215,14 +213,8 @@ class ForkServer:
     def is_lost(self) -> bool:
         """Whether the fork server has died, or is dying: the kernel kills its children before it can be waited for."""
         self.check_retirement()
-        deadline = _core.monotonic() + _DEATH_TIME
-        while self._pid is not None:
-            if _has_ended(self._pid):
-                return True
-            if _core.monotonic() > deadline:
-                break
-            _core.sleep(0.001)
-        return False
+        forks_workers = self._successor or self._pid
+        return forks_workers is not None and _core.is_exiting(forks_workers)
 
     def request_exit(self) -> None:
         """Let all workers exit, and close our side: each process ends when its children have."""
