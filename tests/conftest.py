@@ -96,17 +96,23 @@ def launching() -> Launching | None:
 
 
 @pytest.fixture
-def suite(
+def launched_pytester(
     pytester: pytest.Pytester,
     launching: Launching | None,
     request: pytest.FixtureRequest,
     monkeypatch: pytest.MonkeyPatch,
-) -> Suite:
-    """An empty test suite."""
+) -> pytest.Pytester:
+    """A `pytester` whose runs are forks, unless the test is one of `NEW_PROCESSES`."""
     node_id = request.node.nodeid.removeprefix("tests/")
     if launching is not None and not node_id.startswith(NEW_PROCESSES):
         monkeypatch.setattr(pytester, "popen", launching.popen_of(pytester))
-    return Suite(pytester)
+    return pytester
+
+
+@pytest.fixture
+def suite(launched_pytester: pytest.Pytester) -> Suite:
+    """An empty test suite."""
+    return Suite(launched_pytester)
 
 
 @pytest.fixture(params=RUN_MODES)
@@ -117,11 +123,11 @@ def run_mode(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def fork_case(pytester: pytest.Pytester) -> Iterator[ForkCase]:
+def fork_case(launched_pytester: pytest.Pytester) -> Iterator[ForkCase]:
     """A suite to be compared under pytest-xdist and rustpar."""
     # Not below the directory of `pytester`, because paths of sockets must be short.
     with tempfile.TemporaryDirectory() as scratch:
-        yield ForkCase(pytester, Path(scratch))
+        yield ForkCase(launched_pytester, Path(scratch))
 
 
 @pytest.fixture

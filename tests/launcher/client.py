@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,12 +50,18 @@ class LaunchedProcess:
 
     stdin = None
 
-    def __init__(self, channel: Channel, pid: int, command: Sequence[str]) -> None:
-        """Represent the process `pid`, about which `channel` will tell."""
+    def __init__(self, launcher: Launcher, pid: int, command: Sequence[str]) -> None:
+        """Represent the process `pid` of a launcher."""
         self.pid = pid
         self.returncode: int | None = None
-        self._channel = channel
+        self._launcher = launcher
         self._command = command
+
+    def __enter__(self) -> LaunchedProcess:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.wait()
 
     def wait(self, timeout: float | None = None) -> int:
         """Return the exit status, or minus a signal.
@@ -64,9 +71,8 @@ class LaunchedProcess:
             RuntimeError: It could not be started; the launcher's standard error says why.
         """
         if self.returncode is None:
-            self._channel.socket.settimeout(timeout)
             try:
-                self.returncode = int(self._channel.receive()["status"])
+                self.returncode = self._launcher.status_of(self.pid, timeout)
             except TimeoutError:
                 raise subprocess.TimeoutExpired(self._command, timeout or 0.0) from None
             except BaseException:
@@ -76,14 +82,24 @@ class LaunchedProcess:
             raise RuntimeError("the fork could not become like a new process")
         return self.returncode
 
+    def poll(self) -> int | None:
+        """Return the exit status, or minus a signal; None if it is still running."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self.wait(0.0)
+        return None
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, number)
+
     def kill(self) -> None:
         """Kill it."""
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.pid, signal.SIGKILL)
+        self.send_signal(signal.SIGKILL)
 
 
 class Launcher:
-    """A process that forks runs, one after the other."""
+    """A process that forks runs."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         """Start it in this environment."""
@@ -102,8 +118,8 @@ class Launcher:
         ours.settimeout(_START_LIMIT)
         self._channel = Channel(ours)
         self._not_rewritten: set[str] = set()
-        self._is_asked = False
-        self._last: LaunchedProcess | None = None
+        # The runs that have ended, and nobody has waited for.
+        self._ended: dict[int, int] = {}
         atexit.register(self.close)
 
     def wait_until_ready(self) -> None:
@@ -117,16 +133,31 @@ class Launcher:
         self._not_rewritten = set(self._channel.receive()["not rewritten"])
 
     def close(self) -> None:
-        """End it, and the run that it has forked."""
+        """End it, and the runs that it has forked."""
         atexit.unregister(self.close)
         self._channel.close()
         self._process.kill()
         self._process.wait()
 
-    @property
-    def is_lost(self) -> bool:
-        """Whether nobody has waited for the end of the last run: what is told next may be about that."""
-        return self._is_asked and (self._last is None or self._last.returncode is None)
+    def status_of(self, pid: int, timeout: float | None) -> int:
+        """Wait until a run has ended; return its exit status, or minus a signal.
+
+        Raises:
+            TimeoutError: It is still running after `timeout` seconds.
+            Closed: The launcher has ended.
+        """
+        end = None if timeout is None else time.monotonic() + timeout
+        while pid not in self._ended:
+            self._receive(end)
+        return self._ended.pop(pid)
+
+    def _receive(self, end: float | None) -> dict[str, Any]:
+        # Without a limit if there is none; not 0, with which the socket would not wait and not say so.
+        self._channel.socket.settimeout(None if end is None else max(end - time.monotonic(), 0.001))
+        message = self._channel.receive()
+        if "ended" in message:
+            self._ended[int(message["ended"])] = int(message["status"])
+        return message
 
     def can_start(self, arguments: Sequence[str], environment: Mapping[str, str]) -> bool:
         """Whether a fork can be like a new process with these arguments in this environment."""
@@ -137,22 +168,30 @@ class Launcher:
         is_marked = len(environment.get(MARK, "")) == _MARK_LENGTH
         return is_marked and not has_start_files and _read_at_start(environment) == self._at_start
 
-    def start(self, arguments: Sequence[str], environment: dict[str, str], output: list[int]) -> LaunchedProcess:
-        """Start pytest with arguments in an environment; `output` are descriptors for standard output and error."""
+    def start(
+        self, arguments: Sequence[str], environment: dict[str, str], directory: str, output: list[int]
+    ) -> LaunchedProcess:
+        """Start pytest with arguments, environment and directory; `output`: the numbers of its standard streams."""
         main = warm_client.Main(str(Path(pytest.__file__).with_name("__main__.py")), "pytest.__main__")
         request = warm_client.describe_run(main, list(arguments), [0, 1, 2]) | {
             "environment": environment,
+            "directory": directory,
             "orig_argv": [sys.executable, "-mpytest", *arguments],
         }
         # Its other end is closed: there is nothing to read.
-        empty, end = os.pipe()
-        os.close(end)
+        empty, write_end = os.pipe()
+        os.close(write_end)
+        end = time.monotonic() + _START_LIMIT
         try:
             self._channel.socket.settimeout(_START_LIMIT)
-            self._is_asked, self._last = True, None
             self._channel.send(request, [empty, *output])
-            self._last = LaunchedProcess(self._channel, int(self._channel.receive()["process"]), arguments)
-            return self._last
+            while True:
+                message = self._receive(end)
+                if "started" in message:
+                    pid = int(message["started"])
+                    # An earlier process may have had the same id.
+                    self._ended.pop(pid, None)
+                    return LaunchedProcess(self, pid, arguments)
         finally:
             os.close(empty)
 
@@ -181,6 +220,22 @@ class Launching:
             return None
         return launcher
 
+    def _can_start(self, arguments: Sequence[str], environment: Mapping[str, str]) -> bool:
+        return self._launcher is not None and self._launcher.can_start(arguments, environment)
+
+    def _start(
+        self, arguments: Sequence[str], environment: dict[str, str], directory: str, output: list[int]
+    ) -> LaunchedProcess | None:
+        assert self._launcher is not None
+        try:
+            return self._launcher.start(arguments, environment, directory, output)
+        except (OSError, Closed) as error:
+            # It could be confused about what it has started.
+            self._launcher.close()
+            self._launcher = None
+            print(f"tests: the launcher has failed ({error!r}): all runs are new processes", file=sys.__stderr__)
+            return None
+
     def popen_of(self, pytester: pytest.Pytester) -> Callable[..., Any]:
         """Return what can replace the method of `pytester` that starts processes."""
         started_anew = pytester.popen
@@ -188,13 +243,23 @@ class Launching:
         def popen(cmdargs: Sequence[str], stdout: Any, stderr: Any, stdin: Any, **others: Any) -> Any:
             environment = dict(os.environ)
             environment[_PATH] = os.pathsep.join(filter(None, [str(Path.cwd()), environment.get(_PATH)]))
-            program, arguments = tuple(cmdargs[:2]), cmdargs[2:]
-            is_run = program == (sys.executable, "-mpytest") and stdin is pytester.CLOSE_STDIN and not others
-            if self._launcher is not None and self._launcher.is_lost:
-                self._launcher.close()
-                self._launcher = self._started()
-            if self._launcher is not None and is_run and self._launcher.can_start(arguments, environment):
-                return self._launcher.start(arguments, environment, [stdout.fileno(), stderr.fileno()])
+            arguments = _arguments_of(cmdargs)
+            # Standard input is empty; each run has a session of its own.
+            is_run = stdin in (pytester.CLOSE_STDIN, b"") and others.keys() <= {"cwd", "start_new_session"}
+            has_files = not isinstance(stdout, int) and not isinstance(stderr, int)
+            if arguments is not None and is_run and has_files and self._can_start(arguments, environment):
+                directory = os.fspath(others.get("cwd", Path.cwd()))
+                started = self._start(arguments, environment, directory, [stdout.fileno(), stderr.fileno()])
+                if started is not None:
+                    return started
             return started_anew(cmdargs, stdout=stdout, stderr=stderr, stdin=stdin, **others)
 
         return popen
+
+
+def _arguments_of(command: Sequence[str]) -> Sequence[str] | None:
+    """Return the arguments of pytest; None if the command runs something else."""
+    for start in ((sys.executable, "-mpytest"), (sys.executable, "-m", "pytest")):
+        if tuple(command[: len(start)]) == start:
+            return command[len(start) :]
+    return None

@@ -14,6 +14,7 @@ import json
 import os
 import random
 import runpy
+import select
 import signal
 import socket
 import subprocess
@@ -105,25 +106,50 @@ def _path(environment: dict[str, str], directory: str, base: list[str]) -> list[
     return [directory, *added, *base]
 
 
-def _next_run(channel: Channel) -> dict[str, Any] | None:
-    """Fork and answer until the connection is closed; return the request in a fork."""
-    while True:
-        try:
-            request = channel.receive()
-        except Closed:
-            return None
+class _Launcher:
+    """Forks a process for each request, and tells how it has ended."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        # The runs that are going on: a descriptor of the process, and its id.
+        self._runs: dict[int, int] = {}
+
+    def next_run(self) -> dict[str, Any] | None:
+        """Serve until the connection is closed; return the request in a fork."""
+        while True:
+            poller = select.poll()
+            for number in (self._channel.socket.fileno(), *self._runs):
+                poller.register(number, select.POLLIN)
+            for number, _ in poller.poll():
+                if number in self._runs:
+                    self._end(number)
+                    continue
+                try:
+                    request = self._channel.receive()
+                except Closed:
+                    return None
+                if self._is_fork():
+                    return request
+
+    def _is_fork(self) -> bool:
         launcher, process = os.getpid(), forking.fork()
         if process == 0:
             # A run ends with the tests, whatever ends them.
             if not _core.die_with_parent(launcher):
                 os._exit(FAILED)
-            return request
-        for descriptor in channel.descriptors:
+            return True
+        for descriptor in self._channel.descriptors:
             os.close(descriptor)
-        channel.descriptors.clear()
-        channel.send({"process": process})
+        self._channel.descriptors.clear()
+        self._runs[os.pidfd_open(process)] = process
+        self._channel.send({"started": process})
+        return False
+
+    def _end(self, number: int) -> None:
+        process = self._runs.pop(number)
+        os.close(number)
         _, status = os.waitpid(process, 0)
-        channel.send({"status": os.waitstatus_to_exitcode(status)})
+        self._channel.send({"ended": process, "status": os.waitstatus_to_exitcode(status)})
 
 
 def _become(request: dict[str, Any], descriptors: list[int], base: list[str]) -> None:
@@ -150,7 +176,8 @@ def main() -> None:
     gc_freeze.keep_frozen()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     channel.send({"not rewritten": [name for name, is_rewritten in modules.items() if not is_rewritten]})
-    request = _next_run(channel)
+    loaded = set(sys.modules)
+    request = _Launcher(channel).next_run()
     if request is None:
         return
     try:
@@ -161,7 +188,11 @@ def main() -> None:
     except BaseException:
         traceback.print_exc()
         os._exit(FAILED)
-    runpy.run_module("pytest.__main__", run_name="__main__", alter_sys=True)
+    try:
+        runpy.run_module("pytest.__main__", run_name="__main__", alter_sys=True)
+    except SystemExit as ended:
+        # Taking apart what every fork has imported would take a fifth of the CPU time of a short run.
+        fresh.end(ended, loaded)
 
 
 if __name__ == "__main__":

@@ -16,9 +16,14 @@ import signal
 import sys
 import time
 import types
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from rustpar.process import random_state
+from rustpar import _core
+from rustpar.process import exit_functions, forking, random_state
+from rustpar.process.code_origin import CodeOrigins
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 # The standard streams of a new interpreter: descriptor, name and mode.
 _STREAMS = ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w"))
@@ -74,6 +79,24 @@ def become(request: dict[str, Any], descriptors: list[int]) -> None:
     tempfile: Any = sys.modules.get("tempfile")
     if tempfile is not None:
         tempfile.tempdir = None
+
+
+def end(ended: SystemExit, loaded: Collection[str]) -> NoReturn:
+    """End this fork as a process whose code has raised `ended`, without taking the interpreter apart.
+
+    Args:
+        ended: What was raised.
+        loaded: The names of the modules that it has had from the server.
+    """
+    code = ended.code
+    if code is not None and not isinstance(code, int):
+        print(code, file=sys.stderr)
+        code = 1
+    exit_functions.run_exit_functions()
+    exit_functions.clear_modules(loaded, CodeOrigins().is_own_file)
+    forking.flush()
+    _core.exit_process(int(code or 0))
+    raise AssertionError
 
 
 def _take_descriptors(numbers: list[int], descriptors: list[int]) -> None:

@@ -19,8 +19,7 @@ import time
 from typing import Any, NoReturn
 
 from rustpar import _core
-from rustpar.process import exit_functions, forking
-from rustpar.process.code_origin import CodeOrigins
+from rustpar.process import forking
 from rustpar.warm import files, fresh
 from rustpar.warm import place as places
 from rustpar.warm import run as warm_run
@@ -322,7 +321,7 @@ def main() -> None:
     try:
         _run()
     except SystemExit as ended:
-        _end(ended, prepared.loaded)
+        fresh.end(ended, prepared.loaded)
 
 
 def _run() -> None:
@@ -333,19 +332,6 @@ def _run() -> None:
     else:
         with open(sys.argv[0], "rb") as script:
             exec(compile(script.read(), sys.argv[0], "exec"), vars(main))
-
-
-def _end(ended: SystemExit, loaded: set[str]) -> NoReturn:
-    """End this fork as a process whose code has raised `ended`, without taking the interpreter apart."""
-    code = ended.code
-    if code is not None and not isinstance(code, int):
-        print(code, file=sys.stderr)
-        code = 1
-    exit_functions.run_exit_functions()
-    exit_functions.clear_modules(loaded, CodeOrigins().is_own_file)
-    forking.flush()
-    _core.exit_process(int(code or 0))
-    raise AssertionError
 
 
 def _give_up(place: Place, run: int, reason: str, modules: list[str]) -> NoReturn:
