@@ -287,9 +287,10 @@ def test(steps: Steps, names: list[str] | None, arguments: list[str]) -> None:
     PATH_PREFIX[:] = [str(path.parent) for path in pythons.values()]
     versions = ["{}.{}".format(*version) for version in pythons]
     say("dev.py: testing with Python " + ", ".join(versions))
-    # Linking the wheel takes a minute of one core, so the other one compiles what is not optimized.
-    beside = [steps.start("lint, rust", *nox("lint", "rust"), limit=2 * COMPILE_LIMIT, is_beside=True)]
-    is_built = session(steps, "wheel", limit=COMPILE_LIMIT)
+    beside = [steps.start("lint", *nox("lint"), limit=COMPILE_LIMIT, is_beside=True)]
+    is_built = session(steps, "wheel", "--profile", "checks", limit=COMPILE_LIMIT)
+    # With crates that the wheel has compiled, so not beside it.
+    beside.append(steps.start("rust", *nox("rust"), limit=COMPILE_LIMIT, is_beside=True))
     cores = 0
     if is_built and not arguments:  # The arguments are for the tests below.
         if max(pythons) >= PLUGINS_PYTHON:
