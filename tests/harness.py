@@ -321,7 +321,7 @@ class ForkCase:
                 started[name] = suite.start(*arguments, n=str(n), output=output)
         runs = {name: suite.wait_for_exit_with_output_file(started[name]) for name, suite in self._suites.items()}
         xdist, rustpar = runs["xdist"], runs["rustpar"]
-        assert rustpar.ret == xdist.ret, rustpar.text
+        assert rustpar.ret == xdist.ret, f"{xdist.text}\n{rustpar.text}"
         assert rustpar.outcomes == xdist.outcomes, rustpar.text
         # A set: if no worker is forked from the template, both the template and gw0 write the same notes.
         notes = {name: sorted(set(suite.notes())) for name, suite in self._suites.items()}

@@ -1555,8 +1555,8 @@ class Engine:
             ValueError: A plan is invalid.
         """
 
-    def lose_generator(self) -> None:
-        """Run the remaining load tests on one worker less."""
+    def decide_generator(self, worker: int, is_replaced: bool) -> None:
+        """Run the remaining load tests without a worker that was lost, unless it is replaced."""
 
     def stop(self) -> None:
         """Let no further test start."""

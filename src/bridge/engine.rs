@@ -288,9 +288,9 @@ impl Engine {
         Ok(self.core.send(Command::Load(Box::new(load)))?)
     }
 
-    /// Runs the remaining load tests on one worker less.
-    fn lose_generator(&self) -> PyResult<()> {
-        Ok(self.core.send(Command::LoseGenerator)?)
+    /// Runs the remaining load tests without a worker that was lost, unless it is replaced.
+    fn decide_generator(&self, worker: Worker, is_replaced: bool) -> PyResult<()> {
+        Ok(self.core.send(Command::DecideGenerator { worker, is_replaced })?)
     }
 
     /// Starts no further test.

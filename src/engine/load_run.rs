@@ -43,7 +43,14 @@ pub enum LoadEvent {
 #[derive(Debug, Default)]
 pub struct LoadRun {
     plans: HashMap<Test, Plan>,
-    generators: usize,
+    /// How many workers there were at the beginning.
+    total: usize,
+    /// Those that were lost and are not replaced. They may have been running a load test that others still run.
+    gone: BTreeSet<Worker>,
+    /// Those that were lost, and of which it is not known yet whether they are replaced.
+    undecided: BTreeSet<Worker>,
+    /// Workers that have asked for a share of a test's users since then, with their slots.
+    waiting: Vec<(Worker, usize, Test)>,
     current: BTreeMap<Test, Current>,
     /// The test for which each worker was ready last.
     tests: HashMap<Worker, Test>,
@@ -57,7 +64,7 @@ impl LoadRun {
     pub fn new(plans: HashMap<Test, Plan>, generators: usize) -> Self {
         Self {
             plans,
-            generators,
+            total: generators,
             ..Self::default()
         }
     }
@@ -94,17 +101,8 @@ impl LoadRun {
         match frame {
             Frame::Load(LoadFrame::Join { test }) => {
                 self.tests.insert(worker, *test);
-                let (stopped, workers) = (self.stopped, self.generators as u64);
-                let share = self.of(*test).filter(|_| !stopped).map(|current| {
-                    current.slots.insert(worker, slot);
-                    current.joined += 1;
-                    if current.joined == 1 {
-                        current.workers = workers;
-                    }
-                    current.workers << 32 | current.joined
-                });
-                let word = share.unwrap_or(u64::MAX);
-                shared.slot(slot).load_share().store(word, Ordering::SeqCst);
+                self.waiting.push((worker, slot, *test));
+                self.deal(shared);
             }
             Frame::Load(LoadFrame::Ready { test }) => {
                 if let Some(current) = self.of(*test) {
@@ -144,6 +142,26 @@ impl LoadRun {
         true
     }
 
+    /// Deals users to the workers that have asked for them, unless it is not known among how many.
+    fn deal(&mut self, shared: &Shared) {
+        if !self.undecided.is_empty() && !self.stopped {
+            return;
+        }
+        let (stopped, workers) = (self.stopped, self.generators() as u64);
+        for (worker, slot, test) in std::mem::take(&mut self.waiting) {
+            let share = self.of(test).filter(|_| !stopped).map(|current| {
+                current.slots.insert(worker, slot);
+                current.joined += 1;
+                if current.joined == 1 {
+                    current.workers = workers;
+                }
+                current.workers << 32 | current.joined
+            });
+            let word = share.unwrap_or(u64::MAX);
+            shared.slot(slot).load_share().store(word, Ordering::SeqCst);
+        }
+    }
+
     /// A worker has ended a test: if it was never ready, its set-up has failed or the test was skipped.
     pub fn done(&mut self, worker: Worker, test: Test, shared: &Shared) {
         if let Some(current) = self.of(test) {
@@ -157,6 +175,8 @@ impl LoadRun {
 
     /// A worker was lost while it was running a test.
     pub fn lost(&mut self, worker: Worker, test: Option<Test>, shared: &Shared) {
+        self.undecided.insert(worker);
+        self.waiting.retain(|(waiting, _, _)| *waiting != worker);
         let Some(test) = test.filter(|test| self.plans.contains_key(test)) else {
             return;
         };
@@ -175,9 +195,15 @@ impl LoadRun {
         self.forget_if_over(test);
     }
 
-    /// A worker was lost that is not replaced: the remaining load tests run on one less.
-    pub fn one_less(&mut self, shared: &Shared) {
-        self.generators = self.generators.saturating_sub(1);
+    /// It is known whether a lost worker is replaced. If not, the remaining load tests run on one less.
+    pub fn decide(&mut self, worker: Worker, is_replaced: bool, shared: &Shared) {
+        self.undecided.remove(&worker);
+        if is_replaced {
+            self.deal(shared);
+            return;
+        }
+        self.gone.insert(worker);
+        self.deal(shared);
         for test in self.current.keys().copied().collect::<Vec<_>>() {
             self.begin_if_all_ready(test, shared);
             self.forget_if_over(test);
@@ -191,6 +217,7 @@ impl LoadRun {
             self.stop_test(test, LoadEnd::Interrupted, STOPPED, shared);
             self.begin_if_all_ready(test, shared);
         }
+        self.deal(shared);
     }
 
     /// Ends the seconds that are over.
@@ -223,6 +250,11 @@ impl LoadRun {
         }
     }
 
+    /// How many workers run the next load test.
+    fn generators(&self) -> usize {
+        self.total.saturating_sub(self.gone.len())
+    }
+
     fn of(&mut self, test: Test) -> Option<&mut Current> {
         let plan = self.plans.get(&test)?;
         Some(self.current.entry(test).or_insert_with(|| Current {
@@ -248,12 +280,12 @@ impl LoadRun {
 
     /// Begins a load test, or cancels it, when it is known of each worker whether it is ready.
     fn begin_if_all_ready(&mut self, test: Test, shared: &Shared) {
-        let (generators, stopped) = (self.generators, self.stopped);
+        let (generators, stopped, total) = (self.generators(), self.stopped, self.total);
         let Some(current) = self.current.get_mut(&test) else {
             return;
         };
-        let known = current.ready.union(&current.out).count();
-        if current.begin.is_some() || (known < generators && !stopped) {
+        let known = &(&current.ready | &current.out) | &self.gone;
+        if current.begin.is_some() || (known.len() < total && !stopped) {
             return;
         }
         if stopped || !current.out.is_empty() {
@@ -298,7 +330,7 @@ impl LoadRun {
     }
 
     fn end_if_all_finished(&mut self, test: Test, shared: &Shared) {
-        let generators = self.generators;
+        let generators = self.generators();
         let Some(current) = self.current.get_mut(&test) else {
             return;
         };
@@ -331,11 +363,10 @@ impl LoadRun {
     }
 
     fn forget_if_over(&mut self, test: Test) {
-        let generators = self.generators;
         if self
             .current
             .get(&test)
-            .is_some_and(|current| current.out.len() >= generators)
+            .is_some_and(|current| current.out.union(&self.gone).count() >= self.total)
         {
             self.current.remove(&test);
         }

@@ -47,7 +47,12 @@ pub enum Command {
     /// Run tests as load tests.
     Load(Box<LoadRun>),
     /// A worker was lost that is not replaced.
-    LoseGenerator,
+    DecideGenerator {
+        /// The lost worker.
+        worker: Worker,
+        /// Whether another worker takes its place.
+        is_replaced: bool,
+    },
     /// Start no further test.
     Stop,
 }

@@ -251,7 +251,9 @@ impl Loop {
             Command::TimeLimits(limits) => self.watch.set(limits),
             Command::Watch(settings) => self.watchdog.set(settings),
             Command::Load(load) => self.load = Some(load),
-            Command::LoseGenerator => self.with_load(LoadRun::one_less),
+            Command::DecideGenerator { worker, is_replaced } => {
+                self.with_load(|load, shared| load.decide(worker, is_replaced, shared));
+            }
             Command::Stop => self.stop(),
         }
     }

@@ -121,7 +121,8 @@ def test_a_plugin_may_run_tests_in_child_processes(suite: Suite) -> None:
     plain = suite.run_in("plain", "-W", "ignore")
     for start, given in zip(WITH_WORKERS, ("None", "nextitem"), strict=True):
         suite.conftest(FORKED.replace("GIVEN", given))
-        run = suite.run_in(start, "-W", "ignore")
+        # A process that goes from one file to another after a test aside finds the first one still set up.
+        run = suite.run_in(start, "-W", "ignore", "--dist", "loadfile")
         assert run.counts() == plain.counts(), start
         assert run.outcomes == plain.outcomes, start
         assert run.ret == plain.ret

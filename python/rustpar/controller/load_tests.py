@@ -106,7 +106,8 @@ class LoadDispatch(HookDispatch):
         """Call the hooks of `config` for the workers of `pool`."""
         super().__init__(config, pool.nodes)
         self._pool = pool
-        self._lost = 0
+        # Workers that were lost and are not replaced. They may have been running a test that others still run.
+        self._gone: set[int] = set()
         self._running: dict[int, _Running] = {}
         self._tests: dict[int, int] = {}
         self._outcomes: list[tuple[str, _core.LoadOutcome]] = []
@@ -127,9 +128,8 @@ class LoadDispatch(HookDispatch):
         """Return the handlers of worker messages that are implemented here."""
         return super().topics() | {_core.Line.LOAD: self._on_failures}
 
-    def _workers(self) -> int:
-        """How many workers run each test."""
-        return self._pool.needed - self._lost
+    def _have_all_ended(self, running: _Running) -> bool:
+        return len(running.ended | self._gone) >= self._pool.needed
 
     def _of(self, test: int) -> _Running:
         return self._running.setdefault(test, _Running())
@@ -166,7 +166,7 @@ class LoadDispatch(HookDispatch):
         """Report a test that all workers have ended."""
         running = self._of(test)
         running.ended.add(worker)
-        if len(running.ended) >= self._workers():
+        if self._have_all_ended(running):
             self._tell(test, self._running.pop(test))
 
     def crash(self, node: WorkerController, node_id: str, sched: object, death: Death, retry: Retry | None) -> None:
@@ -180,12 +180,13 @@ class LoadDispatch(HookDispatch):
         self._hook.pytest_handlecrashitem(crashitem=node_id, report=report, sched=sched)
         self.done(node.number, test)
 
-    def one_less(self) -> None:
-        """Expect a worker less, because a lost one is not replaced."""
-        self._lost += 1
-        self._pool.engine.lose_generator()
-        workers = self._workers()
-        for test in [test for test, running in self._running.items() if len(running.ended) >= workers > 0]:
+    def decide(self, worker: int, is_replaced: bool) -> None:
+        """Expect no more of a lost worker, unless it is replaced."""
+        self._pool.engine.decide_generator(worker, is_replaced)
+        if is_replaced:
+            return
+        self._gone.add(worker)
+        for test in [test for test, running in self._running.items() if self._have_all_ended(running)]:
             self._tell(test, self._running.pop(test))
 
     def _tell(self, test: int, running: _Running) -> None:
@@ -283,5 +284,5 @@ def _by_iteration(failure: tuple[str, int, int, str]) -> tuple[int, int]:
 def load_dispatch(config: pytest.Config, pool: WorkerPool) -> LoadDispatch:
     """Return what calls the hooks for the load tests of a run."""
     dispatch = LoadDispatch(config, pool)
-    pool.on_not_replaced = dispatch.one_less
+    pool.on_decision = dispatch.decide
     return dispatch

@@ -58,7 +58,7 @@ class WorkerPool:
         workerinfo: What the template, or a worker, has reported of itself.
         needed: How many workers are started when the template has collected.
         on_scheduled: Called when the workers have been given their first tests.
-        on_not_replaced: Called when a lost worker is not replaced.
+        on_decision: Called with a lost worker, and whether it is replaced.
     """
 
     sched: NativeScheduling | PythonScheduling
@@ -74,7 +74,7 @@ class WorkerPool:
         self.stopping = False
         self.summary: str | None = None
         self.on_scheduled: Callable[[], None] = lambda: None
-        self.on_not_replaced: Callable[[], None] = lambda: None
+        self.on_decision: Callable[[int, bool], None] = lambda _worker, _is_replaced: None
         self._startup = startup
         self._screen = screen
         self._engine: _core.Engine
@@ -311,6 +311,7 @@ class WorkerPool:
             if not self.stopping:
                 self._screen.report_line(f"\nreplacing worker {node.gateway.id}")
                 self._replace(node, delay)
+                self.on_decision(node.number, True)
             return crashed
         self._lost += 1
         if not self.stopping:
@@ -330,10 +331,11 @@ class WorkerPool:
                 self.summary = f"maximum crashed workers reached: {self._max_lost}"
             self._screen.report_line(f"\n{self.summary}")
             self._drop_replacements()
-            self.on_not_replaced()
+            self.on_decision(node.number, False)
         else:
             self._screen.report_line(f"\nreplacing crashed worker {node.gateway.id}")
             self._replace(node, pause)
+            self.on_decision(node.number, True)
 
     def _replace(self, lost: WorkerController, pause: float) -> None:
         spec = lost.gateway.spec

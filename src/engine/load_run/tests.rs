@@ -167,10 +167,59 @@ fn a_lost_worker_stops_the_others() {
         results[0].problems
     );
     // The replacement has the same slot, and is not told of the end of the test before.
+    fixture.run.decide(1, true, &shared);
     fixture.run.done(0, TEST, &shared);
     fixture.ready(0, TEST + 1);
     fixture.ready(2, TEST + 1);
     assert!(fixture.begun(2) > 1);
+}
+
+#[test]
+fn a_lost_worker_that_is_not_replaced_keeps_nobody_from_ending() {
+    let mut fixture = Fixture::new(None);
+    fixture.ready(0, TEST);
+    fixture.ready(1, TEST);
+    let shared = Arc::clone(&fixture.shared);
+    fixture.run.lost(1, Some(TEST), &shared);
+    fixture.run.decide(1, false, &shared);
+    // It still runs the last iterations.
+    fixture.send(
+        0,
+        LoadFrame::Finished {
+            test: TEST,
+            interrupted: 0,
+        },
+    );
+    assert!(fixture.has_ended(0));
+    assert_eq!(fixture.results()[0].end, LoadEnd::Lost);
+    fixture.run.done(0, TEST, &shared);
+    fixture.ready(0, TEST + 1);
+    assert!(fixture.begun(0) > 1 && fixture.begun(0) < u64::MAX);
+}
+
+#[test]
+fn users_are_dealt_when_it_is_known_whether_a_lost_worker_is_replaced() {
+    for (is_replaced, workers) in [(true, 2), (false, 1)] {
+        let mut fixture = Fixture::new(None);
+        let shared = Arc::clone(&fixture.shared);
+        fixture.run.lost(1, None, &shared);
+        fixture.join(0, TEST);
+        let share = || shared.slot(1).load_share().load(Ordering::SeqCst);
+        assert_eq!(share(), 0);
+        fixture.run.decide(1, is_replaced, &shared);
+        assert_eq!(share(), workers << 32 | 1);
+    }
+}
+
+#[test]
+fn a_worker_that_is_lost_in_its_set_up_and_not_replaced_cancels() {
+    let mut fixture = Fixture::new(None);
+    let shared = Arc::clone(&fixture.shared);
+    fixture.join(1, TEST);
+    fixture.run.lost(1, Some(TEST), &shared);
+    fixture.run.decide(1, false, &shared);
+    fixture.ready(0, TEST);
+    assert_eq!(fixture.begun(0), u64::MAX);
 }
 
 #[test]
@@ -188,7 +237,7 @@ fn without_a_replacement_the_next_load_test_is_for_one_worker_less() {
     let shared = Arc::clone(&fixture.shared);
     // It has been dealt half of the users, and nobody has the others.
     fixture.ready(0, TEST);
-    fixture.run.one_less(&shared);
+    fixture.run.decide(1, false, &shared);
     assert_eq!(fixture.begun(0), u64::MAX);
     assert_eq!(fixture.results()[0].end, LoadEnd::Cancelled);
     fixture.run.done(0, TEST, &shared);
