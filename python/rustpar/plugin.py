@@ -306,6 +306,9 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
     if hasattr(early_config.known_args_namespace, "numprocesses"):
         # Registered after all other plugins, so that its trylast hooks run after xdist's.
         early_config.pluginmanager.register(DistributedRun(), "rustpar-run")
+    if "rustpar.watch.run_plugin" in sys.modules:
+        with run_plugin.loading_conftests(early_config, has_workers=_may_have_workers(early_config)):
+            return (yield)
     return (yield)
 
 

@@ -28,12 +28,14 @@ def run(arguments: Sequence[str]) -> int:
         assert found is not None
         assert found.origin is not None
         program, module = os.path.join(os.path.dirname(found.origin), "__main__.py"), "pytest.__main__"
+    checkpoint = None
     if "RUSTPAR_WATCH" in os.environ:
         from rustpar.watch import plan
 
         plan.die_with_watch()
+        checkpoint = plan.checkpoint_socket(os.environ[plan.VARIABLE])
     main = client.Main(program, module)
-    reason = client.hand_over(main, list(arguments))
+    reason = client.hand_over(main, list(arguments), first=checkpoint)
     sys.argv[:] = [program, *arguments]
     import runpy
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import random
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -50,6 +52,13 @@ def _rerun_database(config: pytest.Config) -> Any:
     keys = {"sock_port", "statusdb_token"}
     is_known = type(database).__name__ == "ClientStatusDB" and hasattr(database, "sock")
     return database if is_known and keys <= set(getattr(config, "workerinput", ())) else None
+
+
+def renew_pytest_randomly() -> None:
+    """Have pytest-randomly use another seed, which it draws when it is imported, unless one was asked for."""
+    plugin: Any = sys.modules.get("pytest_randomly")
+    if isinstance(getattr(plugin, "default_seed", None), int):
+        plugin.default_seed = random.Random().getrandbits(32)
 
 
 def adjust_pytest_benchmark(config: pytest.Config, worker_id: str) -> None:

@@ -82,7 +82,7 @@ class _WatchedEnvironment(_Environment):  # type: ignore[misc,valid-type]
 
     def __getitem__(self, key: Any) -> Any:
         # A copy of everything asks with the special keys that `__iter__` has returned.
-        if type(key) is not _CopiedKey and os.fsdecode(key) == _NAME:
+        if type(key) is not _CopiedKey and os.fsdecode(key) == _NAME and key in self:
             self.note(_reader(sys._getframe(1)), f"reads {_NAME}")
         return super().__getitem__(key)
 

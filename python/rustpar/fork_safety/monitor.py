@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
     from rustpar.fork_safety.unique_values import Source
 
+# What code does with what :meth:`LeakedResources.actions` describes.
+_VERBS = {"a path": "writes", "a database": "opens the database", "a socket's path": "binds", "a command": "runs"}
+
 # More reasons than anybody would read.
 _MOST_REASONS = 20
 
@@ -120,6 +123,13 @@ class Monitor:
             names = Names(config, self._places).all(self._environment, leaked.actions())
             for source, where in kept_values.find_named(sources, names):
                 yield source.place, f"{source.what}, which is kept in {where}"
+
+    def effects(self) -> list[str]:
+        """Return descriptions of what has drawn a unique value, or has had an effect outside this process."""
+        if self._leaked is None or self._unique is None:
+            return []
+        drawn = [f"{source.place} {source.what}" for source in self._unique.sources]
+        return [*drawn, *(f"{_VERBS[what]} {text}" for what, text in self._leaked.actions())]
 
     def watched_input(self, values: dict[str, Any], identity: Collection[str]) -> dict[str, Any]:
         """Return a ``workerinput`` that reports reads of the keys in `identity`."""

@@ -100,6 +100,21 @@ def replace_output(config: pytest.Config, output: int) -> None:
     os.close(output)
 
 
+def captured_output(config: pytest.Config) -> list[bytes]:
+    """Return what was captured so far, for :func:`replace_captured`."""
+    numbers = [capture.tmpfile.fileno() for _, capture in captures(config)]
+    return [os.pread(number, os.fstat(number).st_size, 0) for number in numbers]
+
+
+def replace_captured(config: pytest.Config, contents: list[bytes]) -> None:
+    """Give this process its own capture files, with these contents."""
+    for (_, capture), content in zip(captures(config), contents, strict=True):
+        own = _capture_file()
+        os.write(own, content)
+        os.dup2(own, capture.tmpfile.fileno())
+        os.close(own)
+
+
 def _capture_file() -> int:
     """Return a descriptor of an empty file; in memory if the suite's changes make temporary files impossible."""
     try:

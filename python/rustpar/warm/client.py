@@ -51,6 +51,10 @@ _OWN_SIGNALS = {
 }
 
 
+# The message about the run that this process was started for; None if it was not to be handed over.
+request: dict[str, Any] | None = None
+
+
 class Main(NamedTuple):
     """How pytest was started.
 
@@ -63,13 +67,15 @@ class Main(NamedTuple):
     module: str | None
 
 
-def hand_over(main: Main, arguments: list[str]) -> str:
+def hand_over(main: Main, arguments: list[str], first: str | None = None) -> str:
     """Hand a run over to the warm server; return only if there is no such run, with the reason.
 
     Args:
         main: How pytest was started.
         arguments: Those of pytest.
+        first: The path of a socket of another server, which is asked first.
     """
+    global request
     descriptors = _open_descriptors()
     reason = _reason_against(arguments, descriptors)
     if reason is not None:
@@ -77,13 +83,21 @@ def hand_over(main: Main, arguments: list[str]) -> str:
     place = places.find()
     if place is None:
         return "there is no directory that only this user can use, or the current one was removed"
+    request = {"about": place.about, **describe_run(main, arguments, descriptors)}
+    if first is not None:
+        _hand_over_to(first, request)
+    return _hand_over_to(place.socket, request)
+
+
+def _hand_over_to(path: str, request: dict[str, Any]) -> str:
+    descriptors = request["descriptors"]
     try:
-        channel = connected(place, above=max(descriptors, default=2))
+        channel = connected(path, above=max(descriptors, default=2))
     except OSError:
         return "no server is running"
     with channel:
         try:
-            channel.send({"about": place.about, **describe_run(main, arguments, descriptors)})
+            channel.send(request)
             answer = channel.receive()
             if "ready" not in answer:
                 return str(answer.get("cold"))
@@ -104,7 +118,7 @@ def _reason_against(arguments: list[str], descriptors: list[int]) -> str | None:
             return f"{argument} needs the terminal"
     if sys.flags.inspect or sys.flags.interactive:
         return "Python is interactive"
-    if sys.gettrace() is not None or sys.getprofile() is not None or _is_monitored():
+    if is_traced():
         return "this process is traced"
     for name in _STARTED_WITH_PYTHON:
         if name in os.environ:
@@ -116,7 +130,10 @@ def _reason_against(arguments: list[str], descriptors: list[int]) -> str | None:
     return None
 
 
-def _is_monitored() -> bool:
+def is_traced() -> bool:
+    """Whether something traces, profiles or measures this process."""
+    if sys.gettrace() is not None or sys.getprofile() is not None:
+        return True
     monitoring: Any = getattr(sys, "monitoring", None)
     return monitoring is not None and any(monitoring.get_tool(tool) is not None for tool in range(6))
 
@@ -132,8 +149,8 @@ def _open_descriptors() -> list[int]:
     return sorted(found)
 
 
-def connected(place: places.Place, above: int = 2) -> Channel:
-    """Connect to the server; the socket's number is above those that are handed over, which may lack 0 to 2.
+def connected(path: str, above: int = 2) -> Channel:
+    """Connect to a server; the socket's number is above those that are handed over, which may lack 0 to 2.
 
     Raises:
         OSError: There is no server of this user.
@@ -146,7 +163,7 @@ def connected(place: places.Place, above: int = 2) -> Channel:
     channel = Channel(socket.socket(fileno=number))
     try:
         channel.socket.settimeout(_ANSWER_LIMIT)
-        channel.socket.connect(place.socket)
+        channel.socket.connect(path)
         if channel.peer() is None:
             raise PermissionError
     except OSError:

@@ -35,6 +35,9 @@ was_asked = False
 is_fork = False
 reason: str | None = None
 
+# The process id of the run that this process, a fork of a server, belongs to.
+process = 0
+
 
 def is_wanted(config: pytest.Config) -> bool:
     """Whether this run may be warm.
@@ -57,7 +60,7 @@ def start(config: pytest.Config) -> None:
     global reason
     if is_fork:
         # Before a conftest changes the environment.
-        _place_of_run()
+        place_of_run()
         return
     # A worker of pytest-xdist's own engine has that variable before its configuration.
     if not is_wanted(config) or "PYTEST_XDIST_WORKER" in os.environ:
@@ -68,7 +71,7 @@ def start(config: pytest.Config) -> None:
             reason = "pytest was started by another program"
         else:
             reason = client.hand_over(main, list(config.invocation_params.args))
-    place = _place_of_run()
+    place = place_of_run()
     if place is not None and sys.platform == "linux":
         # As it is now: the suite may change it.
         environment = dict(os.environ)
@@ -89,7 +92,7 @@ def _main_of(config: pytest.Config) -> client.Main | None:
 
 
 @functools.cache
-def _place_of_run() -> places.Place | None:
+def place_of_run() -> places.Place | None:
     """Return the place of the server for this run, as of the first call; forks of a server know it from that."""
     return places.find()
 
@@ -122,7 +125,7 @@ def register(config: pytest.Config) -> None:
     is_first = getattr(config, "workerinput", {}).get("workerid", "gw0") == "gw0"
     if not is_first or not is_wanted(config):
         return
-    config.pluginmanager.register(WarmRun(_place_of_run()), "rustpar-warm")
+    config.pluginmanager.register(WarmRun(place_of_run()), "rustpar-warm")
 
 
 def imported_modules() -> list[str]:
@@ -174,7 +177,7 @@ def _interpreter_flags() -> list[str]:
 
 def answer(place: places.Place, question: dict[str, Any]) -> dict[str, Any] | None:
     """Return what the server at this place answers; None if there is none."""
-    with contextlib.suppress(OSError, Closed), client.connected(place) as channel:
+    with contextlib.suppress(OSError, Closed), client.connected(place.socket) as channel:
         channel.send(question)
         return channel.receive()
     return None

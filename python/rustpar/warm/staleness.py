@@ -35,9 +35,16 @@ class Snapshot:
                 os.path.join(directory, name) for name in _listed(directory) if name.endswith((".pth", ".egg-link"))
             }
         self._identities = {path: _identity(path) for path in sorted(paths)}
+        self._real: set[str] | None = None
 
     def __len__(self) -> int:
         return len(self._identities)
+
+    def has(self, path: str) -> bool:
+        """Whether a file is one of those."""
+        if self._real is None:
+            self._real = {os.path.realpath(one) for one in self._identities}
+        return os.path.realpath(path) in self._real
 
     def changed(self) -> str | None:
         """Return a path that has changed since; None if there is none."""

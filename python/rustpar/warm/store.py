@@ -133,11 +133,21 @@ class ModuleStore:
         file = getattr(self._modules.get(name), "__file__", None)
         return isinstance(file, str) and file.endswith(".so")
 
-    def accept_patches(self) -> None:
-        """Take what is replaced now for what a run replaces by itself; before its conftests are loaded."""
+    def accept_patches(self) -> Callable[[], None]:
+        """Take what is replaced now for what a run replaces by itself; before its conftests are loaded.
+
+        Returns:
+            A function that takes this back, if what was replaced is put back.
+        """
+        before = self._import, dict(self._bindings)
         self._import = builtins.__import__
         for name in self._bindings.keys() & sys.modules.keys():
             self._bindings[name] = _bindings(sys.modules[name])
+
+        def undo() -> None:
+            self._import, self._bindings = before
+
+        return undo
 
     def _are_surroundings_changed(self) -> bool:
         """Whether something is different on which any import may depend."""

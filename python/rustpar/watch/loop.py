@@ -119,7 +119,8 @@ class Watch:
             return False
         mode, line, changes, failed = self._session.begin(mode)
         state = self._project.state(changes)
-        plans.Plan(os.getpid(), mode, failed, self._session.filter(), state).write(self._directory)
+        since, self._project.changes = self._project.changes, []
+        plans.Plan(os.getpid(), mode, failed, self._session.filter(), state, since).write(self._directory)
         self._show_start(line)
         begin = time.monotonic()
         status = self._run_pytest()

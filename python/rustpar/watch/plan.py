@@ -22,7 +22,9 @@ class Plan(NamedTuple):
         mode: ``all``, ``affected`` or ``failed``.
         failed: The node ids of what has failed.
         filter: An expression of ``-k``, besides that of the arguments.
-        state: The files of the project and what has changed, as in ``changed.git.State``.
+        state: The files of the project and what has changed for this run, as in ``changed.git.State``.
+        changes: What has changed since the last run has started: paths, relative to ``state.top``, and ``A``, ``D`` or
+            ``M``.
     """
 
     parent: int
@@ -30,12 +32,13 @@ class Plan(NamedTuple):
     failed: list[str]
     filter: str | None
     state: tuple[str, bytes, bytes, bytes, bytes]
+    changes: list[tuple[str, str]]
 
     def write(self, directory: str) -> None:
         """Write it to a directory, and delete the report of an earlier run."""
         # Both sides are the same interpreter.
         with open(os.path.join(directory, "plan"), "wb") as file:
-            marshal.dump((*self[:-1], tuple(self.state)), file)
+            marshal.dump((*self[:-2], tuple(self.state), self.changes), file)
         with contextlib.suppress(FileNotFoundError):
             os.unlink(report_file(directory))
 
@@ -50,6 +53,11 @@ def read(directory: str) -> Plan:
 def report_file(directory: str) -> str:
     """Return the file for the report of the run."""
     return os.path.join(directory, "report.json")
+
+
+def checkpoint_socket(directory: str) -> str:
+    """Return the path of the socket at which a checkpoint listens (:mod:`rustpar.watch.checkpoint`)."""
+    return os.path.join(directory, "checkpoint.socket")
 
 
 def die_with_watch() -> None:

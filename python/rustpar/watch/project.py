@@ -36,6 +36,7 @@ class Project:
     Attributes:
         root: Its directory.
         files: Its files.
+        changes: What has changed since this list was emptied.
     """
 
     def __init__(self) -> None:
@@ -55,7 +56,8 @@ class Project:
         self.files = _core.ProjectFiles(self._top, "" if project == "." else project)
         self._not_collected = _patterns(_NOT_COLLECTED)
         self._tracked, self._ignored = b"", b""
-        self.look()
+        self.changes: Changes = []
+        self._look()
 
     def look(self) -> Changes:
         """Return what has changed since the last look.
@@ -63,6 +65,11 @@ class Project:
         Raises:
             OSError: Files cannot be watched.
         """
+        changes = self._look()
+        self.changes += changes
+        return changes
+
+    def _look(self) -> Changes:
         self.files.clear()
         if self._lock is not None:
             self._wait_for_git(self._lock)
@@ -85,7 +92,9 @@ class Project:
             return []
         self._not_collected = patterns
         # Other files are watched now: those are no changes.
-        return [(path, event) for path, event in self.look() if event == "M"]
+        changes = [(path, event) for path, event in self._look() if event == "M"]
+        self.changes += changes
+        return changes
 
     def tracked_of(self, changes: Changes) -> list[str]:
         """Return the files among these changes that git has."""

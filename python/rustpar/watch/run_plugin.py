@@ -16,12 +16,17 @@ import pytest
 from rustpar.changed import selection
 from rustpar.changed.git import State
 from rustpar.recording.history import history_path
+from rustpar.warm import client
 from rustpar.watch import plan as plans
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
+
+    from rustpar.watch.checkpoint import Checkpoint, UsedFiles
 
 _PLAN_KEY: pytest.StashKey[tuple[str, plans.Plan]] = pytest.StashKey()
+_CHECKPOINT_KEY: pytest.StashKey[Checkpoint] = pytest.StashKey()
+_FILES_KEY: pytest.StashKey[UsedFiles] = pytest.StashKey()
 
 # The order in which pytest counts outcomes. Plugins add others, which follow.
 _OUTCOMES = ("failed", "passed", "skipped", "deselected", "xfailed", "xpassed", "warnings", "error")
@@ -35,10 +40,43 @@ _FILES = ("rustpar_journal", "rustpar_timeline", "rustpar_trace")
 
 def start(config: pytest.Config) -> None:
     """Take the plan from the environment."""
-    directory = os.environ.pop(plans.VARIABLE)
+    _read_plan(config, os.environ.pop(plans.VARIABLE))
+
+
+def _read_plan(config: pytest.Config, directory: str) -> None:
     # The plan is gone if this is a process that has outlived `rustpar watch`.
     with contextlib.suppress(OSError, ValueError, EOFError, TypeError):
         config.stash[_PLAN_KEY] = directory, plans.read(directory)
+
+
+@contextlib.contextmanager
+def loading_conftests(config: pytest.Config, *, has_workers: bool) -> Iterator[None]:
+    """Record what conftests write, and have them loaded once for several runs, if that is possible.
+
+    Afterwards, this process may be another run.
+    """
+    known = config.stash.get(_PLAN_KEY, None)
+    if known is None:
+        yield
+        return
+    from rustpar.watch import checkpoint as checkpoints
+
+    files = config.stash[_FILES_KEY] = checkpoints.UsedFiles()
+    checkpoint: checkpoints.Checkpoint | None = None
+    # Without a message, the run is not to be handed over. Arguments may be in a file that nobody watches.
+    has_file = any(argument.startswith("@") for argument in config.invocation_params.args)
+    if client.request is not None and not has_workers and not has_file:
+        checkpoint = config.stash[_CHECKPOINT_KEY] = checkpoints.Checkpoint(config, *known, files)
+    try:
+        yield
+    except BaseException:
+        if checkpoint is not None:
+            checkpoint.stop()
+        raise
+    finally:
+        files.stop()
+    if checkpoint is not None and checkpoint.keep():
+        _read_plan(config, known[0])
 
 
 def register(config: pytest.Config) -> None:
@@ -67,6 +105,13 @@ class RunReport:
         self._selecting = selecting
         self._has_ended = False
         self._is_complete = False
+
+    def pytest_report_header(self, config: pytest.Config) -> str | None:
+        """Say with ``-v`` why the next run has to load the conftests again."""
+        checkpoint = config.stash.get(_CHECKPOINT_KEY, None)
+        reason = None if checkpoint is None else checkpoint.reason
+        has_reason = config.option.verbose > 0 and reason is not None
+        return f"rustpar: watch: conftests are loaded in each run ({reason})" if has_reason else None
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self) -> Generator[None, object, object]:
@@ -125,7 +170,7 @@ class RunReport:
 
     def _written(self) -> set[str]:
         """Return the files that the run has written, relative to the top."""
-        paths = set(self._selecting.recorder.written)
+        paths = self._selecting.recorder.written | self._config.stash[_FILES_KEY].written
         history = history_path(self._config)
         if history is not None:
             paths.update(

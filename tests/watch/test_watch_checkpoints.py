@@ -1,0 +1,215 @@
+"""Runs that are forked from a process that has loaded the conftests, and the reasons why they are not."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+from typing import TYPE_CHECKING
+
+from tests.harness import MARK, RUN_LIMIT, marked_processes
+from tests.watch.watching import watching
+
+if TYPE_CHECKING:
+    from tests.harness import Suite
+    from tests.watch.watching import Watching
+
+# The time is different each time that the conftest is executed.
+_CONFTEST = """\
+import time, helper
+LOADED = time.monotonic_ns()
+"""
+_TEST = """\
+import conftest, helper
+def test_loaded(): print(f"\\nloaded at {conftest.LOADED}, {helper.VALUE}")
+"""
+PROJECT = {
+    "pytest.ini": "[pytest]\npythonpath = .\naddopts = -s\n",
+    "helper.py": "VALUE = 1\n",
+    "conftest.py": _CONFTEST,
+    "test_one.py": _TEST,
+}
+
+
+def loaded(watched: Watching) -> str:
+    """Return when the last run has loaded its conftest."""
+    found = re.search(r"loaded at (\d+)", watched.last())
+    assert found is not None, watched.text
+    return found[1]
+
+
+def again(watched: Watching) -> str:
+    """Run all tests once more; return when its conftest was loaded."""
+    before = watched.runs
+    watched.terminal.type(b"\r")
+    watched.wait_for_run(before + 1)
+    return loaded(watched)
+
+
+def changed(watched: Watching, **modules: str) -> str:
+    """Change modules; return when the conftest of the run that follows was loaded."""
+    before = watched.runs
+    watched.change(**modules)
+    watched.wait_for_run(before + 1)
+    return loaded(watched)
+
+
+def test_conftests_are_loaded_once_for_many_runs(suite: Suite) -> None:
+    suite.write(PROJECT)
+    with watching(suite) as watched:
+        watched.wait_for_run(1)
+        first = loaded(watched)
+        assert again(watched) == first
+        assert changed(watched, test_one=_TEST + "def test_two(): assert 0\n") == first
+        assert "1 failed, 1 passed" in watched.last()
+        assert changed(watched, test_one=_TEST) == first
+        assert watched.quit() == 0
+
+
+def test_a_change_of_what_conftests_have_imported_loads_them_again(suite: Suite) -> None:
+    suite.write(PROJECT)
+    with watching(suite) as watched:
+        watched.wait_for_run(1)
+        loads = [loaded(watched), changed(watched, conftest=_CONFTEST + "\n"), changed(watched, helper="VALUE = 2\n")]
+        assert len(set(loads)) == 3
+        assert again(watched) == loads[-1]
+        assert f"{loads[-1]}, 2\n" in watched.last()
+
+
+def test_a_change_of_a_file_that_conftests_have_read_loads_them_again(suite: Suite) -> None:
+    reading = "import pathlib\nVALUE = pathlib.Path(__file__).with_name('data.txt').read_text()\n"
+    suite.write({**PROJECT, "helper.py": reading, "data.txt": "1"})
+    with watching(suite) as watched:
+        watched.wait_for_run(1)
+        first = loaded(watched)
+        watched.write({"data.txt": "2"})
+        watched.wait_for_run(2)
+        assert loaded(watched) != first
+        assert f"{loaded(watched)}, 2\n" in watched.last()
+
+
+def test_a_new_or_removed_file_loads_conftests_again(suite: Suite) -> None:
+    suite.write(PROJECT)
+    with watching(suite) as watched:
+        watched.wait_for_run(1)
+        loads = [loaded(watched)]
+        watched.write({"test_new.py": "def test_new(): pass\n"})
+        watched.wait_for_run(2)
+        loads.append(again(watched))
+        (suite.path / "test_new.py").unlink()
+        watched.wait_for_run(4)
+        loads.append(again(watched))
+        assert len(set(loads)) == 3
+
+
+# What a conftest may do, and why it is loaded again then.
+REASONS = {
+    "import uuid; KEPT = uuid.uuid4()": "creates a unique value",
+    "import os; KEPT = os.getpid()": "keeps the process id",
+    "import random; KEPT = random.random()": "draws a random number without a seed",
+    "import tempfile; KEPT = tempfile.TemporaryDirectory()": "creates",
+    "open('/proc/self/comm', 'w').close()": "writes /proc/self/comm",
+    "import subprocess; subprocess.run(['true'])": "runs true",
+    "import sqlite3; sqlite3.connect(':memory:').close()": "opens the database :memory:",
+    "import socket; KEPT = socket.socket()": "leaves a socket open",
+    "import threading; threading.Thread(target=time.sleep, args=(60,), daemon=True).start()": "thread",
+    "import signal; signal.setitimer(signal.ITIMER_VIRTUAL, 1000)": "a timer is running",
+    "import sys; sys.settrace(lambda *_: None)": "traced or measured",
+    "import signal; signal.signal(signal.SIGCHLD, lambda *_: None)": "the end of child processes is handled",
+}
+
+
+def test_conftests_that_do_more_than_define_things_are_loaded_in_each_run(suite: Suite) -> None:
+    suite.write(PROJECT)
+    with watching(suite) as watched:
+        watched.wait_for_run(1)
+        for line, reason in REASONS.items():
+            first = changed(watched, conftest=f"{_CONFTEST}{line}\n")
+            found = re.search(r"rustpar: watch: conftests are loaded in each run \((.*)\)", watched.last())
+            assert found is not None, line
+            assert reason in found[1], line
+        assert again(watched) != first
+
+
+def test_a_run_has_its_own_random_numbers_and_files(suite: Suite) -> None:
+    conftest = (
+        _CONFTEST + "import random\nseeded = random.Random(1)\nlines = open(__file__)\nprint('from a conftest')\n"
+    )
+    test = (
+        "import random, conftest\n"
+        "def test_values(): print('drawn', random.random(), conftest.seeded.random(), conftest.lines.readline())\n"
+        "def test_loaded(): print(f'loaded at {conftest.LOADED},')\n"
+    )
+    suite.write({**PROJECT, "conftest.py": conftest, "test_one.py": test})
+    with watching(suite) as watched:
+        watched.wait_for_run(1)
+        first = loaded(watched)
+        assert again(watched) == first
+        one, two = re.findall(r"drawn (\S+) (\S+) (.*)", watched.text)
+        assert one[0] != two[0]
+        assert one[1:] == two[1:]
+
+
+def test_what_conftests_print_is_captured_in_each_run(suite: Suite) -> None:
+    conftest = (
+        _CONFTEST
+        + "COLLECTED = []\n"
+        + "def pytest_collectreport(report): COLLECTED.extend(text for _, text in report.sections)\n"
+        + "print('from a conftest')\n"
+    )
+    test = _TEST + "def test_collected(): assert ''.join(conftest.COLLECTED).count('from a conftest') == 1\n"
+    suite.write({**PROJECT, "pytest.ini": "[pytest]\naddopts = -rP\n", "conftest.py": conftest, "test_one.py": test})
+    with watching(suite) as watched:
+        watched.wait_for_run(1)
+        first = loaded(watched)
+        for _ in range(2):
+            assert "2 passed" in watched.last()
+            assert again(watched) == first
+
+
+def test_ctrl_c_reaches_a_run_that_was_forked(suite: Suite) -> None:
+    slow = _TEST + "def test_slow():\n    import time\n    print('sleeping'); time.sleep(60)\n"
+    suite.write(PROJECT)
+    with watching(suite) as watched:
+        watched.wait_for_run(1)
+        first = loaded(watched)
+        watched.change(test_one=slow)
+        watched.terminal.wait(lambda: "sleeping" in watched.last())
+        watched.terminal.type(b"\x03")
+        watched.wait_for_run(2)
+        assert "KeyboardInterrupt" in watched.last()
+        assert loaded(watched) == first
+
+
+def test_a_run_has_the_environment_and_the_child_processes_of_one_that_was_started(suite: Suite) -> None:
+    conftest = _CONFTEST + "import os\nos.environ['FROM_CONFTEST'] = '1'\n"
+    test = _TEST + (
+        "import os\n"
+        "def test_process():\n"
+        "    assert os.environ['FROM_CONFTEST'] == '1' and 'RUSTPAR_WATCH' not in os.environ\n"
+        "    assert not open('/proc/thread-self/children').read()\n"
+        "    assert os.getsid(0) == os.getpgid(0) == os.getpid()\n"
+        "    assert os.isatty(0) and os.isatty(1) and os.isatty(2)\n"
+    )
+    suite.write({**PROJECT, "conftest.py": conftest, "test_one.py": test})
+    with watching(suite) as watched:
+        watched.wait_for_run(1)
+        first = loaded(watched)
+        assert "1 failed, 1 passed" in watched.last(), "the first run belongs to the terminal's session"
+        assert again(watched) == first
+        assert "2 passed" in watched.last()
+
+
+def test_nothing_is_left_when_the_command_is_killed(suite: Suite) -> None:
+    suite.write(PROJECT)
+    with watching(suite) as watched:
+        watched.wait_for_run(1)
+        first = loaded(watched)
+        assert again(watched) == first
+        watched.terminal.process.send_signal(signal.SIGKILL)
+        # The server would be there for the next run.
+        end = time.monotonic() + RUN_LIMIT
+        while [one for one in marked_processes(os.environ[MARK]).values() if "rustpar.warm.server" not in one]:
+            assert time.monotonic() < end
+            time.sleep(0.02)
