@@ -281,6 +281,10 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
         reason = forkserver.reason_not_to_fork(early_config)
         early_config.stash[REASON_KEY] = reason
         if reason is None:
+            if getattr(early_config.known_args_namespace, "verbose", -1) >= 0:
+                from rustpar.compat import default_plugins
+
+                default_plugins.import_for_header()
             thaw = gc_freeze.freeze()
             server = forkserver.start()
             if not isinstance(server, forkserver.ForkServer):
@@ -288,8 +292,11 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
                 server.enter(early_config)
                 return (yield)
             from rustpar.controller.interrupts import Termination
+            from rustpar.controller.main_exit import MainExit
             from rustpar.controller.status_signals import StatusSignals
 
+            # First of all, because it has to see the end of everything else.
+            early_config.pluginmanager.register(MainExit(early_config), "rustpar-exit")
             status_signals, termination = StatusSignals(), Termination(server.shared)
             early_config.pluginmanager.register(status_signals, "rustpar-status-signals")
             # pytest calls cleanup functions in reverse order.

@@ -161,6 +161,34 @@ def test_a_report_section_and_header_of_a_conftest_appear_once(suite: Suite) -> 
     assert run.lines.count("collected 4 of ours") == 1
 
 
+def test_hooks_of_the_reporter_are_called_once_in_each_process_as_with_xdist(suite: Suite) -> None:
+    suite.conftest(
+        """
+        import os
+
+        def note(name):
+            with open("notes.log", "a") as file:
+                print(name, os.environ.get("PYTEST_XDIST_WORKER", "main"), file=file)
+
+        def pytest_report_header(): note("header")
+        def pytest_report_collectionfinish(): note("collection")
+        def pytest_terminal_summary(): note("summary")
+        """
+    )
+    suite.test(FOUR)
+    noted = []
+    for start in ("xdist", "early"):
+        suite.run(f"--rustpar-start={start}")
+        noted.append(sorted(suite.notes()))
+        (suite.path / "notes.log").unlink()
+    assert noted[0] == noted[1]
+    assert len(noted[0]) == 8
+    suite.run("--rustpar-start=template")
+    assert sorted(suite.notes()) == [
+        one for one in noted[0] if one.split() not in (["header", "gw1"], ["collection", "gw1"])
+    ]
+
+
 def test_text_that_a_plugin_writes_to_the_workers_reporter_does_not_appear(suite: Suite) -> None:
     suite.conftest(
         """

@@ -19,6 +19,7 @@ import socket
 import sys
 from typing import Any, NamedTuple, NoReturn
 
+from rustpar.process import program
 from rustpar.warm import place as places
 from rustpar.warm.messages import MOST_DESCRIPTORS, Channel, Closed
 
@@ -118,7 +119,7 @@ def _reason_against(arguments: list[str], descriptors: list[int]) -> str | None:
             return f"{argument} needs the terminal"
     if sys.flags.inspect or sys.flags.interactive:
         return "Python is interactive"
-    if is_traced():
+    if program.is_traced():
         return "this process is traced"
     for name in _STARTED_WITH_PYTHON:
         if name in os.environ:
@@ -128,14 +129,6 @@ def _reason_against(arguments: list[str], descriptors: list[int]) -> str | None:
     if len(descriptors) > MOST_DESCRIPTORS:
         return "too many files are open"
     return None
-
-
-def is_traced() -> bool:
-    """Whether something traces, profiles or measures this process."""
-    if sys.gettrace() is not None or sys.getprofile() is not None:
-        return True
-    monitoring: Any = getattr(sys, "monitoring", None)
-    return monitoring is not None and any(monitoring.get_tool(tool) is not None for tool in range(6))
 
 
 def _open_descriptors() -> list[int]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rustpar.config.values import has_entry, ini_text
+from rustpar.process import program
 from rustpar.warm import client, files
 from rustpar.warm import place as places
 from rustpar.warm.imports import is_library, library_directories
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
 
 # How many runs' modules are kept. A run of a single file needs fewer than others.
 _MOST_RUNS = 5
-
-# The names of the program, as people start it.
-_PROGRAMS = ("pytest", "py.test")
 
 # Whether this process is to be warm whatever the configuration says; whether it is a fork of a server; why it is not.
 was_asked = False
@@ -66,29 +64,16 @@ def start(config: pytest.Config) -> None:
     if not is_wanted(config) or "PYTEST_XDIST_WORKER" in os.environ:
         return
     if not was_asked:
-        main = _main_of(config)
-        if main is None:
+        started = program.pytest_program(config)
+        if started is None:
             reason = "pytest was started by another program"
         else:
-            reason = client.hand_over(main, list(config.invocation_params.args))
+            reason = client.hand_over(client.Main(*started), list(config.invocation_params.args))
     place = place_of_run()
     if place is not None and sys.platform == "linux":
         # As it is now: the suite may change it.
         environment = dict(os.environ)
         config.add_cleanup(lambda: _start_server(place, environment))
-
-
-def _main_of(config: pytest.Config) -> client.Main | None:
-    """Return how pytest was started; None if not as a program."""
-    main = sys.modules["__main__"]
-    parameters = config.invocation_params
-    if list(parameters.args) != sys.argv[1:] or parameters.plugins:
-        return None
-    about = getattr(main, "__spec__", None)
-    if about is not None:
-        return client.Main(sys.argv[0], about.name) if about.name == "pytest.__main__" else None
-    name = os.path.basename(sys.argv[0])
-    return client.Main(sys.argv[0], None) if name in _PROGRAMS else None
 
 
 @functools.cache

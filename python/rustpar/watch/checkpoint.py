@@ -26,7 +26,7 @@ from rustpar import _core
 from rustpar.compat.capture import descriptor_captures
 from rustpar.compat.plugins import renew_pytest_randomly
 from rustpar.fork_safety.monitor import Monitor
-from rustpar.process import audit_hook, forking, open_files, timers
+from rustpar.process import audit_hook, forking, open_files, program, timers
 from rustpar.process.identity import captured_output, replace_captured
 from rustpar.warm import client
 from rustpar.warm import run as warm_run
@@ -185,7 +185,7 @@ def _reason_of_process() -> str | None:
     """Return why no run can be forked from this process, apart from what its conftests have done."""
     if client.request is None or client.request["descriptors"] != _STANDARD:
         return "other files than the standard streams are open"
-    if client.is_traced():
+    if program.is_traced():
         return "this process is traced or measured"
     if timers.running():
         return "a timer is running"

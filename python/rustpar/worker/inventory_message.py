@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rustpar import _core
 from rustpar.collection.inventory import facts
 from rustpar.collection.markers import group_of
+from rustpar.compat.hooks import intercept
 
 if TYPE_CHECKING:
     import pytest
@@ -18,6 +19,27 @@ if TYPE_CHECKING:
 
 # Modules that load a numerical library with threads of its own; without any of them, none is looked for.
 _NUMERICAL = ("numpy", "scipy", "torch", "mkl", "sklearn")
+
+
+class CollectionLines:
+    """What plugins say after the collection: the silent terminal reporter asks them, as in xdist's workers."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        """Keep what they say from now on."""
+        self._lines: list[str] = []
+        self._call = intercept(config.hook.pytest_report_collectionfinish, self._keep)
+
+    def _keep(self, *call: Any) -> object:
+        answers: Any = self._call(*call)
+        # In the order in which the reporter shows them.
+        for lines in reversed(answers):
+            self._lines += map(str, lines if isinstance(lines, (list, tuple)) else [lines])
+        return answers
+
+    def take(self) -> list[str]:
+        """Return the lines since the last call."""
+        taken, self._lines = self._lines, []
+        return taken
 
 
 def take_out_finished(session: pytest.Session, resumed: str, tests: list[int] | None) -> Finished:
@@ -41,6 +63,7 @@ def send(
     session: pytest.Session,
     deselected: list[pytest.Item],
     *,
+    lines: list[str],
     loaded: list[str],
     finished: Finished | None,
     reasons: list[str],
@@ -52,6 +75,7 @@ def send(
         line: The line to the controller.
         session: The session that has collected.
         deselected: The tests that were deselected.
+        lines: What plugins have said after the collection, as :meth:`CollectionLines.take` returns it.
         loaded: The files of the project that were loaded.
         finished: The tests that the run that is resumed has finished; None if no run is resumed.
         reasons: The reasons against forking workers from this process.
@@ -61,17 +85,13 @@ def send(
     node_ids = [item.nodeid for item in session.items]
     grouped = config.option.loadgroup
     groups = [group_of(item) if grouped else None for item in session.items]
-    lines = config.hook.pytest_report_collectionfinish(
-        config=config, start_path=config.invocation_params.dir, items=session.items
-    )
-    lines.reverse()
     described: Any = ([], [])
     if deselected:
         from rustpar.collection.deselected import describe
 
         described = describe(deselected)
     extras = {
-        "lines": _flat(lines),
+        "lines": lines,
         "deselected": described,
         "reasons": reasons,
         "conftests": _conftests(config),
@@ -94,10 +114,3 @@ def _conftests(config: pytest.Config) -> list[str]:
     """Return the loaded conftest files."""
     plugins = (getattr(plugin, "__file__", None) for plugin in config.pluginmanager.get_plugins())
     return [file for file in plugins if file is not None and Path(file).name == "conftest.py"]
-
-
-def _flat(lines: list[Any]) -> list[str]:
-    flat: list[str] = []
-    for line in lines:
-        flat.extend(line if isinstance(line, (list, tuple)) else [line])
-    return [str(line) for line in flat]

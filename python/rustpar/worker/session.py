@@ -105,6 +105,7 @@ class WorkerPlugin:
         # How often the next test was tried before.
         self._next_tried = 0
         self._deselected: list[pytest.Item] = []
+        self._collection_lines = inventory_message.CollectionLines(config)
         self._is_forked_by_test = False
         self._has_finished = False
         self._run_fixtures = RunFixtures(config, line)
@@ -223,6 +224,7 @@ class WorkerPlugin:
             self._line,
             session,
             self._deselected,
+            lines=self._collection_lines.take(),
             loaded=loaded,
             finished=finished,
             reasons=reasons,
