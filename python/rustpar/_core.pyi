@@ -101,6 +101,7 @@ __all__ = [
     "seeds_generator",
     "set_audit_listener",
     "set_up_once_line",
+    "set_use_listener",
     "share_description",
     "shortened_stack",
     "since_epoch",
@@ -147,6 +148,10 @@ def leak_kinds() -> list[str]:
 
 def leak_line(test: str | None, fixture: str | None, what: str) -> str:
     """The line about a leak of a test, or of a fixture that was torn down with this test; without the test for None."""
+
+def set_use_listener(listener: Callable[[str, tuple[Any, ...]], object] | None) -> None:
+    """Have the audit hook call `listener(event, args)` for each use of a file, a directory or a connection; None for
+    nobody."""
 
 def set_audit_listener(listener: Callable[[str, tuple[Any, ...]], object] | None) -> None:
     """Set the function that receives audit events; None removes it."""

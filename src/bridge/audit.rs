@@ -3,8 +3,8 @@
 
 use crate::platform::audit::{
     add_hook, creates_temporary_file, creates_unshareable_state, is_monitoring, is_recording_opened_files,
-    is_recording_temporary_files, may_start_threads, named_files, set_monitoring, set_recording_opened_files,
-    set_recording_temporary_files, threads,
+    is_recording_temporary_files, is_recording_uses, may_start_threads, named_files, set_monitoring,
+    set_recording_opened_files, set_recording_temporary_files, set_recording_uses, shows_use, threads,
 };
 use parking_lot::Mutex;
 use pyo3::prelude::*;
@@ -55,6 +55,15 @@ pub(super) fn audit(event: &Bound<'_, PyString>, args: &Bound<'_, PyTuple>) -> P
     if is_recording_opened_files() {
         report_files(event.to_str().unwrap_or_default(), args)?;
     }
+    if is_recording_uses() && shows_use(event.to_str().unwrap_or_default()) {
+        let listener = USES
+            .lock()
+            .as_ref()
+            .map(|listener| listener.clone_ref(event.py()));
+        if let Some(listener) = listener {
+            listener.call1(event.py(), (event, args))?;
+        }
+    }
     if !is_monitoring() {
         return Ok(());
     }
@@ -75,6 +84,18 @@ pub(super) fn audit(event: &Bound<'_, PyString>, args: &Bound<'_, PyTuple>) -> P
 fn is_for_writing(args: &Bound<'_, PyTuple>) -> PyResult<bool> {
     let flags: i64 = args.get_item(2)?.extract().unwrap_or(0);
     Ok(flags & WRITING != 0)
+}
+
+/// The function that is called with what code uses outside the process.
+static USES: Mutex<Option<Py<PyAny>>> = Mutex::new(None);
+
+/// Calls `listener(event, args)` for each use of a file, a directory or a connection; None for nobody.
+#[pyfunction]
+#[pyo3(signature = (listener))]
+pub(super) fn set_use_listener(listener: Option<Py<PyAny>>) {
+    set_recording_uses(listener.is_some());
+    let before = std::mem::replace(&mut *USES.lock(), listener);
+    drop(before);
 }
 
 /// The directories whose files are reported when they are opened, and the function that is called with their paths.

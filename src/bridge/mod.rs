@@ -106,6 +106,7 @@ mod _core {
     #[pymodule_export]
     use super::audit::{
         add_audit_hook, audit, record_opened_files, record_temporary_files, set_audit_listener,
+        set_use_listener,
     };
 
     #[pymodule_export]

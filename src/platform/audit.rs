@@ -49,6 +49,44 @@ pub fn is_recording_opened_files() -> bool {
     RECORDING_OPENED_FILES.load(Ordering::Relaxed)
 }
 
+static RECORDING_USES: AtomicBool = AtomicBool::new(false);
+
+/// Starts or stops recording what code uses outside the process.
+pub fn set_recording_uses(on: bool) {
+    RECORDING_USES.store(on, Ordering::Relaxed);
+}
+
+/// Whether that is recorded.
+#[must_use]
+pub fn is_recording_uses() -> bool {
+    RECORDING_USES.load(Ordering::Relaxed)
+}
+
+/// Whether an event shows what code uses outside the process: files, directories and connections.
+#[must_use]
+pub fn shows_use(event: &str) -> bool {
+    matches!(
+        event,
+        "open"
+            | "os.listdir"
+            | "os.scandir"
+            | "os.mkdir"
+            | "os.rmdir"
+            | "os.remove"
+            | "os.rename"
+            | "os.link"
+            | "os.symlink"
+            | "os.truncate"
+            | "os.chmod"
+            | "os.chown"
+            | "os.utime"
+            | "shutil.rmtree"
+            | "shutil.move"
+            | "sqlite3.connect"
+            | "socket.connect"
+    )
+}
+
 /// Whether an event creates a temporary file or directory, whose path is the first argument.
 #[must_use]
 pub fn creates_temporary_file(event: &str) -> bool {
@@ -113,6 +151,7 @@ pub fn threads() -> u64 {
 pub fn is_wanted(event: &str) -> bool {
     (is_recording_temporary_files() && creates_temporary_file(event))
         || (is_recording_opened_files() && named_files(event).is_some())
+        || (is_recording_uses() && shows_use(event))
         || (is_monitoring() && (may_start_threads(event) || creates_unshareable_state(event)))
 }
 
@@ -209,5 +248,6 @@ mod tests {
     fn imports_create_no_unshareable_state() {
         assert!(creates_unshareable_state("tempfile.mkdtemp"));
         assert!(!creates_unshareable_state("import"));
+        assert!(shows_use("os.chmod") && !shows_use("import"));
     }
 }

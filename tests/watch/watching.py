@@ -53,10 +53,11 @@ class Watching:
         terminal: Its terminal.
     """
 
-    def __init__(self, suite: Suite, terminal: Terminal) -> None:
-        """Watch the suite's directory."""
+    def __init__(self, suite: Suite, terminal: Terminal, runtime: Path) -> None:
+        """Watch the suite's directory; warm servers are in the directory `runtime`."""
         self.suite = suite
         self.terminal = terminal
+        self._runtime = runtime
 
     @property
     def text(self) -> str:
@@ -80,6 +81,10 @@ class Watching:
         """Wait until this many runs have started and no more are under way."""
         self.terminal.wait(lambda: self.runs >= number and _WAITING in self.last())
         assert self.runs == number, self.text
+
+    def wait_for_server(self) -> None:
+        """Wait until there is a warm server for the next run."""
+        self.terminal.wait(lambda: any(self._runtime.glob("rustpar/*.socket")))
 
     def wait_for(self, text: str) -> None:
         """Wait until the output since the start of the last run has this text."""
@@ -143,7 +148,7 @@ def watching(suite: Suite, *args: str, environment: Mapping[str, str] | None = N
     with runtime_directory() as variables:
         terminal = Terminal(suite, ["-v", *args], (100, 40), {**variables, **(environment or {})}, PROGRAM)
         try:
-            yield Watching(suite, terminal)
+            yield Watching(suite, terminal, Path(variables["XDG_RUNTIME_DIR"]))
         finally:
             terminal.close()
 

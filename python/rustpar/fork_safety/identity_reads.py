@@ -208,6 +208,10 @@ class IdentityReads:
         self._before.append((module, name, original, replacement))
         setattr(module, name, replacement)
 
+    def replacements(self) -> list[tuple[Any, Any]]:
+        """Return the functions that were replaced, and what has replaced them."""
+        return [(original, replacement) for _, _, original, replacement in self._before]
+
     def stop(self) -> None:
         """Restore everything that nobody else has replaced."""
         for environment in self._environments:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from rustpar.fork_safety.unique_values import Source
 
 # What code does with what :meth:`LeakedResources.actions` describes.
-_VERBS = {"a path": "writes", "a database": "opens the database", "a socket's path": "binds", "a command": "runs"}
+_VERBS = {"a database": "opens the database", "a socket's path": "binds", "a command": "runs"}
 
 # More reasons than anybody would read.
 _MOST_REASONS = 20
@@ -84,6 +84,10 @@ class Monitor:
 
     def stop_recording(self) -> None:
         """Stop watching in a process that is a worker already; nothing more will be forked from it."""
+        replaced = [*self._identity_reads.replacements(), *self.seeds.replacements()]
+        if self._unique is not None:
+            replaced += self._unique.replacements()
+        self._places.put_back(replaced)
         # In reverse order of creation, because each restores what it had found.
         self._identity_reads.stop()
         if self._unique is not None:
@@ -129,7 +133,9 @@ class Monitor:
         if self._leaked is None or self._unique is None:
             return []
         drawn = [f"{source.place} {source.what}" for source in self._unique.sources]
-        return [*drawn, *(f"{_VERBS[what]} {text}" for what, text in self._leaked.actions())]
+        # Paths are recorded in another way.
+        used = [(what, text) for what, text in self._leaked.actions() if what in _VERBS]
+        return [*drawn, *(f"{_VERBS[what]} {text}" for what, text in used)]
 
     def watched_input(self, values: dict[str, Any], identity: Collection[str]) -> dict[str, Any]:
         """Return a ``workerinput`` that reports reads of the keys in `identity`."""

@@ -135,6 +135,10 @@ class UniqueValues:
         self._before.append((owner, name, own, replacement))
         setattr(owner, name, replacement)
 
+    def replacements(self) -> list[tuple[Any, Any]]:
+        """Return the functions of modules that were replaced, and what has replaced them."""
+        return [(own, replacement) for _, _, own, replacement in self._before if own is not None]
+
     def stop(self) -> None:
         """Restore everything that nobody else has replaced."""
         self._is_recording = False

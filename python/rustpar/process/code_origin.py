@@ -70,6 +70,16 @@ class CodeOrigins:
         """Whether a file is the project's own code."""
         return not file.startswith((*self._packages, *self._library, _THIS_PACKAGE))
 
+    def put_back(self, replaced: list[tuple[object, object]]) -> None:
+        """Put back functions that the project's modules have imported by name, given with what has replaced them."""
+        originals = {id(replacement): original for original, replacement in replaced}
+        for module in list(sys.modules.values()):
+            file = getattr(module, "__file__", None)
+            if isinstance(file, str) and self.is_own_file(file):
+                for name, value in list(vars(module).items()):
+                    if id(value) in originals:
+                        setattr(module, name, originals[id(value)])
+
     def is_library(self, frame: FrameType) -> bool:
         """Whether a frame runs code of the standard library."""
         file = frame.f_code.co_filename

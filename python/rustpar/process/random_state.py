@@ -60,6 +60,16 @@ class Generators:
         generators = [held() for held in list(self._found.values())]
         return any(one.getstate() == state for one in generators if isinstance(one, random.Random))
 
+    def states(self) -> dict[int, object]:
+        """Return their states by their ids, for :meth:`have_moved`."""
+        held = ((key, held()) for key, held in list(self._found.items()))
+        return {key: _state_of(generator) for key, generator in held if generator is not None}
+
+    def have_moved(self, before: dict[int, object]) -> bool:
+        """Whether one of them is in another state than before."""
+        now = self.states()
+        return any(now[key] != state for key, state in before.items() if key in now)
+
     def seed(self) -> None:
         """Reseed all of them; copies with equal states stay equal."""
         again: dict[tuple[int, ...], tuple[int, ...]] = {}
@@ -156,6 +166,15 @@ class RandomState:
 
         return urandom
 
+    @property
+    def is_seeded(self) -> bool:
+        """Whether ``random`` was seeded."""
+        return self._is_seeded
+
+    def replacements(self) -> list[tuple[Any, Any]]:
+        """Return the functions that were replaced, and what has replaced them."""
+        return [(original, replacement) for _, _, original, replacement in self._before]
+
     def stop(self) -> None:
         """Stop recording and store the state of seeded generators, before the fork."""
         for holder, name, original, replacement in self._before:
@@ -201,6 +220,13 @@ def _numpy_generators(objects: Iterable[object]) -> list[Any]:
         return []
     kinds = (numpy.random.bit_generator.BitGenerator, numpy.random.RandomState)
     return [one for one in objects if issubclass(type(one), kinds)]
+
+
+def _state_of(generator: Any) -> object:
+    if isinstance(generator, random.Random):
+        return _random.Random.getstate(generator)
+    # Of numpy, whose states have arrays.
+    return repr(getattr(getattr(generator, "_bit_generator", generator), "state", None))
 
 
 def _entropy_of(generator: Any) -> int | None:

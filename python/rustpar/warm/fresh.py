@@ -73,12 +73,17 @@ def become(request: dict[str, Any], descriptors: list[int]) -> None:
     importlib.invalidate_caches()
     _set_main(request["main"], request["run"], request["orig_argv"])
     random_state.restore_generators()
-    logging: Any = sys.modules.get("logging")
-    if logging is not None:
-        logging._startTime = time.time_ns() if sys.version_info >= (3, 13) else time.time()
+    restart_log()
     tempfile: Any = sys.modules.get("tempfile")
     if tempfile is not None:
         tempfile.tempdir = None
+
+
+def restart_log() -> None:
+    """Have log records count their relative times from now on, as in a new process."""
+    logging: Any = sys.modules.get("logging")
+    if logging is not None:
+        logging._startTime = time.time_ns() if sys.version_info >= (3, 13) else time.time()
 
 
 def end(ended: SystemExit, loaded: Collection[str]) -> NoReturn:

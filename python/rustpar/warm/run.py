@@ -133,8 +133,10 @@ def _is_kept(name: str, module: ModuleType, libraries: tuple[str, ...]) -> bool:
 
 def _start_server(place: places.Place, environment: dict[str, str]) -> None:
     """Start a server in the background, unless there is one."""
-    if not os.path.exists(place.modules) or answer(place, {"status": True}) is not None:
-        return
+    # A suite may have replaced sockets, and much else.
+    with contextlib.suppress(Exception):
+        if not os.path.exists(place.modules) or answer(place, {"status": True}) is not None:
+            return
     # Like a new process of a service: it must not keep a terminal or a pipe of this run open.
     arguments = [sys.executable, *_interpreter_flags(), "-m", "rustpar.warm.server", *place, "1"]
     with contextlib.suppress(OSError), open(place.log, "a") as log:

@@ -40,6 +40,10 @@ class Snapshot:
     def __len__(self) -> int:
         return len(self._identities)
 
+    def is_newer(self, time: int) -> bool:
+        """Whether one of them has changed since `time`, in nanoseconds since the epoch."""
+        return any(_changed_at(path) >= time for path in self._identities)
+
     def has(self, path: str) -> bool:
         """Whether a file is one of those."""
         if self._real is None:
@@ -59,6 +63,13 @@ def _listed(directory: str) -> list[str]:
         return os.listdir(directory)
     except OSError:
         return []
+
+
+def _changed_at(path: str) -> int:
+    try:
+        return os.stat(path).st_ctime_ns
+    except OSError:
+        return 0
 
 
 def _identity(path: str) -> _Identity | None:

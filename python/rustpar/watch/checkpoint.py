@@ -16,67 +16,40 @@ import importlib
 import linecache
 import os
 import posix
+import random
 import signal
 import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rustpar import _core
-from rustpar.compat.capture import descriptor_captures
+from rustpar.compat.capture import descriptor_captures, is_suspended
 from rustpar.compat.plugins import renew_pytest_randomly
 from rustpar.fork_safety.monitor import Monitor
-from rustpar.process import audit_hook, forking, open_files, program, timers
+from rustpar.process import forking, open_files, program, random_state, timers
+from rustpar.process.code_origin import CodeOrigins
 from rustpar.process.identity import captured_output, replace_captured
-from rustpar.warm import client
+from rustpar.warm import client, fresh
 from rustpar.warm import run as warm_run
 from rustpar.warm.imports import is_library, library_directories
 from rustpar.warm.run_server import Request, RunServer
 from rustpar.warm.staleness import Snapshot
 from rustpar.watch import plan as plans
+from rustpar.watch.used_files import Listings, Uses, configuration_files, locked_file
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import pytest
 
 # Seconds after which conftests are loaded again, in case they have looked at the clock.
 _MOST_AGE = 600.0
 
-# What is written whenever modules are imported.
-_BYTECODE = "__pycache__"
+# Nanoseconds by which times of files may be behind the clock.
+_CLOCK_STEP = 20_000_000
 
 # The descriptors of the standard streams. A run with others starts as usual.
 _STANDARD = [0, 1, 2]
-
-
-class UsedFiles:
-    """The files that conftests open while they are loaded.
-
-    Attributes:
-        read: The absolute paths of those that they have only read.
-        written: Those of files that they have written, replaced or deleted; not if they were there only meanwhile.
-    """
-
-    def __init__(self) -> None:
-        """Record them from now on."""
-        self.read: set[str] = set()
-        self.written: set[str] = set()
-        self._created: set[str] = set()
-        self._is_recording = True
-        audit_hook.install()
-        _core.record_opened_files(["/"], self._note)
-
-    def _note(self, path: str, is_written: bool) -> None:
-        # A file without a name is created in a directory that is opened.
-        if not self._is_recording or path.startswith("/dev/") or Path(path).is_dir():
-            return
-        if is_written and path not in self.written and not os.path.lexists(path):
-            self._created.add(path)
-        (self.written if is_written else self.read).add(path)
-
-    def stop(self) -> None:
-        """Stop recording."""
-        self._is_recording = False
-        self.written -= {path for path in self._created if not os.path.lexists(path)}
 
 
 class Checkpoint:
@@ -86,20 +59,25 @@ class Checkpoint:
         reason: Why there is none; None if there is one, or if nobody would understand why not.
     """
 
-    def __init__(self, config: pytest.Config, directory: str, plan: plans.Plan, files: UsedFiles) -> None:
+    def __init__(self, config: pytest.Config, directory: str, plan: plans.Plan, uses: Uses) -> None:
         """Start watching.
 
         Args:
             config: The configuration of the run, before its conftests.
             directory: The directory for the files of ``rustpar watch``.
             plan: What the run has to do.
-            files: What the conftests use.
+            uses: What the conftests use.
         """
-        self.reason: str | None = None
+        # What plugins do when they are imported was not watched.
+        self.reason = _reason_of_plugins()
         self._config = config
         self._directory = directory
         self._parent = plan.parent
-        self._files = files
+        self._uses = uses
+        uses.watch_clock()
+        self._begun = time.time_ns()
+        self._generators = random_state.unseeded.states()
+        self._random = random.getstate()
         self._monitor = Monitor(_ignore, is_decided=False)
         # Modules of a warm server can be used although the monitor has replaced functions; and afterwards, too.
         self._undo = [finder.accept_patches() for finder in sys.meta_path if hasattr(finder, "accept_patches")]
@@ -119,42 +97,53 @@ class Checkpoint:
         Returns:
             Whether this process is another run, which was forked from the checkpoint.
         """
-        reasons = [*self._monitor.stop(self._config), *self._monitor.effects()]
+        reasons = [*self._monitor.stop(self._config), *self._monitor.effects(), *self._uses.reasons]
         self._accept_modules()
-        reasons += [f"writes {path}" for path in sorted(self._files.written)]
-        self.reason = next((reason for reason in reasons if _BYTECODE not in reason), None) or _reason_of_process()
+        reasons += [f"writes {path}" for path in sorted(self._uses.written)]
+        is_drawn = not self._monitor.seeds.is_seeded and random.getstate() != self._random
+        if is_drawn or random_state.unseeded.have_moved(self._generators):
+            reasons.append("draws random numbers")
+        self.reason = self.reason or next(iter(reasons), None) or _reason_of_process(self._config)
         if self.reason is not None:
             return False
         # The run goes on with both.
         files, captured = open_files.shared(), captured_output(self._config)
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         # A grandchild: tests may look at their child processes.
         process = forking.fork()
         if process:
             os.waitpid(process, 0)
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
             return False
-        if forking.fork():
-            posix._exit(0)
         try:
-            request = self._serve(files)
+            if forking.fork():
+                posix._exit(0)
+            request = self._serve(files, before)
         except BaseException:
             # Whatever it is, it must not become another run.
             posix._exit(1)
         self._go_on(request, files, captured)
         return True
 
-    def _serve(self, files: list[open_files.OpenFile]) -> Request:
-        """Be the checkpoint; return in each fork that has to go on."""
+    def _serve(self, files: list[open_files.OpenFile], signals: Collection[int]) -> Request:
+        """Be the checkpoint; return in each fork that has to go on. `signals` are those that a run blocks."""
         os.setsid()
+        signal.pthread_sigmask(signal.SIG_SETMASK, signals)
         open_files.reopen(files)
         null = os.open(os.devnull, os.O_RDWR)
         for number in self._descriptors():
             os.dup2(null, number, inheritable=number in _STANDARD)
         os.close(null)
-        config_files = [] if self._config.inipath is None else [str(self._config.inipath)]
         known = library_directories()
         libraries = [path for path in sys.path if is_library(str(Path(path, "module.py")), known)]
-        snapshot = Snapshot(list(sys.modules.values()), libraries, [*self._files.read, *config_files])
-        request = _Server(self._directory, self._parent, snapshot).serve()
+        plugins = (getattr(one, "__file__", None) for one in self._config.pluginmanager.get_plugins())
+        read = [*self._uses.read, *(file for file in plugins if file is not None)]
+        read += configuration_files({self._config.rootpath, self._config.invocation_params.dir})
+        snapshot = Snapshot(list(sys.modules.values()), libraries, read)
+        if snapshot.is_newer(self._begun - _CLOCK_STEP):
+            # It may have changed while it was being read.
+            posix._exit(0)
+        request = _Server(self._directory, self._parent, snapshot, self._uses.listings()).serve()
         if request is None:
             posix._exit(0)
         return request
@@ -168,30 +157,46 @@ class Checkpoint:
         os.setsid()
         captures = descriptor_captures(self._config)
         for number, descriptor in zip(_STANDARD, request.descriptors, strict=True):
-            os.dup2(descriptor, number)
             if number in captures:
                 os.dup2(descriptor, captures[number].targetfd_save, inheritable=False)
+            # Standard input remains captured between tests, too.
+            if number not in captures or is_suspended(captures[number]):
+                os.dup2(descriptor, number)
             os.close(descriptor)
         replace_captured(self._config, captured)
         open_files.reopen(files)
         self._monitor.seeds.restore()
         renew_pytest_randomly()
+        fresh.restart_log()
         importlib.invalidate_caches()
         linecache.clearcache()
         warm_run.process, warm_run.reason = os.getpid(), None
 
 
-def _reason_of_process() -> str | None:
+def _reason_of_plugins() -> str | None:
+    """Return why no run can be forked from this process, because of what was imported before its conftests."""
+    places = CodeOrigins()
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if name != "__main__" and isinstance(file, str) and places.is_own_file(file):
+            return f"{name} is a plugin of the project"
+    return "pytest-random-order has drawn its seed" if "random_order" in sys.modules else None
+
+
+def _reason_of_process(config: pytest.Config) -> str | None:
     """Return why no run can be forked from this process, apart from what its conftests have done."""
     if client.request is None or client.request["descriptors"] != _STANDARD:
         return "other files than the standard streams are open"
+    if set(descriptor_captures(config)) != set(_STANDARD):
+        return "what conftests print is not captured"
     if program.is_traced():
         return "this process is traced or measured"
     if timers.running():
         return "a timer is running"
     if signal.getsignal(signal.SIGCHLD) not in (signal.SIG_DFL, None):
         return "the end of child processes is handled"
-    return None
+    locked = locked_file()
+    return None if locked is None else f"{locked} is locked"
 
 
 def _ignore(_reason: str) -> None:
@@ -201,12 +206,13 @@ def _ignore(_reason: str) -> None:
 class _Server(RunServer):
     """The checkpoint's side of the socket."""
 
-    def __init__(self, directory: str, watch: int, snapshot: Snapshot) -> None:
+    def __init__(self, directory: str, watch: int, snapshot: Snapshot, listings: Listings) -> None:
         """Listen until `watch`, the process id of ``rustpar watch``, ends."""
         # Where a run says that it needs a module which the warm server could not give it.
         super().__init__(plans.checkpoint_socket(directory), warm_run.place_of_run(), lifeline=os.pidfd_open(watch))
         self._directory = directory
         self._snapshot = snapshot
+        self._listings = listings
         self._request = client.request
         self._begun = time.monotonic(), time.localtime()[:3]
 
@@ -224,11 +230,9 @@ class _Server(RunServer):
             return "time has passed"
         plan = plans.read(self._directory)
         for path, event in plan.changes:
-            if event != "M":
-                return f"{path} was added or removed"
-            if self._snapshot.has(str(Path(plan.state[0], path))):
+            if event == "M" and self._snapshot.has(str(Path(plan.state[0], path))):
                 return f"{path} has changed"
-        changed = self._snapshot.changed()
+        changed = self._snapshot.changed() or self._listings.changed()
         return None if changed is None else f"{changed} has changed"
 
     def leave_out(self, modules: list[str]) -> None:

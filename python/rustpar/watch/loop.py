@@ -10,6 +10,7 @@ both, other signals only this process, which passes them on. While it waits, eve
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import shutil
@@ -18,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rustpar import _core
@@ -120,6 +122,10 @@ class Watch:
         mode, line, changes, failed = self._session.begin(mode)
         state = self._project.state(changes)
         since, self._project.changes = self._project.changes, []
+        if any(event != "M" for _, event in since):
+            # Another module may be found first. Not left to the checkpoint, which the run may not reach.
+            with contextlib.suppress(FileNotFoundError):
+                Path(plans.checkpoint_socket(self._directory)).unlink()
         plans.Plan(os.getpid(), mode, failed, self._session.filter(), state, since).write(self._directory)
         self._show_start(line)
         begin = time.monotonic()

@@ -15,18 +15,20 @@ import pytest
 
 from rustpar.changed import selection
 from rustpar.changed.git import State
+from rustpar.process.code_origin import CodeOrigins
 from rustpar.recording.history import history_path
-from rustpar.warm import client
+from rustpar.warm import run as warm_run
 from rustpar.watch import plan as plans
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    from rustpar.watch.checkpoint import Checkpoint, UsedFiles
+    from rustpar.watch.checkpoint import Checkpoint
+    from rustpar.watch.used_files import Uses
 
 _PLAN_KEY: pytest.StashKey[tuple[str, plans.Plan]] = pytest.StashKey()
 _CHECKPOINT_KEY: pytest.StashKey[Checkpoint] = pytest.StashKey()
-_FILES_KEY: pytest.StashKey[UsedFiles] = pytest.StashKey()
+_USES_KEY: pytest.StashKey[Uses] = pytest.StashKey()
 
 # The order in which pytest counts outcomes. Plugins add others, which follow.
 _OUTCOMES = ("failed", "passed", "skipped", "deselected", "xfailed", "xpassed", "warnings", "error")
@@ -59,14 +61,17 @@ def loading_conftests(config: pytest.Config, *, has_workers: bool) -> Iterator[N
     if known is None:
         yield
         return
-    from rustpar.watch import checkpoint as checkpoints
+    from rustpar.watch.checkpoint import Checkpoint
+    from rustpar.watch.used_files import Uses
 
-    files = config.stash[_FILES_KEY] = checkpoints.UsedFiles()
-    checkpoint: checkpoints.Checkpoint | None = None
-    # Without a message, the run is not to be handed over. Arguments may be in a file that nobody watches.
-    has_file = any(argument.startswith("@") for argument in config.invocation_params.args)
-    if client.request is not None and not has_workers and not has_file:
-        checkpoint = config.stash[_CHECKPOINT_KEY] = checkpoints.Checkpoint(config, *known, files)
+    places = CodeOrigins()
+    uses = config.stash[_USES_KEY] = Uses(places)
+    checkpoint: Checkpoint | None = None
+    # Only a warm server knows which generators of random numbers are not seeded. Arguments may be in a file.
+    arguments = (*config.invocation_params.args, *config.getini("addopts"), os.environ.get("PYTEST_ADDOPTS", ""))
+    has_file = any(argument.startswith("@") or " @" in argument for argument in arguments)
+    if warm_run.is_fork and not has_workers and not has_file:
+        checkpoint = config.stash[_CHECKPOINT_KEY] = Checkpoint(config, *known, uses)
     try:
         yield
     except BaseException:
@@ -74,7 +79,8 @@ def loading_conftests(config: pytest.Config, *, has_workers: bool) -> Iterator[N
             checkpoint.stop()
         raise
     finally:
-        files.stop()
+        uses.stop()
+        places.put_back(uses.replacements)
     if checkpoint is not None and checkpoint.keep():
         _read_plan(config, known[0])
 
@@ -170,7 +176,7 @@ class RunReport:
 
     def _written(self) -> set[str]:
         """Return the files that the run has written, relative to the top."""
-        paths = self._selecting.recorder.written | self._config.stash[_FILES_KEY].written
+        paths = self._selecting.recorder.written | self._config.stash[_USES_KEY].written
         history = history_path(self._config)
         if history is not None:
             paths.update(
