@@ -27,7 +27,9 @@ class CollectionLines:
     def __init__(self, config: pytest.Config) -> None:
         """Keep what they say from now on."""
         self._lines: list[str] = []
-        self._call = intercept(config.hook.pytest_report_collectionfinish, self._keep)
+        # Before pytest 9, that of `config.hook` is a function around this one.
+        hook = config.pluginmanager.hook.pytest_report_collectionfinish
+        self._call = intercept(hook, self._keep)
 
     def _keep(self, *call: Any) -> object:
         answers: Any = self._call(*call)
