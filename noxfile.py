@@ -23,6 +23,7 @@ PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
 # forks and threads, and the hook calls in C. They run on every version.
 VERSION_DEPENDENT = (
     "tests/compat/test_warnings.py",
+    "tests/controller/test_main_exit.py",
     "tests/controller/test_memory_of_reports.py",
     "tests/fork_safety/test_resource_origins.py",
     "tests/fork_safety/test_test_data.py",
@@ -63,6 +64,7 @@ PYTEST_DEPENDENT = (
     "tests/once/test_life.py",
     "tests/terminal/test_output_isolation.py",
     "tests/terminal/test_reporter.py",
+    "tests/watch/test_watch_checkpoints.py",
     "tests/watch/test_watch_runs.py",
     "tests/worker/test_next_item.py",
 )
