@@ -49,7 +49,6 @@ PYTEST_DEPENDENT = (
     "tests/collection/test_collection.py",
     "tests/collection/test_deselected.py",
     "tests/collection/test_fixtures.py",
-    "tests/collection/test_order_kept.py",
     "tests/compat",
     "tests/config/test_configuration_files.py",
     "tests/controller/test_custom_schedulers.py",
