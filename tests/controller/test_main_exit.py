@@ -63,6 +63,13 @@ def test_exit_functions_finalizers_and_threads_are_waited_for(suite: Suite) -> N
 # What is finalized only when the interpreter is taken apart, and says so.
 NOTICED = {
     "object": "class Late:\n    def __del__(self, write=os.write): write(2, b'late')\nkeep(Late())",
+    "memory": """
+import io
+class Late(io.StringIO):
+    def __del__(self, write=os.write):
+        write(2, b"late")
+keep(Late())
+""",
     "file": "file = open('late.txt', 'w')\nfile.write('late')\nkeep(file)",
     "generator": """
 def suspended(write=os.write):

@@ -211,7 +211,7 @@ def test_what_conftests_print_is_captured_in_each_run(suite: Suite) -> None:
         _CONFTEST
         + "COLLECTED = []\n"
         + "def pytest_collectreport(report): COLLECTED.extend(text for _, text in report.sections)\n"
-        + "print('from a conftest')\n"
+        + "import sys\nsys.audit('open', 'no-flags')\nprint('from a conftest')\n"
     )
     test = _TEST + "def test_collected(): assert ''.join(conftest.COLLECTED).count('from a conftest') == 1\n"
     with kept(suite, {"conftest.py": conftest, "test_one.py": test}) as watched:

@@ -103,7 +103,8 @@ def _finalized() -> list[object]:
 def _is_harmless(one: Any) -> bool:
     """Whether the end of such an object has no effect outside this process."""
     kind = type(one)
-    if isinstance(one, io.IOBase):
+    # A subclass may have a `__del__` of its own.
+    if kind.__module__ == "_io":
         return isinstance(one, (io.StringIO, io.BytesIO)) or _needs_no_flush(one)
     if kind in _FRAMES:
         frame = getattr(one, _FRAMES[kind])
@@ -112,7 +113,7 @@ def _is_harmless(one: Any) -> bool:
     return kind.__module__ in _WARNING
 
 
-def _needs_no_flush(file: io.IOBase) -> bool:
+def _needs_no_flush(file: Any) -> bool:
     try:
         return file.closed or not file.writable() or file.fileno() in range(3)
     except (OSError, ValueError):

@@ -106,7 +106,9 @@ class Uses:
                     # Its source may be read in the next run.
                     self.read.add(str(Path(path).parent.with_name(f"{Path(path).name.partition('.')[0]}.py")))
             elif event == "open":
-                self._note_opened(path, is_written=bool(args[2] & (os.O_WRONLY | os.O_RDWR)))
+                # Whoever raises this event by itself may leave them out.
+                flags = args[2] if len(args) > 2 and isinstance(args[2], int) else 0
+                self._note_opened(path, is_written=bool(flags & (os.O_WRONLY | os.O_RDWR)))
             elif event in ("os.listdir", "os.scandir"):
                 is_import = sys._getframe(1).f_code.co_filename.startswith("<frozen importlib")
                 (self._imported_from if is_import else self._listed).add(path)
