@@ -2,6 +2,7 @@
 
 use super::super::tests::{crash, ended, run, test};
 use super::*;
+use crate::journal::event::{Ending, Event, PhaseEnded};
 
 #[test]
 fn a_rerun_test_has_two_attempts() {
