@@ -7,6 +7,7 @@
 //! | [`profile`] | the profiles of `--rustpar-load`, which change a plan |
 //! | [`plan`] | one load test: model, curve, limits, thresholds |
 //! | [`pacer`] | when the users of one process start their iterations |
+//! | [`user`] | one of them: when it takes part, its tasks and pauses |
 //! | [`threshold`] | limits on what is measured, and the condition that aborts a load test |
 //! | [`measurement`] | what the samples of all processes add up to |
 //! | [`figures`] | the figures of metrics that thresholds name |
@@ -25,3 +26,4 @@ pub mod plan;
 pub mod profile;
 pub mod saturation;
 pub mod threshold;
+mod user;

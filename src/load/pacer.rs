@@ -8,6 +8,8 @@
 //! is late; the difference is measured.
 
 use super::plan::{Iterations, Model, Plan};
+pub use super::user::Ended;
+use super::user::User;
 use std::collections::BTreeMap;
 
 /// What a user does next.
@@ -17,30 +19,6 @@ pub enum Next {
     At(f64),
     /// It has none left.
     Over,
-}
-
-/// An iteration that has ended.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Ended {
-    /// Seconds between its intended and its actual start.
-    pub lag: f64,
-    /// Seconds that it took.
-    pub took: f64,
-}
-
-#[derive(Debug)]
-struct User {
-    /// When it runs, of the closed model: pairs of beginning and end.
-    spans: Vec<(f64, f64)>,
-    random: fastrand::Rng,
-    /// When its pause ends.
-    rested: f64,
-    intended: f64,
-    started: f64,
-    iterations: u64,
-    task: usize,
-    is_active: bool,
-    is_running: bool,
 }
 
 /// Paces the users of one process.
@@ -65,25 +43,11 @@ impl Pacer {
     #[must_use]
     pub fn new(plan: Plan, rank: usize, generators: usize) -> Self {
         let numbers = plan.users_of(rank, generators);
-        let user = |number: u32| User {
-            spans: match plan.model {
-                Model::Closed => plan.curve.above(f64::from(number)),
-                Model::Open => Vec::new(),
-            },
-            random: fastrand::Rng::with_seed(plan.seed ^ (u64::from(number) << 20)),
-            rested: 0.0,
-            intended: 0.0,
-            started: 0.0,
-            iterations: 0,
-            task: 0,
-            is_active: false,
-            is_running: false,
-        };
-        let users = numbers.iter().map(|number| (*number, user(*number))).collect();
+        let users = numbers.iter().map(|number| (*number, User::new(&plan, *number)));
         Self {
             generators: u64::from(plan.users).min(generators as u64).max(1),
             rank: rank as u64,
-            users,
+            users: users.collect(),
             ticket: 0,
             dropped: 0,
             started: 0,
@@ -123,7 +87,11 @@ impl Pacer {
         let stopped = self.stopped;
         let next = match self.plan.model {
             _ if stopped => Next::Over,
-            Model::Closed => self.next_of_user(user, now, claim),
+            Model::Closed => {
+                let user = self.users.get(&user);
+                let next = user.and_then(|user| user.next(&self.plan, now, claim));
+                next.map_or(Next::Over, Next::At)
+            }
             Model::Open => self.next_due(now),
         };
         if let Some(user) = self.users.get_mut(&user) {
@@ -140,23 +108,6 @@ impl Pacer {
             }
         }
         next
-    }
-
-    fn next_of_user(&mut self, user: u32, now: f64, claim: impl FnOnce() -> u64) -> Next {
-        let Some(user) = self.users.get_mut(&user) else {
-            return Next::Over;
-        };
-        if matches!(self.plan.iterations, Some(Iterations::PerUser(limit)) if user.iterations >= limit) {
-            return Next::Over;
-        }
-        let earliest = now.max(user.rested);
-        let Some((begin, _)) = user.spans.iter().find(|(_, end)| *end > earliest) else {
-            return Next::Over;
-        };
-        if matches!(self.plan.iterations, Some(Iterations::Shared(limit)) if claim() >= limit) {
-            return Next::Over;
-        }
-        Next::At(begin.max(earliest))
     }
 
     /// The next iteration of the open model that is not overdue. One that is was due when no user was free.
@@ -194,46 +145,16 @@ impl Pacer {
             user.is_active = true;
             self.active += 1;
         }
-        user.is_running = true;
-        user.started = now;
         self.running += 1;
         self.started += 1;
-        let weights = &self.plan.weights;
-        if self.plan.sequence {
-            let tasks = weights.len().max(1) as u64;
-            user.task = usize::try_from(user.iterations % tasks).unwrap_or_default();
-        } else if weights.len() > 1 {
-            let total: u32 = weights.iter().sum();
-            let mut at = user.random.u32(0..total.max(1));
-            user.task = weights
-                .iter()
-                .position(|weight| {
-                    let is_this = at < *weight;
-                    at = at.saturating_sub(*weight);
-                    is_this
-                })
-                .unwrap_or_default();
-        }
-        user.task
+        user.begin(&self.plan, now)
     }
 
     /// Ends the iteration of a user, or with `cancelled` forgets it.
     pub fn end(&mut self, user: u32, now: f64, cancelled: bool) -> Option<Ended> {
         let user = self.users.get_mut(&user).filter(|user| user.is_running)?;
-        user.is_running = false;
         self.running -= 1;
-        if cancelled {
-            return None;
-        }
-        user.iterations += 1;
-        user.rested = now;
-        if let Some((least, most)) = self.plan.think {
-            user.rested += least + (most - least) * user.random.f64();
-        }
-        Some(Ended {
-            lag: (user.started - user.intended).max(0.0),
-            took: now - user.started,
-        })
+        user.end(&self.plan, now, cancelled)
     }
 
     /// The number of the iteration that a user is running, from 0.
@@ -251,8 +172,7 @@ impl Pacer {
     /// How late the iteration of a user has started, in seconds.
     #[must_use]
     pub fn lag(&self, user: u32) -> f64 {
-        let user = self.users.get(&user);
-        user.map_or(0.0, |user| (user.started - user.intended).max(0.0))
+        self.users.get(&user).map_or(0.0, User::lag)
     }
 
     /// How many users take part at this moment; of the open model, how many are running an iteration.
