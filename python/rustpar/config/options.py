@@ -9,7 +9,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rustpar.config import start_options
+from rustpar.config import retry_options, start_options
 
 if TYPE_CHECKING:
     import pytest
@@ -167,61 +167,10 @@ def add(parser: pytest.Parser, *, has_ramp: bool) -> None:
         type="linelist",
         default=[],
     )
-    _add_retry_options(parser, group)
+    retry_options.add(parser, group)
     _add_quarantine_option(parser, group)
     _add_output_options(parser, group)
     _add_scheduling_options(parser, group)
-
-
-def _add_retry_options(parser: pytest.Parser, group: pytest.OptionGroup) -> None:
-    """Add the options for tests that are tried again."""
-    group.addoption(
-        "--rustpar-retries",
-        type=_retries,
-        default=None,
-        metavar="N",
-        help="Try a test that fails up to N times again, on another worker if there is one. If it passes, it counts as "
-        "flaky. @pytest.mark.flaky(reruns=2) sets the number for a test. 0 disables rustpar_retries for a run.",
-    )
-    parser.addini("rustpar_retries", "How often a test that fails is tried again: as --rustpar-retries.", default="")
-    group.addoption(
-        "--rustpar-retry-delay",
-        type=_retry_delay,
-        default=None,
-        metavar="TIME",
-        help="The time before a test is tried again: 500ms; 1s*2 for 1, 2, 4 ... s, up to a minute; 1s*2..30s for "
-        "up to 30 seconds. Other tests run meanwhile.",
-    )
-    parser.addini("rustpar_retry_delay", "The default of --rustpar-retry-delay, for example: 1s*2", default="")
-    group.addoption(
-        "--rustpar-retry-on",
-        default=None,
-        metavar="KINDS",
-        help="Try tests only again after these failures: crash (of a worker), timeout (--rustpar-timeout), and names "
-        "of exception classes, base classes included: 'crash,timeout,ConnectionError'. By default after any.",
-    )
-    parser.addini(
-        "rustpar_retry_on",
-        "The failures after which tests are tried again: the default of --rustpar-retry-on.",
-        type="linelist",
-        default=[],
-    )
-    group.addoption(
-        "--rustpar-retry-when",
-        choices=["now", "last"],
-        default=None,
-        metavar="WHEN",
-        help="When tests are tried again.\nnow (default): At once.\nlast: After all other tests.",
-    )
-    parser.addini("rustpar_retry_when", "The default of --rustpar-retry-when.", default="now")
-    group.addoption(
-        "--rustpar-flaky",
-        choices=["pass", "fail"],
-        default=None,
-        metavar="WHAT",
-        help="Whether a run with flaky tests, which have passed when tried again, passes (default) or fails.",
-    )
-    parser.addini("rustpar_flaky", "The default of --rustpar-flaky.", default="pass")
 
 
 def _add_quarantine_option(parser: pytest.Parser, group: pytest.OptionGroup) -> None:
@@ -329,19 +278,6 @@ def _repeat(text: str) -> object:
     from rustpar.config import repeat_option, values
 
     return values.from_option(repeat_option.parse, text)
-
-
-def _retries(text: str) -> int:
-    from rustpar.config import retry_options, values
-
-    return values.from_option(retry_options.retry_count, text)
-
-
-def _retry_delay(text: str) -> object:
-    from rustpar import _core
-    from rustpar.config import values
-
-    return values.from_option(_core.RetryDelay, text)
 
 
 def _size(text: str) -> int:
