@@ -4,11 +4,26 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
-
-import pytest
+from typing import TYPE_CHECKING
 
 from rustpar import _core
+from rustpar.config.slow_limit import slow_limit
+from rustpar.config.versions import versions
+
+if TYPE_CHECKING:
+    import pytest
+
+# Options that affect a run or its reports, recorded in the journal.
+_OPTIONS = (
+    *("numprocesses", "dist", "maxprocesses", "max_worker_restart", "keyword", "markexpr", "maxfail"),
+    *("rustpar_start", "rustpar_plan", "rustpar_order", "rustpar_shard", "rustpar_shard_by", "rustpar_max_rss"),
+    *("rustpar_timeout", "rustpar_run_timeout", "rustpar_changed"),
+)
+
+# Variables that affect options and order, and that hold no secrets: no others are recorded.
+_VARIABLES = ("PYTHONHASHSEED", "PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD")
 
 # Options that neither select tests nor change what they do. Workers run tests as one process does.
 _NEUTRAL_OPTIONS = frozenset(
@@ -45,6 +60,41 @@ _NEUTRAL_PREFIXES = ("log_", "rustpar_")
 _SELECTING = ("rustpar_changed", "rustpar_shard", "rustpar_shard_by", "rustpar_leaks")
 
 
+def describe_run(
+    journal: _core.Journal,
+    config: pytest.Config,
+    selection: dict[str, str],
+    thresholds: _core.Thresholds | None,
+    resumed: str | None,
+) -> None:
+    """Write the description of the run into its journal.
+
+    Args:
+        journal: The journal.
+        config: The session's configuration.
+        selection: What :func:`selection_of` has returned, before plugins were configured.
+        thresholds: The thresholds of the run.
+        resumed: The id of the run that this one resumes.
+    """
+    uid = config.getoption("testrunuid", None) or f"{int(_core.since_epoch() * 1e9):x}-{os.getpid():x}"
+    given = {name: config.getoption(name, None) for name in _OPTIONS}
+    limit = slow_limit(config)
+    given |= {"rustpar_thresholds": thresholds, "rustpar_slow": None if limit is None else str(limit)}
+    journal.run(
+        uid,
+        ["pytest", *map(str, config.invocation_params.args)],
+        {name: str(value) for name, value in given.items() if value not in (None, "", 0)},
+        versions(config),
+        {"cpus": str(os.cpu_count()), "platform": sys.platform},
+        str(config.rootpath),
+        _directory(config),
+        {name: os.environ[name] for name in _VARIABLES if name in os.environ},
+        _seeds(config),
+        selection,
+        resumed,
+    )
+
+
 def selection_of(config: pytest.Config) -> dict[str, str]:
     """Return the options that can change which tests run, or what they do, as texts by name.
 
@@ -70,7 +120,7 @@ def _named(value: object) -> str:
     return type(value).__name__
 
 
-def directory(config: pytest.Config) -> str:
+def _directory(config: pytest.Config) -> str:
     """Return the directory in which pytest was started, relative to rootdir; empty if it is the same."""
     try:
         relative = os.path.relpath(config.invocation_params.dir, config.rootpath)
@@ -80,7 +130,7 @@ def directory(config: pytest.Config) -> str:
     return "" if relative == os.curdir else relative
 
 
-def seeds(config: pytest.Config) -> dict[str, str]:
+def _seeds(config: pytest.Config) -> dict[str, str]:
     """Return the options of plugins that are seeds: ``randomly_seed``, ``random_order_seed``, ``hypothesis_seed``."""
     options = vars(config.option).items()
     return {

@@ -10,8 +10,6 @@ and the summary says so in one line.
 from __future__ import annotations
 
 import contextlib
-import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,25 +21,14 @@ from rustpar.compat import property_fixtures
 from rustpar.compat.sessions import junit_file
 from rustpar.config.slow_limit import slow_limit
 from rustpar.config.values import is_given
-from rustpar.config.versions import versions
 from rustpar.recording import fixture_timing, journal_file
-from rustpar.recording.description import directory, seeds, selection_of
+from rustpar.recording.description import describe_run, selection_of
 from rustpar.recording.history import HistoryKeeper, history_of, is_named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 
     from rustpar.recording.failure_location import Finder
-
-# Options that affect a run or its reports, recorded in the journal.
-_OPTIONS = (
-    *("numprocesses", "dist", "maxprocesses", "max_worker_restart", "keyword", "markexpr", "maxfail"),
-    *("rustpar_start", "rustpar_plan", "rustpar_order", "rustpar_shard", "rustpar_shard_by", "rustpar_max_rss"),
-    *("rustpar_timeout", "rustpar_run_timeout", "rustpar_changed"),
-)
-
-# Variables that affect options and order, and that hold no secrets: no others are recorded.
-_VARIABLES = ("PYTHONHASHSEED", "PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD")
 
 # Options with which no test is run, or with durations that mean nothing.
 _NO_RUN_OPTIONS = ("collectonly", "setuponly", "setupplan", "trace")
@@ -195,24 +182,8 @@ class JournalWriter:
         return result
 
     def _describe_run(self) -> None:
-        config = self.config
-        uid = config.getoption("testrunuid", None) or f"{int(_core.since_epoch() * 1e9):x}-{os.getpid():x}"
-        given = {name: config.getoption(name, None) for name in _OPTIONS}
-        limit = slow_limit(config)
-        given |= {"rustpar_thresholds": _thresholds(config), "rustpar_slow": None if limit is None else str(limit)}
-        self.journal.run(
-            uid,
-            ["pytest", *map(str, config.invocation_params.args)],
-            {name: str(value) for name, value in given.items() if value not in (None, "", 0)},
-            versions(config),
-            {"cpus": str(os.cpu_count()), "platform": sys.platform},
-            str(config.rootpath),
-            directory(config),
-            {name: os.environ[name] for name in _VARIABLES if name in os.environ},
-            seeds(config),
-            self._selection,
-            None if self._earlier is None else self._earlier.id,
-        )
+        resumed = None if self._earlier is None else self._earlier.id
+        describe_run(self.journal, self.config, self._selection, _thresholds(self.config), resumed)
 
     def pytest_deselected(self, items: Sequence[object]) -> None:
         """Count the deselected tests."""
