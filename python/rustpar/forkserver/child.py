@@ -31,8 +31,8 @@ from rustpar.process import crash_files, exit_functions, forking, gc_freeze, int
 from rustpar.process.code_origin import CodeOrigins
 from rustpar.process.identity import replace_stdio
 from rustpar.process.system import os
-from rustpar.worker import native_multicall
-from rustpar.worker.session import WorkerPlugin, locate_title, make_line
+from rustpar.worker import native_multicall, process_title
+from rustpar.worker.session import WorkerPlugin, make_line
 
 if TYPE_CHECKING:
     import socket
@@ -64,7 +64,7 @@ class Child:
         self._line = make_line(shared, self._setup["slot"])
         exit_functions.forget_exit_functions()
         replace_stdio(request.output)
-        locate_title()
+        process_title.locate()
         self._take_over_environment()
         self._settle = gc_freeze.collect_rarely()
         self._worker: WorkerPlugin | None = None

@@ -1,4 +1,4 @@
-"""The worker: pytest's own session, with a run loop that takes tests from the engine and sends reports to it.
+"""The worker: pytest's own session, whose tests come from the engine (``run_loop.py``) and whose reports go to it.
 
 The hooks are those of xdist's ``WorkerInteractor``; they are active in the template from the start, and in every worker
 forked from it.
@@ -9,7 +9,6 @@ must neither take the worker's tests nor continue with the next one.
 
 from __future__ import annotations
 
-import contextlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -22,25 +21,21 @@ from rustpar.compat import sessions
 from rustpar.compat.longrepr import to_serializable
 from rustpar.compat.node_ids import id_attribute
 from rustpar.compat.warning_message import to_plain
-from rustpar.config.repeat_option import repeat_of
-from rustpar.config.retry_options import PLUGIN
-from rustpar.coverage import measuring
 from rustpar.process import crash_files, forking, identity, memory, stack_dump
 from rustpar.process.system import os
 from rustpar.recording import fixture_timing
 from rustpar.worker import inventory_message
-from rustpar.worker.next_item import NextItemChooser
 from rustpar.worker.run_fixtures import RunFixtures
+from rustpar.worker.run_loop import RunLoop
 from rustpar.worker.terminal import discard_output, keep_report, show_live_output, silence
 
 if TYPE_CHECKING:
     import warnings
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Generator
 
     from rustpar.debugger.lent_terminal import LentTerminal
     from rustpar.fork_safety.monitor import Monitor
-    from rustpar.retries.attempts import Attempts
-    from rustpar.worker.file_parts import FileParts, PartOfTests
+    from rustpar.worker.file_parts import FileParts
 
     class RunPoint(Protocol):
         """The point before a worker's first test."""
@@ -100,18 +95,12 @@ class WorkerPlugin:
         self._hasmarkup = hasmarkup
         self._resumed = resumed
         self._id_attribute = "_id" if id_attribute() == "_id" else "_nodeid"
-        self._test = 0
-        self._attempts: Attempts | None = None
-        # How often the next test was tried before.
-        self._next_tried = 0
+        self._loop = RunLoop(config, line, self)
         self._deselected: list[pytest.Item] = []
         self._collection_lines = inventory_message.CollectionLines(config)
-        self._is_forked_by_test = False
         self._has_finished = False
         self._run_fixtures = RunFixtures(config, line)
         self._sent_notices: set[str] = set()
-        self._items: Sequence[pytest.Item] | PartOfTests = ()
-        self._part: PartOfTests | None = None
         self.parts: FileParts | None = None
         self.session: pytest.Session | None = None
 
@@ -123,7 +112,7 @@ class WorkerPlugin:
     @property
     def test(self) -> int:
         """The index of the running test."""
-        return self._test
+        return self._loop.test
 
     def is_own(self) -> bool:
         """Whether this process is the template or a worker, and not one that the suite has forked from it."""
@@ -231,98 +220,28 @@ class WorkerPlugin:
             part=None if parts is None else parts.describe(session.items, self._deselected),
         )
         self._deselected = []
-        if parts is not None and is_part:
-            self._part = parts.tests(session.items)
-        self._items = session.items if self._part is None else self._part
-        # Created before the fork: registering a plugin touches a MiB of memory, which would be needed in each worker.
-        NextItemChooser(session, self._choose_next)
+        self._loop.prepare(session, parts.tests(session.items) if parts is not None and is_part else None)
         fixture_timing.watch(session, self._send_fixture)
         self._fork_point.wait(self.use_line, self._run_fixtures.tear_down)
-        os.register_at_fork(after_in_child=self._note_fork)
+        os.register_at_fork(after_in_child=self._loop.note_fork)
         show_live_output(self.config)
-        self._run_tests(session)
+        self._loop.run()
         return True
 
     def use_line(self, line: _core.Line) -> None:
         """Use this line from now on, in a worker that was forked from the template."""
         self._line = line
+        self._loop.use(line)
         debugger: LentTerminal | None = self.config.pluginmanager.get_plugin("rustpar-debugger")
         if debugger is not None:
             debugger.use(line)
         self._run_fixtures.use(line)
 
-    def _note_fork(self) -> None:
-        assert self.session is not None
-        self._is_forked_by_test = any(
-            isinstance(node, pytest.Item) for node in sessions.setup_state_of(self.session).stack
-        )
-
-    def _run_tests(self, session: pytest.Session) -> None:
-        line, items = self._line, self._items
-        run_protocol = self.config.hook.pytest_runtest_protocol
-        saving = measuring.Saving()
-        show_title = _title_setter()
-        line.monitor_memory(memory.limit_of(self.config))
-        repeated: set[int] | None = None if repeat_of(self.config) is None else set()
-        self._use_attempts()
-        self._next: int | None = self._claim()
-        while self._next is not None and line.may_start():
-            test = self._test = self._next
-            self._next_is_chosen = self._has_rested = False
-            after = line.peek()
-            tried = self._next_tried
-            # First, because a parallel collection may have to collect their files.
-            item, nextitem = items[test], None if after is None else items[after]
-            line.set_running(test, tried)
-            if self._part is not None and self._attempts is None:
-                # Registered with the first file that has a test to be tried again.
-                self._use_attempts()
-            if self._attempts is not None:
-                self._attempts.attempt = tried + 1
-            self._waited = 0.0
-            if repeated is not None:
-                if test in repeated:
-                    sessions.forget_failures(item)
-                    sessions.renew_instance(item)
-                repeated.add(test)
-            if show_title is not None:
-                show_title(f"[pytest-xdist running] {item.nodeid}")
-            begin = _core.monotonic()
-            try:
-                run_protocol(item=item, nextitem=nextitem)
-            finally:
-                if not line.is_own():
-                    # A process forked by the test must not tear down the session's fixtures.
-                    is_failed = session.testsfailed > 0 or sys.exc_info()[1] is not None
-                    forking.exit_stray_fork(is_failed=is_failed)
-            took = _core.monotonic() - begin - self._waited
-            if show_title is not None:
-                show_title("[pytest-xdist idle]")
-            line.done(test, took)
-            if saving.after_test():
-                line.message(line.SAVED, None)
-            line.set_running(None)
-            if session.shouldfail or session.shouldstop:
-                break
-            if not self._next_is_chosen:
-                self._next = self._claim()
-
-    def _use_attempts(self) -> None:
-        """Have the plugin that tries tests again, if there is one, ask this worker."""
-        self._attempts = self.config.pluginmanager.get_plugin(PLUGIN)
-        if self._attempts is not None:
-            self._attempts.runner = self
-
-    def _claim(self) -> int | None:
-        test = self._line.claim()
-        self._next_tried = self._line.tried()
-        return test
-
     def leave_retry(self, attempt: int, delay: float) -> bool:
         """Leave the retry of the running test to the engine, if it can choose another worker."""
         if not self._line.leaves_retries():
             return False
-        self._line.retry(self._test, attempt, delay)
+        self._line.retry(self.test, attempt, delay)
         return True
 
     def leaves_retries(self) -> bool:
@@ -334,7 +253,7 @@ class WorkerPlugin:
         if attempt is None:
             self._line.set_running(None)
         else:
-            self._line.set_running(self._test, attempt - 1)
+            self._line.set_running(self.test, attempt - 1)
 
     def set_forked(self, process: int | None) -> None:
         """Record in which process the running test is run; None before that is waited for."""
@@ -348,59 +267,19 @@ class WorkerPlugin:
         """Whether a test may still start."""
         return self._line.may_start()
 
-    def _choose_next(self, given: pytest.Item | None) -> pytest.Item | pytest.Session | None:
-        """Choose the next test; called when fixtures are torn down, the last moment at which it matters.
-
-        In a process that the suite has forked, no test is claimed, and the item `given` to the teardown is used. If
-        that is None, it depends on who has forked: a child of a test must not tear down the session's fixtures, because
-        the worker still needs them; a plugin that runs whole tests in children wants that.
-        """
-        if not self.is_own():
-            return self.session if given is None and self._is_forked_by_test else given
-        again = None if self._attempts is None else self._attempts.next_item(None)
-        if again is not None:
-            return again
-        if self._has_rested:
-            # A plugin runs the test several times, and the engine has said that it will not say what follows.
-            return self.session
-        if not self._next_is_chosen:
-            begin = _core.monotonic()
-            claimed = self._line.claim_or_rest()
-            if claimed is False:
-                self._has_rested = True
-                self._waited = _core.monotonic() - begin
-                # Tear down everything except the session's fixtures.
-                return self.session
-            self._next, self._next_tried = claimed, self._line.tried()
-            self._next_is_chosen = True
-            chosen = self._next_item()
-            self._waited = _core.monotonic() - begin
-            return chosen
-        return self._next_item()
-
-    def _next_item(self) -> pytest.Item | None:
-        """Return the next test, collected now if another worker has collected its file; None if there is none."""
-        items, session = self._items, self.session
-        if self._next is None or session is None:
-            return None
-        if session.shouldfail or session.shouldstop:
-            # It will not run, and nothing more can be collected.
-            return items[self._next] if self._part is None or self._part.is_collected(self._next) else None
-        return items[self._next]
-
     def pytest_runtest_logstart(self, nodeid: str, location: tuple[str, int | None, str]) -> None:
         """Send the start of a test."""
-        self._line.start(self._test, getattr(self._items[self._test], self._id_attribute), location)
+        self._line.start(self.test, getattr(self._loop.items[self.test], self._id_attribute), location)
 
     def pytest_runtest_logfinish(self, nodeid: str, location: tuple[str, int | None, str]) -> None:
         """Send the end of a test."""
-        self._line.finish(self._test, location)
+        self._line.finish(self.test, location)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Send a report: natively if it is an ordinary one, else through pytest's serialization."""
         if report.when == "call" or not report.passed:
             keep_report(report, self.config)
-        if not self._line.report(self._test, report):
+        if not self._line.report(self.test, report):
             data = to_serializable(self.config, report)
             if data is None:
                 self._notice(
@@ -408,7 +287,7 @@ class WorkerPlugin:
                 )
                 data = sessions.serialized(report) | {"$report_type": "TestReport"}
             is_last = report.when == "teardown" and report.passed
-            lost = self._line.serialized(self._test, report.outcome == "failed", is_last, data)
+            lost = self._line.serialized(self.test, report.outcome == "failed", is_last, data)
             self._notice_lost(lost, f"the report of {report.nodeid}")
 
     def pytest_warning_recorded(
@@ -444,19 +323,3 @@ class WorkerPlugin:
         if text not in self._sent_notices:
             self._sent_notices.add(text)
             self._line.message(self._line.NOTICE, text)
-
-
-def locate_title() -> None:
-    """Have setproctitle, if imported, locate the process title, before the environment that it searches is replaced."""
-    if "setproctitle" in sys.modules:
-        with contextlib.suppress(Exception):
-            # As in xdist, errors in setting the title are ignored.
-            sys.modules["setproctitle"].getproctitle()
-
-
-def _title_setter() -> Callable[[str], None] | None:
-    """Return a function that sets the process title, as xdist does; None if setproctitle is not installed."""
-    from rustpar.compat.xdist_worker import remote
-
-    # xdist imports setproctitle if it is installed.
-    return remote.worker_title if "setproctitle" in sys.modules else None
