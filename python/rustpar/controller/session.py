@@ -8,13 +8,11 @@ The hazard it handles: whatever happens to its child processes, this process mus
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from rustpar import _core
-from rustpar.collection.time_limits import default_limit, run_limit
 from rustpar.compat.node_ids import id_attribute, node_id_parser
 from rustpar.compat.xdist_controller import Interrupted, Producer
 from rustpar.config.load_option import is_load_run
@@ -30,11 +28,12 @@ from rustpar.controller.once_fixtures import OnceFixtureEvents
 from rustpar.controller.scheduling import NativeScheduling, PythonScheduling
 from rustpar.controller.startup import Startup, output_pipe, run_ended_if_impossible
 from rustpar.controller.status_request import StatusRequest
+from rustpar.controller.watchdog import Watchdog
 from rustpar.controller.worker_deaths import WorkerDeaths
 from rustpar.controller.worker_pool import WorkerPool
 from rustpar.coverage import measuring, summary
 from rustpar.forkserver.server import EXIT_TIMEOUT
-from rustpar.process import gc_freeze, interrupt_signal, report_memory, stack_dump
+from rustpar.process import gc_freeze, report_memory, stack_dump
 from rustpar.recording.journal import journal_writer_of
 from rustpar.recording.resumed_run import resumption_of
 from rustpar.terminal.live_block import LiveBlock
@@ -49,18 +48,8 @@ if TYPE_CHECKING:
 # Seconds to wait for events before checking the time and signals.
 _EVENT_TIMEOUT = 0.1
 
-# Seconds for which a plugin's hook may keep this process from handling results before it is reported, unless tests have
-# a time limit of their own.
-_HOOK_LIMIT = 60.0
-
-# Seconds: no hook takes so long.
-_NO_LIMIT = 1e9
-
 # Seconds for processes to exit after their last test when the user interrupts the wait for them.
 _INTERRUPTED_EXIT_TIMEOUT = 1.0
-
-# The exit status of a run that exceeds its time limit, as that of timeout(1).
-_RUN_TIMEOUT_STATUS = 124
 
 
 class Controller:
@@ -111,14 +100,12 @@ class Controller:
         measuring.combine_at_exit(config, self.nodemanager.testrunuid, earlier_data)
         self._engine: _core.Engine | None = None
         self._session: pytest.Session
-        self._started = _core.monotonic()
-        self._limit = run_limit(config)
+        self._watchdog = Watchdog(config, status_signals)
         repeat = repeat_of(config)
         # For how long tests are repeated, if a time decides, and when that is over; tests that are running then end.
         self._repeat_seconds = None if repeat is None else repeat.seconds
         self._repeat_end: float | None = None
         self._events: list[tuple[int, int, Any, Any]] = []
-        self._stack_signal: int | None = None
         self._interrupt = Interrupt()
         self._termination = termination
         self._debugged = DebuggedWorkers(self._pool.nodes, server, self._screen, self._live, self._interrupt)
@@ -190,7 +177,7 @@ class Controller:
         report_memory.hide(self.config, self._events)
         if self.maxfail:
             self._engine.failure_limit(self.maxfail)
-        self._stack_signal = stack_dump.enable(self.config)
+        self._watchdog.use(self._engine, stack_dump.enable(self.config))
         self._startup.use(self._engine, self._pool.identity_keys())
         self._pool.use(self._engine)
         self._deaths.use(self._engine)
@@ -219,7 +206,7 @@ class Controller:
         settle = gc_freeze.collect_rarely()
         flushing, live = self._screen.flushing_rarely(), self._live.shown(self._engine)
         self._termination.redirect_to(self._interrupt)
-        self._watch(self._left())
+        self._watchdog.watch()
         with self._interrupt, self._status_signals.in_loop(), flushing, live:
             try:
                 self._run()
@@ -229,7 +216,7 @@ class Controller:
                 raise
             finally:
                 settle()
-                self._watch(None)
+                self._watchdog.ignore_limit()
         if self._handlers.ending is not None:
             raise self._handlers.ending
         if self.shouldstop:
@@ -241,32 +228,11 @@ class Controller:
             self._completeness.check(self._session, nodes, times=times, all_are_to_run=native)
         return True
 
-    def _left(self) -> float | None:
-        """Return the seconds that are left of the run's time limit; None without a limit."""
-        return None if self._limit is None else self._started + self._limit - _core.monotonic()
-
-    def _watch(self, left: float | None, limit: float | None = None) -> None:
-        """Have the engine's thread report a hook that hangs, and end a run that has no seconds `left` but hangs."""
-        errors = self._status_signals.errors
-        if self._engine is not None and errors is not None:
-            limit = limit or default_limit(self.config) or _HOOK_LIMIT
-            # It needs a descriptor, and the run does not need it.
-            with contextlib.suppress(OSError):
-                self._engine.watch(
-                    limit,
-                    left,
-                    status=_RUN_TIMEOUT_STATUS,
-                    errors=errors,
-                    stack_signal=self._stack_signal,
-                    interrupt_signal=interrupt_signal.chosen(),
-                )
-
     def _run(self) -> None:
         try:
             while not self._is_over():
                 self._handle_events()
-                left = self._left()
-                if self._interrupt.arrived or (left is not None and left < 0):
+                if self._interrupt.arrived or self._watchdog.is_over():
                     workers = InterruptedWorkers(self._pool, self._server, self._screen)
                     workers.end(
                         self._handle_events,
@@ -275,11 +241,9 @@ class Controller:
                     )
                     raise KeyboardInterrupt
         except KeyboardInterrupt:
-            left = self._left()
-            if self._limit is None or left is None or left > 0:
+            if not self._watchdog.is_over():
                 raise
-            reason = f"the run took longer than its limit of {_core.spoken(self._limit)}"
-            raise pytest.exit.Exception(reason, returncode=_RUN_TIMEOUT_STATUS) from None
+            raise self._watchdog.end() from None
 
     def _is_over(self) -> bool:
         return self._handlers.template_status is not None or (
@@ -294,7 +258,7 @@ class Controller:
         self._engine.events(self._events, _EVENT_TIMEOUT)
         if self._has_debugged:
             self._has_debugged = False
-            self._watch(self._left())
+            self._watchdog.watch()
         self._dispatch.prepare_batch()
         done = 0
         try:
@@ -326,11 +290,10 @@ class Controller:
         if not self._debugged.is_due():
             return
         before = self._debugged.waited
-        # Nothing is reported as hanging meanwhile.
-        self._watch(None, limit=_NO_LIMIT)
+        self._watchdog.pause()
         self._debugged.serve(is_stopped=self._pool.stopping)
         waited = self._debugged.waited - before
-        self._started += waited
+        self._watchdog.postpone(waited)
         if self._repeat_end is not None:
             self._repeat_end += waited
         # Not at once: this process has been busy for as long as the engine's thread knows.
