@@ -4,7 +4,7 @@ Workers forked from the template have collected when they are forked. Early work
 themselves, and scheduling starts when all have (``early_workers.py``).
 
 The hazard it handles: workers start, crash and exit at any moment, and for each of them plugins' hooks and messages
-must be as with xdist, and replacements within ``--max-worker-restart``.
+must be as with xdist.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ import pytest
 
 from rustpar import _core
 from rustpar.collection.time_limits import default_limit
-from rustpar.compat.xdist_controller import collection_difference, get_default_max_worker_restart
+from rustpar.compat.xdist_controller import collection_difference
 from rustpar.config.repeat_option import repeat_of
 from rustpar.controller.crash_retries import CrashRetries
 from rustpar.controller.early_workers import EarlyWorkers
 from rustpar.controller.nodes import Death, NodeManager, WorkerController
 from rustpar.controller.parallel_collection import ParallelCollection
 from rustpar.controller.ramp import Ramp
+from rustpar.controller.replacements import PAUSE, Replacements
 from rustpar.controller.worker_count import chosen
 from rustpar.process.memory import USAGE_KEY, Usage
 from rustpar.recording.journal import journal_writer_of
@@ -33,11 +34,6 @@ if TYPE_CHECKING:
     from rustpar.controller.scheduling import NativeScheduling, PythonScheduling
     from rustpar.controller.startup import Startup
     from rustpar.terminal.reporter import DistTerminal
-
-
-# Seconds between the loss of a worker and its replacement. Tests that crash one worker tend to crash the next: several
-# losses within this time are counted before further workers are started. xdist takes longer to start one.
-_REPLACEMENT_DELAY = 0.05
 
 
 class WorkerPool:
@@ -78,9 +74,7 @@ class WorkerPool:
         self._startup = startup
         self._screen = screen
         self._engine: _core.Engine
-        self._lost = 0
-        self._replacements: list[tuple[float, WorkerController]] = []
-        self._max_lost: int | None = get_default_max_worker_restart(config)
+        self._replacements = Replacements(config)
         self.workerinfo: dict[str, Any] = {}
         self.scheduled: list[str] | None = None
         self.early = EarlyWorkers(self, startup, screen)
@@ -313,24 +307,22 @@ class WorkerPool:
                 self._replace(node, delay)
                 self.on_decision(node.number, True)
             return crashed
-        self._lost += 1
+        self._replacements.count_loss()
         if not self.stopping:
-            self._replace_lost(node, max(delay, _REPLACEMENT_DELAY))
+            self._replace_lost(node, max(delay, PAUSE))
         return crashed
 
     def has_successors(self, node: WorkerController) -> bool:
         """Whether there are workers to run the tests of one that is being lost: others, or a replacement."""
-        is_replaced = node.timed_out is not None or self._max_lost is None or self._lost < self._max_lost
+        is_replaced = node.timed_out is not None or self._replacements.allow_loss()
         return is_replaced or (not self.sched.keeps_tests and bool(self.active - {node}))
 
     def _replace_lost(self, node: WorkerController, pause: float) -> None:
-        if self._max_lost is not None and self._lost > self._max_lost:
-            if self._max_lost == 0:
-                self.summary = f"worker {node.gateway.id} crashed and worker restarting disabled"
-            else:
-                self.summary = f"maximum crashed workers reached: {self._max_lost}"
+        obstacle = self._replacements.obstacle(node)
+        if obstacle is not None:
+            self.summary = obstacle
             self._screen.report_line(f"\n{self.summary}")
-            self._drop_replacements()
+            self.active.difference_update(self._replacements.drop())
             self.on_decision(node.number, False)
         else:
             self._screen.report_line(f"\nreplacing crashed worker {node.gateway.id}")
@@ -347,32 +339,25 @@ class WorkerPool:
         if not self._startup.is_early:
             self.announce_ready(node)
         self.active.add(node)
-        self._replacements.append((_core.monotonic() + pause, node))
+        self._replacements.add(node, _core.monotonic() + pause)
 
     def start_due(self) -> None:
         """Start the replacements and the workers of the ramp that are due."""
         self.early.kill_overdue()
         self.parallel.kill_overdue()
         if self.stopping:
-            self._drop_replacements()
+            self.active.difference_update(self._replacements.drop())
             self._drop_ramp()
         for node in self._ramp.take_due():
             if node.slot is None:
                 self.fork(node)
             self._engine.join(node.number, node.first)
             self.sched.add_node(node)
-        now = _core.monotonic()
-        due = [node for at, node in self._replacements if at <= now]
-        self._replacements = [(at, node) for at, node in self._replacements if at > now]
-        for node in due:
+        for node in self._replacements.take_due():
             self.fork(node)
             if not self._startup.is_early:
                 self._engine.join(node.number, node.first)
                 self.sched.add_node(node)
-
-    def _drop_replacements(self) -> None:
-        self.active.difference_update(node for _, node in self._replacements)
-        self._replacements.clear()
 
     def _drop_ramp(self) -> None:
         """Start no further worker of the ramp; an early one finishes its session."""
@@ -386,8 +371,8 @@ class WorkerPool:
 
     def template_lost(self) -> None:
         """Handle the loss of the template before workers exist; xdist has a message for ``--max-worker-restart=0``."""
-        if self._max_lost == 0:
-            self.summary = f"worker {self.nodes[0].gateway.id} crashed and worker restarting disabled"
+        if self._replacements.are_disabled:
+            self.summary = self._replacements.obstacle(self.nodes[0])
 
     def mark_killed(self) -> None:
         """Record that this process is about to kill all active workers."""
