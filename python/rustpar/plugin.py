@@ -10,32 +10,25 @@ workers is known. A fork server that turns out not to be needed is killed.
 
 from __future__ import annotations
 
-import functools
 import os
 import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import rustpar
 from rustpar.compat.xdist_options import has_ramp
 from rustpar.config import options, retry_options
 from rustpar.config.values import has_entry, ini_text, is_given
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Generator
 
-    from rustpar.controller.interrupts import Termination
-    from rustpar.controller.status_signals import StatusSignals
-    from rustpar.forkserver.server import ForkServer
+    from rustpar.controller.standby import Standby
     from rustpar.recording.journal import JournalWriter
 
 
-SERVER_KEY: pytest.StashKey[ForkServer] = pytest.StashKey()
-STATUS_SIGNALS_KEY: pytest.StashKey[StatusSignals] = pytest.StashKey()
+STANDBY_KEY: pytest.StashKey[Standby] = pytest.StashKey()
 REASON_KEY: pytest.StashKey[str | None] = pytest.StashKey()
-TERMINATION_KEY: pytest.StashKey[Termination] = pytest.StashKey()
-THAW_KEY: pytest.StashKey[Callable[[], None]] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
@@ -276,40 +269,17 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
         earlier_data.keep_until_known(early_config)
     if _may_have_workers(early_config):
         from rustpar.forkserver import server as forkserver
-        from rustpar.process import gc_freeze, interrupt_signal, report_memory
 
         reason = forkserver.reason_not_to_fork(early_config)
         early_config.stash[REASON_KEY] = reason
         if reason is None:
-            if getattr(early_config.known_args_namespace, "verbose", -1) >= 0:
-                from rustpar.compat import default_plugins
+            from rustpar.controller import standby
 
-                default_plugins.import_for_header()
-            thaw = gc_freeze.freeze()
-            server = forkserver.start()
-            if not isinstance(server, forkserver.ForkServer):
+            prepared = standby.prepare(early_config)
+            if prepared is None:
                 # This is no longer the original process but one that the fork server has forked: it continues here.
-                server.enter(early_config)
                 return (yield)
-            from rustpar.controller.interrupts import Termination
-            from rustpar.controller.main_exit import MainExit
-            from rustpar.controller.status_signals import StatusSignals
-
-            # First of all, because it has to see the end of everything else.
-            early_config.pluginmanager.register(MainExit(early_config), "rustpar-exit")
-            status_signals, termination = StatusSignals(), Termination(server.shared)
-            early_config.pluginmanager.register(status_signals, "rustpar-status-signals")
-            # pytest calls cleanup functions in reverse order.
-            early_config.add_cleanup(termination.end)
-            early_config.add_cleanup(interrupt_signal.forget)
-            early_config.add_cleanup(status_signals.close)
-            early_config.add_cleanup(thaw)
-            early_config.add_cleanup(functools.partial(report_memory.reveal, early_config))
-            early_config.add_cleanup(server.close)
-            early_config.stash[SERVER_KEY] = server
-            early_config.stash[STATUS_SIGNALS_KEY] = status_signals
-            early_config.stash[TERMINATION_KEY] = termination
-            early_config.stash[THAW_KEY] = thaw
+            early_config.stash[STANDBY_KEY] = prepared
     if hasattr(early_config.known_args_namespace, "numprocesses"):
         # Registered after all other plugins, so that its trylast hooks run after xdist's.
         early_config.pluginmanager.register(DistributedRun(), "rustpar-run")
@@ -339,7 +309,7 @@ class DistributedRun:
         """Choose the number of workers: xdist's count, limited to the available CPUs; 0 if the last run was short."""
         from rustpar.controller.worker_count import auto_num_workers
 
-        return auto_num_workers(config, self, may_run_without_workers=SERVER_KEY in config.stash)
+        return auto_num_workers(config, self, may_run_without_workers=STANDBY_KEY in config.stash)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_cmdline_main(self, config: pytest.Config) -> None:
@@ -355,7 +325,7 @@ class DistributedRun:
             check_options(config)
             # Refuses an invalid entry, even if there are no workers.
             is_parallel(config)
-        if config.option.usepdb and SERVER_KEY in config.stash:
+        if config.option.usepdb and STANDBY_KEY in config.stash:
             from rustpar.debugger.availability import can_debug
 
             if can_debug(config):
@@ -371,9 +341,9 @@ class DistributedRun:
             from rustpar.controller import load_tests
 
             load_tests.check_engine(config, config.stash.get(REASON_KEY, None))
-        server = config.stash.get(SERVER_KEY, None)
+        prepared = config.stash.get(STANDBY_KEY, None)
         dsession = config.pluginmanager.get_plugin("dsession")
-        if server is None:
+        if prepared is None:
             if dsession is not None:
                 # The workers of pytest-xdist's own engine do not say whether tests are marked.
                 from rustpar.retries import reporting
@@ -390,52 +360,19 @@ class DistributedRun:
                     )
             return
         if dsession is None:
-            # Kill it: it may still be importing modules, 20 ms that nobody should wait for.
-            server.kill()
-            config.stash[STATUS_SIGNALS_KEY].close()
-            config.stash[TERMINATION_KEY].cancel()
-            config.stash[THAW_KEY]()
-            return
-        from rustpar.controller.session import Controller
-
-        config.pluginmanager.unregister(dsession)
-        controller = Controller(config, server, config.stash[STATUS_SIGNALS_KEY], config.stash[TERMINATION_KEY])
-        config.pluginmanager.register(controller, "dsession")
+            prepared.give_up()
+        else:
+            prepared.replace(dsession)
 
     def pytest_report_header(self, config: pytest.Config) -> str | None:
         """Report the start method and the number of workers, with the reasons for any that was chosen automatically."""
-        lines = [
-            self._report_start(config),
-            _without_effect(config, "--rustpar-max-rss", config.option.rustpar_max_rss),
-            _without_effect(config, "--rustpar-timeout", config.option.rustpar_timeout),
-            _without_effect(config, "--rustpar-run-timeout", config.option.rustpar_run_timeout),
-        ]
-        return "\n".join(f"rustpar: {line}" for line in lines if line is not None) or None
+        option = config.option
+        has_limits = option.rustpar_max_rss or option.rustpar_timeout or option.rustpar_run_timeout
+        if option.numprocesses is None and option.dist == "no" and not has_limits:
+            return None
+        from rustpar.controller import header
 
-    def _report_start(self, config: pytest.Config) -> str | None:
-        dsession: Any = config.pluginmanager.get_plugin("dsession")
-        option, choice = config.option, None
-        if option.numprocesses is not None:
-            from rustpar.controller.worker_count import chosen
-
-            choice = chosen(config)
-        if dsession is None:
-            if choice is not None and choice.count == 0:
-                return f"{rustpar.__version__}, {choice.description}"
-            if option.dist == "no" or option.numprocesses is not None or option.tx or option.collectonly:
-                return None
-            return f"--dist {option.dist} has no effect without workers: add -n auto"
-        reason = config.stash.get(REASON_KEY, None)
-        if reason is not None:
-            lines = [f"start: xdist ({reason})"]
-        elif dsession.verdict is not None and dsession.verdict.start == "early":
-            lines = dsession.verdict.words(option.verbose)
-        else:
-            # The start method is reported when the template has collected.
-            return rustpar.__version__
-        if choice is not None:
-            lines[0] += f", {choice.description}"
-        return f"{rustpar.__version__}, " + "\n".join(lines)
+        return header.compose(config, config.stash.get(REASON_KEY, None))
 
 
 def _prepare_repeats(config: pytest.Config) -> None:
@@ -448,17 +385,8 @@ def _prepare_repeats(config: pytest.Config) -> None:
 
     if not config.pluginmanager.has_plugin("dsession"):
         raise pytest.UsageError("--rustpar-repeat needs workers: add -n auto")
-    if config.stash.get(SERVER_KEY, None) is None:
+    if config.stash.get(STANDBY_KEY, None) is None:
         raise pytest.UsageError(f"--rustpar-repeat does not work here: {config.stash.get(REASON_KEY, None)}")
     if config.option.rustpar_repeat_until == "failure":
         config.option.maxfail = 1
     summary.register(config)
-
-
-def _without_effect(config: pytest.Config, option: str, value: object) -> str | None:
-    """Return a line that says why an option for workers has no effect; None if it has one or was not given."""
-    if not value or config.pluginmanager.has_plugin("rustpar-memory"):
-        return None
-    if config.pluginmanager.has_plugin("dsession"):
-        return f"{option} has no effect with pytest-xdist's own engine"
-    return f"{option} has no effect without workers: add -n auto"
