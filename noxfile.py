@@ -23,7 +23,7 @@ PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
 # forks and threads, and the hook calls in C. They run on every version.
 VERSION_DEPENDENT = (
     "tests/compat/test_warnings.py",
-    "tests/controller/test_main_exit.py",
+    "tests/controller/test_main_process_end.py",
     "tests/controller/test_memory_of_reports.py",
     "tests/fork_safety/test_resource_origins.py",
     "tests/fork_safety/test_test_data.py",

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     Module = tuple[str, str]
 
 
+# How pytest's functions end a test or a run; not errors for Python.
+_OUTCOMES = (pytest.skip.Exception, pytest.fail.Exception, pytest.exit.Exception)
+
+
 class ImportedModules:
     """Records what is imported, one test file after the other."""
 
@@ -56,7 +60,7 @@ def import_missing(modules: Iterable[Sequence[str]], paths: Iterable[str]) -> No
             continue
         # What it prints was captured with the collection of its file.
         with (
-            contextlib.suppress(Exception, pytest.skip.Exception, pytest.fail.Exception),
+            contextlib.suppress(Exception, SystemExit, *_OUTCOMES),
             contextlib.redirect_stdout(io.StringIO()),
             contextlib.redirect_stderr(io.StringIO()),
         ):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import sys
 import textwrap
 from typing import Any
 
@@ -135,7 +136,12 @@ class _Function:
         if not isinstance(root, ast.Name) or root.id in known or root.id not in self._globals:
             return True
         value = self._globals[root.id]
-        return inspect.ismodule(value) or type(value).__module__ in _PLAIN_TYPES
+        if not inspect.ismodule(value):
+            return type(value).__module__ in _PLAIN_TYPES
+        if value.__name__.partition(".")[0] in _READING_PACKAGES:
+            return True
+        # A module of the suite: its functions may count.
+        return self._changes_only_own(_attribute_of(value, call.func), call, own)
 
     def _is_local_call(self, call: ast.Call, own: set[str]) -> bool:
         """Whether a statement calls a method of something `own`, or a function that changes only that."""
@@ -155,8 +161,10 @@ class _Function:
         if name in known:
             return False
         value = self._globals.get(name)
-        if value is None:
-            return name in _BUILTINS
+        return name in _BUILTINS if value is None else self._changes_only_own(value, call, own)
+
+    def _changes_only_own(self, value: Any, call: ast.Call, own: set[str]) -> bool:
+        """Whether what is called is a function of the suite that changes only the test it gets."""
         definition = _definition_of(value) if inspect.isfunction(value) and self._depth < _MAX_DEPTH else None
         if definition is None or any(isinstance(argument, ast.Starred) for argument in call.args):
             return False
@@ -182,6 +190,19 @@ def _root_of(node: ast.expr) -> ast.expr:
         node = node.func if isinstance(node, ast.Call) else node.value
     return node
 
+
+def _attribute_of(module: Any, expression: ast.expr) -> Any:
+    """Return what a chain of attributes of a module stands for; None if it is none."""
+    if isinstance(expression, ast.Name):
+        return module
+    if not isinstance(expression, ast.Attribute):
+        return None
+    holder = _attribute_of(module, expression.value)
+    return vars(holder).get(expression.attr) if inspect.ismodule(holder) else None
+
+
+# Packages with functions that change nothing that another test is told of.
+_READING_PACKAGES = frozenset(sys.stdlib_module_names) | {"pytest", "_pytest"}
 
 # Collections of a test's own, which may be changed.
 _OWN_ATTRIBUTES = frozenset({"extra_keyword_matches", "fixturenames", "keywords", "own_markers", "user_properties"})

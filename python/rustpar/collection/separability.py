@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rustpar.collection import item_loops
+from rustpar.collection import item_loops, session_items
 from rustpar.compat.collecting import module_name_of
 from rustpar.config.values import is_given
 
@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
     import pytest
 
-# The hooks that get all collected tests, or run around the collection.
+# The hooks that get all collected tests, one after the other or at once, or run around the collection.
 _HOOKS = (
     "pytest_collection",
+    "pytest_itemcollected",
     "pytest_collection_modifyitems",
     "pytest_collection_finish",
     "pytest_deselected",
@@ -87,10 +88,12 @@ def _place_of(config: pytest.Config, function: Any) -> str:
     code = getattr(getattr(function, "__func__", function), "__code__", None)
     if code is None:
         return str(getattr(function, "__module__", "a plugin's"))
-    path = Path(code.co_filename)
-    if path.is_relative_to(config.rootpath):
-        path = path.relative_to(config.rootpath)
-    return f"{path}:{code.co_firstlineno}"
+    return f"{_relative(config, code.co_filename)}:{code.co_firstlineno}"
+
+
+def _relative(config: pytest.Config, file: str) -> Path:
+    path = Path(file)
+    return path.relative_to(config.rootpath) if path.is_relative_to(config.rootpath) else path
 
 
 def obstacle_in_files(config: pytest.Config, nodes: Sequence[Any], files: Sequence[Any]) -> str | None:
@@ -106,7 +109,15 @@ def obstacle_in_files(config: pytest.Config, nodes: Sequence[Any], files: Sequen
     if len({file.path for file in files}) < 2:
         return "there is only one file"
     # Another one than before: conftests in directories have been loaded meanwhile.
-    return _obstacle_of_hooks(config) or _name_clash(config, {file.path for file in files})
+    return _obstacle_of_hooks(config) or _reader(config) or _name_clash(config, {file.path for file in files})
+
+
+def _reader(config: pytest.Config) -> str | None:
+    plugins = (getattr(plugin, "__file__", None) for plugin in config.pluginmanager.get_plugins())
+    found = session_items.find_reader(
+        file for file in plugins if isinstance(file, str) and Path(file).name == "conftest.py"
+    )
+    return None if found is None else f"{_relative(config, found[0])}:{found[1]} session.items are all tests"
 
 
 def _name_clash(config: pytest.Config, paths: Iterable[Path]) -> str | None:

@@ -20,7 +20,7 @@ from rustpar.controller.start_decision import fingerprint, selection
 from rustpar.controller.worker_count import plan_option
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 _KEY = "rustpar/collect"
 
@@ -59,10 +59,12 @@ class Comparison(NamedTuple):
     Attributes:
         conftests: The conftest files of that run.
         obstacle: Why the suite is collected by one process; None if both collections were the same.
+        tests: The tests of each file, as of :func:`rustpar.collection.known_tests.describe`.
     """
 
     conftests: frozenset[str]
     obstacle: str | None
+    tests: dict[str, list[int | str]]
 
 
 class ComparisonCache:
@@ -81,18 +83,32 @@ class ComparisonCache:
             conftests, obstacle = entry["conftests"], entry["obstacle"]
             if entry["fingerprint"] != fingerprint(self._config, [*conftests, *entry["files"]]):
                 return None
-            return Comparison(frozenset(conftests), None if obstacle is None else str(obstacle))
+            return Comparison(frozenset(conftests), None if obstacle is None else str(obstacle), dict(entry["tests"]))
         except (TypeError, KeyError, OSError, ValueError):
             return None
 
-    def remember(self, conftests: Iterable[str], obstacle: str | None, files: Iterable[str] = ()) -> None:
-        """Store a comparison of a run with these conftests, and what has caused an obstacle: other `files`."""
+    def remember(
+        self,
+        conftests: Iterable[str],
+        obstacle: str | None,
+        files: Iterable[str] = (),
+        tests: Mapping[str, list[int | str]] | None = None,
+    ) -> None:
+        """Store a comparison of a run.
+
+        Args:
+            conftests: The conftest files.
+            obstacle: Why the suite is collected by one process, if it is.
+            files: Other files, which have caused that.
+            tests: The tests of each file, if it is not.
+        """
         known, others = sorted(conftests), sorted(files)
         entry = {
             "fingerprint": fingerprint(self._config, [*known, *others]),
             "conftests": known,
             "files": others,
             "obstacle": obstacle,
+            "tests": dict(tests or {}),
         }
         self._entries.set(self._selection, entry)
 

@@ -161,7 +161,7 @@ class ParallelCollection:
         return True
 
     def _join(self) -> None:
-        from rustpar.collection import parts
+        from rustpar.collection import known_tests, parts
 
         self._parts.sort(key=lambda part: part.worker)
         obstacle, conftests = parts.obstacle(self._parts), self._parts[0].extras["conftests"]
@@ -172,6 +172,7 @@ class ParallelCollection:
             self._collect_serially(obstacle.text)
             return
         whole = parts.join(self._parts, self._count)
+        tests = self._tests(whole.node_ids, whole.extras)
         known = self._cache.recall()
         if known is None:
             self._whole = whole
@@ -181,6 +182,13 @@ class ParallelCollection:
             self._cache.forget()
             self._collect_serially("there are other conftests than before")
             return
+        other = known_tests.differing(self._pool.config.rootpath, known.tests, tests)
+        if other is not None:
+            self._cache.forget()
+            self._collect_serially(f"{other} has other tests than before")
+            return
+        if tests != known.tests:
+            self._cache.remember(conftests, None, tests=tests)
         assert self._startup.order is not None
         try:
             self._startup.order.write(whole.node_ids, whole.counts, whole.modules, whole.paths)
@@ -250,11 +258,17 @@ class ParallelCollection:
         self._whole = None
         if difference is None:
             self._screen.show_lines(["collect: a parallel collection has the same tests; the next run uses it"])
-            self._cache.remember(extras["conftests"], None)
+            self._cache.remember(extras["conftests"], None, tests=self._tests(collection, extras))
         else:
             difference.text = f"a parallel collection differs: {difference.text}"
             self._screen.show_lines([f"collect: {difference.text}"])
             self._remember(difference, extras["conftests"])
+
+    def _tests(self, node_ids: Sequence[str], extras: dict[str, Any]) -> dict[str, list[int | str]]:
+        from rustpar.collection import known_tests
+
+        deselected = [str(about[0]) for about in extras["deselected"][0]]
+        return known_tests.describe(self._pool.config.rootpath, [*node_ids, *deselected])
 
     def _remember(self, obstacle: parts.Obstacle, conftests: Iterable[str]) -> None:
         """Have later runs collect serially at once, until a conftest or a file with a cause of `obstacle` changes."""

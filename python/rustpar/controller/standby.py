@@ -43,11 +43,8 @@ class Standby:
     def __init__(self, config: pytest.Config, server: forkserver.ForkServer, thaw: Callable[[], None]) -> None:
         """Handle signals until `config` is cleaned up; `thaw` unfreezes the heap."""
         from rustpar.controller.interrupts import Termination
-        from rustpar.controller.main_exit import MainExit
         from rustpar.controller.status_signals import StatusSignals
 
-        # First of all, because it has to see the end of everything else.
-        config.pluginmanager.register(MainExit(config), "rustpar-exit")
         self._config = config
         self._server = server
         self._thaw = thaw

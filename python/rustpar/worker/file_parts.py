@@ -20,6 +20,7 @@ from rustpar import _core
 from rustpar.collection import separability, shared_order
 from rustpar.collection.imported_modules import ImportedModules, import_missing
 from rustpar.compat import collecting
+from rustpar.process.surroundings import Surroundings
 from rustpar.worker.file_claims import FileClaims
 
 if TYPE_CHECKING:
@@ -244,6 +245,7 @@ class PartOfTests:
         self._generate = generate
         self._order = order
         self._node_ids: list[str] = []
+        self._surroundings = Surroundings()
         # The index of the first test of each file, and the number of all tests.
         self._firsts: list[int] = []
         self._collected: dict[int, list[pytest.Item]] = {}
@@ -280,8 +282,8 @@ class PartOfTests:
         finish = plugins.subset_hook_caller("pytest_collection_finish", reporter)
         own = session.items
         try:
-            with collecting.recorded_warnings(session.config):
-                session.items = list(self._generate(self._files[file]))
+            with collecting.recorded_warnings(session.config), self._surroundings.put_back():
+                session.items = self._generated(file)
                 select(session=session, config=session.config, items=session.items)
                 finish(session=session)
                 items = session.items
@@ -292,6 +294,13 @@ class PartOfTests:
         if found != expected:
             pytest.exit(_difference(self._files[file].nodeid, expected, found), returncode=1)
         return items
+
+    def _generated(self, file: int) -> list[pytest.Item]:
+        try:
+            return list(self._generate(self._files[file]))
+        except SystemExit:
+            # A file that ends a process would not have been collected in another one.
+            return []
 
 
 def _difference(file: str, expected: Sequence[str], found: Sequence[str]) -> str:
