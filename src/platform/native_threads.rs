@@ -11,11 +11,16 @@ use std::collections::BTreeSet;
 use std::fs::{File, read_to_string};
 use std::io::ErrorKind;
 use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::Path;
 
 const TASKS: &str = "/proc/self/task";
 
 /// Libraries whose threads are prepared for a fork, by a part of the file name.
 const PREPARED: &str = "openblas";
+
+/// Threads by which jemalloc returns memory, as in pyarrow. It takes all its locks before a fork, and goes on without these
+/// threads after it (`background_thread_postfork_child`).
+const JEMALLOC: &str = "jemalloc_bg_thd";
 
 /// Libraries that are on every thread's stack.
 const IGNORED: [&str; 6] = ["libc.", "libc-", "libpthread", "ld-linux", "ld-musl", "[vdso]"];
@@ -37,7 +42,10 @@ pub fn thread_count() -> u64 {
 /// that they wait in, as far as known. Threads start and end at any moment, so it may be wrong for a moment.
 #[must_use]
 pub fn unknown_threads(known: u64) -> (u64, Vec<String>) {
-    let unknown = thread_count().saturating_sub(known);
+    let mut unknown = thread_count().saturating_sub(known);
+    if unknown > 0 {
+        unknown = unknown.saturating_sub(jemalloc_threads());
+    }
     if unknown == 0 {
         return (0, Vec::new());
     }
@@ -62,7 +70,7 @@ fn owners(mapped: &[Mapping]) -> Option<Vec<&str>> {
     let mut found = Vec::new();
     for task in std::fs::read_dir(TASKS).ok()? {
         let task = task.ok()?;
-        if task.file_name().to_str() == Some(&std::process::id().to_string()) {
+        if task.file_name().to_str() == Some(&std::process::id().to_string()) || is_jemalloc(&task.path()) {
             continue;
         }
         match read_to_string(task.path().join("syscall")) {
@@ -77,6 +85,16 @@ fn owners(mapped: &[Mapping]) -> Option<Vec<&str>> {
         }
     }
     Some(found)
+}
+
+fn jemalloc_threads() -> u64 {
+    let tasks = std::fs::read_dir(TASKS).into_iter().flatten().flatten();
+    tasks.filter(|task| is_jemalloc(&task.path())).count() as u64
+}
+
+/// Whether a thread is one of jemalloc's, from its directory in `/proc`.
+fn is_jemalloc(task: &Path) -> bool {
+    read_to_string(task.join("comm")).is_ok_and(|name| name.trim_end() == JEMALLOC)
 }
 
 /// The stack pointer of a waiting thread; `None` if it is running.
@@ -160,6 +178,29 @@ mod tests {
         assert_eq!(library_on(&[0x2fff, 0x4000], &mapped), "libopenblas.so.0");
         assert_eq!(library_on(&[0x10, 0x5000, 0x5fff, 0x7000, u64::MAX], &mapped), "");
         assert_eq!(library_on(&[], &mapped), "");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_thread_of_jemalloc_is_known_by_its_name() {
+        let (end, wait) = std::sync::mpsc::channel::<()>();
+        let (started, is_started) = std::sync::mpsc::channel::<()>();
+        let thread = std::thread::Builder::new()
+            .name(JEMALLOC.to_owned())
+            .spawn(move || {
+                started.send(()).expect("the test waits");
+                wait.recv()
+            });
+        is_started.recv().expect("the thread starts");
+        assert_eq!(jemalloc_threads(), 1);
+        drop(end);
+        assert!(
+            thread
+                .expect("a thread")
+                .join()
+                .expect("the thread ends")
+                .is_err()
+        );
     }
 
     #[cfg(target_os = "linux")]

@@ -30,7 +30,10 @@ def executed(suite: WarmSuite, name: str) -> int:
 
 
 def install(suite: WarmSuite, name: str, value: object = 1) -> None:
-    suite.install(name, COUNTED.format(name=name, value=repr(value)))
+    package, _, last = name.rpartition("/")
+    text = COUNTED.replace("__file__", "os.path.dirname(__file__)") if package else COUNTED
+    (suite.packages / package).mkdir(exist_ok=True)
+    suite.install(name, text.format(name=last, value=repr(value)))
 
 
 @pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["one process", "workers"])
@@ -161,6 +164,105 @@ def test_warnings_and_filters_of_an_import_are_those_of_a_cold_run(warm_suite: W
         assert "DeprecationWarning: old" in run.stdout
     assert ("UserWarning: quiet" in cold.stdout) == ("UserWarning: quiet" in warm.stdout)
     assert "leaves out warns: warns: DeprecationWarning: old" in warm_suite.log()
+
+
+def test_filters_at_the_end_and_those_of_a_moment_are_those_of_a_cold_run(warm_suite: WarmSuite) -> None:
+    install(warm_suite, "filtering")
+    text = (warm_suite.packages / "filtering.py").read_text()
+    more = """
+import warnings
+warnings.simplefilter("ignore", ImportWarning, append=True)
+warnings.filterwarnings("ignore", message="in front")
+with warnings.catch_warnings():
+    warnings.filterwarnings("ignore", message="for a moment")
+    import filtering_part
+    warnings.warn("for a moment")
+"""
+    warm_suite.install("filtering", text + more)
+    warm_suite.install("filtering_part", "PART = 1\n")
+    warm_suite.write(
+        {
+            "test_it.py": """
+            import warnings
+            with warnings.catch_warnings():
+                warnings.resetwarnings()
+                import filtering
+                print([one[:3] for one in warnings.filters])
+            def test_it(): pass
+            """
+        }
+    )
+    cold = warm_suite.run("-s")
+    warm_suite.wait_for_server()
+    executed(warm_suite, "filtering")
+    warm = warm_suite.run("-s", "-v")
+    assert "cold start" not in warm.stdout, warm_suite.log()
+    assert executed(warm_suite, "filtering") == 0
+    (expected,) = [line for line in cold.stdout.splitlines() if "ImportWarning" in line]
+    assert expected in warm.stdout
+    assert "for a moment" not in expected
+
+
+def test_what_a_module_is_warned_of_is_not_hidden_by_the_one_that_imports_it(warm_suite: WarmSuite) -> None:
+    warm_suite.install(
+        "outer",
+        "import warnings\nwith warnings.catch_warnings():\n    warnings.simplefilter('ignore')\n    import inner\n",
+    )
+    warm_suite.install("inner", "import warnings\nwarnings.warn('of inner')\n")
+    warm_suite.write({"test_it.py": "import outer\ndef test_it(): pass"})
+    warm_suite.warm_up()
+    assert "leaves out inner: warns: UserWarning: of inner" in warm_suite.log()
+
+
+def test_a_namespace_package_and_a_variable_that_a_module_sets_are_the_servers(warm_suite: WarmSuite) -> None:
+    install(warm_suite, "wide/part")
+    sets = "import os\nos.environ.setdefault('KMP_OF_A_TEST', 'set')\n"
+    install(warm_suite, "sets_too")
+    warm_suite.install("sets_too", sets + (warm_suite.packages / "sets_too.py").read_text())
+    warm_suite.install("only_reads", "import os\nSEEN = os.environ.get('KMP_OF_A_TEST')\n")
+    warm_suite.install("sets_first", sets + "import sets_too, only_reads\n")
+    test = "import sets_first, only_reads, wide.part\ndef test_it(): assert only_reads.SEEN == 'set'\n"
+    warm_suite.write({"test_it.py": test})
+    warm_suite.warm_up()
+    executed(warm_suite, "part")
+    executed(warm_suite, "sets_too")
+    run = warm_suite.run("-v")
+    assert (run.returncode, "cold start" in run.stdout) == (0, False), run.stdout
+    assert (executed(warm_suite, "part"), executed(warm_suite, "sets_too")) == (0, 0)
+    # The project may add to a namespace.
+    warm_suite.write({"wide/more.py": "", "test_it.py": "import wide.more, wide.part\ndef test_it(): pass\n"})
+    assert warm_suite.run().returncode == 0
+
+
+def test_variables_of_a_package_that_goes_through_all_of_them_may_differ(warm_suite: WarmSuite) -> None:
+    text = "import os\nFOUND = {name: value for name, value in os.environ.items() if name.startswith('NETWORKX_')}\n"
+    install(warm_suite, "networkx")
+    warm_suite.install("networkx", (warm_suite.packages / "networkx.py").read_text() + text)
+    warm_suite.write({"test_it.py": "import networkx\ndef test_it(): print('found', networkx.FOUND)\n"})
+    warm_suite.warm_up()
+    executed(warm_suite, "networkx")
+    assert "found {}" in warm_suite.run("-s", env=warm_suite.variables | {"OTHER": "1"}).stdout
+    assert executed(warm_suite, "networkx") == 0
+    run = warm_suite.run("-s", env=warm_suite.variables | {"NETWORKX_MODE": "fast"})
+    assert "found {'NETWORKX_MODE': 'fast'}" in run.stdout
+    assert executed(warm_suite, "networkx") == 1
+
+
+def test_a_seeded_generator_gives_the_numbers_of_a_cold_run(warm_suite: WarmSuite) -> None:
+    install(warm_suite, "rich/style")
+    text = (warm_suite.packages / "rich" / "style.py").read_text()
+    warm_suite.install("rich/style", text + "import random\nNUMBER = random.getrandbits(32)\n")
+    warm_suite.write(
+        {"conftest.py": "", "test_it.py": "import rich.style, random\ndef test_it(): print('next', random.random())"}
+    )
+    warm_suite.warm_up()
+    executed(warm_suite, "style")
+    assert warm_suite.run().returncode == 0
+    assert executed(warm_suite, "style") == 0
+    warm_suite.write({"conftest.py": "import random\nrandom.seed(42)\n"})
+    warm, cold = warm_suite.run("-s").stdout, warm_suite.run("-s", "-o", "rustpar_warm=false").stdout
+    (expected,) = [line for line in cold.splitlines() if line.startswith("test_it.py next")]
+    assert expected.rstrip(".") in warm
 
 
 @pytest.mark.parametrize(

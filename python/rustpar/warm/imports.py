@@ -22,10 +22,11 @@ import sys
 import sysconfig
 import time
 import types
-import warnings
 from typing import TYPE_CHECKING, Any
 
-from rustpar.warm.process_state import ProcessState, replace_warning_filters
+from rustpar.compat import known_imports
+from rustpar.warm.process_state import ProcessState
+from rustpar.warm.warning_filters import Filter, FilterRecorder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,8 +55,9 @@ class Imported:
         uses: The modules that it has imported.
         missing: Names that it has tried to import.
         reads: The environment variables that it has read, with their values; None for one that did not exist.
-        filters: The warning filters that it has added, the first one first.
+        filters: The warning filters that it has added.
         sets: The environment variables that it has set.
+        variables: Those whose names start as :data:`.known_imports.VARIABLES` says, if it has gone through all.
         loggers: The names of loggers that it has created.
         exit_functions: What it has registered with :mod:`atexit`, and the arguments.
         files: Files that it has tried to open.
@@ -69,8 +71,9 @@ class Imported:
         self.uses: set[str] = set()
         self.missing: set[str] = set()
         self.reads: dict[str, str | None] = {}
-        self.filters: list[Any] = []
+        self.filters: list[Filter] = []
         self.sets: dict[str, str] = {}
+        self.variables: dict[str, str] | None = None
         self.loggers: list[str] = []
         self.exit_functions: list[tuple[Any, tuple[Any, ...], dict[str, Any]]] = []
         self.files: set[str] = set()
@@ -125,13 +128,14 @@ class ImportRecorder:
         self._environ: Any = type(os.environ)
         self._read = self._environ.__getitem__
         self._list = self._environ.__iter__
-        self._show: Any = warnings.showwarning
+        self._filters: FilterRecorder
         self._patches: list[tuple[Any, str, Any]] = []
 
     def __enter__(self) -> ImportRecorder:
-        warnings.simplefilter("always")
-        warnings.showwarning = self._warned
+        self._filters = FilterRecorder(lambda: self._running[-1] if self._running else None, self._warned)
         self._state.update()
+        for patch in self._filters.patches:
+            self._patch(*patch)
         self._patch(_bootstrap, "_load_unlocked", self._loading)
         self._patch(_bootstrap, "_gcd_import", self._importing_dynamically)
         self._patch(importlib.util, "find_spec", self._finding)
@@ -158,9 +162,7 @@ class ImportRecorder:
             for name, value in list(vars(module).items()):
                 if type(value) in (types.FunctionType, types.MethodType) and id(value) in originals:
                     setattr(module, name, originals[id(value)])
-        warnings.showwarning = self._show
-        # That of `simplefilter`, wherever it is by now.
-        replace_warning_filters(self._state.own_filters())
+        self._filters.restore()
 
     def _patch(self, owner: Any, name: str, replacement: Any) -> None:
         self._patches.append((owner, name, getattr(owner, name)))
@@ -178,6 +180,7 @@ class ImportRecorder:
             self._running[-1].uses.add(spec.name)
         known = set(sys.modules)
         self._running.append(module)
+        self._filters.started(module)
         try:
             loaded = self._load(spec)
         except ImportError:
@@ -287,17 +290,22 @@ class ImportRecorder:
         try:
             value = self._read(environ, name)
         finally:
-            if self._running and isinstance(name, str):
+            if self._running and isinstance(name, str) and self._running[-1].variables is None:
                 self._running[-1].reads.setdefault(name, value)
         return value
 
     def _listing(self, environ: Any) -> Any:
         if self._running:
-            self._running[-1].faults.append("reads the whole environment")
+            running = self._running[-1]
+            starts = known_imports.VARIABLES.get(running.name)
+            if starts is None:
+                running.faults.append("reads the whole environment")
+            else:
+                running.variables = variables_that_start_with(starts)
         return self._list(environ)
 
-    def _warned(self, message: Any, category: Any, *_about: Any, **_more: Any) -> None:
-        if self._running:
+    def _warned(self, message: Any, category: Any, file: str, *_about: Any, **_more: Any) -> None:
+        if self._running and not self._filters.is_ignored(self._running[-1], message, category, file):
             self._running[-1].faults.append(f"warns: {category.__name__}: {message}".partition("\n")[0])
 
     def _attribute(self) -> None:
@@ -305,14 +313,23 @@ class ImportRecorder:
         self._is_looking = True
         change = self._state.update()
         self._is_looking = False
-        if change is None or not self._running:
+        faults = self._filters.update()
+        if not self._running:
             return
         running = self._running[-1]
-        running.filters[:0] = change.filters
+        running.faults += faults
+        if change is None:
+            return
         running.sets |= change.sets
         running.loggers += change.loggers
         is_standard = self._is_standard(running.name)
         running.faults += [fault for fault in change.faults if not (is_standard and fault in _HARMLESS)]
+
+
+def variables_that_start_with(starts: tuple[str, ...]) -> dict[str, str]:
+    """Return the environment variables whose names start with one of some texts."""
+    found = ((os.fsdecode(name), os.fsdecode(value)) for name, value in os.environ._data.items())  # type: ignore[attr-defined]
+    return {name: value for name, value in found if name.startswith(starts)}
 
 
 def closure(name: str, modules: dict[str, Imported]) -> list[str]:

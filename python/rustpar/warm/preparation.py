@@ -16,12 +16,13 @@ import sys
 import time
 from typing import NamedTuple
 
+from rustpar.compat.known_imports import HARMLESS, REFRESHED
 from rustpar.process import gc_freeze, random_state
 from rustpar.warm import files
 from rustpar.warm.imports import ImportRecorder, with_dependents
 from rustpar.warm.place import Place
 from rustpar.warm.staleness import Snapshot
-from rustpar.warm.store import REFRESHED, ModuleStore
+from rustpar.warm.store import ModuleStore
 
 # How often the server starts anew because modules turned out to be unsuitable.
 _MOST_STARTS = 5
@@ -45,8 +46,9 @@ class Prepared(NamedTuple):
 
 def prepare(place: Place, started: int) -> Prepared:
     """Import everything; starts this program anew if modules are unsuitable, for the time numbered `started`."""
+    environment = dict(os.environ)
     _import_pytest()
-    left_out: dict[str, str] = files.read(place.left_out, {})
+    left_out = _known_unsuitable(place)
     own = _own_packages(place.root)
     begun = time.monotonic()
     with ImportRecorder(output=1) as recorder:
@@ -57,8 +59,9 @@ def prepare(place: Place, started: int) -> Prepared:
                 importlib.import_module(name)
     faulty = {name: ", ".join(faults) for name, faults in recorder.failed.items()}
     for name, module in recorder.modules.items():
-        if module.faults and name not in REFRESHED:
-            faulty[name] = ", ".join(module.faults)
+        faults = dict.fromkeys(fault for fault in module.faults if fault not in HARMLESS.get(name, ()))
+        if faults and name not in REFRESHED:
+            faulty[name] = ", ".join(faults)
     if faulty:
         new = with_dependents(faulty, recorder.modules)
         for name, reason in new.items():
@@ -69,7 +72,8 @@ def prepare(place: Place, started: int) -> Prepared:
             # Not in the project, whose modules would be found first.
             os.chdir("/")
             arguments = [*sys.orig_argv[:-1], str(started + 1)]
-            os.execv(sys.executable, arguments)
+            # Modules may have set variables.
+            os.execve(sys.executable, arguments, environment)
         files.log("leaves: too many modules are unsuitable")
         sys.exit(1)
     store = ModuleStore(recorder.modules)
@@ -91,6 +95,17 @@ def _import_pytest() -> None:
     default_plugins.import_all()
     for name in ("rustpar.plugin", "rustpar.forkserver.server", "rustpar.recording.journal"):
         importlib.import_module(name)
+
+
+def _known_unsuitable(place: Place) -> dict[str, str]:
+    """Return the modules that were unsuitable, with the reasons, unless packages were installed since."""
+    try:
+        written = os.stat(place.left_out).st_mtime_ns
+        newest = max(os.stat(path).st_mtime_ns for path in sys.path if os.path.isdir(path))
+    except (OSError, ValueError):
+        return {}
+    found: dict[str, str] = files.read(place.left_out, {})
+    return found if newest < written else {}
 
 
 def _own_packages(root: str) -> set[str]:

@@ -14,28 +14,21 @@ import os
 import random
 import signal
 import sys
-import warnings
 from typing import Any, NamedTuple
 
 from rustpar import _core
 from rustpar.fork_safety import native_threads
 
 
-class _NoWarning(Warning):
-    """A category that nobody uses."""
-
-
 class Change(NamedTuple):
     """What has changed.
 
     Attributes:
-        filters: Warning filters that were added, the first one first.
         sets: Environment variables that were set.
         loggers: The names of loggers that were created.
         faults: Everything else, as predicates.
     """
 
-    filters: list[Any]
     sets: dict[str, str]
     loggers: list[str]
     faults: list[str]
@@ -47,16 +40,12 @@ class ProcessState:
     def __init__(self, output: int) -> None:
         """Look for the first time; standard output and error go to the file with the descriptor `output`."""
         self._output = output
-        self._before_recording = list(warnings.filters)
-        self._filters: list[Any] = list(warnings.filters)
         self._environment = self._variables()
         self._rest = self._others()
         self._threads = _core.thread_count()
+        self._unknown_threads = 0
+        self._python_threads = len(sys._current_frames())
         self._loggers = set(logging.root.manager.loggerDict)
-
-    def own_filters(self) -> list[Any]:
-        """Return the warning filters from before."""
-        return self._before_recording
 
     @staticmethod
     def _variables() -> dict[Any, Any]:
@@ -64,10 +53,7 @@ class ProcessState:
 
     def update(self) -> Change | None:
         """Look again; return what has changed since the last look."""
-        filters, sets, faults = self._new_filters(), {}, []
-        if filters is None:
-            filters = []
-            faults.append("changes warning filters")
+        sets, faults = {}, []
         variables = self._variables()
         if variables != self._environment:
             for name, value in variables.items():
@@ -82,24 +68,15 @@ class ProcessState:
         threads = _core.thread_count()
         if threads > self._threads:
             self._threads = threads
-            if native_threads.unknown_threads().number or len(sys._current_frames()) > 1:
+            # Those that a module has started before are known by now.
+            unknown = native_threads.unknown_threads(self._unknown_threads).number
+            self._unknown_threads += unknown
+            frames, self._python_threads = self._python_threads, len(sys._current_frames())
+            if unknown or self._python_threads > frames:
                 faults.append("starts a thread")
         loggers = [name for name in logging.root.manager.loggerDict if name not in self._loggers]
         self._loggers.update(loggers)
-        return Change(filters, sets, loggers, faults) if filters or sets or loggers or faults else None
-
-    def _new_filters(self) -> list[Any] | None:
-        """Return the filters that were added in front; None if others were changed."""
-        now, before = list(warnings.filters), self._filters
-        if now == before:
-            return []
-        self._filters = now
-        new = [one for one in now if one not in before]
-        # What was there may have been moved to the front.
-        rest = [one for one in now if one in before]
-        if sorted(map(repr, rest)) != sorted(map(repr, before)) or now[: len(new)] != new:
-            return None
-        return new
+        return Change(sets, loggers, faults) if sets or loggers or faults else None
 
     def _others(self) -> dict[str, Any]:
         for stream in (sys.stdout, sys.stderr):
@@ -123,15 +100,6 @@ class ProcessState:
             "the event loop policy": _event_loop_policy(),
             "the default timeout of sockets": _socket_timeout(),
         }
-
-
-def replace_warning_filters(new: list[Any]) -> None:
-    """Replace all warning filters."""
-    filters: Any = warnings.filters
-    filters[:] = new
-    # Only a change through a function makes modules forget what they have decided with the filters before.
-    warnings.simplefilter("default", _NoWarning, append=True)
-    filters.pop()
 
 
 def _children() -> str:

@@ -15,19 +15,21 @@ import builtins
 import locale
 import logging
 import os
+import random
 import sys
 import time
 import types
-import warnings
 from importlib.machinery import ModuleSpec
 from typing import TYPE_CHECKING, Any
 
-from rustpar.warm.imports import Imported, closure, with_dependents
+from rustpar import _core
+from rustpar.compat.known_imports import DRAWS, REFRESHED, VARIABLES
+from rustpar.warm import warning_filters
+from rustpar.warm.imports import Imported, closure, variables_that_start_with, with_dependents
 from rustpar.warm.place import native_variables
-from rustpar.warm.process_state import replace_warning_filters
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from types import ModuleType
 
 # What a patch replaces.
@@ -35,14 +37,6 @@ _CODE = (type, types.FunctionType, types.BuiltinFunctionType)
 
 # Modules of which pytest itself replaces functions.
 _CHANGING = frozenset({"sys", "threading", "warnings", "builtins", "__main__", "_warnings", "gc"})
-
-
-def _refresh_wsgiref(module: Any) -> None:
-    module.BaseHandler.os_environ = module.read_environ()
-
-
-# Modules of the standard library that read the whole environment, and what does it again.
-REFRESHED: dict[str, Callable[[Any], None]] = {"wsgiref.handlers": _refresh_wsgiref}
 
 
 class ModuleStore:
@@ -54,11 +48,15 @@ class ModuleStore:
         self._modules: dict[str, ModuleType] = {}
         self._specs: dict[str, Any] = {}
         self._loggers: dict[str, Any] = {}
+        # Those of namespace packages, which have no file.
+        self._directories: dict[str, list[str]] = {}
         # Modules that a run has got.
         self._given: dict[str, ModuleType] = {}
         # The functions and classes of the modules that stored ones use, as they were.
         self._bindings: dict[str, dict[str, Any]] = {}
-        self._surroundings = _surroundings()
+        # What modules set at their imports is no other environment.
+        self._own_variables = {name for about in imported.values() for name in about.sets}
+        self._surroundings = self._look_around()
         self._directory = os.getcwd()
         self._path: list[str] = []
         # What the other finders find, for the present path.
@@ -82,7 +80,9 @@ class ModuleStore:
             if module is None:
                 continue
             self._modules[name] = module
-            self._specs[name] = getattr(module, "__spec__", None)
+            self._specs[name] = spec = getattr(module, "__spec__", None)
+            if "." not in name and spec is not None and spec.origin is None:
+                self._directories[name] = list(spec.submodule_search_locations or ())
         for name, module in self._modules.items():
             package, _, last = name.rpartition(".")
             holder = self._modules.get(package) or sys.modules.get(package)
@@ -127,7 +127,9 @@ class ModuleStore:
         """Return those of some modules whose import could have another result here."""
         if self._are_surroundings_changed():
             return [one for one in needed if self._is_extension(one)] or needed
-        return [one for one in needed if not self._may_be_used(one)]
+        # What some of them set is there for others.
+        coming = {name: value for one in needed for name, value in self._imported[one].sets.items()}
+        return [one for one in needed if not self._may_be_used(one, coming)]
 
     def _is_extension(self, name: str) -> bool:
         file = getattr(self._modules.get(name), "__file__", None)
@@ -151,16 +153,30 @@ class ModuleStore:
 
     def _are_surroundings_changed(self) -> bool:
         """Whether something is different on which any import may depend."""
-        return builtins.__import__ is not self._import or _surroundings() != self._surroundings
+        return builtins.__import__ is not self._import or self._look_around() != self._surroundings
 
-    def _may_be_used(self, name: str) -> bool:
+    def _look_around(self) -> tuple[object, ...]:
+        variables = {
+            name: value for name, value in native_variables(os.environ).items() if name not in self._own_variables
+        }
+        return variables, locale.setlocale(locale.LC_ALL), time.tzname
+
+    def _may_be_used(self, name: str, coming: Mapping[str, str]) -> bool:
         if name in self._given:
             return sys.modules.get(name) is self._given[name]
         stored = self._modules.get(name)
         if stored is None or name in sys.modules:
             return False
         about = self._imported[name]
-        if name not in REFRESHED and any(os.environ.get(one) != value for one, value in about.reads.items()):
+        # One that sets a variable unless it is set has read that it is not.
+        if name not in REFRESHED and any(
+            os.environ.get(one, None if one in about.sets else coming.get(one)) != value
+            for one, value in about.reads.items()
+        ):
+            return False
+        if name in VARIABLES and about.variables != variables_that_start_with(VARIABLES[name]):
+            return False
+        if DRAWS in about.faults and _core.was_seeded(random.getstate()[1]):
             return False
         if about.needs_directory and os.getcwd() != self._directory:
             return False
@@ -190,6 +206,8 @@ class ModuleStore:
             # Others have added it to the loaded modules.
             return True
         spec = self._found_by_others(name)
+        if name in self._directories:
+            return spec is not None and list(spec.submodule_search_locations or ()) == self._directories[name]
         return spec is not None and spec.origin == own.origin and type(spec.loader) is type(own.loader)
 
     def _exists(self, name: str) -> bool:
@@ -239,8 +257,7 @@ class ModuleStore:
             if name in REFRESHED:
                 REFRESHED[name](module)
             if about.filters:
-                others = [one for one in warnings.filters if one not in about.filters]
-                replace_warning_filters([*about.filters, *others])
+                warning_filters.add(about.filters)
         for name in missing:
             package, _, last = name.rpartition(".")
             holder = sys.modules.get(package)
@@ -301,10 +318,6 @@ def _is_rewritten(name: str) -> bool:
         if isinstance(marked, set) and any(name == one or name.startswith(f"{one}.") for one in marked):
             return True
     return False
-
-
-def _surroundings() -> tuple[object, ...]:
-    return native_variables(os.environ), locale.setlocale(locale.LC_ALL), time.tzname
 
 
 def _bindings(module: ModuleType) -> dict[str, Any]:
