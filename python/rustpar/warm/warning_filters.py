@@ -122,9 +122,13 @@ class FilterRecorder:
         self._add(*item, append=append)
 
     def _entering(self, context: Any) -> Any:
-        entered = self._enter(context)
+        # It may add a filter by itself: `catch_warnings(action="ignore")`.
         self._contexts.append(_Context(self._running(), [], bool(context._record)))
-        return entered
+        try:
+            return self._enter(context)
+        except BaseException:
+            self._contexts.pop()
+            raise
 
     def _exiting(self, context: Any, *about: Any) -> None:
         if self._contexts:
